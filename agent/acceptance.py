@@ -1,0 +1,161 @@
+"""Acceptance: does a challenger replace the incumbent? Pure functions of two scorecards.
+
+The guarantee (invariant 1): along a run with `acceptance="better"`, the incumbent's mean score
+never falls, and no guarded dimension falls by more than the noise below the best value that any
+accepted image had.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.history import Candidate, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rr_refine.agent.history import VerdictRule
+    from rr_refine.agent.policy import Policy
+    from rr_refine.reward.comparison import Comparison
+    from rr_refine.terms import Dimension
+
+__all__ = ["floor_of", "near_tie", "settle", "weigh"]
+
+_EPSILON = 1e-9  # two means that differ by rounding are equal
+
+
+def weigh(
+    challenger: Candidate,
+    incumbent: Candidate | None,
+    floor: Mapping[Dimension, float],
+    policy: Policy,
+) -> Verdict:
+    """Judge a challenger by its scores alone.
+
+    Args:
+        floor: best score per dimension among the images accepted so far, see `floor_of`.
+
+    Returns:
+        The verdict. Rule `tie` means the scores do not decide: see `near_tie` and `settle`.
+    """
+    if challenger.failure is not None or challenger.mean is None:
+        failure = challenger.failure
+        words = f"{failure.error}: {failure.message}" if failure else "it was not judged"
+        return _refuse("failed", words, incumbent)
+    if incumbent is None or incumbent.mean is None:
+        return _accept("first", "the first judged image", incumbent)
+    if challenger.image is not None and challenger.image == incumbent.image:
+        return _refuse("same", "it is the very picture of the incumbent", incumbent)
+    if policy.acceptance == "always":
+        return _accept("always", "the newest image is taken as it is", incumbent)
+    fallen = _fallen(challenger, incumbent, floor, policy)
+    if fallen:
+        return _refuse("guard", fallen, incumbent)
+    gain = _gain(challenger, incumbent)
+    need = policy.margin + _noise_of_gain(challenger, incumbent, policy)
+    means = f"{incumbent.mean:.2f} -> {challenger.mean:.2f}"
+    if gain < -_EPSILON:
+        return _refuse("worse", f"mean {means}", incumbent)
+    if gain > need + _EPSILON:
+        return _accept("win", f"mean {means}, more than the {need:.2f} needed", incumbent)
+    return _refuse("tie", f"mean {means}, within the {need:.2f} needed", incumbent)
+
+
+def near_tie(verdict: Verdict) -> bool:
+    """Whether the scores left the matter open, so that a comparison may settle it."""
+    return verdict.rule == "tie"
+
+
+def settle(verdict: Verdict, comparison: Comparison) -> Verdict:
+    """Settle a near tie. The incumbent is A, the challenger B.
+
+    A challenger must win in both orders; anything else leaves the incumbent.
+    """
+    if comparison.winner == "b":
+        return Verdict(
+            accepted=True,
+            rule="pairwise",
+            reason=f"{verdict.reason}; preferred side by side in both orders",
+            against=verdict.against,
+        )
+    seen = "the incumbent is preferred" if comparison.winner == "a" else "no winner in both orders"
+    return verdict.model_copy(update={"reason": f"{verdict.reason}; side by side: {seen}"})
+
+
+def floor_of(
+    incumbent: Candidate | None, candidates: Sequence[Candidate]
+) -> dict[Dimension, float]:
+    """Best score per dimension along the incumbent's line of accepted predecessors.
+
+    The line starts at the first accepted image, or anew at one that a human picked.
+    """
+    by_id = {c.id: c for c in candidates}
+    floor: dict[Dimension, float] = {}
+    while incumbent is not None:
+        for dimension, score in incumbent.applicable.items():
+            floor[dimension] = max(score, floor.get(dimension, score))
+        verdict = incumbent.verdict
+        if verdict is None or verdict.rule == "picked" or verdict.against is None:
+            break
+        incumbent = by_id.get(verdict.against)
+    return floor
+
+
+def _fallen(
+    challenger: Candidate,
+    incumbent: Candidate,
+    floor: Mapping[Dimension, float],
+    policy: Policy,
+) -> str | None:
+    """The first guarded dimension that fell, in words."""
+    for dimension in policy.guard:
+        if dimension not in incumbent.applicable:
+            continue
+        best = max(incumbent.applicable[dimension], floor.get(dimension, 0.0))
+        score = challenger.applicable.get(dimension)
+        name = dimension.replace("_", " ")
+        if score is None:
+            return f"{name} was {best:.2f} and is now N/A, so it cannot be shown not to have fallen"
+        noise = sqrt(sum(_error(c, dimension, policy) ** 2 for c in (challenger, incumbent)))
+        if best - score > noise + _EPSILON:
+            return f"{name} fell from {best:.2f} to {score:.2f}"
+    return None
+
+
+def _gain(challenger: Candidate, incumbent: Candidate) -> float:
+    """Like for like and overall, whichever is less: N/A on one side can hide no loss."""
+    assert challenger.mean is not None and incumbent.mean is not None
+    common = [d for d in incumbent.applicable if d in challenger.applicable]
+    overall = challenger.mean - incumbent.mean
+    if not common:
+        return min(overall, 0.0)
+    alike = fmean(challenger.applicable[d] - incumbent.applicable[d] for d in common)
+    return min(alike, overall)
+
+
+def _noise_of_gain(challenger: Candidate, incumbent: Candidate, policy: Policy) -> float:
+    """Standard error of the difference of the two means (independent dimensions)."""
+
+    def variance(candidate: Candidate) -> float:
+        errors = [_error(candidate, d, policy) for d in candidate.applicable]
+        return sum(e**2 for e in errors) / len(errors) ** 2
+
+    return sqrt(variance(challenger) + variance(incumbent))
+
+
+def _error(candidate: Candidate, dimension: Dimension, policy: Policy) -> float:
+    return candidate.errors.get(dimension, policy.noise)
+
+
+def _accept(rule: VerdictRule, reason: str, incumbent: Candidate | None) -> Verdict:
+    return Verdict(accepted=True, rule=rule, reason=reason, against=_id(incumbent))
+
+
+def _refuse(rule: VerdictRule, reason: str, incumbent: Candidate | None) -> Verdict:
+    return Verdict(accepted=False, rule=rule, reason=reason, against=_id(incumbent))
+
+
+def _id(candidate: Candidate | None) -> str | None:
+    return None if candidate is None else candidate.id

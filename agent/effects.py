@@ -1,0 +1,243 @@
+"""Effects: the four things a run does to the world, each done once.
+
+Rendering, judging, comparing and rewriting are looked up in the run's journal first and written
+to it when done. A run that starts again from the beginning therefore repeats nothing that was
+finished, whatever became of its checkpoints. A failure is never written: it is owed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic import JsonValue
+
+from rr_refine.agent.rewriting.rewriter import Rewrites
+from rr_refine.boundary import boundary
+from rr_refine.digest import digest
+from rr_refine.errors import (
+    ConfigError,
+    CriticError,
+    CriticTimeout,
+    GeneratorError,
+    GeneratorTimeout,
+    RewriteError,
+)
+from rr_refine.generators.generator import RenderRequest
+from rr_refine.pictures import require_not_blank
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from PIL import Image
+
+    from rr_refine.agent.request import Request
+    from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter
+    from rr_refine.agent.state import RunContext
+    from rr_refine.agent.store.journal import ItemKind
+    from rr_refine.generators.generator import OnStep
+    from rr_refine.terms import Record
+
+__all__ = ["Done", "Effects"]
+
+T_co = TypeVar("T_co", covariant=True)
+RecordT = TypeVar("RecordT", bound="Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T_co]):
+    """The result of an effect."""
+
+    value: T_co
+    key: str
+    """Its key in the journal."""
+    seconds: float
+    """How long it took when it was done."""
+    cached: bool
+    """Whether it had been done before."""
+
+
+class Effects:
+    """The effects of one run.
+
+    Args:
+        request: the run's request.
+        context: its live objects.
+    """
+
+    def __init__(self, request: Request, context: RunContext) -> None:
+        self._request = request
+        self._context = context
+        self._folder = context.folder
+
+    async def render(self, prompt: str, seed: int, *, on_step: OnStep, timeout: float) -> Done[str]:
+        """Render an image into the run folder; gives its digest.
+
+        Raises:
+            GeneratorError: of the kind that fits; a blank image and a time-out are such.
+            StoreError: the image could not be stored.
+        """
+        generator = self._context.generator
+        key = digest(
+            {
+                "generator": generator.identity.model_dump(mode="json"),
+                "prompt": prompt,
+                "seed": seed,
+                "source": self._request.source,
+                "parameters": self._request.parameters,
+            }
+        )
+        found = self._folder.journal.get("render", key)
+        if isinstance(found, dict) and self._folder.has_image(name := str(found["image"])):
+            return Done(name, key, _seconds(found), cached=True)
+        request = RenderRequest(
+            prompt=prompt,
+            seed=seed,
+            source=self._source(),
+            parameters=self._request.parameters,
+        )
+        start = time.monotonic()
+        with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
+            async with asyncio.timeout(timeout):
+                image = await generator.generate(request, on_step=on_step)
+            require_not_blank(image)
+        seconds = time.monotonic() - start
+        name = self._folder.put_image(
+            image, {"prompt": prompt, "seed": seed, "model": generator.identity.name}
+        )
+        record: dict[str, JsonValue] = {
+            "image": name,
+            "prompt": prompt,
+            "seed": seed,
+            "generator": generator.identity.model_dump(mode="json"),
+            "seconds": seconds,
+        }
+        self._folder.journal.put("render", key, record)
+        return Done(name, key, seconds, cached=False)
+
+    async def assess(self, image: str, *, timeout: float) -> Done[Assessment]:
+        """Have the critic judge an image against the original request.
+
+        Raises:
+            CriticError: of the kind that fits.
+            ConfigError: the critic is not the one that judged earlier images of this run.
+        """
+        key = digest(
+            {"prompt": self._request.prompt, "image": image, "source": self._request.source}
+        )
+
+        async def judge() -> Assessment:
+            return await self._context.critic.critique(
+                CritiqueRequest(
+                    prompt=self._request.prompt,
+                    image=self._folder.load_image(image),
+                    source=self._source(),
+                )
+            )
+
+        done = await self._once("critique", key, Assessment, judge, timeout)
+        self._require_same_critic(done.value)
+        return done
+
+    async def compare(
+        self, critic: PairwiseCritic, image_a: str, image_b: str, *, timeout: float
+    ) -> Done[Comparison]:
+        """Have the critic choose between two images, in both orders.
+
+        Raises:
+            CriticError: of the kind that fits.
+        """
+        key = digest(
+            {
+                "prompt": self._request.prompt,
+                "a": image_a,
+                "b": image_b,
+                "source": self._request.source,
+            }
+        )
+
+        async def compare() -> Comparison:
+            return await critic.compare(
+                ComparisonRequest(
+                    prompt=self._request.prompt,
+                    image_a=self._folder.load_image(image_a),
+                    image_b=self._folder.load_image(image_b),
+                    source=self._source(),
+                )
+            )
+
+        return await self._once("comparison", key, Comparison, compare, timeout)
+
+    async def rewrite(
+        self, rewriter: Rewriter, context: RewriteContext, *, timeout: float
+    ) -> Done[Rewrites]:
+        """Ask a rewriter for prompts.
+
+        Raises:
+            RewriteError: it failed or took too long.
+        """
+        seen = [j.candidate.critique for j in (context.incumbent, *context.others) if j]
+        key = digest(
+            {
+                "rewriter": rewriter.identity.model_dump(mode="json"),
+                "request": context.request.model_dump(mode="json"),
+                "spans": [span.text for span in context.spans],
+                "critiques": list[JsonValue](seen),
+                "tried": list[JsonValue](context.tried),
+                "remarks": list[JsonValue](context.remarks),
+            }
+        )
+        return await self._once(
+            "rewrite", key, Rewrites, lambda: rewriter.rewrite(context), timeout
+        )
+
+    async def _once(
+        self,
+        kind: ItemKind,
+        key: str,
+        model: type[RecordT],
+        work: Callable[[], Awaitable[RecordT]],
+        timeout: float,
+    ) -> Done[RecordT]:
+        found = self._folder.journal.get(kind, key)
+        if isinstance(found, dict):
+            return Done(model.model_validate(found["result"]), key, _seconds(found), cached=True)
+        error, late = (
+            (RewriteError, RewriteError) if kind == "rewrite" else (CriticError, CriticTimeout)
+        )
+        start = time.monotonic()
+        with boundary(error, f"the {kind}", timeout=late):
+            async with asyncio.timeout(timeout):
+                value = await work()
+        seconds = time.monotonic() - start
+        self._folder.journal.put(
+            kind, key, {"result": value.model_dump(mode="json"), "seconds": seconds}
+        )
+        return Done(value, key, seconds, cached=False)
+
+    def _source(self) -> Image.Image | None:
+        source = self._request.source
+        return None if source is None else self._folder.load_image(source)
+
+    def _require_same_critic(self, assessment: Assessment) -> None:
+        for _, item in self._folder.journal.items("critique"):
+            assert isinstance(item, dict)
+            first, now = Assessment.model_validate(item["result"]).critic, assessment.critic
+            if first != now:
+                raise ConfigError(
+                    f"this run was judged by {first.name!r} {first.details} and now by "
+                    f"{now.name!r} {now.details}: scores of two critics cannot be compared; "
+                    "resume with the first, or start anew"
+                )
+            return
+
+
+def _seconds(item: dict[str, JsonValue]) -> float:
+    seconds = item["seconds"]
+    assert isinstance(seconds, int | float)
+    return float(seconds)

@@ -1,0 +1,217 @@
+"""What a run tells while it goes: typed events, streamed and appended to `events.jsonl`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdict
+from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.review import Decision, ReviewRequest
+from rr_refine.terms import Dimension, Record, Task
+
+__all__ = [
+    "Compared",
+    "CriticFailed",
+    "Decided",
+    "Event",
+    "Judged",
+    "RenderFailed",
+    "Rendered",
+    "ReviewRequested",
+    "Reviewed",
+    "RewriteRejected",
+    "Rewritten",
+    "RoundStarted",
+    "RunFinished",
+    "RunStarted",
+    "StepDone",
+    "read_event",
+]
+
+
+class _Event(Record):
+    time: float = Field(default_factory=time.time)
+    """Seconds since the epoch."""
+
+
+class RunStarted(_Event):
+    """The request is frozen and its protected spans are known."""
+
+    type: Literal["run-started"] = "run-started"
+    run: str
+    """Path of the run folder."""
+    prompt: str
+    task: Task
+    preset: str
+    generator: str
+    critic: str
+    spans: tuple[ProtectedSpan, ...] = ()
+
+
+class RoundStarted(_Event):
+    """A round begins to render."""
+
+    type: Literal["round-started"] = "round-started"
+    round: int
+    rounds: int
+    """The most there can be."""
+    prompt: str
+    origin: str
+    candidates: int
+
+
+class StepDone(_Event):
+    """One inference step of a render. Streamed only, never written to the file."""
+
+    type: Literal["step-done"] = "step-done"
+    candidate: str
+    step: int
+    steps: int
+
+
+class Rendered(_Event):
+    """An image is on disk."""
+
+    type: Literal["rendered"] = "rendered"
+    candidate: str
+    seed: int
+    image: str
+    """Digest."""
+    path: str
+    seconds: float
+    cached: bool
+    """True where a finished render of this run was used again."""
+
+
+class RenderFailed(_Event):
+    """A candidate has no image."""
+
+    type: Literal["render-failed"] = "render-failed"
+    candidate: str
+    error: str
+    message: str
+
+
+class Judged(_Event):
+    """The critic has judged an image."""
+
+    type: Literal["judged"] = "judged"
+    candidate: str
+    scores: dict[Dimension, float | None]
+    changes: dict[Dimension, float | None]
+    """Against the incumbent; None where either is N/A or there is no incumbent."""
+    reward: float
+    weakest: Dimension
+    reason: str
+    """What the critic said about the weakest dimension."""
+    samples: int
+    seconds: float
+    cached: bool
+
+
+class CriticFailed(_Event):
+    """An image could not be judged. It has no score."""
+
+    type: Literal["critic-failed"] = "critic-failed"
+    candidate: str
+    error: str
+    message: str
+
+
+class Compared(_Event):
+    """A near tie went to a comparison in both orders."""
+
+    type: Literal["compared"] = "compared"
+    incumbent: str
+    challenger: str
+    winner: Literal["incumbent", "challenger", "tie", "failed"]
+    message: str = ""
+
+
+class Decided(_Event):
+    """A candidate was weighed against the incumbent."""
+
+    type: Literal["decided"] = "decided"
+    candidate: str
+    verdict: Verdict
+
+
+class RewriteRejected(_Event):
+    """A rewriter's prompt was not used."""
+
+    type: Literal["rewrite-rejected"] = "rewrite-rejected"
+    round: int
+    rejection: Rejection
+
+
+class Rewritten(_Event):
+    """There is a prompt for the next round."""
+
+    type: Literal["rewritten"] = "rewritten"
+    round: int
+    proposal: Proposal
+    previous: str
+    """The prompt that it takes the place of."""
+
+
+class ReviewRequested(_Event):
+    """The run waits for a human decision; the proposal is in the request."""
+
+    type: Literal["review-requested"] = "review-requested"
+    request: ReviewRequest
+
+
+class Reviewed(_Event):
+    """A human has decided."""
+
+    type: Literal["reviewed"] = "reviewed"
+    round: int
+    decision: Decision
+
+
+class RunFinished(_Event):
+    """The run is over; the incumbent is the result."""
+
+    type: Literal["run-finished"] = "run-finished"
+    run: str
+    stop: Stop
+    best: Candidate | None
+    first: Candidate
+    result: str | None
+    """Path of `result.png`; None without any image."""
+    spend: Spend
+
+
+Event = Annotated[
+    RunStarted
+    | RoundStarted
+    | StepDone
+    | Rendered
+    | RenderFailed
+    | Judged
+    | CriticFailed
+    | Compared
+    | Decided
+    | RewriteRejected
+    | Rewritten
+    | ReviewRequested
+    | Reviewed
+    | RunFinished,
+    Field(discriminator="type"),
+]
+"""Any event; `event.type` tells which."""
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def read_event(line: str | bytes) -> Event:
+    """An event from a line of `events.jsonl` or of `--json` output.
+
+    Raises:
+        pydantic.ValidationError: it is none.
+    """
+    return _ADAPTER.validate_json(line)

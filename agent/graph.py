@@ -1,0 +1,94 @@
+"""The graph: a builder function, and nothing at module level.
+
+    plan -> generate -> critique -> accept -> decide -+-> finish
+              ^                                 ^     |
+              |                                 |     v
+              +---- review <-- (proposal) -- rewrite <+
+
+`rewrite` proposes the next prompt; `review` (if the policy asks for it) lets a human decide on it;
+without a proposal the run goes back to `decide`, whose rule `repeated-prompt` ends it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from langgraph.graph import END, START, StateGraph
+
+from rr_refine.agent.nodes.accept import accept
+from rr_refine.agent.nodes.critique import critique
+from rr_refine.agent.nodes.decide import decide
+from rr_refine.agent.nodes.finish import finish
+from rr_refine.agent.nodes.generate import generate
+from rr_refine.agent.nodes.plan import plan
+from rr_refine.agent.nodes.review import review
+from rr_refine.agent.nodes.rewrite import rewrite
+from rr_refine.agent.state import RefineInput, RefineOutput, RefineState, RunContext
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+
+__all__ = ["RefineGraph", "build_graph", "recursion_limit"]
+
+if TYPE_CHECKING:
+    RefineGraph = CompiledStateGraph[RefineState, RunContext, RefineInput, RefineOutput]
+
+
+def build_graph(
+    checkpointer: BaseCheckpointSaver[str] | None = None,
+) -> RefineGraph:
+    """The refine loop as a compiled LangGraph graph.
+
+    Run it with `context=RunContext(...)`, `durability="sync"` and, for typed events,
+    `stream_mode="custom"`. See examples/embed_graph.py.
+
+    Args:
+        checkpointer: where to keep the state between steps; needed for `policy.review`, and to
+            resume. Async checkpointers only (`AsyncSqliteSaver`, `AsyncPostgresSaver`,
+            `InMemorySaver`): the nodes are coroutines.
+    """
+    graph: StateGraph[RefineState, RunContext, RefineInput, RefineOutput] = StateGraph(
+        RefineState,
+        context_schema=RunContext,
+        input_schema=RefineInput,
+        output_schema=RefineOutput,
+    )
+    for node in (plan, generate, critique, accept, decide, rewrite, review, finish):
+        graph.add_node(node)
+    graph.add_edge(START, "plan")
+    graph.add_conditional_edges("plan", _after_plan)
+    graph.add_edge("generate", "critique")
+    graph.add_edge("critique", "accept")
+    graph.add_edge("accept", "decide")
+    graph.add_conditional_edges("decide", _after_decide)
+    graph.add_conditional_edges("rewrite", _after_rewrite)
+    graph.add_conditional_edges("review", _after_review)
+    graph.add_edge("finish", END)
+    return graph.compile(checkpointer=checkpointer, name="rr-refine")
+
+
+def recursion_limit(rounds: int) -> int:
+    """LangGraph's `recursion_limit` for so many rounds: a net below the stopping rules."""
+    return 20 + 8 * rounds
+
+
+def _after_plan(state: RefineState) -> Literal["generate", "rewrite"]:
+    return "rewrite" if state["policy"].rewrite_first else "generate"
+
+
+def _after_decide(state: RefineState) -> Literal["finish", "rewrite"]:
+    return "finish" if state["stop"] is not None else "rewrite"
+
+
+def _after_rewrite(state: RefineState) -> Literal["review", "generate", "decide"]:
+    if state["proposal"] is None:
+        return "decide"
+    # Before the first render there is nothing to review a prompt against.
+    return "review" if state["policy"].review and state["candidates"] else "generate"
+
+
+def _after_review(state: RefineState) -> Literal["generate", "rewrite", "decide"]:
+    if state["user_stop"] is not None:
+        return "decide"
+    return "rewrite" if state["retry_rewrite"] else "generate"

@@ -1,0 +1,174 @@
+"""The history of a run: candidates, verdicts, rewrites. All rules are functions of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Final, Literal
+
+from rr_refine.terms import Dimension, Record, to_reward
+
+if TYPE_CHECKING:
+    from rr_refine.agent.budget import Spend
+    from rr_refine.agent.policy import Policy
+
+__all__ = [
+    "OUT_OF_BUDGET",
+    "Candidate",
+    "Failure",
+    "History",
+    "Proposal",
+    "Rejection",
+    "RewriteAttempt",
+    "Stop",
+    "StopRuleName",
+    "Verdict",
+    "VerdictRule",
+]
+
+OUT_OF_BUDGET: Final = "OutOfBudget"
+"""The `Failure.error` of work that the budget did not allow to start or to end."""
+
+VerdictRule = Literal[
+    "first",  # nothing to beat yet
+    "win",  # better by more than the margin above the noise
+    "pairwise",  # near tie, won in both orders
+    "always",  # the policy takes the newest
+    "picked",  # a human chose it
+    "failed",  # no image or no judgement
+    "same",  # the very picture of the incumbent
+    "guard",  # a guarded dimension fell
+    "tie",  # near tie, not won in both orders
+    "worse",  # the mean is lower
+]
+
+StopRuleName = Literal[
+    "user",
+    "critic-failed",
+    "generator-failed",
+    "target",
+    "budget",
+    "repeated-prompt",
+    "plateau",
+    "max-rounds",
+]
+
+
+class Failure(Record):
+    """An error as data: a failed render or judgement of one candidate."""
+
+    stage: Literal["render", "critique", "compare", "rewrite"]
+    error: str
+    """Class name of the error, see `rr_refine.errors`."""
+    message: str
+    raw: str | None = None
+    """The critic's unreadable answer, where there was one."""
+
+
+class Verdict(Record):
+    """Whether a candidate became the incumbent, and why, in words."""
+
+    accepted: bool
+    rule: VerdictRule
+    reason: str
+    against: str | None = None
+    """Id of the incumbent it was weighed against."""
+
+
+class Candidate(Record):
+    """One prompt and seed that were tried. Images and critiques are referenced, not held."""
+
+    round: int
+    index: int
+    prompt: str
+    origin: str
+    """Who wrote the prompt: `request`, a rewriter's name, or `human`."""
+    seed: int
+    image: str | None = None
+    """Digest of the image in the run folder."""
+    critique: str | None = None
+    """Key of the assessment in `samples.jsonl`."""
+    scores: dict[Dimension, float | None] | None = None
+    """Mean score per dimension, 1 to 4; None inside is N/A."""
+    errors: dict[Dimension, float] = {}
+    """Standard error per dimension where two or more samples scored it (score points)."""
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique in its run: `r1c0`."""
+        return f"r{self.round}c{self.index}"
+
+    @property
+    def applicable(self) -> dict[Dimension, float]:
+        """The scores that are not N/A; empty when it was not judged."""
+        return {d: s for d, s in (self.scores or {}).items() if s is not None}
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the applicable scores, 1 to 4; None when it was not judged."""
+        return fmean(self.applicable.values()) if self.applicable else None
+
+    @property
+    def reward(self) -> float | None:
+        """The mean mapped to [0, 1]; None when it was not judged."""
+        return None if self.mean is None else to_reward(self.mean)
+
+
+class Proposal(Record):
+    """The prompt of the next round."""
+
+    prompt: str
+    origin: str
+    why: str = ""
+    """What the rewriter says it changed and because of what."""
+
+
+class Rejection(Record):
+    """A rewritten prompt that was not used, and why."""
+
+    rewriter: str
+    prompt: str | None
+    """None where the rewriter gave none at all."""
+    reason: str
+
+
+class RewriteAttempt(Record):
+    """One visit to the rewriters: the proposal they came to, and what was rejected on the way."""
+
+    round: int
+    """The round that the proposal is for."""
+    proposal: Proposal | None
+    rejections: tuple[Rejection, ...] = ()
+
+
+class Stop(Record):
+    """Why the run ended."""
+
+    rule: StopRuleName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that a stopping rule may look at."""
+
+    policy: Policy
+    spend: Spend
+    candidates: tuple[Candidate, ...] = ()
+    rewrites: tuple[RewriteAttempt, ...] = ()
+    incumbent_id: str | None = None
+    user_stop: str | None = None
+    """The user's reason to stop, if the user did."""
+
+    @property
+    def incumbent(self) -> Candidate | None:
+        """The best candidate so far, by the acceptance rule."""
+        return next((c for c in self.candidates if c.id == self.incumbent_id), None)
+
+    @property
+    def rounds(self) -> tuple[tuple[Candidate, ...], ...]:
+        """The candidates by round."""
+        count = self.candidates[-1].round + 1 if self.candidates else 0
+        return tuple(tuple(c for c in self.candidates if c.round == r) for r in range(count))

@@ -1,0 +1,6 @@
+"""The nodes of the graph, one module each.
+
+A node takes the state and gives back the part that it changed. What touches the world goes
+through `rr_refine.agent.effects`; what decides is a pure function in `acceptance`, `stopping`,
+`intent` or `budget`.
+"""

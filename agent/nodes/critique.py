@@ -1,0 +1,108 @@
+"""critique: have every image of the round judged against the original request."""
+
+from __future__ import annotations
+
+import asyncio
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.events import CriticFailed, Judged
+from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
+from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.state import history_of
+from rr_refine.errors import CriticError
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from rr_refine.agent.effects import Done
+    from rr_refine.agent.state import RefineState, RunContext
+    from rr_refine.reward.assessment import Assessment
+    from rr_refine.terms import Dimension
+
+__all__ = ["critique", "standard_errors"]
+
+
+async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
+    """Judge the images of the last round, all at once.
+
+    A failed judgement is data on its candidate; it is never a score.
+    """
+    desk = Desk(state, runtime)
+    policy, history = state["policy"], history_of(state)
+    incumbent = history.incumbent
+    works: list[Done[Assessment]] = []
+    failed_calls = 0
+    calls_left = left(policy.budget.critic_calls, state["spend"].critic_calls)
+
+    async def judge(candidate: Candidate) -> Candidate:
+        nonlocal failed_calls
+        assert candidate.image is not None
+        try:
+            work = await desk.effects.assess(
+                candidate.image, timeout=desk.timeout(policy.critique_timeout)
+            )
+        except CriticError as error:
+            failed_calls += 1
+            return _failed(desk, candidate, desk.failure("critique", error))
+        works.append(work)
+        desk.emit(_judged(candidate, incumbent, work))
+        return candidate.model_copy(
+            update={
+                "critique": work.key,
+                "scores": work.value.mean,
+                "errors": standard_errors(work.value),
+            }
+        )
+
+    async def judge_if_allowed(position: int, candidate: Candidate) -> Candidate:
+        if position < calls_left:
+            return await judge(candidate)
+        message = "no critic call was left to judge it"
+        failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=message)
+        return _failed(desk, candidate, failure)
+
+    images = [c for c in history.rounds[-1] if c.image is not None]
+    judged = await asyncio.gather(*(judge_if_allowed(i, c) for i, c in enumerate(images)))
+    by_id = {c.id: c for c in judged}
+    spend = state["spend"] + desk.spend(works) + Spend(critic_calls=failed_calls)
+    for work in works:
+        spend += Spend.of_critic(work.value.usage)
+    return {
+        "candidates": tuple(by_id.get(c.id, c) for c in state["candidates"]),
+        "spend": spend,
+    }
+
+
+def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
+    """Standard error of the mean per dimension, where two or more samples scored it."""
+    count = len(assessment.critiques)
+    return {d: s / sqrt(count) for d, s in assessment.spread.items() if s is not None}
+
+
+def _failed(desk: Desk, candidate: Candidate, failure: Failure) -> Candidate:
+    desk.emit(CriticFailed(candidate=candidate.id, error=failure.error, message=failure.message))
+    return candidate.model_copy(update={"failure": failure})
+
+
+def _judged(candidate: Candidate, incumbent: Candidate | None, work: Done[Assessment]) -> Judged:
+    scores = work.value.mean
+    before = incumbent.scores if incumbent is not None and incumbent.scores else {}
+    changes: dict[Dimension, float | None] = {}
+    for dimension, score in scores.items():
+        earlier = before.get(dimension)
+        changes[dimension] = None if score is None or earlier is None else score - earlier
+    weakest = min((s, d) for d, s in scores.items() if s is not None)[1]
+    reasons = [r for c in work.value.critiques if (r := c.rationales[weakest])]
+    return Judged(
+        candidate=candidate.id,
+        scores=scores,
+        changes=changes,
+        reward=work.value.reward,
+        weakest=weakest,
+        reason=reasons[0] if reasons else work.value.critiques[0].summary,
+        samples=len(work.value.critiques),
+        seconds=work.seconds,
+        cached=work.cached,
+    )

@@ -1,0 +1,95 @@
+"""The desk of a node: the run's live objects, its clock and its voice."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Literal
+
+from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.effects import Effects
+from rr_refine.agent.events import StepDone
+from rr_refine.agent.history import OUT_OF_BUDGET, Failure
+from rr_refine.errors import (
+    ConfigError,
+    CriticAnswerError,
+    CriticTimeout,
+    GeneratorTimeout,
+    RefineError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langgraph.runtime import Runtime
+
+    from rr_refine.agent.effects import Done
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.state import RefineState, RunContext
+    from rr_refine.generators.generator import OnStep
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """What every node needs.
+
+    Raises:
+        ConfigError: the graph was run without its context (it is not part of a checkpoint).
+    """
+
+    def __init__(self, state: RefineState, runtime: Runtime[RunContext]) -> None:
+        if runtime.context is None:
+            raise ConfigError(
+                "the graph was run without context=RunContext(...): checkpoints do not hold the "
+                "generator, the critic and the run folder; hand them in again on resume"
+            )
+        self.context = runtime.context
+        self.effects = Effects(state["request"], self.context)
+        self._write = runtime.stream_writer
+        self._seconds_left = left(
+            state["policy"].budget.seconds, state.get("spend", Spend()).seconds
+        )
+        self._start = time.monotonic()
+
+    def emit(self, event: Event) -> None:
+        """Stream an event and append it to the run's file; steps are streamed only."""
+        self._write(event)
+        if not isinstance(event, StepDone):
+            self.context.folder.record_event(event)
+
+    def on_step(self, candidate: str) -> OnStep:
+        """A step callback for a render that may call it from any thread."""
+        loop, here = asyncio.get_running_loop(), threading.current_thread()
+
+        def tell(step: int, steps: int) -> None:
+            event = StepDone(candidate=candidate, step=step, steps=steps)
+            if threading.current_thread() is here:
+                self._write(event)
+            else:
+                loop.call_soon_threadsafe(self._write, event)
+
+        return tell
+
+    def timeout(self, limit: float) -> float:
+        """Seconds that a piece of work may take now: its own limit or what the budget leaves."""
+        return max(0.001, min(limit, self._seconds_left - (time.monotonic() - self._start)))
+
+    def failure(
+        self, stage: Literal["render", "critique", "compare", "rewrite"], error: RefineError
+    ) -> Failure:
+        """An error as data. A time-out that the budget brought about is no fault."""
+        late = isinstance(error, GeneratorTimeout | CriticTimeout)
+        if late and time.monotonic() - self._start >= self._seconds_left:
+            return Failure(
+                stage=stage, error=OUT_OF_BUDGET, message="the seconds of the budget ended"
+            )
+        raw = error.raw if isinstance(error, CriticAnswerError) else None
+        return Failure(stage=stage, error=type(error).__name__, message=str(error), raw=raw)
+
+    def spend(self, works: Iterable[Done[object]] = ()) -> Spend:
+        """The seconds of this node. Work that was found done counts what it took then."""
+        spent = time.monotonic() - self._start
+        cached = [work.seconds for work in works if work.cached]
+        return Spend(seconds=max([spent, *cached]))

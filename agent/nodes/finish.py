@@ -1,0 +1,45 @@
+"""finish: the incumbent is the result; say so, in the stream and on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.events import RunFinished
+from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.state import Outcome, history_of
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from rr_refine.agent.state import RefineState, RunContext
+
+__all__ = ["finish"]
+
+
+async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
+    """Close the record."""
+    desk = Desk(state, runtime)
+    history, stop = history_of(state), state["stop"]
+    assert stop is not None
+    best = history.incumbent or next((c for c in history.candidates if c.image), None)
+    outcome = Outcome(
+        stop=stop,
+        best=best,
+        first=history.candidates[0],
+        candidates=history.candidates,
+        spend=state["spend"],
+    )
+    folder = desk.context.folder
+    result = folder.publish(best.image) if best is not None and best.image else None
+    folder.journal.put("outcome", "outcome", outcome.model_dump(mode="json"))
+    desk.emit(
+        RunFinished(
+            run=str(folder.path),
+            stop=stop,
+            best=best,
+            first=outcome.first,
+            result=None if result is None else str(result),
+            spend=state["spend"],
+        )
+    )
+    return {"outcome": outcome}

@@ -1,0 +1,93 @@
+"""generate: render the candidates of one round, all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.events import Rendered, RenderFailed, RoundStarted
+from rr_refine.agent.history import Candidate
+from rr_refine.agent.nodes.desk import Desk
+from rr_refine.errors import GeneratorError
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from rr_refine.agent.effects import Done
+    from rr_refine.agent.policy import Policy
+    from rr_refine.agent.state import RefineState, RunContext
+
+__all__ = ["generate", "seed_of"]
+
+
+async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
+    """Render the proposal with as many seeds as the policy asks for and the budget allows.
+
+    A failed render is data on its candidate. Edits start from the user's own picture.
+    """
+    desk = Desk(state, runtime)
+    policy, proposal, before = state["policy"], state["proposal"], state["candidates"]
+    assert proposal is not None
+    number = before[-1].round + 1 if before else 0
+    count = int(min(policy.candidates, left(policy.budget.images, state["spend"].images)))
+    desk.emit(
+        RoundStarted(
+            round=number,
+            rounds=policy.budget.rounds,
+            prompt=proposal.prompt,
+            origin=proposal.origin,
+            candidates=count,
+        )
+    )
+    works: list[Done[str]] = []
+
+    async def render(candidate: Candidate) -> Candidate:
+        try:
+            work = await desk.effects.render(
+                candidate.prompt,
+                candidate.seed,
+                on_step=desk.on_step(candidate.id),
+                timeout=desk.timeout(policy.render_timeout),
+            )
+        except GeneratorError as error:
+            failure = desk.failure("render", error)
+            desk.emit(
+                RenderFailed(candidate=candidate.id, error=failure.error, message=failure.message)
+            )
+            return candidate.model_copy(update={"failure": failure})
+        works.append(work)
+        desk.emit(
+            Rendered(
+                candidate=candidate.id,
+                seed=candidate.seed,
+                image=work.value,
+                path=str(desk.context.folder.image_path(work.value)),
+                seconds=work.seconds,
+                cached=work.cached,
+            )
+        )
+        return candidate.model_copy(update={"image": work.value})
+
+    rendered = await asyncio.gather(
+        *(
+            render(
+                Candidate(
+                    round=number,
+                    index=index,
+                    prompt=proposal.prompt,
+                    origin=proposal.origin,
+                    seed=seed_of(policy, state["seed"], number, index),
+                )
+            )
+            for index in range(count)
+        )
+    )
+    spend = state["spend"] + desk.spend(works) + Spend(images=len(works))
+    return {"candidates": (*before, *rendered), "proposal": None, "spend": spend}
+
+
+def seed_of(policy: Policy, base: int, number: int, index: int) -> int:
+    """Seed of candidate `index` in round `number`, below 2**63."""
+    offset = index if policy.seeds == "same" else number * policy.candidates + index
+    return int((base + offset) % 2**63)

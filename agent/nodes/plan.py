@@ -1,0 +1,62 @@
+"""plan: freeze what the user asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.events import RunStarted
+from rr_refine.agent.history import Proposal
+from rr_refine.agent.intent import find_spans
+from rr_refine.agent.nodes.desk import Desk
+from rr_refine.errors import UnsupportedRequestError
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from rr_refine.agent.state import RefineState, RunContext
+
+__all__ = ["plan"]
+
+
+async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
+    """Find the protected spans and set the first prompt: the request as it is.
+
+    Raises:
+        UnsupportedRequestError: the generator does not do this task.
+    """
+    desk = Desk(state, runtime)
+    request, policy = state["request"], state["policy"]
+    generator = desk.context.generator
+    if request.task not in generator.tasks:
+        raise UnsupportedRequestError(
+            f"{generator.identity.name!r} cannot do the task {request.task!r}, "
+            f"only {', '.join(sorted(generator.tasks))}; choose another generator"
+        )
+    spans = find_spans(request.prompt, request.keep)
+    desk.emit(
+        RunStarted(
+            run=str(desk.context.folder.path),
+            prompt=request.prompt,
+            task=request.task,
+            preset=policy.preset,
+            generator=generator.identity.name,
+            critic=desk.context.critic.identity.name,
+            spans=spans,
+        )
+    )
+    return {
+        "request": request,
+        "policy": policy,
+        "spans": spans,
+        "proposal": Proposal(prompt=request.prompt, origin="request"),
+        "seed": request.seed,
+        "candidates": (),
+        "rewrites": (),
+        "remarks": (),
+        "incumbent": None,
+        "spend": Spend(),
+        "user_stop": None,
+        "retry_rewrite": False,
+        "stop": None,
+    }

@@ -1,0 +1,86 @@
+"""rewrite: what the critic found becomes the next prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.events import RewriteRejected, Rewritten
+from rr_refine.agent.history import Proposal, RewriteAttempt
+from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.rewriting.chain import choose
+from rr_refine.agent.rewriting.rewriter import Judged, RewriteContext
+from rr_refine.agent.state import history_of
+from rr_refine.reward.assessment import Assessment
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from rr_refine.agent.effects import Done
+    from rr_refine.agent.history import Candidate
+    from rr_refine.agent.rewriting.rewriter import Rewriter, Rewrites
+    from rr_refine.agent.state import RefineState, RunContext
+    from rr_refine.agent.store.folder import RunFolder
+
+__all__ = ["rewrite"]
+
+
+async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
+    """Ask the rewriters; the first proposal that keeps to the request is the next prompt."""
+    desk = Desk(state, runtime)
+    policy, history = state["policy"], history_of(state)
+    number = len(history.rounds)
+    works: list[Done[Rewrites]] = []
+
+    async def ask(rewriter: Rewriter) -> Rewrites:
+        work = await desk.effects.rewrite(
+            rewriter, context, timeout=desk.timeout(policy.critique_timeout)
+        )
+        works.append(work)
+        return work.value
+
+    context = _context(state, desk.context.folder)
+    pending = [a.proposal.prompt for a in history.rewrites if a.round == number and a.proposal]
+    choice = await choose(desk.context.rewriters, context, ask, refused=pending)
+    for rejection in choice.rejections:
+        desk.emit(RewriteRejected(round=number, rejection=rejection))
+    if choice.proposal is not None:
+        best = history.incumbent
+        previous = best.prompt if best else state["request"].prompt
+        desk.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
+    attempt = RewriteAttempt(
+        round=number, proposal=choice.proposal, rejections=tuple(choice.rejections)
+    )
+    proposal = choice.proposal
+    if proposal is None and not history.candidates:  # blind, before the first render
+        proposal = Proposal(prompt=state["request"].prompt, origin="request")
+    return {
+        "proposal": proposal,
+        "rewrites": (*history.rewrites, attempt),
+        "retry_rewrite": False,
+        "spend": state["spend"] + desk.spend(works) + Spend.of_rewriter(choice.usage),
+    }
+
+
+def _context(state: RefineState, folder: RunFolder) -> RewriteContext:
+    history = history_of(state)
+    incumbent = history.incumbent
+    others = [c for c in reversed(history.candidates) if incumbent and c.id != incumbent.id]
+    tried = tuple(dict.fromkeys(c.prompt for c in history.candidates))
+    return RewriteContext(
+        request=state["request"],
+        spans=state["spans"],
+        incumbent=_judged(folder, incumbent),
+        others=tuple(j for c in others if (j := _judged(folder, c)) is not None),
+        tried=tried,
+        remarks=state["remarks"],
+        target=state["policy"].target or 4.0,
+    )
+
+
+def _judged(folder: RunFolder, candidate: Candidate | None) -> Judged | None:
+    if candidate is None or candidate.critique is None:
+        return None
+    item = folder.journal.get("critique", candidate.critique)
+    assert isinstance(item, dict)
+    return Judged(candidate, Assessment.model_validate(item["result"]))

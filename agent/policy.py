@@ -1,0 +1,174 @@
+"""How a run behaves: rounds, candidates, acceptance, stopping. Presets are policies by name.
+
+The presets share all code; they are the arms of every comparison (see docs/policies.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rr_refine.agent.budget import Budget
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import did_you_mean
+from rr_refine.terms import Dimension, Record
+
+__all__ = ["PRESETS", "Policy", "PresetName", "preset"]
+
+PresetName = Literal[
+    "refine", "paper", "one-shot", "best-of-n", "blind-rewrite", "blind-rewrite-best-of-n"
+]
+
+
+class Policy(Record):
+    """Everything that decides how the loop goes, and nothing that renders or judges."""
+
+    preset: PresetName = "refine"
+    """The preset that the values below started from."""
+    budget: Budget = Budget()
+    """Upper limits; see `Budget`."""
+    candidates: int = Field(default=1, ge=1, le=64)
+    """Images per round: same prompt, different seeds."""
+    seeds: Literal["same", "fresh"] = "same"
+    """`same`: round r starts from the seed of round 0, so that only the prompt changes;
+    `fresh`: every round has seeds of its own."""
+    rewrite_first: bool = False
+    """Rewrite the prompt before the first render, without having seen a picture."""
+    review: bool = False
+    """Pause for a human decision on each new prompt."""
+
+    target: float | None = Field(default=3.0, ge=1.0, le=4.0)
+    """Stop when every applicable dimension of the incumbent reaches this score (1 to 4).
+    3.0 is the trigger of the paper (section 3.2); None never stops early."""
+    patience: int | None = Field(default=2, ge=1)
+    """Stop after this many rounds in a row without a new incumbent; None never does."""
+
+    acceptance: Literal["better", "always"] = "better"
+    """`better`: a challenger must win; `always`: the newest judged image is taken as it is."""
+    margin: float = Field(default=0.1, ge=0.0, le=3.0)
+    """By how much (score points, 1 to 4 scale) a challenger's mean must win beyond the noise."""
+    noise: float = Field(default=0.1, ge=0.0, le=3.0)
+    """Standard error of a score where the critic gave one sample only (score points).
+    With two or more samples the measured spread is used instead."""
+    guard: tuple[Dimension, ...] = (
+        "text_faithfulness",
+        "image_faithfulness",
+        "text_rendering",
+    )
+    """Dimensions that may not fall by more than the noise below the best accepted image's."""
+    pairwise: bool = True
+    """Settle near ties by a comparison in both orders, if the critic can compare."""
+
+    rewriters: tuple[str, ...] = ("critic", "rules")
+    """Rewriters by name, tried in order until one gives a usable prompt."""
+    render_timeout: float = Field(default=1800.0, gt=0)
+    """Seconds after which a render counts as failed."""
+    critique_timeout: float = Field(default=600.0, gt=0)
+    """Seconds after which a judgement or a rewrite counts as failed."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.budget.rounds > 1 and not self.rewriters:
+            raise ValueError("more than one round needs at least one rewriter")
+        return self
+
+
+# What a preset fixes (its definition) and what it merely starts from (the rest of Policy).
+PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
+    "refine": {},
+    "paper": {
+        "budget": {"rounds": 2},
+        "acceptance": "always",
+        "target": 3.0,
+        "seeds": "same",
+        "candidates": 1,
+        "rewriters": ("critic",),
+        "patience": None,
+    },
+    "one-shot": {"budget": {"rounds": 1}, "candidates": 1},
+    "best-of-n": {
+        "budget": {"rounds": 1},
+        "candidates": 4,
+        "margin": 0.0,
+        "noise": 0.0,
+        "guard": (),
+        "pairwise": False,
+    },
+    "blind-rewrite": {
+        "budget": {"rounds": 1},
+        "candidates": 1,
+        "rewrite_first": True,
+        "rewriters": ("rules",),
+    },
+    "blind-rewrite-best-of-n": {
+        "budget": {"rounds": 1},
+        "candidates": 4,
+        "rewrite_first": True,
+        "rewriters": ("rules",),
+        "margin": 0.0,
+        "noise": 0.0,
+        "guard": (),
+        "pairwise": False,
+    },
+}
+
+# Changing these would make a preset another method under the same name.
+_FIXED: Final[dict[PresetName, frozenset[str]]] = {
+    "refine": frozenset(),
+    "paper": frozenset({"budget.rounds", "acceptance", "seeds", "candidates", "patience"}),
+    "one-shot": frozenset({"budget.rounds", "candidates", "acceptance", "patience", "seeds"}),
+    "best-of-n": frozenset({"budget.rounds", "acceptance", "patience", "seeds"}),
+    "blind-rewrite": frozenset(
+        {"budget.rounds", "candidates", "rewrite_first", "acceptance", "patience", "seeds"}
+    ),
+    "blind-rewrite-best-of-n": frozenset(
+        {"budget.rounds", "rewrite_first", "acceptance", "patience", "seeds"}
+    ),
+}
+
+
+def preset(name: str, /, **changes: Any) -> Policy:
+    """A policy by name, with changes.
+
+    Args:
+        name: one of `PRESETS`.
+        changes: fields of `Policy`; `budget` may be a dict and is merged with the preset's.
+
+    Raises:
+        ConfigError: unknown preset or field, a value out of range, or a change to what the
+            preset is defined by (it would have no effect, or make it another method).
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, list(PRESETS))}")
+    fixed = _FIXED[name]
+    values: dict[str, Any] = {"preset": name, **PRESETS[name]}
+    budget: dict[str, Any] = dict(values.pop("budget", {}))
+    asked = changes.pop("budget", None) or {}
+    if isinstance(asked, Budget):
+        asked = asked.model_dump(exclude_unset=True)
+    for key, value in [*changes.items(), *((f"budget.{k}", v) for k, v in asked.items())]:
+        field = key.removeprefix("budget.")
+        known = Budget.model_fields if key.startswith("budget.") else Policy.model_fields
+        if field not in known:
+            raise ConfigError(f"unknown setting {key!r}{did_you_mean(field, list(known))}")
+        default = budget.get(field) if key.startswith("budget.") else values.get(field)
+        if key in fixed and value != (default if default is not None else known[field].default):
+            raise ConfigError(
+                f"{key} = {value!r} has no place in the preset {name!r}, which fixes it; "
+                "use preset 'refine' or leave it out"
+            )
+    try:
+        return Policy.model_validate({**values, **changes, "budget": {**budget, **asked}})
+    except ValueError as error:
+        raise ConfigError(f"preset {name!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: ValueError) -> str:
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return f"{where} = {first['input']!r}: {first['msg']}" if where else first["msg"]
+    return str(error)

@@ -1,0 +1,211 @@
+"""`refine` and `arefine`: the whole loop as one call."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack, cast
+
+from pydantic import ValidationError
+
+from rr_refine import errors
+from rr_refine.agent.manifest import config_of, identity_of
+from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.request import Request
+from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.store.folder import RunFolder, new_run_name
+from rr_refine.digest import image_digest
+from rr_refine.errors import ConfigError, GeneratorError
+from rr_refine.generators.generator import Generator
+from rr_refine.pictures import load_picture
+from rr_refine.plugins import create
+from rr_refine.reward.critic import Critic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.session import Reviewer
+
+__all__ = [
+    "DEFAULT_CRITIC",
+    "DEFAULT_GENERATOR",
+    "JobOptions",
+    "RefineOptions",
+    "arefine",
+    "folder_for",
+    "make_job",
+    "refine",
+    "require_image",
+]
+
+DEFAULT_GENERATOR: Final = "fake"
+DEFAULT_CRITIC: Final = "fake"
+
+
+class JobOptions(TypedDict, total=False):
+    """What a job may be given besides its prompt; all optional."""
+
+    image: Image.Image | Path | str | None
+    """A picture to edit; the prompt then says what should change in it."""
+    generator: Generator | str
+    """An object with the `Generator` protocol, or a name for `plugins.create`."""
+    critic: Critic | str
+    """An object with the `Critic` protocol, or a name."""
+    rewriters: Sequence[Rewriter | str]
+    """Objects or names, tried in order; those of the policy by default."""
+    policy: Policy | str
+    """A `Policy`, or the name of a preset; `refine` by default."""
+    seed: int
+    """Seed of the first candidate; 0 by default."""
+    keep: Sequence[str]
+    """Words that every rewritten prompt must hold."""
+    avoid: Sequence[str]
+    """Words that no rewritten prompt may hold."""
+    parameters: Mapping[str, JsonValue]
+    """Passed on to the generator: `width`, `guidance_scale`, …"""
+    settings: Mapping[str, JsonValue]
+    """How the components were configured; recorded in config.json, with no other effect."""
+
+
+class RefineOptions(JobOptions, total=False):
+    """What `refine` and `arefine` may be given besides the prompt; all optional."""
+
+    out: Path | str
+    """Folder that holds the run folders; `runs` by default."""
+    on_event: Callable[[Event], None]
+    """Called with every event, in order."""
+    reviewer: Reviewer
+    """Decides on new prompts where `policy.review` is set."""
+
+
+async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
+    """Generate, critique and refine until a rule says stop; give the recorded run.
+
+    The same call resumes an unfinished run. Cancelling it is safe: the folder holds the best
+    image so far.
+
+    Args:
+        prompt: what the picture should be, or, with `image`, what should change in it.
+        options: see `RefineOptions`.
+
+    Raises:
+        ConfigError: a mistake in the arguments.
+        GeneratorError: there is no image at all.
+        StoreError: the run folder cannot be written; what was finished is kept.
+    """
+    out = Path(options.pop("out", "runs"))
+    on_event = options.pop("on_event", None)
+    reviewer = options.pop("reviewer", None)
+    job = make_job(prompt, **cast("JobOptions", options))
+    if job.policy.review and reviewer is None:
+        raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
+    with folder_for(job, out) as folder:
+        async with aclosing(run_job(folder, job, reviewer=reviewer)) as events:
+            async for event in events:
+                if on_event is not None:
+                    on_event(event)
+        run = load_run(folder.path)
+    require_image(run)
+    return run
+
+
+def refine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
+    """`arefine` for programs without an event loop; see there.
+
+    Raises:
+        RuntimeError: called from a running event loop; await `arefine` instead.
+    """
+    return asyncio.run(arefine(prompt, **options))
+
+
+def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
+    """Put a job together.
+
+    Raises:
+        ConfigError: a mistake in the arguments.
+    """
+    image, policy = options.get("image"), options.get("policy", "refine")
+    source = None if image is None else load_picture(image)
+    try:
+        request = Request(
+            prompt=prompt,
+            source=None if source is None else image_digest(source),
+            keep=tuple(options.get("keep", ())),
+            avoid=tuple(options.get("avoid", ())),
+            seed=options.get("seed", 0),
+            parameters=dict(options.get("parameters", {})),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    chosen = preset(policy) if isinstance(policy, str) else policy
+    chain = options.get("rewriters", chosen.rewriters)
+    return Job(
+        request=request,
+        policy=chosen,
+        generator=_generator(options.get("generator", DEFAULT_GENERATOR)),
+        critic=_critic(options.get("critic", DEFAULT_CRITIC)),
+        rewriters=tuple(_rewriter(r) for r in chain),
+        source=source,
+        settings=dict(options.get("settings", {})),
+    )
+
+
+def folder_for(job: Job, out: Path) -> RunFolder:
+    """The folder of an unfinished run of the same job in `out`, else a new one.
+
+    Raises:
+        StoreLockedError: that run is being worked on.
+        StoreError: the folder cannot be created.
+    """
+    identity = identity_of(config_of(job))
+    for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
+        manifest = RunFolder(path, lock=False).read_json("manifest.json")
+        if isinstance(manifest, dict) and manifest.get("identity") == identity:
+            if manifest.get("status") != "done":
+                return RunFolder(path)
+            break
+    return RunFolder(out / new_run_name(job.request.prompt, identity))
+
+
+def require_image(run: Run) -> None:
+    """Raise what went wrong where a run ended without any image.
+
+    Raises:
+        GeneratorError: of the kind that the first candidate failed with.
+    """
+    if run.best is not None:
+        return
+    failure = run.candidates[0].failure if run.candidates else None
+    if failure is None:
+        raise GeneratorError(f"{run.path} holds no image")
+    kind = getattr(errors, failure.error, GeneratorError)
+    raise cast("type[GeneratorError]", kind)(f"{failure.message} (run folder: {run.path})")
+
+
+def _generator(given: Generator | str) -> Generator:
+    made = create("generators", given, {}) if isinstance(given, str) else given
+    if not isinstance(made, Generator):
+        raise ConfigError(f"{given!r} is no generator: see the protocol rr_refine.Generator")
+    return made
+
+
+def _critic(given: Critic | str) -> Critic:
+    made = create("critics", given, {}) if isinstance(given, str) else given
+    if not isinstance(made, Critic):
+        raise ConfigError(f"{given!r} is no critic: see the protocol rr_refine.Critic")
+    return made
+
+
+def _rewriter(given: Rewriter | str) -> Rewriter:
+    made = create("rewriters", given, {}) if isinstance(given, str) else given
+    if not isinstance(made, Rewriter):
+        raise ConfigError(f"{given!r} is no rewriter: see the protocol rr_refine.Rewriter")
+    return made

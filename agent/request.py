@@ -1,0 +1,38 @@
+"""What the user asked for. It is frozen before the first render and never changes."""
+
+from __future__ import annotations
+
+from pydantic import Field, JsonValue, field_validator
+
+from rr_refine.terms import Record, Task
+
+__all__ = ["Request"]
+
+
+class Request(Record):
+    """One job: a prompt, maybe a picture to edit, and what must be kept or avoided."""
+
+    prompt: str = Field(min_length=1)
+    """The original request. Every image is judged against it."""
+    source: str | None = None
+    """Digest of the picture to edit, stored in the run folder; None for text-to-image."""
+    keep: tuple[str, ...] = ()
+    """Words that every rewritten prompt must hold as they are."""
+    avoid: tuple[str, ...] = ()
+    """Words that no rewritten prompt may hold."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Seed of the first candidate; the others follow from it."""
+    parameters: dict[str, JsonValue] = {}
+    """Passed on to the generator with every render: `width`, `guidance_scale`, …"""
+
+    @field_validator("prompt")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the prompt is blank")
+        return value
+
+    @property
+    def task(self) -> Task:
+        """`edit` if there is a source picture, `t2i` otherwise."""
+        return "t2i" if self.source is None else "edit"

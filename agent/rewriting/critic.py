@@ -1,0 +1,50 @@
+"""The critic's own refined request: no second model, the paper's way (section 3.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
+from rr_refine.plugins import parse_options
+from rr_refine.terms import Identity, Record
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["CriticRewriter", "create"]
+
+
+class CriticRewriter:
+    """Proposes what the critic wrote under "Refined Request".
+
+    The incumbent's critiques come first, then those of later tries that did not win: their
+    requests answer the same original, having seen another picture.
+    """
+
+    identity = Identity(kind="critic", name="critic")
+
+    async def rewrite(self, context: RewriteContext) -> Rewrites:
+        """See `Rewriter.rewrite`. Costs nothing: the requests are there already."""
+        if context.incumbent is None:
+            return Rewrites()
+        judged = [context.incumbent, *context.others]
+        proposals = [p for one in judged for p in _proposals(one)]
+        return Rewrites(proposals=tuple(dict.fromkeys(proposals)))
+
+
+def _proposals(judged: Judged) -> list[Rewrite]:
+    return [
+        Rewrite(prompt=critique.refined_request, why=critique.refinement_comments or "")
+        for critique in judged.assessment.critiques
+        if critique.refined_request
+    ]
+
+
+class _Options(Record):
+    """The critic rewriter has no options."""
+
+
+def create(**options: JsonValue) -> CriticRewriter:
+    """Entry point `critic` of `rr_refine.rewriters`."""
+    parse_options(_Options, options, "rewriter.critic")
+    return CriticRewriter()

@@ -1,0 +1,82 @@
+"""What a rewriter is: a critique in, better prompts out, anchored on the original request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from rr_refine.terms import Record, Usage
+
+if TYPE_CHECKING:
+    from rr_refine.agent.history import Candidate
+    from rr_refine.agent.intent import ProtectedSpan
+    from rr_refine.agent.request import Request
+    from rr_refine.reward.assessment import Assessment
+    from rr_refine.terms import Identity
+
+__all__ = ["Judged", "Rewrite", "RewriteContext", "Rewriter", "Rewrites"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A candidate together with what the critic said about its image."""
+
+    candidate: Candidate
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteContext:
+    """All that a rewriter may know."""
+
+    request: Request
+    """The original request, the anchor of every rewrite."""
+    spans: tuple[ProtectedSpan, ...]
+    """What the new prompt must hold."""
+    incumbent: Judged | None
+    """The best image so far; None when rewriting blind, before the first render."""
+    others: tuple[Judged, ...] = ()
+    """Other judged candidates, newest first: what was tried and did not win."""
+    tried: tuple[str, ...] = ()
+    """Every prompt used so far, in order; a repeat is rejected."""
+    remarks: tuple[str, ...] = ()
+    """What the user said when rejecting a proposal; the next one must honour it."""
+    target: float = 3.0
+    """Dimensions of the incumbent below this score need work (1 to 4)."""
+
+
+class Rewrite(Record):
+    """One proposed prompt."""
+
+    prompt: str
+    why: str = ""
+    """What was changed, because of what."""
+
+
+class Rewrites(Record):
+    """What a rewriter came to: proposals in order of preference, and what they cost."""
+
+    proposals: tuple[Rewrite, ...] = ()
+    usage: Usage = Usage()
+
+
+@runtime_checkable
+class Rewriter(Protocol):
+    """Turns what the critic found into new prompts.
+
+    It need not check its proposals: the loop rejects those that lose a protected span or repeat
+    an earlier prompt, and records why.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """What the proposals depend on besides the context."""
+        ...
+
+    async def rewrite(self, context: RewriteContext) -> Rewrites:
+        """Propose prompts, best first; none is a valid answer.
+
+        Raises:
+            RewriteError: it could not be done; the next rewriter in the chain is asked.
+        """
+        ...

@@ -1,0 +1,135 @@
+"""A recorded run, read back from its folder: typed, without a lock, without a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue, ValidationError
+
+from rr_refine.agent.events import read_event
+from rr_refine.agent.history import Candidate
+from rr_refine.agent.policy import Policy
+from rr_refine.agent.request import Request
+from rr_refine.agent.state import Outcome
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.errors import StoreError
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.manifest import RunStatus
+
+__all__ = ["Run", "load_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is known about a run, finished or not."""
+
+    path: Path
+    request: Request
+    policy: Policy
+    config: dict[str, JsonValue]
+    """config.json, whole."""
+    status: RunStatus
+    """As the manifest has it; a run that was killed still says `running`."""
+    candidates: tuple[Candidate, ...]
+    """Those of finished rounds, in order."""
+    incumbent: Candidate | None
+    """The best so far, by the acceptance rule."""
+    outcome: Outcome | None
+    """None where the run did not come to its end."""
+
+    @property
+    def best(self) -> Candidate | None:
+        """The incumbent, or the first image where none could be judged."""
+        return self.incumbent or next((c for c in self.candidates if c.image), None)
+
+    @property
+    def result_path(self) -> Path | None:
+        """Path of the result picture, or None where there is no image yet."""
+        path = self.path / "result.png"
+        return path if path.exists() else None
+
+    def image(self, candidate: Candidate) -> Image.Image:
+        """The picture of a candidate.
+
+        Raises:
+            StoreError: it has none, or the file is gone.
+        """
+        if candidate.image is None:
+            raise StoreError(f"candidate {candidate.id} of {self.path} has no image")
+        with RunFolder(self.path, lock=False) as folder:
+            return folder.load_image(candidate.image)
+
+    def assessment(self, candidate: Candidate) -> Assessment | None:
+        """What the critic wrote about a candidate, raw text included; None if it was not judged."""
+        if candidate.critique is None:
+            return None
+        with RunFolder(self.path, lock=False) as folder:
+            item = folder.journal.get("critique", candidate.critique)
+        return Assessment.model_validate(_result(item))
+
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All side-by-side comparisons of the run."""
+        with RunFolder(self.path, lock=False) as folder:
+            items = list(folder.journal.items("comparison"))
+        return tuple(Comparison.model_validate(_result(item)) for _, item in items)
+
+    def events(self) -> tuple[Event, ...]:
+        """What happened, in order; a torn last line is left out."""
+        path = self.path / "events.jsonl"
+        if not path.exists():
+            return ()
+        data = path.read_bytes()
+        return tuple(read_event(line) for line in data[: data.rfind(b"\n") + 1].splitlines())
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run folder. Works while the run goes on, and after it was killed.
+
+    Raises:
+        StoreError: it is no run folder, or its files are broken.
+    """
+    with RunFolder(path, lock=False) as folder:
+        config = folder.read_json("config.json")
+        if not isinstance(config, dict):
+            raise StoreError(f"{str(path)!r} is no run folder: it has no config.json")
+        manifest = folder.read_json("manifest.json")
+        rounds = [value for _, value in folder.journal.items("round")]
+        outcome = folder.journal.get("outcome", "outcome")
+    try:
+        candidates = tuple(
+            Candidate.model_validate(c) for r in rounds for c in _list(r, "candidates")
+        )
+        last = rounds[-1]["incumbent"] if rounds and isinstance(rounds[-1], dict) else None
+        return Run(
+            path=Path(path),
+            request=Request.model_validate(config["request"]),
+            policy=Policy.model_validate(config["policy"]),
+            config=config,
+            status=manifest["status"] if isinstance(manifest, dict) else "interrupted",  # type: ignore[arg-type]
+            candidates=candidates,
+            incumbent=next((c for c in candidates if c.id == last), None),
+            outcome=None if outcome is None else Outcome.model_validate(outcome),
+        )
+    except (ValidationError, KeyError, TypeError) as error:
+        raise StoreError(f"run folder {str(path)!r} cannot be read: {error}") from error
+
+
+def _list(value: JsonValue, key: str) -> list[JsonValue]:
+    items = value[key] if isinstance(value, dict) else None
+    if not isinstance(items, list):
+        raise TypeError(f"{key} is no list")
+    return items
+
+
+def _result(item: JsonValue) -> JsonValue:
+    if not isinstance(item, dict):
+        raise StoreError("the record of a critique is missing from samples.jsonl")
+    return item["result"]

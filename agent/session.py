@@ -1,0 +1,187 @@
+"""A session: one job at work in its run folder, streamed event by event.
+
+It writes the folder's config and manifest, runs the graph on the folder's own checkpoints, answers
+its interrupts, and leaves a status behind whatever happens.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.errors import GraphDrained
+from langgraph.types import Command
+
+from rr_refine.agent.events import ReviewRequested
+from rr_refine.agent.graph import build_graph, recursion_limit
+from rr_refine.agent.manifest import check_config, write_manifest
+from rr_refine.agent.review import ReviewRequest
+from rr_refine.agent.state import RunContext, checkpoint_serializer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.runtime import RunControl
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.graph import RefineGraph
+    from rr_refine.agent.manifest import RunStatus
+    from rr_refine.agent.policy import Policy
+    from rr_refine.agent.request import Request
+    from rr_refine.agent.review import Decision
+    from rr_refine.agent.rewriting.rewriter import Rewriter
+    from rr_refine.agent.state import RefineInput
+    from rr_refine.agent.store.folder import RunFolder
+    from rr_refine.generators.generator import Generator
+    from rr_refine.reward.critic import Critic
+
+__all__ = ["Job", "Reviewer", "run_job"]
+
+Reviewer = Callable[[ReviewRequest], Awaitable["Decision"]]
+"""Answers a question of the review node."""
+_THREAD = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a run needs besides its folder."""
+
+    request: Request
+    policy: Policy
+    generator: Generator
+    critic: Critic
+    rewriters: tuple[Rewriter, ...]
+    source: Image.Image | None = None
+    """The picture to edit; its digest is `request.source`."""
+    settings: dict[str, JsonValue] = field(default_factory=dict)
+    """How the components were configured, for config.json; never a key or a password."""
+
+
+async def run_job(
+    folder: RunFolder,
+    job: Job,
+    *,
+    reviewer: Reviewer | None = None,
+    control: RunControl | None = None,
+) -> AsyncGenerator[Event]:
+    """Run a job in its folder, or go on where an earlier session left it.
+
+    Args:
+        reviewer: decides on proposals where the policy asks for review. Without it the stream
+            ends with `ReviewRequested`, and the run goes on from there the next time.
+        control: `request_drain()` ends the session after the step in progress.
+
+    Raises:
+        RefineError: of the kind that fits; the folder holds everything that was finished.
+    """
+    check_config(folder, job)
+    if job.source is not None:
+        folder.put_image(job.source)
+    write_manifest(folder, job, "running")
+    status: RunStatus = "interrupted"
+    try:
+        async with _checkpoints(folder) as saver:
+            graph = build_graph(saver)
+            async for event in _drive(graph, saver, folder, job, reviewer, control):
+                yield event
+            status = "waiting" if await _waits(graph, job) else "done"
+    except GraphDrained:
+        status = "interrupted"
+    except Exception:
+        status = "failed"
+        raise
+    finally:
+        write_manifest(folder, job, status)
+
+
+async def _drive(
+    graph: RefineGraph,
+    saver: AsyncSqliteSaver,
+    folder: RunFolder,
+    job: Job,
+    reviewer: Reviewer | None,
+    control: RunControl | None,
+) -> AsyncIterator[Event]:
+    context = RunContext(
+        generator=job.generator, critic=job.critic, rewriters=job.rewriters, folder=folder
+    )
+    given: RefineInput | Command[object] | None = await _start(graph, saver, job)
+    while True:
+        stream = graph.astream(
+            given,
+            _config(job),
+            context=context,
+            stream_mode="custom",
+            durability="sync",
+            control=control,
+        )
+        async for event in stream:
+            yield cast("Event", event)
+        question = await _question(graph, job)
+        if question is None:
+            return
+        asked = ReviewRequested(request=question)
+        folder.record_event(asked)
+        yield asked
+        if reviewer is None:
+            return
+        decision = await reviewer(question)
+        given = Command(resume=decision.model_dump(mode="json"))
+
+
+async def _start(graph: RefineGraph, saver: AsyncSqliteSaver, job: Job) -> RefineInput | None:
+    """None to go on from the last checkpoint; else the input, to go over the journal anew."""
+    state = await graph.aget_state(_config(job))
+    if state.next:
+        return None
+    if state.values:  # an earlier session came to an end, maybe by a fault: start over
+        await saver.adelete_thread(_THREAD)
+    return {"request": job.request, "policy": job.policy}
+
+
+async def _question(graph: RefineGraph, job: Job) -> ReviewRequest | None:
+    interrupts = (await graph.aget_state(_config(job))).interrupts
+    return ReviewRequest.model_validate(interrupts[0].value) if interrupts else None
+
+
+async def _waits(graph: RefineGraph, job: Job) -> bool:
+    return bool((await graph.aget_state(_config(job))).interrupts)
+
+
+def _config(job: Job) -> RunnableConfig:
+    return {
+        "configurable": {"thread_id": _THREAD},
+        "recursion_limit": recursion_limit(job.policy.budget.rounds),
+    }
+
+
+@asynccontextmanager
+async def _checkpoints(folder: RunFolder) -> AsyncIterator[AsyncSqliteSaver]:
+    """The folder's checkpoints. They are disposable: broken ones are thrown away."""
+    import aiosqlite
+
+    path = folder.path / "checkpoints.sqlite"
+    for attempt in range(2):
+        connection = await aiosqlite.connect(path)
+        try:
+            saver = AsyncSqliteSaver(connection, serde=checkpoint_serializer())
+            await saver.setup()
+            await saver.aget_tuple({"configurable": {"thread_id": _THREAD}})
+            break
+        except sqlite3.DatabaseError:
+            await connection.close()
+            if attempt:
+                raise
+            for part in folder.path.glob("checkpoints.sqlite*"):
+                part.unlink()
+    try:
+        yield saver
+    finally:
+        await connection.close()

@@ -1,0 +1,131 @@
+"""The state of the graph: small, typed, serialisable. References only: no pixels, no base64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from rr_refine.agent.budget import Budget, Spend
+from rr_refine.agent.history import (
+    Candidate,
+    Failure,
+    History,
+    Proposal,
+    Rejection,
+    RewriteAttempt,
+    Stop,
+    Verdict,
+)
+from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.policy import Policy
+from rr_refine.agent.request import Request
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    from rr_refine.agent.rewriting.rewriter import Rewriter
+    from rr_refine.agent.store.folder import RunFolder
+    from rr_refine.generators.generator import Generator
+    from rr_refine.reward.critic import Critic
+
+__all__ = [
+    "Outcome",
+    "RefineInput",
+    "RefineOutput",
+    "RefineState",
+    "RunContext",
+    "checkpoint_serializer",
+    "history_of",
+]
+
+
+class Outcome(Record):
+    """How a run ended."""
+
+    stop: Stop
+    best: Candidate | None
+    """The result: the incumbent, or the first image where none could be judged; None without
+    any image."""
+    first: Candidate
+    """Round 0, candidate 0: what one shot would have given."""
+    candidates: tuple[Candidate, ...]
+    """Everything that was tried, in order."""
+    spend: Spend
+
+    @property
+    def ok(self) -> bool:
+        """False where the critic or the generator failed, though there may be an image."""
+        return self.stop.rule not in ("critic-failed", "generator-failed")
+
+
+class RefineInput(TypedDict):
+    """What a caller puts in."""
+
+    request: Request
+    policy: Policy
+
+
+class RefineOutput(TypedDict):
+    """What a caller gets out."""
+
+    outcome: Outcome
+
+
+class RefineState(TypedDict, total=False):
+    """What the nodes share."""
+
+    request: Request
+    policy: Policy
+    spans: tuple[ProtectedSpan, ...]
+    proposal: Proposal | None
+    """The prompt of the round to come."""
+    seed: int
+    """Seed of candidate 0 of round 0; a human may change it."""
+    candidates: tuple[Candidate, ...]
+    rewrites: tuple[RewriteAttempt, ...]
+    remarks: tuple[str, ...]
+    incumbent: str | None
+    """Id of the best candidate so far."""
+    spend: Spend
+    user_stop: str | None
+    retry_rewrite: bool
+    """The review asked for another proposal."""
+    stop: Stop | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """The live objects of a run. They are not saved: hand them in again on resume."""
+
+    generator: Generator
+    critic: Critic
+    rewriters: tuple[Rewriter, ...]
+    folder: RunFolder
+
+
+def history_of(state: RefineState) -> History:
+    """The part of the state that the rules look at."""
+    return History(
+        policy=state["policy"],
+        spend=state.get("spend", Spend()),
+        candidates=state.get("candidates", ()),
+        rewrites=state.get("rewrites", ()),
+        incumbent_id=state.get("incumbent"),
+        user_stop=state.get("user_stop"),
+    )
+
+
+def checkpoint_serializer() -> JsonPlusSerializer:
+    """A serializer for checkpointers that revives the types of our state, and no others.
+
+    Pass it to your own: `AsyncPostgresSaver(..., serde=checkpoint_serializer())`.
+    """
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    types = (
+        *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
+        *(RewriteAttempt, Rejection, Stop, Outcome),
+    )
+    return JsonPlusSerializer(allowed_msgpack_modules=[(t.__module__, t.__name__) for t in types])

@@ -1,0 +1,219 @@
+"""The run folder: everything that is known about one run, readable without this program.
+
+config.json      what was asked and set; can be passed back in
+manifest.json    versions, models, hardware, status
+samples.jsonl    one line per finished item, see `Journal`
+events.jsonl     what happened, in order
+images/ab/…png   by content
+result.png       the best image so far
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from rr_refine.agent.store.journal import Journal
+from rr_refine.agent.store.png import encode_png, with_story
+from rr_refine.digest import image_digest
+from rr_refine.errors import StoreError, StoreLockedError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from filelock import BaseFileLock
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.agent.events import Event
+
+__all__ = ["RunFolder", "new_run_name", "slug"]
+
+
+class RunFolder:
+    """A run folder, open for work by this process alone.
+
+    Use it as a context manager; leaving it closes the files and gives the folder back.
+
+    Args:
+        path: the folder; created when missing.
+        lock: False reads without locking and refuses to write.
+
+    Raises:
+        StoreLockedError: another process works on it.
+        StoreError: it cannot be created or read.
+    """
+
+    def __init__(self, path: Path | str, *, lock: bool = True) -> None:
+        self.path = Path(path)
+        self._lock: BaseFileLock | None = None
+        if lock:
+            self._make()
+            self._lock = _take_lock(self.path)
+        elif not self.path.is_dir():
+            raise StoreError(f"run folder {str(path)!r} does not exist")
+        try:
+            self.journal = Journal(self.path / "samples.jsonl", writable=lock)
+        except StoreError:
+            self._unlock()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files and let others work on the folder. May be called twice."""
+        self.journal.close()
+        self._unlock()
+
+    # -- images ------------------------------------------------------------------------------
+
+    def put_image(self, image: Image.Image, story: dict[str, JsonValue] | None = None) -> str:
+        """Store an image; returns its digest. The same pixels are stored once.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        name = image_digest(image)
+        path = self.image_path(name)
+        if not path.exists():
+            png = encode_png(image)
+            self._write(path, with_story(png, story) if story else png)
+        return name
+
+    def image_path(self, name: str) -> Path:
+        """Where the image with this digest is, or would be."""
+        if not re.fullmatch(r"[0-9a-f]{64}", name):
+            raise StoreError(f"{name!r} is no image digest")
+        return self.path / "images" / name[:2] / f"{name}.png"
+
+    def load_image(self, name: str) -> Image.Image:
+        """The image with this digest.
+
+        Raises:
+            StoreError: it is missing or broken.
+        """
+        from PIL import Image
+
+        try:
+            with Image.open(self.image_path(name)) as image:
+                image.load()
+                return image.copy()
+        except (OSError, SyntaxError) as error:
+            raise StoreError(
+                f"image {name[:12]}… of {self.path} cannot be read: {error}"
+            ) from error
+
+    def has_image(self, name: str) -> bool:
+        """Whether the image is stored."""
+        return self.image_path(name).exists()
+
+    def tell_story(self, name: str, story: dict[str, JsonValue]) -> None:
+        """Write what is now known about an image into its text chunks; pixels stay."""
+        path = self.image_path(name)
+        self._write(path, with_story(path.read_bytes(), story))
+
+    def publish(self, name: str) -> Path:
+        """Make an image the result of the run so far: a copy as `result.png`."""
+        result = self.path / "result.png"
+        self._write(result, self.image_path(name).read_bytes())
+        return result
+
+    # -- records -----------------------------------------------------------------------------
+
+    def write_json(self, name: str, value: JsonValue) -> None:
+        """Replace a JSON file of the folder, all or nothing."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        self._write(self.path / name, text.encode("utf-8", "backslashreplace") + b"\n")
+
+    def read_json(self, name: str) -> JsonValue | None:
+        """A JSON file of the folder; None when it is not there.
+
+        Raises:
+            StoreError: it is there but cannot be read.
+        """
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            value: JsonValue = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        return value
+
+    def record_event(self, event: Event) -> None:
+        """Append an event to `events.jsonl`."""
+        try:
+            with (self.path / "events.jsonl").open("ab") as file:
+                file.write(event.model_dump_json().encode() + b"\n")
+        except OSError as error:
+            raise StoreError(f"cannot write events.jsonl: {error}") from error
+
+    # -- files -------------------------------------------------------------------------------
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Write by rename, so that no reader ever sees half a file."""
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {path}: {error}") from error
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot create run folder {str(self.path)!r}: {error}") from error
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def new_run_name(prompt: str, identity: str) -> str:
+    """A folder name for a new run: UTC time, words of the prompt, 8 digits of `identity`.
+
+    `identity` is a digest of the run's configuration: the same command has the same digits. Four
+    random digits keep two runs started in one second apart.
+    """
+    now = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    return f"{now}-{slug(prompt)}-{identity[:8]}-{secrets.token_hex(2)}"
+
+
+def slug(text: str, length: int = 32) -> str:
+    """Letters, digits and dashes only, safe as a file name everywhere."""
+    words = re.sub(r"[^a-z0-9]+", "-", text[:400].lower()).strip("-")
+    return words[:length].strip("-") or "run"
+
+
+def _take_lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreLockedError(
+            f"another process works on {path}; wait for it, or copy the folder"
+        ) from None
+    return lock

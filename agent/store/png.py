@@ -1,0 +1,92 @@
+"""PNG files that carry their story: text chunks added without touching a pixel.
+
+Two chunks are written: `rr-refine`, a JSON object (prompt, seed, model, scores, run), and
+`parameters`, the plain text that image tools have shown for years.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+__all__ = ["encode_png", "read_story", "with_story"]
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_KEYS: Final = ("rr-refine", "parameters")
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """The image as PNG bytes, without metadata."""
+    buffer = io.BytesIO()
+    bare = image.copy()
+    bare.info = {}
+    bare.save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def with_story(png: bytes, story: dict[str, JsonValue]) -> bytes:
+    """The same PNG with `story` in its text chunks, replacing an earlier one.
+
+    Raises:
+        ValueError: `png` is no PNG.
+    """
+    texts = {"rr-refine": json.dumps(story, ensure_ascii=False), "parameters": _plain(story)}
+    written = b"".join(_itxt(key, text) for key, text in texts.items())
+    out = [_SIGNATURE]
+    for kind, chunk in _chunks(png):
+        if kind == b"iTXt" and any(chunk[8:].startswith(k.encode() + b"\0") for k in _KEYS):
+            continue
+        out.append(chunk)
+        if kind == b"IHDR":
+            out.append(written)
+    return b"".join(out)
+
+
+def read_story(png: bytes) -> dict[str, JsonValue] | None:
+    """What `with_story` wrote, or None.
+
+    Raises:
+        ValueError: `png` is no PNG, or its story is no JSON object.
+    """
+    for kind, chunk in _chunks(png):
+        prefix = b"rr-refine\0\0\0\0\0"
+        if kind == b"iTXt" and chunk[8:].startswith(prefix):
+            story = json.loads(chunk[8 + len(prefix) : -4].decode())
+            if not isinstance(story, dict):
+                raise ValueError("the story in the PNG is no JSON object")
+            return story
+    return None
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(type, whole chunk with length and checksum), in order."""
+    if not png.startswith(_SIGNATURE):
+        raise ValueError("not a PNG file")
+    at = len(_SIGNATURE)
+    while at + 12 <= len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        end = at + 12 + length
+        yield png[at + 4 : at + 8], png[at:end]
+        at = end
+
+
+def _itxt(key: str, text: str) -> bytes:
+    # Keyword, null, uncompressed, method 0, no language, no translated keyword, UTF-8 text.
+    data = key.encode() + b"\0\0\0\0\0" + text.encode("utf-8", "replace")
+    body = b"iTXt" + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def _plain(story: dict[str, JsonValue]) -> str:
+    prompt = str(story.get("prompt", "")).replace("\0", "")
+    rest = ", ".join(f"{k}: {story[k]}" for k in ("seed", "model", "run") if k in story)
+    return f"{prompt}\n{rest}"

@@ -1,0 +1,80 @@
+"""Better images by better prompts: generate, critique, refine, and know when to stop.
+
+    from rr_refine import refine
+    run = refine("three red circles left of a blue star")
+    print(run.result_path, run.best.prompt, run.outcome.stop.reason)
+
+Importing this package loads neither torch nor diffusers nor langgraph: names load what they need
+when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rr_refine.errors import (
+    ConfigError,
+    CriticError,
+    GeneratorError,
+    RefineError,
+    RewriteError,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from rr_refine.agent.graph import build_graph
+    from rr_refine.agent.policy import Policy, preset
+    from rr_refine.agent.refine import arefine, refine
+    from rr_refine.agent.rewriting.rewriter import Rewriter
+    from rr_refine.agent.run import Run, load_run
+    from rr_refine.generators.generator import Generator
+    from rr_refine.reward.critic import Critic
+    from rr_refine.reward.critique import Critique
+    from rr_refine.reward.parser import parse_critique
+
+__all__ = [
+    "ConfigError",
+    "Critic",
+    "CriticError",
+    "Critique",
+    "Generator",
+    "GeneratorError",
+    "Policy",
+    "RefineError",
+    "RewriteError",
+    "Rewriter",
+    "Run",
+    "StoreError",
+    "arefine",
+    "build_graph",
+    "load_run",
+    "parse_critique",
+    "preset",
+    "refine",
+]
+
+_HOMES = {
+    "Critic": "reward.critic",
+    "Critique": "reward.critique",
+    "Generator": "generators.generator",
+    "Policy": "agent.policy",
+    "Rewriter": "agent.rewriting.rewriter",
+    "Run": "agent.run",
+    "arefine": "agent.refine",
+    "build_graph": "agent.graph",
+    "load_run": "agent.run",
+    "parse_critique": "reward.parser",
+    "preset": "agent.policy",
+    "refine": "agent.refine",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"rr_refine.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,141 @@
+"""Every error that rr-refine raises on purpose, by the boundary that was crossed.
+
+RefineError
+├── ConfigError            a user's mistake: one line, exit code 2
+│   └── MissingExtraError  an optional dependency is not installed; names the pip command
+├── GeneratorError         prompt -> image failed
+│   ├── OutOfMemoryError, GeneratorTimeout, GeneratorUnavailable
+│   ├── GeneratorRefused   a safety filter or the endpoint refused the request
+│   ├── BlankImageError    the image came back all black
+│   └── UnsupportedRequestError   this generator cannot do what was asked
+├── CriticError            image -> critique failed; never a score
+│   ├── CriticUnavailable, CriticTimeout
+│   └── CriticAnswerError  there is an answer, kept in `.raw`
+│       ├── CriticUnreadable, CriticTruncated, CriticRefused
+├── RewriteError           critique -> prompt failed
+└── StoreError             the run folder cannot be read or written
+    └── StoreLockedError   another process has it
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BlankImageError",
+    "ConfigError",
+    "CriticAnswerError",
+    "CriticError",
+    "CriticRefused",
+    "CriticTimeout",
+    "CriticTruncated",
+    "CriticUnavailable",
+    "CriticUnreadable",
+    "GeneratorError",
+    "GeneratorRefused",
+    "GeneratorTimeout",
+    "GeneratorUnavailable",
+    "MissingExtraError",
+    "OutOfMemoryError",
+    "RefineError",
+    "RewriteError",
+    "StoreError",
+    "StoreLockedError",
+    "UnsupportedRequestError",
+]
+
+
+class RefineError(Exception):
+    """Base of all errors that rr-refine raises on purpose.
+
+    The message says what failed, the value, and what to do.
+    """
+
+
+class ConfigError(RefineError):
+    """A setting, option or input of the user's is wrong. One line; exit code 2."""
+
+
+class MissingExtraError(ConfigError):
+    """A feature needs packages of an extra that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the {extra!r} extra: pip install 'rr-refine[{extra}]'")
+        self.extra = extra
+
+
+class GeneratorError(RefineError):
+    """A render failed."""
+
+
+class OutOfMemoryError(GeneratorError):
+    """The device ran out of memory, even with a batch of one."""
+
+
+class GeneratorTimeout(GeneratorError):
+    """A render took longer than it was allowed."""
+
+
+class GeneratorUnavailable(GeneratorError):
+    """The generator cannot be reached or loaded."""
+
+
+class GeneratorRefused(GeneratorError):
+    """The generator declined the request, for instance by a safety filter."""
+
+
+class BlankImageError(GeneratorError):
+    """The image is one flat black: half-precision overflow, or a safety filter's answer."""
+
+
+class UnsupportedRequestError(GeneratorError):
+    """The generator cannot do what was asked: an edit, a parameter it does not take."""
+
+
+class CriticError(RefineError):
+    """A critique failed. It is an error with a type, never a score."""
+
+
+class CriticUnavailable(CriticError):
+    """The critic cannot be reached, or answers with a server error, after all retries."""
+
+
+class CriticTimeout(CriticError):
+    """The critic took longer than it was allowed."""
+
+
+class CriticAnswerError(CriticError):
+    """The critic answered, but the answer is no critique.
+
+    Attributes:
+        raw: the answer as it came, whole.
+    """
+
+    def __init__(self, message: str, raw: str) -> None:
+        super().__init__(message)
+        self.raw = raw
+
+    def __reduce__(self) -> tuple[type[CriticAnswerError], tuple[str, str]]:
+        return type(self), (str(self), self.raw)
+
+
+class CriticUnreadable(CriticAnswerError):
+    """The answer cannot be read for certain: a score is missing, doubtful or out of range."""
+
+
+class CriticTruncated(CriticAnswerError):
+    """The answer was cut off by the token limit."""
+
+
+class CriticRefused(CriticAnswerError):
+    """The critic declined to judge the image."""
+
+
+class RewriteError(RefineError):
+    """No usable prompt came out of a rewriter."""
+
+
+class StoreError(RefineError):
+    """The run folder cannot be read or written."""
+
+
+class StoreLockedError(StoreError):
+    """Another process works on the same run folder."""

@@ -1,0 +1,121 @@
+"""The one door through which components come in, ours and yours alike.
+
+A component is named by an entry point (`fake`, `diffusers`, …) or by a dotted path
+(`my_pkg.mod:MyCritic`). Either way it is a callable that takes the options of its config section as
+keyword arguments and returns the component.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from importlib.metadata import entry_points
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import JsonValue
+    from pydantic_core import ErrorDetails
+
+__all__ = ["Room", "available", "create", "did_you_mean", "parse_options"]
+
+Room = Literal["generators", "critics", "rewriters"]
+"""Entry point groups are called `rr_refine.<room>`."""
+
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+def available(room: Room) -> list[str]:
+    """Names of the installed components of a room, sorted."""
+    return sorted(entry_points(group=f"rr_refine.{room}").names)
+
+
+def create(room: Room, name: str, options: Mapping[str, JsonValue]) -> object:
+    """Make the component `name` of `room` from the options of its config section.
+
+    Raises:
+        ConfigError: there is no such component, or it does not take these options.
+    """
+    factory = _factory(room, name)
+    try:
+        inspect.signature(factory).bind(**options)
+    except TypeError as error:
+        raise ConfigError(f"{room[:-1]} {name!r} does not take these options: {error}") from error
+    return factory(**options)
+
+
+def _factory(room: Room, name: str) -> Callable[..., object]:
+    try:
+        loaded = _imported(name) if ":" in name else _entry(room, name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{room[:-1]} {name!r} cannot be imported: {error}") from error
+    if not callable(loaded):
+        raise ConfigError(f"{room[:-1]} {name!r} is not callable")
+    return cast("Callable[..., object]", loaded)
+
+
+def _imported(path: str) -> object:
+    module, _, attribute = path.partition(":")
+    found: object = attrgetter(attribute)(importlib.import_module(module))
+    return found
+
+
+def _entry(room: Room, name: str) -> object:
+    found = entry_points(group=f"rr_refine.{room}", name=name)
+    if not found:
+        names = available(room)
+        raise ConfigError(
+            f"unknown {room[:-1]} {name!r}{did_you_mean(name, names)}; there are "
+            f"{', '.join(names)}, or give a dotted path such as 'my_pkg.mod:MyClass'"
+        )
+    loaded: object = next(iter(found)).load()
+    return loaded
+
+
+def parse_options(
+    model: type[OptionsT], options: Mapping[str, JsonValue], section: str
+) -> OptionsT:
+    """Check a component's options against its model.
+
+    Args:
+        model: what the component takes.
+        options: the config section as the user wrote it.
+        section: its name, for the message: `generator`, `critic`, …
+
+    Raises:
+        ConfigError: an unknown key (with "did you mean") or a value out of range.
+    """
+    unknown = [key for key in options if key not in model.model_fields]
+    if unknown:
+        hint = did_you_mean(unknown[0], list(model.model_fields))
+        raise ConfigError(f"unknown option {f'{section}.{unknown[0]}'!r}{hint}")
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([section, *map(str, first["loc"])])
+        shown = f" = {first['input']!r}" if _may_be_shown(model, first) else ""
+        message = first["msg"].removeprefix("Value error, ")
+        # Without the cause: pydantic's own text repeats the input, and there may be a key in it.
+        raise ConfigError(f"{key}{shown}: {message}") from None
+
+
+def _may_be_shown(model: type[BaseModel], error: ErrorDetails) -> bool:
+    """Whether a message may repeat the input: not a secret, nor an object that may hold one."""
+    if not error["loc"] or isinstance(error["input"], dict):
+        return False
+    field = model.model_fields[str(error["loc"][0])]
+    return SecretStr not in (field.annotation, *get_args(field.annotation))
+
+
+def did_you_mean(word: str, choices: list[str]) -> str:
+    """A hint such as ` (did you mean 'margin'?)`, or nothing."""
+    close = difflib.get_close_matches(word, choices, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,90 @@
+"""The words every room shares: tasks, dimensions, and the base of all records."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+__all__ = [
+    "DIMENSIONS",
+    "SCORE_MAX",
+    "SCORE_MIN",
+    "Dimension",
+    "Identity",
+    "Record",
+    "Task",
+    "Usage",
+    "dimensions_of",
+    "to_reward",
+]
+
+Task = Literal["t2i", "edit"]
+"""Text-to-image, or instruction-based editing of a source image."""
+
+Dimension = Literal["text_faithfulness", "image_faithfulness", "physical_quality", "text_rendering"]
+"""What the critic judges. Image faithfulness exists for edits only."""
+
+DIMENSIONS: Final[tuple[Dimension, ...]] = (
+    "text_faithfulness",
+    "image_faithfulness",
+    "physical_quality",
+    "text_rendering",
+)
+
+SCORE_MIN: Final = 1.0
+SCORE_MAX: Final = 4.0
+
+
+def dimensions_of(task: Task) -> tuple[Dimension, ...]:
+    """The dimensions that a critique of `task` has, in the critic's order."""
+    if task == "edit":
+        return DIMENSIONS
+    return tuple(d for d in DIMENSIONS if d != "image_faithfulness")
+
+
+def to_reward(mean: float) -> float:
+    """Map a mean score in [1, 4] to a reward in [0, 1]: (mean - 1) / 3 (paper, Eq. 13)."""
+    return (mean - SCORE_MIN) / (SCORE_MAX - SCORE_MIN)
+
+
+class Record(BaseModel):
+    """Base of everything that is written to a file or crosses an edge: frozen and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Usage(Record):
+    """What a model call cost. Add two with `+`."""
+
+    calls: int = 0
+    """Answers asked for; a request for k samples counts k."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+
+class Identity(Record):
+    """Who made a thing: everything that could change its output, and nothing else.
+
+    Two components with equal identities give interchangeable results, so it is part of every
+    cache key, and it is what the manifest of a run records.
+    """
+
+    kind: str
+    """The implementation: `diffusers:FluxPipeline`, `openai`, `scripted`."""
+    name: str
+    """The model: a hub id, a folder, an endpoint's model name."""
+    details: dict[str, JsonValue] = {}
+    """Revision, dtype, LoRA hashes, template hash, sampling parameters."""
