@@ -7,21 +7,22 @@ accepted image had.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.history import Candidate, Verdict
+from rr_refine.agent.history import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rr_refine.agent.history import VerdictRule
+    from rr_refine.agent.history import Candidate, VerdictRule
     from rr_refine.agent.policy import Policy
     from rr_refine.reward.comparison import Comparison
     from rr_refine.terms import Dimension
 
-__all__ = ["floor_of", "near_tie", "settle", "weigh"]
+__all__ = ["Open", "Weighed", "floor_of", "weigh", "weigh_round"]
 
 _EPSILON = 1e-9  # two means that differ by rounding are equal
 
@@ -38,7 +39,7 @@ def weigh(
         floor: best score per dimension among the images accepted so far, see `floor_of`.
 
     Returns:
-        The verdict. Rule `tie` means the scores do not decide: see `near_tie` and `settle`.
+        The verdict. Rule `tie` means that the scores do not decide.
     """
     if challenger.failure is not None or challenger.mean is None:
         failure = challenger.failure
@@ -63,16 +64,70 @@ def weigh(
     return _refuse("tie", f"mean {means}, within the {need:.2f} needed", incumbent)
 
 
-def near_tie(verdict: Verdict) -> bool:
-    """Whether the scores left the matter open, so that a comparison may settle it."""
-    return verdict.rule == "tie"
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A near tie: `weigh_round` needs to know how these two compare side by side."""
+
+    incumbent: Candidate
+    challenger: Candidate
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Their ids, as a key of `settled`."""
+        return self.incumbent.id, self.challenger.id
 
 
-def settle(verdict: Verdict, comparison: Comparison) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A round with its verdicts."""
+
+    candidates: tuple[Candidate, ...]
+    """In the order in which they were weighed."""
+    incumbent: Candidate | None
+
+
+def weigh_round(
+    challengers: Sequence[Candidate],
+    before: Sequence[Candidate],
+    incumbent: Candidate | None,
+    policy: Policy,
+    settled: Mapping[tuple[str, str], Comparison | str],
+) -> Weighed | Open:
+    """Weigh the candidates of one round, one after the other.
+
+    The first try of the run goes first, since it is what one shot gives; then the best.
+
+    Args:
+        before: the candidates of earlier rounds.
+        settled: comparisons made so far by (incumbent, challenger) id, or why there is none.
+
+    Returns:
+        The verdicts, or the near tie that must be settled before it can be called again.
+    """
+    judged: list[Candidate] = []
+    for challenger in sorted(
+        challengers, key=lambda c: (c.id != "r0c0", -(c.mean or 0.0), c.index)
+    ):
+        floor = floor_of(incumbent, [*before, *judged])
+        verdict = weigh(challenger, incumbent, floor, policy)
+        if verdict.rule == "tie" and policy.pairwise and incumbent is not None:
+            question = Open(incumbent, challenger)
+            if question.pair not in settled:
+                return question
+            verdict = _settle(verdict, settled[question.pair])
+        judged.append(challenger.model_copy(update={"verdict": verdict}))
+        if verdict.accepted:
+            incumbent = judged[-1]
+    return Weighed(tuple(judged), incumbent)
+
+
+def _settle(verdict: Verdict, comparison: Comparison | str) -> Verdict:
     """Settle a near tie. The incumbent is A, the challenger B.
 
     A challenger must win in both orders; anything else leaves the incumbent.
     """
+    if isinstance(comparison, str):
+        return verdict.model_copy(update={"reason": f"{verdict.reason}; {comparison}"})
     if comparison.winner == "b":
         return Verdict(
             accepted=True,

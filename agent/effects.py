@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rr_refine.generators.generator import OnStep
     from rr_refine.terms import Record
 
-__all__ = ["Done", "Effects"]
+__all__ = ["Done", "Effects", "comparison_key"]
 
 T_co = TypeVar("T_co", covariant=True)
 RecordT = TypeVar("RecordT", bound="Record")
@@ -152,14 +152,7 @@ class Effects:
         Raises:
             CriticError: of the kind that fits.
         """
-        key = digest(
-            {
-                "prompt": self._request.prompt,
-                "a": image_a,
-                "b": image_b,
-                "source": self._request.source,
-            }
-        )
+        key = comparison_key(self._request, image_a, image_b)
 
         async def compare() -> Comparison:
             return await critic.compare(
@@ -235,6 +228,11 @@ class Effects:
                     "resume with the first, or start anew"
                 )
             return
+
+
+def comparison_key(request: Request, image_a: str, image_b: str) -> str:
+    """The journal's key of a comparison of two images, by digest, in this order."""
+    return digest({"prompt": request.prompt, "a": image_a, "b": image_b, "source": request.source})
 
 
 def _seconds(item: dict[str, JsonValue]) -> float:

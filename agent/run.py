@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
 
+from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.events import read_event
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import Policy
@@ -75,11 +76,14 @@ class Run:
             item = folder.journal.get("critique", candidate.critique)
         return Assessment.model_validate(_result(item))
 
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """All side-by-side comparisons of the run."""
+    def comparison(self, incumbent: Candidate, challenger: Candidate) -> Comparison | None:
+        """The side-by-side comparison of two candidates; None if there was none."""
+        if incumbent.image is None or challenger.image is None:
+            return None
+        key = comparison_key(self.request, incumbent.image, challenger.image)
         with RunFolder(self.path, lock=False) as folder:
-            items = list(folder.journal.items("comparison"))
-        return tuple(Comparison.model_validate(_result(item)) for _, item in items)
+            item = folder.journal.get("comparison", key)
+        return None if item is None else Comparison.model_validate(_result(item))
 
     def events(self) -> tuple[Event, ...]:
         """What happened, in order; a torn last line is left out."""

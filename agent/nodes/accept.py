@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
-from rr_refine.agent.acceptance import floor_of, near_tie, settle, weigh
+from rr_refine.agent.acceptance import Open, weigh_round
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.events import Compared, Decided
 from rr_refine.agent.nodes.desk import Desk
@@ -16,61 +16,57 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
     from pydantic import JsonValue
 
-    from rr_refine.agent.history import Candidate, Verdict
+    from rr_refine.agent.history import Candidate
     from rr_refine.agent.state import RefineState, RunContext
+    from rr_refine.reward.comparison import Comparison, Winner
 
-__all__ = ["accept", "weighing_order"]
+__all__ = ["accept"]
 
-_ORDERS = 2  # a comparison asks in both orders
+_ORDERS: Final = 2  # a comparison asks in both orders
+_NAMES: Final[dict[Winner, Literal["incumbent", "challenger", "tie"]]] = {
+    "a": "incumbent",
+    "b": "challenger",
+    "tie": "tie",
+}
 
 
 async def accept(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Give every candidate of the last round its verdict; write the round to the journal."""
     desk = Desk(state, runtime)
-    history = history_of(state)
-    incumbent, spend = history.incumbent, state["spend"]
-    candidates = {c.id: c for c in state["candidates"]}
-    for candidate in weighing_order(history.rounds[-1]):
-        floor = floor_of(incumbent, list(candidates.values()))
-        verdict = weigh(candidate, incumbent, floor, state["policy"])
-        if near_tie(verdict) and incumbent is not None:
-            verdict, cost = await _settle(desk, state, spend, verdict, incumbent, candidate)
-            spend += cost
-        desk.emit(Decided(candidate=candidate.id, verdict=verdict))
-        candidates[candidate.id] = candidate.model_copy(update={"verdict": verdict})
-        if verdict.accepted:
-            incumbent = candidates[candidate.id]
-    after = tuple(candidates.values())
-    _keep(desk, state, after, incumbent)
+    history, spend = history_of(state), state["spend"]
+    challengers = history.rounds[-1]
+    before = history.candidates[: -len(challengers)]
+    settled: dict[tuple[str, str], Comparison | str] = {}
+    while isinstance(
+        weighed := weigh_round(challengers, before, history.incumbent, state["policy"], settled),
+        Open,
+    ):
+        settled[weighed.pair], cost = await _compare(desk, state, spend, weighed)
+        spend += cost
+    for candidate in weighed.candidates:
+        assert candidate.verdict is not None
+        desk.emit(Decided(candidate=candidate.id, verdict=candidate.verdict))
+    after = (*before, *sorted(weighed.candidates, key=lambda c: c.index))
+    _keep(desk, state, after, weighed.incumbent)
     return {
         "candidates": after,
-        "incumbent": None if incumbent is None else incumbent.id,
+        "incumbent": None if weighed.incumbent is None else weighed.incumbent.id,
         "spend": spend + desk.spend(),
     }
 
 
-def weighing_order(candidates: tuple[Candidate, ...]) -> list[Candidate]:
-    """Candidate 0 of round 0 first, since it is what one shot gives; then by mean, best first."""
-    return sorted(
-        candidates,
-        key=lambda c: (c.id != "r0c0", -(c.mean if c.mean is not None else 0.0), c.index),
-    )
-
-
-async def _settle(
-    desk: Desk,
-    state: RefineState,
-    spend: Spend,
-    verdict: Verdict,
-    incumbent: Candidate,
-    challenger: Candidate,
-) -> tuple[Verdict, Spend]:
-    """Settle a near tie side by side, where the policy, the critic and the budget allow it."""
+async def _compare(
+    desk: Desk, state: RefineState, spend: Spend, tie: Open
+) -> tuple[Comparison | str, Spend]:
+    """Compare a near tie side by side, or say why not."""
     policy, critic = state["policy"], desk.context.critic
-    affordable = left(policy.budget.critic_calls, spend.critic_calls) >= _ORDERS
-    if not (policy.pairwise and isinstance(critic, PairwiseCritic) and affordable):
-        return verdict, Spend()
-    assert incumbent.image is not None and challenger.image is not None
+    if not isinstance(critic, PairwiseCritic):
+        return "the critic cannot compare", Spend()
+    if left(policy.budget.critic_calls, spend.critic_calls) < _ORDERS:
+        return "no critic call was left to compare them", Spend()
+    incumbent, challenger = tie.incumbent, tie.challenger
+    assert incumbent.image is not None
+    assert challenger.image is not None
     try:
         work = await desk.effects.compare(
             critic,
@@ -86,19 +82,15 @@ async def _settle(
                 incumbent=incumbent.id, challenger=challenger.id, winner="failed", message=message
             )
         )
-        reason = f"{verdict.reason}; the comparison failed ({failure.error})"
-        return verdict.model_copy(update={"reason": reason}), Spend(critic_calls=_ORDERS)
-    names = {"a": "incumbent", "b": "challenger", "tie": "tie"}
+        return f"the comparison failed ({message})", Spend(critic_calls=_ORDERS)
     desk.emit(
-        Compared.model_validate(
-            {
-                "incumbent": incumbent.id,
-                "challenger": challenger.id,
-                "winner": names[work.value.winner],
-            }
+        Compared(
+            incumbent=incumbent.id,
+            challenger=challenger.id,
+            winner=_NAMES[work.value.winner],
         )
     )
-    return settle(verdict, work.value), Spend.of_critic(work.value.usage)
+    return work.value, Spend.of_critic(work.value.usage)
 
 
 def _keep(

@@ -1,0 +1,70 @@
+"""Replay: a recorded run under another policy of acceptance and stopping, without rendering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.acceptance import Open, weigh_round
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.history import History
+from rr_refine.agent.stopping import should_stop
+
+if TYPE_CHECKING:
+    from rr_refine.agent.history import Candidate, Stop
+    from rr_refine.agent.policy import Policy
+    from rr_refine.agent.run import Run
+    from rr_refine.reward.comparison import Comparison
+
+__all__ = ["Replay", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What another policy would have made of the recorded candidates."""
+
+    candidates: tuple[Candidate, ...]
+    """Those that the policy would have come to, with its verdicts."""
+    incumbent: Candidate | None
+    stop: Stop | None
+    """None where the policy would have gone on beyond the record."""
+    unsettled: tuple[str, ...]
+    """Ids of near ties that the record holds no comparison for; the incumbent stayed."""
+
+
+def replay(run: Run, policy: Policy) -> Replay:
+    """Apply acceptance and stopping of `policy` to the candidates of a recorded run.
+
+    Of the budget, rounds and images count; seconds, tokens and critic calls do not: they belong
+    to the machine that ran. Prompts are those that were tried: another policy might have led to
+    others.
+    """
+    unknown = {"seconds": None, "tokens": None, "critic_calls": None}
+    policy = policy.model_copy(update={"budget": policy.budget.model_copy(update=unknown)})
+    kept: list[Candidate] = []
+    incumbent: Candidate | None = None
+    unsettled: list[str] = []
+    stop: Stop | None = None
+    for number in range(1 + max((c.round for c in run.candidates), default=-1)):
+        challengers = [c for c in run.candidates if c.round == number][: policy.candidates]
+        settled: dict[tuple[str, str], Comparison | str] = {}
+        while isinstance(
+            weighed := weigh_round(challengers, kept, incumbent, policy, settled), Open
+        ):
+            comparison = run.comparison(weighed.incumbent, weighed.challenger)
+            if comparison is None:
+                unsettled.append(weighed.challenger.id)
+            settled[weighed.pair] = comparison or "the record holds no comparison"
+        kept += sorted(weighed.candidates, key=lambda c: c.index)
+        incumbent = weighed.incumbent
+        stop = should_stop(
+            History(
+                policy=policy,
+                spend=Spend(images=sum(c.image is not None for c in kept)),
+                candidates=tuple(kept),
+                incumbent_id=None if incumbent is None else incumbent.id,
+            )
+        )
+        if stop is not None:
+            break
+    return Replay(tuple(kept), incumbent, stop, tuple(unsettled))
