@@ -13,16 +13,14 @@ from rr_refine import errors
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.request import Request
-from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
+from rr_refine.component import connected, has_methods
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError
-from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
 from rr_refine.plugins import create
-from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +29,10 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rr_refine.agent.events import Event
+    from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.session import Reviewer
+    from rr_refine.generators.generator import Generator
+    from rr_refine.reward.critic import Critic
 
 __all__ = [
     "DEFAULT_CRITIC",
@@ -39,6 +40,9 @@ __all__ = [
     "JobOptions",
     "RefineOptions",
     "arefine",
+    "as_critic",
+    "as_generator",
+    "as_rewriter",
     "folder_for",
     "make_job",
     "refine",
@@ -106,12 +110,13 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
     job = make_job(prompt, **cast("JobOptions", options))
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
-    with folder_for(job, out) as folder:
-        async with aclosing(run_job(folder, job, reviewer=reviewer)) as events:
-            async for event in events:
-                if on_event is not None:
-                    on_event(event)
-        run = load_run(folder.path)
+    async with connected(job.components):
+        with folder_for(job, out) as folder:
+            async with aclosing(run_job(folder, job, reviewer=reviewer)) as events:
+                async for event in events:
+                    if on_event is not None:
+                        on_event(event)
+            run = load_run(folder.path)
     require_image(run)
     return run
 
@@ -150,9 +155,9 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
     return Job(
         request=request,
         policy=chosen,
-        generator=_generator(options.get("generator", DEFAULT_GENERATOR)),
-        critic=_critic(options.get("critic", DEFAULT_CRITIC)),
-        rewriters=tuple(_rewriter(r) for r in chain),
+        generator=as_generator(options.get("generator", DEFAULT_GENERATOR)),
+        critic=as_critic(options.get("critic", DEFAULT_CRITIC)),
+        rewriters=tuple(as_rewriter(r) for r in chain),
         source=source,
         settings=dict(options.get("settings", {})),
     )
@@ -160,6 +165,8 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
 
 def folder_for(job: Job, out: Path) -> RunFolder:
     """The folder of an unfinished run of the same job in `out`, else a new one.
+
+    The job's components must be connected: their identities are part of what is the same.
 
     Raises:
         StoreLockedError: that run is being worked on.
@@ -190,22 +197,37 @@ def require_image(run: Run) -> None:
     raise cast("type[GeneratorError]", kind)(f"{failure.message} (run folder: {run.path})")
 
 
-def _generator(given: Generator | str) -> Generator:
+def as_generator(given: object) -> Generator:
+    """A generator by name, or the object itself if it is one.
+
+    Raises:
+        ConfigError: it is none.
+    """
     made = create("generators", given, {}) if isinstance(given, str) else given
-    if not isinstance(made, Generator):
+    if not has_methods(made, "generate"):
         raise ConfigError(f"{given!r} is no generator: see the protocol rr_refine.Generator")
-    return made
+    return cast("Generator", made)
 
 
-def _critic(given: Critic | str) -> Critic:
+def as_critic(given: object) -> Critic:
+    """A critic by name, or the object itself if it is one.
+
+    Raises:
+        ConfigError: it is none.
+    """
     made = create("critics", given, {}) if isinstance(given, str) else given
-    if not isinstance(made, Critic):
+    if not has_methods(made, "critique"):
         raise ConfigError(f"{given!r} is no critic: see the protocol rr_refine.Critic")
-    return made
+    return cast("Critic", made)
 
 
-def _rewriter(given: Rewriter | str) -> Rewriter:
+def as_rewriter(given: object) -> Rewriter:
+    """A rewriter by name, or the object itself if it is one.
+
+    Raises:
+        ConfigError: it is none.
+    """
     made = create("rewriters", given, {}) if isinstance(given, str) else given
-    if not isinstance(made, Rewriter):
+    if not has_methods(made, "rewrite"):
         raise ConfigError(f"{given!r} is no rewriter: see the protocol rr_refine.Rewriter")
-    return made
+    return cast("Rewriter", made)

@@ -12,7 +12,7 @@ __all__ = ["Request"]
 class Request(Record):
     """One job: a prompt, maybe a picture to edit, and what must be kept or avoided."""
 
-    prompt: str = Field(min_length=1)
+    prompt: str
     """The original request. Every image is judged against it."""
     source: str | None = None
     """Digest of the picture to edit, stored in the run folder; None for text-to-image."""

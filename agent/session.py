@@ -63,6 +63,11 @@ class Job:
     settings: dict[str, JsonValue] = field(default_factory=dict)
     """How the components were configured, for config.json; never a key or a password."""
 
+    @property
+    def components(self) -> tuple[object, ...]:
+        """What has to be connected before the job can run, see `rr_refine.component`."""
+        return (self.generator, self.critic, *self.rewriters)
+
 
 async def run_job(
     folder: RunFolder,
@@ -72,6 +77,8 @@ async def run_job(
     control: RunControl | None = None,
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
+
+    The job's components must be connected, see `rr_refine.component`.
 
     Args:
         reviewer: decides on proposals where the policy asks for review. Without it the stream

@@ -10,7 +10,7 @@ from rr_refine.agent.events import Compared, Decided
 from rr_refine.agent.nodes.desk import Desk
 from rr_refine.agent.state import history_of
 from rr_refine.errors import CriticError
-from rr_refine.reward.critic import PairwiseCritic
+from rr_refine.reward.critic import can_compare
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -60,7 +60,7 @@ async def _compare(
 ) -> tuple[Comparison | str, Spend]:
     """Compare a near tie side by side, or say why not."""
     policy, critic = state["policy"], desk.context.critic
-    if not isinstance(critic, PairwiseCritic):
+    if not can_compare(critic):
         return "the critic cannot compare", Spend()
     if left(policy.budget.critic_calls, spend.critic_calls) < _ORDERS:
         return "no critic call was left to compare them", Spend()

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.endpoint import Endpoint, EndpointErrors
-from rr_refine.errors import RewriteError
+from rr_refine.errors import ConfigError, RewriteError
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity, Record, Usage
 
@@ -104,9 +104,28 @@ class LlmRewriter:
 
     @property
     def identity(self) -> Identity:
-        """The configured model and sampling; a discovered model's name is not in it."""
+        """The model and its sampling.
+
+        Raises:
+            ConfigError: the model is not known yet; name it, or await `connect`.
+        """
+        model = self._endpoint.known_model
+        if model is None:
+            raise ConfigError(
+                f"which model {self._endpoint.url} serves is not known yet: "
+                "set rewriter.llm.model, or await connect()"
+            )
         details = self._options.model_dump(include={"temperature", "max_tokens", "samples"})
-        return Identity(kind="llm", name=self._options.model or self._endpoint.url, details=details)
+        return Identity(kind="llm", name=model, details=details)
+
+    async def connect(self) -> None:
+        """Ask the endpoint for its model, if none was named.
+
+        Raises:
+            ConfigError: it serves several models, or none.
+            RewriteError: it cannot be asked.
+        """
+        await self._endpoint.model()
 
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`.

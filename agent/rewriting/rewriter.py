@@ -64,6 +64,8 @@ class Rewrites(Record):
 class Rewriter(Protocol):
     """Turns what the critic found into new prompts.
 
+    `connect` and `aclose` are optional, see `rr_refine.component`.
+
     It need not check its proposals: the loop rejects those that lose a protected span or repeat
     an earlier prompt, and records why.
     """

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from rr_refine.errors import ConfigError, RefineError
 
@@ -90,7 +90,7 @@ class Endpoint:
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
         self.url = _checked_url(base_url)
-        """The base URL without its query, fit for messages."""
+        """The base URL as messages show it."""
         if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
             raise ConfigError("api_key holds characters that cannot be sent: is it the key itself?")
         self._base_url = base_url
@@ -101,7 +101,8 @@ class Endpoint:
         self._max_retries = max_retries
         self._concurrency = concurrency
         self._http_client = http_client
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
+        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
+        self._lock = threading.Lock()
 
     @property
     def known_model(self) -> str | None:
@@ -121,8 +122,9 @@ class Endpoint:
         async with session.discovery:
             if self._model is None:
                 with self._boundary():
-                    page = await session.client.models.list()
-                self._model = self._only(page)
+                    # `models.list()` fails with an AttributeError on an answer that is no JSON.
+                    listing = await session.client.get("/models", cast_to=object)
+                self._model = self._only(listing)
         return self._model
 
     @asynccontextmanager
@@ -155,6 +157,8 @@ class Endpoint:
         try:
             base = httpx2.URL(self._base_url)
             target = base.join(url)
+            if target.scheme not in ("http", "https") or not target.host:
+                raise self._errors.unreadable(f"{self.url} points at {self._clean(url)!r}")
             headers = {"Accept": "*/*"}
             if self._api_key and _origin(target) == _origin(base):
                 headers["Authorization"] = f"Bearer {self._api_key}"
@@ -181,19 +185,20 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened. A later call opens it again."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        with self._lock:
+            session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.client.close()
 
     def _session(self) -> _Session:
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            # A client keeps its loop alive, so the weak key alone would never let it go.
-            for old in [known for known in self._sessions if known.is_closed()]:
-                del self._sessions[old]
-            session = self._sessions[loop] = self._open()
-        return session
+        with self._lock:
+            if loop not in self._sessions:
+                # Loops that ended without `aclose` can no longer close anything.
+                for ended in [known for known in self._sessions if known.is_closed()]:
+                    del self._sessions[ended]
+                self._sessions[loop] = self._open()
+            return self._sessions[loop]
 
     def _open(self) -> _Session:
         import openai
@@ -211,11 +216,12 @@ class Endpoint:
         client.organization = client.project = None
         return _Session(client, http, asyncio.Semaphore(self._concurrency), asyncio.Lock())
 
-    def _only(self, page: object) -> str:
-        served = getattr(page, "data", None)
+    def _only(self, listing: object) -> str:
+        served = listing.get("data") if isinstance(listing, Mapping) else None
         if not isinstance(served, list):
             raise self._errors.unreadable(f"{self.url}/models is no list of models; set `model`")
-        names = [name for entry in served if isinstance(name := getattr(entry, "id", None), str)]
+        entries = (entry for entry in served if isinstance(entry, Mapping))
+        names = [name for entry in entries if isinstance(name := entry.get("id"), str)]
         if len(names) == 1:
             return names[0]
         if not names:
@@ -233,8 +239,8 @@ class Endpoint:
             raise self._translate(error) from error
         except UnicodeEncodeError as error:
             raise self._errors.rejected(
-                f"the text cannot be sent to {self.url}: {error.object[error.start : error.end]!r} "
-                f"at position {error.start} is no Unicode character"
+                f"the text cannot be sent to {self.url}: "
+                f"{error.object[error.start : error.end]!r} is no Unicode character"
             ) from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise self._errors.unreadable(f"{self.url} answered with no JSON: {error}") from error
@@ -290,6 +296,8 @@ def _checked_url(base_url: str) -> str:
         raise ConfigError(f"base_url = {base_url!r} is no URL: {error}") from error
     if parts.username is not None or parts.password is not None:
         raise ConfigError("base_url holds a user name or password; give the key as `api_key`")
+    if parts.query or parts.fragment:
+        raise ConfigError("base_url ends in a query or fragment; paths are appended to it")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
             f"base_url = {base_url!r} is no http(s) URL such as 'http://localhost:8000/v1'"

@@ -41,10 +41,14 @@ def decode_picture(data: bytes) -> Image.Image:
     Raises:
         ValueError: the bytes are no picture that Pillow can read; the message says why.
     """
+    from PIL import UnidentifiedImageError
+
     try:
         return _read(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise ValueError(f"{len(data)} bytes that are no picture") from None
     except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise ValueError(f"{len(data)} bytes that are no readable picture: {error}") from error
+        raise ValueError(f"{len(data)} bytes that are a broken picture: {error}") from error
 
 
 def require_not_blank(image: Image.Image) -> None:

@@ -1,0 +1,41 @@
+"""How a command ends: exit codes, and one line for every error that we know."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from rr_refine.cli.text import plain
+from rr_refine.errors import ConfigError, RefineError
+
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "USAGE", "guarded"]
+
+DONE: Final = 0
+FAILED: Final = 1
+"""It ran, and failed."""
+USAGE: Final = 2
+"""A mistake in the command or its settings; nothing ran."""
+INTERRUPTED: Final = 130
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command; turn what we know how to explain into a line on stderr and an exit code."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except ConfigError as error:
+        print(f"error: {plain(str(error))}", file=sys.stderr)
+        return USAGE
+    except RefineError as error:
+        print(f"error: {type(error).__name__}: {plain(str(error))}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output is gone. Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code

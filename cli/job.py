@@ -1,0 +1,106 @@
+"""From settings to a job: the components are made, the policy is set."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.refine import as_critic, as_generator, as_rewriter, make_job
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import create
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from rr_refine.agent.rewriting.rewriter import Rewriter
+    from rr_refine.agent.session import Job
+    from rr_refine.cli.settings import Settings
+    from rr_refine.generators.generator import Generator
+    from rr_refine.plugins import Room
+    from rr_refine.reward.critic import Critic
+
+__all__ = ["job_from", "make_critic", "make_generator", "make_rewriters", "policy_from"]
+
+
+def job_from(settings: Settings, prompt: str, image: Image.Image | Path | None) -> Job:
+    """The job that the settings describe.
+
+    Raises:
+        ConfigError: a setting that is wrong, unknown, or without effect.
+    """
+    policy = policy_from(settings)
+    return make_job(
+        prompt,
+        image=image,
+        generator=make_generator(settings),
+        critic=make_critic(settings),
+        rewriters=make_rewriters(settings, policy),
+        policy=policy,
+        seed=settings.number("seed"),
+        keep=settings.texts("keep"),
+        avoid=settings.texts("avoid"),
+        parameters=settings.section("parameters"),
+        settings=settings.public(),
+    )
+
+
+def policy_from(settings: Settings) -> Policy:
+    """The preset with what `[loop]`, `[budget]` and `rewriter.use` change.
+
+    Raises:
+        ConfigError: see `preset`.
+    """
+    changes = settings.section("loop")
+    if settings.values["rewriter.use"] is not None:
+        changes["rewriters"] = list(settings.texts("rewriter.use"))
+    return preset(settings.text("preset"), budget=settings.section("budget"), **changes)
+
+
+def make_generator(settings: Settings) -> Generator:
+    """The generator of `[generator]`.
+
+    Raises:
+        ConfigError: it is unknown, or does not take these options.
+    """
+    return as_generator(_create(settings, "generators", "generator"))
+
+
+def make_critic(settings: Settings) -> Critic:
+    """The critic of `[critic]`.
+
+    Raises:
+        ConfigError: it is unknown, or does not take these options.
+    """
+    return as_critic(_create(settings, "critics", "critic"))
+
+
+def make_rewriters(settings: Settings, policy: Policy) -> tuple[Rewriter, ...]:
+    """The policy's rewriters with the options of `[rewriter.<name>]`.
+
+    Raises:
+        ConfigError: one is unknown, does not take its options, or is not in use.
+    """
+    options = settings.section("rewriter")
+    made: list[Rewriter] = []
+    used: set[str] = set()
+    for name in policy.rewriters:
+        mine = {k.partition(".")[2]: v for k, v in options.items() if k.startswith(f"{name}.")}
+        used |= {f"{name}.{key}" for key in mine}
+        made.append(as_rewriter(create("rewriters", name, mine)))
+    unused = sorted(set(options) - used)
+    if unused:
+        raise ConfigError(
+            f"rewriter.{unused[0]} has no effect: the rewriters are {', '.join(policy.rewriters)}; "
+            "name it in rewriter.use"
+        )
+    return tuple(made)
+
+
+def _create(settings: Settings, room: Room, section: str) -> object:
+    name = settings.text(f"{section}.use")
+    here = str(Path.cwd())
+    if ":" in name and here not in sys.path:
+        sys.path.insert(0, here)  # your own module beside your prompt, as with `python -m`
+    return create(room, name, settings.section(section))

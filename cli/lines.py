@@ -1,0 +1,105 @@
+"""The plain display: one clear line per event, readable without colour, on stderr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.events import (
+    Compared,
+    CriticFailed,
+    Decided,
+    Judged,
+    Rendered,
+    RenderFailed,
+    RewriteRejected,
+    Rewritten,
+    RoundStarted,
+    RunFinished,
+    RunStarted,
+)
+from rr_refine.cli.text import plain, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.history import Candidate
+
+__all__ = ["lines_of"]
+
+
+def lines_of(event: Event) -> Iterator[str]:
+    """The lines that tell an event; none for those that only a live view needs."""
+    match event:
+        case RunStarted():
+            yield f"request    {short(event.prompt)}"
+            if event.spans:
+                kept = ", ".join(repr(plain(s.text)) for s in event.spans[:12])
+                yield f"protected  {short(kept)}"
+            yield f"with       {event.generator} and {event.critic}, preset {event.preset}"
+        case RoundStarted():
+            many = f", {event.candidates} candidates" if event.candidates > 1 else ""
+            yield f"round {event.round + 1}/{event.rounds}  prompt by {event.origin}{many}"
+        case Rendered():
+            how = "found done" if event.cached else f"{event.seconds:.1f} s"
+            yield f"  image    {event.candidate}, seed {event.seed}, {how}"
+        case RenderFailed():
+            yield f"  failed   {event.candidate}: {event.error}: {short(event.message, 300)}"
+        case Judged():
+            yield f"  scores   {event.candidate}: {_scores(event)}"
+            yield f"  reason   {_name(event.weakest)}: {short(event.reason)}"
+        case CriticFailed():
+            yield f"  unjudged {event.candidate}: {event.error}: {short(event.message, 300)}"
+        case Compared():
+            more = f" ({short(event.message)})" if event.message else ""
+            yield f"  compare  {event.challenger} with {event.incumbent}: {event.winner}{more}"
+        case Decided():
+            word = "better" if event.verdict.accepted else "refused"
+            yield f"  {word:<8} {event.candidate}: {short(event.verdict.reason, 240)}"
+        case RewriteRejected():
+            rejection = event.rejection
+            yield f"  rejected {rejection.rewriter}: {short(rejection.reason, 240)}"
+        case Rewritten():
+            yield f"  prompt   {event.proposal.origin}: {short(event.proposal.prompt, 400)}"
+            if event.proposal.why:
+                yield f"  because  {short(event.proposal.why)}"
+        case RunFinished():
+            yield from _finished(event)
+        case _:
+            return
+
+
+def _finished(event: RunFinished) -> Iterator[str]:
+    yield f"stopped    {event.stop.rule}: {short(event.stop.reason, 300)}"
+    if event.best is not None:
+        yield f"result     {_result(event.first, event.best)}"
+    spend = event.spend
+    yield (
+        f"spent      {spend.images} images, {spend.critic_calls} critic calls, "
+        f"{spend.tokens} tokens, {spend.seconds:.1f} s"
+    )
+
+
+def _result(first: Candidate, best: Candidate) -> str:
+    if best.mean is None:
+        return f"{best.id}, not judged"
+    if first.mean is None or best.id == first.id:
+        return f"{best.id}, mean {best.mean:.2f}" + (", the first try" if best.id == "r0c0" else "")
+    return f"{best.id}, mean {first.mean:.2f} -> {best.mean:.2f} ({best.mean - first.mean:+.2f})"
+
+
+def _scores(event: Judged) -> str:
+    parts = []
+    for dimension, score in event.scores.items():
+        if score is None:
+            parts.append(f"{_name(dimension)} N/A")
+            continue
+        change = event.changes.get(dimension)
+        parts.append(
+            f"{_name(dimension)} {score:.2f}" + (f" ({change:+.2f})" if change is not None else "")
+        )
+    return ", ".join(parts)
+
+
+def _name(dimension: str) -> str:
+    return dimension.replace("_", " ")

@@ -1,0 +1,131 @@
+"""`rr-refine "prompt"`: the main command, and the way to the others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from rr_refine.cli.exits import DONE, USAGE, guarded
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["app", "main"]
+
+_SETTINGS = Group("Settings", sort_key=1)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("rr-refine")
+
+
+app = App(
+    name="rr-refine",
+    help="Better images by better prompts: generate, critique, refine, and know when to stop.",
+    version=_version,
+)
+app.command("rr_refine.cli.resume:resume", name="resume", help="Go on with an unfinished run.")
+app.command("rr_refine.cli.replay:replay", name="replay", help="Judge a recorded run anew.")
+app.command("rr_refine.cli.serve:serve", name="serve", help="Serve a critic with vLLM.")
+app.command("rr_refine.cli.doctor:doctor", name="doctor", help="What is installed and reachable.")
+critic = App(name="critic", help="Critic tools.")
+critic.command(
+    "rr_refine.cli.critic:import_template",
+    name="import-template",
+    help="Take the exact official messages out of a README or model card.",
+)
+app.command(critic)
+config = App(name="config", help="Settings.")
+config.command("rr_refine.cli.config:show", name="show", help="Each setting and its source.")
+app.command(config)
+
+
+@app.default
+def refine(
+    prompt: str | None = None,
+    /,
+    *,
+    image: Annotated[Path | None, Parameter(name=["--image", "-i"])] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    preset: str | None = None,
+    seed: int | None = None,
+    keep: Annotated[list[str] | None, Parameter(negative=())] = None,
+    avoid: Annotated[list[str] | None, Parameter(negative=())] = None,
+    rounds: int | None = None,
+    candidates: int | None = None,
+    model: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
+    generator: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
+    critic: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
+    critic_url: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
+    config: Annotated[Path | None, Parameter(group=_SETTINGS)] = None,
+    set_: Annotated[list[str] | None, Parameter("--set", negative=(), group=_SETTINGS)] = None,
+    dry_run: Annotated[bool, Parameter(negative=(), group=_SETTINGS)] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    auto: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Generate, critique and refine until a rule says stop.
+
+    Args:
+        prompt: What the picture should be, or, with --image, what should change in it. Read from
+            standard input if not given.
+        image: A picture to edit.
+        out: Folder that holds the run folders.
+        preset: refine, paper, one-shot, best-of-n, blind-rewrite or blind-rewrite-best-of-n.
+        seed: Seed of the first image.
+        keep: Words that every rewritten prompt must hold. May be given more than once.
+        avoid: Words that no rewritten prompt may hold. May be given more than once.
+        rounds: Rounds of rendering at most.
+        candidates: Images per round.
+        model: A diffusers pipeline: hub id or folder.
+        generator: Generator by name or dotted path.
+        critic: Critic by name or dotted path.
+        critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
+        config: A TOML file, or the config.json of a run.
+        set_: Any other setting, as key=value. May be given more than once.
+        dry_run: Show every setting and where it comes from, check them, and do nothing.
+        json: Events as NDJSON on stdout.
+        auto: Never pause for review.
+    """
+    from rr_refine.cli.refine import refine_command
+    from rr_refine.cli.settings import split_assignment
+
+    flags: dict[str, JsonValue] = {}
+    if model is not None:
+        flags |= {"generator.use": "diffusers", "generator.model": model}
+    if critic_url is not None:
+        flags |= {"critic.use": "openai", "critic.base_url": critic_url}
+    given: dict[str, JsonValue] = {
+        "generator.use": generator,
+        "critic.use": critic,
+        "out": None if out is None else str(out),
+        "preset": preset,
+        "seed": seed,
+        "keep": None if keep is None else list(keep),
+        "avoid": None if avoid is None else list(avoid),
+        "budget.rounds": rounds,
+        "loop.candidates": candidates,
+    }
+    flags |= {key: value for key, value in given.items() if value is not None}
+
+    def command() -> int:
+        assigned = dict(split_assignment(text) for text in set_ or ())
+        return refine_command(
+            prompt, image, config, {**flags, **assigned}, dry_run=dry_run, as_json=json, auto=auto
+        )
+
+    return guarded(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `rr-refine` script."""
+    try:
+        code = app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        sys.exit(USAGE)  # cyclopts has said what is wrong
+    sys.exit(code if isinstance(code, int) else DONE)

@@ -1,0 +1,92 @@
+"""`rr-refine replay DIR --policy NAME`: a recorded run under another policy, no GPU."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from rr_refine.cli.exits import DONE, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rr_refine.agent.replay import Replay
+    from rr_refine.agent.run import Run
+
+__all__ = ["replay"]
+
+
+def replay(
+    directory: Path,
+    /,
+    *,
+    policy: str = "refine",
+    set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Apply another policy of acceptance and stopping to a recorded run; nothing is rendered.
+
+    Prompts are those that were tried: another policy might have led to others.
+
+    Args:
+        directory: The run folder.
+        policy: A preset by name.
+        set_: A loop.* or budget.* setting, as key=value. May be given more than once.
+        json: One JSON object on stdout.
+    """
+    return guarded(lambda: _replay(directory, policy, set_ or [], as_json=json))
+
+
+def _replay(directory: Path, name: str, assignments: list[str], *, as_json: bool) -> int:
+    from rr_refine.agent.replay import replay as replay_run
+    from rr_refine.agent.run import load_run
+    from rr_refine.cli.job import policy_from
+    from rr_refine.cli.settings import Settings, split_assignment
+    from rr_refine.errors import ConfigError
+
+    run = load_run(directory)
+    changes = dict(split_assignment(text) for text in assignments)
+    for key in changes:
+        if not key.startswith(("loop.", "budget.")):
+            raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
+    settings = Settings()
+    settings.lay({"preset": name, **changes}, "command line")
+    replayed = replay_run(run, policy_from(settings))
+    if as_json:
+        print(_json(replayed))
+    else:
+        print("\n".join(_lines(run, replayed)))
+    if replayed.stop is None:
+        print("note: the policy would have gone on where the record ends", file=sys.stderr)
+    return DONE
+
+
+def _lines(run: Run, replayed: Replay) -> Iterator[str]:
+    from rr_refine.cli.text import short
+
+    for candidate in replayed.candidates:
+        verdict = candidate.verdict
+        assert verdict is not None
+        word = "better" if verdict.accepted else "refused"
+        yield f"{candidate.id:<6} {word:<8} {short(verdict.reason, 240)}"
+    stop = replayed.stop
+    yield f"stop   {stop.rule}: {short(stop.reason, 240)}" if stop else "stop   none"
+    for name, best in (("now", replayed.incumbent), ("record", run.incumbent)):
+        mean = "" if best is None or best.mean is None else f", mean {best.mean:.2f}"
+        yield f"{name:<6} {'no image' if best is None else best.id}{mean}"
+
+
+def _json(replayed: Replay) -> str:
+    import json
+
+    return json.dumps(
+        {
+            "stop": None if replayed.stop is None else replayed.stop.model_dump(),
+            "incumbent": None if replayed.incumbent is None else replayed.incumbent.id,
+            "candidates": [c.model_dump(mode="json") for c in replayed.candidates],
+            "unsettled": list(replayed.unsettled),
+        }
+    )

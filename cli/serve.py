@@ -1,0 +1,118 @@
+"""`rr-refine serve MODEL`: a critic behind vLLM, started, watched and ended well."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, guarded
+
+if TYPE_CHECKING:
+    from rr_refine.reward.serve import ServeOptions
+
+__all__ = ["serve"]
+
+
+def serve(
+    model: str,
+    /,
+    *,
+    vllm: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 6868,
+    name: str | None = None,
+    max_model_len: int = 40960,
+    gpu_memory: float = 0.8,
+    data_parallel: int = 1,
+    tensor_parallel: int = 1,
+    dtype: str = "auto",
+    eager: Annotated[bool, Parameter(negative=())] = False,
+    sleep_mode: Annotated[bool, Parameter(negative=())] = False,
+    log: Path | None = None,
+    extra: Annotated[list[str] | None, Parameter(negative=(), allow_leading_hyphen=True)] = None,
+) -> int:
+    """Serve a critic with vLLM until Ctrl-C; its URL is printed once it answers.
+
+    vLLM pins torch, so it lives in an environment of its own: docs/serving.md has the commands.
+
+    Args:
+        model: Hub id or folder, such as TIGER-Lab/RationalRewards-8B-T2I.
+        vllm: A `vllm` command, its virtual environment or that environment's Python. Looked for
+            if not given.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        name: Name that clients see; the model's by default.
+        max_model_len: Tokens of a request and its answer together.
+        gpu_memory: Part of each GPU's memory that vLLM takes.
+        data_parallel: Copies of the model.
+        tensor_parallel: GPUs per copy.
+        dtype: Type of the weights.
+        eager: Start sooner, answer more slowly.
+        sleep_mode: Let clients free the GPU for a while.
+        log: File for the server's output; a temporary one by default.
+        extra: A further argument of `vllm serve`. May be given more than once.
+    """
+
+    def command() -> int:
+        from rr_refine.plugins import parse_options
+        from rr_refine.reward.serve import ServeOptions
+
+        options = parse_options(
+            ServeOptions,
+            {
+                "executable": vllm,
+                "host": host,
+                "port": port,
+                "served_model_name": name,
+                "max_model_len": max_model_len,
+                "gpu_memory_utilization": gpu_memory,
+                "data_parallel_size": data_parallel,
+                "tensor_parallel_size": tensor_parallel,
+                "dtype": dtype,
+                "enforce_eager": eager,
+                "sleep_mode": sleep_mode,
+                "log": None if log is None else str(log),
+                "extra_arguments": list(extra or []),
+            },
+            "serve",
+        )
+        return asyncio.run(_serve(model, options))
+
+    return guarded(command)
+
+
+async def _serve(model: str, options: ServeOptions) -> int:
+    from rr_refine.reward.serve import serve as serve_model
+
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        async with serve_model(model, options, on_wait=_Waiting()) as server:
+            print(f"{server.model} is up; log: {server.log}; Ctrl-C ends it", file=sys.stderr)
+            print(server.url, flush=True)
+            code = await server.wait()
+            print(f"error: the server ended with code {code}; see {server.log}", file=sys.stderr)
+            return FAILED if code else DONE
+    except asyncio.CancelledError:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Waiting:
+    """Says every few seconds that the server is still starting, and what its log says."""
+
+    def __init__(self) -> None:
+        self._said = -1.0
+
+    def __call__(self, seconds: float, line: str) -> None:
+        from rr_refine.cli.text import short
+
+        if self._said < 0 or seconds - self._said >= 5:
+            self._said = seconds
+            print(f"starting, {seconds:.0f} s  {short(line, 100)}", file=sys.stderr, flush=True)

@@ -1,0 +1,226 @@
+"""Settings: flag > environment > --config FILE > project file > default, each with its source.
+
+A setting has a dotted key (`critic.base_url`). Files are TOML with one table per section; the
+environment writes dots as two underscores (`RR_REFINE_CRITIC__BASE_URL`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
+
+__all__ = [
+    "DEFAULTS",
+    "PROJECT_FILE",
+    "Settings",
+    "is_secret",
+    "read_settings",
+    "split_assignment",
+]
+
+PROJECT_FILE: Final = "rr-refine.toml"
+_PREFIX: Final = "RR_REFINE_"
+
+DEFAULTS: Final[dict[str, JsonValue]] = {
+    "preset": "refine",
+    "out": "runs",
+    "seed": 0,
+    "keep": [],
+    "avoid": [],
+    "generator.use": "fake",
+    "critic.use": "fake",
+    "rewriter.use": None,
+}
+"""Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
+each component."""
+
+_OPEN_SECTIONS: Final = ("generator", "critic", "rewriter", "parameters")
+"""Sections whose keys only the component knows."""
+
+
+@dataclass(slots=True)
+class Settings:
+    """Resolved settings by dotted key."""
+
+    values: dict[str, JsonValue] = field(default_factory=lambda: dict(DEFAULTS))
+    sources: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEFAULTS, "default"))
+
+    def lay(self, layer: Mapping[str, JsonValue], source: str) -> None:
+        """Lay a layer over what is there.
+
+        A layer that names another component drops the options of the one below: they were not
+        meant for it.
+
+        Raises:
+            ConfigError: an unknown key.
+        """
+        for key in layer:
+            _require_known(key, source)
+        for section in ("generator", "critic"):
+            use = layer.get(f"{section}.use")
+            if use is not None and use != self.values[f"{section}.use"]:
+                for key in [k for k in self.values if k.startswith(f"{section}.")]:
+                    del self.values[key], self.sources[key]
+        for key, value in layer.items():
+            self.values[key] = value
+            self.sources[key] = source
+
+    def section(self, name: str) -> dict[str, JsonValue]:
+        """The options of a section, without its `use`."""
+        prefix = f"{name}."
+        return {
+            key.removeprefix(prefix): value
+            for key, value in self.values.items()
+            if key.startswith(prefix) and key != f"{prefix}use"
+        }
+
+    def text(self, key: str) -> str:
+        """A setting that must be a string.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        value = self.values[key]
+        if not isinstance(value, str):
+            raise ConfigError(f"{key} = {value!r} from {self.sources[key]} must be text")
+        return value
+
+    def number(self, key: str) -> int:
+        """A setting that must be a whole number.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        value = self.values[key]
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError(f"{key} = {value!r} from {self.sources[key]} must be a whole number")
+        return value
+
+    def texts(self, key: str) -> list[str]:
+        """A setting that must be a list of strings; one string is a list of one.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        value = self.values[key]
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise ConfigError(f"{key} = {value!r} from {self.sources[key]} must be a list of texts")
+        return [str(item) for item in items]
+
+    def public(self) -> dict[str, JsonValue]:
+        """All settings, keys and passwords left out; `--config` takes them back."""
+        return {key: value for key, value in self.values.items() if not is_secret(key)}
+
+
+def is_secret(key: str) -> bool:
+    """Whether a setting must never be shown or recorded."""
+    return key.rpartition(".")[2] in ("api_key", "token", "password")
+
+
+def read_settings(
+    config: Path | None,
+    flags: Mapping[str, JsonValue],
+    *,
+    resume: bool = False,
+) -> Settings:
+    """Resolve all layers.
+
+    Args:
+        config: the file of `--config`: TOML, or the config.json of a run.
+        flags: what the command line says, by dotted key.
+        resume: take only `config`, and keys and passwords from the environment: a run goes on
+            with the settings that it was made with.
+
+    Raises:
+        ConfigError: a file that cannot be read, an unknown key.
+    """
+    settings = Settings()
+    if not resume and (file := Path(PROJECT_FILE)).is_file():
+        settings.lay(_read_file(file), PROJECT_FILE)
+    if config is not None:
+        settings.lay(_read_file(config), str(config))
+    for key, value, name in _from_environment(os.environ):
+        if is_secret(key) or not resume:
+            settings.lay({key: value}, name)
+    settings.lay(flags, "command line")
+    return settings
+
+
+def split_assignment(text: str) -> tuple[str, JsonValue]:
+    """`key=value` of a `--set` option.
+
+    Raises:
+        ConfigError: there is no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text!r} must look like key=value, such as critic.samples=4")
+    return key.strip(), _value(value)
+
+
+def _value(text: str) -> JsonValue:
+    """A number, true, false, null or JSON; anything else is text as it stands."""
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, JsonValue, str]]:
+    # `…__USE` first: it drops the options of another component.
+    for name in sorted(environment, key=lambda n: (not n.endswith("__USE"), n)):
+        if name.startswith(_PREFIX):
+            key = name.removeprefix(_PREFIX).lower().replace("__", ".")
+            yield key, _value(environment[name]), name
+
+
+def _read_file(path: Path) -> dict[str, JsonValue]:
+    try:
+        text = path.read_text("utf-8")
+        if path.suffix == ".json":
+            table = json.loads(text)
+            if isinstance(table, dict) and isinstance(table.get("settings"), dict):
+                return dict(table["settings"])  # a run's, flat already
+        else:
+            table = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise ConfigError(f"config file {str(path)!r} holds no table of settings")
+    return dict(_flat(table))
+
+
+def _flat(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    for key, value in table.items():
+        # Tables of tables only for rewriters: [rewriter.llm]. Others are values of an option.
+        if isinstance(value, dict) and (not prefix or prefix == "rewriter."):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _require_known(key: str, source: str) -> None:
+    from rr_refine.agent.budget import Budget
+    from rr_refine.agent.policy import Policy
+
+    section, dot, _ = key.partition(".")
+    if dot and section in _OPEN_SECTIONS:
+        return
+    loop = set(Policy.model_fields) - {"preset", "budget", "review", "rewriters"}
+    known = [*DEFAULTS, *(f"loop.{f}" for f in loop), *(f"budget.{f}" for f in Budget.model_fields)]
+    if key not in known:
+        raise ConfigError(f"unknown setting {key!r} from {source}{did_you_mean(key, known)}")

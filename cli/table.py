@@ -1,0 +1,46 @@
+"""Settings as a table: key, value, where it came from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.budget import Budget
+from rr_refine.cli.settings import is_secret
+from rr_refine.cli.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import JsonValue
+
+    from rr_refine.cli.settings import Settings
+
+__all__ = ["settings_table"]
+
+
+def settings_table(settings: Settings) -> Iterator[str]:
+    """One line per setting: those that were set, and what the preset makes of the rest.
+
+    Raises:
+        ConfigError: the policy is not valid.
+    """
+    from rr_refine.cli.job import policy_from
+
+    policy = policy_from(settings)
+    rows: dict[str, tuple[JsonValue, str]] = {
+        key: (value, settings.sources[key]) for key, value in settings.values.items()
+    }
+    for name, value in policy.model_dump(mode="json").items():
+        if name not in ("preset", "budget", "review", "rewriters"):
+            rows.setdefault(f"loop.{name}", (value, f"preset {policy.preset}"))
+    for name in Budget.model_fields:
+        value = policy.budget.model_dump(mode="json")[name]
+        rows.setdefault(f"budget.{name}", (value, f"preset {policy.preset}"))
+    if rows["rewriter.use"][0] is None:
+        rows["rewriter.use"] = (list(policy.rewriters), f"preset {policy.preset}")
+    width = max(len(key) for key in rows)
+    for key in sorted(rows, key=lambda k: (k.count("."), k)):
+        value, source = rows[key]
+        shown = '"***"' if is_secret(key) else json.dumps(value, ensure_ascii=False)
+        yield f"{key:<{width}}  {plain(shown)}  ({source})"

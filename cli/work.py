@@ -1,0 +1,93 @@
+"""Work on a run: stream its events to the screen, and leave well whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.events import StepDone
+from rr_refine.agent.refine import require_image
+from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.session import run_job
+from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
+from rr_refine.cli.lines import lines_of
+from rr_refine.component import connected
+from rr_refine.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.session import Job
+    from rr_refine.agent.store.folder import RunFolder
+
+__all__ = ["work"]
+
+
+def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> int:
+    """Run the job in its folder; gives the exit code.
+
+    Ctrl-C ends it at once, SIGTERM after the step in progress. Either way the best image so far
+    is the result, and the run can be resumed.
+
+    Args:
+        open_folder: called once the components are connected.
+    """
+    started: list[Path] = []
+    try:
+        asyncio.run(_work(job, open_folder, started, as_json))
+    except (KeyboardInterrupt, StoreError):
+        if started:
+            _leave(started[0], as_json)
+        raise
+    return _leave(started[0], as_json)
+
+
+async def _work(
+    job: Job, open_folder: Callable[[], RunFolder], started: list[Path], as_json: bool
+) -> None:
+    from langgraph.runtime import RunControl
+
+    control = RunControl()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.request_drain)
+    async with connected(job.components):
+        with open_folder() as folder:
+            async with aclosing(run_job(folder, job, control=control)) as events:
+                async for event in events:
+                    if not started:
+                        started.append(folder.path)
+                    _show(event, as_json)
+
+
+def _show(event: Event, as_json: bool) -> None:
+    if as_json:
+        if not isinstance(event, StepDone):
+            print(event.model_dump_json(), flush=True)
+        return
+    for line in lines_of(event):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _leave(path: Path, as_json: bool) -> int:
+    """Say where the result is; the paths are the last lines, on stdout."""
+    run = load_run(path)
+    outcome = run.outcome
+    if outcome is None:
+        print(f"not finished; go on with: rr-refine resume {path}", file=sys.stderr)
+    elif outcome.best is None:
+        require_image(run)
+    if not as_json:
+        _print_paths(run)
+    if outcome is None:
+        return INTERRUPTED
+    return DONE if outcome.ok else FAILED
+
+
+def _print_paths(run: Run) -> None:
+    if run.result_path is not None:
+        print(run.result_path)
+    print(run.path)
