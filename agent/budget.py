@@ -76,7 +76,7 @@ def exhausted(budget: Budget, spend: Spend) -> str | None:
         ("seconds", budget.seconds, spend.seconds),
     ):
         if limit is not None and used >= limit:
-            return f"{used:.4g} of {limit:.4g} {noun} used"
+            return f"{round(used, 2):,} of {round(limit, 2):,} {noun} used"
     return None
 
 

@@ -132,17 +132,17 @@ class Effects:
         )
 
         async def judge() -> Assessment:
-            return await self._context.critic.critique(
+            assessment = await self._context.critic.critique(
                 CritiqueRequest(
                     prompt=self._request.prompt,
                     image=self._folder.load_image(image),
                     source=self._source(),
                 )
             )
+            self._require_same_critic(assessment)  # before it is written down
+            return assessment
 
-        done = await self._once("critique", key, Assessment, judge, timeout)
-        self._require_same_critic(done.value)
-        return done
+        return await self._once("critique", key, Assessment, judge, timeout)
 
     async def compare(
         self, critic: PairwiseCritic, image_a: str, image_b: str, *, timeout: float

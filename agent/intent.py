@@ -2,17 +2,20 @@
 
 A rewrite may add and reorder; it may not lose what the user spelled out. Protected are quoted
 text, numbers (as digits or words), names, LoRA triggers, and weights such as `(red hat:1.3)`.
+
+Every pattern here takes time in proportion to the text: a prompt may be long and hostile.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["ProtectedSpan", "find_spans", "is_repeat", "problems"]
 
@@ -27,68 +30,106 @@ class ProtectedSpan(Record):
     """The words; for quotes without the marks."""
 
 
+_PAIRS: Final = ("“”", "«»", "»«", "‹›", "「」", "『』", "《》")
 _QUOTED: Final = re.compile(
-    r'"([^"\n]{1,200})"|“([^”\n]{1,200})”|«([^»\n]{1,200})»'
-    r"|「([^」\n]{1,200})」|『([^』\n]{1,200})』"
-    r"|(?<!\w)'([^'\n]{1,200})'(?!\w)|(?<!\w)‘([^’\n]{1,200})’(?!\w)"
-)
-_LORA: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]{1,200}>", re.IGNORECASE)
-_WEIGHT: Final = re.compile(r"\([^()\n]{1,200}:\d+(?:\.\d+)?\)")
-_DIGITS: Final = re.compile(r"(?<![\w.,])\d+(?:[.,:]\d+)*(?![\w])")
-_NAME: Final = re.compile(r"(?<![.!?\n] )(?<!^)\b[A-Z][\w'’-]*[a-z][\w'’-]*(?: [A-Z][\w'’-]+)*")
-
-_NUMBER_WORDS: Final[dict[str, str]] = {
-    word: str(value)
-    for value, word in enumerate(
+    "|".join(
         [
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ],
-        start=2,
+            r'(?<!\d)"([^"\n]+)"',  # behind a digit it means inches
+            r"„([^„“”\n]+)[“”]",
+            *(rf"{a}([^{a}{b}\n]+){b}" for a, b in _PAIRS),
+            # Within a word these are apostrophes, which belong to the text.
+            r"(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w))++)'(?!\w)",
+            r"(?<!\w)‘((?:[^‘’\n]|(?<=\w)’(?=\w))++)’(?!\w)",
+        ]
     )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "hundred": "100", "dozen": "12"}
-_WORDS_BY_NUMBER: Final = {digits: word for word, digits in _NUMBER_WORDS.items()}
-_NUMBER_WORD: Final = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
+)
+_LORA: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]+>", re.IGNORECASE)
+_WEIGHT: Final = re.compile(r"\([^()\n]+:\d+(?:\.\d+)?\)")
+
+# fmt: off
+_UNITS: Final = [
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]
+_TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+# fmt: on
+_VALUES: Final[dict[str, str]] = (
+    {word: str(value) for value, word in enumerate(_UNITS, 1)}
+    | {word: f"{ten}0" for ten, word in enumerate(_TENS, 2)}
+    | {
+        f"{tens}-{unit}": f"{ten}{value}"
+        for ten, tens in enumerate(_TENS, 2)
+        for value, unit in enumerate(_UNITS[:9], 1)
+    }
+    | {"dozen": "12", "hundred": "100", "thousand": "1000"}
+)
+# ASCII, so that "3只猫" (three cats) holds a number: such scripts set no space behind it.
+_NUMBER: Final = re.compile(
+    r"(?<!\w)(?<!\d[.,:])\d+(?:[.,:]\d+)*+(?!\w|[.,:]\d)"
+    rf"|\b(?:{'|'.join(sorted(_VALUES, key=len, reverse=True))})\b",
+    re.ASCII | re.IGNORECASE,
+)
+_WORD: Final = re.compile(r"(?<!\w)(?<!\w['’-])[^\W\d_][\w'’-]*+")
+_ENDINGS: Final = frozenset({"s", "m", "d", "t", "ll", "re", "ve"})
 
 
 def find_spans(prompt: str, keep: Iterable[str] = ()) -> tuple[ProtectedSpan, ...]:
     """The protected spans of a request, in order of kind, each once.
+
+    A name is a capitalised word inside a sentence. The first word of a sentence is not, since it
+    is capitalised anyway, nor is a word all in capitals, which is mostly shouting.
 
     Args:
         keep: words that the user protects by hand.
     """
     spans: list[ProtectedSpan] = [ProtectedSpan(kind="kept", text=k) for k in keep if k.strip()]
     rest = prompt
-    for kind, pattern in (("lora", _LORA), ("weight", _WEIGHT), ("quoted", _QUOTED)):
+    kinds: tuple[tuple[SpanKind, re.Pattern[str]], ...] = (
+        ("lora", _LORA),
+        ("weight", _WEIGHT),
+        ("quoted", _QUOTED),
+    )
+    for kind, pattern in kinds:
         for match in pattern.finditer(rest):
-            text = next((g for g in match.groups() if g is not None), match.group())
-            if text.strip():
-                spans.append(ProtectedSpan.model_validate({"kind": kind, "text": text}))
+            start, end = match.span(match.lastindex or 0)
+            if rest[start:end].strip():
+                spans.append(ProtectedSpan(kind=kind, text=prompt[start:end]))
         rest = pattern.sub(lambda m: " " * len(m.group()), rest)
-    for match in _DIGITS.finditer(rest):
-        spans.append(ProtectedSpan(kind="number", text=match.group()))
-    for match in _NUMBER_WORD.finditer(rest):
-        spans.append(ProtectedSpan(kind="number", text=match.group().lower()))
-    for match in _NAME.finditer(rest):
-        spans.append(ProtectedSpan(kind="name", text=match.group()))
+    for match in _NUMBER.finditer(rest):
+        if (word := match.group().lower()) != "one":  # "the one on the left" counts nothing
+            spans.append(ProtectedSpan(kind="number", text=word))
+    spans += [ProtectedSpan(kind="name", text=name) for name in _names(rest, prompt)]
     return tuple(dict.fromkeys(spans))
+
+
+def _names(rest: str, prompt: str) -> Iterator[str]:
+    """Capitalised words of `rest`; those with one space between them are one name."""
+    start = end = -1
+    for match in _WORD.finditer(rest):
+        word = _stem(match.group())
+        if len(word) < 2 or not word[0].isupper():
+            continue
+        at = match.start()
+        if at == end + 1 and rest[end] == " ":
+            end = at + len(word)
+        elif not word.isupper() and not _opens_sentence(prompt[max(0, at - 8) : at]):
+            if start >= 0:
+                yield rest[start:end]
+            start, end = at, at + len(word)
+    if start >= 0:
+        yield rest[start:end]
+
+
+def _stem(word: str) -> str:
+    """A word without a possessive or another ending behind an apostrophe."""
+    word = word.rstrip("'’-")
+    head, _, ending = word.replace("’", "'").rpartition("'")
+    return word[: len(head)] if ending in _ENDINGS else word
+
+
+def _opens_sentence(before: str) -> bool:
+    before = before.rstrip(" \t\"'“„‘«(")
+    return not before or before[-1] in ".!?…\n"
 
 
 def problems(
@@ -105,22 +146,23 @@ def problems(
         avoid: words it may not hold, unless the original request holds them too.
         tried: prompts that were used before; the same again would be a wasted render.
     """
-    found: list[str] = []
     if not prompt.strip():
         return ["it is empty"]
-    if any((ord(c) < 32 and c not in "\n\t\r") or ord(c) == 127 for c in prompt):
-        found.append("it holds control characters")
     limit = 4000 + 4 * len(original)
     if len(prompt) > limit:
-        found.append(f"it is {len(prompt)} characters long, more than {limit}")
+        return [f"it is {len(prompt)} characters long, more than {limit}"]
+    found: list[str] = []
+    new = set(prompt) - set(original) - {"\n", "\t", "\r"}
+    if any(unicodedata.category(c) == "Cc" for c in new):
+        found.append("it holds control characters")
     if is_repeat(prompt, tried):
         found.append("it repeats an earlier prompt")
-    found += [
-        f"it lost the {span.kind} {span.text!r}" for span in spans if not _holds(prompt, span)
-    ]
+    held = _Prompt(prompt)
+    found += [f"it lost the {span.kind} {span.text!r}" for span in spans if not held.holds(span)]
     folded, before = _fold(prompt), _fold(original)
     for word in avoid:
-        if _has_words(folded, _fold(word)) and not _has_words(before, _fold(word)):
+        banned = _fold(word)
+        if banned and _has_words(folded, banned) and not _has_words(before, banned):
             found.append(f"it says {word!r}, which is to be avoided")
     return found
 
@@ -131,21 +173,45 @@ def is_repeat(prompt: str, tried: Iterable[str]) -> bool:
     return any(folded == _fold(earlier).rstrip(" .") for earlier in tried)
 
 
-def _holds(prompt: str, span: ProtectedSpan) -> bool:
-    if span.kind in ("quoted", "lora", "weight"):
-        return _squeeze(span.text) in _squeeze(prompt)  # spelling and case matter
-    if span.kind == "number":
-        forms = {span.text, _NUMBER_WORDS.get(span.text, ""), _WORDS_BY_NUMBER.get(span.text, "")}
-        folded = _fold(prompt)
-        return any(_has_words(folded, form) for form in forms if form)
-    return _has_words(_fold(prompt), _fold(span.text))
+class _Prompt:
+    """A prompt in the forms that spans are looked up in."""
+
+    def __init__(self, text: str) -> None:
+        self._exact = _squeeze(text)
+        self._folded = _fold(text)
+        self._numbers = {_value(match.group()) for match in _NUMBER.finditer(text)}
+
+    def holds(self, span: ProtectedSpan) -> bool:
+        """Whether the span is there: in quotes spelling and case matter, in numbers the value."""
+        match span.kind:
+            case "lora" | "weight":
+                return _squeeze(span.text) in self._exact
+            case "quoted":
+                return _has_words(self._exact, _squeeze(span.text))
+            case "number":
+                return _value(span.text) in self._numbers
+            case "name" | "kept":
+                return _has_words(self._folded, _fold(span.text))
+
+
+def _value(number: str) -> str:
+    return _VALUES.get(number.lower(), number)
 
 
 def _has_words(text: str, words: str) -> bool:
     """Whole words only: `art` is not in `start`. Scripts without spaces match anywhere."""
-    if words.isascii():
-        return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None
-    return words in text
+    at = text.find(words)
+    while at >= 0:
+        end = at + len(words)
+        if not (_joined(text[at - 1 : at], words[0]) or _joined(words[-1], text[end : end + 1])):
+            return True
+        at = text.find(words, at + 1)
+    return False
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether two characters side by side are one word: of a script that sets spaces."""
+    return all(c.isalnum() and (c.isascii() or c.lower() != c.upper()) for c in (left, right))
 
 
 def _squeeze(text: str) -> str:
@@ -153,4 +219,5 @@ def _squeeze(text: str) -> str:
 
 
 def _fold(text: str) -> str:
-    return _squeeze(text).casefold()
+    # This one mark would become a letter by case folding, and join words that were apart.
+    return _squeeze(text).replace("\u0345", "'").casefold()

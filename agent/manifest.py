@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -97,6 +98,7 @@ def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
     folder.write_json("manifest.json", manifest)
 
 
+@cache
 def _versions() -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {}
     for package in _PACKAGES:

@@ -5,6 +5,7 @@ The presets share all code; they are the arms of every comparison (see docs/poli
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -69,8 +70,13 @@ class Policy(Record):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.budget.rounds > 1 and not self.rewriters:
-            raise ValueError("more than one round needs at least one rewriter")
+        if (self.budget.rounds > 1 or self.rewrite_first) and not self.rewriters:
+            raise ValueError("a prompt can only be rewritten with at least one rewriter")
+        if self.acceptance == "always" and self.candidates > 1:
+            raise ValueError(
+                "acceptance 'always' takes each new image, so there can be only one candidate "
+                "in a round"
+            )
         return self
 
 
@@ -114,17 +120,14 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
 }
 
 # Changing these would make a preset another method under the same name.
+_SHAPE: Final = frozenset({"budget.rounds", "rewrite_first", "acceptance", "patience", "seeds"})
 _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "refine": frozenset(),
-    "paper": frozenset({"budget.rounds", "acceptance", "seeds", "candidates", "patience"}),
-    "one-shot": frozenset({"budget.rounds", "candidates", "acceptance", "patience", "seeds"}),
-    "best-of-n": frozenset({"budget.rounds", "acceptance", "patience", "seeds"}),
-    "blind-rewrite": frozenset(
-        {"budget.rounds", "candidates", "rewrite_first", "acceptance", "patience", "seeds"}
-    ),
-    "blind-rewrite-best-of-n": frozenset(
-        {"budget.rounds", "rewrite_first", "acceptance", "patience", "seeds"}
-    ),
+    "paper": _SHAPE | {"candidates", "rewriters"},
+    "one-shot": _SHAPE | {"candidates"},
+    "best-of-n": _SHAPE,
+    "blind-rewrite": _SHAPE | {"candidates"},
+    "blind-rewrite-best-of-n": _SHAPE,
 }
 
 
@@ -141,19 +144,26 @@ def preset(name: str, /, **changes: Any) -> Policy:
     """
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, list(PRESETS))}")
-    fixed = _FIXED[name]
+    fixed = _FIXED[name] | {"preset"}
     values: dict[str, Any] = {"preset": name, **PRESETS[name]}
     budget: dict[str, Any] = dict(values.pop("budget", {}))
     asked = changes.pop("budget", None) or {}
     if isinstance(asked, Budget):
         asked = asked.model_dump(exclude_unset=True)
+    if not isinstance(asked, Mapping):
+        raise ConfigError(f"budget = {asked!r} is no table of limits")
     for key, value in [*changes.items(), *((f"budget.{k}", v) for k, v in asked.items())]:
         field = key.removeprefix("budget.")
-        known = Budget.model_fields if key.startswith("budget.") else Policy.model_fields
+        known, start = (
+            (Budget.model_fields, budget)
+            if key.startswith("budget.")
+            else (Policy.model_fields, values)
+        )
         if field not in known:
             raise ConfigError(f"unknown setting {key!r}{did_you_mean(field, list(known))}")
-        default = budget.get(field) if key.startswith("budget.") else values.get(field)
-        if key in fixed and value != (default if default is not None else known[field].default):
+        default = start[field] if field in start else known[field].default
+        given = tuple(value) if isinstance(value, list) else value
+        if key in fixed and given != default:
             raise ConfigError(
                 f"{key} = {value!r} has no place in the preset {name!r}, which fixes it; "
                 "use preset 'refine' or leave it out"
@@ -170,5 +180,6 @@ def _first_line(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        return f"{where} = {first['input']!r}: {first['msg']}" if where else first["msg"]
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{where} = {first['input']!r}: {message}" if where else message
     return str(error)

@@ -149,7 +149,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
     chosen = preset(policy) if isinstance(policy, str) else policy
     chain = options.get("rewriters", chosen.rewriters)
     return Job(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.acceptance import Open, weigh_round
-from rr_refine.agent.budget import Spend
+from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.history import History
 from rr_refine.agent.stopping import should_stop
 
@@ -42,11 +42,14 @@ def replay(run: Run, policy: Policy) -> Replay:
     unknown = {"seconds": None, "tokens": None, "critic_calls": None}
     policy = policy.model_copy(update={"budget": policy.budget.model_copy(update=unknown)})
     kept: list[Candidate] = []
+    images = 0
     incumbent: Candidate | None = None
     unsettled: list[str] = []
     stop: Stop | None = None
     for number in range(1 + max((c.round for c in run.candidates), default=-1)):
-        challengers = [c for c in run.candidates if c.round == number][: policy.candidates]
+        count = int(min(policy.candidates, left(policy.budget.images, images)))
+        challengers = [c for c in run.candidates if c.round == number][:count]
+        images += sum(c.image is not None for c in challengers)
         settled: dict[tuple[str, str], Comparison | str] = {}
         while isinstance(
             weighed := weigh_round(challengers, kept, incumbent, policy, settled), Open
@@ -60,7 +63,7 @@ def replay(run: Run, policy: Policy) -> Replay:
         stop = should_stop(
             History(
                 policy=policy,
-                spend=Spend(images=sum(c.image is not None for c in kept)),
+                spend=Spend(images=images),
                 candidates=tuple(kept),
                 incumbent_id=None if incumbent is None else incumbent.id,
             )

@@ -15,6 +15,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.request import Request
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.store.lines import read_lines
 from rr_refine.errors import StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
@@ -86,12 +87,16 @@ class Run:
         return None if item is None else Comparison.model_validate(_result(item))
 
     def events(self) -> tuple[Event, ...]:
-        """What happened, in order; a torn last line is left out."""
+        """What happened, in order; a torn last line is left out.
+
+        Raises:
+            StoreError: the file is broken.
+        """
         path = self.path / "events.jsonl"
-        if not path.exists():
-            return ()
-        data = path.read_bytes()
-        return tuple(read_event(line) for line in data[: data.rfind(b"\n") + 1].splitlines())
+        try:
+            return tuple(read_event(line) for line in read_lines(path))
+        except (OSError, ValidationError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
 
 
 def load_run(path: Path | str) -> Run:
@@ -112,6 +117,15 @@ def load_run(path: Path | str) -> Run:
             Candidate.model_validate(c) for r in rounds for c in _list(r, "candidates")
         )
         last = rounds[-1]["incumbent"] if rounds and isinstance(rounds[-1], dict) else None
+        end = None if outcome is None else Outcome.model_validate(outcome)
+        if end is not None:  # a pick in review comes after its round was written down
+            candidates = end.candidates
+            verdict = end.best.verdict if end.best is not None else None
+            last = (
+                end.best.id
+                if end.best is not None and verdict is not None and verdict.accepted
+                else None
+            )
         return Run(
             path=Path(path),
             request=Request.model_validate(config["request"]),
@@ -120,7 +134,7 @@ def load_run(path: Path | str) -> Run:
             status=manifest["status"] if isinstance(manifest, dict) else "interrupted",  # type: ignore[arg-type]
             candidates=candidates,
             incumbent=next((c for c in candidates if c.id == last), None),
-            outcome=None if outcome is None else Outcome.model_validate(outcome),
+            outcome=end,
         )
     except (ValidationError, KeyError, TypeError) as error:
         raise StoreError(f"run folder {str(path)!r} cannot be read: {error}") from error

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -95,7 +96,7 @@ async def run_job(
     status: RunStatus = "interrupted"
     try:
         async with _checkpoints(folder) as saver:
-            graph = build_graph(saver)
+            graph = _graph().copy({"checkpointer": saver})
             async for event in _drive(graph, saver, folder, job, reviewer, control):
                 yield event
             status = "waiting" if await _waits(graph, job) else "done"
@@ -162,6 +163,12 @@ async def _waits(graph: RefineGraph, job: Job) -> bool:
     return bool((await graph.aget_state(_config(job))).interrupts)
 
 
+@cache
+def _graph() -> RefineGraph:
+    """Compiling takes longer than a whole run on fakes; the checkpointer is put in per run."""
+    return build_graph()
+
+
 def _config(job: Job) -> RunnableConfig:
     return {
         "configurable": {"thread_id": _THREAD},
@@ -180,6 +187,8 @@ async def _checkpoints(folder: RunFolder) -> AsyncIterator[AsyncSqliteSaver]:
         try:
             saver = AsyncSqliteSaver(connection, serde=checkpoint_serializer())
             await saver.setup()
+            # They are disposable, so they need not outlive a power cut: no fsync per step.
+            await connection.execute("PRAGMA synchronous=NORMAL")
             await saver.aget_tuple({"configurable": {"thread_id": _THREAD}})
             break
         except sqlite3.DatabaseError:

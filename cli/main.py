@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from rr_refine.cli.exits import DONE, USAGE, guarded
+from rr_refine.cli.flag import Flag
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -28,6 +29,7 @@ def _version() -> str:
 app = App(
     name="rr-refine",
     help="Better images by better prompts: generate, critique, refine, and know when to stop.",
+    usage='Usage: rr-refine "PROMPT" [OPTIONS]\n       rr-refine COMMAND',
     version=_version,
 )
 app.command("rr_refine.cli.resume:resume", name="resume", help="Go on with an unfinished run.")
@@ -65,9 +67,9 @@ def refine(
     critic_url: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
     config: Annotated[Path | None, Parameter(group=_SETTINGS)] = None,
     set_: Annotated[list[str] | None, Parameter("--set", negative=(), group=_SETTINGS)] = None,
-    dry_run: Annotated[bool, Parameter(negative=(), group=_SETTINGS)] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    auto: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[Flag, Parameter(group=_SETTINGS)] = False,
+    json: Flag = False,
+    auto: Flag = False,
 ) -> int:
     """Generate, critique and refine until a rule says stop.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, guarded
+from rr_refine.cli.flag import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ def replay(
     *,
     policy: str = "refine",
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> int:
     """Apply another policy of acceptance and stopping to a recorded run; nothing is rendered.
 

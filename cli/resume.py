@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from rr_refine.cli.exits import guarded
+from rr_refine.cli.flag import Flag
 
 __all__ = ["resume"]
 
 
-def resume(directory: Path, /, *, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def resume(directory: Path, /, *, json: Flag = False) -> int:
     """Go on with an unfinished run; nothing that was finished is done again.
 
     Components and settings are those of its config.json. Keys are read from the environment

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, guarded
+from rr_refine.cli.flag import Flag
 
 if TYPE_CHECKING:
     from rr_refine.reward.serve import ServeOptions
@@ -25,14 +26,15 @@ def serve(
     vllm: str | None = None,
     host: str = "127.0.0.1",
     port: int = 6868,
-    name: str | None = None,
+    served_model_name: str | None = None,
     max_model_len: int = 40960,
-    gpu_memory: float = 0.8,
-    data_parallel: int = 1,
-    tensor_parallel: int = 1,
+    gpu_memory_utilization: float = 0.8,
+    data_parallel_size: int = 1,
+    tensor_parallel_size: int = 1,
     dtype: str = "auto",
-    eager: Annotated[bool, Parameter(negative=())] = False,
-    sleep_mode: Annotated[bool, Parameter(negative=())] = False,
+    enforce_eager: Flag = False,
+    sleep_mode: Flag = False,
+    start_timeout: float = 3600.0,
     log: Path | None = None,
     extra: Annotated[list[str] | None, Parameter(negative=(), allow_leading_hyphen=True)] = None,
 ) -> int:
@@ -46,14 +48,15 @@ def serve(
             if not given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        name: Name that clients see; the model's by default.
+        served_model_name: Name that clients see; the model's by default.
         max_model_len: Tokens of a request and its answer together.
-        gpu_memory: Part of each GPU's memory that vLLM takes.
-        data_parallel: Copies of the model.
-        tensor_parallel: GPUs per copy.
+        gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
+        data_parallel_size: Copies of the model.
+        tensor_parallel_size: GPUs per copy.
         dtype: Type of the weights.
-        eager: Start sooner, answer more slowly.
+        enforce_eager: Start sooner, answer more slowly.
         sleep_mode: Let clients free the GPU for a while.
+        start_timeout: Seconds until the first answer; a first start downloads the weights.
         log: File for the server's output; a temporary one by default.
         extra: A further argument of `vllm serve`. May be given more than once.
     """
@@ -68,14 +71,15 @@ def serve(
                 "executable": vllm,
                 "host": host,
                 "port": port,
-                "served_model_name": name,
+                "served_model_name": served_model_name,
                 "max_model_len": max_model_len,
-                "gpu_memory_utilization": gpu_memory,
-                "data_parallel_size": data_parallel,
-                "tensor_parallel_size": tensor_parallel,
+                "gpu_memory_utilization": gpu_memory_utilization,
+                "data_parallel_size": data_parallel_size,
+                "tensor_parallel_size": tensor_parallel_size,
                 "dtype": dtype,
-                "enforce_eager": eager,
+                "enforce_eager": enforce_eager,
                 "sleep_mode": sleep_mode,
+                "start_timeout": start_timeout,
                 "log": None if log is None else str(log),
                 "extra_arguments": list(extra or []),
             },
@@ -91,7 +95,8 @@ async def _serve(model: str, options: ServeOptions) -> int:
 
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave vLLM behind
+        asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
     try:
         async with serve_model(model, options, on_wait=_Waiting()) as server:
             print(f"{server.model} is up; log: {server.log}; Ctrl-C ends it", file=sys.stderr)

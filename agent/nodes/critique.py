@@ -77,8 +77,11 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
 
 def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
     """Standard error of the mean per dimension, where two or more samples scored it."""
-    count = len(assessment.critiques)
-    return {d: s / sqrt(count) for d, s in assessment.spread.items() if s is not None}
+    return {
+        dimension: spread / sqrt(sum(c.scores[dimension] is not None for c in assessment.critiques))
+        for dimension, spread in assessment.spread.items()
+        if spread is not None
+    }
 
 
 def _failed(desk: Desk, candidate: Candidate, failure: Failure) -> Candidate:

@@ -72,7 +72,7 @@ def _weak(context: RewriteContext) -> list[Dimension]:
 
 
 def _join(prompt: str, clauses: list[str]) -> str:
-    return f"{prompt.rstrip().rstrip('.')}. {'. '.join(c[0].upper() + c[1:] for c in clauses)}."
+    return f"{prompt.rstrip().removesuffix('.')}. {'. '.join(c[0].upper() + c[1:] for c in clauses)}."
 
 
 class _Options(Record):

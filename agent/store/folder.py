@@ -15,10 +15,12 @@ import os
 import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rr_refine.agent.store.journal import Journal
+from rr_refine.agent.store.lines import LineFile
 from rr_refine.agent.store.png import encode_png, with_story
 from rr_refine.digest import image_digest
 from rr_refine.errors import StoreError, StoreLockedError
@@ -57,8 +59,11 @@ class RunFolder:
             self._lock = _take_lock(self.path)
         elif not self.path.is_dir():
             raise StoreError(f"run folder {str(path)!r} does not exist")
+        self._events: LineFile | None = None
         try:
             self.journal = Journal(self.path / "samples.jsonl", writable=lock)
+            if lock:
+                self._events = _open_lines(self.path / "events.jsonl")
         except StoreError:
             self._unlock()
             raise
@@ -77,6 +82,9 @@ class RunFolder:
     def close(self) -> None:
         """Close the files and let others work on the folder. May be called twice."""
         self.journal.close()
+        if self._events is not None:
+            self._events.close()
+            self._events = None
         self._unlock()
 
     # -- images ------------------------------------------------------------------------------
@@ -122,14 +130,30 @@ class RunFolder:
         return self.image_path(name).exists()
 
     def tell_story(self, name: str, story: dict[str, JsonValue]) -> None:
-        """Write what is now known about an image into its text chunks; pixels stay."""
+        """Write what is now known about an image into its text chunks; pixels stay.
+
+        Raises:
+            StoreError: the image is missing or broken, or could not be written.
+        """
         path = self.image_path(name)
-        self._write(path, with_story(path.read_bytes(), story))
+        try:
+            told = with_story(path.read_bytes(), story)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        self._write(path, told)
 
     def publish(self, name: str) -> Path:
-        """Make an image the result of the run so far: a copy as `result.png`."""
-        result = self.path / "result.png"
-        self._write(result, self.image_path(name).read_bytes())
+        """Make an image the result of the run so far: a copy as `result.png`.
+
+        Raises:
+            StoreError: the image is missing, or the copy could not be written.
+        """
+        path, result = self.image_path(name), self.path / "result.png"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        self._write(result, data, durable=False)
         return result
 
     # -- records -----------------------------------------------------------------------------
@@ -155,27 +179,40 @@ class RunFolder:
         return value
 
     def record_event(self, event: Event) -> None:
-        """Append an event to `events.jsonl`."""
+        """Append an event to `events.jsonl`.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        if self._events is None:
+            raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
         try:
-            with (self.path / "events.jsonl").open("ab") as file:
-                file.write(event.model_dump_json().encode() + b"\n")
+            self._events.append(event.model_dump_json().encode(), sync=False)
         except OSError as error:
             raise StoreError(f"cannot write events.jsonl: {error}") from error
 
     # -- files -------------------------------------------------------------------------------
 
-    def _write(self, path: Path, data: bytes) -> None:
-        """Write by rename, so that no reader ever sees half a file."""
+    def _write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
+        """Write by rename, so that no reader ever sees half a file.
+
+        Args:
+            durable: wait until it is on disk; not needed for what can be made again.
+        """
+        if self._lock is None:
+            raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise StoreError(f"cannot write {path}: {error}") from error
 
     def _make(self) -> None:
@@ -216,4 +253,13 @@ def _take_lock(path: Path) -> BaseFileLock:
         raise StoreLockedError(
             f"another process works on {path}; wait for it, or copy the folder"
         ) from None
+    except OSError as error:
+        raise StoreError(f"cannot lock run folder {str(path)!r}: {error}") from error
     return lock
+
+
+def _open_lines(path: Path) -> LineFile:
+    try:
+        return LineFile(path)
+    except OSError as error:
+        raise StoreError(f"cannot open {path}: {error}") from error

@@ -7,9 +7,9 @@ owed again. Nothing is ever rewritten.
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Literal
 
+from rr_refine.agent.store.lines import LineFile, read_lines
 from rr_refine.errors import StoreError
 
 if TYPE_CHECKING:
@@ -37,14 +37,13 @@ class Journal:
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self._path = path
         self._items: dict[tuple[str, str], JsonValue] = {}
-        whole = self._read()
-        self._file = None
-        if writable:
-            try:
-                self._file = path.open("ab")
-                self._file.truncate(whole)
-            except OSError as error:
-                raise StoreError(f"cannot write {path.name}: {error}") from error
+        self._file: LineFile | None = None
+        try:
+            self._read(read_lines(path))
+            if writable:
+                self._file = LineFile(path)
+        except OSError as error:
+            raise StoreError(f"cannot open {path}: {error}") from error
 
     def get(self, kind: ItemKind, key: str) -> JsonValue | None:
         """The finished item, or None if it is still owed."""
@@ -65,15 +64,11 @@ class Journal:
         """
         if self._file is None:
             raise StoreError(f"{self._path.name} is open for reading only")
-        line = json.dumps({"kind": kind, "key": key, "value": value}, allow_nan=False) + "\n"
-        start = self._file.seek(0, os.SEEK_END)
+        line = json.dumps({"kind": kind, "key": key, "value": value}, allow_nan=False)
         try:
-            self._file.write(line.encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._file.append(line.encode(), sync=True)
         except OSError as error:
-            self._take_back(start)
-            raise StoreError(f"cannot write {self._path.name}: {error}") from error
+            raise StoreError(f"cannot write {self._path}: {error}") from error
         self._items[kind, key] = value
 
     def close(self) -> None:
@@ -82,22 +77,8 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _take_back(self, start: int) -> None:
-        """Drop a half-written line, buffered or not, so that the next one starts clean."""
-        os.truncate(self._path, start)
-        try:
-            self.close()  # tries to flush what is buffered, and may fail again
-        except OSError:
-            os.truncate(self._path, start)
-        self._file = self._path.open("ab")
-
-    def _read(self) -> int:
-        """Read all whole lines; returns the length in bytes up to the last one."""
-        if not self._path.exists():
-            return 0
-        data = self._path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        for number, line in enumerate(data[:whole].splitlines(), start=1):
+    def _read(self, lines: list[bytes]) -> None:
+        for number, line in enumerate(lines, start=1):
             try:
                 item = json.loads(line)
                 self._items[item["kind"], item["key"]] = item["value"]
@@ -106,4 +87,3 @@ class Journal:
                     f"line {number} of {self._path} is no journal item: {error}; "
                     "restore the file or remove that line"
                 ) from error
-        return whole

@@ -1,0 +1,97 @@
+"""Human review over an API: the run waits until somebody posts a decision.
+
+python examples/review_api.py          a client answers by itself, as a demonstration
+python examples/review_api.py 8123     waits for you:
+    curl localhost:8123                                       what is asked
+    curl localhost:8123 -d '{"action": "accept"}'             accept, edit, reject, keep, pick,
+    curl localhost:8123 -d '{"action": "edit", "prompt": …}'  reseed or stop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import urllib.request
+from concurrent.futures import Future
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from pydantic import ValidationError
+
+from rr_refine import arefine, preset
+from rr_refine.agent.review import Decision, ReviewRequest, read_decision
+
+
+class Desk:
+    """One open question at a time, between the run and the web."""
+
+    def __init__(self) -> None:
+        self.question: ReviewRequest | None = None
+        self.answer: Future[Decision] = Future()
+
+    async def review(self, question: ReviewRequest) -> Decision:
+        self.question, self.answer = question, Future()
+        return await asyncio.wrap_future(self.answer)
+
+
+def serve(desk: Desk, port: int) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            question = desk.question
+            self.reply(200, question.model_dump_json() if question else "null")
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            try:
+                decision = read_decision(json.loads(body))
+            except (ValidationError, ValueError) as error:
+                self.reply(400, json.dumps({"error": str(error)}))
+                return
+            desk.question = None
+            desk.answer.set_result(decision)
+            self.reply(200, "{}")
+
+        def reply(self, status: int, text: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """No log on the screen."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def demonstrate(url: str) -> None:
+    """What a person would do: edit the first proposal, then accept."""
+    edited = False
+    while True:
+        with urllib.request.urlopen(url) as reply:
+            question = json.load(reply)
+        if question is None:
+            continue
+        print(f"asked about: {question['proposal']['prompt']}")
+        decision = {"action": "accept"} if edited else {"action": "edit", "prompt": "my own words"}
+        edited = True
+        with urllib.request.urlopen(url, data=json.dumps(decision).encode()):
+            pass
+
+
+async def main(port: int | None) -> None:
+    desk = Desk()
+    server = serve(desk, port or 0)
+    url = f"http://127.0.0.1:{server.server_port}"
+    print(f"questions and decisions at {url}" if port else "a client answers by itself")
+    if port is None:
+        Thread(target=demonstrate, args=(url,), daemon=True).start()
+    policy = preset("refine", review=True, target=None, budget={"rounds": 3})
+    run = await arefine("a teapot shaped like a snail", policy=policy, reviewer=desk.review)
+    print([c.origin for c in run.candidates])
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else None))
