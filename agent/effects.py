@@ -98,7 +98,7 @@ class Effects:
         request = RenderRequest(
             prompt=prompt,
             seed=seed,
-            source=self._source(),
+            source=await self._source(),
             parameters=self._request.parameters,
         )
         start = time.monotonic()
@@ -107,8 +107,10 @@ class Effects:
                 image = await generator.generate(request, on_step=on_step)
             require_not_blank(image)
         seconds = time.monotonic() - start
-        name = self._folder.put_image(
-            image, {"prompt": prompt, "seed": seed, "model": generator.identity.name}
+        name = await asyncio.to_thread(
+            self._folder.put_image,
+            image,
+            {"prompt": prompt, "seed": seed, "model": generator.identity.name},
         )
         record: dict[str, JsonValue] = {
             "image": name,
@@ -135,8 +137,8 @@ class Effects:
             assessment = await self._context.critic.critique(
                 CritiqueRequest(
                     prompt=self._request.prompt,
-                    image=self._folder.load_image(image),
-                    source=self._source(),
+                    image=await self._load(image),
+                    source=await self._source(),
                 )
             )
             self._require_same_critic(assessment)  # before it is written down
@@ -158,9 +160,9 @@ class Effects:
             return await critic.compare(
                 ComparisonRequest(
                     prompt=self._request.prompt,
-                    image_a=self._folder.load_image(image_a),
-                    image_b=self._folder.load_image(image_b),
-                    source=self._source(),
+                    image_a=await self._load(image_a),
+                    image_b=await self._load(image_b),
+                    source=await self._source(),
                 )
             )
 
@@ -213,9 +215,13 @@ class Effects:
         )
         return Done(value, key, seconds, cached=False)
 
-    def _source(self) -> Image.Image | None:
+    async def _source(self) -> Image.Image | None:
         source = self._request.source
-        return None if source is None else self._folder.load_image(source)
+        return None if source is None else await self._load(source)
+
+    async def _load(self, name: str) -> Image.Image:
+        # In a thread: decoding a large picture would hold up everything else in the event loop.
+        return await asyncio.to_thread(self._folder.load_image, name)
 
     def _require_same_critic(self, assessment: Assessment) -> None:
         for _, item in self._folder.journal.items("critique"):

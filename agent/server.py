@@ -1,31 +1,32 @@
 """The loop as a graph for LangGraph's own server and Studio (`langgraph.json`).
 
-A server can hand over JSON only, so this outer graph takes a prompt and names, makes the live
-objects, and runs the real graph inside: its nodes, events and interrupts show through.
+A server hands over JSON only, so this outer graph takes a prompt and the names of components. The
+run has a thread and an event loop of its own: the server's stays free. Its events come through
+the stream mode `custom`, and the same input goes on with an unfinished run.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+import asyncio
+from typing import TYPE_CHECKING, Required, TypedDict
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotation
 
-from rr_refine.agent.graph import build_graph
-from rr_refine.agent.refine import DEFAULT_CRITIC, DEFAULT_GENERATOR, folder_for, make_job
-from rr_refine.agent.state import RunContext
-from rr_refine.component import connected
+from rr_refine.agent.refine import DEFAULT_CRITIC, DEFAULT_GENERATOR, refine
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-__all__ = ["ServerInput", "ServerOutput", "graph"]
+    from rr_refine.agent.events import Event
+
+__all__ = ["ServerInput", "ServerOutput", "ServerState", "graph"]
 
 
 class ServerInput(TypedDict, total=False):
     """What a client of the server sends."""
 
-    prompt: str
+    prompt: Required[str]
     image: str | None
     """Path of a picture to edit, on the server."""
     preset: str
@@ -44,17 +45,17 @@ class ServerOutput(TypedDict, total=False):
     result: str | None
     """Path of the result picture."""
     best_prompt: str | None
-    stop: str
+    stop: str | None
 
 
-class _State(ServerInput, ServerOutput):
-    pass
+class ServerState(ServerInput, ServerOutput):
+    """Both."""
 
 
-def graph() -> CompiledStateGraph[_State, None, ServerInput, ServerOutput]:
+def graph() -> CompiledStateGraph[ServerState, None, ServerInput, ServerOutput]:
     """The graph that `langgraph.json` names."""
-    outer: StateGraph[_State, None, ServerInput, ServerOutput] = StateGraph(
-        _State, input_schema=ServerInput, output_schema=ServerOutput
+    outer: StateGraph[ServerState, None, ServerInput, ServerOutput] = StateGraph(
+        ServerState, input_schema=ServerInput, output_schema=ServerOutput
     )
     outer.add_node("refine", _refine)
     outer.add_edge(START, "refine")
@@ -62,33 +63,27 @@ def graph() -> CompiledStateGraph[_State, None, ServerInput, ServerOutput]:
     return outer.compile(name="rr-refine")
 
 
-async def _refine(state: _State) -> ServerOutput:
-    job = make_job(
+async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
+    loop = asyncio.get_running_loop()
+
+    def tell(event: Event) -> None:
+        loop.call_soon_threadsafe(runtime.stream_writer, event.model_dump(mode="json"))
+
+    run = await asyncio.to_thread(
+        refine,
         state["prompt"],
         image=state.get("image"),
         policy=state.get("preset", "refine"),
         seed=state.get("seed", 0),
         generator=state.get("generator", DEFAULT_GENERATOR),
         critic=state.get("critic", DEFAULT_CRITIC),
+        out=state.get("out", "runs"),
+        on_event=tell,
     )
-    async with connected(job.components):
-        with folder_for(job, Path(state.get("out", "runs"))) as folder:
-            if job.source is not None:
-                folder.put_image(job.source)
-            final = await build_graph().ainvoke(
-                {"request": job.request, "policy": job.policy},
-                context=RunContext(
-                    generator=job.generator,
-                    critic=job.critic,
-                    rewriters=job.rewriters,
-                    folder=folder,
-                ),
-            )
-    outcome = final["outcome"]
-    best = outcome.best
+    stop = run.outcome.stop if run.outcome else None
     return {
-        "run": str(folder.path),
-        "result": None if best is None else str(folder.path / "result.png"),
-        "best_prompt": None if best is None else best.prompt,
-        "stop": f"{outcome.stop.rule}: {outcome.stop.reason}",
+        "run": str(run.path),
+        "result": None if run.result_path is None else str(run.result_path),
+        "best_prompt": None if run.best is None else run.best.prompt,
+        "stop": None if stop is None else f"{stop.rule}: {stop.reason}",
     }

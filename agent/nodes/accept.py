@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.agent.acceptance import Open, weigh_round
@@ -47,7 +48,7 @@ async def accept(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         assert candidate.verdict is not None
         desk.emit(Decided(candidate=candidate.id, verdict=candidate.verdict))
     after = (*before, *sorted(weighed.candidates, key=lambda c: c.index))
-    _keep(desk, state, after, weighed.incumbent)
+    await asyncio.to_thread(_keep, desk, state, after, weighed.incumbent)
     return {
         "candidates": after,
         "incumbent": None if weighed.incumbent is None else weighed.incumbent.id,

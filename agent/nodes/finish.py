@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.events import RunFinished
@@ -30,7 +31,11 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         spend=state["spend"],
     )
     folder = desk.context.folder
-    result = folder.publish(best.image) if best is not None and best.image else None
+    result = (
+        await asyncio.to_thread(folder.publish, best.image)
+        if best is not None and best.image
+        else None
+    )
     folder.journal.put("outcome", "outcome", outcome.model_dump(mode="json"))
     desk.emit(
         RunFinished(

@@ -72,7 +72,8 @@ def _weak(context: RewriteContext) -> list[Dimension]:
 
 
 def _join(prompt: str, clauses: list[str]) -> str:
-    return f"{prompt.rstrip().removesuffix('.')}. {'. '.join(c[0].upper() + c[1:] for c in clauses)}."
+    sentences = [prompt.rstrip().removesuffix("."), *(c[0].upper() + c[1:] for c in clauses)]
+    return ". ".join(sentences) + "."
 
 
 class _Options(Record):
