@@ -1,0 +1,46 @@
+"""Generators: prompt, seed and maybe a source picture in; one image out."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rr_refine.generators.contract import GeneratorContract
+    from rr_refine.generators.diffusers import DiffusersGenerator
+    from rr_refine.generators.fake import FakeGenerator
+    from rr_refine.generators.generator import Generator, OnStep, RenderRequest
+    from rr_refine.generators.images_api import ImagesApiGenerator
+
+__all__ = [
+    "DiffusersGenerator",
+    "FakeGenerator",
+    "Generator",
+    "GeneratorContract",
+    "ImagesApiGenerator",
+    "OnStep",
+    "RenderRequest",
+]
+
+_HOMES: Final = {
+    "DiffusersGenerator": "diffusers",
+    "FakeGenerator": "fake",
+    "Generator": "generator",
+    "GeneratorContract": "contract",
+    "ImagesApiGenerator": "images_api",
+    "OnStep": "generator",
+    "RenderRequest": "generator",
+}
+"""Where each name lives; it is imported when it is first used (PEP 562)."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,276 @@
+"""What every generator must do, as tests that you run on your own.
+
+    from rr_refine.generators.contract import GeneratorContract
+
+    class TestMyGenerator(GeneratorContract):
+        def make_generator(self) -> MyGenerator:
+            return MyGenerator("my/model")
+
+Needs pytest, and nothing else: the tests run their own event loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import pytest
+from PIL import Image, ImageChops, ImageDraw
+
+from rr_refine.errors import GeneratorError, UnsupportedRequestError
+from rr_refine.generators.generator import RenderRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from pydantic import JsonValue
+
+    from rr_refine.generators.generator import Generator
+    from rr_refine.terms import Task
+
+__all__ = ["GeneratorContract"]
+
+T = TypeVar("T")
+
+_TASKS: tuple[Task, ...] = ("t2i", "edit")
+
+
+class GeneratorContract:
+    """Subclass it as `Test…` and say how to make the generator."""
+
+    prompt: ClassVar[str] = "a red cube on a white table"
+    """A text-to-image prompt that the generator can do something with."""
+    instruction: ClassVar[str] = "make the cube blue"
+    """An instruction for an edit of `make_source()`."""
+    parameters: ClassVar[Mapping[str, JsonValue]] = {}
+    """Parameters of every request; use them to keep renders small and quick."""
+    seeded: ClassVar[bool] = True
+    """False for a generator that cannot repeat a request; what needs repeating is then skipped."""
+    weird_prompts: ClassVar[Mapping[str, str]] = {
+        "empty": "",
+        "blank": " \n\t ",
+        "image token": "<image> a cat <image><|vision_start|>",
+        "html": "<script>alert('x')</script> & <b>bold</b>",
+        "terminal escapes": "a \x1b[31mred\x1b[0m cube\x07\x00",
+        "path parts": "../../etc/passwd\\..\\C:\\*?|",
+        "format strings": "{prompt} %s ${HOME} {{}}",
+        "many scripts": "赤い立方体 🟥👩‍👩‍👧 مكعب e\u0301\u202e",
+        "lone surrogate": "a cube \udc80",
+        "100 kB": "red " * 25_000,
+    }
+    """Things that users type or paste. Each must give an image or a GeneratorError."""
+
+    def make_generator(self) -> Generator:
+        """Make a new generator; called once or twice per test, so share heavy weights yourself."""
+        raise NotImplementedError("say how to make the generator: def make_generator(self)")
+
+    def make_source(self) -> Image.Image:
+        """The picture to edit."""
+        image = Image.new("RGB", (64, 64), "white")
+        ImageDraw.Draw(image).rectangle((16, 16, 48, 48), fill="red")
+        return image
+
+    def test_it_is_a_generator(self) -> None:
+        """It has the protocol's three members and at least one task."""
+        generator = self.make_generator()
+        # Looked up without reading: an identity may be unknown before the first render.
+        for member in ("identity", "tasks", "generate"):
+            found = inspect.getattr_static(generator, member, None)
+            assert found is not None, f"{type(generator).__name__} lacks {member!r}"
+        assert generator.tasks, "a generator that can do nothing"
+        assert generator.tasks <= set(_TASKS), f"unknown tasks in {generator.tasks!r}"
+
+    def test_renders_rgb(self) -> None:
+        """Each task gives an RGB image that is not blank."""
+
+        async def check(generator: Generator) -> None:
+            for request in self._requests(generator):
+                image = await generator.generate(request)
+                assert isinstance(image, Image.Image), f"{request.task}: {image!r} is no image"
+                assert image.mode == "RGB", f"{request.task}: the mode is {image.mode}, not RGB"
+                assert image.getbbox() is not None, f"{request.task}: the image is all black"
+
+        self._run(check)
+
+    def test_identity_is_stable(self) -> None:
+        """The identity is JSON, stays the same, and is equal for two made alike."""
+
+        async def identify(generator: Generator) -> str:
+            await generator.generate(self._requests(generator)[0])
+            first = generator.identity
+            await generator.generate(self._requests(generator)[0])
+            assert generator.identity == first, "the identity changed between two renders"
+            return json.dumps(first.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+
+        one, other = self._run(identify), self._run(identify)
+        assert one == other, "two generators made alike have different identities"
+
+    def test_same_request_gives_the_same_image(self) -> None:
+        """Pixel for pixel."""
+        self._skip_unless_seeded()
+
+        async def check(generator: Generator) -> None:
+            for request in self._requests(generator):
+                first = await generator.generate(request)
+                again = await generator.generate(request)
+                assert _same(first, again), f"{request.task}: the same request, another image"
+
+        self._run(check)
+
+    def test_another_seed_gives_another_image(self) -> None:
+        """The seed has an effect."""
+
+        async def check(generator: Generator) -> None:
+            for one, other in zip(
+                self._requests(generator, 1), self._requests(generator, 2), strict=True
+            ):
+                first, second = await generator.generate(one), await generator.generate(other)
+                assert not _same(first, second), f"{one.task}: the seed has no effect"
+
+        self._run(check)
+
+    def test_concurrent_calls_equal_single_calls(self) -> None:
+        """A batched image equals its single run."""
+
+        async def check(generator: Generator) -> None:
+            requests = [r for seed in (1, 2) for r in self._requests(generator, seed)]
+            together = await asyncio.gather(*(generator.generate(r) for r in requests))
+            if not self.seeded:
+                return
+            for request, batched in zip(requests, together, strict=True):
+                alone = await generator.generate(request)
+                what = f"{request.task}, seed {request.seed}"
+                assert _same(alone, batched), f"{what}: rendered beside others, another image"
+
+        self._run(check)
+
+    def test_refuses_a_task_that_it_does_not_do(self) -> None:
+        """It does not pretend."""
+
+        async def check(generator: Generator) -> None:
+            missing = [task for task in _TASKS if task not in generator.tasks]
+            if not missing:
+                pytest.skip("it does every task")
+            for task in missing:
+                with pytest.raises(UnsupportedRequestError):
+                    await generator.generate(self._request(task))
+
+        self._run(check)
+
+    def test_refuses_a_parameter_that_it_does_not_know(self) -> None:
+        """A parameter without effect is an error that names it."""
+
+        async def check(generator: Generator) -> None:
+            for request in self._requests(generator):
+                parameters = {**request.parameters, "no_such_parameter": 1}
+                odd = RenderRequest(request.prompt, request.seed, request.source, parameters)
+                with pytest.raises(UnsupportedRequestError, match="no_such_parameter"):
+                    await generator.generate(odd)
+
+        self._run(check)
+
+    def test_leaves_the_source_alone(self) -> None:
+        """The source picture is read, never drawn upon."""
+
+        async def check(generator: Generator) -> None:
+            if "edit" not in generator.tasks:
+                pytest.skip("it does no edits")
+            request = self._request("edit")
+            assert request.source is not None
+            before = request.source.copy()
+            await generator.generate(request)
+            assert _same(before, request.source), "the user's own picture was drawn upon"
+
+        self._run(check)
+
+    def test_cancelling_leaves_it_usable(self) -> None:
+        """A cancelled call ends as cancelled, and the next one works."""
+
+        async def check(generator: Generator) -> None:
+            request = self._requests(generator)[0]
+            call = asyncio.ensure_future(generator.generate(request))
+            await asyncio.sleep(0)
+            call.cancel()
+            (ended,) = await asyncio.gather(call, return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError | Image.Image), (
+                f"a cancelled call ended with {ended!r}"
+            )
+            assert (await generator.generate(request)).mode == "RGB"
+
+        self._run(check)
+
+    def test_steps_count_up(self) -> None:
+        """`on_step` counts up to a total that stays the same, or is never called."""
+
+        async def check(generator: Generator) -> None:
+            steps: list[tuple[int, int]] = []
+            request = self._requests(generator)[0]
+            await generator.generate(
+                request, on_step=lambda done, total: steps.append((done, total))
+            )
+            done = [step for step, _ in steps]
+            assert done == sorted(set(done)), f"steps do not count up: {done}"
+            assert len({total for _, total in steps}) <= 1, f"the total changes: {steps}"
+            assert all(1 <= step <= total for step, total in steps), f"out of range: {steps}"
+
+        self._run(check)
+
+    def test_weird_prompts(self) -> None:
+        """Whatever a user types gives an image or a GeneratorError."""
+
+        async def check(generator: Generator) -> None:
+            for name, prompt in self.weird_prompts.items():
+                for task in sorted(generator.tasks):
+                    try:
+                        image = await generator.generate(self._request(task, prompt=prompt))
+                    except GeneratorError:
+                        continue
+                    except Exception as error:
+                        raise AssertionError(
+                            f"{task}, {name}: {error!r} instead of a GeneratorError"
+                        ) from error
+                    assert image.mode == "RGB", f"{task}, {name}: the mode is {image.mode}"
+
+        self._run(check)
+
+    def test_works_from_two_event_loops(self) -> None:
+        """Nothing of the first event loop is needed in the second."""
+        generator = self.make_generator()
+        request = self._requests(generator)[0]
+        first = asyncio.run(_closing(generator, generator.generate(request)))
+        second = asyncio.run(_closing(generator, generator.generate(request)))
+        if self.seeded:
+            assert _same(first, second), "another event loop, another image"
+
+    def _request(self, task: Task, seed: int = 1, *, prompt: str | None = None) -> RenderRequest:
+        if task == "edit":
+            text = self.instruction if prompt is None else prompt
+            return RenderRequest(text, seed, self.make_source(), dict(self.parameters))
+        text = self.prompt if prompt is None else prompt
+        return RenderRequest(text, seed, parameters=dict(self.parameters))
+
+    def _requests(self, generator: Generator, seed: int = 1) -> list[RenderRequest]:
+        return [self._request(task, seed) for task in _TASKS if task in generator.tasks]
+
+    def _run(self, check: Callable[[Generator], Coroutine[object, object, T]]) -> T:
+        generator = self.make_generator()
+        return asyncio.run(_closing(generator, check(generator)))
+
+    def _skip_unless_seeded(self) -> None:
+        if not self.seeded:
+            pytest.skip("it cannot repeat a request")
+
+
+async def _closing(generator: Generator, work: Coroutine[object, object, T]) -> T:
+    """Do `work`, then close what the generator has opened on this event loop."""
+    try:
+        return await work
+    finally:
+        if (aclose := getattr(generator, "aclose", None)) is not None:
+            await aclose()
+
+
+def _same(one: Image.Image, other: Image.Image) -> bool:
+    return one.size == other.size and ImageChops.difference(one, other).getbbox() is None

@@ -1,0 +1,110 @@
+"""What is known of the pipelines, beyond what their signatures say."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+    from rr_refine.terms import Task
+
+__all__ = ["FAMILIES", "Family", "family_of", "pipeline_class"]
+
+_T2I: Final[frozenset[Task]] = frozenset({"t2i"})
+_EDIT: Final[frozenset[Task]] = frozenset({"edit"})
+_BOTH = _T2I | _EDIT
+_NONE: Final[frozenset[Task]] = frozenset()
+
+_NOT_OURS: Final = ("mask_image", "control_image", "num_frames", "video", "audio")
+"""Parameters of pipelines that need more than a prompt and a picture, or give no picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One pipeline class."""
+
+    tasks: frozenset[Task]
+    batched: frozenset[Task] = _NONE
+    """Tasks in which an image of a batch was measured to equal its single run (tests). Others are
+    rendered one by one: FLUX.2 takes a list of pictures as references of one image, so that a batch
+    of edits would mix its sources."""
+    defaults: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Passed unless overridden."""
+    unconditional: str = ""
+    """The negative prompt where `true_cfg_scale` asks for guidance and none was given."""
+
+
+# PixArt's caption cleaning does something else when two optional packages are missing.
+_PIXART = Family(_T2I, _T2I, defaults={"clean_caption": False})
+# Qwen's model cards: a single space for "nothing to steer away from".
+_QWEN_EDIT = Family(_EDIT, _EDIT, unconditional=" ")
+
+FAMILIES: Final[Mapping[str, Family]] = {
+    "FluxPipeline": Family(_T2I, _T2I),
+    "FluxKontextPipeline": Family(_BOTH, _BOTH),
+    "Flux2Pipeline": Family(_BOTH),
+    "Flux2KleinPipeline": Family(_BOTH, _T2I),
+    "Flux2KleinKVPipeline": Family(_BOTH),
+    "QwenImagePipeline": Family(_T2I, _T2I, unconditional=" "),
+    "QwenImage21Pipeline": Family(_BOTH, unconditional=" "),
+    "QwenImageEditPipeline": _QWEN_EDIT,
+    "QwenImageEditPlusPipeline": Family(_EDIT, unconditional=" "),
+    "StableDiffusionPipeline": Family(_T2I, _T2I),
+    "StableDiffusionXLPipeline": Family(_T2I, _T2I),
+    "StableDiffusion3Pipeline": Family(_T2I, _T2I),
+    "StableDiffusionInstructPix2PixPipeline": Family(_EDIT, _EDIT),
+    "ZImagePipeline": Family(_T2I, _T2I),
+    "ZImageOmniPipeline": Family(_BOTH),
+    "SanaPipeline": Family(_T2I, _T2I),
+    "PixArtAlphaPipeline": _PIXART,
+    "PixArtSigmaPipeline": _PIXART,
+}
+
+
+def family_of(pipeline: type | str) -> Family:
+    """The family of a pipeline class of diffusers, or of your own.
+
+    What is not listed is told by its signature: it needs a source picture if it takes `image`, and
+    is not batched.
+
+    Raises:
+        ConfigError: diffusers has no such pipeline, or it needs inputs that we have not.
+    """
+    name = pipeline if isinstance(pipeline, str) else pipeline.__name__
+    if name in FAMILIES and getattr(pipeline, "__module__", "diffusers").startswith("diffusers"):
+        return FAMILIES[name]
+    made_by = pipeline_class(pipeline) if isinstance(pipeline, str) else pipeline
+    accepted = inspect.signature(made_by.__call__).parameters
+    if needed := [parameter for parameter in _NOT_OURS if parameter in accepted]:
+        raise ConfigError(
+            f"{name} cannot be used: it works with {needed[0]!r}, "
+            "and a generator is given a prompt and at most one picture"
+        )
+    if "prompt" not in accepted:
+        raise ConfigError(f"{name} cannot be used: it takes no prompt")
+    return Family(_EDIT if "image" in accepted else _T2I)
+
+
+def pipeline_class(name: str) -> type[Any]:
+    """The diffusers class of that name; imports diffusers.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    import diffusers
+
+    found = getattr(diffusers, name, None)
+    if not (isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline)):
+        known = [entry for entry in dir(diffusers) if entry.endswith("Pipeline")]
+        raise ConfigError(
+            f"diffusers {diffusers.__version__} has no pipeline {name!r}{did_you_mean(name, known)}"
+        )
+    return found

@@ -1,0 +1,196 @@
+"""From a folder or a hub id to pipelines that are ready to call."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from rr_refine.errors import (
+    ConfigError,
+    GeneratorError,
+    GeneratorUnavailable,
+    MissingExtraError,
+    OutOfMemoryError,
+)
+from rr_refine.generators.diffusers.family import family_of, pipeline_class
+from rr_refine.generators.diffusers.rendering import is_out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rr_refine.generators.diffusers.checkpoint import Checkpoint, LoraFile
+    from rr_refine.generators.diffusers.options import DiffusersOptions
+    from rr_refine.terms import Task
+
+__all__ = ["load_pipelines", "pair_pipelines", "resolve_device", "resolve_dtype"]
+
+
+def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Task, object]:
+    """Load the weights and put them where they are to run: minutes and gigabytes.
+
+    Raises:
+        ConfigError: the model is incomplete, or an option does not fit it.
+        OutOfMemoryError: the weights do not fit.
+        GeneratorUnavailable: loading failed otherwise.
+    """
+    device = resolve_device(options.device)
+    if options.offload != "none" and device == "cpu":
+        raise ConfigError(f"offload={options.offload!r} has no effect on the CPU")
+    pipeline = _from_pretrained(checkpoint, options, device)
+    pipelines = pair_pipelines(pipeline, options.edit_pipeline)
+    _apply_loras(pipeline, checkpoint.loras)
+    try:
+        if options.offload == "model":
+            pipeline.enable_model_cpu_offload(device=device)
+        elif options.offload == "sequential":
+            pipeline.enable_sequential_cpu_offload(device=device)
+        else:
+            pipeline.to(device)
+    except Exception as error:
+        raise _load_error(
+            error, f"model {options.model!r} cannot be moved to {device!r}"
+        ) from error
+    if options.compile:
+        _compile(pipeline)
+    return pipelines
+
+
+def pair_pipelines(pipeline: object, edit_pipeline: str | None) -> dict[Task, object]:
+    """The pipeline for each task; `edit_pipeline` names a class to make of the same components.
+
+    `from_pipe` of diffusers would do it too, but casts the components to float32.
+
+    Raises:
+        ConfigError: the components do not fit that class, or it does no edits.
+    """
+    pipelines: dict[Task, object] = dict.fromkeys(family_of(type(pipeline)).tasks, pipeline)
+    if edit_pipeline is None:
+        return pipelines
+    if "edit" not in family_of(edit_pipeline).tasks:
+        raise ConfigError(f"edit_pipeline={edit_pipeline!r} does no edits")
+    made_of: Any = pipeline
+    there = {**made_of.config, **made_of.components}
+    edit_class = pipeline_class(edit_pipeline)
+    wanted = inspect.signature(edit_class).parameters
+    missing = [
+        name
+        for name, parameter in wanted.items()
+        if parameter.default is parameter.empty and name not in there
+    ]
+    if missing:
+        raise ConfigError(
+            f"edit_pipeline={edit_pipeline!r} cannot be made of a {type(pipeline).__name__}: "
+            f"it needs {', '.join(missing)}"
+        )
+    made = edit_class(**{name: there[name] for name in wanted if name in there})
+    made.set_progress_bar_config(**getattr(pipeline, "_progress_bar_config", {}))
+    return {**pipelines, "edit": made}
+
+
+def resolve_device(device: str) -> str:
+    """The torch device to run on; `auto` is an accelerator if there is one.
+
+    Raises:
+        ConfigError: torch does not know it, or this machine has none.
+    """
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator() if _has_accelerator() else None
+    if device == "auto":
+        return accelerator.type if accelerator else "cpu"
+    try:
+        asked = torch.device(device)
+    except RuntimeError:
+        raise ConfigError(
+            f"device {device!r} is not known to torch: use 'auto', 'cuda', 'cuda:1', 'mps' or 'cpu'"
+        ) from None
+    if asked.type != "cpu":
+        there = accelerator.type if accelerator else None
+        count = torch.accelerator.device_count()
+        if asked.type != there or (asked.index or 0) >= count:
+            raise ConfigError(
+                f"device {device!r} is not on this machine, which has "
+                f"{f'{count} x {there}' if accelerator else 'no accelerator'}; use 'auto' or 'cpu'"
+            )
+    return device
+
+
+def resolve_dtype(dtype: str, device: str) -> str:
+    """The name of the torch dtype to load in."""
+    if dtype != "auto":
+        return dtype
+    return "float32" if device == "cpu" else "bfloat16"
+
+
+def _has_accelerator() -> bool:
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: str) -> Any:
+    import torch
+
+    loader: Any = pipeline_class(checkpoint.class_name)
+    try:
+        pipeline = loader.from_pretrained(
+            checkpoint.location,
+            dtype=getattr(torch, resolve_dtype(options.dtype, device)),
+            revision=checkpoint.commit or options.revision,
+            variant=options.variant,
+            local_files_only=options.local_files_only,
+        )
+    except Exception as error:
+        raise _load_error(error, f"model {options.model!r} cannot be loaded") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:
+    text = " ".join(str(error).split()) or repr(error)
+    if is_out_of_memory(error):
+        return OutOfMemoryError(
+            f"{what}: out of memory: set offload='model' or offload='sequential' ({text:.200})"
+        )
+    if isinstance(error, ImportError):
+        return ConfigError(f"{what}: a package that it needs is not installed: {text:.300}")
+    if isinstance(error, OSError | ValueError | TypeError | KeyError):
+        return ConfigError(f"{what}: {text:.300}")
+    return GeneratorUnavailable(f"{what}: {type(error).__name__}: {text:.300}")
+
+
+def _apply_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
+    if not loras:
+        return
+    name = type(pipeline).__name__
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise ConfigError(f"{name} takes no LoRA")
+    try:
+        import peft  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("a LoRA", "local") from error
+    for lora in loras:
+        try:
+            pipeline.load_lora_weights(
+                lora.location,
+                weight_name=lora.weight_name,
+                adapter_name=lora.name,
+                **({"revision": lora.revision} if lora.revision else {}),
+            )
+        except Exception as error:
+            raise _load_error(error, f"LoRA {lora.location!r} cannot be loaded") from error
+        # A file for another model only makes diffusers warn.
+        adapters: Mapping[str, Sequence[str]] = pipeline.get_list_adapters()
+        if not any(lora.name in there for there in adapters.values()):
+            raise ConfigError(f"LoRA {lora.location!r} has no weights for {name}")
+    pipeline.set_adapters([lora.name for lora in loras], [lora.scale for lora in loras])
+
+
+def _compile(pipeline: Any) -> None:
+    denoiser = getattr(pipeline, "transformer", None) or getattr(pipeline, "unet", None)
+    if denoiser is None:
+        raise ConfigError(f"compile=True has no effect on {type(pipeline).__name__}")
+    if getattr(denoiser, "_repeated_blocks", None):
+        denoiser.compile_repeated_blocks()
+    else:
+        denoiser.compile()

@@ -1,0 +1,275 @@
+"""One batch of requests through a pipeline: seeds, progress, cancellation, memory, errors."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from PIL import Image
+
+from rr_refine.errors import (
+    ConfigError,
+    GeneratorError,
+    GeneratorRefused,
+    OutOfMemoryError,
+    RefineError,
+    UnsupportedRequestError,
+)
+from rr_refine.generators.diffusers.arguments import accepted_parameters, plan_call
+from rr_refine.generators.diffusers.family import Family, family_of
+from rr_refine.generators.diffusers.options import RenderOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from rr_refine.generators.diffusers.arguments import Call
+    from rr_refine.generators.diffusers.batching import Job
+    from rr_refine.terms import Task
+
+__all__ = ["PipelineRenderer", "is_out_of_memory"]
+
+_OUT_OF_MEMORY: Final = (
+    "out of memory",  # CUDA, MPS, HIP
+    "not enough memory",  # CPU allocator on Windows
+    "can't allocate memory",  # CPU allocator elsewhere
+    "alloc_failed",  # cuBLAS, cuDNN
+)
+
+
+class PipelineRenderer:
+    """Calls pipelines for batches of jobs. One thread at a time.
+
+    Args:
+        pipelines: the pipeline for each task; often one object for both.
+        options: parameters of every call, which a request may override.
+        batch: most images in one call.
+
+    Raises:
+        ConfigError: an option, or `batch`, has no effect on any of the pipelines.
+    """
+
+    def __init__(
+        self, pipelines: Mapping[Task, object], options: RenderOptions, batch: int
+    ) -> None:
+        self._pipelines: dict[Task, Any] = dict(pipelines)
+        self._families: dict[Task, Family] = {
+            task: family_of(type(pipeline)) for task, pipeline in pipelines.items()
+        }
+        self._defaults = options.call_parameters()
+        self._limits: dict[Task, int] = {
+            task: batch if task in family.batched else 1 for task, family in self._families.items()
+        }
+        if batch > 1 and max(self._limits.values()) == 1:
+            names = ", ".join(sorted({type(pipeline).__name__ for pipeline in pipelines.values()}))
+            raise ConfigError(
+                f"batch={batch} has no effect on {names}, which is not known to batch without "
+                "changing its images"
+            )
+        self._owner = self._pipelines.get("t2i") or next(iter(self._pipelines.values()))
+        """Loaded the components; a pipeline for edits may borrow them."""
+        self._check_options()
+
+    def limit(self, task: Task) -> int:
+        """Most images of `task` in one call; falls when memory runs out."""
+        return self._limits.get(task, 1)
+
+    def render(self, jobs: Sequence[Job]) -> None:
+        """Render jobs of one kind, giving each its image or its error.
+
+        When memory runs out, the batch is halved, and stays so. When a batch fails otherwise, its
+        jobs are rendered one by one, so that one bad prompt fails alone.
+        """
+        task = jobs[0].request.task
+        waiting, together = list(jobs), len(jobs)
+        while waiting := [job for job in waiting if not (job.result.done() or job.abandoned)]:
+            part = waiting[: min(together, self.limit(task))]
+            short_of_memory = False
+            try:
+                self._call(task, part)
+            except RefineError as error:
+                short_of_memory = isinstance(error, OutOfMemoryError)
+                if len(part) == 1:
+                    part[0].result.set_exception(error)
+                elif short_of_memory:
+                    self._limits[task] = len(part) // 2
+                else:
+                    together = 1
+            if short_of_memory:  # only here, where the error has let go of the tensors
+                _free_memory()
+
+    def _check_options(self) -> None:
+        accepted = {
+            task: accepted_parameters(pipeline, task) for task, pipeline in self._pipelines.items()
+        }
+        for name in self._defaults:
+            here = [task for task, parameters in accepted.items() if name in parameters]
+            asked = {} if here else {name: self._defaults[name]}
+            for task in here or accepted:
+                try:
+                    self._plan(task, asked, (1024, 1024))
+                except UnsupportedRequestError as error:
+                    raise ConfigError(f"generator option refused: {error}") from error
+
+    def _plan(
+        self,
+        task: Task,
+        asked: Mapping[str, JsonValue],
+        source_size: tuple[int, int] | None,
+    ) -> Call:
+        return plan_call(
+            self._pipelines[task],
+            task,
+            self._families[task],
+            defaults=self._defaults,
+            asked=asked,
+            source_size=source_size,
+        )
+
+    def _call(self, task: Task, jobs: Sequence[Job]) -> None:
+        """Render `jobs` in one call. Returns without results once nobody waits for any."""
+        if task not in self._pipelines:
+            able = next(iter(self._pipelines.values()))
+            raise UnsupportedRequestError(
+                f"{type(able).__name__} does not do {task!r}, only {', '.join(self._pipelines)}"
+            )
+        pipeline = self._pipelines[task]
+        name = type(pipeline).__name__
+        request = jobs[0].request
+        asked = RenderOptions.of_request(request.parameters).call_parameters()
+        call = self._plan(task, asked, request.source.size if request.source else None)
+        arguments = _with_requests(call, jobs) | _watch(pipeline, jobs)
+        try:
+            output = self._run(pipeline, arguments)
+        except Exception as error:
+            # The frames hold activations, and an error may be kept long after the render.
+            traceback.clear_frames(error.__traceback__)
+            raise _typed(error, name) from error
+        if output is None:
+            return
+        images = getattr(output, "images", None)
+        if not isinstance(images, list) or len(images) != len(jobs):
+            raise GeneratorError(f"{name} returned no image for each request, but {output!r:.200}")
+        flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
+        for job, image, flagged in zip(jobs, images, flags, strict=True):
+            if flagged:
+                job.result.set_exception(
+                    GeneratorRefused(f"{name}: the safety checker blanked the image")
+                )
+            elif isinstance(image, Image.Image):
+                job.result.set_result(image if image.mode == "RGB" else image.convert("RGB"))
+            else:
+                job.result.set_exception(
+                    GeneratorError(f"{name} returned a {type(image).__name__}, not a picture")
+                )
+
+    def _run(self, pipeline: Any, arguments: Mapping[str, Any]) -> Any:
+        """The pipeline's output, or None once nobody waits for it."""
+        left_as_found = False
+        try:
+            output = pipeline(**arguments)
+            left_as_found = pipeline is self._owner
+            return output
+        except _AbandonedError:
+            return None
+        finally:
+            # A pipeline ends its call by moving offloaded weights back. One that was stopped has
+            # not, and one that borrows its components does not know of the hooks.
+            if not left_as_found:
+                self._owner.maybe_free_model_hooks()
+
+
+class _AbandonedError(Exception):
+    """Leaves a pipeline between two steps.
+
+    diffusers' own way, `pipe._interrupt = True`, needs a pipeline that looks at it (half of them do
+    not), and goes on to decode the unfinished latents.
+    """
+
+
+def _with_requests(call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
+    """The call's arguments for these jobs; a list for each only where there is more than one.
+
+    Each image has a generator of its own, on the CPU, so that its noise depends neither on its
+    neighbours nor on the device. Lists are made anew for each call: some pipelines write in them.
+    """
+    import torch
+
+    arguments: dict[str, Any] = dict(call.arguments)
+    arguments["prompt"] = [job.request.prompt for job in jobs]
+    arguments["generator"] = [torch.Generator("cpu").manual_seed(job.request.seed) for job in jobs]
+    if call.source_size is not None:
+        arguments["image"] = [_fit(job.request.source, call.source_size) for job in jobs]
+    if len(jobs) == 1:
+        one = ("prompt", "generator", "image")
+        return arguments | {name: arguments[name][0] for name in one if name in arguments}
+    for name, value in call.arguments.items():
+        if isinstance(value, str) and name.startswith(("prompt", "negative_prompt")):
+            arguments[name] = [value] * len(jobs)
+    return arguments
+
+
+def _fit(source: Image.Image | None, size: tuple[int, int]) -> Image.Image | None:
+    if source is None or source.size == size:
+        return source
+    return source.resize(size, Image.Resampling.LANCZOS)
+
+
+def _watch(pipeline: Any, jobs: Sequence[Job]) -> dict[str, Any]:
+    """The callback arguments that report steps and leave when nobody waits; {} if it takes none."""
+
+    def report(done: int, total: int) -> None:
+        if all(job.abandoned for job in jobs):
+            raise _AbandonedError
+        for job in jobs:
+            if job.on_step is not None and not job.abandoned:
+                job.on_step(done, total)
+
+    def at_step_end(pipe: Any, index: int, _: object, tensors: dict[str, Any]) -> dict[str, Any]:
+        report(index + 1, getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps))
+        return tensors
+
+    def at_old_step_end(index: int, *_: object) -> None:
+        scheduler = pipeline.scheduler
+        report(index + 1, len(scheduler.timesteps) // getattr(scheduler, "order", 1))
+
+    taken = inspect.signature(type(pipeline).__call__).parameters
+    if "callback_on_step_end" in taken:
+        return {"callback_on_step_end": at_step_end}
+    if "callback" in taken:  # PixArt
+        return {"callback": at_old_step_end, "callback_steps": 1}
+    return {}
+
+
+def _typed(error: Exception, name: str) -> GeneratorError:
+    """The error of ours for one that came out of a pipeline."""
+    text = " ".join(str(error).split()) or repr(error)
+    if is_out_of_memory(error):
+        return OutOfMemoryError(
+            f"{name}: out of memory for a single image: ask for a smaller width and height, "
+            f"or set offload='model' or offload='sequential' ({text:.200})"
+        )
+    if isinstance(error, ValueError):
+        return UnsupportedRequestError(f"{name} refused the request: {text:.500}")
+    return GeneratorError(f"{name} failed with {type(error).__name__}: {text:.500}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that a device, or main memory, is full."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in _OUT_OF_MEMORY)
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()

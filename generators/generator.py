@@ -1,0 +1,71 @@
+"""What a generator is: one prompt, one seed, maybe a source picture; one image out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.terms import Identity, Task
+
+__all__ = ["Generator", "OnStep", "RenderRequest"]
+
+OnStep = Callable[[int, int], None]
+"""Called with (steps done, steps in all), from any thread; must return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One image to render."""
+
+    prompt: str
+    """The text, any length; may hold anything a user can type."""
+    seed: int
+    """0 to 2**63 - 1. The same request gives the same image, batched or alone."""
+    source: Image.Image | None = None
+    """The picture to edit, RGB; None for text-to-image."""
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Per-request overrides (`width`, `guidance_scale`, …). One without effect is an error."""
+
+    @property
+    def task(self) -> Task:
+        """`edit` if there is a source picture, `t2i` otherwise."""
+        return "t2i" if self.source is None else "edit"
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Turns a request into an image.
+
+    Call it many times at once: an implementation that can render in batches gathers concurrent
+    calls itself, and a batched image equals its single run. Cancelling the call stops the work.
+
+    One that must ask somewhere before it knows who it is has `async def connect()`, and one that
+    holds connections or threads `async def aclose()`: see `rr_refine.component`.
+
+    Check your own with `rr_refine.generators.contract.GeneratorContract`.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """What the images depend on besides the request."""
+        ...
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """The tasks it can do."""
+        ...
+
+    async def generate(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
+        """Render one RGB image.
+
+        Raises:
+            GeneratorError: of the kind that fits; never another exception for a failed render.
+        """
+        ...

@@ -1,0 +1,238 @@
+"""Judging: from a model's answers, through the parsers and one repair, to an assessment."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from rr_refine.errors import ConfigError, CriticAnswerError, CriticRefused, CriticUnreadable
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
+from rr_refine.reward.critic import ComparisonRequest
+from rr_refine.reward.messages import build_messages, repair_messages
+from rr_refine.reward.pairwise_parser import parse_comparison
+from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.template import BUILTIN, load_template
+from rr_refine.terms import Record, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from rr_refine.reward.comparison import PairwiseCritique
+    from rr_refine.reward.critic import CritiqueRequest
+    from rr_refine.reward.critique import Critique
+    from rr_refine.reward.messages import Message
+    from rr_refine.terms import Identity, Task
+
+__all__ = [
+    "Answer",
+    "ModelCritic",
+    "ModelOptions",
+    "gather",
+    "read_comparison",
+    "read_critique",
+    "to_assessment",
+]
+
+T = TypeVar("T")
+
+
+class ModelOptions(Record):
+    """What every critic that asks a model can be told."""
+
+    samples: int = Field(default=1, ge=1, le=64)
+    """Judgements per picture. Two or more give a spread, and need a temperature above 0."""
+    temperature: float = Field(default=0.1, ge=0, le=2)
+    """Sampling temperature; 0.1 is what the released critics were run with (paper, 6.4)."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """Longest answer, in tokens; a cut-off answer is an error (paper, 6.4: 2048)."""
+    repair: bool = True
+    """Ask once for an unreadable answer to be written again in the format."""
+    template: str = BUILTIN
+    """`builtin`, the beginning of an imported template's digest, or a stored template's path."""
+    template_store: Path | None = None
+    """The folder of imported templates, for a template named by its digest."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        # ConfigError, not ValueError: pydantic's report of a ValueError holds all options.
+        if self.samples > 1 and self.temperature == 0:
+            raise ConfigError(
+                f"critic.samples = {self.samples} has no effect at critic.temperature = 0, where "
+                "every sample is the same; raise the temperature or take one sample"
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model wrote, before anybody has read it."""
+
+    text: str
+    truncated: bool = False
+    """The token limit ended it."""
+    refused: bool = False
+    """The model, or a filter behind it, declined."""
+
+
+class ModelCritic(ABC):
+    """A critic that asks a model: what is left to say is how the model is reached."""
+
+    def __init__(self, options: ModelOptions) -> None:
+        self._samples = options.samples
+        self._repair = options.repair
+        self._template = load_template(options.template, options.template_store)
+
+    @property
+    @abstractmethod
+    def identity(self) -> Identity:
+        """See `Critic.identity`."""
+
+    @abstractmethod
+    async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
+        """Put one question; `samples` independent answers come back.
+
+        Raises:
+            CriticError: there is no answer.
+        """
+
+    async def critique(self, request: CritiqueRequest) -> Assessment:
+        """Judge the image; see `Critic.critique` and `to_assessment`."""
+        messages = build_messages(request, self._template)
+        answers, usage = await self._ask(messages, self._samples)
+        outcomes, repairs = await self._read_all(
+            messages, answers, lambda answer: read_critique(answer, request.task)
+        )
+        return to_assessment(self.identity, outcomes, usage + repairs)
+
+    async def compare(self, request: ComparisonRequest) -> Comparison:
+        """Judge A against B in both orders, one answer each; see `PairwiseCritic.compare`."""
+        swapped = ComparisonRequest(
+            request.prompt, request.image_b, request.image_a, request.source
+        )
+        (forward, first), (reverse, second) = await gather(
+            self._compare_once(request), self._compare_once(swapped)
+        )
+        return Comparison(
+            critic=self.identity, forward=forward, reverse=reverse, usage=first + second
+        )
+
+    async def _compare_once(self, request: ComparisonRequest) -> tuple[PairwiseCritique, Usage]:
+        messages = build_messages(request, self._template)
+        answers, usage = await self._ask(messages, 1)
+        (outcome,), repairs = await self._read_all(
+            messages, answers, lambda answer: read_comparison(answer, request.task)
+        )
+        if isinstance(outcome, CriticAnswerError):
+            raise outcome
+        return outcome, usage + repairs
+
+    async def _read_all(
+        self,
+        messages: tuple[Message, ...],
+        answers: Sequence[Answer],
+        read: Callable[[Answer], T],
+    ) -> tuple[list[T | CriticAnswerError], Usage]:
+        outcomes = await gather(*(self._read(messages, answer, read) for answer in answers))
+        return [outcome for outcome, _ in outcomes], sum((cost for _, cost in outcomes), Usage())
+
+    async def _read(
+        self, messages: tuple[Message, ...], answer: Answer, read: Callable[[Answer], T]
+    ) -> tuple[T | CriticAnswerError, Usage]:
+        """Read one answer; an unreadable one gets one chance to be written again.
+
+        A cut-off answer would be cut off again and a refusal is an answer, so neither is repaired;
+        nor is an empty one, as there is no judgement in it to keep.
+        """
+        try:
+            return read(answer), Usage()
+        except CriticUnreadable as error:
+            if not self._repair or not answer.text.strip():
+                return error, Usage()
+            question = repair_messages(messages, answer.text, str(error))
+        except CriticAnswerError as error:
+            return error, Usage()
+        (again,), usage = await self._ask(question, 1)
+        try:
+            return read(again), usage
+        except CriticAnswerError as error:
+            return error, usage
+
+
+def read_critique(answer: Answer, task: Task) -> Critique:
+    """Read a pointwise answer.
+
+    Raises:
+        CriticAnswerError: it is no critique; of the kind that fits.
+    """
+    _require_willing(answer)
+    return parse_critique(answer.text, task, truncated=answer.truncated)
+
+
+def read_comparison(answer: Answer, task: Task) -> PairwiseCritique:
+    """Read a pairwise answer.
+
+    Raises:
+        CriticAnswerError: it is no comparison; of the kind that fits.
+    """
+    _require_willing(answer)
+    return parse_comparison(answer.text, task, truncated=answer.truncated)
+
+
+def _require_willing(answer: Answer) -> None:
+    if answer.refused:
+        raise CriticRefused(
+            f"the critic declined to judge: {answer.text.strip()[:200]!r}", answer.text
+        )
+
+
+def to_assessment(
+    critic: Identity, outcomes: Sequence[Critique | CriticAnswerError], usage: Usage
+) -> Assessment:
+    """Put the samples of one picture together.
+
+    Samples that could not be read are kept as `failures`, raw, and count in no mean. What is left
+    must be at least half: a mean over the few answers that happened to be readable would say more
+    about the format than about the picture.
+
+    Raises:
+        CriticAnswerError: more than half are unreadable: the first of them, by its own type.
+        CriticUnreadable: the samples agree on no dimension that applies.
+    """
+    critiques = [o for o in outcomes if not isinstance(o, CriticAnswerError)]
+    errors = [o for o in outcomes if isinstance(o, CriticAnswerError)]
+    if 2 * len(critiques) < len(outcomes):
+        first = errors[0]
+        if len(outcomes) == 1:
+            raise first
+        raise type(first)(
+            f"{len(errors)} of {len(outcomes)} samples are no critique; the first: {first}",
+            first.raw,
+        ) from first
+    try:
+        return Assessment(
+            critic=critic,
+            critiques=tuple(critiques),
+            failures=tuple(error.raw for error in errors),
+            usage=usage,
+        )
+    except ValidationError as error:
+        raise CriticUnreadable(
+            f"the samples cannot be put together: {error.errors()[0]['msg']}",
+            "\n\n".join(critique.raw for critique in critiques),
+        ) from error
+
+
+async def gather(*work: Coroutine[None, None, T]) -> list[T]:
+    """Await all; when one fails, cancel the others and raise its error itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
+    return [task.result() for task in tasks]

@@ -1,0 +1,353 @@
+"""Models on disk: found, told apart, loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from diffusers import FluxPipeline
+from huggingface_hub import constants
+from peft import LoraConfig, get_peft_model_state_dict
+
+from rr_refine.errors import (
+    ConfigError,
+    GeneratorUnavailable,
+    MissingExtraError,
+    OutOfMemoryError,
+)
+from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions, create
+from rr_refine.generators.diffusers import checkpoint as checkpoint_module
+from rr_refine.generators.generator import Generator, RenderRequest
+from rr_refine.plugins import create as create_plugin
+from tests.generators.diffusers import tiny
+from tests.generators.diffusers.conftest import picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL: dict[str, Any] = {"steps": 2, "width": 32, "height": 32, "device": "cpu"}
+CUBE = RenderRequest("a red cube", 1)
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Flux pipeline as `save_pretrained` writes it."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-flux"
+    tiny.build("FluxPipeline").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def model(saved: Path, tmp_path: Path) -> Path:
+    """A copy to change."""
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def save_lora(folder: Path, seed: int = 0) -> Path:
+    pipeline = tiny.build("FluxPipeline")
+    torch.manual_seed(seed)
+    config = LoraConfig(r=2, lora_alpha=4, target_modules=["to_q", "to_v"], init_lora_weights=False)
+    pipeline.transformer.add_adapter(config)
+    FluxPipeline.save_lora_weights(
+        folder, transformer_lora_layers=get_peft_model_state_dict(pipeline.transformer)
+    )
+    return folder / "pytorch_lora_weights.safetensors"
+
+
+async def test_a_folder_gives_what_its_pipeline_gave(saved: Path) -> None:
+    loaded = create_plugin("generators", "diffusers", {"model": str(saved), **SMALL})
+    assert isinstance(loaded, Generator)
+    options = RenderOptions(steps=2, width=32, height=32)
+    made = DiffusersGenerator.from_pipeline(
+        tiny.build("FluxPipeline"), name="tiny", options=options
+    )
+    assert loaded.tasks == {"t2i"}
+    assert (await loaded.generate(CUBE)).tobytes() == (await made.generate(CUBE)).tobytes()
+
+
+async def test_one_folder_for_both_tasks(saved: Path) -> None:
+    loaded = create(model=str(saved), edit_pipeline="FluxKontextPipeline", batch=2, **SMALL)
+    assert loaded.tasks == {"t2i", "edit"}
+    assert (await loaded.generate(CUBE)).size == (32, 32)
+    edit = RenderRequest("make it blue", 1, picture("red"), {"width": None, "height": None})
+    assert (await loaded.generate(edit)).size != (32, 32)
+
+
+def test_identity_needs_no_weights(model: Path) -> None:
+    identity = create(model=str(model), **SMALL).identity
+    assert identity.kind == "diffusers:FluxPipeline"
+    assert identity.name == str(model)
+    assert identity.details == {
+        "sha256": checkpoint_module.fingerprint(model),
+        "device": "cpu",
+        "dtype": "float32",
+        "steps": 2,
+        "width": 32,
+        "height": 32,
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": "bfloat16"},
+        {"guidance_scale": 2.0},
+        {"parameters": {"max_sequence_length": 64}},
+        {"edit_pipeline": "FluxKontextPipeline"},
+        {"variant": "fp16"},
+        {"compile": True},
+        {"pipeline": "FluxKontextPipeline"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_identity_tells_options_apart(saved: Path, options: dict[str, Any]) -> None:
+    plain = create(model=str(saved), **SMALL).identity
+    assert create(model=str(saved), **{**SMALL, **options}).identity != plain
+
+
+@pytest.mark.parametrize("options", [{"batch": 4}, {"local_files_only": True}])
+def test_identity_leaves_out_what_changes_no_image(saved: Path, options: dict[str, Any]) -> None:
+    plain = create(model=str(saved), **SMALL).identity
+    assert create(model=str(saved), **SMALL, **options).identity == plain
+
+
+@pytest.mark.parametrize("whole", [64 * 2**20, 0])
+def test_fingerprint_follows_the_weights(
+    model: Path, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    """Both for small files, read whole, and for large ones, read in part."""
+    monkeypatch.setattr(checkpoint_module, "_WHOLE", whole)
+    before = checkpoint_module.fingerprint(model)
+    (model / "README.md").write_text("about it")
+    assert checkpoint_module.fingerprint(model) == before
+    weights = model / "transformer" / "diffusion_pytorch_model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    assert checkpoint_module.fingerprint(model) != before
+
+
+async def test_lora_is_applied_and_identified_by_content(saved: Path, tmp_path: Path) -> None:
+    file = save_lora(tmp_path / "one")
+    copy = shutil.copytree(file.parent, tmp_path / "copy")
+    other = save_lora(tmp_path / "other", seed=1)
+
+    def with_lora(model: Path, **options: Any) -> Generator:
+        return create(model=str(saved), lora=[{"model": str(model), **options}], **SMALL)
+
+    plain = await create(model=str(saved), **SMALL).generate(CUBE)
+    full, off = with_lora(file), with_lora(file, scale=0.0)
+    assert (await full.generate(CUBE)).tobytes() != plain.tobytes()
+    assert (await off.generate(CUBE)).tobytes() == plain.tobytes()
+    assert with_lora(copy).identity == full.identity
+    assert with_lora(other).identity != full.identity != off.identity
+    (entry,) = full.identity.details["lora"]  # type: ignore[misc, union-attr]
+    assert isinstance(entry, dict)
+    assert entry["file"] == "pytorch_lora_weights.safetensors"
+    assert len(str(entry["sha256"])) == 64
+
+
+@pytest.mark.parametrize(
+    ("lora", "message"),
+    [
+        ({"model": "no/such/file.safetensors"}, "does not exist"),
+        ({"model": "EMPTY"}, "must hold one .safetensors file, not none"),
+        ({"model": "EMPTY", "weight_name": "a.safetensors"}, "has no 'a.safetensors'"),
+        ({"model": "FILE", "weight_name": "a.safetensors"}, "'weight_name' has no effect"),
+        ({"model": "FILE", "revision": "main"}, "'revision' has no effect"),
+    ],
+)
+def test_lora_that_cannot_be_found(
+    saved: Path, tmp_path: Path, lora: dict[str, str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.safetensors").touch()
+    places = {"EMPTY": tmp_path / "empty", "FILE": tmp_path / "file.safetensors"}
+    lora = {**lora, "model": str(places.get(lora["model"], lora["model"]))}
+    with pytest.raises(ConfigError, match=message):
+        create(model=str(saved), lora=[lora], **SMALL)
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_lora_for_another_model(saved: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    file = tmp_path / "other.safetensors"
+    save_file({"unet.down.lora_A.weight": torch.zeros(2, 2)}, file)
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"no weights")
+    for path in (file, broken):
+        with pytest.raises(ConfigError, match="LoRA"):
+            await create(model=str(saved), lora=[{"model": str(path)}], **SMALL).generate(CUBE)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("/no/such/folder", "does not exist"),
+        ("./folder", "does not exist"),
+        ("EMPTY", "has no model_index.json"),
+        ("FILE", "is a file"),
+    ],
+)
+def test_wrong_folder_is_told_at_once(tmp_path: Path, model: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one.safetensors").touch()
+    places = {"EMPTY": tmp_path / "empty", "FILE": tmp_path / "one.safetensors"}
+    with pytest.raises(ConfigError, match=message) as caught:
+        create(model=str(places.get(model, model)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [("{", "cannot be read"), ("[]", "names no pipeline"), ("{}", "set the 'pipeline' option")],
+)
+def test_wrong_index(tmp_path: Path, index: str, message: str) -> None:
+    (tmp_path / "model_index.json").write_text(index)
+    with pytest.raises(ConfigError, match=message):
+        create(model=str(tmp_path))
+
+
+async def test_incomplete_folder(model: Path) -> None:
+    (model / "vae" / "config.json").unlink()
+    with pytest.raises(ConfigError, match="cannot be loaded") as caught:
+        await create(model=str(model), **SMALL).generate(CUBE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"modle": "x"}, "did you mean 'model'"),
+        ({}, "generator.model"),
+        ({"model": "x", "dtype": "float8"}, "generator.dtype"),
+        ({"model": "x", "batch": 0}, "generator.batch"),
+        ({"model": "x", "lora": [{"modle": "y"}]}, "generator.lora"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        create(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"offload": "model"}, "no effect on the CPU"),
+        ({"device": "toaster"}, "not known to torch"),
+        ({"device": "cuda:99"}, "not on this machine"),
+        ({"pipeline": "FluxPipelin"}, "did you mean 'FluxPipeline'"),
+        ({"edit_pipeline": "FluxPipeline"}, "does no edits"),
+        ({"parameters": {"strength": 1}}, "takes no 'strength'"),
+    ],
+)
+async def test_options_that_do_not_fit(saved: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        await create(model=str(saved), **{**SMALL, **options}).generate(CUBE)
+
+
+async def test_bfloat16_renders(saved: Path) -> None:
+    image = await create(model=str(saved), dtype="bfloat16", **SMALL).generate(CUBE)
+    assert image.size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "offload='model'"),
+        (ImportError("you need sentencepiece"), ConfigError, "package"),
+        (OSError("no file named\n diffusion.safetensors"), ConfigError, "no file named diffusion"),
+        (RuntimeError("CUDA driver error"), GeneratorUnavailable, "CUDA driver error"),
+    ],
+)
+async def test_loading_failed(
+    saved: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: Exception,
+    expected: type[Exception],
+    message: str,
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise raised
+
+    loaded = create(model=str(saved), **SMALL)
+    with monkeypatch.context() as broken:
+        broken.setattr(FluxPipeline, "from_pretrained", fail)
+        with pytest.raises(expected, match=message) as caught:
+            await loaded.generate(CUBE)
+    assert caught.value.__cause__ is raised
+    assert (await loaded.generate(CUBE)).size == (32, 32), "a failed load is tried again"
+
+
+@pytest.mark.parametrize(("offload", "method"), [("model", "model"), ("sequential", "sequential")])
+async def test_offloading_is_left_to_diffusers(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, offload: str, method: str
+) -> None:
+    """On a machine that says it has an accelerator."""
+    from rr_refine.generators.diffusers import loading
+
+    devices: list[str] = []
+    monkeypatch.setattr(loading, "resolve_device", lambda _: "cuda")
+    monkeypatch.setattr(loading, "resolve_dtype", lambda *_: "float32")
+    monkeypatch.setattr(
+        FluxPipeline,
+        f"enable_{method}_cpu_offload",
+        lambda _, device: devices.append(device),
+    )
+    await create(model=str(saved), offload=offload, **SMALL).generate(CUBE)
+    assert devices == ["cuda"]
+
+
+async def test_compile_compiles_the_denoiser(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self: compiled.append(type(self).__name__)
+    )
+    await create(model=str(saved), compile=True, **SMALL).generate(CUBE)
+    assert compiled == ["FluxTransformerBlock", "FluxSingleTransformerBlock"]
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"rr-refine\[local\]"):
+        create(model="owner/name")
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+async def test_hub_model_in_the_cache(saved: Path, hub_cache: Path) -> None:
+    repository = hub_cache / "models--owner--tiny"
+    shutil.copytree(saved, repository / "snapshots" / COMMIT)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    loaded = create(model="owner/tiny", local_files_only=True, **SMALL)
+    assert loaded.identity.kind == "diffusers:FluxPipeline"
+    assert loaded.identity.details["commit"] == COMMIT
+    assert (await loaded.generate(CUBE)).size == (32, 32)
+
+
+async def test_hub_model_that_is_not_there(hub_cache: Path) -> None:
+    """Making the generator asks nobody; the first use does."""
+    loaded = create(model="owner/absent", local_files_only=True)
+    with pytest.raises(ConfigError, match="not in the hub's cache, and local_files_only is set"):
+        _ = loaded.identity
+    with pytest.raises(ConfigError, match="hf download owner/absent"):
+        await loaded.generate(CUBE)
+
+
+def test_index_is_json(saved: Path) -> None:
+    """What identity and tasks rest on."""
+    assert json.loads((saved / "model_index.json").read_text())["_class_name"] == "FluxPipeline"

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+from pydantic import Field, JsonValue, SecretStr, model_validator
+
+from rr_refine import plugins
+from rr_refine.errors import ConfigError
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from rr_refine.plugins import Room
+
+HERE = __name__
+
+
+class Options(Record):
+    """Options of a component of the user's."""
+
+    size: int = Field(8, ge=1)
+    margin: float = 0.1
+    key: SecretStr | None = None
+    needed: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.size == 13:
+            raise ValueError("13 brings bad luck")
+        return self
+
+
+class Strict(Record):
+    """Options with one that must be given."""
+
+    key: SecretStr | None = None
+    address: str
+
+
+class Component:
+    """A component of the user's."""
+
+    def __init__(self, size: int = 1) -> None:
+        if size < 0:
+            raise TypeError("a bug of the component's own")
+        self.size = size
+
+    @classmethod
+    def create(cls, size: int = 2) -> Component:
+        """Make one in another way."""
+        return cls(size)
+
+
+def test_names_of_a_room() -> None:
+    assert {"diffusers", "fake", "images-api"} <= set(plugins.available("generators"))
+    assert {"fake", "openai", "transformers"} <= set(plugins.available("critics"))
+    assert {"critic", "llm", "rules"} <= set(plugins.available("rewriters"))
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "size"),
+    [
+        (f"{HERE}:Component", {}, 1),
+        (f"{HERE}:Component", {"size": 5}, 5),
+        (f"{HERE}:Component.create", {}, 2),
+    ],
+)
+def test_a_dotted_path(path: str, options: dict[str, JsonValue], size: int) -> None:
+    made = plugins.create("critics", path, options)
+    assert isinstance(made, Component)
+    assert made.size == size
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "words"),
+    [
+        ("generators", "fakee", r"unknown generator 'fakee' \(did you mean 'fake'\?\); there are "),
+        ("critics", "", "unknown critic ''; there are "),
+        ("rewriters", "no_such_package.mod:X", "rewriter .* cannot be imported: No module named"),
+        ("critics", "json:Nothing", "critic 'json:Nothing' cannot be imported: .*Nothing"),
+        ("critics", "json:", "cannot be imported"),
+        ("critics", ":loads", "cannot be imported"),
+        ("critics", "json:__name__", "is not callable"),
+        ("critics", f"{HERE}:nothing.at.all", "cannot be imported"),
+    ],
+)
+def test_no_such_component(room: Room, name: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        plugins.create(room, name, {})
+
+
+def test_options_that_a_component_does_not_take() -> None:
+    with pytest.raises(ConfigError, match=r"does not take these options: .*'colour'"):
+        plugins.create("critics", f"{HERE}:Component", {"colour": "red"})
+
+
+def test_a_components_own_error_stays_what_it_is() -> None:
+    with pytest.raises(TypeError, match="a bug of the component's own"):
+        plugins.create("critics", f"{HERE}:Component", {"size": -1})
+
+
+def test_options_are_parsed() -> None:
+    assert plugins.parse_options(Options, {"size": 9}, "critic") == Options(size=9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sise": 1}, "unknown option 'critic.sise' (did you mean 'size'?)"),
+        ({"xyzzy": 1}, "unknown option 'critic.xyzzy'"),
+        (
+            {"size": 0},
+            "critic.size = 0: Input should be greater than or equal to 1",
+        ),
+        (
+            {"margin": "wide"},
+            "critic.margin = 'wide': Input should be a valid number, unable to "
+            "parse string as a number",
+        ),
+        ({"margin": float("nan")}, "critic.margin = nan: Input should be a finite number"),
+        ({"size": 13, "key": "sesame"}, "critic: 13 brings bad luck"),
+        ({"key": 1234}, "critic.key: Input should be a valid string"),
+        ({"needed": {"key": "sesame"}}, "critic.needed: Input should be a valid string"),
+    ],
+)
+def test_options_that_are_wrong(options: dict[str, JsonValue], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugins.parse_options(Options, options, "critic")
+    assert str(caught.value) == message
+
+
+def test_a_missing_option_shows_no_other() -> None:
+    with pytest.raises(ConfigError) as caught:
+        plugins.parse_options(Strict, {"key": "sesame"}, "critic")
+    assert str(caught.value) == "critic.address: Field required"
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["rr_refine.generators", "rr_refine.generators.fake", "rr_refine.generators.images_api"],
+)
+def test_looking_a_component_up_is_cheap(module: str) -> None:
+    """Naming a generator loads no other one's libraries, and never the test tools."""
+    code = (
+        f"import sys, {module}\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'openai', 'langgraph', 'pytest', 'PIL'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parent,
+    )
+    assert done.stdout.strip() == "[]"
