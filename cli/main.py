@@ -31,6 +31,7 @@ app = App(
     help="Better images by better prompts: generate, critique, refine, and know when to stop.",
     usage='Usage: rr-refine "PROMPT" [OPTIONS]\n       rr-refine COMMAND',
     version=_version,
+    help_format="plaintext",  # markdown would cost 40 ms to import
 )
 app.command("rr_refine.cli.resume:resume", name="resume", help="Go on with an unfinished run.")
 app.command("rr_refine.cli.replay:replay", name="replay", help="Judge a recorded run anew.")
@@ -74,8 +75,7 @@ def refine(
     """Generate, critique and refine until a rule says stop.
 
     Args:
-        prompt: What the picture should be, or, with --image, what should change in it. Read from
-            standard input if not given.
+        prompt: What should be seen or, with --image, be changed; standard input if left out.
         image: A picture to edit.
         out: Folder that holds the run folders.
         preset: refine, paper, one-shot, best-of-n, blind-rewrite or blind-rewrite-best-of-n.

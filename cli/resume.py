@@ -13,6 +13,8 @@ __all__ = ["resume"]
 def resume(directory: Path, /, *, json: Flag = False) -> int:
     """Go on with an unfinished run; nothing that was finished is done again.
 
+    A run that failed is tried again; of a finished one the result is told again.
+
     Components and settings are those of its config.json. Keys are read from the environment
     again: they are never written down.
 
@@ -28,10 +30,12 @@ def _resume(directory: Path, *, as_json: bool) -> int:
     from rr_refine.agent.store.folder import RunFolder
     from rr_refine.cli.job import job_from
     from rr_refine.cli.settings import read_settings
-    from rr_refine.cli.work import work
+    from rr_refine.cli.work import tell_end, work
     from rr_refine.errors import ConfigError
 
     run = load_run(directory)
+    if run.status == "done":
+        return tell_end(directory, as_json=as_json)
     if not run.config.get("settings"):
         raise ConfigError(
             f"run {str(directory)!r} was made by a program, with components of its own; "

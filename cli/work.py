@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.events import StepDone
+from rr_refine.agent.events import StepDone, write_event
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import run_job
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rr_refine.agent.session import Job
     from rr_refine.agent.store.folder import RunFolder
 
-__all__ = ["work"]
+__all__ = ["tell_end", "work"]
 
 
 def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> int:
@@ -37,18 +38,25 @@ def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> in
     Args:
         open_folder: called once the components are connected.
     """
-    started: list[Path] = []
+    opened: list[Path] = []
     try:
-        asyncio.run(_work(job, open_folder, started, as_json))
+        asyncio.run(_work(job, open_folder, opened, as_json))
     except (KeyboardInterrupt, StoreError):
-        if started:
-            _leave(started[0], as_json)
+        if opened and (opened[0] / "config.json").exists():
+            _leave(opened[0], as_json)
         raise
-    return _leave(started[0], as_json)
+    return _leave(opened[0], as_json)
+
+
+def tell_end(directory: Path, *, as_json: bool) -> int:
+    """Say again how a finished run ended; gives the exit code."""
+    for event in load_run(directory).events()[-1:]:
+        _show(event, as_json)
+    return _leave(directory, as_json)
 
 
 async def _work(
-    job: Job, open_folder: Callable[[], RunFolder], started: list[Path], as_json: bool
+    job: Job, open_folder: Callable[[], RunFolder], opened: list[Path], as_json: bool
 ) -> None:
     from langgraph.runtime import RunControl
 
@@ -56,17 +64,16 @@ async def _work(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.request_drain)
     async with connected(job.components):
         with open_folder() as folder:
+            opened.append(folder.path)
             async with aclosing(run_job(folder, job, control=control)) as events:
                 async for event in events:
-                    if not started:
-                        started.append(folder.path)
                     _show(event, as_json)
 
 
 def _show(event: Event, as_json: bool) -> None:
     if as_json:
         if not isinstance(event, StepDone):
-            print(event.model_dump_json(), flush=True)
+            print(write_event(event), flush=True)
         return
     for line in lines_of(event):
         print(line, file=sys.stderr, flush=True)
@@ -76,9 +83,10 @@ def _leave(path: Path, as_json: bool) -> int:
     """Say where the result is; the paths are the last lines, on stdout."""
     run = load_run(path)
     outcome = run.outcome
-    if outcome is None:
-        print(f"not finished; go on with: rr-refine resume {path}", file=sys.stderr)
-    elif outcome.best is None:
+    if outcome is None or not outcome.ok:
+        how = f"rr-refine resume {shlex.quote(str(path))}"
+        print(f"not finished; go on with: {how}", file=sys.stderr)
+    if outcome is not None:
         require_image(run)
     if not as_json:
         _print_paths(run)
