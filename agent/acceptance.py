@@ -201,7 +201,7 @@ def _noise_of_gain(challenger: Candidate, incumbent: Candidate, policy: Policy) 
 
 
 def _error(candidate: Candidate, dimension: Dimension, policy: Policy) -> float:
-    return candidate.errors.get(dimension, policy.noise)
+    return candidate.errors.get(dimension, policy.noise) if policy.noise else 0.0
 
 
 def _accept(rule: VerdictRule, reason: str, incumbent: Candidate | None) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Annotated, Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "RunStarted",
     "StepDone",
     "read_event",
+    "write_event",
 ]
 
 
@@ -206,6 +208,15 @@ Event = Annotated[
 """Any event; `event.type` tells which."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def write_event(event: Event) -> str:
+    """The event as a line of JSON, without its end.
+
+    Half characters, which may come out of a broken answer or a file's name, become `?`.
+    """
+    text = json.dumps(event.model_dump(mode="json"), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()
 
 
 def read_event(line: str | bytes) -> Event:

@@ -34,7 +34,7 @@ _PAIRS: Final = ("“”", "«»", "»«", "‹›", "「」", "『』", "《》
 _QUOTED: Final = re.compile(
     "|".join(
         [
-            r'(?<!\d)"([^"\n]+)"',  # behind a digit it means inches
+            r'(?<!\d)"([^"\n]*)"',  # behind a digit it means inches
             r"„([^„“”\n]+)[“”]",
             *(rf"{a}([^{a}{b}\n]+){b}" for a, b in _PAIRS),
             # Within a word these are apostrophes, which belong to the text.
@@ -65,11 +65,11 @@ _VALUES: Final[dict[str, str]] = (
 )
 # ASCII, so that "3只猫" (three cats) holds a number: such scripts set no space behind it.
 _NUMBER: Final = re.compile(
-    r"(?<!\w)(?<!\d[.,:])\d+(?:[.,:]\d+)*+(?!\w|[.,:]\d)"
+    r"(?<!\w)(?<!\d[.,:])\d+(?:[.,:]\d+)*+(?!\w)"
     rf"|\b(?:{'|'.join(sorted(_VALUES, key=len, reverse=True))})\b",
     re.ASCII | re.IGNORECASE,
 )
-_WORD: Final = re.compile(r"(?<!\w)(?<!\w['’-])[^\W\d_][\w'’-]*+")
+_WORD: Final = re.compile(r"\b[^\W\d_][\w'’-]*+")
 _ENDINGS: Final = frozenset({"s", "m", "d", "t", "ll", "re", "ve"})
 
 
@@ -107,7 +107,7 @@ def _names(rest: str, prompt: str) -> Iterator[str]:
     start = end = -1
     for match in _WORD.finditer(rest):
         word = _stem(match.group())
-        if len(word) < 2 or not word[0].isupper():
+        if len(word) < 2 or not word[0].isupper() or word.lower() in _VALUES:
             continue
         at = match.start()
         if at == end + 1 and rest[end] == " ":

@@ -51,7 +51,7 @@ class Policy(Record):
     """By how much (score points, 1 to 4 scale) a challenger's mean must win beyond the noise."""
     noise: float = Field(default=0.1, ge=0.0, le=3.0)
     """Standard error of a score where the critic gave one sample only (score points).
-    With two or more samples the measured spread is used instead."""
+    With two or more samples the measured spread is used instead. 0 takes all scores as they are."""
     guard: tuple[Dimension, ...] = (
         "text_faithfulness",
         "image_faithfulness",

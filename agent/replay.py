@@ -39,8 +39,6 @@ def replay(run: Run, policy: Policy) -> Replay:
     to the machine that ran. Prompts are those that were tried: another policy might have led to
     others.
     """
-    unknown = {"seconds": None, "tokens": None, "critic_calls": None}
-    policy = policy.model_copy(update={"budget": policy.budget.model_copy(update=unknown)})
     kept: list[Candidate] = []
     images = 0
     incumbent: Candidate | None = None

@@ -27,9 +27,17 @@ class Request(Record):
 
     @field_validator("prompt")
     @classmethod
-    def _not_blank(cls, value: str) -> str:
+    def _require_words(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("the prompt is blank")
+        return value
+
+    @field_validator("prompt", "keep", "avoid")
+    @classmethod
+    def _require_text(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for text in [value] if isinstance(value, str) else value:
+            if any("\ud800" <= c <= "\udfff" for c in text):  # neither a file nor a model takes it
+                raise ValueError(f"{text[:80]!r} holds bytes that are no text: is it UTF-8?")
         return value
 
     @property

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from rr_refine.agent.history import Candidate, Proposal
+from rr_refine.errors import ConfigError
 from rr_refine.terms import Record
 
-__all__ = ["Decision", "ReviewRequest", "read_decision"]
+__all__ = ["Decision", "ReviewRequest", "read_decision", "require_possible"]
 
 
 class ReviewRequest(Record):
@@ -22,6 +23,8 @@ class ReviewRequest(Record):
     incumbent: Candidate | None
     candidates: tuple[Candidate, ...]
     """All so far; any with an image can be picked."""
+    problem: str = ""
+    """Why the answer given before cannot be carried out; empty when asked for the first time."""
 
 
 class Accept(Record):
@@ -87,3 +90,16 @@ def read_decision(value: object) -> Decision:
         pydantic.ValidationError: it is none.
     """
     return _ADAPTER.validate_python(value)
+
+
+def require_possible(question: ReviewRequest, decision: Decision) -> None:
+    """Check a decision against its question.
+
+    Raises:
+        ConfigError: the candidate to pick does not exist or has no image.
+    """
+    there = [c.id for c in question.candidates if c.image is not None]
+    if isinstance(decision, Pick) and decision.candidate not in there:
+        raise ConfigError(
+            f"candidate {decision.candidate!r} cannot be picked; there are {', '.join(there)}"
+        )

@@ -6,27 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.events import read_event
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.request import Request
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.lines import read_lines
+from rr_refine.agent.store.rounds import read_rounds
 from rr_refine.errors import StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from PIL import Image
 
     from rr_refine.agent.events import Event
-    from rr_refine.agent.manifest import RunStatus
+    from rr_refine.agent.history import Candidate
+    from rr_refine.agent.store.journal import Journal
 
 __all__ = ["Run", "load_run"]
+
+_STATUS: TypeAdapter[RunStatus] = TypeAdapter(RunStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,41 +116,42 @@ def load_run(path: Path | str) -> Run:
         if not isinstance(config, dict):
             raise StoreError(f"{str(path)!r} is no run folder: it has no config.json")
         manifest = folder.read_json("manifest.json")
-        rounds = [value for _, value in folder.journal.items("round")]
-        outcome = folder.journal.get("outcome", "outcome")
-    try:
-        candidates = tuple(
-            Candidate.model_validate(c) for r in rounds for c in _list(r, "candidates")
-        )
-        last = rounds[-1]["incumbent"] if rounds and isinstance(rounds[-1], dict) else None
-        end = None if outcome is None else Outcome.model_validate(outcome)
-        if end is not None:  # a pick in review comes after its round was written down
-            candidates = end.candidates
-            verdict = end.best.verdict if end.best is not None else None
-            last = (
-                end.best.id
-                if end.best is not None and verdict is not None and verdict.accepted
-                else None
+        try:
+            candidates, best, outcome = _course(folder.journal)
+            return Run(
+                path=Path(path),
+                request=Request.model_validate(config["request"]),
+                policy=Policy.model_validate(config["policy"]),
+                config=config,
+                status=_STATUS.validate_python(
+                    manifest["status"] if isinstance(manifest, dict) else "interrupted"
+                ),
+                candidates=candidates,
+                incumbent=next((c for c in candidates if c.id == best), None),
+                outcome=outcome,
             )
-        return Run(
-            path=Path(path),
-            request=Request.model_validate(config["request"]),
-            policy=Policy.model_validate(config["policy"]),
-            config=config,
-            status=manifest["status"] if isinstance(manifest, dict) else "interrupted",  # type: ignore[arg-type]
-            candidates=candidates,
-            incumbent=next((c for c in candidates if c.id == last), None),
-            outcome=end,
-        )
-    except (ValidationError, KeyError, TypeError) as error:
-        raise StoreError(f"run folder {str(path)!r} cannot be read: {error}") from error
+        except (ValidationError, KeyError) as error:
+            raise StoreError(f"run folder {str(path)!r} cannot be read: {error}") from error
 
 
-def _list(value: JsonValue, key: str) -> list[JsonValue]:
-    items = value[key] if isinstance(value, dict) else None
-    if not isinstance(items, list):
-        raise TypeError(f"{key} is no list")
-    return items
+def _course(journal: Journal) -> tuple[tuple[Candidate, ...], str | None, Outcome | None]:
+    """The candidates, the id of the best, and how it ended, if it did.
+
+    An outcome of fewer or other candidates is that of an earlier course, see `rounds`.
+    """
+    rounds = read_rounds(journal)
+    candidates = tuple(c for r in rounds for c in r.candidates)
+    best = rounds[-1].incumbent if rounds else None
+    item = journal.get("outcome", "outcome")
+    if item is not None:
+        outcome = Outcome.model_validate(item)
+        if _unweighed(outcome.candidates) == _unweighed(candidates):
+            return outcome.candidates, best, outcome  # with what a human picked
+    return candidates, best, None
+
+
+def _unweighed(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return [c.model_copy(update={"verdict": None}) for c in candidates]
 
 
 def _result(item: JsonValue) -> JsonValue:

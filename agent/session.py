@@ -20,12 +20,14 @@ from langgraph.types import Command
 from rr_refine.agent.events import ReviewRequested
 from rr_refine.agent.graph import build_graph, recursion_limit
 from rr_refine.agent.manifest import check_config, write_manifest
-from rr_refine.agent.review import ReviewRequest
+from rr_refine.agent.review import ReviewRequest, require_possible
 from rr_refine.agent.state import RunContext, checkpoint_serializer
+from rr_refine.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    import aiosqlite
     from langchain_core.runnables import RunnableConfig
     from langgraph.runtime import RunControl
     from PIL import Image
@@ -99,7 +101,7 @@ async def run_job(
             graph = _graph().copy({"checkpointer": saver})
             async for event in _drive(graph, saver, folder, job, reviewer, control):
                 yield event
-            status = "waiting" if await _waits(graph, job) else "done"
+            status = await _status(graph, job)
     except GraphDrained:
         status = "interrupted"
     except Exception:
@@ -141,6 +143,7 @@ async def _drive(
         if reviewer is None:
             return
         decision = await reviewer(question)
+        require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))
 
 
@@ -159,8 +162,12 @@ async def _question(graph: RefineGraph, job: Job) -> ReviewRequest | None:
     return ReviewRequest.model_validate(interrupts[0].value) if interrupts else None
 
 
-async def _waits(graph: RefineGraph, job: Job) -> bool:
-    return bool((await graph.aget_state(_config(job))).interrupts)
+async def _status(graph: RefineGraph, job: Job) -> RunStatus:
+    state = await graph.aget_state(_config(job))
+    if state.interrupts:
+        return "waiting"
+    # What failed may work the next time: the run is not over.
+    return "done" if state.values["outcome"].ok else "failed"
 
 
 @cache
@@ -178,26 +185,35 @@ def _config(job: Job) -> RunnableConfig:
 
 @asynccontextmanager
 async def _checkpoints(folder: RunFolder) -> AsyncIterator[AsyncSqliteSaver]:
-    """The folder's checkpoints. They are disposable: broken ones are thrown away."""
+    """The folder's checkpoints. They are disposable: broken ones are thrown away.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
     import aiosqlite
 
     path = folder.path / "checkpoints.sqlite"
-    for attempt in range(2):
-        connection = await aiosqlite.connect(path)
-        try:
-            saver = AsyncSqliteSaver(connection, serde=checkpoint_serializer())
-            await saver.setup()
-            # They are disposable, so they need not outlive a power cut: no fsync per step.
-            await connection.execute("PRAGMA synchronous=NORMAL")
-            await saver.aget_tuple({"configurable": {"thread_id": _THREAD}})
-            break
-        except sqlite3.DatabaseError:
-            await connection.close()
-            if attempt:
-                raise
+    try:
+        for last_try in (False, True):
+            async with aiosqlite.connect(path) as connection:
+                try:
+                    saver = await _open_saver(connection)
+                except sqlite3.DatabaseError:
+                    if last_try:
+                        raise
+                else:
+                    yield saver
+                    return
             for part in folder.path.glob("checkpoints.sqlite*"):
                 part.unlink()
-    try:
-        yield saver
-    finally:
-        await connection.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+
+
+async def _open_saver(connection: aiosqlite.Connection) -> AsyncSqliteSaver:
+    saver = AsyncSqliteSaver(connection, serde=checkpoint_serializer())
+    await saver.setup()
+    # They are disposable, so they need not outlive a power cut: no fsync per step.
+    await connection.execute("PRAGMA synchronous=NORMAL")
+    await saver.aget_tuple({"configurable": {"thread_id": _THREAD}})
+    return saver

@@ -73,7 +73,7 @@ def plateau(history: History) -> str | None:
     recent = [c for r in rounds[-patience:] for c in r]
     if any(c.verdict is not None and c.verdict.accepted for c in recent):
         return None
-    return f"no better image in {patience} rounds"
+    return f"no better image in {patience} round{'s' if patience > 1 else ''}"
 
 
 def repeated_prompt(history: History) -> str | None:

@@ -10,11 +10,12 @@ import base64
 import io
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import Field, JsonValue, SecretStr, model_validator
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from rr_refine.endpoint import Endpoint, EndpointErrors
+from rr_refine.endpoint import Endpoint
+from rr_refine.endpoint_faults import EndpointErrors
+from rr_refine.endpoint_options import EndpointOptions
 from rr_refine.errors import (
-    ConfigError,
     GeneratorError,
     GeneratorRefused,
     GeneratorTimeout,
@@ -23,14 +24,16 @@ from rr_refine.errors import (
 )
 from rr_refine.pictures import decode_picture, require_not_blank
 from rr_refine.plugins import did_you_mean, parse_options
-from rr_refine.terms import Identity, Record, Task
+from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     import httpx2
+    import openai
     from PIL import Image
 
+    from rr_refine.endpoint import RawResponse
     from rr_refine.generators.generator import OnStep, RenderRequest
 
 __all__ = ["ImagesApiGenerator", "ImagesApiOptions", "create"]
@@ -67,15 +70,9 @@ _IMAGE_BYTES_MAX: Final = 64 * 2**20
 Size = Annotated[str, Field(pattern=r"^([1-9]\d*x[1-9]\d*|auto)$")]
 
 
-class ImagesApiOptions(Record):
+class ImagesApiOptions(EndpointOptions):
     """Options of a generator behind an images API."""
 
-    base_url: str
-    """Up to and including the version: `http://localhost:8000/v1`."""
-    model: str | None = None
-    """The model to ask for; null takes the one model that the endpoint says it serves."""
-    api_key: SecretStr | None = None
-    """Sent as a bearer token to this endpoint only."""
     tasks: frozenset[Task] = Field(frozenset(("t2i", "edit")), min_length=1)
     """What the served model can do; a request for anything else fails before it is sent."""
     size: Size | None = None
@@ -90,12 +87,6 @@ class ImagesApiOptions(Record):
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     """Further fields of every body, such as `guidance_scale`. The names given here may be
     overridden per request too."""
-    timeout: float = Field(300.0, gt=0)
-    """Seconds until one attempt counts as lost; a render in a long queue takes minutes."""
-    max_retries: int = Field(2, ge=0)
-    """Further attempts after a lost connection, a timeout, 429 or a server error."""
-    concurrency: int = Field(8, ge=1)
-    """Requests under way at once; the server batches them if it can."""
 
     @model_validator(mode="after")
     def _check_fields(self) -> Self:
@@ -126,14 +117,7 @@ class ImagesApiGenerator:
     ) -> None:
         self._options = options
         self._endpoint = Endpoint(
-            options.base_url,
-            errors=_ERRORS,
-            model=options.model,
-            api_key=options.api_key.get_secret_value() if options.api_key else None,
-            timeout=options.timeout,
-            max_retries=options.max_retries,
-            concurrency=options.concurrency,
-            http_client=http_client,
+            options, section="generator", errors=_ERRORS, http_client=http_client
         )
 
     @property
@@ -141,17 +125,11 @@ class ImagesApiGenerator:
         """The model and what is sent along. Where it runs is no part of it.
 
         Raises:
-            ConfigError: the model is still to be discovered; await `connect` first, or render.
+            ConfigError: the model is not known yet; await `connect` first, or render.
         """
-        model = self._endpoint.known_model
-        if model is None:
-            raise ConfigError(
-                f"the model of {self._endpoint.url} is not known before the first answer; "
-                "set `model`, or await connect()"
-            )
         return Identity(
             kind="images-api",
-            name=model,
+            name=self._endpoint.model,
             details={
                 "size": self._options.size,
                 "seeded": self.seeded,
@@ -173,10 +151,10 @@ class ImagesApiGenerator:
         """Find out which model is served, so that `identity` is known before the first render.
 
         Raises:
-            ConfigError: the endpoint serves several models or none, or does not know the key.
-            GeneratorError: it cannot be asked.
+            ConfigError: the endpoint serves several models, or does not know the key.
+            GeneratorError: it cannot be asked, or serves none.
         """
-        await self._endpoint.model()
+        await self._endpoint.connect()
 
     async def generate(
         self,
@@ -201,22 +179,21 @@ class ImagesApiGenerator:
                 f"not for {request.task!r}; see the option `tasks`"
             )
         fields = self._fields(request)
-        model = await self._endpoint.model()
         source = None if request.source is None else await asyncio.to_thread(_png, request.source)
-        async with self._endpoint.slot() as client:
+
+        def send(client: openai.AsyncOpenAI, model: str) -> Awaitable[RawResponse]:
+            images = client.images.with_raw_response
             # The SDK lets `extra_body` win over its own arguments, whose types are closed sets.
             if source is None:
-                answer = await client.images.generate(
-                    prompt=request.prompt, model=model, extra_body=fields
-                )
-            else:
-                answer = await client.images.edit(
-                    image=("source.png", source, "image/png"),
-                    prompt=request.prompt,
-                    model=model,
-                    extra_body=fields,
-                )
-        return await self._image(answer)
+                return images.generate(prompt=request.prompt, model=model, extra_body=fields)
+            return images.edit(
+                image=("source.png", source, "image/png"),
+                prompt=request.prompt,
+                model=model,
+                extra_body=fields,
+            )
+
+        return await self._image(await self._endpoint.ask(_Answer, send))
 
     async def aclose(self) -> None:
         """Close the running event loop's connections. A later call opens them again."""
@@ -255,16 +232,13 @@ class ImagesApiGenerator:
             raise UnsupportedRequestError(f"{given} needs the other side too: an API takes both")
         return f"{given['width']}x{given['height']}"
 
-    async def _image(self, answer: object) -> Image.Image:
-        # The SDK checks no types: an answer may be text, and any field missing.
-        data = getattr(answer, "data", None)
-        entry = data[0] if isinstance(data, list) and data else None
-        encoded, url = getattr(entry, "b64_json", None), getattr(entry, "url", None)
+    async def _image(self, answer: _Answer) -> Image.Image:
+        entry = answer.data[0] if answer.data else _Entry()
         try:
-            if isinstance(encoded, str) and encoded:
-                image = await asyncio.to_thread(_decode_base64, encoded)
-            elif isinstance(url, str) and url:
-                content = await self._endpoint.download(url, limit=_IMAGE_BYTES_MAX)
+            if entry.b64_json:
+                image = await asyncio.to_thread(_decode_base64, entry.b64_json)
+            elif entry.url:
+                content = await self._endpoint.download(entry.url, limit=_IMAGE_BYTES_MAX)
                 image = await asyncio.to_thread(decode_picture, content)
             else:
                 raise GeneratorError(f"{self._endpoint.url} answered without an image")
@@ -272,6 +246,17 @@ class ImagesApiGenerator:
             raise GeneratorError(f"{self._endpoint.url} answered with {error}") from error
         require_not_blank(image)
         return image
+
+
+class _Entry(BaseModel):
+    b64_json: str | None = None
+    url: str | None = None
+
+
+class _Answer(BaseModel):
+    """The body of an answer, in either form."""
+
+    data: list[_Entry] | None = None
 
 
 def create(**options: JsonValue) -> ImagesApiGenerator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,6 +16,8 @@ from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
 from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import torch
     from pydantic import JsonValue
     from transformers import StoppingCriteriaList
@@ -184,12 +187,13 @@ def _load(options: TransformersCriticOptions) -> _Loaded:
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             options.model, revision=options.revision, local_files_only=options.local_files_only
         )
-        model: Any = AutoModelForImageTextToText.from_pretrained(
-            options.model,
-            revision=options.revision,
-            local_files_only=options.local_files_only,
-            dtype=options.dtype,
-        )
+        with _silent_loading():
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                options.model,
+                revision=options.revision,
+                local_files_only=options.local_files_only,
+                dtype=options.dtype,
+            )
         model = model.to(_device(options.device)).eval()
     except torch.OutOfMemoryError as error:
         raise CriticUnavailable(
@@ -203,6 +207,33 @@ def _load(options: TransformersCriticOptions) -> _Loaded:
         ) from error
     stops = model.generation_config.eos_token_id
     return _Loaded(processor, model, frozenset([stops] if isinstance(stops, int) else stops or ()))
+
+
+_silence = threading.Lock()
+"""One at a time: two that overlap would put each other's hook back."""
+
+
+@contextmanager
+def _silent_loading() -> Iterator[None]:
+    """No "Loading weights" bars from this thread. Other threads keep theirs, a program's own hook
+    for them is still called, and the bars of downloads, which take long, stay.
+    """
+    from transformers.utils import logging
+
+    here = threading.get_ident()
+
+    def make(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> object:
+        if threading.get_ident() == here:
+            options = options | {"disable": True}
+        return hook(bar, args, options) if hook else bar(*args, **options)
+
+    with _silence:
+        hook = logging.set_tqdm_hook(None)
+        logging.set_tqdm_hook(make)
+        try:
+            yield
+        finally:
+            logging.set_tqdm_hook(hook)
 
 
 def _device(name: str) -> str:

@@ -1,25 +1,35 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Only loopback may be reached: a test that needs the world is no test."""
-    connect = socket.socket.connect
+    """Only loopback may be reached, and no other name looked up: a test that needs the world is
+    no test. Clients may swallow the failure, so it is asserted at the end.
+    """
+    asked: list[object] = []
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
 
-    def guarded(self: socket.socket, address: Any) -> None:
+    def guarded_connect(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
-            raise AssertionError(f"a test tried to reach {address!r}")
+            asked.append(address)
+            raise OSError(f"a test tried to reach {address!r}")
         connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    def guarded_look_up(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in LOOPBACK:
+            asked.append(host)
+            raise OSError(f"a test looked up {host!r}")
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
     yield
+    assert asked == []

@@ -3,18 +3,29 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import traceback
 import weakref
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
+from pydantic import SecretStr
 
-from rr_refine.endpoint import Endpoint, EndpointErrors
+from rr_refine.completion import Completion
+from rr_refine.endpoint import Endpoint
+from rr_refine.endpoint_faults import EndpointErrors
+from rr_refine.endpoint_options import EndpointOptions
 from rr_refine.errors import ConfigError, RewriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    import openai
+    from pydantic import JsonValue
+
+    from rr_refine.endpoint import RawResponse
 
 ERRORS = EndpointErrors(
     unavailable=lambda message: RewriteError(f"unavailable: {message}"),
@@ -66,58 +77,128 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
+def make(url: str, **options: JsonValue) -> Endpoint:
+    given = EndpointOptions.model_validate({"base_url": url, "max_retries": 0, **options})
+    return Endpoint(given, section="rewriter.llm", errors=ERRORS)
+
+
+def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> Endpoint:
+    """An endpoint whose requests end here."""
+    given = EndpointOptions(
+        base_url="http://host/v1", model="m", api_key=SecretStr("sk-secret"), max_retries=0
+    )
+    return Endpoint(
+        given,
+        section="rewriter.llm",
+        errors=ERRORS,
+        http_client=lambda: httpx2.AsyncClient(transport=httpx2.MockTransport(answer)),
+    )
+
+
 async def ask(endpoint: Endpoint, words: str) -> str | None:
-    model = await endpoint.model()
-    async with endpoint.slot() as client:
-        answer = await client.chat.completions.create(
+    completion = await endpoint.ask(
+        Completion,
+        lambda client, model: client.chat.completions.with_raw_response.create(
             model=model, messages=[{"role": "user", "content": words}]
-        )
-    return answer.choices[0].message.content
+        ),
+    )
+    return completion.choices[0].message.content
 
 
 def test_one_endpoint_in_one_event_loop_after_another(url: str) -> None:
-    endpoint = Endpoint(url, errors=ERRORS)
+    endpoint = make(url)
 
     async def work() -> list[str | None]:
         answers = await asyncio.gather(*(ask(endpoint, f"hello {i}") for i in range(3)))
         await endpoint.aclose()
         return answers
 
-    assert endpoint.known_model is None
+    with pytest.raises(ConfigError, match=r"not known before .*; set rewriter\.llm\.model"):
+        _ = endpoint.model
     for _ in range(3):
         assert asyncio.run(work()) == [f"chatty: hello {i}" for i in range(3)]
-    assert endpoint.known_model == "chatty"
+    assert endpoint.model == "chatty"
 
 
 async def test_the_rooms_own_errors(url: str) -> None:
-    endpoint = Endpoint(url, errors=ERRORS)
+    endpoint = make(url)
     with pytest.raises(RewriteError, match=r"^refused: .* answered 400: no boom$"):
         await ask(endpoint, "boom")
     await endpoint.aclose()
 
 
-async def test_other_exceptions_leave_the_slot_as_they_are(url: str) -> None:
-    endpoint = Endpoint(url, errors=ERRORS, concurrency=1)
+async def test_other_exceptions_leave_as_they_are_and_free_the_place() -> None:
+    async def fail(client: openai.AsyncOpenAI, model: str) -> RawResponse:
+        raise KeyError("mine")
+
+    endpoint = make("http://127.0.0.1:9/v1", model="m", concurrency=1)
     for _ in range(2):
         with pytest.raises(KeyError):
-            async with endpoint.slot():
-                raise KeyError("mine")
+            await endpoint.ask(Completion, fail)
     await endpoint.aclose()
 
 
 async def test_nobody_listens() -> None:
-    endpoint = Endpoint("http://127.0.0.1:9/v1", errors=ERRORS, max_retries=0)
+    endpoint = make("http://127.0.0.1:9/v1")
     with pytest.raises(RewriteError, match=r"^unavailable: http://127\.0\.0\.1:9/v1 cannot be"):
-        await endpoint.model()
+        await endpoint.connect()
     await endpoint.aclose()
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>welcome</html>", "Invalid JSON.*rewriter.llm.base_url right.*: <html>welcome"),
+        (b"{", "Invalid JSON"),
+        (b"", "Invalid JSON.*It sent: nothing"),
+        (b"[]", "valid dictionary|object"),
+        (b"\xff\xfe", "JSON"),
+        (b'{"choices": null}', "choices: "),
+        (b'{"choices": [{"message": {"content": 7}}]}', r"choices\.0\.message\.content: "),
+        (b'"sk-secret"', r"It sent: "),
+        (b'"' + b"x" * 10_000_000, "Invalid JSON"),
+    ],
+)
+async def test_a_body_that_is_no_completion(body: bytes, words: str) -> None:
+    endpoint = answering(lambda _: httpx2.Response(200, content=body))
+    with pytest.raises(RewriteError, match=f"^unreadable: .*{words}") as caught:
+        await ask(endpoint, "hello")
+    assert len(str(caught.value)) < 800
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("listing", "words"),
+    [
+        (httpx2.Response(200, json={"data": [{"id": "a"}]}), "does not serve 'm'; it serves 'a'"),
+        (httpx2.Response(200, json={"data": []}), "does not serve 'm'; it serves nothing"),
+        (
+            httpx2.Response(200, json={"data": [{"id": str(i)} for i in range(100, 200)]}),
+            r"'119', … \(100 in all\)",
+        ),
+        # These say nothing new, so that the 404 itself is told.
+        (httpx2.Response(200, json={"data": [{"id": "m"}]}), "404: no such thing; check"),
+        (httpx2.Response(404), "404: no such thing; check"),
+        (httpx2.Response(500), "404: no such thing; check"),
+        (httpx2.Response(200, text="<html>"), "404: no such thing; check"),
+    ],
+)
+async def test_a_404_says_which_models_there_are(listing: httpx2.Response, words: str) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            return listing
+        return httpx2.Response(404, json={"error": {"message": "no such thing"}})
+
+    with pytest.raises(ConfigError, match=words):
+        await ask(answering(answer), "hello")
+
+
 def test_an_ended_loop_is_let_go() -> None:
-    endpoint = Endpoint("http://127.0.0.1:9/v1", errors=ERRORS)
+    endpoint = make("http://127.0.0.1:9/v1", model="m")
 
     async def open_only() -> weakref.ref[asyncio.AbstractEventLoop]:
-        async with endpoint.slot():
-            return weakref.ref(asyncio.get_running_loop())
+        await endpoint.connect()
+        return weakref.ref(asyncio.get_running_loop())
 
     first = asyncio.run(open_only())
     asyncio.run(open_only())
@@ -126,15 +207,17 @@ def test_an_ended_loop_is_let_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("given", "used"),
     [
         ("http://localhost:8000/v1/", "http://localhost:8000/v1"),
-        ("https://host", "https://host"),
+        ("https://host", "https://host/v1"),
+        ("http://localhost:8000/", "http://localhost:8000/v1"),
+        ("https://host/openai/v2", "https://host/openai/v2"),
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
     ],
 )
-def test_the_url_in_messages(given: str, shown: str) -> None:
-    assert Endpoint(given, errors=ERRORS).url == shown
+def test_the_url_is_completed(given: str, used: str) -> None:
+    assert make(given).url == used
 
 
 @pytest.mark.parametrize(
@@ -147,9 +230,12 @@ def test_the_url_in_messages(given: str, shown: str) -> None:
         "http://host:port/v1",
         "https://host/v1?key=secret",
         "https://me:secret@host/v1",
+        "https://me:secret@host:port/v1",
+        "https://me:secret@[/v1",
+        "me:secret@host/v1",
     ],
 )
 def test_a_url_that_cannot_be_used(given: str) -> None:
-    with pytest.raises(ConfigError, match="base_url") as caught:
-        Endpoint(given, errors=ERRORS)
+    with pytest.raises(ConfigError, match=r"rewriter\.llm\.base_url") as caught:
+        make(given)
     assert "secret" not in str(caught.value)

@@ -10,6 +10,7 @@ from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.events import Compared, Decided
 from rr_refine.agent.nodes.desk import Desk
 from rr_refine.agent.state import history_of
+from rr_refine.agent.store.rounds import round_item
 from rr_refine.errors import CriticError
 from rr_refine.reward.critic import can_compare
 
@@ -102,17 +103,12 @@ def _keep(
 ) -> None:
     """Put the round on disk: the stories in the pictures, the journal's line, the result."""
     folder = desk.context.folder
-    last = candidates[-1].round
-    key = f"r{last}"
-    record: dict[str, JsonValue] = {
-        "incumbent": None if incumbent is None else incumbent.id,
-        "candidates": [c.model_dump(mode="json") for c in candidates if c.round == last],
-    }
-    if folder.journal.get("round", key) != record:  # else it is a finished run, gone over again
+    key, item = round_item(folder.journal, candidates, incumbent)
+    if folder.journal.get("round", key) != item:  # else it is a finished run, gone over again
         for candidate in candidates:
-            if candidate.round == last and candidate.image is not None:
+            if candidate.round == candidates[-1].round and candidate.image is not None:
                 folder.tell_story(candidate.image, _story(desk, state, candidate))
-        folder.journal.put("round", key, record)
+        folder.journal.put("round", key, item)
     best = incumbent or next((c for c in candidates if c.image is not None), None)
     if best is not None and best.image is not None:
         folder.publish(best.image)

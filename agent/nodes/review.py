@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from langgraph.types import interrupt
+from pydantic import ValidationError
 
 from rr_refine.agent.events import Reviewed
 from rr_refine.agent.history import Proposal, Verdict
@@ -19,8 +21,11 @@ from rr_refine.agent.review import (
     Reseed,
     ReviewRequest,
     read_decision,
+    require_possible,
 )
 from rr_refine.agent.state import history_of
+from rr_refine.agent.store.rounds import round_item
+from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.review import Decision
     from rr_refine.agent.state import RefineState, RunContext
+    from rr_refine.agent.store.folder import RunFolder
 
 __all__ = ["apply_decision", "review"]
 
@@ -42,7 +48,9 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
     desk = Desk(state, runtime)
     history, proposal = history_of(state), state["proposal"]
     assert proposal is not None
-    key = f"r{len(history.rounds)}.{len(history.rewrites)}"
+    # With the proposal: a decision is about the prompt that the human saw, and about no other.
+    seen = digest({"proposal": proposal.prompt})[:8]
+    key = f"r{len(history.rounds)}.{len(history.rewrites)}-{seen}"
     decided = desk.context.folder.journal.get("review", key)
     if decided is None:
         question = ReviewRequest(
@@ -52,20 +60,35 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             incumbent=history.incumbent,
             candidates=history.candidates,
         )
-        decision = read_decision(interrupt(question.model_dump(mode="json")))
+        decision = _ask(question)
         change = apply_decision(state, decision)
         desk.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
         desk.emit(Reviewed(round=len(history.rounds), decision=decision))
-        return change
-    return apply_decision(state, read_decision(decided))
+    else:
+        change = apply_decision(state, read_decision(decided))
+    if "incumbent" in change:
+        await asyncio.to_thread(_keep_pick, desk.context.folder, change)
+    return change
+
+
+def _ask(question: ReviewRequest) -> Decision:
+    """Interrupt until there is a decision that can be carried out.
+
+    LangGraph keeps an answer for good: if a wrong one were an error, it would be one for ever.
+    """
+    while True:
+        answer = interrupt(question.model_dump(mode="json"))
+        try:
+            decision = read_decision(answer)
+            require_possible(question, decision)
+        except (ValidationError, ConfigError) as error:
+            question = question.model_copy(update={"problem": str(error)})
+        else:
+            return decision
 
 
 def apply_decision(state: RefineState, decision: Decision) -> RefineState:
-    """What a decision changes in the state.
-
-    Raises:
-        ConfigError: the candidate to pick does not exist or has no image.
-    """
+    """What a decision changes in the state. It must be possible, see `require_possible`."""
     proposal = state["proposal"]
     assert proposal is not None
     change: RefineState = {}
@@ -92,14 +115,20 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
     return change
 
 
+def _keep_pick(folder: RunFolder, change: RefineState) -> None:
+    """Make the picked image the result so far, on disk too."""
+    candidates = change["candidates"]
+    picked = next(c for c in candidates if c.id == change["incumbent"])
+    folder.journal.put("round", *round_item(folder.journal, candidates, picked))
+    assert picked.image is not None
+    folder.publish(picked.image)
+
+
 def _picked(state: RefineState, name: str) -> tuple[Candidate, ...]:
-    candidates = state["candidates"]
-    if not any(c.id == name and c.image is not None for c in candidates):
-        there = ", ".join(c.id for c in candidates if c.image is not None)
-        raise ConfigError(f"candidate {name!r} cannot be picked; there are {there}")
     verdict = Verdict(
         accepted=True, rule="picked", reason="picked by the user", against=state["incumbent"]
     )
     return tuple(
-        c.model_copy(update={"verdict": verdict}) if c.id == name else c for c in candidates
+        c.model_copy(update={"verdict": verdict}) if c.id == name else c
+        for c in state["candidates"]
     )

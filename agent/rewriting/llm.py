@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
-from rr_refine.endpoint import Endpoint, EndpointErrors
-from rr_refine.errors import ConfigError, RewriteError
+from rr_refine.completion import Completion
+from rr_refine.endpoint import Endpoint
+from rr_refine.endpoint_faults import EndpointErrors
+from rr_refine.endpoint_options import EndpointOptions
+from rr_refine.errors import RewriteError
 from rr_refine.plugins import parse_options
-from rr_refine.terms import Identity, Record, Usage
+from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx2
-    from openai.types.chat import ChatCompletion
     from pydantic import JsonValue
 
     from rr_refine.agent.rewriting.rewriter import Judged
@@ -54,15 +56,11 @@ _ERRORS: Final = EndpointErrors(
 )
 
 
-class LlmRewriterOptions(Record):
+class LlmRewriterOptions(EndpointOptions):
     """Options of the `llm` rewriter: the config section `[rewriter.llm]`."""
 
     base_url: str = "http://localhost:8000/v1"
-    """Endpoint, up to and including the version."""
-    model: str | None = None
-    """Model name; None uses the one model that the endpoint serves."""
-    api_key: str | None = Field(default=None, repr=False)
-    """Sent as a bearer token; recorded nowhere."""
+    """The root of the API; without a path, `/v1` is meant."""
     temperature: float = Field(default=0.7, ge=0.0, le=2.0)
     """Above zero, so that a second try is another prompt."""
     max_tokens: int = Field(default=2048, ge=1)
@@ -70,9 +68,8 @@ class LlmRewriterOptions(Record):
     samples: int = Field(default=1, ge=1, le=16)
     """Proposals per visit."""
     timeout: float = Field(default=120.0, gt=0)
-    """Seconds per attempt."""
-    max_retries: int = Field(default=2, ge=0)
-    """Further attempts after a connection fault, 429 or a server error."""
+    """Seconds without a sign of life before an attempt is given up; text comes faster than
+    judgements and images."""
 
 
 class LlmRewriter:
@@ -80,7 +77,7 @@ class LlmRewriter:
 
     Args:
         options: see `LlmRewriterOptions`.
-        http_client: makes the HTTP client, for tests and proxies.
+        http_client: makes the HTTP client of an event loop; the client library's own by default.
 
     Raises:
         ConfigError: the URL or the key cannot be used.
@@ -89,17 +86,12 @@ class LlmRewriter:
     def __init__(
         self,
         options: LlmRewriterOptions,
+        *,
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
         self._options = options
         self._endpoint = Endpoint(
-            options.base_url,
-            errors=_ERRORS,
-            model=options.model,
-            api_key=options.api_key,
-            timeout=options.timeout,
-            max_retries=options.max_retries,
-            http_client=http_client,
+            options, section="rewriter.llm", errors=_ERRORS, http_client=http_client
         )
 
     @property
@@ -109,23 +101,17 @@ class LlmRewriter:
         Raises:
             ConfigError: the model is not known yet; name it, or await `connect`.
         """
-        model = self._endpoint.known_model
-        if model is None:
-            raise ConfigError(
-                f"which model {self._endpoint.url} serves is not known yet: "
-                "set rewriter.llm.model, or await connect()"
-            )
         details = self._options.model_dump(include={"temperature", "max_tokens", "samples"})
-        return Identity(kind="llm", name=model, details=details)
+        return Identity(kind="llm", name=self._endpoint.model, details=details)
 
     async def connect(self) -> None:
         """Ask the endpoint for its model, if none was named.
 
         Raises:
-            ConfigError: it serves several models, or none.
-            RewriteError: it cannot be asked.
+            ConfigError: it serves several models, or does not know the key.
+            RewriteError: it cannot be asked, or serves none.
         """
-        await self._endpoint.model()
+        await self._endpoint.connect()
 
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`.
@@ -133,9 +119,9 @@ class LlmRewriter:
         Raises:
             RewriteError: the endpoint failed, or no answer held a prompt.
         """
-        model = await self._endpoint.model()
-        async with self._endpoint.slot() as client:
-            answer = await client.chat.completions.create(
+        completion = await self._endpoint.ask(
+            Completion,
+            lambda client, model: client.chat.completions.with_raw_response.create(
                 model=model,
                 messages=[
                     {"role": "system", "content": _SYSTEM},
@@ -144,8 +130,9 @@ class LlmRewriter:
                 temperature=self._options.temperature,
                 max_tokens=self._options.max_tokens,
                 n=self._options.samples,
-            )
-        return _read(answer)
+            ),
+        )
+        return _read(completion)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -187,20 +174,14 @@ def _findings(judged: Judged) -> str:
     return "\n".join(lines)
 
 
-def _read(answer: ChatCompletion) -> Rewrites:
-    texts = [choice.message.content or "" for choice in answer.choices or []]
+def _read(completion: Completion) -> Rewrites:
+    texts = [choice.message.content or "" for choice in completion.choices]
     proposals = [p for text in texts if (p := _proposal(text)) is not None]
     if not proposals:
         shown = texts[0][:200] if texts else ""
         raise RewriteError(f"the language model's answer holds no <prompt>…</prompt>: {shown!r}")
-    usage = answer.usage
     return Rewrites(
-        proposals=tuple(dict.fromkeys(proposals)),
-        usage=Usage(
-            calls=len(texts),
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
-        ),
+        proposals=tuple(dict.fromkeys(proposals)), usage=completion.cost(answers=len(texts))
     )
 
 

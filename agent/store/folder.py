@@ -15,10 +15,11 @@ import os
 import re
 import secrets
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from rr_refine.agent.events import write_event
 from rr_refine.agent.store.journal import Journal
 from rr_refine.agent.store.lines import LineFile
 from rr_refine.agent.store.png import encode_png, with_story
@@ -60,13 +61,13 @@ class RunFolder:
         elif not self.path.is_dir():
             raise StoreError(f"run folder {str(path)!r} does not exist")
         self._events: LineFile | None = None
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._unlock)
             self.journal = Journal(self.path / "samples.jsonl", writable=lock)
+            undo.callback(self.journal.close)
             if lock:
                 self._events = _open_lines(self.path / "events.jsonl")
-        except StoreError:
-            self._unlock()
-            raise
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +188,7 @@ class RunFolder:
         if self._events is None:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
         try:
-            self._events.append(event.model_dump_json().encode(), sync=False)
+            self._events.append(write_event(event).encode(), sync=False)
         except OSError as error:
             raise StoreError(f"cannot write events.jsonl: {error}") from error
 
@@ -201,7 +202,8 @@ class RunFolder:
         """
         if self._lock is None:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        # A name of its own: two threads may store the same picture at once.
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:

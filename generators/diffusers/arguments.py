@@ -36,6 +36,7 @@ _OURS: Final = {
     "callback_steps",
     "callback_on_step_end",
     "callback_on_step_end_tensor_inputs",
+    "max_area",
 }
 _TENSORS: Final = ("embeds", "embedding", "latents", "mask", "image", "images")
 _OTHER_GUIDANCE: Final = {
@@ -61,6 +62,7 @@ def accepted_parameters(pipeline: object, task: Task) -> dict[str, object]:
         p.name: p.default
         for p in parameters
         if p.name not in _OURS
+        and not p.name.startswith("_")
         and not p.name.endswith(_TENSORS)
         and p.kind is not inspect.Parameter.VAR_KEYWORD
     }
@@ -101,7 +103,7 @@ def plan_call(
     max_side = merged.pop("max_side", None)
     if source_size is not None and isinstance(max_side, int):
         source_size = _scale(source_size, max_side / max(source_size))
-    if "max_area" in accepted and "max_area" not in merged:
+    if "max_area" in inspect.signature(type(pipeline).__call__).parameters:
         sized, source_size = _kontext_sizes(
             merged, source_size, _multiple(pipeline), native=max_side is None
         )

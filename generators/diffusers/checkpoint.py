@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
 
-__all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "is_hub_id"]
+__all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 
 _INDEX: Final = "model_index.json"
-_HUB_ID: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_LORA: Final = "pytorch_lora_weights.safetensors"
+_HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _READ_BY_A_LOADER: Final = {".json", ".safetensors", ".bin", ".txt", ".model", ".jinja"}
 _WHOLE: Final = 64 * 2**20
 _BLOCK: Final = 64 * 2**10
@@ -31,27 +32,14 @@ _BLOCKS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class LoraFile:
-    """A LoRA, found."""
+    """A LoRA, found: always a file here, since one from the hub is fetched first."""
 
-    location: str
-    """The folder of a local file, or a hub id."""
-    weight_name: str | None
-    revision: str | None
+    path: Path
     name: str
+    """Of the adapter in the pipeline."""
     scale: float
-    digest: str | None
-    """SHA-256 of a local file; None for a hub id."""
-
-    def describe(self) -> dict[str, JsonValue]:
-        """What goes into the identity: the content of a local file, whatever its place."""
-        if self.digest is not None:
-            return {"file": self.weight_name, "sha256": self.digest, "scale": self.scale}
-        return {
-            "model": self.location,
-            "file": self.weight_name,
-            "revision": self.revision,
-            "scale": self.scale,
-        }
+    digest: str
+    """SHA-256 of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +55,58 @@ class Checkpoint:
     loras: Sequence[LoraFile]
 
     def describe(self) -> dict[str, JsonValue]:
-        """What tells these weights from others."""
+        """What tells these weights from others, whatever their place."""
         weights: dict[str, JsonValue] = (
             {"commit": self.commit} if self.commit else {"sha256": fingerprint(Path(self.location))}
         )
-        return weights | ({"lora": [lora.describe() for lora in self.loras]} if self.loras else {})
+        if self.loras:
+            weights["lora"] = [{"sha256": lora.digest, "scale": lora.scale} for lora in self.loras]
+        return weights
 
 
 def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
     """Find the model and its LoRAs.
 
-    Of a hub id it fetches `model_index.json` (a kilobyte; from the cache where it is there), which
-    names the pipeline's class and the commit.
+    From the hub it fetches `model_index.json` (a kilobyte), which names the pipeline's class and
+    the commit, and LoRAs.
 
     Raises:
         ConfigError: there is no such model, or it is not one of diffusers.
     """
-    loras = [_find_lora(lora, index) for index, lora in enumerate(options.lora)]
+    loras = [
+        _find_lora(lora, index, local_files_only=options.local_files_only)
+        for index, lora in enumerate(options.lora)
+    ]
     folder = Path(options.model).expanduser()
     if folder.is_dir():
+        if options.revision is not None:
+            raise ConfigError(f"model {options.model!r} is a folder: 'revision' has no effect")
         return Checkpoint(str(folder), _class_name(folder / _INDEX, options), None, loras)
-    if not is_hub_id(options.model):
+    if not _is_hub_id(options.model):
         what = "is a file" if folder.is_file() else "does not exist"
         raise ConfigError(
             f"model {options.model!r} {what}: give a folder with a {_INDEX}, "
             "or a hub id such as 'black-forest-labs/FLUX.1-dev'"
         )
-    index = _fetch_index(options)
-    # The cache keeps each file under snapshots/<commit>/.
-    return Checkpoint(options.model, _class_name(index, options), index.parent.name, loras)
+    index = _hub_file(
+        f"model {options.model!r}",
+        options.model,
+        _INDEX,
+        options.revision,
+        local_files_only=options.local_files_only,
+    )
+    # The cache keeps each file under snapshots/<commit>/. Loading from that folder asks nobody,
+    # while `local_files_only` alone does not keep the hub's client from calling home.
+    location = str(index.parent) if options.local_files_only else options.model
+    return Checkpoint(location, _class_name(index, options), index.parent.name, loras)
 
 
-def is_hub_id(model: str) -> bool:
+def needs_the_hub(options: DiffusersOptions) -> bool:
+    """Whether `find_checkpoint` would look for something in a hub repository."""
+    return any(_is_hub_id(name) for name in (options.model, *(lora.model for lora in options.lora)))
+
+
+def _is_hub_id(model: str) -> bool:
     """Whether `model` names a hub repository rather than something on disk."""
     there = Path(model).expanduser().exists()
     return not there and _HUB_ID.fullmatch(model) is not None
@@ -124,7 +132,7 @@ def fingerprint(folder: Path) -> str:
                 continue
             with path.open("rb") as file:
                 for block in range(_BLOCKS):
-                    file.seek(block * (size - _BLOCK) // (_BLOCKS - 1))
+                    file.seek(block * max(0, size - _BLOCK) // (_BLOCKS - 1))
                     sha.update(file.read(_BLOCK))
     except OSError as error:
         raise ConfigError(f"model folder {str(folder)!r} cannot be read: {error}") from error
@@ -147,66 +155,73 @@ def _class_name(index: Path, options: DiffusersOptions) -> str:
     return options.pipeline or str(name)
 
 
-def _fetch_index(options: DiffusersOptions) -> Path:
+def _hub_file(
+    what: str, repository: str, name: str, revision: str | None, *, local_files_only: bool
+) -> Path:
+    """A file of a hub repository, fetched if need be.
+
+    Raises:
+        ConfigError: it is not there, or cannot be reached.
+    """
     try:
-        from huggingface_hub import errors, hf_hub_download
+        from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
     except ImportError as error:
         raise MissingExtraError("the diffusers generator", "local") from error
-    model = options.model
-    try:
-        return Path(
-            hf_hub_download(
-                model,
-                _INDEX,
-                revision=options.revision,
-                local_files_only=options.local_files_only,
+    fetch = f"fetch it once with `hf download {repository}`"
+    if local_files_only:
+        cached = try_to_load_from_cache(repository, name, revision=revision)
+        if not isinstance(cached, str):
+            raise ConfigError(
+                f"{what} is not in the hub's cache, and local_files_only is set: {fetch}"
             )
-        )
+        return Path(cached)
+    try:
+        return Path(hf_hub_download(repository, name, revision=revision))
     except errors.GatedRepoError as error:
         raise ConfigError(
-            f"model {model!r} is gated: accept its licence on the hub, then run `hf auth login`"
+            f"{what} is gated: accept its licence on the hub, then run `hf auth login`"
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise ConfigError(f"model {model!r} has no revision {options.revision!r}") from error
+        raise ConfigError(f"{what} has no revision {revision!r}") from error
     except errors.RepositoryNotFoundError as error:
         raise ConfigError(
-            f"model {model!r} is neither a folder here nor on the hub "
-            "(a private one needs `hf auth login`)"
+            f"{what} is neither on this disk nor on the hub (a private one needs `hf auth login`)"
         ) from error
     except errors.LocalEntryNotFoundError as error:
-        why = "local_files_only is set" if options.local_files_only else "the hub is out of reach"
         raise ConfigError(
-            f"model {model!r} is not in the hub's cache, and {why}: "
-            f"fetch it once with `hf download {model}`, or give a folder"
+            f"{what} is not in the hub's cache, and the hub is out of reach: {fetch}"
         ) from error
     except errors.EntryNotFoundError as error:
-        raise ConfigError(
-            f"model {model!r} has no {_INDEX}: it is not in diffusers' layout"
-        ) from error
+        raise ConfigError(f"{what} has no {name}") from error
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
-        raise ConfigError(f"model {model!r} cannot be looked up on the hub: {error}") from error
+        text = " ".join(str(error).split())
+        raise ConfigError(f"{what} cannot be looked up on the hub: {text}") from error
 
 
-def _find_lora(options: LoraOptions, index: int) -> LoraFile:
+def _find_lora(options: LoraOptions, index: int, *, local_files_only: bool) -> LoraFile:
     path = Path(options.model).expanduser()
-    name = options.name or f"lora-{index}"
-    if path.is_dir():
+    what = f"LoRA {options.model!r}"
+    if _is_hub_id(options.model) and path.suffix != ".safetensors":
+        path = _hub_file(
+            what,
+            options.model,
+            options.weight_name or _LORA,
+            options.revision,
+            local_files_only=local_files_only,
+        )
+    elif options.revision is not None:
+        raise ConfigError(f"{what} is not a hub id: 'revision' has no effect")
+    elif path.is_dir():
         path = _weight_file(path, options)
     elif not path.is_file():
-        if _HUB_ID.fullmatch(options.model) is None or path.suffix == ".safetensors":
-            raise ConfigError(f"LoRA {options.model!r} does not exist")
-        return LoraFile(
-            options.model, options.weight_name, options.revision, name, options.scale, None
-        )
+        raise ConfigError(f"{what} does not exist")
     elif options.weight_name is not None:
-        raise ConfigError(f"LoRA {options.model!r} is a file: 'weight_name' has no effect")
-    if options.revision is not None:
-        raise ConfigError(f"LoRA {options.model!r} is not a hub id: 'revision' has no effect")
+        raise ConfigError(f"{what} is a file: 'weight_name' has no effect")
     try:
         sha = file_digest(path)
     except OSError as error:
-        raise ConfigError(f"LoRA {str(path)!r} cannot be read: {error}") from error
-    return LoraFile(str(path.parent), path.name, None, name, options.scale, sha)
+        raise ConfigError(f"{what} cannot be read: {error}") from error
+    return LoraFile(path, options.name or f"lora-{index}", options.scale, sha)
 
 
 def _weight_file(folder: Path, options: LoraOptions) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.generators.diffusers.batching import Batcher
-from rr_refine.generators.diffusers.checkpoint import find_checkpoint, is_hub_id
+from rr_refine.generators.diffusers.checkpoint import find_checkpoint, needs_the_hub
 from rr_refine.generators.diffusers.family import family_of
 from rr_refine.generators.diffusers.options import RenderOptions
 from rr_refine.terms import Identity
@@ -86,7 +86,7 @@ class DiffusersGenerator:
         """Class, weights, LoRAs, dtype, device type and call parameters.
 
         A folder is told by a fingerprint of its files, a hub id by its commit: the first use reads
-        the folder, or asks the hub for `model_index.json`.
+        the folder, or fetches `model_index.json` (and LoRAs) from the hub.
         """
         return self._source.identity
 
@@ -131,7 +131,7 @@ class _CheckpointSource:
     def __init__(self, options: DiffusersOptions) -> None:
         self._options = options
         # What can be told without the network is told at once.
-        self._known = None if is_hub_id(options.model) else find_checkpoint(options)
+        self._known = None if needs_the_hub(options) else find_checkpoint(options)
 
     @cached_property
     def _checkpoint(self) -> Checkpoint:
@@ -197,7 +197,7 @@ class _PipelineSource:
             kind=f"diffusers:{class_name}",
             name=name,
             details={
-                "device": pipeline.device.type,
+                "device": pipeline._execution_device.type,  # `.device` is "cpu" when offloaded
                 "dtype": str(pipeline.dtype).removeprefix("torch."),
                 **({"edit_pipeline": edit_pipeline} if edit_pipeline else {}),
                 **_call_details(options),

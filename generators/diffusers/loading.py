@@ -172,17 +172,14 @@ def _apply_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
     for lora in loras:
         try:
             pipeline.load_lora_weights(
-                lora.location,
-                weight_name=lora.weight_name,
-                adapter_name=lora.name,
-                **({"revision": lora.revision} if lora.revision else {}),
+                str(lora.path.parent), weight_name=lora.path.name, adapter_name=lora.name
             )
         except Exception as error:
-            raise _load_error(error, f"LoRA {lora.location!r} cannot be loaded") from error
+            raise _load_error(error, f"LoRA {str(lora.path)!r} cannot be loaded") from error
         # A file for another model only makes diffusers warn.
         adapters: Mapping[str, Sequence[str]] = pipeline.get_list_adapters()
         if not any(lora.name in there for there in adapters.values()):
-            raise ConfigError(f"LoRA {lora.location!r} has no weights for {name}")
+            raise ConfigError(f"LoRA {str(lora.path)!r} has no weights for {name}")
     pipeline.set_adapters([lora.name for lora in loras], [lora.scale for lora in loras])
 
 

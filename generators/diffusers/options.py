@@ -86,9 +86,10 @@ class LoraOptions(Record):
     model: str
     """A `.safetensors` file, a folder with one, or a hub id."""
     weight_name: str | None = None
-    """The file in the folder or repository; needed only where there are several."""
+    """The file in it: by default the only one of a folder, and of a hub repository
+    `pytorch_lora_weights.safetensors`."""
     revision: str | None = None
-    """Branch, tag or commit of a hub id. Pin a commit: a hub LoRA is identified by name only."""
+    """Branch, tag or commit of a hub id."""
     scale: float = 1.0
     """How strongly it is applied."""
     name: str | None = None
@@ -110,7 +111,7 @@ class DiffusersOptions(RenderOptions):
     variant: str | None = None
     """Weight files with this suffix, such as `fp16`."""
     local_files_only: bool = False
-    """Never ask the hub; take what is in its cache."""
+    """Never ask the hub; take what is in its cache. Holds for LoRAs too."""
     device: str = "auto"
     """`auto` (an accelerator if there is one), or a torch device: `cuda:1`, `mps`, `cpu`."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"

@@ -102,17 +102,18 @@ class PipelineRenderer:
                 _free_memory()
 
     def _check_options(self) -> None:
+        """Each option has an effect on at least one of the pipelines, and together they fit."""
         accepted = {
             task: accepted_parameters(pipeline, task) for task, pipeline in self._pipelines.items()
         }
-        for name in self._defaults:
-            here = [task for task, parameters in accepted.items() if name in parameters]
-            asked = {} if here else {name: self._defaults[name]}
-            for task in here or accepted:
-                try:
-                    self._plan(task, asked, (1024, 1024))
-                except UnsupportedRequestError as error:
-                    raise ConfigError(f"generator option refused: {error}") from error
+        try:
+            for name, value in self._defaults.items():
+                if not any(name in parameters for parameters in accepted.values()):
+                    self._plan(next(iter(accepted)), {name: value}, None)
+            for task in accepted:
+                self._plan(task, {}, (1024, 1024) if task == "edit" else None)
+        except UnsupportedRequestError as error:
+            raise ConfigError(f"generator option refused: {error}") from error
 
     def _plan(
         self,
@@ -185,8 +186,8 @@ class PipelineRenderer:
 class _AbandonedError(Exception):
     """Leaves a pipeline between two steps.
 
-    diffusers' own way, `pipe._interrupt = True`, needs a pipeline that looks at it (half of them do
-    not), and goes on to decode the unfinished latents.
+    diffusers' own way, `pipe._interrupt = True`, needs a pipeline that looks at it (in 0.42 one in
+    five with a callback does not, InstructPix2Pix among them), and decodes the unfinished latents.
     """
 
 

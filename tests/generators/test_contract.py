@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from PIL import Image
@@ -34,9 +35,13 @@ class NoTasks(Good):
 
 
 class OtherIdentity(Good):
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = uuid4().hex  # not id(self): a later object may have the same
+
     @property
     def identity(self) -> Identity:
-        return Identity(kind="fake", name=str(id(self)))
+        return Identity(kind="fake", name=self.name)
 
 
 class MovingIdentity(Good):

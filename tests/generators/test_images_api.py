@@ -254,11 +254,16 @@ async def test_the_model_is_discovered_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "words"),
-    [((), "serves no model"), (("a", "b"), "serves 2 models; set `model` to one of 'a', 'b'")],
+    ("models", "error", "words"),
+    [
+        ((), GeneratorUnavailable, "lists no model"),
+        (("b", "a"), ConfigError, r"serves 'a', 'b'; name one of them with generator\.model"),
+    ],
 )
-async def test_discovery_needs_exactly_one_model(models: tuple[str, ...], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+async def test_discovery_needs_exactly_one_model(
+    models: tuple[str, ...], error: type[RefineError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
         await make(Server(models=models)).generate(RenderRequest("a cat", 1))
 
 
@@ -267,7 +272,9 @@ async def test_discovery_of_something_else_than_a_list(body: str) -> None:
     def respond(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, text=body)
 
-    with pytest.raises(GeneratorError, match="no list of models"):
+    with pytest.raises(
+        GeneratorError, match=r"something else than .* is generator\.base_url right"
+    ):
         await make(respond).connect()
 
 
@@ -278,9 +285,9 @@ def failure(status: int, **error: JsonValue) -> httpx2.Response:
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
-        (failure(401), ConfigError, "401: so it is; check `api_key`"),
-        (failure(403), ConfigError, "403: so it is; check `api_key`"),
-        (failure(404), ConfigError, "404: so it is; check `model`, and `base_url`"),
+        (failure(401), ConfigError, "401: so it is; check generator.api_key"),
+        (failure(403), ConfigError, "403: so it is; check generator.api_key"),
+        (failure(404), ConfigError, "404: so it is; check generator.model, and generator.base_url"),
         (failure(400), UnsupportedRequestError, "400: so it is"),
         (failure(413), UnsupportedRequestError, "413: so it is"),
         (
@@ -298,16 +305,16 @@ def failure(status: int, **error: JsonValue) -> httpx2.Response:
         (httpx2.Response(503), GeneratorUnavailable, "answered 503"),
         (httpx2.ConnectError("refused"), GeneratorUnavailable, r"reached \(refused\)"),
         (httpx2.ConnectTimeout("slow"), GeneratorUnavailable, r"reached \(slow\)"),
-        (httpx2.ReadTimeout("slow"), GeneratorTimeout, "within 300 s"),
+        (httpx2.ReadTimeout("slow"), GeneratorTimeout, "no sign of life for 300 s"),
         (httpx2.Response(200, json={"data": []}), GeneratorError, "without an image"),
         (httpx2.Response(200, json={"data": None}), GeneratorError, "without an image"),
         (httpx2.Response(200, json={"data": [{}]}), GeneratorError, "without an image"),
-        (httpx2.Response(200, json=["data"]), GeneratorError, "without an image"),
-        (httpx2.Response(200, text="hello"), GeneratorError, "without an image"),
+        (httpx2.Response(200, json=["data"]), GeneratorError, "something else.*data"),
+        (httpx2.Response(200, text="hello"), GeneratorError, "something else.*: hello$"),
         (
             httpx2.Response(200, text="{", headers={"content-type": "application/json"}),
             GeneratorError,
-            "no JSON",
+            "something else.*Invalid JSON",
         ),
         (answer(b"no picture"), GeneratorError, "10 bytes that are no picture"),
         (answer(NOISE[: len(NOISE) // 2]), GeneratorError, "bytes that are a broken picture"),

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import threading
+import traceback
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, cast
@@ -127,7 +128,7 @@ class Server:
         given: Json = {"base_url": "http://critic/v1", "model": "m", **options}
         return OpenAICritic(
             parse_options(OpenAICriticOptions, given, "critic"),
-            http_client=httpx2.AsyncClient(transport=transport),
+            http_client=lambda: httpx2.AsyncClient(transport=transport),
         )
 
 
@@ -277,16 +278,27 @@ async def test_passing_faults_are_retried(faults: list[httpx2.Response | Excepti
 @pytest.mark.parametrize(
     ("step", "error", "message", "attempts"),
     [
-        (fault(500, "boom"), CriticUnavailable, "failed, in up to 2 attempts.*boom", 2),
+        (fault(500, "boom"), CriticUnavailable, "answered 500, in up to 2 attempts: boom", 2),
         (fault(429, "slow down"), CriticUnavailable, "slow down", 2),
         (httpx2.ConnectError("refused"), CriticUnavailable, "cannot be reached.*refused", 2),
+        (
+            httpx2.ConnectTimeout("slow"),
+            CriticUnavailable,
+            "cannot be reached.*slow.*2 attempts",
+            2,
+        ),
         (httpx2.ReadError("died"), CriticUnavailable, "is the server running", 2),
-        (httpx2.ReadTimeout("slow"), CriticTimeout, "no sign of life for 300 s", 2),
-        (fault(401), ConfigError, "wants another critic.api_key", 1),
-        (fault(403), ConfigError, "wants another critic.api_key", 1),
-        (fault(400, "too many tokens"), CriticError, "did not accept.*too many tokens", 1),
-        (fault(413, "too large"), CriticError, "did not accept.*too large", 1),
-        (fault(400, "no", code="content_filter"), CriticRefused, "declined to judge", 1),
+        (
+            httpx2.ReadTimeout("slow"),
+            CriticTimeout,
+            "no sign of life for 300 s, in up to 2 attempts",
+            2,
+        ),
+        (fault(401), ConfigError, "check critic.api_key", 1),
+        (fault(403), ConfigError, "check critic.api_key", 1),
+        (fault(400, "too many tokens"), CriticError, "answered 400: too many tokens", 1),
+        (fault(413, "too large"), CriticError, "answered 413: too large", 1),
+        (fault(400, "no", code="content_filter"), CriticRefused, "answered 400: no", 1),
         (httpx2.Response(200, html="<html>"), CriticUnavailable, "something else than", 1),
         (httpx2.Response(200, text="{"), CriticUnavailable, "is critic.base_url right", 1),
         (httpx2.Response(200, json={"choices": None}), CriticUnavailable, "something else", 1),
@@ -406,8 +418,10 @@ async def test_one_failing_order_fails_the_comparison() -> None:
 async def test_the_only_model_is_found_out_once() -> None:
     server = Server(completion(GOOD), serves=("Rational/8B",))
     critic = server.critic(model=None)
-    with pytest.raises(ConfigError, match="not known before the first call"):
+    with pytest.raises(ConfigError, match="not known before the first answer"):
         _ = critic.identity
+    await critic.connect()
+    assert critic.identity.name == "Rational/8B"
     await critic.critique(CAT)
     await critic.critique(CAT)
     assert critic.identity.name == "Rational/8B"
@@ -435,33 +449,37 @@ async def test_a_wrong_model_name_says_which_are_there() -> None:
         await server.critic(model="x").critique(CAT)
 
 
+async def test_a_wrong_model_name_does_not_bring_the_key_along() -> None:
+    server = Server(fault(404, f"The model `x` does not exist for {KEY}."))
+    with pytest.raises(ConfigError, match="does not serve 'x'; it serves 'm'") as caught:
+        await server.critic(model="x", api_key=KEY).critique(CAT)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
 async def test_a_wrong_address_says_what_it_must_be() -> None:
     def handle(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(404, json={"detail": "Not Found"})
 
     options = OpenAICriticOptions(base_url="http://critic/api", model="m")
-    client = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
-    with pytest.raises(ConfigError, match=r"http://critic/api answers 404.*mostly ends in /v1"):
+
+    def client() -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+
+    with pytest.raises(ConfigError, match=r"http://critic/api answered 404.*mostly ends in /v1"):
         await OpenAICritic(options, http_client=client).critique(CAT)
 
 
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ("http://localhost:8000", "http://localhost:8000/v1"),
-        ("http://localhost:8000/", "http://localhost:8000/v1"),
-        ("https://host/openai/v2", "https://host/openai/v2"),
-    ],
-)
-def test_an_address_without_a_path_means_v1(given: str, used: str) -> None:
-    assert OpenAICriticOptions(base_url=given).base_url == used
+async def test_an_address_without_a_path_means_v1() -> None:
+    server = Server(completion(GOOD))
+    await server.critic(base_url="http://critic").critique(CAT)
+    assert str(server.requests[-1].url) == "http://critic/v1/chat/completions"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"base_url": "localhost:8000"}, "critic.base_url = 'localhost:8000'.*such as 'http://"),
-        ({"base_url": "http://"}, "must be an address"),
+        ({"base_url": "http://"}, "critic.base_url = 'http://' is no http"),
         ({"base_url": f"http://me:{KEY}@host/v1"}, "give critic.api_key instead"),
         ({"base_url": f"http://host/v1?key={KEY}"}, "give critic.api_key instead"),
         ({"samples": 0}, "critic.samples = 0"),
@@ -485,9 +503,8 @@ async def test_the_key_is_nowhere_to_be_seen() -> None:
     options = OpenAICriticOptions.model_validate({"api_key": KEY})
     seen = [str(caught.value), repr(critic), repr(vars(critic)), repr(options)]
     seen += [critic.identity.model_dump_json(), options.model_dump_json()]
+    seen += traceback.format_exception(caught.value)
     assert KEY not in "".join(seen)
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
 
 
 def test_the_identity_is_what_the_judgement_depends_on(tmp_path: Path) -> None:
@@ -533,7 +550,10 @@ async def test_requests_under_way_are_bounded() -> None:
         return completion(GOOD)
 
     options = OpenAICriticOptions(model="m", concurrency=2)
-    client = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+
+    def client() -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+
     critic = OpenAICritic(options, http_client=client)
     await asyncio.gather(*(critic.critique(CAT) for _ in range(6)))
     assert most == 2
@@ -644,7 +664,9 @@ async def test_cancelling_ends_the_request() -> None:
             raise
         return completion(GOOD)
 
-    client = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+    def client() -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+
     critic = OpenAICritic(OpenAICriticOptions(model="m"), http_client=client)
     call = asyncio.create_task(critic.critique(CAT))
     await started.wait()

@@ -21,9 +21,12 @@ from tests.reward.answers import pointwise
 from tests.reward.tiny_llava import build_tiny_llava
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pydantic import JsonValue
+
+    Options = dict[str, object]
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -188,6 +191,30 @@ def test_models_that_cannot_be_loaded(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"critic\.model = .* cannot be loaded") as caught:
             asyncio.run(critic.critique(CAT))
         assert "\n" not in str(caught.value)
+
+
+def test_loading_is_silent_and_leaves_the_bars_of_others_alone(
+    babbler: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging
+
+    bars: list[tuple[str, bool]] = []
+
+    def hook(bar: Callable[..., object], args: tuple[object, ...], options: Options) -> object:
+        bars.append((str(options["desc"]), bool(options.get("disable"))))
+        return bar(*args, **options)
+
+    before = logging.set_tqdm_hook(hook)
+    try:
+        asyncio.run(babble(make(babbler)))
+        assert bars == [("Loading weights", True)]
+        assert "Loading weights" not in capfd.readouterr().err
+        AutoModelForImageTextToText.from_pretrained(str(babbler))
+        assert bars[1:] == [("Loading weights", False)]
+        assert "Loading weights" in capfd.readouterr().err
+    finally:
+        logging.set_tqdm_hook(before)
 
 
 def test_damaged_weights(tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import httpx2
+import huggingface_hub
 import pytest
 import torch
 from diffusers import FluxPipeline
-from huggingface_hub import constants
+from huggingface_hub import constants, errors
 from peft import LoraConfig, get_peft_model_state_dict
 
+from rr_refine.digest import file_digest
 from rr_refine.errors import (
     ConfigError,
     GeneratorUnavailable,
     MissingExtraError,
     OutOfMemoryError,
+    UnsupportedRequestError,
 )
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions, create
 from rr_refine.generators.diffusers import checkpoint as checkpoint_module
@@ -27,6 +31,8 @@ from tests.generators.diffusers.conftest import picture
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import JsonValue
 
 SMALL: dict[str, Any] = {"steps": 2, "width": 32, "height": 32, "device": "cpu"}
 CUBE = RenderRequest("a red cube", 1)
@@ -72,8 +78,10 @@ async def test_one_folder_for_both_tasks(saved: Path) -> None:
     loaded = create(model=str(saved), edit_pipeline="FluxKontextPipeline", batch=2, **SMALL)
     assert loaded.tasks == {"t2i", "edit"}
     assert (await loaded.generate(CUBE)).size == (32, 32)
-    edit = RenderRequest("make it blue", 1, picture("red"), {"width": None, "height": None})
-    assert (await loaded.generate(edit)).size != (32, 32)
+    edit = RenderRequest("make it blue", 1, picture("red"), {"width": 64})
+    with pytest.raises(UnsupportedRequestError, match="multiple"):
+        await loaded.generate(replace(edit, parameters={"width": 62}))
+    assert (await loaded.generate(edit)).size == (64, 32)
 
 
 def test_identity_needs_no_weights(model: Path) -> None:
@@ -144,10 +152,7 @@ async def test_lora_is_applied_and_identified_by_content(saved: Path, tmp_path: 
     assert (await off.generate(CUBE)).tobytes() == plain.tobytes()
     assert with_lora(copy).identity == full.identity
     assert with_lora(other).identity != full.identity != off.identity
-    (entry,) = full.identity.details["lora"]  # type: ignore[misc, union-attr]
-    assert isinstance(entry, dict)
-    assert entry["file"] == "pytorch_lora_weights.safetensors"
-    assert len(str(entry["sha256"])) == 64
+    assert full.identity.details["lora"] == [{"sha256": file_digest(file), "scale": 1.0}]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ async def test_lora_is_applied_and_identified_by_content(saved: Path, tmp_path: 
     ],
 )
 def test_lora_that_cannot_be_found(
-    saved: Path, tmp_path: Path, lora: dict[str, str], message: str
+    saved: Path, tmp_path: Path, lora: dict[str, Any], message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.safetensors").touch()
@@ -200,6 +205,11 @@ def test_wrong_folder_is_told_at_once(tmp_path: Path, model: str, message: str) 
     with pytest.raises(ConfigError, match=message) as caught:
         create(model=str(places.get(model, model)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_has_no_revision(saved: Path) -> None:
+    with pytest.raises(ConfigError, match="'revision' has no effect"):
+        create(model=str(saved), revision="main")
 
 
 @pytest.mark.parametrize(
@@ -339,6 +349,23 @@ async def test_hub_model_in_the_cache(saved: Path, hub_cache: Path) -> None:
     assert (await loaded.generate(CUBE)).size == (32, 32)
 
 
+async def test_hub_lora_in_the_cache(saved: Path, hub_cache: Path) -> None:
+    repository = hub_cache / "models--owner--lora"
+    file = save_lora(repository / "snapshots" / COMMIT)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+
+    def with_lora(model: str) -> Generator:
+        lora: list[JsonValue] = [{"model": model}]
+        return create(model=str(saved), lora=lora, local_files_only=True, **SMALL)
+
+    cached, local = with_lora("owner/lora"), with_lora(str(file))
+    assert cached.identity == local.identity
+    assert (await cached.generate(CUBE)).tobytes() == (await local.generate(CUBE)).tobytes()
+    with pytest.raises(ConfigError, match=r"LoRA 'owner/other' is not in the hub's cache"):
+        _ = with_lora("owner/other").identity
+
+
 async def test_hub_model_that_is_not_there(hub_cache: Path) -> None:
     """Making the generator asks nobody; the first use does."""
     loaded = create(model="owner/absent", local_files_only=True)
@@ -348,6 +375,30 @@ async def test_hub_model_that_is_not_there(hub_cache: Path) -> None:
         await loaded.generate(CUBE)
 
 
-def test_index_is_json(saved: Path) -> None:
-    """What identity and tasks rest on."""
-    assert json.loads((saved / "model_index.json").read_text())["_class_name"] == "FluxPipeline"
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (errors.RepositoryNotFoundError, "neither on this disk nor on the hub"),
+        (errors.RevisionNotFoundError, "has no revision 'v2'"),
+        (errors.RemoteEntryNotFoundError, "has no model_index.json"),
+        (errors.GatedRepoError, "accept its licence"),
+        (errors.LocalEntryNotFoundError, "the hub is out of reach"),
+        (errors.HfHubHTTPError, "cannot be looked up"),
+        (ConnectionError, "cannot be looked up"),
+    ],
+)
+def test_what_the_hub_says(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception], message: str
+) -> None:
+    """The hub's client is replaced: nothing is asked of anybody."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        if issubclass(error, errors.HfHubHTTPError):
+            request = httpx2.Request("HEAD", "http://127.0.0.1/")
+            raise error("as the hub\nsays", response=httpx2.Response(404, request=request))
+        raise error("as the hub\nsays")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    with pytest.raises(ConfigError, match=message) as caught:
+        _ = create(model="owner/name", revision="v2").tasks
+    assert "\n" not in str(caught.value)

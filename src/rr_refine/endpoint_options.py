@@ -1,0 +1,66 @@
+"""How an OpenAI-compatible endpoint is reached: the options that every room's client shares."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+
+from rr_refine.errors import ConfigError
+from rr_refine.terms import Record
+
+__all__ = ["EndpointOptions"]
+
+
+class EndpointOptions(Record):
+    """How an endpoint is reached. A room's own options build on these."""
+
+    base_url: str
+    """The root of the API, such as `http://localhost:8000/v1`; without a path, `/v1` is meant."""
+    model: str | None = None
+    """The model to ask for; null takes the one model that the endpoint says it serves."""
+    api_key: SecretStr | None = None
+    """Sent as a bearer token to this endpoint only; recorded nowhere, and part of no message."""
+    timeout: float = Field(default=300.0, gt=0)
+    """Seconds without a sign of life before an attempt is given up; in a long queue, a render or a
+    judgement takes minutes (paper code, for the critic: 300)."""
+    max_retries: int = Field(default=2, ge=0)
+    """Further attempts, with growing pauses, after 408, 409, 429, 5xx, a broken connection or a
+    timeout. The client library makes them; nothing else here tries again."""
+    concurrency: int = Field(default=8, ge=1)
+    """Requests under way at once, per event loop; further ones wait. Servers batch what arrives
+    together."""
+
+    @property
+    def key(self) -> str:
+        """The key in clear, or nothing."""
+        return "" if self.api_key is None else self.api_key.get_secret_value()
+
+    def checked_url(self, section: str) -> str:
+        """The root of the API, without a slash at its end and with `/v1` where it has no path.
+
+        Args:
+            section: the config section of these options, for the message.
+
+        Raises:
+            ConfigError: it is no http(s) URL, or one that may hold secrets. The message repeats
+                neither a user's name and password nor a query.
+        """
+        shown = self.base_url.rpartition("@")[2].partition("?")[0]
+        try:
+            parts = urlsplit(self.base_url)
+            if parts.username is not None or parts.query or parts.fragment:
+                raise ConfigError(
+                    f"{section}.base_url must not hold a user name or password, a query or a "
+                    f"fragment: give {section}.api_key instead"
+                )
+            port = "" if parts.port is None else f":{parts.port}"
+        except ValueError:
+            raise ConfigError(f"{section}.base_url = {shown!r} is no URL") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(
+                f"{section}.base_url = {shown!r} is no http(s) URL such as "
+                "'http://localhost:8000/v1'"
+            )
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/') or '/v1'}"
