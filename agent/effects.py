@@ -26,7 +26,7 @@ from rr_refine.errors import (
     RewriteError,
 )
 from rr_refine.generators.generator import RenderRequest
-from rr_refine.pictures import require_not_blank
+from rr_refine.pictures import load_picture, require_not_blank
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
@@ -105,6 +105,8 @@ class Effects:
         with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
             async with asyncio.timeout(timeout):
                 image = await generator.generate(request, on_step=on_step)
+            if image.mode != "RGB":  # not as agreed, but a picture all the same
+                image = load_picture(image)
             require_not_blank(image)
         seconds = time.monotonic() - start
         name = await asyncio.to_thread(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -208,15 +209,18 @@ Event = Annotated[
 """Any event; `event.type` tells which."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def write_event(event: Event) -> str:
     """The event as a line of JSON, without its end.
 
-    Half characters, which may come out of a broken answer or a file's name, become `?`.
+    Characters that would end a line or move a terminal's cursor are escaped. Half characters,
+    which may come out of a broken answer or a file's name, become `?`.
     """
     text = json.dumps(event.model_dump(mode="json"), ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode()
+    text = text.encode("utf-8", "replace").decode()
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
 
 
 def read_event(line: str | bytes) -> Event:

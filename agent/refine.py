@@ -149,7 +149,10 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
+        if first["type"] == "value_error":
+            raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
+        key = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
     chosen = preset(policy) if isinstance(policy, str) else policy
     chain = options.get("rewriters", chosen.rewriters)
     return Job(

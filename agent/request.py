@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from rr_refine.terms import Record, Task
 
@@ -25,17 +25,14 @@ class Request(Record):
     parameters: dict[str, JsonValue] = {}
     """Passed on to the generator with every render: `width`, `guidance_scale`, …"""
 
-    @field_validator("prompt")
-    @classmethod
-    def _require_words(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("the prompt is blank")
-        return value
-
     @field_validator("prompt", "keep", "avoid")
     @classmethod
-    def _require_text(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def _require_text(
+        cls, value: str | tuple[str, ...], info: ValidationInfo
+    ) -> str | tuple[str, ...]:
         for text in [value] if isinstance(value, str) else value:
+            if not text.strip():
+                raise ValueError(f"{info.field_name} = {text!r} is blank")
             if any("\ud800" <= c <= "\udfff" for c in text):  # neither a file nor a model takes it
                 raise ValueError(f"{text[:80]!r} holds bytes that are no text: is it UTF-8?")
         return value

@@ -85,6 +85,9 @@ class RefineState(TypedDict, total=False):
     candidates: tuple[Candidate, ...]
     rewrites: tuple[RewriteAttempt, ...]
     remarks: tuple[str, ...]
+    """What the user said when rejecting a proposal."""
+    refused: tuple[str, ...]
+    """Proposals that the user rejected."""
     incumbent: str | None
     """Id of the best candidate so far."""
     spend: Spend

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from rr_refine.cli.exits import DONE, USAGE, guarded
 from rr_refine.cli.flag import Flag
+from rr_refine.cli.text import plain
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -127,7 +128,8 @@ def refine(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `rr-refine` script."""
     try:
-        code = app(arguments, exit_on_error=False, result_action="return_value")
-    except CycloptsError:
-        sys.exit(USAGE)  # cyclopts has said what is wrong
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        print(f"error: {plain(str(error))}", file=sys.stderr)
+        sys.exit(USAGE)
     sys.exit(code if isinstance(code, int) else DONE)

@@ -56,7 +56,11 @@ def refine_command(
 def _prompt_from_pipe() -> str:
     if sys.stdin is None or sys.stdin.isatty():
         raise ConfigError('give a prompt, such as rr-refine "a red fox in fresh snow"; see --help')
-    return sys.stdin.read().strip()
+    try:
+        return sys.stdin.read().strip()
+    except UnicodeDecodeError:
+        known = sys.stdin.encoding.upper()
+        raise ConfigError(f"standard input holds bytes that are no text: is it {known}?") from None
 
 
 def _say_fakes(settings: Settings) -> None:

@@ -54,6 +54,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "candidates": (),
         "rewrites": (),
         "remarks": (),
+        "refused": (),
         "incumbent": None,
         "spend": Spend(),
         "user_stop": None,

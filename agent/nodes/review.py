@@ -97,6 +97,7 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
             change["proposal"] = Proposal(prompt=prompt, origin="human")
         case Reject(reason=reason):
             change["remarks"] = (*state["remarks"], reason)
+            change["refused"] = (*state["refused"], proposal.prompt)
             change["retry_rewrite"] = True
         case Keep(text=text):
             change["spans"] = (*find_spans("", [text]), *state["spans"])

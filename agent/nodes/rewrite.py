@@ -40,8 +40,7 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         return work.value
 
     context = _context(state, desk.context.folder)
-    pending = [a.proposal.prompt for a in history.rewrites if a.round == number and a.proposal]
-    choice = await choose(desk.context.rewriters, context, ask, refused=pending)
+    choice = await choose(desk.context.rewriters, context, ask, refused=state["refused"])
     for rejection in choice.rejections:
         desk.emit(RewriteRejected(round=number, rejection=rejection))
     if choice.proposal is not None:

@@ -142,11 +142,11 @@ class LlmRewriter:
 def describe(context: RewriteContext) -> str:
     """The user message: all that the model may know, in plain text."""
     request = context.request
-    parts = [f"TASK: {_TASKS[request.task]}", f"THE USER ASKED FOR:\n<user>{request.prompt}</user>"]
+    parts = [f"TASK: {_TASKS[request.task]}", f"THE USER ASKED FOR:\n{_user(request.prompt)}"]
     if context.incumbent is not None:
         parts.append(_findings(context.incumbent))
     if context.tried:
-        parts.append("TRIED:\n" + "\n".join(f"<user>{prompt}</user>" for prompt in context.tried))
+        parts.append("TRIED:\n" + "\n".join(map(_user, context.tried)))
     if context.spans:
         parts.append("MUST CONTAIN:\n" + "\n".join(f"- {span.text}" for span in context.spans))
     if request.avoid:
@@ -162,9 +162,14 @@ _TASKS: Final = {
 }
 
 
+def _user(text: str) -> str:
+    """The user's words between tags that they cannot close."""
+    return f"<user>{text.replace('</user>', '</ user>')}</user>"
+
+
 def _findings(judged: Judged) -> str:
     critique = judged.assessment.critiques[0]
-    lines = [f"THE BEST PROMPT SO FAR:\n<user>{judged.candidate.prompt}</user>", "", "FINDINGS:"]
+    lines = [f"THE BEST PROMPT SO FAR:\n{_user(judged.candidate.prompt)}", "", "FINDINGS:"]
     scored = ((s, d) for d, s in judged.assessment.mean.items() if s is not None)
     for score, dimension in sorted(scored):
         reason = critique.rationales[dimension] or "no reason given"

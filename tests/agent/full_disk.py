@@ -1,0 +1,44 @@
+"""A disk that fills up: files opened through `Path.open` share a number of bytes."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+    from typing_extensions import Buffer
+
+__all__ = ["FullDisk"]
+
+
+class FullDisk:
+    """Lets `room` bytes be written, then fails every write as a full disk does: in the middle."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self.hits = 0
+        real = Path.open
+        disk = self
+
+        class File(io.FileIO):
+            def write(self, data: Buffer, /) -> int:
+                return disk.write(super().write, bytes(data))
+
+        def open_(path: Path, mode: str = "r", buffering: int = -1, *more: Any, **how: Any) -> Any:
+            if "b" not in mode or not set(mode) & set("wa"):
+                return real(path, mode, buffering, *more, **how)
+            file = File(path, mode)
+            return file if buffering == 0 else io.BufferedWriter(file)
+
+        monkeypatch.setattr(Path, "open", open_)
+
+    def write(self, write: Any, data: bytes) -> int:
+        if self.room <= 0 and data:
+            self.hits += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written: int = write(data[: self.room])
+        self.room -= written
+        return written

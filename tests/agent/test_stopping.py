@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.history import (
+    OUT_OF_BUDGET,
+    Candidate,
+    History,
+    Proposal,
+    Rejection,
+    RewriteAttempt,
+    Stop,
+    StopRuleName,
+)
+from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.stopping import RULES, should_stop
+from tests.agent.builders import candidate, t2i
+
+REFINE = preset("refine")
+PROPOSAL = Proposal(prompt="a better cat", origin="critic")
+
+
+def history(
+    *candidates: Candidate,
+    policy: Policy = REFINE,
+    best: str | None = None,
+    spend: Spend | None = None,
+    rewrites: tuple[RewriteAttempt, ...] = (),
+    user: str | None = None,
+) -> History:
+    return History(policy, spend or Spend(), candidates, rewrites, best, user)
+
+
+def accepted(name: str, text: float = 2.0, quality: float = 2.0) -> Candidate:
+    return candidate(name, t2i(text, quality), verdict="win")
+
+
+def refused(name: str) -> Candidate:
+    return candidate(name, t2i(1.0, 1.0), verdict="worse")
+
+
+def attempt(number: int, proposal: Proposal | None = None, *why: Rejection) -> RewriteAttempt:
+    return RewriteAttempt(round=number, proposal=proposal, rejections=why)
+
+
+NO_IMAGE = candidate("r0c0", image=None, failure="OutOfMemoryError")
+NOT_JUDGED = candidate("r0c1", failure="CriticTimeout")
+LATE_RENDER = candidate("r0c0", image=None, failure=OUT_OF_BUDGET)
+LATE_JUDGE = candidate("r0c1", failure=OUT_OF_BUDGET)
+ONE_ROUND = (accepted("r0c0"),)
+
+
+@dataclass(frozen=True)
+class Case:
+    rule: StopRuleName
+    history: History
+    says: str | None
+    """Words of the reason; None where the rule does not fire."""
+
+
+CASES: dict[str, Case] = {
+    "user: nothing said": Case("user", history(), None),
+    "user: said stop": Case("user", history(user="good enough"), "good enough"),
+    # -- the critic
+    "critic-failed: before the first round": Case("critic-failed", history(), None),
+    "critic-failed: all images unjudged": Case(
+        "critic-failed", history(NOT_JUDGED), "CriticTimeout: it broke"
+    ),
+    "critic-failed: one of two judged": Case(
+        "critic-failed", history(accepted("r0c0"), NOT_JUDGED), None
+    ),
+    "critic-failed: judged with the lowest scores": Case(
+        "critic-failed", history(candidate("r0c0", t2i(1.0, 1.0))), None
+    ),
+    "critic-failed: no image to judge": Case("critic-failed", history(NO_IMAGE), None),
+    "critic-failed: one image, unjudged, one render failed": Case(
+        "critic-failed", history(NO_IMAGE, NOT_JUDGED), "CriticTimeout"
+    ),
+    "critic-failed: in an earlier round only": Case(
+        "critic-failed", history(NOT_JUDGED, accepted("r1c0")), None
+    ),
+    "critic-failed: in the last round": Case(
+        "critic-failed",
+        history(accepted("r0c0"), candidate("r1c0", failure="CriticRefused")),
+        "CriticRefused",
+    ),
+    "critic-failed: only the budget ended": Case("critic-failed", history(LATE_JUDGE), None),
+    "critic-failed: the budget ended after a fault": Case(
+        "critic-failed",
+        history(candidate("r0c0", failure=OUT_OF_BUDGET), NOT_JUDGED),
+        "CriticTimeout",
+    ),
+    # -- the generator
+    "generator-failed: before the first round": Case("generator-failed", history(), None),
+    "generator-failed: no image": Case(
+        "generator-failed", history(NO_IMAGE), "OutOfMemoryError: it broke"
+    ),
+    "generator-failed: one of two has an image": Case(
+        "generator-failed", history(NO_IMAGE, NOT_JUDGED), None
+    ),
+    "generator-failed: in an earlier round only": Case(
+        "generator-failed", history(NO_IMAGE, accepted("r1c0")), None
+    ),
+    "generator-failed: only the budget ended": Case("generator-failed", history(LATE_RENDER), None),
+    # -- the target
+    "target: no incumbent": Case("target", history(NOT_JUDGED), None),
+    "target: a hair below": Case(
+        "target", history(accepted("r0c0", 2.999, 4.0), best="r0c0"), None
+    ),
+    "target: exactly": Case(
+        "target",
+        history(accepted("r0c0", 3.0, 4.0), best="r0c0"),
+        "every dimension reaches 3.0 (lowest: text faithfulness 3.00)",
+    ),
+    "target: mean above, one dimension below": Case(
+        "target", history(accepted("r0c0", 4.0, 2.9), best="r0c0"), None
+    ),
+    "target: N/A does not count": Case(
+        "target", history(candidate("r0c0", t2i(3.0, 3.0, None)), best="r0c0"), "3.0"
+    ),
+    "target: lettering below": Case(
+        "target", history(candidate("r0c0", t2i(4.0, 4.0, 2.9)), best="r0c0"), None
+    ),
+    "target: reached by a candidate that is not the incumbent": Case(
+        "target", history(accepted("r0c0"), accepted("r1c0", 4.0, 4.0), best="r0c0"), None
+    ),
+    "target: an unjudged incumbent": Case("target", history(NOT_JUDGED, best="r0c1"), None),
+    "target: none set": Case(
+        "target",
+        history(accepted("r0c0", 4.0, 4.0), best="r0c0", policy=preset("refine", target=None)),
+        None,
+    ),
+    "target: a higher one": Case(
+        "target",
+        history(accepted("r0c0", 3.4, 4.0), best="r0c0", policy=preset("refine", target=3.5)),
+        None,
+    ),
+    # -- the budget
+    "budget: without limits": Case("budget", history(spend=Spend(images=10**6)), None),
+    "budget: one image left": Case(
+        "budget",
+        history(policy=preset("refine", budget={"images": 3}), spend=Spend(images=2)),
+        None,
+    ),
+    "budget: no image left": Case(
+        "budget",
+        history(policy=preset("refine", budget={"images": 3}), spend=Spend(images=3)),
+        "3 of 3 images used",
+    ),
+    # -- rounds
+    "max-rounds: one left": Case(
+        "max-rounds", history(*ONE_ROUND, policy=preset("refine", budget={"rounds": 2})), None
+    ),
+    "max-rounds: none left": Case(
+        "max-rounds",
+        history(*ONE_ROUND, refused("r1c0"), policy=preset("refine", budget={"rounds": 2})),
+        "2 of 2 rounds done",
+    ),
+    "max-rounds: candidates are no rounds": Case(
+        "max-rounds",
+        history(*(refused(f"r0c{i}") for i in range(9)), policy=REFINE),
+        None,
+    ),
+    # -- plateau, after two rounds by default
+    "plateau: round 0 is where it starts": Case("plateau", history(*ONE_ROUND), None),
+    "plateau: a first round that was not judged": Case(
+        "plateau", history(NOT_JUDGED, policy=preset("refine", patience=1)), None
+    ),
+    "plateau: one round without a better image": Case(
+        "plateau", history(*ONE_ROUND, refused("r1c0")), None
+    ),
+    "plateau: two rounds without a better image": Case(
+        "plateau",
+        history(*ONE_ROUND, refused("r1c0"), refused("r2c0")),
+        "no better image in 2 rounds",
+    ),
+    "plateau: the first of the two was better": Case(
+        "plateau", history(*ONE_ROUND, accepted("r1c0"), refused("r2c0")), None
+    ),
+    "plateau: the last of the two was better": Case(
+        "plateau", history(*ONE_ROUND, refused("r1c0"), accepted("r2c0")), None
+    ),
+    "plateau: one of several candidates was better": Case(
+        "plateau",
+        history(*ONE_ROUND, refused("r1c0"), accepted("r1c1"), refused("r2c0"), refused("r2c1")),
+        None,
+    ),
+    "plateau: patience of one": Case(
+        "plateau",
+        history(*ONE_ROUND, refused("r1c0"), policy=preset("refine", patience=1)),
+        "no better image in 1 round",
+    ),
+    "plateau: endless patience": Case(
+        "plateau",
+        history(
+            *ONE_ROUND,
+            *(refused(f"r{number}c0") for number in range(1, 9)),
+            policy=preset("refine", patience=None),
+        ),
+        None,
+    ),
+    # -- prompts
+    "repeated-prompt: nobody was asked": Case("repeated-prompt", history(*ONE_ROUND), None),
+    "repeated-prompt: there is a proposal": Case(
+        "repeated-prompt", history(*ONE_ROUND, rewrites=(attempt(1, PROPOSAL),)), None
+    ),
+    "repeated-prompt: there is none": Case(
+        "repeated-prompt",
+        history(
+            *ONE_ROUND,
+            rewrites=(
+                attempt(1, None, Rejection(rewriter="critic", prompt="x", reason="it repeats")),
+            ),
+        ),
+        "no new prompt: critic: it repeats",
+    ),
+    "repeated-prompt: there is no rewriter": Case(
+        "repeated-prompt", history(*ONE_ROUND, rewrites=(attempt(1),)), "no rewriter had"
+    ),
+    "repeated-prompt: none for a round that was rendered all the same": Case(
+        "repeated-prompt", history(*ONE_ROUND, rewrites=(attempt(0),)), None
+    ),
+    "repeated-prompt: none at the second visit for the same round": Case(
+        "repeated-prompt",
+        history(*ONE_ROUND, rewrites=(attempt(1, PROPOSAL), attempt(1))),
+        "no rewriter had",
+    ),
+    "repeated-prompt: one at the second visit for the same round": Case(
+        "repeated-prompt",
+        history(*ONE_ROUND, rewrites=(attempt(1), attempt(1, PROPOSAL))),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_when_a_rule_fires(name: str) -> None:
+    case = CASES[name]
+    reason = RULES[case.rule](case.history)
+    if case.says is None:
+        assert reason is None
+    else:
+        assert reason is not None
+        assert case.says in reason
+
+
+def test_every_rule_has_cases_where_it_fires_and_where_it_does_not() -> None:
+    for rule in RULES:
+        fires = {case.says is not None for case in CASES.values() if case.rule == rule}
+        assert fires == {True, False}, rule
+
+
+# -- the order ---------------------------------------------------------------------------------
+
+
+def test_the_first_rule_that_fires_is_the_one() -> None:
+    assert list(RULES) == [
+        "user",
+        "critic-failed",
+        "generator-failed",
+        "target",
+        "budget",
+        "repeated-prompt",
+        "plateau",
+        "max-rounds",
+    ]
+    now = history(
+        candidate("r0c0", t2i(4.0, 4.0), verdict="first"),
+        candidate("r1c0", failure="CriticTimeout"),
+        policy=preset("refine", patience=1, budget={"rounds": 2, "images": 2}),
+        best="r0c0",
+        spend=Spend(images=2),
+        rewrites=(attempt(2),),
+        user="enough",
+    )
+    seen = []
+
+    def check() -> None:
+        stop = should_stop(now)
+        assert stop is not None
+        seen.append(stop.rule)
+
+    check()
+    now = replace(now, user_stop=None)
+    check()
+    now = replace(
+        now,
+        candidates=(
+            now.candidates[0],
+            candidate("r1c0", image=None, failure="GeneratorError"),
+        ),
+    )
+    check()
+    now = replace(now, candidates=(now.candidates[0], refused("r1c0")))
+    check()
+    now = replace(now, policy=now.policy.model_copy(update={"target": None}))
+    check()
+    now = replace(now, spend=Spend(images=1))
+    check()
+    now = replace(now, rewrites=())
+    check()
+    now = replace(now, policy=now.policy.model_copy(update={"patience": None}))
+    check()
+    assert seen == list(RULES)
+    now = replace(now, policy=now.policy.model_copy(update={"budget": REFINE.budget}))
+    assert should_stop(now) is None
+
+
+def test_when_the_budget_cuts_a_round_off_the_budget_is_the_reason() -> None:
+    cut = history(
+        candidate("r0c0", t2i(2.0, 2.0), verdict="first"),
+        candidate("r1c0", image=None, failure=OUT_OF_BUDGET),
+        candidate("r1c1", failure=OUT_OF_BUDGET),
+        policy=preset("refine", budget={"seconds": 10.0}),
+        best="r0c0",
+        spend=Spend(seconds=10.2),
+    )
+    assert should_stop(cut) == Stop(rule="budget", reason="10.2 of 10.0 seconds used")
+
+
+def test_nothing_to_say_is_going_on() -> None:
+    assert should_stop(history(*ONE_ROUND, best="r0c0")) is None

@@ -1,0 +1,184 @@
+"""Where a setting comes from, and what may never be shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.agent.records import only_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.commands import Commands, Ended
+
+SECRET = "sk-4242-do-not-tell"
+
+
+def shown(ended: Ended) -> dict[str, tuple[str, str]]:
+    """The table: key -> (value as JSON, source)."""
+    assert ended.code == 0, ended.stderr
+    rows = [re.fullmatch(r"(\S+) +(.*)  \((.*)\)", line) for line in ended.stdout.splitlines()]
+    return {row[1]: (row[2], row[3]) for row in rows if row is not None}
+
+
+LAYERS = ("rr-refine.toml", "mine.toml", "RR_REFINE_LOOP__MARGIN", "command line")
+
+
+@pytest.mark.parametrize("highest", range(4))
+@pytest.mark.parametrize("lowest", range(4))
+def test_every_layer_goes_over_those_below(commands: Commands, lowest: int, highest: int) -> None:
+    arguments: list[str] = []
+    for layer in {min(lowest, highest), max(lowest, highest)}:
+        value = f"0.{layer + 1}"
+        match LAYERS[layer]:
+            case "command line":
+                arguments += ["--set", f"loop.margin={value}"]
+            case name if name.startswith("RR_"):
+                commands.environment[name] = value
+            case name:
+                (commands.folder / name).write_text(f"[loop]\nmargin = {value}\n")
+                arguments += ["--config", name] if name == "mine.toml" else []
+    table = shown(commands.run("a cat", "--dry-run", *arguments))
+    top = max(lowest, highest)
+    assert table["loop.margin"] == (f"0.{top + 1}", LAYERS[top])
+    assert table["loop.noise"] == ("0.1", "preset refine")
+    assert table["out"] == ('"runs"', "default")
+
+
+def test_flags_are_settings(commands: Commands) -> None:
+    (commands.folder / "rr-refine.toml").write_text('seed = 1\nout = "there"\nkeep = ["hat"]\n')
+    flags = ("--seed=2", "--rounds=3", "--candidates=4", "--avoid=fog", "--avoid=rain", "--out=o")
+    table = shown(commands.run("a cat", "--dry-run", *flags))
+    expected = {
+        "seed": "2",
+        "budget.rounds": "3",
+        "loop.candidates": "4",
+        "avoid": '["fog", "rain"]',
+        "out": '"o"',
+    }
+    assert {key: table[key] for key in expected} == {
+        key: (value, "command line") for key, value in expected.items()
+    }
+    assert table["keep"] == ('["hat"]', "rr-refine.toml")
+
+
+def test_another_component_drops_the_options_of_the_first(commands: Commands) -> None:
+    (commands.folder / "rr-refine.toml").write_text(
+        '[generator]\nuse = "images-api"\nbase_url = "http://localhost:1/v1"\nmodel = "m"\n'
+        "[rewriter.llm]\nmodel = 'x'\n[rewriter]\nuse = ['llm', 'rules']\n"
+    )
+    before = shown(commands.run("config", "show"))
+    assert before["generator.model"] == ('"m"', "rr-refine.toml")
+    assert before["rewriter.llm.model"] == ('"x"', "rr-refine.toml")
+    commands.environment["RR_REFINE_GENERATOR__USE"] = "fake"
+    commands.environment["RR_REFINE_GENERATOR__HEIGHT"] = "64"
+    table = shown(commands.run("config", "show"))
+    assert {k for k in table if k.startswith("generator.")} == {
+        "generator.use",
+        "generator.height",
+    }
+
+
+def test_presets_show_what_they_make_of_the_rest(commands: Commands) -> None:
+    table = shown(commands.run("a cat", "--dry-run", "--preset", "paper"))
+    assert table["preset"] == ('"paper"', "command line")
+    assert table["budget.rounds"] == ("2", "preset paper")
+    assert table["rewriter.use"] == ('["critic"]', "preset paper")
+
+
+def test_a_dry_run_does_nothing(commands: Commands) -> None:
+    assert commands.run("a cat", "--dry-run").code == 0
+    assert list(commands.folder.iterdir()) == []
+    assert commands.run("a cat", "--dry-run", "--set", "generator.widht=3").code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("RR_REFINE_FOO", "unknown setting 'foo' from RR_REFINE_FOO"),
+        ("RR_REFINE_LOOP__MARGN", "did you mean 'loop.margin'?"),
+        ("RR_REFINE_CRITIC__SAMPELS", "did you mean 'samples'?"),
+        ("RR_REFINE_GENERATOR_WIDTH", "unknown setting 'generator_width'"),
+    ],
+)
+def test_an_unknown_variable_is_refused(commands: Commands, name: str, words: str) -> None:
+    commands.environment[name] = "1"
+    ended = commands.run("a cat")
+    assert ended.code == 2
+    assert words in ended.stderr
+    assert list(commands.folder.iterdir()) == []
+
+
+def test_the_config_of_a_run_makes_the_run_again(commands: Commands) -> None:
+    first = commands.run(
+        *("three red hats", "--seed=5", "--keep=red", "--out=first", "--preset=best-of-n"),
+        *("--set=generator.width=48", "--set=generator.height=32", "--set=critic.seed=3"),
+    )
+    folder = only_run(commands.folder / "first")
+    again = ("three red hats", "--config", str(folder / "config.json"), "--out=second")
+    assert first.code == commands.run(*again).code == 0
+    other = only_run(commands.folder / "second")
+    assert (folder / "result.png").read_bytes().find(b"three red hats") > 0
+    one, two = (json.loads((f / "config.json").read_text()) for f in (folder, other))
+    assert one["settings"].pop("out") == "first"
+    assert two["settings"].pop("out") == "second"
+    assert one == two
+    images = [sorted(p.name for p in f.glob("images/*/*.png")) for f in (folder, other)]
+    assert images[0] == images[1]
+
+
+@pytest.fixture
+def secrets(commands: Commands) -> Commands:
+    (commands.folder / "rr-refine.toml").write_text(
+        f"[critic]\nuse = 'mine:critic'\napi_key = '{SECRET}'\n"
+        f"[rewriter]\nuse = ['llm', 'rules']\n[rewriter.llm]\nbase_url = 'http://127.0.0.1:9/v1'\n"
+        "model = 'm'\nmax_retries = 0\n"
+    )
+    commands.environment["RR_REFINE_REWRITER__LLM__API_KEY"] = SECRET
+    (commands.folder / "mine.py").write_text(
+        "from rr_refine.reward.fake import create\n"
+        "def critic(api_key=None, **options): return create(**options)"
+    )
+    return commands
+
+
+def test_keys_are_masked(secrets: Commands) -> None:
+    for arguments in (["config", "show"], ["a cat", "--dry-run"]):
+        ended = secrets.run(*arguments)
+        table = shown(ended)
+        assert table["critic.api_key"] == ('"***"', "rr-refine.toml")
+        assert table["rewriter.llm.api_key"][0] == '"***"'
+        assert SECRET not in ended.stdout + ended.stderr
+
+
+def test_keys_are_in_no_file_of_the_run(secrets: Commands) -> None:
+    ended = secrets.run("three red hats", "--rounds=2", "--set=loop.target=4.0")
+    assert ended.code == 0, ended.stderr
+    folder = only_run(secrets.folder / "runs")
+    assert "rejected llm" in ended.stderr  # its key was used, though nobody answers
+    assert SECRET not in ended.stdout + ended.stderr
+    assert [p.name for p in files(folder) if SECRET.encode() in p.read_bytes()] == []
+
+
+def files(folder: Path) -> list[Path]:
+    found = [p for p in folder.rglob("*") if p.is_file()]
+    assert {"config.json", "samples.jsonl", "events.jsonl", "checkpoints.sqlite"} <= {
+        p.name for p in found
+    }
+    return found
+
+
+def test_a_wrong_key_is_not_shown(commands: Commands) -> None:
+    for flags in (
+        ("--critic=openai", "--set=critic.model=m", f'--set=critic.api_key=["{SECRET}"]'),
+        ("--set=rewriter.use=llm", f'--set=rewriter.llm.api_key=["{SECRET}"]'),
+        (f"--set=critic.api_key={SECRET}",),
+    ):
+        ended = commands.run("a cat", *flags)
+        assert ended.code == 2
+        assert "api_key" in ended.stderr
+        assert SECRET not in ended.stderr

@@ -1,0 +1,148 @@
+"""Help, version, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.commands import Commands
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_help(commands: Commands) -> None:
+    ended = commands.run("--help")
+    assert (ended.code, ended.stderr) == (0, "")
+    for word in ("resume", "replay", "serve", "doctor", "--preset", "--dry-run", "Better images"):
+        assert word in ended.stdout
+    for command in ("resume", "replay", "serve", "doctor", "critic", "config"):
+        ended = commands.run(command, "--help")
+        assert (ended.code, ended.stderr) == (0, "")
+        assert f"rr-refine {command}" in ended.stdout
+
+
+def test_version(commands: Commands) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ended = commands.run("--version")
+    assert (ended.code, ended.stdout, ended.stderr) == (0, f"{project['version']}\n", "")
+
+
+MISTAKES: list[tuple[list[str], str]] = [
+    (["a cat", "--round", "3"], "Did you mean --rounds?"),
+    (["a cat", "--frobnicate"], "--frobnicate"),
+    (["a cat", "--rounds", "many"], 'unable to convert "many"'),
+    (["a cat", "--rounds", "0"], "budget.rounds = 0"),
+    (["a cat", "--rounds"], "--rounds requires an argument"),
+    (["a", "cat"], "cat"),
+    (["a cat", "--seed", "-1"], "seed = -1"),
+    (["a cat", "--preset", "refin"], "did you mean 'refine'?"),
+    (["a cat", "--preset", "paper", "--rounds", "5"], "which fixes it"),
+    (["a cat", "--preset", "one-shot", "--candidates", "2"], "which fixes it"),
+    (["a cat", "--generator", "fke"], "did you mean 'fake'?"),
+    (["a cat", "--generator", "no_such:thing"], "No module named 'no_such'"),
+    (["a cat", "--generator", "os:sep"], "is not callable"),
+    (["a cat", "--generator", "pathlib:PurePath"], "is no generator"),
+    (["a cat", "--critic", "opena"], "did you mean 'openai'?"),
+    (["a cat", "--critic", "pathlib:PurePath"], "is no critic"),
+    (["a cat", "--critic-url", "nowhere"], "critic.base_url = 'nowhere'"),
+    (["a cat", "--set", "loop.margn=1"], "did you mean 'loop.margin'?"),
+    (["a cat", "--set", "loop.margin=9"], "margin = 9"),
+    (["a cat", "--set", "nonsense"], "must look like key=value"),
+    (["a cat", "--set", "=1"], "must look like key=value"),
+    (["a cat", "--set", "generator.widht=64"], "did you mean 'width'?"),
+    (["a cat", "--set", "generator.width=3"], "generator.width = 3"),
+    (["a cat", "--set", "rewriter.use=rulez"], "did you mean 'rules'?"),
+    (["a cat", "--set", "rewriter.llm.model=m"], "has no effect"),
+    (["a cat", "--set", "loop.review=true"], "loop.review"),
+    (["a cat", "--set", "seed=1.5"], "must be a whole number"),
+    (["a cat", "--set", "keep=[1]"], "must be a list of texts"),
+    (["a cat", "--set", "out=3"], "must be text"),
+    (["a cat", "--image", "missing.png"], "does not exist"),
+    (["a cat", "--image", "."], "cannot be read"),
+    (["a cat", "--image", "text.txt"], "cannot be read"),
+    (["a cat", "--config", "missing.toml"], "cannot be read"),
+    (["a cat", "--config", "text.txt"], "cannot be read"),
+    (["a cat", "--keep", " "], "keep = ' ' is blank"),
+    (["a cat", "--avoid", ""], "avoid = '' is blank"),
+    ([""], "blank"),
+    ([" \n\t "], "blank"),
+    ([], "blank"),
+    (["resume"], "DIRECTORY"),
+    (["config", "shwo"], 'Did you mean "show"?'),
+    (["critic", "import-template", "missing.md"], "cannot be read"),
+    (["critic", "import-template", "text.txt"], "no Python code block"),
+    (["\x1b[31ma cat", "--\x1b]0;gotcha\x07"], "gotcha"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES)
+def test_a_mistake_is_told_in_one_line(
+    commands: Commands, arguments: list[str], words: str
+) -> None:
+    (commands.folder / "text.txt").write_text("only words")
+    before = sorted(commands.folder.iterdir())
+    ended = commands.run(*arguments)
+    assert ended.code == 2
+    assert ended.stdout == ""
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("note: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert words in lines[0]
+    assert "\x1b" not in ended.stderr
+    assert sorted(commands.folder.iterdir()) == before
+
+
+def test_without_a_prompt_at_a_terminal() -> None:
+    """A terminal is asked for nothing: it is told what to type."""
+    controller, terminal = os.openpty()
+    program = "from rr_refine.cli.main import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], stdin=terminal, capture_output=True, text=True, timeout=60
+    )
+    os.close(controller)
+    os.close(terminal)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith('error: give a prompt, such as rr-refine "')
+
+
+def test_the_prompt_may_come_through_a_pipe(commands: Commands) -> None:
+    ended = commands.run("--json", "--preset=one-shot", stdin="  ein Füchslein \n".encode())
+    assert ended.code == 0
+    assert json.loads(ended.stdout.splitlines()[0])["prompt"] == "ein Füchslein"
+
+
+def test_bytes_that_are_no_text(commands: Commands) -> None:
+    piped = commands.run(stdin=b"a \xff\xfe cat")
+    typed = commands.run("a \udcff\udcfe cat")
+    for ended in (piped, typed):
+        assert ended.code == 2
+        assert ended.stderr.startswith("error: ")
+        assert len(ended.stderr.splitlines()) == 1
+        assert "UTF-8" in ended.stderr
+
+
+def test_a_prompt_that_looks_like_an_option(commands: Commands) -> None:
+    ended = commands.run("--preset=one-shot", "--json", "--", "-5 degrees")
+    assert json.loads(ended.stdout.splitlines()[0])["prompt"] == "-5 degrees"
+
+
+def test_folders_that_are_no_runs(commands: Commands) -> None:
+    (commands.folder / "empty").mkdir()
+    for command in ("resume", "replay"):
+        for folder, words in (("nowhere", "does not exist"), ("empty", "is no run folder")):
+            ended = commands.run(command, folder)
+            assert ended.code == 1
+            assert words in ended.stderr
+            assert len(ended.stderr.splitlines()) == 1
+    (commands.folder / "file").write_text("")
+    ended = commands.run("a cat", "--out", "file")
+    assert ended.code == 1
+    assert ended.stderr.splitlines()[-1].startswith("error: StoreError: cannot create run folder")

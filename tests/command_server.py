@@ -1,0 +1,136 @@
+"""A warm process that runs commands in forked children; `tests.commands` is its client.
+
+Importing the command line takes a second; a fork of a process that has done so takes nothing. The
+child is a real process, to be signalled and killed. One JSON object per line: jobs on stdin; the
+child's pid, then its exit code on stdout.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NODES = ("plan", "generate", "critique", "accept", "decide", "rewrite", "review", "finish")
+
+
+def warm_up() -> None:
+    for module in ("main", "refine", "resume", "replay", "work", "job", "doctor"):
+        importlib.import_module(f"rr_refine.cli.{module}")
+    for module in ("generators.fake", "reward.fake", "agent.rewriting.rules"):
+        importlib.import_module(f"rr_refine.{module}")
+    for module in ("aiosqlite", "langgraph.runtime", "openai", "filelock", "PIL.ImageFont"):
+        importlib.import_module(module)
+    importlib.import_module("PIL.Image").init()
+
+
+def run(job: dict[str, Any]) -> None:
+    """In the child: become the command. Does not return."""
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    stdin, stdout, stderr = job["files"]
+    os.dup2(os.open(stdin, os.O_RDONLY), 0)
+    os.dup2(os.open(stdout, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+    same = stderr == stdout  # a pipe without a reader can be opened once only
+    os.dup2(1 if same else os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    sys.stdin = os.fdopen(0, encoding="utf-8")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if job["kill"] is not None:
+        arm(job["kill"])
+    if job["file_size"] is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"],) * 2)
+    code: object = 0
+    try:
+        module, _, name = job["program"].partition(":")
+        getattr(importlib.import_module(module), name)(job["arguments"])
+    except SystemExit as exit_:
+        code = exit_.code
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+        code = 1
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 120  # as the interpreter does
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: str) -> None:
+    """Arrange for a sudden death: `before:critique:2` is the second time that node begins,
+    `after:put-render:1` when the first render's line is in the journal, `torn:put-render:1` half
+    way through that line.
+    """
+    when, place, number = point.split(":")
+    left = int(number)
+
+    def here() -> bool:
+        nonlocal left
+        left -= 1
+        return left == 0
+
+    if place in NODES:
+        graph = importlib.import_module("rr_refine.agent.graph")
+        node = getattr(graph, place)
+
+        @functools.wraps(node)
+        async def mortal(*args: object, **kwargs: object) -> object:
+            fatal = here()
+            if fatal and when == "before":
+                die()
+            result = await node(*args, **kwargs)
+            if fatal:
+                die()
+            return result
+
+        setattr(graph, place, mortal)
+        return
+    journal = importlib.import_module("rr_refine.agent.store.journal").Journal
+    put: Callable[..., None] = journal.put
+
+    def mortal_put(self: Any, kind: str, key: str, value: object) -> None:
+        fatal = place == f"put-{kind}" and here()
+        if fatal and when == "before":
+            die()
+        if fatal and when == "torn":
+            line = json.dumps({"kind": kind, "key": key, "value": value})
+            with self._path.open("ab") as file:
+                file.write(line[: len(line) // 2].encode())
+            die()
+        put(self, kind, key, value)
+        if fatal:
+            die()
+
+    journal.put = mortal_put
+
+
+def serve() -> None:
+    warm_up()
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            run(json.loads(line))
+        print(json.dumps({"pid": pid}), file=answers, flush=True)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(json.dumps({"code": code}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()

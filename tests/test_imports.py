@@ -1,0 +1,49 @@
+"""What is loaded when: heavy packages wait until they are needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {"torch", "diffusers", "transformers", "accelerate", "peft", "numpy"}
+FRAMEWORKS = {"langgraph", "langchain_core", "openai"}
+HELP = "import sys; sys.argv = ['rr-refine', {!r}]\nfrom rr_refine.cli.main import main\n"
+RUN = """
+from rr_refine import refine
+from rr_refine.generators.fake import create
+refine("a cat", generator=create(width=48, height=32), out="runs")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "never"),
+    [
+        ("import rr_refine", HEAVY | FRAMEWORKS | {"PIL", "pydantic", "rich", "asyncio"}),
+        ("import rr_refine.generators, rr_refine.reward", HEAVY | FRAMEWORKS | {"PIL"}),
+        ("import rr_refine.agent.graph", HEAVY | {"openai", "PIL"}),
+        ("from rr_refine import *", HEAVY | {"openai", "PIL"}),
+        (HELP.format("--help") + "main()", HEAVY | FRAMEWORKS | {"PIL", "pydantic"}),
+        (HELP.format("--version") + "main()", HEAVY | FRAMEWORKS | {"PIL", "pydantic"}),
+        (RUN, HEAVY | {"openai"}),
+    ],
+)
+def test_what_is_not_loaded(tmp_path: Path, program: str, never: set[str]) -> None:
+    told = "import atexit, json, sys\natexit.register(lambda: print(json.dumps([*sys.modules])))\n"
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", told + program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(json.loads(ended.stdout.splitlines()[-1]))
+    assert "rr_refine" in loaded
+    assert never & loaded == set()
+    assert ended.stderr == ""

@@ -1,0 +1,180 @@
+"""Where things lie: packages, links, names, and the direction of imports."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import rr_refine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("agent", "cli", "generators", "reward")
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
+
+
+def package_folders() -> dict[str, Path]:
+    """Every package on disk: dotted name -> folder."""
+    folders = {"rr_refine": ROOT / "src" / "rr_refine"}
+    for room in ROOMS:
+        for init in sorted((ROOT / room).rglob("__init__.py")):
+            inside = init.parent.relative_to(ROOT)
+            folders[".".join(["rr_refine", *inside.parts])] = init.parent
+    return folders
+
+
+def modules() -> list[Path]:
+    """Every module of the product, relative to the root; the links are not followed."""
+    own = sorted((ROOT / "src" / "rr_refine").glob("*.py"))
+    rooms = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    return [path.relative_to(ROOT) for path in own + rooms]
+
+
+def room_of(module: str) -> str:
+    """`rr_refine.agent.graph` -> `agent`; the leaf is ``."""
+    second = [*module.split("."), ""][1]
+    return second if second in ROOMS else ""
+
+
+def parse(module: Path) -> ast.Module:
+    return ast.parse((ROOT / module).read_text())
+
+
+def test_the_packages_are_those_on_disk() -> None:
+    assert sorted(SETUPTOOLS["packages"]) == sorted(package_folders())
+    mapped = {name: ROOT / folder for name, folder in SETUPTOOLS["package-dir"].items()}
+    assert mapped == package_folders()
+    assert SETUPTOOLS["include-package-data"] is False
+
+
+def test_every_module_lies_in_a_package() -> None:
+    folders = set(package_folders().values())
+    assert [m for m in modules() if (ROOT / m).parent not in folders] == []
+
+
+def test_data_files_are_named_in_the_project() -> None:
+    for name, folder in package_folders().items():
+        patterns = SETUPTOOLS["package-data"].get(name, [])
+        shipped = {path for pattern in patterns for path in folder.glob(pattern)}
+        below = [f for f in package_folders().values() if f != folder and folder in f.parents]
+        data = {
+            path
+            for path in folder.rglob("*")
+            if path.is_file()
+            and path.suffix not in (".py", ".pyc")
+            and not any(other in path.parents for other in below)
+            and not any((folder / room) in path.parents for room in ROOMS)
+        }
+        assert data == shipped, name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_links_for_static_tools(room: str) -> None:
+    link = ROOT / "src" / "rr_refine" / room
+    assert link.is_symlink()
+    assert link.readlink() == Path("..", "..", room)
+    assert link.resolve() == ROOT / room
+
+
+def test_no_folder_of_the_root_hides_the_package() -> None:
+    assert not (ROOT / "rr_refine").exists()
+
+
+def test_entry_points() -> None:
+    groups = {
+        "console_scripts": PROJECT["project"]["scripts"],
+        **PROJECT["project"]["entry-points"],
+    }
+    for group, entries in groups.items():
+        for name, target in entries.items():
+            module, _, attribute = target.partition(":")
+            path = module.replace("rr_refine.", "", 1).replace(".", "/")
+            assert any((ROOT / f"{path}{end}").exists() for end in (".py", "/__init__.py")), target
+            (installed,) = entry_points(group=group, name=name)
+            assert installed.value == target
+            assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_the_facade_is_what_it_says() -> None:
+    for name in rr_refine.__all__:
+        assert getattr(rr_refine, name) is not None
+    assert dir(rr_refine) == sorted(rr_refine.__all__)
+    public = {n for n in vars(rr_refine) if not n.startswith("_")}
+    shadows = {path.stem for path in (ROOT / "src" / "rr_refine").iterdir()}
+    helpers = {"annotations", "import_module", "TYPE_CHECKING"}
+    assert public - shadows - helpers <= set(rr_refine.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = rr_refine.no_such_name
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_every_module_says_what_it_is(module: Path) -> None:
+    tree = parse(module)
+    docstring = ast.get_docstring(tree)
+    assert docstring
+    assert len(docstring) > 10, "a docstring that says nothing"
+    assert len((ROOT / module).read_text().splitlines()) <= 400
+    defined = [n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.Assign)]
+    if defined or module.name != "__init__.py":
+        exported = [n for n in tree.body if isinstance(n, ast.Assign) and _names(n) == ["__all__"]]
+        assert len(exported) == 1
+        names = ast.literal_eval(exported[0].value)
+        assert len(set(names)) == len(names)
+
+
+def _names(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Names of imported modules, wherever they stand: for type checkers and late ones too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MAY_IMPORT = {
+    "": {""},
+    "generators": {"", "generators"},
+    "reward": {"", "reward"},
+    "agent": {"", "generators", "reward", "agent"},
+    "cli": {"", "generators", "reward", "agent", "cli"},
+}
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_imports_go_one_way(module: Path) -> None:
+    if module == Path("src/rr_refine/__init__.py"):
+        return  # the facade gives names of all rooms, when they are asked for
+    room = module.parts[0] if module.parts[0] in ROOMS else ""
+    ours = [name for name in imports(parse(module)) if name.split(".")[0] == "rr_refine"]
+    assert [name for name in ours if room_of(name) not in MAY_IMPORT[room]] == []
+
+
+# A server's process inherits our environment, with something added.
+MAY_READ_THE_ENVIRONMENT = {Path("reward/serve.py"), Path("reward/vllm_command.py")}
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.parts[0] != "cli"], ids=str)
+def test_only_the_command_line_prints_and_reads_the_environment(module: Path) -> None:
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "input", "breakpoint")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            name = f"{node.value.id}.{node.attr}"
+            assert name not in ("os.getenv", "os.putenv", "logging.basicConfig", "sys.argv")
+            assert name not in ("sys.stdout", "sys.stderr", "sys.stdin")
+            assert name != "os.environ" or module in MAY_READ_THE_ENVIRONMENT
