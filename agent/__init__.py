@@ -1,1 +1,1 @@
-"""."""
+"""The loop: state, nodes, acceptance, stopping, rewriting, budgets, and the record of a run."""

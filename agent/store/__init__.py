@@ -1,1 +1,1 @@
-"""."""
+"""The run folder, and the files in it."""

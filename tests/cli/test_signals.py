@@ -87,7 +87,8 @@ def test_ctrl_c_with_json(commands: Commands) -> None:
         ended = interrupt(going)
     require_calm(ended)
     events = [read_event(line) for line in ended.stdout.splitlines()]
-    assert [e.type for e in events][-1] == "round-started"
+    # What was told last may still have been on its way when the signal came.
+    assert [e.type for e in events][-1] in ("rewritten", "round-started")
 
 
 def test_sigterm_ends_after_the_step(commands: Commands) -> None:
