@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import as_critic, as_generator, as_rewriter, make_job
+from rr_refine.cli.settings import ENVIRONMENT_PREFIX, is_secret
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import create
 
@@ -103,4 +104,10 @@ def _create(settings: Settings, room: Room, section: str) -> object:
     here = str(Path.cwd())
     if ":" in name and here not in sys.path:
         sys.path.insert(0, here)  # your own module beside your prompt, as with `python -m`
-    return create(room, name, settings.section(section))
+    options = settings.section(section)
+    if settings.sources[f"{section}.use"] == "default":
+        # An exported key is meant for the component that will be named, not for the stand-in.
+        for key in [key for key in options if is_secret(key)]:
+            if settings.sources[f"{section}.{key}"].startswith(ENVIRONMENT_PREFIX):
+                del options[key]
+    return create(room, name, options)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_COMMANDS = ("resume", "replay", "serve", "doctor", "critic", "config")
 _SETTINGS = Group("Settings", sort_key=1)
 
 
@@ -97,6 +98,7 @@ def refine(
     """
     from rr_refine.cli.refine import refine_command
     from rr_refine.cli.settings import split_assignment
+    from rr_refine.plugins import did_you_mean
 
     flags: dict[str, JsonValue] = {}
     if model is not None:
@@ -117,6 +119,8 @@ def refine(
     flags |= {key: value for key, value in given.items() if value is not None}
 
     def command() -> int:
+        if prompt is not None and (hint := did_you_mean(prompt, list(_COMMANDS))):
+            print(f"note: {plain(prompt)!r} is taken as a prompt{hint}", file=sys.stderr)
         assigned = dict(split_assignment(text) for text in set_ or ())
         return refine_command(
             prompt, image, config, {**flags, **assigned}, dry_run=dry_run, as_json=json, auto=auto

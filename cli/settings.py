@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULTS",
+    "ENVIRONMENT_PREFIX",
     "PROJECT_FILE",
     "Settings",
     "is_secret",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 PROJECT_FILE: Final = "rr-refine.toml"
-_PREFIX: Final = "RR_REFINE_"
+ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
 
 DEFAULTS: Final[dict[str, JsonValue]] = {
     "preset": "refine",
@@ -60,8 +61,8 @@ class Settings:
     def lay(self, layer: Mapping[str, JsonValue], source: str) -> None:
         """Lay a layer over what is there.
 
-        A layer that names another component drops the options of the one below: they were not
-        meant for it.
+        A layer that names another component drops the options of the one named below: they were
+        not meant for it. Options for which no component was named yet wait for one that is.
 
         Raises:
             ConfigError: an unknown key.
@@ -69,10 +70,11 @@ class Settings:
         for key in layer:
             _require_known(key, source)
         for section in ("generator", "critic"):
-            use = layer.get(f"{section}.use")
-            if use is not None and use != self.values[f"{section}.use"]:
-                for key in [k for k in self.values if k.startswith(f"{section}.")]:
-                    del self.values[key], self.sources[key]
+            name = f"{section}.use"
+            if self.sources[name] == "default" or layer.get(name) in (None, self.values[name]):
+                continue
+            for key in [k for k in self.values if k.startswith(f"{section}.")]:
+                del self.values[key], self.sources[key]
         for key, value in layer.items():
             self.values[key] = value
             self.sources[key] = source
@@ -183,8 +185,8 @@ def _value(text: str) -> JsonValue:
 def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, JsonValue, str]]:
     # `…__USE` first: it drops the options of another component.
     for name in sorted(environment, key=lambda n: (not n.endswith("__USE"), n)):
-        if name.startswith(_PREFIX):
-            key = name.removeprefix(_PREFIX).lower().replace("__", ".")
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
             yield key, _value(environment[name]), name
 
 

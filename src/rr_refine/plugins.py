@@ -46,7 +46,7 @@ def create(room: Room, name: str, options: Mapping[str, JsonValue]) -> object:
     factory = _factory(room, name)
     try:
         inspect.signature(factory).bind(**options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: written in C, without a signature
         raise ConfigError(f"{room[:-1]} {name!r} does not take these options: {error}") from error
     return factory(**options)
 

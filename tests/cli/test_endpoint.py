@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from rr_refine.terms import Dimension
     from tests.commands import Commands
 
 KEY = "sk-4242-do-not-tell"
-POOR = {"text_faithfulness": "2.0", "physical_quality": "2.0", "text_rendering": "N/A"}
+POOR: dict[Dimension, str] = {
+    "text_faithfulness": "2.0",
+    "physical_quality": "2.0",
+    "text_rendering": "N/A",
+}
 
 
 class Server(ThreadingHTTPServer):
@@ -81,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as running:
-        thread = Thread(target=running.serve_forever)
+        thread = Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
         running.shutdown()

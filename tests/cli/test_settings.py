@@ -83,6 +83,16 @@ def test_another_component_drops_the_options_of_the_first(commands: Commands) ->
     }
 
 
+def test_options_wait_for_the_component_that_is_named(commands: Commands) -> None:
+    """A key in the environment, and the critic's address on the command line."""
+    commands.environment["RR_REFINE_CRITIC__API_KEY"] = SECRET
+    (commands.folder / "rr-refine.toml").write_text("[critic]\nsamples = 4\n")
+    flags = ("--critic-url", "http://localhost:1/v1", "--set=critic.model=m")
+    table = shown(commands.run("a cat", "--dry-run", *flags))
+    assert table["critic.samples"] == ("4", "rr-refine.toml")
+    assert table["critic.api_key"] == ('"***"', "RR_REFINE_CRITIC__API_KEY")
+
+
 def test_presets_show_what_they_make_of_the_rest(commands: Commands) -> None:
     table = shown(commands.run("a cat", "--dry-run", "--preset", "paper"))
     assert table["preset"] == ('"paper"', "command line")
@@ -182,3 +192,9 @@ def test_a_wrong_key_is_not_shown(commands: Commands) -> None:
         assert ended.code == 2
         assert "api_key" in ended.stderr
         assert SECRET not in ended.stderr
+
+
+def test_an_exported_key_does_not_disturb_the_stand_in(commands: Commands) -> None:
+    commands.environment["RR_REFINE_CRITIC__API_KEY"] = SECRET
+    ended = commands.run("a cat")
+    assert ended.code == 0, ended.stderr
