@@ -51,14 +51,18 @@ def weigh(
         return _refuse("same", "it is the very picture of the incumbent", incumbent)
     if policy.acceptance == "always":
         return _accept("always", "the newest image is taken as it is", incumbent)
+    means = f"{incumbent.mean:.2f} -> {challenger.mean:.2f}"
+    if policy.acceptance == "highest":
+        if challenger.mean > incumbent.mean + _EPSILON:
+            return _accept("win", f"mean {means}", incumbent)
+        return _refuse("worse", f"mean {means}, not higher", incumbent)
     fallen = _fallen(challenger, incumbent, floor, policy)
     if fallen:
         return _refuse("guard", fallen, incumbent)
     gain = _gain(challenger, incumbent)
     need = policy.margin + _noise_of_gain(challenger, incumbent, policy)
-    means = f"{incumbent.mean:.2f} -> {challenger.mean:.2f}"
     if gain < -_EPSILON:
-        return _refuse("worse", f"mean {means}", incumbent)
+        return _refuse("worse", f"mean {means}, {gain:+.2f} like for like", incumbent)
     if gain > need + _EPSILON:
         return _accept("win", f"mean {means}, more than the {need:.2f} needed", incumbent)
     return _refuse("tie", f"mean {means}, within the {need:.2f} needed", incumbent)

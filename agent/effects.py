@@ -143,7 +143,9 @@ class Effects:
                     source=await self._source(),
                 )
             )
-            self._require_same_critic(assessment)  # before it is written down
+            # Before it is written down:
+            self._require_same_task(assessment)
+            self._require_same_critic(assessment)
             return assessment
 
         return await self._once("critique", key, Assessment, judge, timeout)
@@ -189,9 +191,12 @@ class Effects:
                 "remarks": list[JsonValue](context.remarks),
             }
         )
-        return await self._once(
-            "rewrite", key, Rewrites, lambda: rewriter.rewrite(context), timeout
-        )
+        try:
+            return await self._once(
+                "rewrite", key, Rewrites, lambda: rewriter.rewrite(context), timeout
+            )
+        except ConfigError as error:  # a wrong key, say: no reason to lose the run
+            raise RewriteError(str(error)) from error
 
     async def _once(
         self,
@@ -224,6 +229,13 @@ class Effects:
     async def _load(self, name: str) -> Image.Image:
         # In a thread: decoding a large picture would hold up everything else in the event loop.
         return await asyncio.to_thread(self._folder.load_image, name)
+
+    def _require_same_task(self, assessment: Assessment) -> None:
+        if assessment.task != self._request.task:
+            raise CriticError(
+                f"the critic judged the task {assessment.task!r} where the request is "
+                f"{self._request.task!r}: its dimensions are not those that count"
+            )
 
     def _require_same_critic(self, assessment: Assessment) -> None:
         for _, item in self._folder.journal.items("critique"):

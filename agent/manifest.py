@@ -39,6 +39,7 @@ def config_of(job: Job) -> dict[str, JsonValue]:
         "request": job.request.model_dump(mode="json"),
         "policy": job.policy.model_dump(mode="json"),
         "generator": job.generator.identity.model_dump(mode="json"),
+        "critic": job.critic.identity.model_dump(mode="json"),
         "rewriters": [r.identity.model_dump(mode="json") for r in job.rewriters],
         "settings": job.settings,
     }

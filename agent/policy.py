@@ -1,6 +1,6 @@
 """How a run behaves: rounds, candidates, acceptance, stopping. Presets are policies by name.
 
-The presets share all code; they are the arms of every comparison (see docs/policies.md).
+The presets share all code; they are the arms of every comparison (see docs/loop.md).
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class Policy(Record):
     patience: int | None = Field(default=2, ge=1)
     """Stop after this many rounds in a row without a new incumbent; None never does."""
 
-    acceptance: Literal["better", "always"] = "better"
-    """`better`: a challenger must win; `always`: the newest judged image is taken as it is."""
+    acceptance: Literal["better", "highest", "always"] = "better"
+    """`better`: a challenger must win beyond margin and noise, and no guarded dimension may fall;
+    `highest`: the highest mean is enough; `always`: the newest judged image is taken as it is."""
     margin: float = Field(default=0.1, ge=0.0, le=3.0)
     """By how much (score points, 1 to 4 scale) a challenger's mean must win beyond the noise."""
     noise: float = Field(default=0.1, ge=0.0, le=3.0)
@@ -96,10 +97,7 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
     "best-of-n": {
         "budget": {"rounds": 1},
         "candidates": 4,
-        "margin": 0.0,
-        "noise": 0.0,
-        "guard": (),
-        "pairwise": False,
+        "acceptance": "highest",
     },
     "blind-rewrite": {
         "budget": {"rounds": 1},
@@ -112,22 +110,20 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
         "candidates": 4,
         "rewrite_first": True,
         "rewriters": ("rules",),
-        "margin": 0.0,
-        "noise": 0.0,
-        "guard": (),
-        "pairwise": False,
+        "acceptance": "highest",
     },
 }
 
 # Changing these would make a preset another method under the same name.
 _SHAPE: Final = frozenset({"budget.rounds", "rewrite_first", "acceptance", "patience", "seeds"})
+_WEIGHING: Final = frozenset({"margin", "noise", "guard", "pairwise"})  # only `better` looks at it
 _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "refine": frozenset(),
-    "paper": _SHAPE | {"candidates", "rewriters"},
-    "one-shot": _SHAPE | {"candidates"},
-    "best-of-n": _SHAPE,
-    "blind-rewrite": _SHAPE | {"candidates"},
-    "blind-rewrite-best-of-n": _SHAPE,
+    "paper": _SHAPE | _WEIGHING | {"candidates", "rewriters", "target"},
+    "one-shot": _SHAPE | _WEIGHING | {"candidates"},
+    "best-of-n": _SHAPE | _WEIGHING,
+    "blind-rewrite": _SHAPE | _WEIGHING | {"candidates"},
+    "blind-rewrite-best-of-n": _SHAPE | _WEIGHING,
 }
 
 

@@ -14,6 +14,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotation
 
 from rr_refine.agent.refine import DEFAULT_CRITIC, DEFAULT_GENERATOR, refine
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import Room, available
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -75,8 +77,8 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
         image=state.get("image"),
         policy=state.get("preset", "refine"),
         seed=state.get("seed", 0),
-        generator=state.get("generator", DEFAULT_GENERATOR),
-        critic=state.get("critic", DEFAULT_CRITIC),
+        generator=_installed("generators", state.get("generator", DEFAULT_GENERATOR)),
+        critic=_installed("critics", state.get("critic", DEFAULT_CRITIC)),
         out=state.get("out", "runs"),
         on_event=tell,
     )
@@ -87,3 +89,10 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
         "best_prompt": None if run.best is None else run.best.prompt,
         "stop": None if stop is None else f"{stop.rule}: {stop.reason}",
     }
+
+
+def _installed(room: Room, name: str) -> str:
+    """The name of an installed component: a client of a server must not import what it likes."""
+    if name not in available(room):
+        raise ConfigError(f"{name!r} is none of the {room}: {', '.join(available(room))}")
+    return name

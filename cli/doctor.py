@@ -78,7 +78,8 @@ def _packages(names: tuple[str, ...], *, needed: bool) -> Iterator[Finding]:
         try:
             yield Finding("ok", name, version(name))
         except PackageNotFoundError:
-            how = "not installed: pip install 'rr-refine[local]'"
+            extra = "[local]" if name in _LOCAL else ""
+            how = f"not installed: pip install 'rr-refine{extra}'"
             yield Finding("no" if needed else "--", name, how)
 
 
@@ -90,6 +91,8 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         return Finding("ok", "device", ", ".join(names))
+    if torch.accelerator.is_available():
+        return Finding("ok", "device", str(torch.accelerator.current_accelerator()))
     return Finding("--", "device", f"no GPU; CPU with {os.cpu_count()} cores")
 
 

@@ -87,6 +87,7 @@ def make_rewriters(settings: Settings, policy: Policy) -> tuple[Rewriter, ...]:
     made: list[Rewriter] = []
     used: set[str] = set()
     for name in policy.rewriters:
+        _find_modules_here(name)
         mine = {k.partition(".")[2]: v for k, v in options.items() if k.startswith(f"{name}.")}
         used |= {f"{name}.{key}" for key in mine}
         made.append(as_rewriter(create("rewriters", name, mine)))
@@ -101,9 +102,7 @@ def make_rewriters(settings: Settings, policy: Policy) -> tuple[Rewriter, ...]:
 
 def _create(settings: Settings, room: Room, section: str) -> object:
     name = settings.text(f"{section}.use")
-    here = str(Path.cwd())
-    if ":" in name and here not in sys.path:
-        sys.path.insert(0, here)  # your own module beside your prompt, as with `python -m`
+    _find_modules_here(name)
     options = settings.section(section)
     if settings.sources[f"{section}.use"] == "default":
         # An exported key is meant for the component that will be named, not for the stand-in.
@@ -111,3 +110,10 @@ def _create(settings: Settings, room: Room, section: str) -> object:
             if settings.sources[f"{section}.{key}"].startswith(ENVIRONMENT_PREFIX):
                 del options[key]
     return create(room, name, options)
+
+
+def _find_modules_here(name: str) -> None:
+    """Your own module beside your prompt can be named, as with `python -m`."""
+    here = str(Path.cwd())
+    if ":" in name and here not in sys.path:
+        sys.path.insert(0, here)

@@ -94,7 +94,7 @@ def refine(
         set_: Any other setting, as key=value. May be given more than once.
         dry_run: Show every setting and where it comes from, check them, and do nothing.
         json: Events as NDJSON on stdout.
-        auto: Never pause for review.
+        auto: Never pause for review; so far nothing here does.
     """
     from rr_refine.cli.refine import refine_command
     from rr_refine.cli.settings import split_assignment

@@ -17,7 +17,7 @@ from rr_refine.agent.session import run_job
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.lines import lines_of
 from rr_refine.component import connected
-from rr_refine.errors import StoreError
+from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,12 @@ def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> in
     opened: list[Path] = []
     try:
         asyncio.run(_work(job, open_folder, opened, as_json))
-    except (KeyboardInterrupt, StoreError):
-        if opened and (opened[0] / "config.json").exists():
-            _leave(opened[0], as_json)
+    except (KeyboardInterrupt, RefineError) as error:
+        if not (opened and (opened[0] / "config.json").exists()):
+            raise
+        _leave(opened[0], as_json)
+        if isinstance(error, ConfigError) and (opened[0] / "result.png").exists():
+            raise RefineError(str(error)) from error  # something ran, so it is no usage error
         raise
     return _leave(opened[0], as_json)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from rr_refine import refine
+from rr_refine import CriticError, refine
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.critique import Critique
@@ -21,6 +21,8 @@ class BrightnessCritic:
     identity = Identity(kind="example", name="brightness")
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
+        if request.task != "t2i":
+            raise CriticError("the brightness critic cannot judge edits")
         pixels = request.image.convert("L").resize((16, 16)).tobytes()
         light = fmean(pixels) / 255
         scores: dict[Dimension, float | None] = {

@@ -6,7 +6,7 @@ import asyncio
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.budget import Spend, exhausted
 from rr_refine.agent.events import CriticFailed, Judged
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
 from rr_refine.agent.nodes.desk import Desk
@@ -33,20 +33,23 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     policy, history = state["policy"], history_of(state)
     incumbent = history.incumbent
     works: list[Done[Assessment]] = []
-    failed_calls = 0
-    calls_left = left(policy.budget.critic_calls, state["spend"].critic_calls)
+    spent = state["spend"]
 
     async def judge(candidate: Candidate) -> Candidate:
-        nonlocal failed_calls
+        nonlocal spent
         assert candidate.image is not None
+        if over := exhausted(limits, spent):
+            failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
+            return _failed(desk, candidate, failure)
         try:
             work = await desk.effects.assess(
                 candidate.image, timeout=desk.timeout(policy.critique_timeout)
             )
         except CriticError as error:
-            failed_calls += 1
+            spent += Spend(critic_calls=1)
             return _failed(desk, candidate, desk.failure("critique", error))
         works.append(work)
+        spent += Spend.of_critic(work.value.usage)
         desk.emit(_judged(candidate, incumbent, work))
         return candidate.model_copy(
             update={
@@ -56,22 +59,16 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             }
         )
 
-    async def judge_if_allowed(position: int, candidate: Candidate) -> Candidate:
-        if position < calls_left:
-            return await judge(candidate)
-        message = "no critic call was left to judge it"
-        failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=message)
-        return _failed(desk, candidate, failure)
-
     images = [c for c in history.rounds[-1] if c.image is not None]
-    judged = await asyncio.gather(*(judge_if_allowed(i, c) for i, c in enumerate(images)))
+    limits = policy.budget.model_copy(update={"images": None, "seconds": None})
+    if limits.critic_calls is None and limits.tokens is None:
+        judged = await asyncio.gather(*map(judge, images))
+    else:  # one after the other, so that each knows what the one before has cost
+        judged = [await judge(candidate) for candidate in images]
     by_id = {c.id: c for c in judged}
-    spend = state["spend"] + desk.spend(works) + Spend(critic_calls=failed_calls)
-    for work in works:
-        spend += Spend.of_critic(work.value.usage)
     return {
         "candidates": tuple(by_id.get(c.id, c) for c in state["candidates"]),
-        "spend": spend,
+        "spend": spent + desk.spend(works),
     }
 
 

@@ -83,6 +83,10 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             for index in range(count)
         )
     )
+    if state["incumbent"] is None and works:
+        # Whatever happens to the critic from here on, there is a result.
+        first = next(c.image for c in rendered if c.image is not None)
+        await asyncio.to_thread(desk.context.folder.publish, first)
     spend = state["spend"] + desk.spend(works) + Spend(images=len(works))
     return {"candidates": (*before, *rendered), "proposal": None, "spend": spend}
 

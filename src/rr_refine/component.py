@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,14 +23,11 @@ async def connected(components: Iterable[object]) -> AsyncIterator[None]:
     Raises:
         RefineError: a component cannot be reached.
     """
-    parts = tuple(components)
-    try:
-        for part in parts:
+    async with AsyncExitStack() as stack:
+        for part in components:
+            stack.push_async_callback(_call, part, "aclose")
             await _call(part, "connect")
         yield
-    finally:
-        for part in parts:
-            await _call(part, "aclose")
 
 
 def has_methods(component: object, *names: str) -> bool:
@@ -42,5 +39,5 @@ def has_methods(component: object, *names: str) -> bool:
 
 async def _call(component: object, name: str) -> None:
     method = getattr(component, name, None)
-    if inspect.iscoroutinefunction(method):
-        await method()
+    if callable(method) and inspect.isawaitable(result := method()):
+        await result

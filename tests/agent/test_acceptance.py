@@ -404,3 +404,12 @@ def test_standard_errors_count_the_samples_that_scored() -> None:
 
 def test_one_sample_has_no_standard_error() -> None:
     assert standard_errors(assessment(critique(t2i(2.0, 3.0)))) == {}
+
+
+def test_highest_takes_the_higher_mean_and_no_more() -> None:
+    """Like for like the challenger is worse; its mean is higher, and that is what counts."""
+    first = candidate("r0c0", t2i(3.4, 3.4, 1.0))
+    second = candidate("r0c1", t2i(3.3, 3.4))
+    assert weigh(second, first, {}, preset("best-of-n")).accepted
+    assert not weigh(first, second, {}, preset("best-of-n")).accepted
+    assert not weigh(second, first, {}, preset("refine")).accepted

@@ -6,8 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
+from rr_refine.agent.refine import make_job
+from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewrites
 from rr_refine.agent.run import load_run
+from rr_refine.agent.session import run_job
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import (
     BlankImageError,
     ConfigError,
@@ -19,14 +24,15 @@ from rr_refine.errors import (
     GeneratorUnavailable,
     OutOfMemoryError,
 )
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
+from rr_refine.terms import Identity
 from tests.agent.records import items, only_run
-from tests.agent.whole import UnreliableCritic, UnreliableGenerator, generator, policy, run
+from tests.agent.whole import PROMPT, UnreliableCritic, UnreliableGenerator, generator, policy, run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from PIL.Image import Image
 
     from rr_refine.agent.run import Run
     from rr_refine.errors import RefineError
@@ -127,9 +133,12 @@ async def test_one_unjudged_picture_of_two_is_only_refused(tmp_path: Path) -> No
 async def test_scores_of_two_critics_never_mix(tmp_path: Path) -> None:
     dying = UnreliableCritic([None, CriticUnavailable("gone")])
     await run(tmp_path, critic=dying)
-    with pytest.raises(ConfigError, match="scores of two critics cannot be compared"):
-        await run(tmp_path, critic=UnreliableCritic(seed=2))
     folder = only_run(tmp_path)
+    other = await run(tmp_path, critic=UnreliableCritic(seed=2))
+    assert other.path != folder  # another critic is another run
+    job = make_job(PROMPT, generator=generator(), critic=UnreliableCritic(seed=2), policy=policy())
+    with RunFolder(folder) as taken, pytest.raises(ConfigError, match="another critic"):
+        await anext(run_job(taken, job))
     assert load_run(folder).status == "failed"
     back = await run(tmp_path, critic=UnreliableCritic())
     assert back.path == folder
@@ -211,7 +220,9 @@ async def test_all_fail_in_round_2_leaves_the_best_so_far(tmp_path: Path) -> Non
 
 async def test_cancelling_keeps_the_best_so_far(tmp_path: Path) -> None:
     class Hanging(UnreliableGenerator):
-        async def generate(self, request: RenderRequest, *, on_step: OnStep | None = None) -> Image:
+        async def generate(
+            self, request: RenderRequest, *, on_step: OnStep | None = None
+        ) -> Image.Image:
             picture = await super().generate(request, on_step=on_step)
             if len(self.requests) == 2:
                 hangs.set()
@@ -231,3 +242,47 @@ async def test_cancelling_keeps_the_best_so_far(tmp_path: Path) -> None:
     finished = await run(tmp_path)
     assert finished.path == left.path
     assert finished.status == "done"
+
+
+class TextToImageCritic(UnreliableCritic):
+    """Judges everything as if there were no source picture."""
+
+    async def critique(self, request: CritiqueRequest) -> Assessment:
+        return await super().critique(CritiqueRequest(request.prompt, request.image))
+
+
+async def test_an_edit_must_be_judged_as_an_edit(tmp_path: Path) -> None:
+    done = await run(tmp_path, critic=TextToImageCritic(), image=Image.new("RGB", (64, 64), "red"))
+    assert done.outcome is not None
+    assert done.outcome.stop.rule == "critic-failed"
+    assert "judged the task 't2i'" in done.outcome.stop.reason
+    assert all(c.scores is None for c in done.candidates)
+
+
+async def test_there_is_a_result_before_the_first_judgement(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the key is wrong"):
+        await run(tmp_path, critic=UnreliableCritic([ConfigError("the key is wrong")]))
+    left = load_run(only_run(tmp_path))
+    assert left.result_path is not None
+    assert left.status == "failed"
+
+
+class MisconfiguredRewriter:
+    identity = Identity(kind="misconfigured", name="misconfigured")
+
+    async def rewrite(self, context: RewriteContext) -> Rewrites:
+        raise ConfigError("401: check the key")
+
+
+async def test_a_rewriter_whose_key_is_wrong_is_passed_over(tmp_path: Path) -> None:
+    done = await run(tmp_path, rewriters=[MisconfiguredRewriter(), "rules"])
+    assert [c.origin for c in done.candidates] == ["request", "rules"]
+
+
+async def test_samples_are_counted_before_the_next_judgement(tmp_path: Path) -> None:
+    critic = FakeCritic(FakeCriticOptions(samples=4))
+    chosen = policy(rounds=1, candidates=4, budget={"critic_calls": 4})
+    done = await run(tmp_path, critic=critic, policy=chosen)
+    assert done.outcome is not None
+    assert done.outcome.spend.critic_calls == 4
+    assert [c.scores is not None for c in done.candidates] == [True, False, False, False]

@@ -111,10 +111,10 @@ def test_every_preset_has_a_name_and_says_it() -> None:
 
 
 def test_changes_are_laid_over_the_preset() -> None:
-    policy = preset("best-of-n", candidates=8, margin=0.2, budget={"images": 6})
-    assert (policy.candidates, policy.margin) == (8, 0.2)
+    policy = preset("best-of-n", candidates=8, target=3.5, budget={"images": 6})
+    assert (policy.candidates, policy.target) == (8, 3.5)
     assert policy.budget == Budget(rounds=1, images=6)
-    assert policy.noise == 0.0
+    assert policy.acceptance == "highest"
 
 
 def test_a_budget_may_be_given_as_one() -> None:
@@ -141,6 +141,9 @@ FIXED: list[tuple[str, dict[str, JsonValue]]] = [
     ("one-shot", {"patience": 1}),
     ("best-of-n", {"budget": {"rounds": 2}}),
     ("best-of-n", {"acceptance": "always"}),
+    ("best-of-n", {"margin": 2.0}),  # not looked at
+    ("paper", {"target": None}),
+    ("paper", {"guard": []}),
     ("best-of-n", {"rewrite_first": True}),
     ("blind-rewrite", {"rewrite_first": False}),
     ("blind-rewrite", {"candidates": 2}),

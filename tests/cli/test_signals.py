@@ -202,3 +202,12 @@ def test_in_a_real_shell(tmp_path: Path) -> None:
     assert len(ended.stdout.splitlines()) == 1
     assert ended.stderr.startswith("note: ")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_in_the_first_judgement_leaves_the_first_image(commands: Commands) -> None:
+    slow = ("--set", "critic.seconds=30")
+    with commands.start(*REQUEST, *slow) as going:
+        wait_for(lambda: list(commands.folder.glob("runs/*/result.png")))
+        ended = interrupt(going)
+    require_calm(ended)
+    assert ended.stdout.splitlines()[0].endswith("result.png")

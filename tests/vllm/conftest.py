@@ -13,12 +13,12 @@ ROOT = HERE.parents[1]
 @pytest.fixture(scope="session")
 def vllm_python() -> str:
     """The Python of the environment that `.ci/vllm` makes, or of the one that was named."""
-    named = os.environ.get("RR_REFINE_VLLM_PYTHON")
+    named = os.environ.get("VLLM_TEST_PYTHON")
     python = Path(named) if named else ROOT / ".venv-vllm" / "bin" / "python"
     if not python.exists():
         pytest.skip(
             f"no vLLM at {python}: make an environment with `.ci/vllm`, "
-            "or name a Python that has one in RR_REFINE_VLLM_PYTHON"
+            "or name a Python that has one in VLLM_TEST_PYTHON"
         )
     return str(python)
 
