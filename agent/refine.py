@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.session import Reviewer
     from rr_refine.generators.generator import Generator
+    from rr_refine.plugins import Room
     from rr_refine.reward.critic import Critic
 
 __all__ = [
@@ -206,10 +207,7 @@ def as_generator(given: object) -> Generator:
     Raises:
         ConfigError: it is none.
     """
-    made = create("generators", given, {}) if isinstance(given, str) else given
-    if not has_methods(made, "generate"):
-        raise ConfigError(f"{given!r} is no generator: see the protocol rr_refine.Generator")
-    return cast("Generator", made)
+    return cast("Generator", _component("generators", given, "generate", "Generator"))
 
 
 def as_critic(given: object) -> Critic:
@@ -218,10 +216,7 @@ def as_critic(given: object) -> Critic:
     Raises:
         ConfigError: it is none.
     """
-    made = create("critics", given, {}) if isinstance(given, str) else given
-    if not has_methods(made, "critique"):
-        raise ConfigError(f"{given!r} is no critic: see the protocol rr_refine.Critic")
-    return cast("Critic", made)
+    return cast("Critic", _component("critics", given, "critique", "Critic"))
 
 
 def as_rewriter(given: object) -> Rewriter:
@@ -230,7 +225,13 @@ def as_rewriter(given: object) -> Rewriter:
     Raises:
         ConfigError: it is none.
     """
-    made = create("rewriters", given, {}) if isinstance(given, str) else given
-    if not has_methods(made, "rewrite"):
-        raise ConfigError(f"{given!r} is no rewriter: see the protocol rr_refine.Rewriter")
-    return cast("Rewriter", made)
+    return cast("Rewriter", _component("rewriters", given, "rewrite", "Rewriter"))
+
+
+def _component(room: Room, given: object, method: str, protocol: str) -> object:
+    made = create(room, given, {}) if isinstance(given, str) else given
+    if not has_methods(made, method):
+        raise ConfigError(
+            f"{given!r} is no {protocol.lower()}: see the protocol rr_refine.{protocol}"
+        )
+    return made

@@ -32,8 +32,9 @@ __all__ = ["tell_end", "work"]
 def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> int:
     """Run the job in its folder; gives the exit code.
 
-    Ctrl-C ends it at once, SIGTERM after the step in progress. Either way the best image so far
-    is the result, and the run can be resumed.
+    Ctrl-C ends it at once, or where a model of this process is at work after its step; SIGTERM
+    ends it after the node in progress. Either way the best image so far is the result, and the run
+    can be resumed.
 
     Args:
         open_folder: called once the components are connected.
