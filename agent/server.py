@@ -8,6 +8,7 @@ the stream mode `custom`, and the same input goes on with an unfinished run.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Required, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -66,10 +67,11 @@ def graph() -> CompiledStateGraph[ServerState, None, ServerInput, ServerOutput]:
 
 
 async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), copy_context()
 
     def tell(event: Event) -> None:
-        loop.call_soon_threadsafe(runtime.stream_writer, event.model_dump(mode="json"))
+        told = event.model_dump(mode="json")
+        loop.call_soon_threadsafe(runtime.stream_writer, told, context=context)
 
     run = await asyncio.to_thread(
         refine,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Literal
 
 from rr_refine.agent.budget import Spend, left
@@ -62,13 +63,15 @@ class Desk:
     def on_step(self, candidate: str) -> OnStep:
         """A step callback for a render that may call it from any thread."""
         loop, here = asyncio.get_running_loop(), threading.current_thread()
+        # LangGraph's writer finds its node in the context, which other threads and tasks lack.
+        context = copy_context()
 
         def tell(step: int, steps: int) -> None:
             event = StepDone(candidate=candidate, step=step, steps=steps)
             if threading.current_thread() is here:
-                self._write(event)
+                context.copy().run(self._write, event)
             else:
-                loop.call_soon_threadsafe(self._write, event)
+                loop.call_soon_threadsafe(self._write, event, context=context)
 
         return tell
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +94,31 @@ async def test_events_are_streamed_as_they_are_recorded(tmp_path: Path) -> None:
         *("decided", "decided", "run-finished"),
     ]
     assert [e.time for e in done.events()] == sorted(e.time for e in done.events())
+
+
+class Elsewhere(UnreliableGenerator):
+    """Tells its steps from a thread, and from a task of its own, as batching generators do."""
+
+    async def generate(self, request: RenderRequest, *, on_step: OnStep | None = None) -> Image:
+        assert on_step is not None
+        thread = threading.Thread(target=on_step, args=(1, 2))
+        thread.start()
+        thread.join()
+        told = asyncio.Event()
+
+        def tell() -> None:
+            on_step(2, 2)
+            told.set()
+
+        asyncio.get_running_loop().call_soon(tell, context=Context())
+        await told.wait()
+        return await super().generate(request)
+
+
+async def test_steps_may_be_told_from_anywhere(tmp_path: Path) -> None:
+    streamed: list[Event] = []
+    await run(tmp_path, on_event=streamed.append, generator=Elsewhere(), policy="one-shot")
+    assert [e.step for e in streamed if isinstance(e, StepDone)] == [1, 2]
 
 
 async def test_what_the_picture_says_of_itself(tmp_path: Path) -> None:
