@@ -15,9 +15,9 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.request import Request
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.lines import read_lines
 from rr_refine.agent.store.rounds import read_rounds
 from rr_refine.errors import StoreError
+from rr_refine.lines import read_lines
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 

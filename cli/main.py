@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_COMMANDS = ("resume", "replay", "serve", "doctor", "critic", "config")
+_COMMANDS = ("resume", "replay", "serve", "doctor", "bench", "critic", "parrot", "train", "config")
 _SETTINGS = Group("Settings", sort_key=1)
 
 
@@ -39,6 +39,13 @@ app.command("rr_refine.cli.resume:resume", name="resume", help="Go on with an un
 app.command("rr_refine.cli.replay:replay", name="replay", help="Judge a recorded run anew.")
 app.command("rr_refine.cli.serve:serve", name="serve", help="Serve a critic with vLLM.")
 app.command("rr_refine.cli.doctor:doctor", name="doctor", help="What is installed and reachable.")
+bench = App(name="bench", help="Measure how much refining helps.")
+bench.command(
+    "rr_refine.cli.bench:sketch",
+    name="sketch",
+    help="Arms on held-out sketch requests, graded by an oracle.",
+)
+app.command(bench)
 critic = App(name="critic", help="Critic tools.")
 critic.command(
     "rr_refine.cli.critic:import_template",
@@ -46,6 +53,15 @@ critic.command(
     help="Take the exact official messages out of a README or model card.",
 )
 app.command(critic)
+parrot = App(name="parrot", help="Training data for a critic, from preferences.")
+parrot.command("rr_refine.cli.parrot:ingest", name="ingest", help="Add a data set's pairs.")
+parrot.command("rr_refine.cli.parrot:run", name="run", help="Ask a teacher, filter, export.")
+parrot.command("rr_refine.cli.parrot:export", name="export", help="Write training rows anew.")
+parrot.command("rr_refine.cli.parrot_sft:sft", name="sft", help="Fine-tune a student.")
+app.command(parrot)
+train = App(name="train", help="Train the models in the box.")
+train.command("rr_refine.cli.train:sketch", name="sketch", help="The sketch models.")
+app.command(train)
 config = App(name="config", help="Settings.")
 config.command("rr_refine.cli.config:show", name="show", help="Each setting and its source.")
 app.command(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.settings import Settings, read_settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["refine_command"]
+__all__ = ["refine_command", "say_models"]
 
 
 def refine_command(
@@ -45,7 +45,7 @@ def refine_command(
     if dry_run:
         print("\n".join(settings_table(settings)))
         return DONE
-    _say_fakes(settings)
+    say_models(settings, words)
 
     from rr_refine.cli.work import work
 
@@ -63,13 +63,32 @@ def _prompt_from_pipe() -> str:
         raise ConfigError(f"standard input holds bytes that are no text: is it {known}?") from None
 
 
-def _say_fakes(settings: Settings) -> None:
-    """A stand-in must never pass for a model."""
-    fakes = [part for part in ("generator", "critic") if settings.values[f"{part}.use"] == "fake"]
+def say_models(settings: Settings, prompt: str) -> None:
+    """Say which small or fake models are in use, and where a prompt is outside of their world."""
+    used = {part: settings.values[f"{part}.use"] for part in ("generator", "critic")}
+    # A stand-in must never pass for a model.
+    fakes = [part for part, name in used.items() if name == "fake"]
     if fakes:
-        print(
-            f"note: the {' and the '.join(fakes)} in use "
+        _note(
+            f"the {' and the '.join(fakes)} in use "
             f"{'are stand-ins' if len(fakes) > 1 else 'is a stand-in'} without a model; for real "
-            "ones give --model and --critic-url (rr-refine doctor tells what is there)",
-            file=sys.stderr,
+            "ones give --model and --critic-url (rr-refine doctor tells what is there)"
         )
+    if "sketch" not in used.values():
+        return
+    from rr_refine.sketch.reading import unknown_words
+
+    sketched = " and ".join(part for part, name in used.items() if name == "sketch")
+    _note(f"{sketched}: the small models in the box, which know coloured shapes and nothing else")
+    if unknown := unknown_words(prompt):
+        shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+        _note(f"they do not know {shown}; for pictures of anything, use real models:\n{_REAL}")
+
+
+_REAL: Final = """\
+  rr-refine serve TIGER-Lab/RationalRewards-8B-T2I        # on a machine with a GPU
+  rr-refine "…" --model black-forest-labs/FLUX.1-dev --critic-url http://localhost:6868/v1"""
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)

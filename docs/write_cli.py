@@ -19,7 +19,11 @@ COMMANDS = (
     ("resume",),
     ("replay",),
     ("serve",),
+    ("bench", "sketch"),
     ("critic", "import-template"),
+    ("parrot", "ingest"),
+    ("parrot", "run"),
+    ("parrot", "export"),
     ("doctor",),
     ("config", "show"),
 )

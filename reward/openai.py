@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from rr_refine.reward.messages import Message
     from rr_refine.terms import Usage
 
-__all__ = ["OpenAICritic", "OpenAICriticOptions", "create"]
+__all__ = ["CRITIC_ERRORS", "OpenAICritic", "OpenAICriticOptions", "create", "to_wire"]
 
-_ERRORS: Final = EndpointErrors(
+CRITIC_ERRORS: Final = EndpointErrors(
     unavailable=CriticUnavailable,
     timeout=CriticTimeout,
     refused=lambda message: CriticRefused(message, message),
@@ -84,7 +84,7 @@ class OpenAICritic(ModelCritic):
         super().__init__(options)
         self._options = options
         self._endpoint = Endpoint(
-            options, section="critic", errors=_ERRORS, http_client=http_client
+            options, section="critic", errors=CRITIC_ERRORS, http_client=http_client
         )
 
     @property
@@ -121,7 +121,7 @@ class OpenAICritic(ModelCritic):
 
     async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
         # Packing pictures takes a while, in which other requests should move on.
-        wire = await asyncio.to_thread(lambda: [_to_wire(message) for message in messages])
+        wire = await asyncio.to_thread(lambda: [to_wire(message) for message in messages])
         answers, usage = await self._complete(wire, samples)
         if missing := samples - len(answers):
             # Some servers take no notice of n: the rest is asked for one by one.
@@ -163,7 +163,7 @@ def _to_answer(choice: Choice) -> Answer:
     )
 
 
-def _to_wire(message: Message) -> ChatCompletionMessageParam:
+def to_wire(message: Message) -> ChatCompletionMessageParam:
     """A message in the API's form; pictures become data addresses."""
     if message.role == "system":
         return {"role": "system", "content": message.text}

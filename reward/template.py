@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUILTIN",
+    "SKETCH",
     "Rubric",
     "RubricName",
     "Slot",
@@ -28,6 +29,7 @@ __all__ = [
     "builtin_template",
     "load_template",
     "save_template",
+    "sketch_template",
 ]
 
 RubricName = Literal["t2i", "edit", "pairwise-t2i", "pairwise-edit"]
@@ -35,6 +37,9 @@ RubricName = Literal["t2i", "edit", "pairwise-t2i", "pairwise-edit"]
 
 BUILTIN: Final = "builtin"
 """The name of the template in our own words that the package carries."""
+
+SKETCH: Final = "sketch"
+"""The name of the short template that the bundled sketch critic was trained on."""
 
 SlotName = Literal["request", "source", "image", "image_a", "image_b"]
 
@@ -112,11 +117,22 @@ class Template(Record):
 @cache
 def builtin_template() -> Template:
     """The rubric in our own words, with the headings that released critics write."""
+    return _read_shipped(BUILTIN, "")
+
+
+@cache
+def sketch_template() -> Template:
+    """The sketch critic's: pictures and request; it knows the rest."""
+    return _read_shipped(SKETCH, f"{SKETCH}-")
+
+
+def _read_shipped(name: str, prefix: str) -> Template:
     folder = files("rr_refine.reward") / "templates"
     return Template(
-        name=BUILTIN,
+        name=name,
         rubrics={
-            name: _read_rubric((folder / f"{name}.md").read_text("utf-8")) for name in _IMAGES
+            rubric: _read_rubric((folder / f"{prefix}{rubric}.md").read_text("utf-8"))
+            for rubric in _IMAGES
         },
     )
 
@@ -124,7 +140,8 @@ def builtin_template() -> Template:
 def _read_rubric(markdown: str) -> Rubric:
     """Read our own file format.
 
-    Two sections, headed by `<!-- system -->` and `<!-- user -->`; in the second, a line that is
+    Two sections, headed by `<!-- system -->` and `<!-- user -->`, of which the first may be empty
+    and is then no message; in the second, a line that is
     `{{slot}}` and nothing else is a slot. A picture takes the line breaks around it, the request
     does not.
     """
@@ -143,7 +160,7 @@ def _read_rubric(markdown: str) -> Rubric:
             text = text.rstrip("\n")
         if text:
             parts.append(Text(text=text))
-    return Rubric(system=system.strip(), user=tuple(parts))
+    return Rubric(system=system.strip() or None, user=tuple(parts))
 
 
 def save_template(template: Template, store: Path) -> Path:
@@ -166,7 +183,8 @@ def load_template(name: str, store: Path | None = None) -> Template:
     """Load a template.
 
     Args:
-        name: `builtin`, the beginning of a digest in the store, or the path of a stored template.
+        name: `builtin`, `sketch`, the beginning of a digest in the store, or the path of a stored
+            template.
         store: the folder that `save_template` wrote to.
 
     Raises:
@@ -174,6 +192,8 @@ def load_template(name: str, store: Path | None = None) -> Template:
     """
     if name == BUILTIN:
         return builtin_template()
+    if name == SKETCH:
+        return sketch_template()
     if re.fullmatch(r"[0-9a-f]{4,64}", name) and store is not None:
         found = sorted(store.glob(f"{name}*.json"))
         if len(found) == 1:
@@ -188,7 +208,7 @@ def load_template(name: str, store: Path | None = None) -> Template:
         return _read_stored(path)
     stored = [p.stem[:12] for p in sorted(store.glob("*.json"))] if store is not None else []
     raise ConfigError(
-        f"there is no template {name!r}; there are {_listed([BUILTIN, *stored])}, "
+        f"there is no template {name!r}; there are {_listed([BUILTIN, SKETCH, *stored])}, "
         "or give the path of a stored one (rr-refine critic import-template FILE makes one)"
     )
 

@@ -28,6 +28,8 @@ refine("a cat", generator=create(width=48, height=32), out="runs")
         ("import rr_refine", HEAVY | FRAMEWORKS | {"PIL", "pydantic", "rich", "asyncio"}),
         ("import rr_refine.generators, rr_refine.reward", HEAVY | FRAMEWORKS | {"PIL"}),
         ("import rr_refine.agent.graph", HEAVY | {"openai", "PIL"}),
+        ("import rr_refine.benchmarks.engine", HEAVY | {"openai", "PIL"}),
+        ("import rr_refine.benchmarks.report", HEAVY | {"openai", "PIL"}),
         ("from rr_refine import *", HEAVY | {"openai", "PIL"}),
         (HELP.format("--help") + "main()", HEAVY | FRAMEWORKS | {"PIL", "pydantic"}),
         (HELP.format("--version") + "main()", HEAVY | FRAMEWORKS | {"PIL", "pydantic"}),

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("agent", "cli", "generators", "reward")
+ROOMS = ("agent", "benchmarks", "cli", "generators", "reward")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
 
 
 def package_folders() -> dict[str, Path]:
     """Every package on disk: dotted name -> folder."""
-    folders = {"rr_refine": ROOT / "src" / "rr_refine"}
+    leaf = ROOT / "src" / "rr_refine"
+    folders = {"rr_refine": leaf}
+    for init in sorted(leaf.glob("*/__init__.py")):
+        if not init.parent.is_symlink():
+            folders[f"rr_refine.{init.parent.name}"] = init.parent
     for room in ROOMS:
         for init in sorted((ROOT / room).rglob("__init__.py")):
             inside = init.parent.relative_to(ROOT)
@@ -34,7 +38,8 @@ def package_folders() -> dict[str, Path]:
 
 def modules() -> list[Path]:
     """Every module of the product, relative to the root; the links are not followed."""
-    own = sorted((ROOT / "src" / "rr_refine").glob("*.py"))
+    leaf = [f for name, f in package_folders().items() if room_of(name) == ""]
+    own = [path for folder in leaf for path in sorted(folder.glob("*.py"))]
     rooms = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
     return [path.relative_to(ROOT) for path in own + rooms]
 
@@ -151,7 +156,8 @@ MAY_IMPORT = {
     "generators": {"", "generators"},
     "reward": {"", "reward"},
     "agent": {"", "generators", "reward", "agent"},
-    "cli": {"", "generators", "reward", "agent", "cli"},
+    "benchmarks": {"", "generators", "reward", "agent", "benchmarks"},
+    "cli": {"", "generators", "reward", "agent", "benchmarks", "cli"},
 }
 
 

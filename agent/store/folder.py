@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Self
 
 from rr_refine.agent.events import write_event
 from rr_refine.agent.store.journal import Journal
-from rr_refine.agent.store.lines import LineFile
 from rr_refine.agent.store.png import encode_png, with_story
 from rr_refine.digest import image_digest
 from rr_refine.errors import StoreError, StoreLockedError
+from rr_refine.lines import LineFile
 
 if TYPE_CHECKING:
     from types import TracebackType

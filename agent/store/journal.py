@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
-from rr_refine.agent.store.lines import LineFile, read_lines
 from rr_refine.errors import StoreError
+from rr_refine.lines import LineFile, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from rr_refine.batching import Batcher
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.generators.diffusers.batching import Batcher
 from rr_refine.generators.diffusers.checkpoint import find_checkpoint, needs_the_hub
 from rr_refine.generators.diffusers.family import family_of
+from rr_refine.generators.diffusers.job import Render
 from rr_refine.generators.diffusers.options import RenderOptions
 from rr_refine.terms import Identity
 
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from PIL import Image
     from pydantic import JsonValue
 
-    from rr_refine.generators.diffusers.batching import BatchRenderer
     from rr_refine.generators.diffusers.checkpoint import Checkpoint
+    from rr_refine.generators.diffusers.job import RenderWorker
     from rr_refine.generators.diffusers.options import DiffusersOptions
     from rr_refine.generators.generator import OnStep, RenderRequest
     from rr_refine.terms import Task
 
 __all__ = ["DiffusersGenerator"]
+
+_THREAD: Final = "rr-refine-diffusers"
 
 
 class DiffusersGenerator:
@@ -48,7 +51,7 @@ class DiffusersGenerator:
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError("the diffusers generator", "local")
         self._source: _Source = _CheckpointSource(options)
-        self._batcher = Batcher(self._source.load)
+        self._batcher = Batcher(self._source.load, _THREAD)
 
     @classmethod
     def from_pipeline(
@@ -78,7 +81,7 @@ class DiffusersGenerator:
         generator._source = _PipelineSource(
             pipeline, name, edit_pipeline, options or RenderOptions(), batch
         )
-        generator._batcher = Batcher(generator._source.load)
+        generator._batcher = Batcher(generator._source.load, _THREAD)
         return generator
 
     @property
@@ -110,7 +113,8 @@ class DiffusersGenerator:
             GeneratorError: the pipeline failed.
             ConfigError: the model cannot be found or loaded, or an option does not fit it.
         """
-        return await self._batcher.submit(request, on_step)
+        render = Render(request, on_step)
+        return await self._batcher.submit(render, render.kind())
 
 
 class _Source(Protocol):
@@ -122,7 +126,7 @@ class _Source(Protocol):
     @property
     def tasks(self) -> frozenset[Task]: ...
 
-    def load(self) -> BatchRenderer: ...
+    def load(self) -> RenderWorker: ...
 
 
 class _CheckpointSource:
@@ -164,7 +168,7 @@ class _CheckpointSource:
     def tasks(self) -> frozenset[Task]:
         return _tasks(self._checkpoint.class_name, self._options.edit_pipeline)
 
-    def load(self) -> BatchRenderer:
+    def load(self) -> RenderWorker:
         from rr_refine.generators.diffusers.loading import load_pipelines
         from rr_refine.generators.diffusers.rendering import PipelineRenderer
 
@@ -204,7 +208,7 @@ class _PipelineSource:
             },
         )
 
-    def load(self) -> BatchRenderer:
+    def load(self) -> RenderWorker:
         return self._renderer
 
 

@@ -14,7 +14,6 @@ from rr_refine.errors import (
     GeneratorError,
     GeneratorRefused,
     OutOfMemoryError,
-    RefineError,
     UnsupportedRequestError,
 )
 from rr_refine.generators.diffusers.arguments import accepted_parameters, plan_call
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rr_refine.generators.diffusers.arguments import Call
-    from rr_refine.generators.diffusers.batching import Job
+    from rr_refine.generators.diffusers.job import Render, RenderJob
     from rr_refine.terms import Task
 
 __all__ = ["PipelineRenderer", "is_out_of_memory"]
@@ -73,33 +72,28 @@ class PipelineRenderer:
         """Loaded the components; a pipeline for edits may borrow them."""
         self._check_options()
 
-    def limit(self, task: Task) -> int:
-        """Most images of `task` in one call; falls when memory runs out."""
-        return self._limits.get(task, 1)
+    def limit(self, work: Render) -> int:
+        """Most renders of its task in one call; falls when memory runs out."""
+        return self._limits.get(work.request.task, 1)
 
-    def render(self, jobs: Sequence[Job]) -> None:
+    def run(self, jobs: Sequence[RenderJob]) -> None:
         """Render jobs of one kind, giving each its image or its error.
 
-        When memory runs out, the batch is halved, and stays so. When a batch fails otherwise, its
-        jobs are rendered one by one, so that one bad prompt fails alone.
+        When memory runs out, the limit of the task is halved, and stays so.
+
+        Raises:
+            GeneratorError: the pipeline failed.
         """
-        task = jobs[0].request.task
-        waiting, together = list(jobs), len(jobs)
-        while waiting := [job for job in waiting if not (job.result.done() or job.abandoned)]:
-            part = waiting[: min(together, self.limit(task))]
-            short_of_memory = False
-            try:
-                self._call(task, part)
-            except RefineError as error:
-                short_of_memory = isinstance(error, OutOfMemoryError)
-                if len(part) == 1:
-                    part[0].result.set_exception(error)
-                elif short_of_memory:
-                    self._limits[task] = len(part) // 2
-                else:
-                    together = 1
-            if short_of_memory:  # only here, where the error has let go of the tensors
-                _free_memory()
+        task = jobs[0].work.request.task
+        try:
+            self._call(task, jobs)
+            return
+        except OutOfMemoryError as error:
+            if len(jobs) == 1:
+                jobs[0].result.set_exception(error)
+            else:
+                self._limits[task] = len(jobs) // 2
+        _free_memory()  # only here, where the error has let go of the tensors
 
     def _check_options(self) -> None:
         """Each option has an effect on at least one of the pipelines, and together they fit."""
@@ -130,7 +124,7 @@ class PipelineRenderer:
             source_size=source_size,
         )
 
-    def _call(self, task: Task, jobs: Sequence[Job]) -> None:
+    def _call(self, task: Task, jobs: Sequence[RenderJob]) -> None:
         """Render `jobs` in one call. Returns without results once nobody waits for any."""
         if task not in self._pipelines:
             able = next(iter(self._pipelines.values()))
@@ -139,7 +133,7 @@ class PipelineRenderer:
             )
         pipeline = self._pipelines[task]
         name = type(pipeline).__name__
-        request = jobs[0].request
+        request = jobs[0].work.request
         asked = RenderOptions.of_request(request.parameters).call_parameters()
         call = self._plan(task, asked, request.source.size if request.source else None)
         arguments = _with_requests(call, jobs) | _watch(pipeline, jobs)
@@ -191,7 +185,7 @@ class _AbandonedError(Exception):
     """
 
 
-def _with_requests(call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
+def _with_requests(call: Call, jobs: Sequence[RenderJob]) -> dict[str, Any]:
     """The call's arguments for these jobs; a list for each only where there is more than one.
 
     Each image has a generator of its own, on the CPU, so that its noise depends neither on its
@@ -200,10 +194,11 @@ def _with_requests(call: Call, jobs: Sequence[Job]) -> dict[str, Any]:
     import torch
 
     arguments: dict[str, Any] = dict(call.arguments)
-    arguments["prompt"] = [job.request.prompt for job in jobs]
-    arguments["generator"] = [torch.Generator("cpu").manual_seed(job.request.seed) for job in jobs]
+    requests = [job.work.request for job in jobs]
+    arguments["prompt"] = [request.prompt for request in requests]
+    arguments["generator"] = [torch.Generator("cpu").manual_seed(r.seed) for r in requests]
     if call.source_size is not None:
-        arguments["image"] = [_fit(job.request.source, call.source_size) for job in jobs]
+        arguments["image"] = [_fit(request.source, call.source_size) for request in requests]
     if len(jobs) == 1:
         one = ("prompt", "generator", "image")
         return arguments | {name: arguments[name][0] for name in one if name in arguments}
@@ -219,15 +214,15 @@ def _fit(source: Image.Image | None, size: tuple[int, int]) -> Image.Image | Non
     return source.resize(size, Image.Resampling.LANCZOS)
 
 
-def _watch(pipeline: Any, jobs: Sequence[Job]) -> dict[str, Any]:
+def _watch(pipeline: Any, jobs: Sequence[RenderJob]) -> dict[str, Any]:
     """The callback arguments that report steps and leave when nobody waits; {} if it takes none."""
 
     def report(done: int, total: int) -> None:
         if all(job.abandoned for job in jobs):
             raise _AbandonedError
         for job in jobs:
-            if job.on_step is not None and not job.abandoned:
-                job.on_step(done, total)
+            if job.work.on_step is not None and not job.abandoned:
+                job.work.on_step(done, total)
 
     def at_step_end(pipe: Any, index: int, _: object, tensors: dict[str, Any]) -> dict[str, Any]:
         report(index + 1, getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps))

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from rr_refine.terms import Usage
 
-__all__ = ["Choice", "Completion", "Said", "Tokens"]
+__all__ = ["Candidate", "Choice", "Completion", "Logprobs", "Place", "Said", "Tokens"]
 
 
 class Said(BaseModel):
@@ -19,11 +19,31 @@ class Said(BaseModel):
     refusal: str | None = None
 
 
+class Candidate(BaseModel):
+    """A token that could have stood at a place of the answer."""
+
+    token: str
+    logprob: float
+
+
+class Place(Candidate):
+    """A place of the answer: the token that stands there, and the most likely ones."""
+
+    top_logprobs: list[Candidate] = []
+
+
+class Logprobs(BaseModel):
+    """How likely the tokens of an answer were; there if it was asked for."""
+
+    content: list[Place] | None = None
+
+
 class Choice(BaseModel):
     """One answer."""
 
     message: Said
     finish_reason: str | None = None
+    logprobs: Logprobs | None = None
 
 
 class Tokens(BaseModel):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Room", "available", "create", "did_you_mean", "parse_options"]
 
-Room = Literal["generators", "critics", "rewriters"]
+Room = Literal["generators", "critics", "rewriters", "teachers"]
 """Entry point groups are called `rr_refine.<room>`."""
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)

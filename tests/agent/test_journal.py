@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rr_refine.agent.store.journal import Journal
-from rr_refine.agent.store.lines import LineFile, read_lines
 from rr_refine.errors import StoreError
+from rr_refine.lines import LineFile, read_lines
 from tests.agent.full_disk import FullDisk
 
 if TYPE_CHECKING:

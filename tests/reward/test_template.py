@@ -19,6 +19,7 @@ from rr_refine.reward.template import (
     builtin_template,
     load_template,
     save_template,
+    sketch_template,
 )
 from rr_refine.terms import dimensions_of
 
@@ -131,6 +132,16 @@ def test_stored_templates_are_found_by_digest_and_path(tmp_path: Path) -> None:
     renamed = path.rename(tmp_path / "mine.json")
     assert load_template(str(renamed), tmp_path / "store") == template
     assert load_template("builtin", tmp_path) is builtin_template()
+    assert load_template("sketch", tmp_path) is sketch_template()
+
+
+@pytest.mark.parametrize("name", get_args(RubricName))
+def test_the_sketch_template_is_short_and_has_no_system_message(name: RubricName) -> None:
+    rubric = sketch_template().rubric(name)
+    words = "".join(part.text for part in rubric.user if isinstance(part, Text))
+    assert rubric.system is None
+    assert len(words.split()) <= 4
+    assert isinstance(rubric.user[0], Slot)
 
 
 def test_templates_that_cannot_be_loaded(tmp_path: Path) -> None:
@@ -138,7 +149,7 @@ def test_templates_that_cannot_be_loaded(tmp_path: Path) -> None:
     template = make()
     path = save_template(template, store)
     with pytest.raises(
-        ConfigError, match="no template 'beef'; there are 'builtin', '" + path.stem[:12]
+        ConfigError, match="no template 'beef'; there are 'builtin', 'sketch', '" + path.stem[:12]
     ):
         load_template("beef", store)
     with pytest.raises(ConfigError, match=r"there is no template 'nowhere\.json'"):

@@ -60,6 +60,14 @@ class LineFile:
             self._file.truncate(start)
             raise
 
+    def sync(self) -> None:
+        """Wait until every line is on disk.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Close the file. May be called twice."""
         self._file.close()

@@ -1,0 +1,78 @@
+"""The arms of a comparison: presets of the loop, each given as many renders as the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from rr_refine.agent.policy import Policy, PresetName, preset
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["ARMS", "BASELINES", "Arm", "make_arms"]
+
+ARMS: Final[tuple[PresetName, ...]] = (
+    "one-shot",
+    "best-of-n",
+    "blind-rewrite",
+    "blind-rewrite-best-of-n",
+    "paper",
+    "refine",
+)
+"""In the order of reports. One-shot and blind-rewrite render once, paper at most twice."""
+assert set(ARMS) == set(get_args(PresetName))
+
+BASELINES: Final[tuple[PresetName, ...]] = ("one-shot", "best-of-n", "blind-rewrite-best-of-n")
+"""What the others are held against: a single try; as many tries; as many tries with a better prompt
+that was written without seeing a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to come to a picture."""
+
+    name: str
+    policy: Policy
+
+
+def make_arms(
+    renders: int,
+    *,
+    names: Sequence[str] = ARMS,
+    blind: str = "rules",
+    changes: Mapping[str, Any] | None = None,
+) -> tuple[Arm, ...]:
+    """The arms at `renders` renders.
+
+    Args:
+        renders: pictures per item that no arm may exceed; best-of-n always makes so many, refine
+            may stop earlier.
+        names: which arms, in the order of `ARMS` whatever theirs.
+        blind: the rewriter of the blind arms, by name or dotted path: the best that can be done
+            for the benchmark's requests without seeing a picture.
+        changes: fields of `Policy` for the arm `refine` alone, to compare variants of it. Choose
+            among them on other items than those that are reported.
+
+    Raises:
+        ConfigError: an unknown arm, or a change that cannot be.
+    """
+    if renders < 1:
+        raise ConfigError(f"renders = {renders} leaves nothing to compare; give at least 1")
+    for name in names:
+        if name not in ARMS:
+            raise ConfigError(
+                f"unknown arm {name!r}{did_you_mean(name, list(ARMS))}; there are {', '.join(ARMS)}"
+            )
+    if changes and "refine" not in names:
+        raise ConfigError(f"{sorted(changes)[0]} has no effect without the arm 'refine'")
+    budget = {"rounds": renders, "images": renders}
+    special: dict[str, dict[str, Any]] = {
+        "best-of-n": {"candidates": renders},
+        "blind-rewrite": {"rewriters": (blind,)},
+        "blind-rewrite-best-of-n": {"rewriters": (blind,), "candidates": renders},
+        "refine": {"budget": budget, **(changes or {})},
+    }
+    return tuple(Arm(name, preset(name, **special.get(name, {}))) for name in ARMS if name in names)

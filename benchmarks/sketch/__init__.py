@@ -1,0 +1,1 @@
+"""The sketch benchmark: held-out requests of the sketch world, graded by its oracle."""

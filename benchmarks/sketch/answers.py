@@ -1,0 +1,59 @@
+"""What the sketch critic's words say: what it names as missed, and what it asks for instead."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from rr_refine.sketch.reading import read_request, unknown_words
+from rr_refine.sketch.request import NOTHING_ELSE, violations
+from rr_refine.sketch.scene import Scene
+
+if TYPE_CHECKING:
+    from rr_refine.reward.critique import Critique
+    from rr_refine.sketch.request import Request
+
+__all__ = ["asked_scene", "in_world", "meets", "named_misses"]
+
+_MISSED: Final = re.compile(r"\bMissed: ([^.]+)\.")
+_TOO_MUCH: Final = "There is more than asked."
+"""As `rr_refine.reward.sketch.wording` has it."""
+
+
+def named_misses(critique: Critique) -> frozenset[str]:
+    """The requirements named as missed under text faithfulness, in the words of `Grade.missed`."""
+    words = critique.rationales["text_faithfulness"] or ""
+    named = [part.strip() for found in _MISSED.findall(words) for part in found.split(";")]
+    return frozenset([*named, *([NOTHING_ELSE] if _TOO_MUCH in words else [])])
+
+
+def in_world(text: str) -> bool:
+    """Has `text` a meaning in the sketch world, and no word that has none?"""
+    return not unknown_words(text) and read_request(text) is not None
+
+
+def meets(text: str, asked: Request) -> bool:
+    """Does `text` describe one whole scene, and does that meet what was asked for?"""
+    scene = asked_scene(text)
+    return scene is not None and not violations(asked, scene)
+
+
+def asked_scene(text: str) -> Scene | None:
+    """The only scene that a dense request allows; None where it leaves something open."""
+    request = read_request(text)
+    if request is None or request.background is None or request.relations:
+        return None
+    word = {"word": request.word, "place": request.word_place} if request.word else None
+    try:
+        scene = Scene.model_validate(
+            {
+                "background": request.background,
+                "shapes": [group.model_dump(exclude={"count"}) for group in request.groups],
+                "lettering": word,
+            }
+        )
+    except ValidationError:  # a size or a place left open, or what can be no scene
+        return None
+    return scene if len(scene.shapes) == request.count else None

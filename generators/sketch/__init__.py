@@ -1,0 +1,1 @@
+"""The bundled small generator: how it is made, and how it is loaded."""

@@ -1,0 +1,236 @@
+"""Cases: a request of the sketch world, pictures that were made for it, and the oracle's grades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from rr_refine.errors import ConfigError
+from rr_refine.pictures import load_picture
+from rr_refine.reward.parrot.raw import RawPair
+from rr_refine.reward.sketch.checking import Change
+from rr_refine.reward.sketch.choice import ChoiceModel
+from rr_refine.reward.sketch.mutation import EDIT_MUTATIONS, MUTATIONS, mutate, mutate_edit
+from rr_refine.reward.sketch.viewing import view_of
+from rr_refine.sketch.drawing import draw
+from rr_refine.sketch.edit import phrase_edit, random_edit, read_edit
+from rr_refine.sketch.grading import Grade, grade_edit, grade_request
+from rr_refine.sketch.oracle import read_picture
+from rr_refine.sketch.phrasing import REGISTERS, phrase, request_for
+from rr_refine.sketch.reading import read_request
+from rr_refine.sketch.render import Render
+from rr_refine.sketch.sampling import random_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from PIL import Image
+
+    from rr_refine.reward.sketch.checking import Asked
+    from rr_refine.sketch.scene import Scene
+
+__all__ = [
+    "SketchCase",
+    "drawn_cases",
+    "grade",
+    "raw_pairs",
+    "read_asked",
+    "rendered_cases",
+]
+
+_FLAWLESS: Final = 0.3
+"""How often a drawn picture is what was asked for."""
+_MOST_FAULTS: Final = 3
+_LICENCE: Final = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class SketchCase:
+    """A request and some pictures that were made for it. All pictures are RGB."""
+
+    key: str
+    """Unique in its source of cases."""
+    prompt: str
+    asked: Asked
+    """`prompt` as a value."""
+    source: Image.Image | None
+    """The picture that was edited, of the scene in `asked`."""
+    pictures: tuple[Image.Image, ...]
+    grades: tuple[Grade, ...]
+    """By the oracle, for each picture."""
+    made_by: tuple[str | None, ...]
+    """The generator of each picture, or what was done wrong in drawing it."""
+
+
+def read_asked(prompt: str, source: Image.Image | None) -> Asked | None:
+    """What a prompt asks for; None where it means nothing, or its source cannot be read."""
+    if source is None:
+        return read_request(prompt)
+    scene = read_picture(source).scene
+    edit = read_edit(prompt, scene) if scene else None
+    return Change(edit, scene) if scene and edit else None
+
+
+def grade(asked: Asked, picture: Image.Image) -> Grade:
+    """The oracle's grade of one picture."""
+    if isinstance(asked, Change):
+        return grade_edit(asked.edit, asked.source, picture)
+    return grade_request(asked, picture)
+
+
+def drawn_cases(seed: int, *, pictures: int = 2, edits: float = 0.4) -> Iterator[SketchCase]:
+    """Cases without end: drawn as asked or with one to three faults, and more or less worn.
+
+    Args:
+        seed: the same seed gives the same cases.
+        pictures: how many for each request.
+        edits: the share of edits.
+    """
+    number = 0
+    while True:
+        # Each case from its own seed, so that one can be made again without those before it.
+        random = Random(f"{seed}:{number}")
+        make = _drawn_edit if random.random() < edits else _drawn_request
+        yield make(f"{seed}:{number}", pictures, random)
+        number += 1
+
+
+def rendered_cases(manifest: Path) -> Iterator[SketchCase]:
+    """A case for each prompt (and source) of a manifest, with all its pictures.
+
+    The lines of one case must follow each other. Prompts that mean nothing in the sketch world, and
+    sources that the oracle cannot read, are left out.
+
+    Args:
+        manifest: a file of JSON lines, each a `Render`.
+
+    Raises:
+        ConfigError: the manifest or a picture cannot be read.
+    """
+    renders: list[Render] = []
+    for render in _read_manifest(manifest):
+        if renders and (render.prompt, render.source) != (renders[0].prompt, renders[0].source):
+            yield from _rendered(renders, manifest.parent)
+            renders = []
+        renders.append(render)
+    if renders:
+        yield from _rendered(renders, manifest.parent)
+
+
+def raw_pairs(
+    cases: Iterable[SketchCase],
+    *,
+    dataset: str,
+    split: str = "train",
+    seed: int = 0,
+    choice: ChoiceModel | None = None,
+) -> Iterator[RawPair]:
+    """Every two pictures of every case, with the choice of a person who does not look too closely.
+
+    Ties are pairs too; ingestion drops them.
+    """
+    choice = choice or ChoiceModel()
+    for case in cases:
+        for first, second in combinations(range(len(case.pictures)), 2):
+            key = f"{case.key}|{first}|{second}"
+            preferred, margin = choice.choose(
+                case.grades[first].scores, case.grades[second].scores, Random(f"{seed}:{key}")
+            )
+            yield RawPair(
+                dataset=dataset,
+                split=split,
+                key=key,
+                instruction=case.prompt,
+                first=case.pictures[first],
+                second=case.pictures[second],
+                preferred=preferred,
+                margin=margin,
+                licence=_LICENCE,
+                source=case.source,
+                first_model=case.made_by[first],
+                second_model=case.made_by[second],
+            )
+
+
+def _drawn_request(key: str, pictures: int, random: Random) -> SketchCase:
+    target = random_scene(random)
+    register = random.choice(REGISTERS)
+    request = request_for(target, register, random)
+    drawn = [_faulty(target, random) for _ in range(pictures)]
+    return _case(key, phrase(request, register, random), request, None, drawn, random)
+
+
+def _drawn_edit(key: str, pictures: int, random: Random) -> SketchCase:
+    source = random_scene(random)
+    change = Change(random_edit(source, random), source)
+    prompt = phrase_edit(change.edit, source, dense=random.random() < 0.3)
+    drawn = []
+    for _ in range(pictures):
+        if random.random() < _FLAWLESS:
+            drawn.append((change.expected, "drawn"))
+        else:
+            mutation = random.choice(EDIT_MUTATIONS)
+            drawn.append((mutate_edit(change, random, mutation), f"drawn: {mutation}"))
+    return _case(key, prompt, change, draw(source, random), drawn, random)
+
+
+def _faulty(target: Scene, random: Random) -> tuple[Scene, str]:
+    """The scene to draw, and what is wrong with it."""
+    if random.random() < _FLAWLESS:
+        return target, "drawn"
+    mutations = random.choices(MUTATIONS, k=random.randint(1, _MOST_FAULTS))
+    for mutation in mutations:
+        target = mutate(target, random, mutation)
+    return target, f"drawn: {', '.join(mutations)}"
+
+
+def _case(
+    key: str,
+    prompt: str,
+    asked: Asked,
+    source: Image.Image | None,
+    drawn: list[tuple[Scene, str]],
+    random: Random,
+) -> SketchCase:
+    images = tuple(view_of(scene, random).image for scene, _ in drawn)
+    grades = tuple(grade(asked, image) for image in images)
+    return SketchCase(key, prompt, asked, source, images, grades, tuple(made for _, made in drawn))
+
+
+def _rendered(renders: list[Render], folder: Path) -> Iterator[SketchCase]:
+    first = renders[0]
+    source = load_picture(folder / first.source) if first.source else None
+    asked = read_asked(first.prompt, source)
+    if asked is None:
+        return
+    images = tuple(load_picture(folder / render.file) for render in renders)
+    yield SketchCase(
+        key="|".join([first.prompt, first.source or "", *(f"{r.seed}" for r in renders)]),
+        prompt=first.prompt,
+        asked=asked,
+        source=source,
+        pictures=images,
+        grades=tuple(grade(asked, image) for image in images),
+        made_by=tuple(render.model for render in renders),
+    )
+
+
+def _read_manifest(manifest: Path) -> Iterator[Render]:
+    try:
+        with manifest.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        yield Render.model_validate_json(line)
+                    except ValidationError as error:
+                        raise ConfigError(
+                            f"line {number} of {str(manifest)!r} is no render: "
+                            f"{error.errors()[0]['msg']}"
+                        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"manifest {str(manifest)!r} cannot be read: {error}") from error

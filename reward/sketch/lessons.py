@@ -1,0 +1,183 @@
+"""What the student reads before anybody teaches it to judge: talks about pictures and requests.
+
+They teach to say what pictures show, what differs between two, what a request asks for, which of
+it a picture has, and how the request is said in full. Scores and preferences are not among it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.reward.messages import Message
+from rr_refine.reward.sketch.checking import check
+from rr_refine.reward.sketch.plan import plan
+from rr_refine.reward.sketch.sight import Sight, describe_sight
+from rr_refine.reward.sketch.viewing import random_view, view_of
+from rr_refine.sketch.edit import KEEP_REST, apply, phrase_edit, random_edit
+from rr_refine.sketch.phrasing import REGISTERS, describe, phrase, request_for
+from rr_refine.sketch.request import NOTHING_ELSE, requirements
+from rr_refine.sketch.sampling import random_scene
+from rr_refine.sketch.scene import MAX_SHAPES
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from rr_refine.reward.sketch.viewing import View
+    from rr_refine.sketch.request import Request
+    from rr_refine.sketch.scene import Scene
+
+__all__ = ["SET_PHRASES", "Lesson", "question_of", "random_lesson", "talk_about"]
+
+Lesson = tuple[Message, ...]
+"""Questions and answers by turns; the pictures stand in the first question."""
+
+_DESCRIBE: Final[dict[tuple[str, ...], str]] = {
+    ("The picture",): "What does the picture show?",
+    ("The source", "The picture"): "What do the source and the picture show?",
+    ("Image A", "Image B"): "What do the images show?",
+    ("The source", "Image A", "Image B"): "What do the source and the images show?",
+}
+"""How pictures are called, in their order, and how they are asked about."""
+_NAMES: Final = ("The picture", "The source", "Image A", "Image B")
+_DIFFERS: Final = "What differs?"
+_CHANGED: Final = "What was changed?"
+_ASKED: Final = "What is asked for?"
+_MISSED: Final = "What is missed?"
+_IN_FULL: Final = "How is it said in full?"
+_QUESTIONS: Final = (*_DESCRIBE.values(), _DIFFERS, _CHANGED, _ASKED, _MISSED, _IN_FULL)
+_REQUEST: Final = "Request:"
+
+SET_PHRASES: Final = (
+    *_QUESTIONS,
+    _REQUEST,
+    *(f"{name} {verb}:" for name in _NAMES for verb in ("shows", "alone has")),
+)
+"""What the talks say again and again."""
+
+
+def random_lesson(random: Random) -> Lesson:
+    """One talk: about one picture and a request, about several pictures, or without any."""
+    chance = random.random()
+    if chance < 0.45:
+        return talk_about(random_view(random), random)
+    if chance < 0.75:
+        return _about_several(random)
+    return _without_pictures(random)
+
+
+def talk_about(view: View, random: Random) -> Lesson:
+    """What one picture shows, and how it does by a request."""
+    names = ("The picture",)
+    request = _request_near(view.sight, random)
+    return _show(names, [view]) + _about_request(request, view.sight, random)
+
+
+def question_of(message: Message) -> str:
+    """Which of the constant questions a user's message ends in."""
+    return next(question for question in _QUESTIONS if message.text.endswith(question))
+
+
+def _about_several(random: Random) -> Lesson:
+    """A source and one or two edits of it, good and bad; or two pictures that are alike."""
+    scene = random_scene(random)
+    names = random.choice(list(_DESCRIBE)[1:])
+    if names[0] != "The source":
+        views = [view_of(scene, random), view_of(_near(scene, random), random)]
+        return _show(names, views) + _ask(_DIFFERS) + _answer(_difference(names, views))
+    edit = random_edit(scene, random)
+    full = phrase_edit(edit, scene, dense=True)
+    edited = apply(edit, scene)
+    views = [view_of(scene, random), view_of(edited, random)]
+    talk: Lesson = ()
+    if len(names) == 2:
+        talk += _ask(_CHANGED) + _answer(f"{full.removesuffix(f'; {KEEP_REST}')}.")
+    else:
+        views.append(view_of(_near(edited, random), random))
+    talk = _show(names, views) + talk
+    talk += _ask(f"{_REQUEST}\n{phrase_edit(edit, scene)}\n{_IN_FULL}") + _answer(full)
+    return talk + _ask(_DIFFERS) + _answer(_difference(names[-2:], views[-2:]))
+
+
+def _without_pictures(random: Random) -> Lesson:
+    """About a request, with a description in the picture's stead or with nothing to be seen."""
+    sight = random_view(random).sight
+    request = _request_near(sight, random)
+    if random.random() < 0.3:
+        return _about_request(request, None, random)
+    first, *rest = _about_request(request, sight, random)
+    shown = f"{_shows('The picture', sight)}\n"
+    return (Message("user", (shown + first.text,)), *rest)
+
+
+def _about_request(request: Request, sight: Sight | None, random: Random) -> Lesson:
+    """Questions about a request, and of how a picture does by it, if there is one."""
+    said = phrase(request, random.choice(REGISTERS), random)
+    *things, last = requirements(request)
+    talk = _ask(f"{_REQUEST}\n{said}\n{_ASKED}") + _answer(f"{', '.join(things)} and {last}.")
+    if sight:
+        talk += _ask(_MISSED) + _answer(_held_against(request, sight))
+    if target := plan(request, sight or Sight(None), random):
+        talk += _ask(_IN_FULL) + _answer(describe(target))
+    return talk
+
+
+def _held_against(request: Request, sight: Sight) -> str:
+    """Requirement by requirement what is seen of it, and which are missed."""
+    checks = check(request, sight)
+    said = ", ".join(f"{one.requirement} ({one.found})" for one in checks)
+    missed = "; ".join(one.requirement for one in checks if not one.met)
+    return f"Checked: {said}. " + (f"Missed: {missed}." if missed else "Nothing is missed.")
+
+
+def _difference(names: tuple[str, ...], views: list[View]) -> str:
+    """What each of two pictures shows that the other does not."""
+    seen = [describe_sight(view.sight).split("; ") for view in views]
+    said = []
+    for name, mine, other in zip(names, seen, reversed(seen), strict=True):
+        alone = [thing for thing in mine if thing not in other]
+        said.append(f"{name} alone has: {'; '.join(alone) or NOTHING_ELSE}.")
+    return " ".join(said)
+
+
+def _near(scene: Scene, random: Random) -> Scene:
+    """`scene` after none to three random edits; its word too may be another."""
+    for _ in range(random.choice((0, 1, 1, 2, 3))):
+        scene = apply(random_edit(scene, random), scene)
+    if random.random() < 0.1:
+        lettering = random_scene(random, shapes=1, worded=random.random() < 0.7).lettering
+        if lettering is None or scene.at(lettering.place) is None:
+            scene = scene.model_copy(update={"lettering": lettering})
+    return scene
+
+
+def _request_near(sight: Sight, random: Random) -> Request:
+    """What somebody may have asked for who got such a picture."""
+    scene = random_scene(random)
+    if 0 < len(sight.shapes) <= MAX_SHAPES:
+        shown = {
+            "background": sight.background,
+            "shapes": sight.shapes,
+            "lettering": sight.lettering,
+        }
+        scene = _near(scene.model_copy(update=shown), random)
+    return request_for(scene, random.choice(REGISTERS), random)
+
+
+def _show(names: tuple[str, ...], views: list[View]) -> Lesson:
+    """Pictures, the question what they show, and what they do."""
+    content = [part for view in views for part in ("\n", view.image)][1:]
+    content.append(f"\n{_DESCRIBE[names]}")
+    shown = [_shows(name, view.sight) for name, view in zip(names, views, strict=True)]
+    return (Message("user", tuple(content)), *_answer(" ".join(shown)))
+
+
+def _shows(name: str, sight: Sight) -> str:
+    return f"{name} shows: {describe_sight(sight)}."
+
+
+def _ask(text: str) -> Lesson:
+    return (Message("user", (text,)),)
+
+
+def _answer(text: str) -> Lesson:
+    return (Message("assistant", (text,)),)

@@ -1,0 +1,186 @@
+"""A plan: the whole scene that a better request asks for, close to what is already right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.reward.sketch.sight import (
+    UNCLEAR_LETTERS,
+    describe_doubt,
+    describe_lettering,
+    describe_shape,
+)
+from rr_refine.sketch.edit import phrase_edit
+from rr_refine.sketch.request import violations
+from rr_refine.sketch.scene import PLACES, WORD_PLACES, Lettering, Scene, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from random import Random
+
+    from rr_refine.reward.sketch.checking import Change
+    from rr_refine.reward.sketch.sight import Sight
+    from rr_refine.sketch.request import Group, Request
+    from rr_refine.sketch.scene import Background, Place
+
+__all__ = ["Steps", "plan", "plan_edit", "steps"]
+
+_BACKGROUND: Final[Background] = "white"
+"""Where none is asked for and none can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """From what is seen to what is planned, each thing in words."""
+
+    add: tuple[str, ...]
+    drop: tuple[str, ...]
+    background: Background | None
+    """The new one; None where it stays."""
+
+
+def plan(request: Request, sight: Sight, random: Random) -> Scene | None:
+    """A scene that meets `request` and keeps as much of what is seen as any such scene can.
+
+    Shapes that are right stay where they are, with their size. What is missing goes where
+    something like it stands, else to a free place, large if no size is asked for. What is too
+    much or unclear goes. The background stays if it is free. `random` chooses among equals.
+
+    Returns:
+        None if no scene has a shape for everything that is asked for: a request can contradict
+        itself (two things in one place; `a red circle and a large red circle`, which asks for one
+        red circle and for two).
+    """
+    asked: dict[Group, int] = {}
+    for group in sorted(request.groups, key=lambda group: group.place is None):
+        asked[group] = asked.get(group, 0) + group.count
+    options = {group: _options(group, request, sight, random) for group in asked}
+    missing = [count - sum(o.seen for o in options[group]) for group, count in asked.items()]
+    for moves in range(sum(max(0, count) for count in missing), request.count + 2):
+        for words, moves_left in _letterings(request, sight, moves, random):
+            for shapes in _layouts(request, asked, options, words, moves_left):
+                scene = Scene(
+                    background=request.background or sight.background or _BACKGROUND,
+                    shapes=tuple(sorted(shapes, key=lambda shape: PLACES.index(shape.place))),
+                    lettering=words,
+                )
+                if not violations(request, scene):
+                    return scene
+    return None
+
+
+def plan_edit(change: Change) -> str:
+    """The edit in full: its target in every detail, and that the rest stays."""
+    return phrase_edit(change.edit, change.source, dense=True)
+
+
+def steps(sight: Sight, target: Scene) -> Steps:
+    """What has to be added and dropped to get from `sight` to `target`, in reading order."""
+    seen, wanted = sight.lettering, target.lettering
+    drop = [describe_shape(shape) for shape in sight.shapes if shape not in target.shapes]
+    drop += [describe_doubt(place) for place in sight.doubts]
+    drop += [describe_lettering(seen)] if seen and seen != wanted else []
+    drop += [UNCLEAR_LETTERS] if sight.unclear_letters else []
+    add = [describe_shape(shape) for shape in target.shapes if shape not in sight.shapes]
+    add += [describe_lettering(wanted)] if wanted and seen != wanted else []
+    background = None if target.background == sight.background else target.background
+    return Steps(tuple(add), tuple(drop), background)
+
+
+def _letterings(
+    request: Request, sight: Sight, moves: int, random: Random
+) -> Iterator[tuple[Lettering | None, int]]:
+    """Where the word may stand, and how many moves are left then."""
+    if request.word is None:
+        yield None, moves
+        return
+    seen = sight.lettering
+    places = [place for place in WORD_PLACES if request.word_place in (None, place)]
+    for place in random.sample(places, len(places)):
+        words = Lettering(word=request.word, place=place)
+        if words == seen:
+            yield words, moves
+        elif moves:
+            yield words, moves - 1
+
+
+def _layouts(
+    request: Request,
+    asked: dict[Group, int],
+    options: dict[Group, list[_Option]],
+    words: Lettering | None,
+    moves: int,
+) -> Iterator[tuple[Shape, ...]]:
+    """Every way to give each group its shapes, with at most `moves` that are not seen."""
+
+    def extend(
+        chosen: tuple[Shape, ...], groups: list[Group], left: int
+    ) -> Iterator[tuple[Shape, ...]]:
+        if not groups:
+            yield chosen
+            return
+        group, *rest = groups
+        for picked in combinations(options[group], asked[group]):
+            moved = sum(not option.seen for option in picked)
+            longer = (*chosen, *(option.shape for option in picked))
+            places = {*(shape.place for shape in longer), *([words.place] if words else [])}
+            apart = len(places) == len(longer) + (words is not None)
+            if moved <= left and apart and _promising(request, asked, longer):
+                yield from extend(longer, rest, left - moved)
+
+    return extend((), list(asked), moves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One shape that a group may get."""
+
+    shape: Shape
+    seen: bool
+
+
+def _options(group: Group, request: Request, sight: Sight, random: Random) -> list[_Option]:
+    """Shapes that are seen first, then one for each place."""
+    kept = [shape for shape in sight.shapes if group.admits(shape)]
+    look = (group.colour, group.kind)
+    sizes = [shape.size for shape in sight.shapes if (shape.colour, shape.kind) == look]
+    size = group.size or (sizes[0] if sizes else "large")
+    places = [group.place] if group.place else random.sample(PLACES, len(PLACES))
+    ranked = sorted(places, key=lambda place: _rank(group, place, request, sight))
+    new = [Shape(kind=group.kind, colour=group.colour, size=size, place=p) for p in ranked]
+    return [_Option(shape, True) for shape in kept] + [
+        _Option(shape, False) for shape in new if shape not in kept
+    ]
+
+
+def _rank(group: Group, place: Place, request: Request, sight: Sight) -> int:
+    """How well a new shape goes to `place`: 0 in place of a wrong one like it, 1 if it is free."""
+    there = [shape for shape in sight.shapes if shape.place == place]
+    wrong = [s for s in there if not any(other.admits(s) for other in request.groups)]
+    if any(shape.kind == group.kind or shape.colour == group.colour for shape in wrong):
+        return 0
+    free = not there and not (sight.lettering and sight.lettering.place == place)
+    return 1 if free else 2
+
+
+def _promising(request: Request, asked: dict[Group, int], shapes: Sequence[Shape]) -> bool:
+    """Can more shapes make this a scene that meets `request`? False only if they cannot."""
+    if any(sum(map(group.admits, shapes)) > count for group, count in asked.items()):
+        return False
+    for relation in request.relations:
+        sideways = relation.direction in ("left of", "right of")
+        one, other = request.groups[relation.first], request.groups[relation.second]
+        before = [_cell(shape.place)[sideways] for shape in shapes if one.admits(shape)]
+        behind = [_cell(shape.place)[sideways] for shape in shapes if other.admits(shape)]
+        if relation.direction in ("right of", "below"):
+            before, behind = behind, before
+        if max(before, default=-1) >= min(behind, default=3) or 2 in before or 0 in behind:
+            return False
+    return True
+
+
+def _cell(place: Place) -> tuple[int, int]:
+    """Row and column."""
+    return divmod(PLACES.index(place), 3)

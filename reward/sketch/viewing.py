@@ -1,0 +1,157 @@
+"""Pictures to learn to see from: as drawn, off-centre, worn, damaged, and with what is no scene."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.reward.sketch.sight import Sight
+from rr_refine.sketch.degrading import degrade
+from rr_refine.sketch.drawing import COLOUR_RGB, SIDE, centre_of, draw
+from rr_refine.sketch.sampling import random_scene
+from rr_refine.sketch.scene import (
+    COLOURS,
+    KINDS,
+    PLACES,
+    SIZES,
+    WORDS,
+    Background,
+    Lettering,
+    Place,
+    Scene,
+    Shape,
+)
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from PIL import Image
+
+__all__ = ["View", "plain_view", "random_view", "view_of"]
+
+_CROWDED: Final = 0.12
+"""How often there are six or seven shapes, which nobody asks for and a bad generator may draw."""
+_SMUDGED: Final = 0.12
+"""How often something stands in a free place that is no shape."""
+_SCRIBBLED: Final = 0.15
+"""How often a word is none."""
+_SHIFTED: Final = 0.5
+"""How often the whole picture is off, and by how many pixels at most."""
+_SHIFT: Final = 4
+_WORN: Final = 0.4
+"""How often a picture is lightly degraded."""
+_DAMAGED: Final = 0.15
+"""How often heavily."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A picture and what a good eye sees in it."""
+
+    image: Image.Image
+    sight: Sight
+    background: Background
+    damaged: bool
+    """Does anyone see at once that it is damaged?"""
+    scribbled: Place | None
+    """Where letters stand that are no word of the world."""
+
+
+def random_view(random: Random) -> View:
+    """A picture as generators make them, good and bad."""
+    return view_of(_crowded(random) if random.random() < _CROWDED else random_scene(random), random)
+
+
+def plain_view(random: Random) -> View:
+    """A scene as it is drawn, with nothing done to it."""
+    scene = random_scene(random)
+    sight = Sight(scene.background, scene.shapes, scene.lettering)
+    return View(draw(scene, random), sight, scene.background, damaged=False, scribbled=None)
+
+
+def view_of(scene: Scene, random: Random) -> View:
+    """A picture of `scene`, more or less."""
+    written, scribbled = scene.lettering, None
+    if written and random.random() < _SCRIBBLED:
+        scribbled = written.place
+        false = Lettering.model_construct(
+            word=_misspelt(written.word, random),  # type: ignore[arg-type]
+            place=scribbled,
+        )
+        scene, written = scene.model_copy(update={"lettering": false}), None
+    image = draw(scene, random)
+    taken = {scribbled, written and written.place, *(shape.place for shape in scene.shapes)}
+    doubts: tuple[Place, ...] = ()
+    if random.random() < _SMUDGED and (free := [place for place in PLACES if place not in taken]):
+        doubts = (random.choice(free),)
+        _smudge(image, doubts[0], random)
+    if random.random() < _SHIFTED:
+        image = _shifted(image, random)
+    fate = random.random()
+    if fate < _DAMAGED + _WORN:
+        image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
+    return View(
+        image=image,
+        sight=Sight(scene.background, scene.shapes, written, scribbled is not None, doubts),
+        background=scene.background,
+        damaged=fate < _DAMAGED,
+        scribbled=scribbled,
+    )
+
+
+def _crowded(random: Random) -> Scene:
+    scene = random_scene(random, shapes=5, worded=False)
+    free = [place for place in PLACES if scene.at(place) is None]
+    more = [
+        Shape(
+            kind=random.choice(KINDS),
+            colour=random.choice(COLOURS),
+            size=random.choice(SIZES),
+            place=place,
+        )
+        for place in random.sample(free, random.randint(1, 2))
+    ]
+    shapes = sorted((*scene.shapes, *more), key=lambda shape: PLACES.index(shape.place))
+    # Not validated: a scene may have no more than five.
+    return Scene.model_construct(background=scene.background, shapes=tuple(shapes), lettering=None)
+
+
+def _misspelt(word: str, random: Random) -> str:
+    """`word` with one or two wrong letters, and none that the world knows."""
+    letters = list(word)
+    while "".join(letters) in WORDS:
+        for index in random.sample(range(len(word)), random.randint(1, 2)):
+            letters[index] = random.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return "".join(letters)
+
+
+def _smudge(image: Image.Image, place: Place, random: Random) -> None:
+    """Paint a soft lump of mixed colours into `image`."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    x, y = centre_of(place)
+    corners = random.randint(5, 10)
+    size = random.uniform(8, 18)
+    outline = []
+    for corner in range(corners):
+        angle = 2 * math.pi * (corner + random.uniform(-0.4, 0.4)) / corners
+        radius = size * random.uniform(0.25, 1.1)
+        outline.append((x + radius * math.cos(angle), y + radius * math.sin(angle)))
+    mask = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(mask).polygon(outline, fill=random.randint(120, 255))
+    mask = mask.filter(ImageFilter.GaussianBlur(random.uniform(0.7, 3.0)))
+    one, other = (COLOUR_RGB[colour] for colour in random.sample(COLOURS, 2))
+    share = random.random()
+    mixed = tuple(round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
+    image.paste(mixed, mask=mask)
+
+
+def _shifted(image: Image.Image, random: Random) -> Image.Image:
+    """All of it moved a little; what comes in is paper."""
+    from PIL import Image
+
+    right, down = random.randint(-_SHIFT, _SHIFT), random.randint(-_SHIFT, _SHIFT)
+    moved = (1, 0, right, 0, 1, down)
+    paper = image.getpixel((0, 0))
+    return image.transform(image.size, Image.Transform.AFFINE, moved, fillcolor=paper)

@@ -1,0 +1,272 @@
+"""A vision-language model in memory: loading one, and putting batches of questions to it."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from rr_refine.errors import ConfigError, CriticError, CriticUnavailable
+from rr_refine.reward.judging import Answer
+from rr_refine.terms import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import torch
+    from transformers import StoppingCriteriaList
+
+    from rr_refine.batching import Job
+    from rr_refine.reward.messages import Message
+    from rr_refine.reward.transformers import TransformersCriticOptions
+
+__all__ = ["Model", "Question", "Reply", "load_model"]
+
+Reply: TypeAlias = "tuple[list[Answer], Usage]"
+QuestionJob: TypeAlias = "Job[Question, Reply]"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and how many independent answers are wanted."""
+
+    messages: tuple[Message, ...]
+    samples: int
+
+
+class Model:
+    """A model and its processor; a `BatchWorker` for jobs of equally many samples.
+
+    A greedy answer does not depend on the questions beside it: shorter ones are padded on the left,
+    and padding is masked and has no position. Only rounding does, since matrix products of another
+    size add up in another order; it can turn a choice between two tokens that are as good as equal.
+
+    A batch takes as long as its longest answer.
+    """
+
+    def __init__(self, processor: Any, model: Any, options: TransformersCriticOptions) -> None:
+        # A ProcessorMixin and a PreTrainedModel, whose own types do not add up.
+        self._processor = processor
+        self._model = model
+        self._options = options
+        self._limit = options.batch
+        stops = model.generation_config.eos_token_id
+        self._ends = frozenset([stops] if isinstance(stops, int) else stops or ())
+        processor.tokenizer.padding_side = "left"
+
+    def limit(self, work: Question) -> int:  # noqa: ARG002
+        """Most questions in one call; falls when memory runs out."""
+        return self._limit
+
+    def run(self, jobs: Sequence[QuestionJob]) -> None:
+        """Answer questions in one call.
+
+        Those that are too long fail alone, the others are then left unanswered. When memory runs
+        out, the limit is halved, and stays so.
+
+        Raises:
+            CriticError: the model failed.
+        """
+        import torch
+
+        try:
+            with torch.inference_mode():
+                self._answer(jobs)
+            return
+        except torch.OutOfMemoryError as error:
+            # The frames hold activations, and an error may be kept long after the call.
+            traceback.clear_frames(error.__traceback__)
+            self._make_room(jobs, error)
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)
+            raise CriticError(
+                f"the critic {self._options.model!r} failed: {_first_line(error)}"
+            ) from error
+        torch.cuda.empty_cache()  # only here, where the error has let go of the tensors
+
+    def _make_room(self, jobs: Sequence[QuestionJob], cause: BaseException) -> None:
+        if len(jobs) > 1:
+            self._limit = len(jobs) // 2
+            return
+        error = CriticError(
+            f"the critic {self._options.model!r} ran out of memory on a question with "
+            f"{jobs[0].work.samples} samples: lower critic.samples or critic.max_tokens, or judge "
+            "smaller pictures"
+        )
+        error.__cause__ = cause
+        jobs[0].result.set_exception(error)
+
+    def _answer(self, jobs: Sequence[QuestionJob]) -> None:
+        """Tokenise, generate and decode."""
+        from rr_refine.reward.growing_cache import growing_cache
+
+        inputs = self._tokenise([job.work for job in jobs])
+        asked: list[int] = inputs["attention_mask"].sum(dim=1).tolist()
+        longest = self._model.config.get_text_config().max_position_embeddings
+        for job, tokens in zip(jobs, asked, strict=True):
+            if tokens >= longest:
+                job.result.set_exception(
+                    CriticError(
+                        f"the question has {tokens} tokens, and the critic "
+                        f"{self._options.model!r} takes fewer than {longest}: judge smaller "
+                        "pictures, or shorten the prompt"
+                    )
+                )
+        if max(asked) >= longest:
+            return
+        limits = [min(self._options.max_tokens, longest - tokens) for tokens in asked]
+        samples, padded = jobs[0].work.samples, inputs["input_ids"].shape[1]
+        temperature = self._options.temperature
+        sampling = {"temperature": temperature} if temperature else {}
+        generated = self._model.generate(
+            **inputs,
+            max_new_tokens=max(limits),
+            do_sample=bool(sampling),
+            num_return_sequences=samples,
+            past_key_values=growing_cache(self._model),
+            stopping_criteria=_stop_rows(jobs, limits, padded),
+            **sampling,
+        )
+        rows = generated[:, padded:].tolist()
+        for i, (job, tokens, limit) in enumerate(zip(jobs, asked, limits, strict=True)):
+            own = [row[:limit] for row in rows[i * samples : (i + 1) * samples]]
+            job.result.set_result(self._read(own, tokens))
+
+    def _tokenise(self, questions: Sequence[Question]) -> Any:
+        # Sanitised: a prompt may hold `<image>` or `<|im_end|>`, and means the letters.
+        return self._processor.apply_chat_template(
+            [[_to_chat(message) for message in question.messages] for question in questions],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            sanitize_control_tokens=True,
+            processor_kwargs={"padding": len(questions) > 1},
+        ).to(self._model.device, dtype=self._model.dtype)
+
+    def _read(self, rows: list[list[int]], asked: int) -> Reply:
+        """The samples of one question, which had `asked` tokens."""
+        answers, written = [], 0
+        for row in rows:
+            end = next((i for i, token in enumerate(row) if token in self._ends), None)
+            text = self._processor.decode(row[:end], skip_special_tokens=True)
+            answers.append(Answer(text, truncated=end is None))
+            written += len(row) if end is None else end + 1
+        return answers, Usage(calls=len(rows), prompt_tokens=asked, completion_tokens=written)
+
+
+def load_model(options: TransformersCriticOptions) -> Model:
+    """Load processor and model.
+
+    Raises:
+        ConfigError: there is no such model, or transformers cannot load it as a critic.
+        CriticUnavailable: it does not fit on the device.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            options.model, revision=options.revision, local_files_only=options.local_files_only
+        )
+        with _silent_loading():
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                options.model,
+                revision=options.revision,
+                local_files_only=options.local_files_only,
+                dtype=options.dtype,
+            )
+        model = model.to(_device(options.device)).eval()
+    except torch.OutOfMemoryError as error:
+        raise CriticUnavailable(
+            f"the critic {options.model!r} does not fit on {options.device!r}: "
+            "try critic.dtype = 'bfloat16', or a server (rr-refine serve)"
+        ) from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise ConfigError(
+            f"critic.model = {options.model!r} cannot be loaded: {_first_line(error)}; it must be "
+            "the folder or hub id of an image-text-to-text model, with its processor"
+        ) from error
+    return Model(processor, model, options)
+
+
+_silence = threading.Lock()
+"""One at a time: two that overlap would put each other's hook back."""
+
+
+@contextmanager
+def _silent_loading() -> Iterator[None]:
+    """No "Loading weights" bars from this thread. Other threads keep theirs, a program's own hook
+    for them is still called, and the bars of downloads, which take long, stay.
+    """
+    from transformers.utils import logging
+
+    here = threading.get_ident()
+
+    def make(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> object:
+        if threading.get_ident() == here:
+            options = options | {"disable": True}
+        return hook(bar, args, options) if hook else bar(*args, **options)
+
+    with _silence:
+        hook = logging.set_tqdm_hook(None)
+        logging.set_tqdm_hook(make)
+        try:
+            yield
+        finally:
+            logging.set_tqdm_hook(hook)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _stop_rows(
+    jobs: Sequence[QuestionJob], limits: Sequence[int], padded: int
+) -> StoppingCriteriaList:
+    """Stopping criteria that end the rows of a job at its limit, and once nobody waits for it."""
+    import torch
+    from transformers import StoppingCriteria, StoppingCriteriaList
+
+    class Stopped(StoppingCriteria):
+        def __call__(
+            self,
+            input_ids: torch.LongTensor,
+            scores: tuple[torch.Tensor] | None,  # noqa: ARG002
+            **kwargs: object,  # noqa: ARG002
+        ) -> torch.BoolTensor:
+            written = input_ids.shape[1] - padded
+            stopped = [
+                job.abandoned or written >= limit for job, limit in zip(jobs, limits, strict=True)
+            ]
+            rows = torch.tensor(stopped, device=input_ids.device)
+            samples = input_ids.shape[0] // len(jobs)
+            return cast("torch.BoolTensor", rows.repeat_interleave(samples))
+
+    return StoppingCriteriaList([Stopped()])
+
+
+def _to_chat(message: Message) -> dict[str, object]:
+    return {
+        "role": message.role,
+        "content": [
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else {"type": "image", "image": part}
+            for part in message.content
+        ],
+    }
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

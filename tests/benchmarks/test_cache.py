@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from rr_refine.benchmarks.cache import Cache
+from rr_refine.digest import image_digest
+from rr_refine.errors import CriticUnavailable, OutOfMemoryError, StoreLockedError
+from rr_refine.generators.generator import RenderRequest
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
+from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
+from tests.agent.whole import UnreliableCritic, UnreliableGenerator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rr_refine.reward.assessment import Assessment
+    from rr_refine.terms import Identity
+
+REQUEST = RenderRequest("a cat", 1)
+OTHERS = [
+    RenderRequest("a dog", 1),
+    RenderRequest("a cat", 2),
+    RenderRequest("a cat", 1, source=Image.new("RGB", (48, 32))),
+    RenderRequest("a cat", 1, parameters={"width": 64}),
+]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with Cache(tmp_path / "cache") as cache:
+        yield cache
+
+
+async def test_a_picture_is_made_once(cache: Cache) -> None:
+    inner = UnreliableGenerator()
+    generator = cache.generator(inner)
+    pictures = await asyncio.gather(*(generator.generate(REQUEST) for _ in range(5)))
+    assert len(inner.requests) == 1
+    assert len({image_digest(picture) for picture in pictures}) == 1
+    assert generator.identity == inner.identity
+    assert generator.tasks == inner.tasks
+    assert cache.made == {"render": 1}
+
+
+async def test_other_requests_are_other_pictures(cache: Cache) -> None:
+    inner = UnreliableGenerator()
+    for request in (REQUEST, *OTHERS):
+        await cache.generator(inner).generate(request)
+    assert len(inner.requests) == 1 + len(OTHERS)
+
+
+async def test_a_judgement_is_made_once(cache: Cache) -> None:
+    inner = UnreliableCritic()
+    critic = cache.critic(inner)
+    image = Image.new("RGB", (8, 8), "red")
+    first = await critic.critique(CritiqueRequest("a cat", image))
+    # The same pixels from another object, as another arm has them.
+    assert await critic.critique(CritiqueRequest("a cat", image.copy())) == first
+    assert len(inner.requests) == 1
+    await critic.critique(CritiqueRequest("a dog", image))
+    await critic.critique(CritiqueRequest("a cat", image, image))
+    assert len(inner.requests) == 3
+    assert first.usage.calls == 1, "the answer costs what it cost"
+
+
+async def test_a_comparison_is_made_once_in_each_order(cache: Cache) -> None:
+    critic = cache.critic(FakeCritic(FakeCriticOptions(comparisons=("a", "b"))))
+    a, b = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    assert can_compare(critic)
+    for _ in range(2):  # a third call of the script would be an error
+        assert (await critic.compare(ComparisonRequest("a cat", a, b))).winner == "a"
+        assert (await critic.compare(ComparisonRequest("a cat", b, a))).winner == "b"
+
+
+async def test_a_critic_that_cannot_compare_still_cannot(cache: Cache) -> None:
+    class Pointwise:
+        identity: Identity = FakeCritic().identity
+
+        async def critique(self, request: CritiqueRequest) -> Assessment:
+            return await FakeCritic().critique(request)
+
+    assert not can_compare(cache.critic(Pointwise()))
+
+
+async def test_failures_are_not_kept(cache: Cache) -> None:
+    generator = cache.generator(UnreliableGenerator([OutOfMemoryError("too large")]))
+    critic = cache.critic(UnreliableCritic([CriticUnavailable("asleep")]))
+    with pytest.raises(OutOfMemoryError):
+        await generator.generate(REQUEST)
+    image = await generator.generate(REQUEST)
+    with pytest.raises(CriticUnavailable):
+        await critic.critique(CritiqueRequest("a cat", image))
+    await critic.critique(CritiqueRequest("a cat", image))
+    assert cache.made == {"render": 1, "critique": 1}
+
+
+async def test_one_that_waits_outlives_one_that_is_cancelled(cache: Cache) -> None:
+    inner = UnreliableGenerator()
+    generator = cache.generator(inner)
+    first, second = (asyncio.create_task(generator.generate(REQUEST)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert image_digest(await second)
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_what_was_made_outlives_the_process(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        before = await cache.generator(UnreliableGenerator()).generate(REQUEST)
+        with pytest.raises(StoreLockedError):
+            Cache(tmp_path)
+    inner = UnreliableGenerator()
+    with Cache(tmp_path) as cache:
+        after = await cache.generator(inner).generate(REQUEST)
+        assert not cache.made
+    assert image_digest(after) == image_digest(before)
+    assert not inner.requests
+
+
+async def test_a_lost_picture_is_made_again(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        await cache.generator(UnreliableGenerator()).generate(REQUEST)
+        for path in (tmp_path / "images").rglob("*.png"):
+            path.unlink()
+        inner = UnreliableGenerator()
+        await cache.generator(inner).generate(REQUEST)
+        assert len(inner.requests) == 1

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from rr_refine.reward.sketch.checking import Change
+from rr_refine.reward.sketch.plan import plan, plan_edit, steps
+from rr_refine.reward.sketch.sight import Sight, read_sight, sight_of
+from rr_refine.sketch.edit import random_edit, read_edit
+from rr_refine.sketch.phrasing import REGISTERS, describe, request_for
+from rr_refine.sketch.reading import read_request, unknown_words
+from rr_refine.sketch.request import violations
+from rr_refine.sketch.sampling import random_scene
+from rr_refine.sketch.scene import PLACES, WORD_PLACES
+from tests.reward.sketch.sights import random_sight
+
+
+def sight(words: str) -> Sight:
+    found = read_sight(words)
+    assert found
+    return found
+
+
+def test_every_plan_meets_its_request_and_can_be_said() -> None:
+    random = Random(1)
+    for number in range(800):
+        scene = random_scene(random)
+        request = request_for(scene, random.choice(REGISTERS), random)
+        target = plan(request, random_sight(scene, random), random)
+        assert target
+        assert violations(request, target) == ()
+        if number % 3 == 0:
+            said = read_request(describe(target))
+            assert said and violations(said, target) == ()
+            assert unknown_words(describe(target)) == ()
+
+
+def test_what_is_right_stays_as_it_is() -> None:
+    random = Random(2)
+    for _ in range(200):
+        scene = random_scene(random)
+        request = request_for(scene, random.choice(REGISTERS), random)
+        assert plan(request, sight_of(scene), random) == scene
+
+
+def test_what_was_left_out_is_all_that_is_added() -> None:
+    random = Random(3)
+    for _ in range(200):
+        scene = random_scene(random, shapes=random.randint(2, 5))
+        gone = random.choice(scene.shapes)
+        request = request_for(scene, "terse", random)
+        seen = scene.with_shapes(*(shape for shape in scene.shapes if shape != gone))
+        target = plan(request, sight_of(seen), random)
+        assert target
+        assert set(seen.shapes) < set(target.shapes)
+
+
+@pytest.mark.parametrize(
+    ("request_", "seen", "planned"),
+    [
+        ("a red circle", "black background; nothing", "black background; a large red circle at"),
+        ("a red circle on a white background", "black background; a small red circle at the top",
+         "white background; a small red circle at the top"),
+        ("a red circle", "white background; a large red circle at the top; a large red circle at "
+         "the left; a small blue star at the center", "white background; a large red"),
+        # Something like it is there: it is put right in its place.
+        ("a red circle", "white background; a small blue circle at the left",
+         "white background; a large red circle at the left"),
+        ("a red circle and a blue star", "white background; a small red circle at the right; a "
+         "small red star at the top", "white background; a large blue star at the top; a small red "
+         "circle at the right"),
+        # One of the two has to move, and there is one way only.
+        ("a red circle left of a blue star on a gray background", "gray background; a small blue "
+         "star at the left; a small red circle at the center", "gray background;"),
+        ("a red circle and the word SUN at the top", "unclear background; a large red circle at "
+         "the top; unclear letters", "white background; a large red circle at the"),
+    ],
+)  # fmt: skip
+def test_plans(request_: str, seen: str, planned: str) -> None:
+    request = read_request(request_)
+    assert request
+    target = plan(request, sight(seen), Random(0))
+    assert target
+    assert describe(target).startswith(planned)
+    assert len(target.shapes) == request.count
+
+
+def test_the_fewest_shapes_move_for_a_relation() -> None:
+    random = Random(4)
+    for _ in range(100):
+        scene = random_scene(random, shapes=4)
+        request = request_for(scene, "relational", random)
+        if not request.relations:
+            continue
+        moved = scene.shapes[0]
+        taken = {shape.place for shape in scene.shapes} | {*WORD_PLACES}
+        free = [place for place in PLACES if place not in taken]
+        if not free:
+            continue
+        elsewhere = moved.model_copy(update={"place": free[0]})
+        seen = scene.with_shapes(elsewhere, *scene.shapes[1:])
+        target = plan(request, sight_of(seen), random)
+        assert target
+        assert len(set(seen.shapes) - set(target.shapes)) <= 1
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        "a red circle at the top and a blue star at the top",
+        "a red circle left of a blue star left of a green heart left of a pink ring",
+        "a red circle and a large red circle",
+        "a red circle and the word SUN at the left",
+        "a red circle at the top and the word SUN at the top",
+    ],
+)
+def test_what_contradicts_itself_has_no_plan(impossible: str) -> None:
+    request = read_request(impossible)
+    assert request
+    assert plan(request, Sight("white"), Random(0)) is None
+
+
+def test_the_same_chance_gives_the_same_plan() -> None:
+    request = read_request("two red circles and a blue star")
+    assert request
+    made = {plan(request, Sight("white"), Random(9)) for _ in range(5)}
+    assert len(made) == 1
+    assert len({plan(request, Sight("white"), Random(seed)) for seed in range(20)}) > 5
+
+
+def test_steps() -> None:
+    request = read_request("a red circle and the word SUN on a white background")
+    assert request
+    seen = sight("gray background; a small red circle at the top left; something unclear at the "
+                 "left; a large blue star at the right; unclear letters")  # fmt: skip
+    target = plan(request, seen, Random(1))
+    assert target and target.lettering
+    way = steps(seen, target)
+    assert way.add == (f"the word SUN at the {target.lettering.place}",)
+    assert way.drop == (
+        "a large blue star at the right",
+        "something unclear at the left",
+        "unclear letters",
+    )
+    assert way.background == "white"
+
+
+def test_a_dense_edit_means_the_same_edit() -> None:
+    random = Random(5)
+    for _ in range(200):
+        scene = random_scene(random)
+        edit = random_edit(scene, random)
+        assert read_edit(plan_edit(Change(edit, scene)), scene) == edit

@@ -1,0 +1,54 @@
+"""A real vLLM on the CPU as a teacher: predictions held to their choices. Takes about a minute."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from rr_refine.errors import CriticUnreadable
+from rr_refine.reward.parrot.endpoint_teacher import EndpointTeacher, EndpointTeacherOptions
+from rr_refine.reward.parrot.pair import PictureStore
+from rr_refine.reward.parrot.teacher import TeacherQuestion
+from rr_refine.reward.serve import serve
+from tests.vllm.test_real_server import options
+from tests.vllm.tiny_qwen3_vl import RECITAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.vllm
+
+
+async def test_a_teacher_that_babbles(vllm_python: str, tiny_model: str, tmp_path: Path) -> None:
+    store = PictureStore(tmp_path)
+    a, b = (store.path(store.put(Image.new("RGB", (64, 64), c))) for c in ("red", "blue"))
+    anchor = TeacherQuestion("1", "anchor", "t2i", "a red square", image_a=a, image_b=b, label="A")
+    predict = TeacherQuestion(
+        "2",
+        "predict",
+        "t2i",
+        "a red square",
+        image_a=a,
+        image_b=b,
+        rationale="Image A is red.",
+        choices=("A", "B"),
+    )
+    async with serve(tiny_model, options(vllm_python, tmp_path / "vllm.log")) as server:
+        held, free = (
+            EndpointTeacher(EndpointTeacherOptions(base_url=server.url, structured=structured))
+            for structured in (True, False)
+        )
+        async with aclosing(held), aclosing(free):
+            answer = await held.answer(anchor)
+            assert (answer.text.strip(), answer.finish_reason) == (RECITAL.strip(), "stop")
+            assert answer.tokens > 0
+            # It wants to recite. The server lets it say A or B only, and says how unlikely that is.
+            with pytest.raises(CriticUnreadable, match="without thinking") as forced:
+                await held.answer(predict)
+            assert forced.value.raw in ("A", "B")
+            with pytest.raises(CriticUnreadable, match="without thinking") as said:
+                await free.answer(predict)
+            assert said.value.raw == RECITAL[0]
