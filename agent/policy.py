@@ -31,9 +31,11 @@ class Policy(Record):
     """Upper limits; see `Budget`."""
     candidates: int = Field(default=1, ge=1, le=64)
     """Images per round: same prompt, different seeds."""
-    seeds: Literal["same", "fresh"] = "same"
+    seeds: Literal["same", "fresh", "on-repeat"] = "same"
     """`same`: round r starts from the seed of round 0, so that only the prompt changes;
-    `fresh`: every round has seeds of its own."""
+    `fresh`: every round has seeds of its own;
+    `on-repeat`: as `same`, but a rewriter may ask for an earlier prompt again if it has no new one,
+    and that prompt then gets the next seeds: the words may be right, and the seed at fault."""
     rewrite_first: bool = False
     """Rewrite the prompt before the first render, without having seen a picture."""
     review: bool = False

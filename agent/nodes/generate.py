@@ -31,6 +31,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     assert proposal is not None
     number = before[-1].round + 1 if before else 0
     count = int(min(policy.candidates, left(policy.budget.images, state["spend"].images)))
+    again = len({c.round for c in before if c.prompt == proposal.prompt})
     desk.emit(
         RoundStarted(
             round=number,
@@ -77,7 +78,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                     index=index,
                     prompt=proposal.prompt,
                     origin=proposal.origin,
-                    seed=seed_of(policy, state["seed"], number, index),
+                    seed=seed_of(policy, state["seed"], number, index, again),
                 )
             )
             for index in range(count)
@@ -91,7 +92,10 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     return {"candidates": (*before, *rendered), "proposal": None, "spend": spend}
 
 
-def seed_of(policy: Policy, base: int, number: int, index: int) -> int:
-    """Seed of candidate `index` in round `number`, below 2**63."""
-    offset = index if policy.seeds == "same" else number * policy.candidates + index
-    return int((base + offset) % 2**63)
+def seed_of(policy: Policy, base: int, number: int, index: int, again: int) -> int:
+    """Seed of candidate `index` in round `number`, below 2**63.
+
+    `again` is how many earlier rounds had the same prompt.
+    """
+    past = {"same": 0, "fresh": number, "on-repeat": again}[policy.seeds]
+    return int((base + past * policy.candidates + index) % 2**63)

@@ -40,7 +40,13 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         return work.value
 
     context = _context(state, desk.context.folder)
-    choice = await choose(desk.context.rewriters, context, ask, refused=state["refused"])
+    choice = await choose(
+        desk.context.rewriters,
+        context,
+        ask,
+        refused=state["refused"],
+        may_repeat=policy.seeds == "on-repeat",
+    )
     for rejection in choice.rejections:
         desk.emit(RewriteRejected(round=number, rejection=rejection))
     if choice.proposal is not None:

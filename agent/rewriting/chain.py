@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.history import Proposal, Rejection
@@ -13,7 +14,7 @@ from rr_refine.terms import Usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
+    from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 
 __all__ = ["Choice", "choose"]
 
@@ -32,14 +33,23 @@ async def choose(
     context: RewriteContext,
     ask: Callable[[Rewriter], Awaitable[Rewrites]],
     refused: Sequence[str] = (),
+    *,
+    may_repeat: bool = False,
 ) -> Choice:
     """Ask one rewriter after the other until a proposal passes the intent check.
 
     Args:
         ask: calls a rewriter (the loop does it through its journal).
         refused: proposals that a human rejected; they count as tried.
+        may_repeat: a rewriter that has nothing new may have an earlier prompt once more.
     """
     choice = Choice()
+    problems_of = partial(
+        problems,
+        spans=context.spans,
+        avoid=context.request.avoid,
+        original=context.request.prompt,
+    )
     for rewriter in rewriters:
         name = rewriter.identity.kind
         try:
@@ -52,18 +62,19 @@ async def choose(
             choice.rejections.append(
                 Rejection(rewriter=name, prompt=None, reason="it proposed nothing")
             )
+        again: Rewrite | None = None
         for rewrite in rewrites.proposals:
-            found = problems(
-                rewrite.prompt,
-                context.spans,
-                avoid=context.request.avoid,
-                original=context.request.prompt,
-                tried=(*context.tried, *refused),
-            )
+            found = problems_of(rewrite.prompt, tried=(*context.tried, *refused))
             if not found:
                 choice.proposal = Proposal(prompt=rewrite.prompt, origin=name, why=rewrite.why)
                 return choice
+            if may_repeat and not problems_of(rewrite.prompt, tried=refused):
+                again = again or rewrite
+                continue
             choice.rejections.append(
                 Rejection(rewriter=name, prompt=rewrite.prompt, reason="; ".join(found))
             )
+        if again is not None:
+            choice.proposal = Proposal(prompt=again.prompt, origin=name, why=again.why)
+            return choice
     return choice

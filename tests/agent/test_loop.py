@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as Picture
 
 from rr_refine.agent.events import StepDone
+from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import load_run
 from rr_refine.agent.store.png import read_story
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from rr_refine.agent.events import Event
+    from rr_refine.agent.run import Run
     from rr_refine.generators.generator import OnStep, RenderRequest
+    from rr_refine.reward.assessment import Assessment
+    from rr_refine.reward.critic import CritiqueRequest
 
 
 def is_empty(folder: Path) -> bool:
@@ -94,6 +98,31 @@ async def test_events_are_streamed_as_they_are_recorded(tmp_path: Path) -> None:
         *("decided", "decided", "run-finished"),
     ]
     assert [e.time for e in done.events()] == sorted(e.time for e in done.events())
+
+
+async def test_a_prompt_that_comes_again_gets_the_next_seeds(tmp_path: Path) -> None:
+    class Stubborn(UnreliableCritic):
+        """It has one idea, and nothing is ever good enough for it."""
+
+        async def critique(self, request: CritiqueRequest) -> Assessment:
+            told = await super().critique(request)
+            only = [
+                c.model_copy(update={"refined_request": "three red hats on a shelf"})
+                for c in told.critiques
+            ]
+            return told.model_copy(update={"critiques": tuple(only)})
+
+    def seeds(done: Run) -> list[tuple[str, int]]:
+        return [(c.prompt, c.seed) for c in done.candidates]
+
+    fixed = {"target": None, "patience": None, "rewriters": ("critic",), "candidates": 2}
+    again = preset("refine", budget={"rounds": 3}, seeds="on-repeat", **fixed)
+    same = preset("refine", budget={"rounds": 3}, seeds="same", **fixed)
+    one, new = "three red hats", "three red hats on a shelf"
+    done = await run(tmp_path / "again", prompt=one, seed=7, critic=Stubborn(), policy=again)
+    assert seeds(done) == [(one, 7), (one, 8), (new, 7), (new, 8), (new, 9), (new, 10)]
+    done = await run(tmp_path / "same", prompt=one, seed=7, critic=Stubborn(), policy=same)
+    assert seeds(done) == [(one, 7), (one, 8), (new, 7), (new, 8)]
 
 
 class Elsewhere(UnreliableGenerator):

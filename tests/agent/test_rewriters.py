@@ -22,7 +22,7 @@ from rr_refine.terms import Identity, Usage
 from tests.agent.builders import context, critique, edit, judged, t2i
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from rr_refine.agent.rewriting.rewriter import RewriteContext
 
@@ -381,8 +381,16 @@ class Proposing:
         return Rewrites(proposals=proposals, usage=Usage(calls=1, prompt_tokens=10))
 
 
-async def chosen(wanted: RewriteContext, *chain: Rewriter, refused: Sequence[str] = ()) -> Choice:
-    return await choose(chain, wanted, lambda rewriter: rewriter.rewrite(wanted), refused)
+async def chosen(
+    wanted: RewriteContext,
+    *chain: Rewriter,
+    refused: Sequence[str] = (),
+    may_repeat: bool = False,
+) -> Choice:
+    def ask(rewriter: Rewriter) -> Awaitable[Rewrites]:
+        return rewriter.rewrite(wanted)
+
+    return await choose(chain, wanted, ask, refused, may_repeat=may_repeat)
 
 
 def told(choice: Choice) -> list[tuple[str, str | None, str]]:
@@ -416,6 +424,30 @@ async def test_a_refused_proposal_does_not_come_back() -> None:
     choice = await chosen(context(), Proposing("one", "a dog", "a fox"), refused=["A dog"])
     assert choice.proposal is not None
     assert choice.proposal.prompt == "a fox"
+
+
+@pytest.mark.parametrize(
+    ("proposals", "refused", "prompt"),
+    [
+        (["3 big cats", "3 old cats"], [], "3 old cats"),  # what is new goes first
+        (["cats", "3 big cats", "3 cats"], [], "3 big cats"),
+        (["3 big cats"], ["3 Big Cats"], "3 new cats"),  # but not what a human refused
+        (["big cats"], [], "3 new cats"),
+    ],
+)
+async def test_where_it_may_a_rewriter_repeats_before_the_next_is_asked(
+    proposals: list[str], refused: list[str], prompt: str
+) -> None:
+    choice = await chosen(
+        context("3 cats", tried=["3 cats", "3 big cats"]),
+        Proposing("one", *proposals),
+        Proposing("two", "3 new cats"),
+        refused=refused,
+        may_repeat=True,
+    )
+    assert choice.proposal is not None
+    assert choice.proposal.prompt == prompt
+    assert prompt not in [p for _, p, _ in told(choice)]
 
 
 async def test_without_a_usable_proposal_there_is_none() -> None:
