@@ -45,10 +45,13 @@ async def test_a_teacher_that_babbles(vllm_python: str, tiny_model: str, tmp_pat
             answer = await held.answer(anchor)
             assert (answer.text.strip(), answer.finish_reason) == (RECITAL.strip(), "stop")
             assert answer.tokens > 0
-            # It wants to recite. The server lets it say A or B only, and says how unlikely that is.
-            with pytest.raises(CriticUnreadable, match="without thinking") as forced:
-                await held.answer(predict)
-            assert forced.value.raw in ("A", "B")
+            # It wants to recite. The server lets it say A or B only, and the probabilities are
+            # those that are left; without that, it is seen that neither is likely.
+            forced = await held.answer(predict)
+            assert forced.text in ("A", "B")
+            assert forced.chances is not None
+            assert set(forced.chances) == {"A", "B"}
+            assert sum(forced.chances.values()) == pytest.approx(1.0)
             with pytest.raises(CriticUnreadable, match="without thinking") as said:
                 await free.answer(predict)
             assert said.value.raw == RECITAL[0]
