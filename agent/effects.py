@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rr_refine.generators.generator import OnStep
     from rr_refine.terms import Record
 
-__all__ = ["Done", "Effects", "comparison_key"]
+__all__ = ["Done", "Effects", "comparison_key", "critique_key"]
 
 T_co = TypeVar("T_co", covariant=True)
 RecordT = TypeVar("RecordT", bound="Record")
@@ -131,9 +131,7 @@ class Effects:
             CriticError: of the kind that fits.
             ConfigError: the critic is not the one that judged earlier images of this run.
         """
-        key = digest(
-            {"prompt": self._request.prompt, "image": image, "source": self._request.source}
-        )
+        key = critique_key(self._request, image)
 
         async def judge() -> Assessment:
             assessment = await self._context.critic.critique(
@@ -248,6 +246,11 @@ class Effects:
                     "resume with the first, or start anew"
                 )
             return
+
+
+def critique_key(request: Request, image: str) -> str:
+    """The journal's key of the critique of an image, by digest."""
+    return digest({"prompt": request.prompt, "image": image, "source": request.source})
 
 
 def comparison_key(request: Request, image_a: str, image_b: str) -> str:

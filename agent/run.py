@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.store.journal import Journal
 
-__all__ = ["Run", "load_run"]
+__all__ = ["REPORT", "Run", "load_run", "read_run"]
+
+REPORT: Final = "report/index.html"
+"""Where the report is in a run folder."""
 
 _STATUS: TypeAdapter[RunStatus] = TypeAdapter(RunStatus)
 
@@ -62,6 +65,12 @@ class Run:
     def result_path(self) -> Path | None:
         """Path of the result picture, or None where there is no image yet."""
         path = self.path / "result.png"
+        return path if path.exists() else None
+
+    @property
+    def report_path(self) -> Path | None:
+        """Path of the page that explains the run, or None where it was not written."""
+        path = self.path / REPORT
         return path if path.exists() else None
 
     def image(self, candidate: Candidate) -> Image.Image:
@@ -112,26 +121,35 @@ def load_run(path: Path | str) -> Run:
         StoreError: it is no run folder, or its files are broken.
     """
     with RunFolder(path, lock=False) as folder:
-        config = folder.read_json("config.json")
-        if not isinstance(config, dict):
-            raise StoreError(f"{str(path)!r} is no run folder: it has no config.json")
-        manifest = folder.read_json("manifest.json")
-        try:
-            candidates, best, outcome = _course(folder.journal)
-            return Run(
-                path=Path(path),
-                request=Request.model_validate(config["request"]),
-                policy=Policy.model_validate(config["policy"]),
-                config=config,
-                status=_STATUS.validate_python(
-                    manifest["status"] if isinstance(manifest, dict) else "interrupted"
-                ),
-                candidates=candidates,
-                incumbent=next((c for c in candidates if c.id == best), None),
-                outcome=outcome,
-            )
-        except (ValidationError, KeyError) as error:
-            raise StoreError(f"run folder {str(path)!r} cannot be read: {error}") from error
+        return read_run(folder)
+
+
+def read_run(folder: RunFolder) -> Run:
+    """The run in an open folder, see `load_run`.
+
+    Raises:
+        StoreError: it is no run folder, or its files are broken.
+    """
+    config = folder.read_json("config.json")
+    if not isinstance(config, dict):
+        raise StoreError(f"{str(folder.path)!r} is no run folder: it has no config.json")
+    manifest = folder.read_json("manifest.json")
+    try:
+        candidates, best, outcome = _course(folder.journal)
+        return Run(
+            path=folder.path,
+            request=Request.model_validate(config["request"]),
+            policy=Policy.model_validate(config["policy"]),
+            config=config,
+            status=_STATUS.validate_python(
+                manifest["status"] if isinstance(manifest, dict) else "interrupted"
+            ),
+            candidates=candidates,
+            incumbent=next((c for c in candidates if c.id == best), None),
+            outcome=outcome,
+        )
+    except (ValidationError, KeyError) as error:
+        raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
 
 
 def _course(journal: Journal) -> tuple[tuple[Candidate, ...], str | None, Outcome | None]:

@@ -1,11 +1,12 @@
 """A session: one job at work in its run folder, streamed event by event.
 
 It writes the folder's config and manifest, runs the graph on the folder's own checkpoints, answers
-its interrupts, and leaves a status behind whatever happens.
+its interrupts, and leaves a status and a report behind whatever happens.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -78,6 +79,7 @@ async def run_job(
     *,
     reviewer: Reviewer | None = None,
     control: RunControl | None = None,
+    report: bool = True,
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
 
@@ -87,6 +89,7 @@ async def run_job(
         reviewer: decides on proposals where the policy asks for review. Without it the stream
             ends with `ReviewRequested`, and the run goes on from there the next time.
         control: `request_drain()` ends the session after the step in progress.
+        report: write the run's report at the end, as far as it went.
 
     Raises:
         RefineError: of the kind that fits; the folder holds everything that was finished.
@@ -109,6 +112,10 @@ async def run_job(
         raise
     finally:
         write_manifest(folder, job, status)
+        if report:
+            from rr_refine.agent.report.report import try_report
+
+            await asyncio.to_thread(try_report, folder)  # other runs may go on meanwhile
 
 
 async def _drive(

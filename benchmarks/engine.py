@@ -162,7 +162,7 @@ async def _finish(folder: RunFolder, job: Job) -> str | None:
     if isinstance(manifest, dict) and manifest.get("status") == "done":
         return None
     try:
-        async with aclosing(run_job(folder, job)) as events:
+        async with aclosing(run_job(folder, job, report=False)) as events:
             async for _ in events:
                 pass
     except (ConfigError, StoreError):

@@ -87,6 +87,8 @@ def _leave(path: Path, as_json: bool) -> int:
     """Say where the result is; the paths are the last lines, on stdout."""
     run = load_run(path)
     outcome = run.outcome
+    if not as_json:
+        _tell_report(run)
     if outcome is None or not outcome.ok:
         how = f"rr-refine resume {shlex.quote(str(path))}"
         print(f"not finished; go on with: {how}", file=sys.stderr)
@@ -97,6 +99,11 @@ def _leave(path: Path, as_json: bool) -> int:
     if outcome is None:
         return INTERRUPTED
     return DONE if outcome.ok else FAILED
+
+
+def _tell_report(run: Run) -> None:
+    again = f"not written; to see why: rr-refine report {shlex.quote(str(run.path))}"
+    print(f"report     {run.report_path or again}", file=sys.stderr)
 
 
 def _print_paths(run: Run) -> None:

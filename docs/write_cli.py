@@ -18,6 +18,7 @@ COMMANDS = (
     (),
     ("resume",),
     ("replay",),
+    ("report",),
     ("serve",),
     ("bench", "sketch"),
     ("critic", "import-template"),

@@ -11,11 +11,10 @@ result.png       the best image so far
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +23,7 @@ from rr_refine.agent.store.journal import Journal
 from rr_refine.agent.store.png import encode_png, with_story
 from rr_refine.digest import image_digest
 from rr_refine.errors import StoreError, StoreLockedError
+from rr_refine.files import replace_file
 from rr_refine.lines import LineFile
 
 if TYPE_CHECKING:
@@ -195,26 +195,12 @@ class RunFolder:
     # -- files -------------------------------------------------------------------------------
 
     def _write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
-        """Write by rename, so that no reader ever sees half a file.
-
-        Args:
-            durable: wait until it is on disk; not needed for what can be made again.
-        """
+        """Replace a file, see `replace_file`."""
         if self._lock is None:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
-        # A name of its own: two threads may store the same picture at once.
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(data)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            part.replace(path)
+            replace_file(path, data, durable=durable)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             raise StoreError(f"cannot write {path}: {error}") from error
 
     def _make(self) -> None:

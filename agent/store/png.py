@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from pydantic import JsonValue
 
-__all__ = ["encode_png", "read_story", "with_story"]
+__all__ = ["encode_png", "png_size", "read_story", "with_story"]
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _KEYS: Final = ("rr-refine", "parameters")
@@ -65,6 +65,18 @@ def read_story(png: bytes) -> dict[str, JsonValue] | None:
                 raise ValueError("the story in the PNG is no JSON object")
             return story
     return None
+
+
+def png_size(head: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the first 24 bytes of a PNG or more of it.
+
+    Raises:
+        ValueError: it is no PNG.
+    """
+    if not head.startswith(_SIGNATURE) or head[12:16] != b"IHDR" or len(head) < 24:
+        raise ValueError("not a PNG file")
+    width, height = struct.unpack_from(">II", head, 16)
+    return width, height
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

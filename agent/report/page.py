@@ -1,0 +1,74 @@
+"""Pages: a template filled so that nothing but the template is markup.
+
+Whatever a template puts out is made visible (`rr_refine.agent.report.text`) and escaped. The style
+and the script are in the page; its Content-Security-Policy names both by their hashes and allows
+nothing else to run or to be loaded, but pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from rr_refine.agent.report.text import visible
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["render"]
+
+
+def render(name: str, **values: object) -> str:
+    """A page from the templates `<name>.html` and `<name>.js`, and `style.css`."""
+    style, script = _text("style.css"), _text(f"{name}.js")
+    policy = (
+        # file: for browsers that do not count a file beside this one as 'self'.
+        "default-src 'none'; img-src 'self' file:; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = _environment().get_template(f"{name}.html")
+    # The hashes are of what stands in the page, so it must be these very characters.
+    return page.render(policy=policy, style=Markup(style), script=Markup(script), **values)  # noqa: S704
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "change": lambda value: f"{value:+.2f}".replace("-", "−"),
+        "json": _json,
+        "label": lambda name: str(name).replace("_", " ").replace("-", " "),
+        "score": lambda value: f"{value:.2f}",
+        "time": lambda seconds: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds)),
+    }
+    return environment
+
+
+@cache
+def _text(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _json(value: JsonValue) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,139 @@
+"""The story of a run: everything that its report tells, round by round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+    from rr_refine.agent.budget import Spend
+    from rr_refine.agent.history import Candidate, Rejection
+    from rr_refine.agent.intent import ProtectedSpan
+    from rr_refine.agent.report.diff import Piece
+    from rr_refine.agent.report.headline import State
+    from rr_refine.agent.review import Decision
+    from rr_refine.agent.run import Run
+    from rr_refine.reward.assessment import Assessment
+    from rr_refine.reward.comparison import Comparison
+    from rr_refine.terms import Dimension
+
+__all__ = ["Chapter", "Mark", "Picture", "Shot", "Story"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image of the run folder."""
+
+    href: str
+    """Where it is in the run folder."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the critic said about one dimension of one image."""
+
+    dimension: Dimension
+    score: float | None
+    """Mean of the samples, 1 to 4; None is N/A."""
+    before: float | None
+    """That of the image it was weighed against."""
+    error: float | None
+    """Standard error, where there are several samples."""
+    reasons: tuple[tuple[float | None, str], ...]
+    """Score and rationale of each sample that gave one."""
+
+    @property
+    def change(self) -> float | None:
+        """Score points gained over the image it was weighed against."""
+        return None if self.score is None or self.before is None else self.score - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A candidate with all that is known about it."""
+
+    candidate: Candidate
+    picture: Picture | None
+    """None where there is no image, or its file is gone."""
+    marks: tuple[Mark, ...]
+    mean_before: float | None
+    """Mean score of the image it was weighed against."""
+    assessment: Assessment | None
+    comparison: Comparison | None
+    """With the image it was weighed against, where that was a near tie."""
+    seconds: float | None
+    """How long it took to render."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it became the best so far."""
+        return self.candidate.verdict is not None and self.candidate.verdict.accepted
+
+    @property
+    def change(self) -> float | None:
+        """Points of the mean gained over the image it was weighed against."""
+        mean = self.candidate.mean
+        return None if mean is None or self.mean_before is None else mean - self.mean_before
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A round: its prompt, where that comes from, and what it gave."""
+
+    number: int
+    prompt: str
+    origin: str
+    why: str
+    """What the rewriter says about its prompt."""
+    base: str | None
+    """Id of the best before this round, whose prompt was rewritten."""
+    cause: str | None
+    """Id of the candidate whose critique led to the prompt."""
+    changes: tuple[Piece, ...]
+    """Against the prompt of `base`, or against the request; empty where they are the same."""
+    rejections: tuple[Rejection, ...]
+    decisions: tuple[Decision, ...]
+    shots: tuple[Shot, ...]
+    incumbent: str | None
+    """Id of the best after this round."""
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run, told."""
+
+    run: Run
+    manifest: Mapping[str, JsonValue]
+    state: State
+    headline: str
+    spans: tuple[ProtectedSpan, ...]
+    source: Picture | None
+    """The picture to edit."""
+    chapters: tuple[Chapter, ...]
+    spend: Spend
+    """Of a run that has not ended: what its finished items cost, seconds left out."""
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """All candidates, in order."""
+        return tuple(shot for chapter in self.chapters for shot in chapter.shots)
+
+    @property
+    def first(self) -> Shot | None:
+        """The first image; None if there is none."""
+        return next((shot for shot in self.shots if shot.candidate.image), None)
+
+    @property
+    def best(self) -> Shot | None:
+        """The result."""
+        best = self.run.best
+        if best is None:  # not even a round was finished, but there may be an image
+            return self.first
+        return next((shot for shot in self.shots if shot.candidate.id == best.id), None)

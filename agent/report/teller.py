@@ -1,0 +1,181 @@
+"""Tells the story of a run, from its folder, in one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.effects import comparison_key
+from rr_refine.agent.intent import find_spans
+from rr_refine.agent.report.course import Course
+from rr_refine.agent.report.diff import diff_words
+from rr_refine.agent.report.headline import headline, state_of
+from rr_refine.agent.report.story import Chapter, Mark, Picture, Shot, Story
+from rr_refine.agent.review import Keep, read_decision
+from rr_refine.agent.run import Run, read_run
+from rr_refine.agent.store.png import png_size
+from rr_refine.agent.store.rounds import Round, read_rounds
+from rr_refine.errors import StoreError
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rr_refine.agent.history import Candidate
+    from rr_refine.agent.review import Decision
+    from rr_refine.agent.store.folder import RunFolder
+    from rr_refine.agent.store.journal import ItemKind
+
+__all__ = ["read_story"]
+
+
+def read_story(folder: RunFolder) -> Story:
+    """Read a run's story from its open folder.
+
+    Raises:
+        StoreError: it is no run folder, or its files are broken.
+    """
+    run = read_run(folder)
+    manifest = folder.read_json("manifest.json")
+    try:
+        teller = _Teller(folder, run)
+        chapters = tuple(teller.chapters())
+    except (ValueError, LookupError) as error:  # pydantic's are ValueErrors
+        raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
+    kept = [d.text for found in teller.decisions.values() for d in found if isinstance(d, Keep)]
+    return Story(
+        run=run,
+        manifest=manifest if isinstance(manifest, dict) else {},
+        state=state_of(run),
+        headline=headline(run),
+        spans=find_spans(run.request.prompt, [*run.request.keep, *kept]),
+        source=_picture(folder, run.request.source),
+        chapters=chapters,
+        spend=run.outcome.spend if run.outcome else _spend(chapters),
+    )
+
+
+class _Teller:
+    """Puts the chapters together."""
+
+    def __init__(self, folder: RunFolder, run: Run) -> None:
+        self._folder, self._run = folder, run
+        self._course = Course.of(run.events())
+        self._candidates = {c.id: c for c in run.candidates}
+        self._told: dict[str, Shot] = {}
+        self.decisions: dict[int, list[Decision]] = {}
+        for key, item in folder.journal.items("review"):
+            number = int(key.removeprefix("r").partition(".")[0])
+            self.decisions.setdefault(number, []).append(read_decision(item))
+
+    def chapters(self) -> Iterator[Chapter]:
+        """The rounds in order, the one in progress last."""
+        rounds = list(read_rounds(self._folder.journal))
+        finished = len(rounds)
+        if begun := self._course.begun(finished, self._run.request):
+            rounds.append(Round(after=None, incumbent=None, candidates=begun))
+        base: Candidate | None = None
+        for number, item in enumerate(rounds):
+            yield self._chapter(number, item, base, finished=number < finished)
+            if item.incumbent is not None:
+                base = self._told[item.incumbent].candidate
+
+    def _chapter(
+        self, number: int, item: Round, base: Candidate | None, *, finished: bool
+    ) -> Chapter:
+        first = item.candidates[0]
+        before = self._run.request.prompt if base is None else base.prompt
+        cause = self._cause(first, base)
+        self._told |= {c.id: self._shot(c) for c in item.candidates}
+        return Chapter(
+            number=number,
+            prompt=first.prompt,
+            origin=first.origin,
+            why=self._course.whys.get((number, first.prompt), ""),
+            base=None if base is None else base.id,
+            cause=cause,
+            changes=() if first.prompt == before else diff_words(before, first.prompt),
+            rejections=tuple(self._course.rejections.get(number, ())),
+            decisions=tuple(self.decisions.get(number, ())),
+            shots=tuple(self._told[c.id] for c in item.candidates),
+            incumbent=item.incumbent,
+            finished=finished,
+        )
+
+    def _cause(self, candidate: Candidate, base: Candidate | None) -> str | None:
+        """Whose critique led to a prompt: the one that asked for it, else the best so far."""
+        if candidate.origin in ("request", "human") or base is None:
+            return None
+        for shot in sorted(reversed(self._told.values()), key=lambda s: s.candidate.id != base.id):
+            critiques = shot.assessment.critiques if shot.assessment else ()
+            if any(c.refined_request == candidate.prompt for c in critiques):
+                return shot.candidate.id
+        return base.id
+
+    def _shot(self, candidate: Candidate) -> Shot:
+        verdict, rendered = candidate.verdict, self._course.rendered.get(candidate.id)
+        rival = self._candidates.get(verdict.against or "") if verdict else None
+        assessment = comparison = None
+        if candidate.critique and (item := self._item("critique", candidate.critique)):
+            assessment = Assessment.model_validate(item)
+        if rival is not None and rival.image and candidate.image:
+            key = comparison_key(self._run.request, rival.image, candidate.image)
+            if item := self._item("comparison", key):
+                comparison = Comparison.model_validate(item)
+        return Shot(
+            candidate=candidate,
+            picture=_picture(self._folder, candidate.image),
+            marks=tuple(_marks(candidate, assessment, rival)),
+            mean_before=None if rival is None else rival.mean,
+            assessment=assessment,
+            comparison=comparison,
+            seconds=None if rendered is None else rendered.seconds,
+        )
+
+    def _item(self, kind: ItemKind, key: str) -> JsonValue:
+        item = self._folder.journal.get(kind, key)
+        return item["result"] if isinstance(item, dict) else None
+
+
+def _marks(
+    candidate: Candidate, assessment: Assessment | None, rival: Candidate | None
+) -> Iterator[Mark]:
+    before = rival.applicable if rival is not None else {}
+    for dimension, score in (candidate.scores or {}).items():
+        samples = assessment.critiques if assessment is not None else ()
+        yield Mark(
+            dimension=dimension,
+            score=score,
+            before=before.get(dimension),
+            error=candidate.errors.get(dimension),
+            reasons=tuple(
+                (c.scores[dimension], reason)
+                for c in samples
+                if (reason := c.rationales[dimension])
+            ),
+        )
+
+
+def _picture(folder: RunFolder, name: str | None) -> Picture | None:
+    if name is None:
+        return None
+    path = folder.image_path(name)
+    try:
+        with path.open("rb") as file:
+            width, height = png_size(file.read(24))
+    except (OSError, ValueError):
+        return None
+    return Picture(path.relative_to(folder.path).as_posix(), width, height)
+
+
+def _spend(chapters: Sequence[Chapter]) -> Spend:
+    shots = [shot for chapter in chapters for shot in chapter.shots]
+    spend = Spend(images=sum(shot.candidate.image is not None for shot in shots))
+    for shot in shots:
+        for judged in (shot.assessment, shot.comparison):
+            if judged is not None:
+                spend += Spend.of_critic(judged.usage)
+    return spend

@@ -1,0 +1,78 @@
+"""`rr-refine report DIR…`: pages that explain runs, and a gallery of many."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from rr_refine.cli.exits import DONE, FAILED, guarded
+
+if TYPE_CHECKING:
+    from rr_refine.agent.report.gallery import Entry
+
+__all__ = ["report"]
+
+
+def report(
+    *directories: Path,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+) -> int:
+    """Write the report of a run anew; of many runs, a gallery as well.
+
+    Prints the path of the page: report/index.html of the run, or the gallery.
+
+    Args:
+        directories: Run folders, or folders that hold runs at any depth.
+        out: The gallery's file; gallery.html in the folder that holds the runs by default.
+    """
+    return guarded(lambda: _report(directories, out))
+
+
+def _report(directories: tuple[Path, ...], out: Path | None) -> int:
+    from rr_refine.agent.report.gallery import find_runs, write_gallery
+    from rr_refine.agent.run import REPORT
+    from rr_refine.cli.text import plain
+    from rr_refine.errors import ConfigError, StoreError
+
+    if not directories:
+        raise ConfigError("give a run folder, or a folder that holds runs")
+    for directory in directories:
+        if not directory.is_dir():
+            raise ConfigError(f"{str(directory)!r} is no folder")
+    runs = list(dict.fromkeys(run for d in directories for run in find_runs(d)))
+    if not runs:
+        raise ConfigError(f"there is no run in {', '.join(map(repr, map(str, directories)))}")
+    if out is None and runs == list(directories) and len(runs) == 1:
+        _write(runs[0])
+        print(runs[0] / REPORT)
+        return DONE
+    entries: list[Entry] = []
+    for run in runs:
+        try:
+            entries.append(_write(run))
+        except StoreError as error:  # the others are still worth a look
+            print(f"left out: {plain(str(error))}", file=sys.stderr)
+    path = out or _common(directories) / "gallery.html"
+    write_gallery(path, entries)
+    print(path)
+    return DONE if len(entries) == len(runs) else FAILED
+
+
+def _write(run: Path) -> Entry:
+    from rr_refine.agent.report.gallery import entry_of
+    from rr_refine.agent.report.report import write_report
+    from rr_refine.agent.store.folder import RunFolder
+
+    with RunFolder(run, lock=False) as folder:
+        return entry_of(write_report(folder))
+
+
+def _common(directories: tuple[Path, ...]) -> Path:
+    """The folder given, or the one that holds all that were given."""
+    if len(directories) == 1:
+        return directories[0]
+    return Path(os.path.commonpath([d.absolute().parent for d in directories]))
