@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -16,14 +15,17 @@ from rr_refine.agent.request import Request
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.rounds import read_rounds
-from rr_refine.errors import StoreError
+from rr_refine.errors import MissingExtraError, StoreError
 from rr_refine.lines import read_lines
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
+from rr_refine.terms import DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
+    from pandas import DataFrame
     from PIL import Image
 
     from rr_refine.agent.events import Event
@@ -35,6 +37,11 @@ __all__ = ["REPORT", "Run", "load_run", "read_run"]
 REPORT: Final = "report/index.html"
 """Where the report is in a run folder."""
 
+_COLUMNS: Final = [
+    *("run", "candidate", "round", "index", "prompt", "origin", "seed"),
+    *DIMENSIONS,
+    *("mean", "reward", "accepted", "rule", "reason", "against", "failure", "result", "image"),
+]
 _STATUS: TypeAdapter[RunStatus] = TypeAdapter(RunStatus)
 
 
@@ -112,6 +119,44 @@ class Run:
             return tuple(read_event(line) for line in read_lines(path))
         except (OSError, ValidationError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
+
+    def to_dataframe(self) -> DataFrame:
+        """One row per candidate, in order: prompt, seed, scores, verdict; needs pandas.
+
+        Columns are the same for every run, so that those of several can be put together.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            raise MissingExtraError("Run.to_dataframe()", "notebook") from None
+        return DataFrame([self._row(c) for c in self.candidates], columns=_COLUMNS)
+
+    def _row(self, candidate: Candidate) -> dict[str, object]:
+        verdict, failure = candidate.verdict, candidate.failure
+        return {
+            "run": self.path.name,
+            "candidate": candidate.id,
+            **candidate.model_dump(include={"round", "index", "prompt", "origin", "seed"}),
+            **{str(d): (candidate.scores or {}).get(d) for d in DIMENSIONS},
+            "mean": candidate.mean,
+            "reward": candidate.reward,
+            "accepted": verdict is not None and verdict.accepted,
+            "rule": None if verdict is None else verdict.rule,
+            "reason": None if verdict is None else verdict.reason,
+            "against": None if verdict is None else verdict.against,
+            "failure": None if failure is None else f"{failure.error}: {failure.message}",
+            "result": self.best is not None and candidate.id == self.best.id,
+            "image": candidate.image,
+        }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first image, the result, their scores and prompts."""
+        from rr_refine.agent.report.notebook import notebook_cell
+
+        return notebook_cell(self)
 
 
 def load_run(path: Path | str) -> Run:

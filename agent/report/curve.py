@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve", "Dot", "curve_of"]
 
-_WIDTH, _HEIGHT = 640, 220
+_WIDTH, _HEIGHT = 480, 190
 """Most width, and height, pixels."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 36, 56, 14, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 28, 48, 12, 30
 """Margins, pixels; on the right is the last value."""
-_STEP: Final = 220
+_STEP: Final = 180
 """Most pixels between two rounds."""
 _ASIDE: Final = 24
 """Pixels between the ends of the plot and the rounds next to them."""
@@ -65,7 +65,9 @@ def curve_of(chapters: Sequence[Chapter], best: str | None) -> Curve:
     step = min(_STEP, (_WIDTH - _LEFT - _RIGHT - 2 * _ASIDE) / gaps)
     right = round(_LEFT + 2 * _ASIDE + step * gaps)
     means = {s.candidate.id: s.candidate.mean for c in chapters for s in c.shots}
-    columns, line, dots = [], [], []
+    columns: list[tuple[float, int]] = []
+    line: list[tuple[float, float]] = []
+    dots: list[Dot] = []
     for chapter in chapters:
         x = round(_LEFT + _ASIDE + step * chapter.number, 1)
         columns.append((x, chapter.number + 1))
@@ -75,6 +77,7 @@ def curve_of(chapters: Sequence[Chapter], best: str | None) -> Curve:
                 dots.append(Dot(x, y, shot.candidate.id, shot.candidate.mean, accepted))
         top = means.get(chapter.incumbent or "")
         if top is not None:
+            line += [(x, line[-1][1])] if line else []  # in steps: nothing is between two rounds
             line.append((x, _y(top)))
     return Curve(
         width=right + _RIGHT,

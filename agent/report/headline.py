@@ -54,6 +54,8 @@ def _sentence(run: Run) -> str:
     if best.mean is None:
         return "there is an image that nobody judged"
     if best.id == first.id:
+        if run.outcome is None:
+            return f"the best image has {best.mean:.2f} of 4"
         if images == 1:
             return f"one image was made, which the critic gives {best.mean:.2f} of 4"
         more = _count(images - 1, "further image")

@@ -23,7 +23,7 @@ from rr_refine.agent.report.text import visible
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-__all__ = ["render"]
+__all__ = ["render", "render_part"]
 
 
 def render(name: str, **values: object) -> str:
@@ -35,9 +35,14 @@ def render(name: str, **values: object) -> str:
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    page = _environment().get_template(f"{name}.html")
     # The hashes are of what stands in the page, so it must be these very characters.
-    return page.render(policy=policy, style=Markup(style), script=Markup(script), **values)  # noqa: S704
+    assets = {"style": Markup(style), "script": Markup(script)}
+    return render_part(f"{name}.html", policy=policy, **assets, **values)
+
+
+def render_part(template: str, **values: object) -> str:
+    """What a template makes of the values."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
-
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.intent import find_spans
@@ -23,6 +21,8 @@ from rr_refine.reward.comparison import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pydantic import JsonValue
 
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.review import Decision
@@ -109,7 +109,7 @@ class _Teller:
         """Whose critique led to a prompt: the one that asked for it, else the best so far."""
         if candidate.origin in ("request", "human") or base is None:
             return None
-        for shot in sorted(reversed(self._told.values()), key=lambda s: s.candidate.id != base.id):
+        for shot in (self._told[base.id], *reversed(self._told.values())):
             critiques = shot.assessment.critiques if shot.assessment else ()
             if any(c.refined_request == candidate.prompt for c in critiques):
                 return shot.candidate.id
