@@ -14,13 +14,13 @@ from rr_refine.agent.events import (
     RoundStarted,
     RunStarted,
 )
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.history import Candidate, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rr_refine.agent.events import Event
-    from rr_refine.agent.history import Rejection
+    from rr_refine.agent.history import Proposal
     from rr_refine.agent.request import Request
 
 __all__ = ["Course"]
@@ -36,8 +36,8 @@ class Course:
 
     rejections: dict[int, dict[Rejection, None]] = field(default_factory=dict)
     """Prompts that were not used, by the round that they were for."""
-    whys: dict[tuple[int, str], str] = field(default_factory=dict)
-    """What the rewriter said, by round and prompt."""
+    proposals: dict[int, dict[str, Proposal]] = field(default_factory=dict)
+    """What rewriters proposed, by round and prompt: one, or more where a human asked again."""
     rendered: dict[str, Rendered] = field(default_factory=dict)
     """By candidate."""
     judged: dict[str, Judged] = field(default_factory=dict)
@@ -63,10 +63,20 @@ class Course:
                 case RewriteRejected():
                     course.rejections.setdefault(event.round, {})[event.rejection] = None
                 case Rewritten():
-                    course.whys[event.round, event.proposal.prompt] = event.proposal.why
+                    proposals = course.proposals.setdefault(event.round, {})
+                    proposals[event.proposal.prompt] = event.proposal
                 case _:
                     pass
         return course
+
+    def unused(self, number: int, prompt: str) -> tuple[Rejection, ...]:
+        """The prompts of round `number` that were rejected on the way to `prompt`."""
+        aside = (
+            Rejection(rewriter=p.origin, prompt=p.prompt, reason=f"set aside in review ({p.why})")
+            for p in self.proposals.get(number, {}).values()
+            if p.prompt != prompt
+        )
+        return (*self.rejections.get(number, ()), *aside)
 
     def begun(self, number: int, request: Request) -> tuple[Candidate, ...]:
         """The candidates so far of round `number`, if that is the one in progress."""

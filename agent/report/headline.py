@@ -41,7 +41,7 @@ def headline(run: Run) -> str:
     if run.outcome is None and run.best is not None:
         sentence = f"so far, {sentence}"
     elif state == "failed" and run.best is not None:
-        sentence = f"it failed before its end; until then, {sentence}"
+        sentence = f"it failed before its end: {sentence}"
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 

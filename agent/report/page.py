@@ -52,6 +52,7 @@ def _environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         finalize=visible,
+        optimized=False,  # one page a process is usual: compiling it costs more than filling it
         trim_blocks=True,
         lstrip_blocks=True,
     )

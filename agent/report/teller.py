@@ -89,16 +89,17 @@ class _Teller:
         first = item.candidates[0]
         before = self._run.request.prompt if base is None else base.prompt
         cause = self._cause(first, base)
+        proposal = self._course.proposals.get(number, {}).get(first.prompt)
         self._told |= {c.id: self._shot(c) for c in item.candidates}
         return Chapter(
             number=number,
             prompt=first.prompt,
             origin=first.origin,
-            why=self._course.whys.get((number, first.prompt), ""),
+            why="" if proposal is None else proposal.why,
             base=None if base is None else base.id,
             cause=cause,
             changes=() if first.prompt == before else diff_words(before, first.prompt),
-            rejections=tuple(self._course.rejections.get(number, ())),
+            rejections=self._course.unused(number, first.prompt),
             decisions=tuple(self.decisions.get(number, ())),
             shots=tuple(self._told[c.id] for c in item.candidates),
             incumbent=item.incumbent,

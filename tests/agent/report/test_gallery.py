@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rr_refine.agent.report.gallery import Entry, entry_of, find_runs, write_gallery
+from rr_refine.agent.report.teller import read_story
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.errors import ConfigError, StoreError
+from tests.agent import whole
+from tests.agent.report.dom import Element, require_sound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rr_refine.agent.run import Run
+
+
+def entry(path: Path) -> Entry:
+    with RunFolder(path, lock=False) as folder:
+        return entry_of(read_story(folder))
+
+
+def cards(root: Element) -> list[Element]:
+    return root.find("li", class_="card")
+
+
+async def three_runs(out: Path) -> dict[str, Run]:
+    """By their names: one that improved, one that did not, and one that failed."""
+    with pytest.raises(ConfigError):
+        await whole.run(out, "c", critic=whole.UnreliableCritic([None, ConfigError("no")]))
+    return {
+        "improved": await whole.run(out, whole.PROMPT),
+        "unchanged": await whole.run(out, "b", policy="one-shot"),
+    }
+
+
+async def test_a_gallery(tmp_path: Path) -> None:
+    runs = await three_runs(tmp_path / "runs")
+    paths = list(find_runs(tmp_path))
+    assert len(paths) == 3
+    page = tmp_path / "gallery.html"
+    write_gallery(page, [entry(path) for path in paths])
+    root = require_sound(page.read_text("utf-8"))
+    assert root.find("h1")[0].text == "3 runs, 1 improved"
+    by_state = {card.attributes["data-state"]: card.attributes for card in cards(root)}
+    assert set(by_state) == {"improved", "unchanged", "failed"}
+    improved = runs["improved"]
+    assert improved.best is not None
+    gain = (improved.best.mean or 0) - (improved.candidates[0].mean or 0)
+    assert float(by_state["improved"]["data-gain"]) == pytest.approx(gain)
+    assert float(by_state["unchanged"]["data-gain"]) == 0
+    assert [o.attributes["value"] for o in root.find("select", id="state")[0].find("option")] == [
+        *("", "improved", "unchanged", "failed"),
+    ]
+    for card in cards(root):
+        (link,) = card.find("a")
+        assert (tmp_path / link.attributes["href"]).is_file()
+        for image in card.find("img"):
+            assert (tmp_path / image.attributes["src"]).is_file()
+            assert image.attributes["loading"] == "lazy"
+    assert [
+        len(c.find("img")) for c in cards(root) if c.attributes["data-state"] == "improved"
+    ] == [2]
+
+
+async def test_runs_are_found_at_any_depth_and_pictures_are_not_searched(tmp_path: Path) -> None:
+    run = await whole.run(tmp_path / "a" / "b")
+    assert list(find_runs(run.path)) == [run.path]
+    assert list(find_runs(tmp_path)) == [run.path]
+    assert list(find_runs(run.path / "images")) == []
+    (tmp_path / "again").symlink_to(tmp_path / "a")
+    assert list(find_runs(tmp_path)) == [run.path]
+
+
+async def test_a_long_prompt_is_cut(tmp_path: Path) -> None:
+    run = await whole.run(tmp_path, "very " * 20_000 + "big", policy="one-shot")
+    assert len(entry(run.path).prompt) == 2000
+
+
+def test_a_gallery_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write"):
+        write_gallery(tmp_path / "file" / "gallery.html", [])
