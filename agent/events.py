@@ -65,6 +65,8 @@ class RoundStarted(_Event):
     prompt: str
     origin: str
     candidates: int
+    spend: Spend = Spend()
+    """What the rounds before have used."""
 
 
 class StepDone(_Event):

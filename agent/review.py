@@ -10,7 +10,19 @@ from rr_refine.agent.history import Candidate, Proposal
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Record
 
-__all__ = ["Decision", "ReviewRequest", "read_decision", "require_possible"]
+__all__ = [
+    "Accept",
+    "Decision",
+    "Edit",
+    "Keep",
+    "Pick",
+    "Quit",
+    "Reject",
+    "Reseed",
+    "ReviewRequest",
+    "read_decision",
+    "require_possible",
+]
 
 
 class ReviewRequest(Record):

@@ -275,6 +275,8 @@ def _require_measured(settings: Settings, assigned: Mapping[str, JsonValue], spl
         if not key.startswith(_MEASURED):
             hint = "; give --renders" if key.startswith("budget.") else ""
             raise ConfigError(f"--set {key} has no effect on the benchmark{hint}")
+    if settings.values.get("loop.review"):
+        raise ConfigError("loop.review has no place in a benchmark: nobody is there to decide")
     if split == "dev":
         return
     for key, source in settings.sources.items():

@@ -9,18 +9,20 @@ from rr_refine.cli.exits import DONE, guarded
 __all__ = ["show"]
 
 
-def show(*, config: Path | None = None) -> int:
+def show(*, preset: str | None = None, config: Path | None = None) -> int:
     """Show each setting, its value and where it comes from; keys are masked.
 
     Args:
+        preset: A preset by name, as for a run.
         config: A TOML file, or the config.json of a run.
     """
-    return guarded(lambda: _show(config))
+    return guarded(lambda: _show(preset, config))
 
 
-def _show(config: Path | None) -> int:
+def _show(preset: str | None, config: Path | None) -> int:
     from rr_refine.cli.settings import read_settings
     from rr_refine.cli.table import settings_table
 
-    print("\n".join(settings_table(read_settings(config, {}))))
+    flags = {} if preset is None else {"preset": preset}
+    print("\n".join(settings_table(read_settings(config, flags))))
     return DONE

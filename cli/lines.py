@@ -11,12 +11,16 @@ from rr_refine.agent.events import (
     Judged,
     Rendered,
     RenderFailed,
+    Reviewed,
+    ReviewRequested,
     RewriteRejected,
     Rewritten,
     RoundStarted,
     RunFinished,
     RunStarted,
 )
+from rr_refine.agent.review import Edit, Keep, Pick, Reject, Reseed
+from rr_refine.cli.live.words import marked
 from rr_refine.cli.text import plain, short
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from rr_refine.agent.events import Event
     from rr_refine.agent.history import Candidate
+    from rr_refine.agent.review import Decision
 
 __all__ = ["lines_of"]
 
@@ -63,10 +68,25 @@ def lines_of(event: Event) -> Iterator[str]:
             yield f"  prompt   {event.proposal.origin}: {short(event.proposal.prompt, 400)}"
             if event.proposal.why:
                 yield f"  because  {short(event.proposal.why)}"
+        case ReviewRequested(request=question):
+            before = question.incumbent.prompt if question.incumbent else question.original
+            yield f"  review   {short(marked(before, question.proposal.prompt), 400)}"
+        case Reviewed():
+            yield f"  review   {_decision(event.decision)}"
         case RunFinished():
             yield from _finished(event)
         case _:
             return
+
+
+def _decision(decision: Decision) -> str:
+    match decision:
+        case Edit(prompt=text) | Reject(reason=text) | Keep(text=text) | Pick(candidate=text):
+            return f"{decision.action}: {short(text, 400)}"
+        case Reseed(seed=seed):
+            return f"{decision.action}: {seed}"
+        case _:
+            return decision.action
 
 
 def _finished(event: RunFinished) -> Iterator[str]:

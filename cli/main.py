@@ -11,7 +11,9 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from rr_refine.cli.exits import DONE, USAGE, guarded
 from rr_refine.cli.flag import Flag
-from rr_refine.cli.text import plain
+from rr_refine.cli.live.graphics import Graphics
+from rr_refine.cli.text import plain as plain_text
+from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -20,7 +22,7 @@ __all__ = ["app", "main"]
 
 _COMMANDS = (
     *("resume", "replay", "report", "serve", "doctor"),
-    *("bench", "critic", "parrot", "train", "config"),
+    *("bench", "critic", "parrot", "train", "config", "completion"),
 )
 _SETTINGS = Group("Settings", sort_key=1)
 
@@ -69,6 +71,9 @@ app.command(train)
 config = App(name="config", help="Settings.")
 config.command("rr_refine.cli.config:show", name="show", help="Each setting and its source.")
 app.command(config)
+app.command(
+    "rr_refine.cli.completion:completion", name="completion", help="Completion for your shell."
+)
 
 
 @app.default
@@ -91,8 +96,11 @@ def refine(
     config: Annotated[Path | None, Parameter(group=_SETTINGS)] = None,
     set_: Annotated[list[str] | None, Parameter("--set", negative=(), group=_SETTINGS)] = None,
     dry_run: Annotated[Flag, Parameter(group=_SETTINGS)] = False,
-    json: Flag = False,
+    review: Flag = False,
     auto: Flag = False,
+    json: Flag = False,
+    plain: Flag = False,
+    pictures: Graphics | None = None,
 ) -> int:
     """Generate, critique and refine until a rule says stop.
 
@@ -100,7 +108,8 @@ def refine(
         prompt: What should be seen or, with --image, be changed; standard input if left out.
         image: A picture to edit.
         out: Folder that holds the run folders.
-        preset: refine, paper, one-shot, best-of-n, blind-rewrite or blind-rewrite-best-of-n.
+        preset: quick, careful, text-heavy or edit-preserving; or a method: refine, paper, one-shot,
+            best-of-n, blind-rewrite or blind-rewrite-best-of-n.
         seed: Seed of the first image.
         keep: Words that every rewritten prompt must hold. May be given more than once.
         avoid: Words that no rewritten prompt may hold. May be given more than once.
@@ -113,8 +122,11 @@ def refine(
         config: A TOML file, or the config.json of a run.
         set_: Any other setting, as key=value. May be given more than once.
         dry_run: Show every setting and where it comes from, check them, and do nothing.
+        review: Pause before each new prompt is used: accept, edit, reject, and more.
+        auto: Never pause, whatever the settings say.
         json: Events as NDJSON on stdout.
-        auto: Never pause for review; so far nothing here does.
+        plain: Plain lines in place of the live view.
+        pictures: How the live view shows pictures; found out by default.
     """
     from rr_refine.cli.refine import refine_command
     from rr_refine.cli.settings import split_assignment
@@ -135,15 +147,26 @@ def refine(
         "avoid": None if avoid is None else list(avoid),
         "budget.rounds": rounds,
         "loop.candidates": candidates,
+        "loop.review": review or None,
     }
     flags |= {key: value for key, value in given.items() if value is not None}
 
     def command() -> int:
+        if review and auto:
+            raise ConfigError("--review asks and --auto does not: give one of them")
         if prompt is not None and (hint := did_you_mean(prompt, list(_COMMANDS))):
-            print(f"note: {plain(prompt)!r} is taken as a prompt{hint}", file=sys.stderr)
+            print(f"note: {plain_text(prompt)!r} is taken as a prompt{hint}", file=sys.stderr)
         assigned = dict(split_assignment(text) for text in set_ or ())
         return refine_command(
-            prompt, image, config, {**flags, **assigned}, dry_run=dry_run, as_json=json, auto=auto
+            prompt,
+            image,
+            config,
+            {**flags, **assigned},
+            dry_run=dry_run,
+            as_json=json,
+            auto=auto,
+            plain=plain,
+            pictures=pictures,
         )
 
     return guarded(command)
@@ -154,6 +177,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        print(f"error: {plain(str(error))}", file=sys.stderr)
+        print(f"error: {plain_text(str(error))}", file=sys.stderr)
         sys.exit(USAGE)
     sys.exit(code if isinstance(code, int) else DONE)

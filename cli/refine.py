@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.settings import Settings, read_settings
 from rr_refine.cli.table import settings_table
+from rr_refine.cli.terminal import is_attended
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-__all__ = ["refine_command", "say_models"]
+    from rr_refine.cli.live.graphics import Graphics
+
+__all__ = ["refine_command", "say_models", "why_not_ask"]
 
 
 def refine_command(
@@ -28,14 +31,19 @@ def refine_command(
     dry_run: bool,
     as_json: bool,
     auto: bool,
+    plain: bool,
+    pictures: Graphics | None,
 ) -> int:
     """Run, or with `dry_run` only check.
 
     Args:
-        auto: has no effect yet beyond saying so in scripts: this command line never pauses.
+        auto: no review, whatever the settings say.
+        plain: no live view.
+        pictures: how the live view shows them; None finds out.
     """
-    del auto
     settings = read_settings(config, flags)
+    if settings.values.get("loop.review") is True and (why := why_not_ask(as_json, auto)):
+        settings.lay({"loop.review": False}, why)
     words = _prompt_from_pipe() if prompt is None else prompt
 
     from rr_refine.agent.refine import folder_for
@@ -47,10 +55,23 @@ def refine_command(
         return DONE
     say_models(settings, words)
 
+    from rr_refine.cli.display import open_display
     from rr_refine.cli.work import work
 
     out = Path(settings.text("out"))
-    return work(job, lambda: folder_for(job, out), as_json=as_json)
+    display = open_display(job.policy, as_json=as_json, plain=plain, pictures=pictures)
+    return work(job, lambda: folder_for(job, out), display, ask=True, as_json=as_json)
+
+
+def why_not_ask(as_json: bool, auto: bool) -> str | None:
+    """Why a review cannot be put to anybody; None where it can. Says so unless it was asked for."""
+    if auto:
+        return "--auto"
+    if not as_json and is_attended():
+        return None
+    why = "--json" if as_json else "no terminal"
+    _note(f"no review ({why}): every new prompt is accepted as it comes")
+    return why
 
 
 def _prompt_from_pipe() -> str:

@@ -34,7 +34,7 @@ def replay(
 
     Args:
         directory: The run folder.
-        policy: A preset by name.
+        policy: A preset by name, as for --preset.
         set_: A loop.* or budget.* setting, as key=value. May be given more than once.
         json: One JSON object on stdout.
     """
@@ -55,6 +55,7 @@ def _replay(directory: Path, name: str, assignments: list[str], *, as_json: bool
             raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
     settings = Settings()
     settings.lay({"preset": name, **changes}, "command line")
+    settings.lay_intent()
     replayed = replay_run(run, policy_from(settings))
     if as_json:
         print(_json(replayed))

@@ -47,6 +47,9 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
 """Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
 each component."""
 
+_INTENTS: Final = Path(__file__).with_name("intents")
+"""Presets by intent: files of settings, as a user could write them."""
+
 _OPEN_SECTIONS: Final = ("generator", "critic", "rewriter", "parameters")
 """Sections whose keys only the component knows."""
 
@@ -78,6 +81,29 @@ class Settings:
         for key, value in layer.items():
             self.values[key] = value
             self.sources[key] = source
+
+    def lay_intent(self) -> None:
+        """Where the preset is an intent, lay its file under what was set.
+
+        The method that the intent stands on takes its place, so that what is recorded does not
+        depend on the file.
+
+        Raises:
+            ConfigError: there is neither an intent nor a method of that name.
+        """
+        from rr_refine.agent.policy import PRESETS
+
+        name = self.values["preset"]
+        intents = {path.stem: path for path in sorted(_INTENTS.glob("*.toml"))}
+        if name in PRESETS or not isinstance(name, str):
+            return
+        if name not in intents:
+            raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, [*intents, *PRESETS])}")
+        del self.sources["preset"]
+        for key, value in _read_file(intents[name]).items():
+            if self.sources.get(key, "default") == "default":
+                self.values[key] = value
+                self.sources[key] = f"preset {name}"
 
     def section(self, name: str) -> dict[str, JsonValue]:
         """The options of a section, without its `use`."""
@@ -158,6 +184,7 @@ def read_settings(
         if is_secret(key) or not resume:
             settings.lay({key: value}, name)
     settings.lay(flags, "command line")
+    settings.lay_intent()
     return settings
 
 
@@ -222,7 +249,7 @@ def _require_known(key: str, source: str) -> None:
     section, dot, _ = key.partition(".")
     if dot and section in _OPEN_SECTIONS:
         return
-    loop = set(Policy.model_fields) - {"preset", "budget", "review", "rewriters"}
+    loop = set(Policy.model_fields) - {"preset", "budget", "rewriters"}
     known = [*DEFAULTS, *(f"loop.{f}" for f in loop), *(f"budget.{f}" for f in Budget.model_fields)]
     if key not in known:
         raise ConfigError(f"unknown setting {key!r} from {source}{did_you_mean(key, known)}")

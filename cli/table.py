@@ -32,7 +32,7 @@ def settings_table(settings: Settings) -> Iterator[str]:
         key: (value, settings.sources[key]) for key, value in settings.values.items()
     }
     for name, value in policy.model_dump(mode="json").items():
-        if name not in ("preset", "budget", "review", "rewriters"):
+        if name not in ("preset", "budget", "rewriters"):
             rows.setdefault(f"loop.{name}", (value, f"preset {policy.preset}"))
     for name in Budget.model_fields:
         value = policy.budget.model_dump(mode="json")[name]

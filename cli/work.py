@@ -10,26 +10,27 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.events import StepDone, write_event
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import run_job
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
-from rr_refine.cli.lines import lines_of
+from rr_refine.cli.reviewer import TerminalReviewer, accept_all
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.session import Job
+    from rr_refine.agent.session import Job, Reviewer
     from rr_refine.agent.store.folder import RunFolder
+    from rr_refine.cli.display import Display
 
 __all__ = ["tell_end", "work"]
 
 
-def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> int:
+def work(
+    job: Job, open_folder: Callable[[], RunFolder], display: Display, *, ask: bool, as_json: bool
+) -> int:
     """Run the job in its folder; gives the exit code.
 
     Ctrl-C ends it at once, or where a model of this process is at work after its step; SIGTERM
@@ -38,10 +39,15 @@ def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> in
 
     Args:
         open_folder: called once the components are connected.
+        ask: whether a policy with review asks at the terminal; else every proposal is accepted.
+        as_json: whether standard output is all events.
     """
     opened: list[Path] = []
+    reviewer = TerminalReviewer(display) if ask else accept_all
     try:
-        asyncio.run(_work(job, open_folder, opened, as_json))
+        # Outside of the event loop: whatever ends that, the terminal is left as it was.
+        with display:
+            asyncio.run(_work(job, open_folder, opened, display, reviewer))
     except (KeyboardInterrupt, RefineError) as error:
         if not (opened and (opened[0] / "config.json").exists()):
             raise
@@ -52,15 +58,20 @@ def work(job: Job, open_folder: Callable[[], RunFolder], *, as_json: bool) -> in
     return _leave(opened[0], as_json)
 
 
-def tell_end(directory: Path, *, as_json: bool) -> int:
+def tell_end(directory: Path, display: Display, *, as_json: bool) -> int:
     """Say again how a finished run ended; gives the exit code."""
-    for event in load_run(directory).events()[-1:]:
-        _show(event, as_json)
+    with display:
+        for event in load_run(directory).events()[-1:]:
+            display.show(event)
     return _leave(directory, as_json)
 
 
 async def _work(
-    job: Job, open_folder: Callable[[], RunFolder], opened: list[Path], as_json: bool
+    job: Job,
+    open_folder: Callable[[], RunFolder],
+    opened: list[Path],
+    display: Display,
+    reviewer: Reviewer,
 ) -> None:
     from langgraph.runtime import RunControl
 
@@ -69,18 +80,10 @@ async def _work(
     async with connected(job.components):
         with open_folder() as folder:
             opened.append(folder.path)
-            async with aclosing(run_job(folder, job, control=control)) as events:
+            session = run_job(folder, job, reviewer=reviewer, control=control)
+            async with aclosing(session) as events:
                 async for event in events:
-                    _show(event, as_json)
-
-
-def _show(event: Event, as_json: bool) -> None:
-    if as_json:
-        if not isinstance(event, StepDone):
-            print(write_event(event), flush=True)
-        return
-    for line in lines_of(event):
-        print(line, file=sys.stderr, flush=True)
+                    display.show(event)
 
 
 def _leave(path: Path, as_json: bool) -> int:

@@ -39,6 +39,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             prompt=proposal.prompt,
             origin=proposal.origin,
             candidates=count,
+            spend=state["spend"],
         )
     )
     works: list[Done[str]] = []

@@ -1,0 +1,1 @@
+"""The live view: a run on a terminal, as it goes."""

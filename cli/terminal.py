@@ -1,0 +1,92 @@
+"""The user's terminal while a question is put: a line editor, `$EDITOR`, signals that end it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rr_refine.cli.text import plain
+from rr_refine.errors import ConfigError
+
+__all__ = ["ask", "attended", "edit_in_editor", "is_attended"]
+
+
+def is_attended() -> bool:
+    """Whether somebody can be asked: standard input and standard error are terminals."""
+    return all(s is not None and s.isatty() for s in (sys.stdin, sys.stderr))
+
+
+@contextmanager
+def attended() -> Iterator[None]:
+    """While questions are put to the terminal.
+
+    What was typed before counts for nothing. Ctrl-C and SIGTERM raise KeyboardInterrupt at once,
+    though an event loop had other plans for them. The terminal's modes are put back whatever an
+    editor did to them. Where standard output is a file it is spared: a line editor draws there.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, signal.default_int_handler) for number in signals]
+    modes = termios.tcgetattr(0)
+    output = os.dup(1)
+    try:
+        termios.tcflush(0, termios.TCIFLUSH)
+        sys.stdout.flush()
+        if not os.isatty(1):
+            os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(output, 1)
+        os.close(output)
+        termios.tcsetattr(0, termios.TCSADRAIN, modes)
+        for number, handler in zip(signals, handlers, strict=True):
+            signal.signal(number, handler)
+
+
+def ask(question: str, answer: str = "") -> str:
+    """A line of text, typed; within `attended`.
+
+    Args:
+        answer: to begin with; on one line and without control characters.
+
+    Raises:
+        EOFError: Ctrl-D.
+        KeyboardInterrupt: Ctrl-C, SIGTERM.
+    """
+    import readline
+
+    readline.set_startup_hook(lambda: readline.insert_text(plain(answer)))
+    try:
+        return plain(input(f"{question} "))
+    finally:
+        readline.set_startup_hook()
+
+
+def edit_in_editor(text: str) -> str:
+    """The text after an edit in `$VISUAL` or `$EDITOR`, else in vi; within `attended`.
+
+    Raises:
+        ConfigError: the editor is missing or failed, or the text cannot be read back.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "prompt.txt")
+        path.write_text(f"{text}\n", "utf-8", errors="replace")
+        # The editor has the keyboard: what it makes of Ctrl-C is none of our business.
+        handler = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            subprocess.run([*shlex.split(command), str(path)], check=True)
+            return path.read_text("utf-8").strip()
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            raise ConfigError(
+                f"editor {command!r} gave no text: {error}; set VISUAL or EDITOR to another"
+            ) from error
+        finally:
+            signal.signal(signal.SIGINT, handler)
