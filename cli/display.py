@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -89,10 +88,14 @@ def open_display(
     """
     if as_json:
         return _JsonDisplay()
-    wide = shutil.get_terminal_size().columns >= _WIDE
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-    if plain or not (sys.stderr.isatty() and wide and colour):
+    if plain or not colour or not sys.stderr.isatty():
+        return _PlainDisplay()
+    from rich.console import Console
+
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    if console.width < _WIDE:
         return _PlainDisplay()
     from rr_refine.cli.live.view import LiveView
 
-    return LiveView(policy, pictures or find_graphics(os.environ))
+    return LiveView(policy, pictures or find_graphics(os.environ), console)

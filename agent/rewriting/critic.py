@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.rewriting.rewriter import (
+    Judged,
+    Rewrite,
+    RewriteContext,
+    Rewrites,
+    join_clauses,
+)
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity, Record
 
@@ -28,13 +34,17 @@ class CriticRewriter:
         if context.incumbent is None:
             return Rewrites()
         judged = [context.incumbent, *context.others]
-        proposals = [p for one in judged for p in _proposals(one)]
+        proposals = [p for one in judged for p in _proposals(one, context.remarks)]
         return Rewrites(proposals=tuple(dict.fromkeys(proposals)))
 
 
-def _proposals(judged: Judged) -> list[Rewrite]:
+def _proposals(judged: Judged, remarks: tuple[str, ...]) -> list[Rewrite]:
+    # The critic wrote before the user spoke: it can only honour a remark by having it added.
     return [
-        Rewrite(prompt=critique.refined_request, why=critique.refinement_comments or "")
+        Rewrite(
+            prompt=join_clauses(critique.refined_request, remarks),
+            why=critique.refinement_comments or "",
+        )
         for critique in judged.assessment.critiques
         if critique.refined_request
     ]

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from rr_refine.terms import Record, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.intent import ProtectedSpan
     from rr_refine.agent.request import Request
     from rr_refine.reward.assessment import Assessment
     from rr_refine.terms import Identity
 
-__all__ = ["Judged", "Rewrite", "RewriteContext", "Rewriter", "Rewrites"]
+__all__ = ["Judged", "Rewrite", "RewriteContext", "Rewriter", "Rewrites", "join_clauses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,12 @@ class Rewriter(Protocol):
             RewriteError: it could not be done; the next rewriter in the chain is asked.
         """
         ...
+
+
+def join_clauses(prompt: str, clauses: Sequence[str]) -> str:
+    """A prompt with sentences added to it, those left out that it holds already."""
+    new = [clause for clause in clauses if clause.casefold() not in prompt.casefold()]
+    if not new:
+        return prompt
+    sentences = [prompt.rstrip().removesuffix("."), *(c[0].upper() + c[1:] for c in new)]
+    return ". ".join(sentences) + "."

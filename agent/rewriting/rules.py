@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Dimension, Identity, Record
 
@@ -53,7 +53,10 @@ class RulesRewriter:
         why = "weakest: " + ", ".join(d.replace("_", " ") for d in weak)
         return Rewrites(
             proposals=tuple(
-                Rewrite(prompt=_join(context.request.prompt, [*context.remarks, *clauses]), why=why)
+                Rewrite(
+                    prompt=join_clauses(context.request.prompt, [*context.remarks, *clauses]),
+                    why=why,
+                )
                 for clauses in variants
             )
         )
@@ -69,11 +72,6 @@ def _weak(context: RewriteContext) -> list[Dimension]:
         return [*blind, "text_rendering"] if has_text else blind
     scores = sorted(context.incumbent.candidate.applicable.items(), key=lambda item: item[1])
     return [d for d, score in scores if score < context.target] or [scores[0][0]]
-
-
-def _join(prompt: str, clauses: list[str]) -> str:
-    sentences = [prompt.rstrip().removesuffix("."), *(c[0].upper() + c[1:] for c in clauses)]
-    return ". ".join(sentences) + "."
 
 
 class _Options(Record):

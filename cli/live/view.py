@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from rr_refine.agent.events import Event
     from rr_refine.agent.history import Proposal
@@ -54,13 +54,11 @@ class LiveView:
     Args:
         policy: of the run, for what is left of its budget.
         graphics: how pictures are shown.
-        console: where; standard error by default.
+        console: where.
     """
 
-    def __init__(self, policy: Policy, graphics: Graphics, console: Console | None = None) -> None:
-        self._console = console or Console(
-            stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=False
-        )
+    def __init__(self, policy: Policy, graphics: Graphics, console: Console) -> None:
+        self._console = console
         self._graphics = graphics
         self._status = Status(policy)
         self._rendered: dict[str, Rendered] = {}
@@ -115,11 +113,11 @@ class LiveView:
                 best = question.incumbent
                 self._show_prompt(best.prompt if best else question.original, question.proposal)
             case Decided():
-                self._print(self._candidate(event))
+                self._print(self._candidate(event), Text())
                 self._doing = "rewriting the prompt"
             case RunFinished():
                 self._doing = ""
-                self._print(Text(), self._result(event))
+                self._print(self._result(event), Text())
             case _:
                 self._say(*lines_of(event))
 
@@ -136,7 +134,7 @@ class LiveView:
 
     def _show_round(self, event: RoundStarted) -> None:
         (line,) = lines_of(event)
-        self._print(Text(), Text(line, "bold"))
+        self._print(Text(line, "bold"))
         rewritten, self._rewritten = self._rewritten, None
         if rewritten is None or event.prompt == self._told:
             return
@@ -168,7 +166,7 @@ class LiveView:
         width = self._console.width
         if width < 60:  # it was made narrower on the way
             return None
-        columns, rows = (24, 12) if width >= 100 else (16, 8)
+        columns, rows = (20, 10) if width >= 100 else (16, 8)
         return read_thumbnail(path, columns, rows, self._graphics)
 
     def _bottom(self) -> RenderableType:
