@@ -40,6 +40,8 @@ def run(job: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     stdin, stdout, stderr = job["files"]
+    if job["session"]:
+        os.setsid()  # the first terminal that is opened becomes the one that Ctrl-C comes from
     os.dup2(os.open(stdin, os.O_RDONLY), 0)
     os.dup2(os.open(stdout, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     same = stderr == stdout  # a pipe without a reader can be opened once only

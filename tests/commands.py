@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests import command_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.terminal import Terminal
 
 __all__ = ["Commands", "Ended", "Going"]
 
@@ -45,7 +48,8 @@ class Going:
 
     def __exit__(self, *_: object) -> None:
         if self._ended is None:
-            self.send(signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended already
+                self.send(signal.SIGKILL)
             self.wait()
 
     def send(self, number: int) -> None:
@@ -70,12 +74,13 @@ class Server:
 
     def __init__(self) -> None:
         program = Path(command_server.__file__)
+        paths = [str(program.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [sys.executable, str(program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=_environment({"PYTHONPATH": str(program.parent.parent)}),
+            env=_environment({"PYTHONPATH": os.pathsep.join(paths)}),
         )
         atexit.register(self._end)
 
@@ -124,6 +129,7 @@ class Commands:
         stderr: Path | None = None,
         kill: str | None = None,
         file_size: int | None = None,
+        terminal: Terminal | None = None,
         program: str = "rr_refine.cli.main:main",
     ) -> Going:
         """Start a command.
@@ -132,11 +138,14 @@ class Commands:
             stdout: where it writes; the text is in what `wait` gives.
             kill: where it dies, see `tests.command_server.arm`.
             file_size: bytes beyond which no file can grow.
+            terminal: where it reads and writes, but for what `stdout` or `stderr` name.
             program: the function to call with the arguments.
         """
         scratch = Path(tempfile.mkdtemp(dir=self.folder.parent))
         given = scratch / "stdin"
         given.write_bytes(stdin)
+        if terminal is not None:
+            given, stdout, stderr = terminal.path, stdout or terminal.path, stderr or terminal.path
         files = (stdout or scratch / "stdout", stderr or scratch / "stderr")
         job: dict[str, object] = {
             "arguments": list(arguments),
@@ -145,6 +154,7 @@ class Commands:
             "files": [str(given), *map(str, files)],
             "kill": kill,
             "file_size": file_size,
+            "session": terminal is not None,
             "program": program,
         }
         return Going(_server(), _server().start(job), files)

@@ -101,6 +101,8 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
             change["retry_rewrite"] = True
         case Keep(text=text):
             change["spans"] = (*find_spans("", [text]), *state["spans"])
+            # A rewriter that did not think of the words must be told: else none passes the check.
+            change["remarks"] = (*state["remarks"], text)
             change["retry_rewrite"] = True
         case Pick(candidate=name):
             change["candidates"] = _picked(state, name)

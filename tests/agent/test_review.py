@@ -116,11 +116,29 @@ async def test_reject_until_there_is_nothing_left(tmp_path: Path) -> None:
 
 
 async def test_keep(tmp_path: Path) -> None:
-    done, human = await reviewed(tmp_path, Keep(text="felt brim"))
-    assert len(human.prompts) == 1  # no rule knows of a felt brim, so nothing more is proposed
+    done, human = await reviewed(
+        tmp_path, Keep(text="felt brim"), policy=policy(rounds=3, review=True, rewriters=("rules",))
+    )
+    first, second, third = human.prompts
+    assert "felt brim" not in first
+    assert "Felt brim." in second
+    assert "Felt brim." in third  # in every round from now on
+    assert [c.prompt for c in done.candidates] == ["three red hats", second, third]
+
+
+async def test_keep_what_no_rewriter_takes_up(tmp_path: Path) -> None:
+    done, human = await reviewed(tmp_path, Keep(text="felt brim"), rewriters=[Stuck()])
+    assert len(human.prompts) == 1
     assert done.outcome is not None
     assert done.outcome.stop.rule == "repeated-prompt"
     assert "it lost the kept 'felt brim'" in done.outcome.stop.reason
+
+
+async def test_a_reason_is_honoured_by_what_the_critic_wrote_before(tmp_path: Path) -> None:
+    both = policy(review=True, rewriters=("critic", "rules"))
+    _, human = await reviewed(tmp_path, Reject(reason="make it night"), policy=both)
+    first, second = human.prompts
+    assert second == f"{first}. Make it night."
 
 
 async def test_keep_what_is_there(tmp_path: Path) -> None:
