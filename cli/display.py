@@ -88,7 +88,7 @@ def open_display(
     """
     if as_json:
         return _JsonDisplay()
-    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
     if plain or not colour or not sys.stderr.isatty():
         return _PlainDisplay()
     from rich.console import Console

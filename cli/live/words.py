@@ -48,7 +48,7 @@ def _marks(found: list[Change]) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    words = plain(text[: 40 * _WORDS]).split(" ")
+    words = plain(text[: 40 * _WORDS]).split()
     return words if len(words) <= _WORDS else [*words[:_WORDS], "…"]
 
 

@@ -1,0 +1,186 @@
+"""The live view in a terminal: what it shows, what it leaves behind, and where it steps aside."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rr_refine.agent.run import load_run
+from tests.agent.records import lines, only_run
+from tests.terminal import Terminal, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.commands import Commands
+
+FAKES = ("--generator=fake", "--critic=fake", "--set=critic.seed=1", "--set=generator.log=log")
+SMALL = ("--set=generator.width=48", "--set=generator.height=32")
+LONG = ("--set=loop.target=4.0", "--rounds=2")
+REQUEST = ("three red hats", *FAKES, *SMALL, *LONG)
+HANGS = ("--set", 'generator.script=["ok", "hang"]')
+
+
+@pytest.fixture
+def terminal(commands: Commands) -> Iterator[Terminal]:
+    commands.environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    with Terminal(columns=100) as terminal:
+        yield terminal
+
+
+def test_what_it_shows(commands: Commands, terminal: Terminal) -> None:
+    slow = ("--set=generator.seconds=1", "--set=budget.images=5", "--set=budget.seconds=900")
+    with commands.start(*REQUEST, *slow, terminal=terminal) as going:
+        for words in ("three red hats", "round 1/2", "rendering", "/4", "5 images left"):
+            terminal.until(words)
+        assert terminal.is_sane  # also while it is at work: nothing to put back
+        for words in (" left", "▀", "text faithfulness", "━", "✔ better", "round 2/2"):
+            terminal.until(words)
+        ended = going.wait()
+    assert ended.code == 0
+    assert terminal.is_sane
+    run = load_run(only_run(commands.folder / "runs"))
+    first, second = run.candidates
+    shown = visible(terminal.output)
+    added = second.prompt.removeprefix(first.prompt.split()[-1])
+    assert all(word in shown for word in added.split())
+    change = second.applicable["physical_quality"] - first.applicable["physical_quality"]
+    assert f"{second.applicable['physical_quality']:.2f} {change:+.2f}" in shown
+    for words in (
+        "Nobody looked",
+        "stopped    max-rounds",
+        "result     r1c0",
+        "spent      2 images",
+    ):
+        assert words in shown
+    # What was going on is gone; what came out of it, and where it is, stays.
+    end = visible(terminal.output[terminal.output.rfind("stopped") :])
+    assert "rendering" not in end
+    assert end.endswith(f"{run.path.relative_to(commands.folder)}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_in_a_render(commands: Commands, terminal: Terminal, number: int) -> None:
+    pace = "--set=generator.seconds=1" if number == signal.SIGTERM else HANGS[1]
+    with commands.start(*REQUEST, "--set", pace.removeprefix("--set="), terminal=terminal) as going:
+        terminal.until("round 2/2")
+        terminal.wait_for(lambda: len(lines(commands.folder / "log")) == 3)
+        if number == signal.SIGINT:
+            terminal.type("\x03")
+        else:
+            going.send(number)
+        assert going.wait().code == (-9 if number == signal.SIGKILL else 130)
+    assert terminal.is_sane
+    assert "Traceback" not in terminal.output
+    folder = only_run(commands.folder / "runs")
+    if number != signal.SIGKILL:
+        told = visible(terminal.output)
+        assert f"rr-refine resume {folder.relative_to(commands.folder)}" in told
+    with commands.start("resume", str(folder), terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert load_run(folder).status == "done"
+    assert terminal.is_sane
+
+
+def test_an_error_in_the_middle(commands: Commands, terminal: Terminal) -> None:
+    answer = '[{"text_faithfulness": 2, "physical_quality": 2}]'
+    script = ("--set", f"critic.script={answer}")
+    with commands.start(*REQUEST, *script, terminal=terminal) as going:
+        assert going.wait().code == 1
+    assert terminal.is_sane
+    assert "error: RefineError" in visible(terminal.output)
+    assert "Traceback" not in terminal.output
+
+
+def test_a_narrower_window(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*REQUEST, "--set=generator.seconds=1", terminal=terminal) as going:
+        terminal.until("round 2/2")
+        terminal.resize(45, 30)
+        before = len(terminal.output)
+        assert going.wait().code == 0
+    after = terminal.output[before:]
+    assert "▀" not in after
+    assert "stopped    max-rounds" in visible(after)
+    assert terminal.is_sane
+
+
+@pytest.mark.parametrize(
+    ("environment", "columns", "flags"),
+    [
+        ({"NO_COLOR": "1"}, 100, ()),
+        ({"TERM": "dumb"}, 100, ()),
+        ({"TERM": ""}, 100, ()),
+        ({}, 40, ()),
+        ({}, 100, ("--plain",)),
+    ],
+)
+def test_where_plain_lines_are_better(
+    commands: Commands,
+    terminal: Terminal,
+    environment: dict[str, str],
+    columns: int,
+    flags: tuple[str, ...],
+) -> None:
+    commands.environment |= environment
+    terminal.resize(columns, 30)
+    with commands.start(*REQUEST, *flags, terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert "\x1b" not in terminal.output
+    words = [line.split()[0] for line in terminal.output.splitlines()[1:]]
+    assert words[:5] == ["request", "protected", "with", "round", "image"]
+    assert words[-5:-2] == ["stopped", "result", "spent"]
+
+
+def test_json_is_for_programs(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*REQUEST, "--json", terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert "\x1b" not in terminal.output
+
+
+HOSTILE = {
+    "escapes": "a cat \x1b[31mred\x1b]0;title\x07 \x9b2J over\b\b \x1b_Gx\x1b\\",
+    "markup": "[bold]a cat[/bold] [link=file:///etc]here[/link] [/] :smile:",
+    "right to left": "قطة \u202e evil \u2066 שלום",
+    "lines": "\n a cat\r\ton a mat\u2028here\x85\n",
+    "huge": "very " * 20_000 + "big cat",
+}
+
+
+@pytest.mark.parametrize("prompt", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_prompts_are_inert(commands: Commands, terminal: Terminal, prompt: str) -> None:
+    stderr = commands.folder.parent / "prompt"
+    stderr.write_text(prompt)
+    command = (*REQUEST[1:], "--keep", "[red]hat[/red]\x1b[5m", "--set=rewriter.use=rules")
+    with commands.start(prompt, *command, terminal=terminal) as going:
+        assert going.wait().code == 0, terminal.output[-2000:]
+    shown = visible(terminal.output)
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", shown)
+    assert len(shown) < 60_000
+    assert "[red]hat[/red]" in shown
+    if prompt.startswith("[bold]"):
+        assert "[bold]a cat[/bold]" in shown
+        assert ":smile:" in shown
+
+
+@pytest.mark.parametrize(
+    ("how", "begins"), [("kitty", "\x1b_Ga=T"), ("iterm2", "\x1b]1337;File="), ("sixel", "\x1bPq")]
+)
+def test_pictures_of_the_terminal(
+    commands: Commands, terminal: Terminal, how: str, begins: str
+) -> None:
+    with commands.start(*REQUEST, f"--pictures={how}", terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert terminal.output.count(begins) == 3  # two candidates and the result
+    assert "▀" not in terminal.output
+    # Drawn over blank cells: up from the line below, and back to it.
+    assert re.search(r"\x1b7\x1b\[\d+A\r" + re.escape(begins), terminal.output)
+
+
+def test_no_pictures(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*REQUEST, "--pictures=none", terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert "▀" not in terminal.output
+    assert "✔ better" in terminal.output
