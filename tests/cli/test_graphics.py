@@ -82,12 +82,12 @@ def read_sixel(code: str) -> Image.Image:
         elif m[8]:
             x, y = 0, y + 6 * (m[8] == "-")
         else:
-            bits = ord(m[7] or m[9]) - 63
-            for _ in range(int(m[6] or 1)):
-                for bit in range(6):
-                    if bits >> bit & 1:
-                        image.putpixel((x, y + bit), palette[colour])
-                x += 1
+            bits, run = ord(m[7] or m[9]) - 63, int(m[6] or 1)
+            for dot in (
+                (x + i, y + bit) for i in range(run) for bit in range(6) if bits >> bit & 1
+            ):
+                image.putpixel(dot, palette[colour])
+            x += run
     assert end == len(match[3])
     return image
 

@@ -49,12 +49,8 @@ def test_what_it_shows(commands: Commands, terminal: Terminal) -> None:
     assert all(word in shown for word in added.split())
     change = second.applicable["physical_quality"] - first.applicable["physical_quality"]
     assert f"{second.applicable['physical_quality']:.2f} {change:+.2f}" in shown
-    for words in (
-        "Nobody looked",
-        "stopped    max-rounds",
-        "result     r1c0",
-        "spent      2 images",
-    ):
+    assert "Nobody looked" in shown
+    for words in ("stopped    max-rounds", "result     r1c0", "spent      2 images"):
         assert words in shown
     # What was going on is gone; what came out of it, and where it is, stays.
     end = visible(terminal.output[terminal.output.rfind("stopped") :])
@@ -64,8 +60,8 @@ def test_what_it_shows(commands: Commands, terminal: Terminal) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_in_a_render(commands: Commands, terminal: Terminal, number: int) -> None:
-    pace = "--set=generator.seconds=1" if number == signal.SIGTERM else HANGS[1]
-    with commands.start(*REQUEST, "--set", pace.removeprefix("--set="), terminal=terminal) as going:
+    pace = ("--set=generator.seconds=1",) if number == signal.SIGTERM else HANGS
+    with commands.start(*REQUEST, *pace, terminal=terminal) as going:
         terminal.until("round 2/2")
         terminal.wait_for(lambda: len(lines(commands.folder / "log")) == 3)
         if number == signal.SIGINT:
@@ -151,8 +147,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize("prompt", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_prompts_are_inert(commands: Commands, terminal: Terminal, prompt: str) -> None:
-    stderr = commands.folder.parent / "prompt"
-    stderr.write_text(prompt)
     command = (*REQUEST[1:], "--keep", "[red]hat[/red]\x1b[5m", "--set=rewriter.use=rules")
     with commands.start(prompt, *command, terminal=terminal) as going:
         assert going.wait().code == 0, terminal.output[-2000:]
