@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TerminalReviewer", "accept_all"]
 
-_MENU: Final = (
-    "  Enter accepts; [e]dit, [o]pen in an editor, [r]eject, [k]eep words, [p]ick another image, "
-    "[n]ew seed, [s]top"
-)
+_MENU: Final = """\
+  Enter accepts, e edits, o opens an editor, r rejects and says why,
+  k keeps words, p picks another image, n takes a new seed, s stops"""
 _WORDS: Final = ("accept", "edit", "open", "reject", "keep", "pick", "new", "stop")
 _SEEDS: Final = 2**31
 

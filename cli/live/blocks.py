@@ -39,7 +39,7 @@ def labelled(line: str) -> Text:
 
 def prompt_change(old: str, new: str) -> Text:
     """The new prompt, with what went and what came."""
-    text = Text("  prompt   ", "dim", overflow="fold")
+    text = labelled("  prompt   ")
     for kind, words in changes(old, new):
         text.append(words, _CHANGE[kind]).append(" ")
     return text

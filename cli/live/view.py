@@ -7,6 +7,7 @@ nothing to put back.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Group
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from rr_refine.agent.events import Event
+    from rr_refine.agent.events import Event as RunEvent
     from rr_refine.agent.history import Proposal
     from rr_refine.agent.policy import Policy
     from rr_refine.cli.live.graphics import Graphics
@@ -66,16 +67,14 @@ class LiveView:
         self._rewritten: Rewritten | None = None
         self._told = ""  # the prompt whose changes were shown last
         self._doing = "starting"
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._bottom,
-            refresh_per_second=_FRAMES,
-            transient=True,
-            redirect_stdout=False,
-        )
+        # Rich's own thread draws between another's look at the cursor and its printing.
+        self._lock = RLock()
+        self._ended = Event()
+        self._ticker = Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Self:
         self._go_on()
+        self._ticker.start()
         return self
 
     def __exit__(
@@ -84,19 +83,26 @@ class LiveView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ended.set()
+        self._ticker.join()
         self._live.stop()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """The terminal is somebody else's for a while."""
-        self._live.stop()
+        with self._lock:
+            self._live.stop()
         try:
             yield
         finally:
             self._go_on()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: RunEvent) -> None:
         """Take an event in; print what is finished."""
+        with self._lock:
+            self._show(event)
+
+    def _show(self, event: RunEvent) -> None:
         self._status.follow(event)
         match event:
             case StepDone():
@@ -117,13 +123,29 @@ class LiveView:
                 self._doing = "rewriting the prompt"
             case RunFinished():
                 self._doing = ""
+                self._live.refresh()  # nothing goes on any more
                 self._print(self._result(event), Text())
             case _:
                 self._say(*lines_of(event))
 
     def _go_on(self) -> None:
-        self._live.start()
-        self._console.show_cursor(True)  # hidden by rich, and `kill -9` could not bring it back
+        with self._lock:
+            # A new one, which knows nothing of the lines that the last one drew.
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._bottom,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+            )
+            self._live.start()
+            self._console.show_cursor(True)  # hidden by rich, and `kill -9` would leave it so
+
+    def _tick(self) -> None:
+        while not self._ended.wait(1 / _FRAMES):
+            with self._lock:
+                if self._live.is_started:
+                    self._live.refresh()
 
     def _print(self, *blocks: RenderableType) -> None:
         self._console.print(Group(*blocks))

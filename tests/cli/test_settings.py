@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rr_refine import cli
+from rr_refine.agent.run import load_run
 from tests.agent.records import only_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.commands import Commands, Ended
 
 SECRET = "sk-4242-do-not-tell"
@@ -98,6 +99,50 @@ def test_presets_show_what_they_make_of_the_rest(commands: Commands) -> None:
     assert table["preset"] == ('"paper"', "command line")
     assert table["budget.rounds"] == ("2", "preset paper")
     assert table["rewriter.use"] == ('["critic"]', "preset paper")
+
+
+INTENTS = sorted((Path(cli.__file__).parent / "intents").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", INTENTS, ids=lambda path: path.stem)
+def test_an_intent_is_a_file_of_settings(commands: Commands, path: Path) -> None:
+    """The same whether it is named, or given as a file by somebody who copied it."""
+    named = shown(commands.run("config", "show", "--preset", path.stem))
+    given = shown(commands.run("config", "show", "--config", str(path)))
+    assert {key: value for key, (value, _) in named.items()} == {
+        key: value for key, (value, _) in given.items()
+    }
+    assert named["preset"] == ('"refine"', f"preset {path.stem}")
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith(f"# {path.stem}: ")
+    assert all("#" in line for line in lines if " = " in line and "preset" not in line)
+
+
+def test_the_four_intents() -> None:
+    assert [path.stem for path in INTENTS] == ["careful", "edit-preserving", "quick", "text-heavy"]
+
+
+def test_an_intent_is_where_one_starts_from(commands: Commands) -> None:
+    """What anybody set goes over it, wherever it was set."""
+    (commands.folder / "rr-refine.toml").write_text("preset = 'careful'\n[budget]\nrounds = 3\n")
+    table = shown(commands.run("a cat", "--dry-run", "--candidates=2"))
+    assert table["budget.rounds"] == ("3", "rr-refine.toml")
+    assert table["loop.candidates"] == ("2", "command line")
+    assert table["loop.patience"] == ("3", "preset careful")
+
+
+def test_a_run_does_not_depend_on_the_file_of_its_intent(commands: Commands) -> None:
+    fakes = ("--generator=fake", "--critic=fake", "--set=generator.width=48")
+    assert commands.run("a cat", "--preset=quick", *fakes).code == 0
+    run = load_run(only_run(commands.folder / "runs"))
+    assert run.policy.preset == "refine"
+    assert run.policy.budget.rounds == 2
+    settings = run.config["settings"]
+    assert isinstance(settings, dict)
+    assert settings["preset"] == "refine"
+    assert settings["budget.rounds"] == 2
+    replayed = commands.run("replay", str(run.path), "--policy", "careful")
+    assert replayed.code == 0, replayed.stderr
 
 
 def test_a_dry_run_does_nothing(commands: Commands) -> None:
