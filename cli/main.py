@@ -108,7 +108,7 @@ def refine(
         prompt: What should be seen or, with --image, be changed; standard input if left out.
         image: A picture to edit.
         out: Folder that holds the run folders.
-        preset: quick, careful, text-heavy or edit-preserving; or a method: refine, paper, one-shot,
+        preset: quick, careful, text-heavy, edit-preserving, refine, paper, one-shot,
             best-of-n, blind-rewrite or blind-rewrite-best-of-n.
         seed: Seed of the first image.
         keep: Words that every rewritten prompt must hold. May be given more than once.

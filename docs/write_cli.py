@@ -27,6 +27,7 @@ COMMANDS = (
     ("parrot", "export"),
     ("doctor",),
     ("config", "show"),
+    ("completion",),
 )
 PAGE = Path(__file__).with_name("cli.md")
 
