@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from rr_refine.agent.events import Judged, Rendered
-    from rr_refine.agent.history import Verdict
+    from rr_refine.agent.events import Decided, Judged, Rendered
     from rr_refine.cli.live.thumbnail import Thumbnail
 
 __all__ = ["beside", "candidate_block", "labelled", "prompt_change"]
 
-_BAR: Final = 18  # cells
+_BAR: Final = 15  # cells: a fifth of a point each
 _GOOD: Final = 3.0
 """The paper's trigger: a dimension below it needs work."""
 _CHANGE: Final = {"same": "", "gone": "red strike", "new": "bold green underline"}
@@ -46,15 +45,16 @@ def prompt_change(old: str, new: str) -> Text:
 
 
 def candidate_block(
-    rendered: Rendered | None, judged: Judged | None, verdict: Verdict, thumbnail: Thumbnail | None
+    decided: Decided,
+    rendered: Rendered | None,
+    judged: Judged | None,
+    thumbnail: Thumbnail | None,
 ) -> RenderableType:
     """A candidate that was weighed: picture, scores, the weakest dimension's reason, verdict."""
-    lines: list[Text] = []
+    verdict, lines = decided.verdict, [Text(decided.candidate, "bold")]
     if rendered is not None:
         took = "found done" if rendered.cached else f"{rendered.seconds:.1f} s"
-        lines.append(
-            Text.assemble((rendered.candidate, "bold"), (f"  seed {rendered.seed}, {took}", "dim"))
-        )
+        lines[0].append(f"  seed {rendered.seed}, {took}", "not bold dim")
     if judged is not None:
         lines += [*_bars(judged), _reason(judged)]
     mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")

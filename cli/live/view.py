@@ -175,7 +175,7 @@ class LiveView:
         rendered = self._rendered.pop(event.candidate, None)
         judged = self._judged.pop(event.candidate, None)
         thumbnail = None if rendered is None else self._thumbnail(rendered.path)
-        return candidate_block(rendered, judged, event.verdict, thumbnail)
+        return candidate_block(event, rendered, judged, thumbnail)
 
     def _result(self, event: RunFinished) -> RenderableType:
         thumbnail = None if event.result is None else self._thumbnail(event.result)

@@ -91,6 +91,15 @@ def test_an_error_in_the_middle(commands: Commands, terminal: Terminal) -> None:
     assert "Traceback" not in terminal.output
 
 
+def test_what_failed_is_named(commands: Commands, terminal: Terminal) -> None:
+    script = ("--set", 'generator.script=["ok", "error"]')
+    with commands.start(*REQUEST, *script, terminal=terminal) as going:
+        assert going.wait().code == 1
+    shown = visible(terminal.output)
+    assert "failed   r1c0: GeneratorError: scripted fault" in shown
+    assert re.search("r1c0 *✘ refused", shown)
+
+
 def test_a_narrower_window(commands: Commands, terminal: Terminal) -> None:
     with commands.start(*REQUEST, "--set=generator.seconds=1", terminal=terminal) as going:
         terminal.until("round 2/2")
