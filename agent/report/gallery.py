@@ -65,11 +65,19 @@ def entry_of(story: Story) -> Entry:
 
 
 def find_runs(path: Path) -> Iterator[Path]:
-    """The run folders in `path`, at any depth, in order of their names; or `path` itself."""
+    """The run folders in `path`, at any depth, in order of their names; or `path` itself.
+
+    Raises:
+        StoreError: a folder cannot be read.
+    """
     if (path / "config.json").exists() and (path / "manifest.json").exists():
         yield path
         return
-    for child in sorted(path.iterdir()):
+    try:
+        children = sorted(path.iterdir())
+    except OSError as error:
+        raise StoreError(f"cannot read folder {str(path)!r}: {error}") from error
+    for child in children:
         if child.is_dir() and not child.is_symlink():
             yield from find_runs(child)
 
@@ -82,9 +90,10 @@ def write_gallery(path: Path, entries: Sequence[Entry]) -> None:
     Raises:
         StoreError: it cannot be written.
     """
+    improved = sum(entry.state == "improved" for entry in entries)
     page = render(
         "gallery",
-        title=f"{len(entries)} runs, {sum(e.state == 'improved' for e in entries)} improved",
+        title=f"{len(entries)} run{'' if len(entries) == 1 else 's'}, {improved} improved",
         states=[s for s in get_args(State) if any(e.state == s for e in entries)],
         entries=entries,
         base_of=lambda entry: _url(entry.path, path.parent),

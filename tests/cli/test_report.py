@@ -53,7 +53,7 @@ def test_a_broken_run_is_left_out(commands: Commands) -> None:
     assert ended.code == 1
     assert ended.stderr.startswith("left out: ")
     assert broken.name in ended.stderr
-    assert ">1 runs, 0 improved<" in (commands.folder / "runs" / "gallery.html").read_text("utf-8")
+    assert ">1 run, 0 improved<" in (commands.folder / "runs" / "gallery.html").read_text("utf-8")
     alone = commands.run("report", str(broken.relative_to(commands.folder)))
     assert alone.code == 1
     assert alone.stderr.startswith("error: StoreError: ")

@@ -46,18 +46,15 @@ def pairs(root: Element, name: str) -> dict[str, str]:
     return {words(a): words(b) for a, b in zip(terms, values, strict=True)}
 
 
-async def scripted(
-    out: Path, plan: dict[tuple[int, int], Critique | CriticError], **changes: object
-) -> Run:
+async def scripted(out: Path, plan: dict[tuple[int, int], Critique | CriticError]) -> Run:
     """A run over the prompts 0, 1, …, judged as planned."""
     rounds = 1 + max(number for number, _ in plan)
-    given = {"rounds": rounds, "margin": 0.1, **changes}
     return await whole.run(
         out,
         generator=ScriptedGenerator(),
         critic=ScriptedCritic(plan, SPLIT),
         rewriters=[CountingRewriter()],
-        policy=whole.policy(**given),
+        policy=whole.policy(rounds=rounds),
     )
 
 
