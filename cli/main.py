@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 _COMMANDS = (
-    *("resume", "replay", "report", "serve", "doctor"),
+    *("resume", "replay", "report", "studio", "serve", "doctor"),
     *("bench", "critic", "parrot", "train", "config", "completion"),
 )
 _SETTINGS = Group("Settings", sort_key=1)
@@ -43,6 +43,7 @@ app = App(
 app.command("rr_refine.cli.resume:resume", name="resume", help="Go on with an unfinished run.")
 app.command("rr_refine.cli.replay:replay", name="replay", help="Judge a recorded run anew.")
 app.command("rr_refine.cli.report:report", name="report", help="Write pages that explain runs.")
+app.command("rr_refine.cli.studio:studio", name="studio", help="The same loop in the browser.")
 app.command("rr_refine.cli.serve:serve", name="serve", help="Serve a critic with vLLM.")
 app.command("rr_refine.cli.doctor:doctor", name="doctor", help="What is installed and reachable.")
 bench = App(name="bench", help="Measure how much refining helps.")

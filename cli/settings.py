@@ -43,6 +43,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "generator.use": "fake",
     "critic.use": "fake",
     "rewriter.use": None,
+    "studio.token": None,
 }
 """Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
 each component."""

@@ -19,6 +19,7 @@ COMMANDS = (
     ("resume",),
     ("replay",),
     ("report",),
+    ("studio",),
     ("serve",),
     ("bench", "sketch"),
     ("critic", "import-template"),

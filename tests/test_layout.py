@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("agent", "benchmarks", "cli", "generators", "reward")
+ROOMS = ("agent", "benchmarks", "cli", "generators", "reward", "studio")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
 
@@ -157,7 +157,8 @@ MAY_IMPORT = {
     "reward": {"", "reward"},
     "agent": {"", "generators", "reward", "agent"},
     "benchmarks": {"", "generators", "reward", "agent", "benchmarks"},
-    "cli": {"", "generators", "reward", "agent", "benchmarks", "cli"},
+    "studio": {"", "generators", "reward", "agent", "studio"},
+    "cli": {"", "generators", "reward", "agent", "benchmarks", "studio", "cli"},
 }
 
 

@@ -1,0 +1,1 @@
+"""The studio: the same loop on a local page in the browser (`rr-refine studio`)."""

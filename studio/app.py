@@ -1,0 +1,189 @@
+"""The web application: the page, what it asks for, and what it may do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from rr_refine.agent.policy import PRESETS
+from rr_refine.agent.review import read_decision
+from rr_refine.errors import ConfigError, RefineError, StoreLockedError
+from rr_refine.studio.guard import Guard
+from rr_refine.studio.history import find_run, image_file
+from rr_refine.studio.order import read_order
+from rr_refine.studio.uploads import thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from rr_refine.studio.studio import Studio
+
+__all__ = ["create_app"]
+
+_PAGE: Final = Path(__file__).with_name("page")
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_FOR_GOOD: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+_NEVER: Final = {"Cache-Control": "no-store"}
+
+
+def create_app(studio: Studio, *, host: str = "127.0.0.1", token: str | None = None) -> Guard:
+    """The studio as an ASGI application, behind its guard. Open the studio while it is served.
+
+    Args:
+        host: the address that it will listen on.
+        token: see `Guard`; needed where others can reach `host`.
+
+    Raises:
+        ConfigError: see `require_safe`.
+    """
+    pages = _Pages(studio)
+
+    run = "/api/runs/{name}"
+    app = Starlette(
+        routes=[
+            Route("/", pages.index),
+            Route("/page/{file}", pages.file),
+            Route("/api/studio", pages.studio),
+            Route("/api/runs", pages.cards, methods=["GET"]),
+            Route("/api/runs", pages.start, methods=["POST"]),
+            Route(f"{run}/events", pages.events),
+            Route(f"{run}/decision", pages.decide, methods=["POST"]),
+            Route(f"{run}/stop", pages.stop, methods=["POST"]),
+            Route(f"{run}/resume", pages.resume, methods=["POST"]),
+            Route("/runs/{name}/result.png", pages.result),
+            Route("/runs/{name}/{size:str}/{digest}.png", pages.image),
+        ],
+        exception_handlers={
+            RefineError: _explain,
+            LookupError: _explain,
+            HTTPException: _explain,
+        },
+    )
+    return Guard(app, host=host, token=token)
+
+
+class _Pages:
+    """What is behind each address."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        # Read once: only these names exist, whatever is asked for.
+        self._files = {p.name: p.read_bytes() for p in _PAGE.iterdir() if p.is_file()}
+
+    async def index(self, _: Request) -> Response:
+        """The page."""
+        return Response(self._files["index.html"], media_type="text/html", headers=_NEVER)
+
+    async def file(self, request: Request) -> Response:
+        """A style or a script of the page."""
+        name = request.path_params["file"]
+        kind = _TYPES.get(Path(name).suffix)
+        if name not in self._files or kind is None:
+            raise LookupError(f"there is no file {name[:80]!r}")
+        return Response(self._files[name], media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    async def studio(self, _: Request) -> Response:
+        """The models in use and what the form starts from."""
+        maker = self._studio.maker
+        return _json(
+            {
+                "models": self._studio.models.model_dump(mode="json"),
+                "tasks": sorted(maker.generator.tasks),
+                "presets": list(PRESETS),
+                "defaults": maker.defaults.model_dump(mode="json"),
+            }
+        )
+
+    async def cards(self, _: Request) -> Response:
+        """The history."""
+        return _json([card.model_dump(mode="json") for card in await self._studio.cards()])
+
+    async def start(self, request: Request) -> Response:
+        """A new run."""
+        return _json({"name": await self._studio.start(read_order(await request.body()))}, 201)
+
+    async def resume(self, request: Request) -> Response:
+        """On with an unfinished run."""
+        return _json({"name": await self._studio.resume(_name(request))})
+
+    async def stop(self, request: Request) -> Response:
+        """End a run with the best image so far."""
+        await self._studio.work(_name(request)).stop()
+        return _json({})
+
+    async def decide(self, request: Request) -> Response:
+        """The answer to the open question."""
+        work = self._studio.work(_name(request))
+        try:
+            given = json.loads(await request.body())
+            question = given["question"]
+            decision = read_decision(given["decision"])
+        except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ConfigError("this is no decision: a text may be empty") from error
+        work.decide(question, decision)
+        return _json({})
+
+    async def events(self, request: Request) -> Response:
+        """The story of a run as server-sent events, past and to come."""
+        name = _name(request)
+        await self._studio.state(name)  # an error must come before the stream has begun
+        last = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        start = int(last) if last.isdecimal() and len(last) < 10 else 0
+
+        async def stream() -> AsyncIterator[str]:
+            async for kind, data, number in self._studio.follow(name, start):
+                mark = "" if number is None else f"id: {number}\n"
+                yield f"{mark}event: {kind}\ndata: {data}\n\n"
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=_NEVER)
+
+    async def image(self, request: Request) -> Response:
+        """A picture, whole or small."""
+        size = request.path_params["size"]
+        if size not in ("whole", "small"):
+            raise LookupError(f"there is no size {size[:80]!r}")
+        path = image_file(find_run(self._studio.out, _name(request)), request.path_params["digest"])
+        if size == "whole":
+            return FileResponse(path, media_type="image/png", headers=_FOR_GOOD)
+        small = await asyncio.to_thread(thumbnail, path)
+        return Response(small, media_type="image/png", headers=_FOR_GOOD)
+
+    async def result(self, request: Request) -> Response:
+        """The result so far, to be saved under the name of its run."""
+        name = _name(request)
+        path = find_run(self._studio.out, name) / "result.png"
+        if not path.is_file():
+            raise LookupError("this run has no picture yet")
+        return FileResponse(path, media_type="image/png", filename=f"{name}.png", headers=_NEVER)
+
+
+def _name(request: Request) -> str:
+    return str(request.path_params["name"])
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return JSONResponse(value, status, headers=_NEVER)
+
+
+async def _explain(_: Request, error: Exception) -> Response:
+    """An error in words, with the status that fits."""
+    match error:
+        case HTTPException():
+            return _json({"error": error.detail}, error.status_code)
+        case LookupError():
+            return _json({"error": str(error.args[0]) if error.args else "not found"}, 404)
+        case StoreLockedError():
+            return _json({"error": str(error)}, 409)
+        case ConfigError():
+            return _json({"error": str(error)}, 400)
+    return _json({"error": str(error)}, 500)

@@ -1,0 +1,101 @@
+"""The runs in a folder: found by name, told in a line each."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.agent.run import load_run
+from rr_refine.errors import StoreError
+from rr_refine.studio.state import Standing
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["MAX_CARDS", "Card", "find_run", "image_file", "list_cards", "standing_of"]
+
+MAX_CARDS: Final = 100
+"""Runs in a listing, newest first."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class Card(Record):
+    """A run in the history."""
+
+    name: str
+    prompt: str
+    """Its first 300 characters."""
+    standing: Standing
+    image: str | None = None
+    """Digest of the best picture so far."""
+    mean: float | None = None
+    """Of that picture, 1 to 4."""
+    problem: str = ""
+    """Why the folder cannot be read, if it cannot."""
+
+
+def find_run(out: Path, name: str) -> Path:
+    """The folder of a run, by its name alone.
+
+    Raises:
+        LookupError: there is no such run in `out`; nothing outside of `out` is ever looked at.
+    """
+    path = out / name
+    if not _NAME.fullmatch(name) or not (path / "config.json").is_file():
+        raise LookupError(f"there is no run {name[:200]!r} here")
+    return path
+
+
+def image_file(run: Path, digest: str) -> Path:
+    """A picture of a run, by its digest.
+
+    Raises:
+        LookupError: the run has no such picture.
+    """
+    path = run / "images" / digest[:2] / f"{digest}.png"
+    if not _DIGEST.fullmatch(digest) or not path.is_file():
+        raise LookupError(f"this run has no picture {digest[:64]!r}")
+    return path
+
+
+def standing_of(status: str) -> Standing:
+    """Where a run stands that is not at work here, from the status in its manifest."""
+    if status == "done":
+        return "done"
+    return "failed" if status == "failed" else "unfinished"
+
+
+def list_cards(out: Path) -> list[Card]:
+    """The newest runs. Slow for runs that changed since the last call: use a thread."""
+    if not out.is_dir():
+        return []
+    # Names begin with the time.
+    folders = sorted((p for p in out.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
+    runs = [path for path in folders if (path / "config.json").is_file()]
+    return [_card(path, _version(path)) for path in runs[:MAX_CARDS]]
+
+
+def _version(run: Path) -> tuple[int, ...]:
+    files = (run / "manifest.json", run / "samples.jsonl")
+    return tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files)
+
+
+@lru_cache(maxsize=4 * MAX_CARDS)
+def _card(path: Path, version: tuple[int, ...]) -> Card:
+    """A run's card; `version` changes with its files."""
+    del version
+    try:
+        run = load_run(path)
+    except StoreError as error:  # one broken folder must not hide the others
+        return Card(name=path.name, prompt=path.name, standing="failed", problem=str(error))
+    best = run.best
+    return Card(
+        name=path.name,
+        prompt=run.request.prompt[:300],
+        standing=standing_of(run.status),
+        image=None if best is None else best.image,
+        mean=None if best is None else best.mean,
+    )

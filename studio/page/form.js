@@ -1,0 +1,121 @@
+// The form for a new picture.
+
+import { announce, ask, el, visible } from "./dom.js";
+
+const PRESETS = {
+  "refine": ["Refine", "Up to four rounds, each with a better prompt; the best picture wins."],
+  "paper": ["Refine once", "The paper's way: one new prompt at most, and its picture is taken as it is."],
+  "one-shot": ["One picture", "Your prompt, one picture, and what the critic says about it."],
+  "best-of-n": ["Best of four", "Your prompt, four pictures; the critic chooses."],
+  "blind-rewrite": ["Richer prompt", "The prompt is made fuller before anything is drawn; one picture."],
+  "blind-rewrite-best-of-n": ["Richer prompt, best of four", "A fuller prompt, four pictures; the critic chooses."],
+};
+
+/** The form; `start(name)` is called when a run has begun. */
+export function form(studio, start) {
+  const { defaults } = studio;
+  let file = null;
+  const prompt = el("textarea", { id: "prompt", rows: 4, required: true, dir: "auto", maxlength: 200000, placeholder: "A lighthouse at dusk, three gulls, calm sea" });
+  const label = el("label", { for: "prompt", class: "ask" }, "What should the picture show?");
+  const trouble = el("p", { class: "trouble", role: "alert" });
+  const review = el("input", { type: "checkbox", id: "review" });
+  const seed = el("input", { type: "number", id: "seed", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, required: true, value: defaults.seed });
+  const keep = el("textarea", { id: "keep", rows: 2, dir: "auto" });
+  keep.value = defaults.keep.join("\n");
+  const avoid = el("textarea", { id: "avoid", rows: 2, dir: "auto" });
+  avoid.value = defaults.avoid.join("\n");
+  const about = el("p", { class: "quiet", id: "about-preset" });
+  const presets = el("select", { id: "preset", "aria-describedby": "about-preset", onchange: explain },
+    studio.presets.map((name) => el("option", { value: name, selected: name === defaults.preset }, PRESETS[name]?.[0] ?? name)));
+  function explain() {
+    about.textContent = PRESETS[presets.value]?.[1] ?? "";
+  }
+  explain();
+  const submit = el("button", { class: "main", type: "submit" }, "Make the picture");
+  const drop = studio.tasks.includes("edit") ? dropZone(take) : null;
+
+  function take(given) {
+    file = given;
+    label.textContent = file ? "What should change in your picture?" : "What should the picture show?";
+    submit.textContent = file ? "Change the picture" : "Make the picture";
+    prompt.placeholder = file ? "Remove the lamp; keep everything else" : "A lighthouse at dusk, three gulls, calm sea";
+  }
+
+  async function send(event) {
+    event.preventDefault();
+    trouble.textContent = "";
+    submit.disabled = true;
+    try {
+      const { name } = await ask("/api/runs", {
+        prompt: prompt.value,
+        picture: file ? await base64(file) : null,
+        preset: presets.value,
+        seed: Number(seed.value),
+        keep: lines(keep.value),
+        avoid: lines(avoid.value),
+        review: review.checked,
+      });
+      announce("The picture is begun");
+      start(name);
+    } catch (error) {
+      trouble.textContent = visible(error.message);
+    } finally {
+      submit.disabled = false;
+    }
+  }
+
+  return el("form", {
+    class: "sheet",
+    id: "form",
+    onsubmit: send,
+    onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) e.currentTarget.requestSubmit(); },
+  },
+    label, prompt, drop,
+    el("label", { class: "check", for: "review" }, review,
+      el("span", {}, "Ask me before each new prompt", el("small", {}, "You can accept it, change it, or choose another way."))),
+    el("details", {}, el("summary", {}, "More choices"),
+      el("div", { class: "fields" },
+        el("div", {}, el("label", { for: "preset" }, "How"), presets, about),
+        el("div", {}, el("label", { for: "seed" }, "Seed"),
+          el("div", { class: "pair" }, seed, el("button", { type: "button", onclick: () => { seed.value = Math.floor(Math.random() * 1e6); } }, "Roll")),
+          el("p", { class: "quiet" }, "The same prompt and seed give the same picture.")),
+        el("div", {}, el("label", { for: "keep" }, "Words to keep"), keep, el("p", { class: "quiet" }, "One phrase a line. Every new prompt must hold them.")),
+        el("div", {}, el("label", { for: "avoid" }, "Words to avoid"), avoid, el("p", { class: "quiet" }, "One phrase a line. No new prompt may hold them.")))),
+    trouble,
+    el("div", { class: "actions" }, submit, el("span", { class: "quiet" }, "or Ctrl + Enter")));
+}
+
+function lines(text) {
+  return text.split("\n").map((line) => line.trim()).filter(Boolean);
+}
+
+function dropZone(take) {
+  const input = el("input", { type: "file", id: "file", accept: "image/*", onchange: () => choose(input.files[0]) });
+  const shown = el("img", { alt: "Your picture", hidden: true });
+  const words = el("span", {}, "Start from a picture of yours: drop it here, or choose one");
+  const remove = el("button", { type: "button", hidden: true, onclick: () => choose(null) }, "Without a picture");
+  function choose(file) {
+    if (shown.src) URL.revokeObjectURL(shown.src);
+    if (file) shown.src = URL.createObjectURL(file);
+    else { shown.removeAttribute("src"); input.value = ""; }
+    shown.hidden = remove.hidden = !file;
+    words.textContent = file ? visible(file.name) : "Start from a picture of yours: drop it here, or choose one";
+    take(file ?? null);
+  }
+  const zone = el("div", {
+    class: "drop",
+    ondragover: (e) => { e.preventDefault(); zone.classList.add("over"); },
+    ondragleave: () => zone.classList.remove("over"),
+    ondrop: (e) => { e.preventDefault(); zone.classList.remove("over"); if (e.dataTransfer.files[0]) choose(e.dataTransfer.files[0]); },
+  }, el("label", { for: "file" }, shown, words), input, remove);
+  return zone;
+}
+
+function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(new Error("The picture cannot be read"));
+    reader.readAsDataURL(file);
+  });
+}

@@ -1,0 +1,101 @@
+// One round of the story: its prompt, its pictures with their scores, and what came of them.
+
+import { diff } from "./diff.js";
+import { DIMENSIONS, change, el, picture, score, short, visible } from "./dom.js";
+import { mean } from "./story.js";
+
+const ORIGINS = {
+  request: "your own words",
+  human: "your own words",
+  critic: "proposed by the critic",
+  rules: "proposed by simple rules",
+  llm: "proposed by a language model",
+};
+
+const DECISIONS = {
+  accept: () => "You accepted the next prompt.",
+  edit: () => "You wrote the next prompt yourself.",
+  reject: (d) => `You asked for another prompt: ${d.reason}`,
+  keep: (d) => `You protected these words: ${d.text}`,
+  pick: (d) => `You went on from another picture: ${name(d.candidate)}.`,
+  reseed: (d) => `You asked for seed ${d.seed}.`,
+  stop: () => "You ended it here.",
+};
+
+/** "round 2" or "round 2, picture 3", by a candidate's id. */
+export function name(id) {
+  const [round, index] = id.slice(1).split("c").map(Number);
+  return index ? `round ${round + 1}, picture ${index + 1}` : `round ${round + 1}`;
+}
+
+/** What the inside of a round's element should be. */
+export function roundInside(run, story, round, asked) {
+  const before = round.number ? story.rounds[round.number - 1].prompt : null;
+  const waiting = Math.max(0, round.expected - round.candidates.length);
+  return [
+    el("h3", {}, `Round ${round.number + 1}`, el("small", {}, round.prompt ? ORIGINS[round.origin] ?? `proposed by ${short(round.origin, 40)}` : "")),
+    before === null || before === round.prompt
+      ? el("p", { class: "prompt", dir: "auto" }, visible(round.prompt))
+      : diff(before, round.prompt),
+    el("div", { class: "candidates" },
+      round.candidates.map((c) => candidate(run, story, c, asked)),
+      story.end ? null : Array.from({ length: waiting }, () => el("div", { class: "candidate" }, el("div", { class: "blank" }, "Drawing …")))),
+    remarks(round),
+  ];
+}
+
+function remarks(round) {
+  const told = round.remarks.filter((r) => r.kind !== "rewritten");
+  if (!told.length) return null;
+  return el("ul", { class: "remarks" }, told.map((r) => el("li", { dir: "auto" },
+    r.kind === "rejected"
+      ? `A prompt ${ORIGINS[r.rewriter] ?? `by ${short(r.rewriter, 40)}`} was not used: ${short(r.reason, 400)}`
+      : short(DECISIONS[r.action]?.(r) ?? r.action, 400))));
+}
+
+function candidate(run, story, c, asked) {
+  const best = story.best === c.id;
+  return el("article", { class: best ? "candidate best" : "candidate", "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
+    c.image
+      ? el("a", { href: picture(run, c.image, "whole"), target: "_blank", rel: "noopener" },
+        el("img", { src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(story.rounds[c.round].prompt, 120)}` }))
+      : el("div", { class: "blank" }, c.failed ? "No picture" : progress(c)),
+    el("div", { class: "judgement" },
+      c.failed ? el("p", { class: "trouble", dir: "auto" }, short(c.failed, 600)) : null,
+      c.scores ? scores(c, asked.target) : c.image && !c.failed ? el("p", { class: "quiet" }, "The critic is looking …") : null,
+      c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}: `), short(c.reason, 1200)) : null,
+      c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,
+      c.verdict ? el("p", { class: c.verdict.accepted ? "verdict yes" : "verdict no", dir: "auto" },
+        el("b", {}, c.verdict.accepted ? "Taken as the best " : "Not better "), short(c.verdict.reason, 400)) : null,
+      c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`)));
+}
+
+function progress(c) {
+  return [c.step ? `Drawing, step ${c.step.step} of ${c.step.steps}` : "Drawing …",
+    c.step ? el("progress", { max: c.step.steps, value: c.step.step, "aria-label": "Steps of this picture" }) : null];
+}
+
+function scores(c, target) {
+  return el("dl", { class: "scores" }, Object.entries(c.scores).map(([dimension, value]) => {
+    const delta = c.changes?.[dimension] ?? null;
+    const moved = delta === null ? null : Math.abs(delta) < 0.005
+      ? el("span", { class: "same" }, "±0")
+      : el("span", { class: delta > 0 ? "up" : "down" }, change(delta));
+    const bar = el("div", { class: value !== null && target !== null && value < target ? "bar low" : "bar" });
+    if (value !== null) {
+      const fill = el("i");
+      fill.style.inlineSize = `${((value - 1) / 3) * 100}%`;
+      bar.append(fill);
+      if (target !== null) {
+        const mark = el("b", { title: `The goal is ${target.toFixed(1)}` });
+        mark.style.insetInlineStart = `${((target - 1) / 3) * 100}%`;
+        bar.append(mark);
+      }
+    }
+    return el("div", { class: dimension === c.weakest ? "score weakest" : "score" },
+      el("dt", {}, DIMENSIONS[dimension] ?? dimension),
+      value === null
+        ? el("dd", { class: "quiet" }, "not asked for")
+        : el("dd", {}, bar, el("span", { class: "number" }, score(value), el("span", { class: "hidden" }, " of 4")), moved));
+  }), el("div", { class: "score total" }, el("dt", {}, "All together"), el("dd", {}, el("span", { class: "number" }, score(mean(c))))));
+}

@@ -1,0 +1,208 @@
+// The page of a run: its story as it happens, the turn of the human, the best picture so far.
+
+import { announce, ask, change, el, picture, score, short, visible } from "./dom.js";
+import { reviewPanel } from "./review.js";
+import { name as nameOf, roundInside } from "./rounds.js";
+import { mean, newStory, step, take } from "./story.js";
+
+const STOPS = {
+  user: "You ended it.",
+  target: "Every score reaches the goal.",
+  budget: "The budget is used up.",
+  plateau: "No better picture came any more.",
+  "max-rounds": "That was the last round.",
+  "repeated-prompt": "There is no new prompt to try.",
+  "critic-failed": "The critic failed.",
+  "generator-failed": "The picture could not be drawn.",
+};
+
+/** Shows a run in `main`; gives a function that ends it. `changed` is called when it stands anew. */
+export function showRun(main, run, changed) {
+  let story = newStory();
+  let state = null;
+  let source = null;
+  let frame = 0;
+  let at = 0;
+  const stale = new Set();
+  const rounds = new Map();
+  const head = el("section", { class: "head" });
+  const turn = el("div", { id: "turn" });
+  const best = el("section", { class: "sheet result", "aria-label": "The best picture so far" });
+  const list = el("div", { id: "rounds" });
+  const end = el("div", { id: "end" });
+  main.replaceChildren(head, el("div", { class: "columns" }, best, el("div", {}, turn, end, list)));
+
+  function open() {
+    close();
+    source = new EventSource(`/api/runs/${run}/events?after=${at}`);
+    source.addEventListener("event", (e) => {
+      at = Number(e.lastEventId);
+      const event = JSON.parse(e.data);
+      touch(take(story, event));
+      tell(event);
+    });
+    source.addEventListener("step", (e) => touch(step(story, JSON.parse(e.data))));
+    source.addEventListener("state", (e) => {
+      const before = state?.standing;
+      state = JSON.parse(e.data);
+      if (state.standing !== "working" && state.standing !== "waiting") close();
+      if (before !== state.standing) changed();
+      if (state.standing === "waiting" && before !== "waiting") announce("Your turn: the next prompt waits for you");
+      touch(null);
+    });
+    source.onerror = () => {
+      // The browser tries again by itself, unless it was turned away.
+      const words = source?.readyState === EventSource.CLOSED ? "This picture cannot be shown." : "The studio does not answer. Is it still running?";
+      if (source) head.replaceChildren(el("p", { class: "trouble", role: "alert" }, words));
+      head.dataset.drawn = "";
+    };
+  }
+
+  function close() {
+    source?.close();
+    source = null;
+  }
+
+  // A browser keeps few connections to one place: a tab that nobody sees gives its own back.
+  function looked() {
+    if (document.hidden) close();
+    else if (!state || state.standing === "working" || state.standing === "waiting") open();
+  }
+
+  function tell(event) {
+    if (event.type === "round-started") announce(`Round ${event.round + 1} of ${event.rounds} begins`);
+    if (event.type === "judged") announce(`The critic has looked at the picture of ${nameOf(event.candidate)}`);
+    if (event.type === "decided") announce(event.verdict.accepted ? "A new best picture" : "Not better than the best so far");
+    if (event.type === "run-finished") announce(`Done. ${STOPS[event.stop.rule] ?? ""}`);
+  }
+
+  function touch(round) {
+    if (round !== null) {
+      stale.add(round);
+      stale.add(round + 1); // whose prompt is compared with this one's
+    }
+    if (!frame) frame = setTimeout(draw, 30);
+  }
+
+  function draw() {
+    frame = 0;
+    if (!state) return;
+    for (const round of story.rounds) {
+      if (!rounds.has(round.number)) {
+        rounds.set(round.number, list.appendChild(el("section", { class: "sheet round", "data-round": round.number })));
+        stale.add(round.number);
+      }
+      if (stale.has(round.number) || round.candidates.some((c) => c.id === story.best || c.id === best.dataset.shown))
+        rounds.get(round.number).replaceChildren(...roundInside(run, story, round, state.asked).filter(Boolean));
+    }
+    stale.clear();
+    drawHead();
+    drawTurn();
+    drawBest();
+    drawEnd();
+  }
+
+  function once(place, key, make) {
+    // What has not changed stays as it is: somebody may be reading or typing there.
+    if (place.dataset.drawn === key) return;
+    place.dataset.drawn = key;
+    place.replaceChildren(...make().filter(Boolean));
+  }
+
+  function drawHead() {
+    const working = state.standing === "working" || state.standing === "waiting";
+    const spans = story.started?.spans ?? [];
+    once(head, JSON.stringify([state.standing, story.rounds.length, spans.length, state.asked.notes]), () => [
+      el("p", { class: "request", dir: "auto" }, visible(state.asked.prompt)),
+      state.asked.source ? el("figure", { class: "source" }, el("img", { src: picture(run, state.asked.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
+      el("p", { class: "chips" },
+        spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
+        state.asked.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
+      state.asked.notes.map((text) => el("p", { class: "note" }, visible(text))),
+      el("div", { class: "actions" },
+        el("p", { class: "standing", id: "standing" }, standing()),
+        working && state.standing !== "waiting" ? el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here") : null,
+        state.standing === "unfinished" ? el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Go on") : null,
+        state.standing === "failed" ? el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again") : null),
+      el("p", { class: "trouble", role: "alert" }, visible(state.problem))]);
+  }
+
+  function standing() {
+    const round = story.rounds.length ? `Round ${story.rounds.length}${story.limit ? ` of at most ${story.limit}` : ""}` : "Beginning";
+    return { working: `${round} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.standing];
+  }
+
+  async function act(button, what) {
+    button.disabled = true;
+    try {
+      await ask(`/api/runs/${run}/${what}`, {});
+      if (what === "resume") open();
+    } catch (error) {
+      head.lastElementChild.textContent = visible(error.message);
+      button.disabled = false;
+    }
+  }
+
+  function drawTurn() {
+    const open = state.standing === "waiting" && story.question;
+    const key = open ? String(state.question) : "";
+    if (turn.dataset.drawn === key) return;
+    once(turn, key, () => open ? [reviewPanel(run, state.question, story.question, before(story.question))] : []);
+    if (open) turn.firstElementChild.focus({ preventScroll: document.activeElement === document.body });
+  }
+
+  function before(question) {
+    const told = story.rounds[Math.max(0, question.round - 1)]?.remarks ?? [];
+    const rewritten = told.findLast((r) => r.kind === "rewritten" && r.proposal.prompt === question.proposal.prompt);
+    return rewritten?.previous ?? question.incumbent?.prompt ?? question.original;
+  }
+
+  function drawBest() {
+    const shown = story.candidates.get(story.best) ?? [...story.candidates.values()].find((c) => c.image);
+    const first = story.candidates.get("r0c0");
+    const now = mean(shown);
+    const gain = now !== null && story.first && story.first !== shown.id && mean(first) !== null ? now - mean(first) : null;
+    const over = state.standing === "done";
+    best.dataset.shown = shown?.id ?? "";
+    once(best, JSON.stringify([shown?.id, shown?.image, now, over, state.result]), () => !shown?.image
+      ? [el("h2", {}, "The best so far"), el("div", { class: "blank big" }, state.standing === "working" ? "The first picture is being drawn …" : "There is no picture.")]
+      : [
+        el("h2", {}, over ? "The result" : "The best so far"),
+        el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
+          el("img", { class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(story.rounds[shown.round].prompt, 160)}` })),
+        el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
+        gain !== null && first?.image ? el("figure", { class: "first" }, el("img", { src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
+        el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(story.rounds[shown.round].prompt)), copyButton(story.rounds[shown.round].prompt)),
+        state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: `/runs/${run}/result.png`, download: `${run}.png` }, "Save the picture")) : null,
+      ]);
+  }
+
+  function drawEnd() {
+    const told = story.end;
+    const showing = told && (state.standing === "done" || state.standing === "failed");
+    once(end, showing ? JSON.stringify(told) : "", () => !showing ? [] : [el("section", { class: "sheet end" },
+      el("h2", {}, STOPS[told.stop.rule] ?? visible(told.stop.rule)),
+      el("p", { dir: "auto" }, short(told.stop.reason, 600)),
+      el("p", { class: "quiet" }, spent(told.spend)))]);
+  }
+
+  looked();
+  document.addEventListener("visibilitychange", looked);
+  return () => {
+    document.removeEventListener("visibilitychange", looked);
+    clearTimeout(frame);
+    close();
+  };
+}
+
+function spent(spend) {
+  const tokens = spend.prompt_tokens + spend.completion_tokens;
+  const many = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+  return `Spent: ${[many(spend.images, "picture"), many(spend.critic_calls, "judgement"), many(tokens, "token"), `${spend.seconds.toFixed(1)} s`].join(" · ")}`;
+}
+
+function copyButton(text) {
+  return navigator.clipboard
+    ? el("button", { onclick: async (e) => { await navigator.clipboard.writeText(text); e.target.textContent = "Copied"; } }, "Copy")
+    : null;
+}

@@ -1,0 +1,61 @@
+// The page as a whole: the models in use, the history, and either the form or a run.
+
+import { ask, el, picture, score, visible } from "./dom.js";
+import { form } from "./form.js";
+import { showRun } from "./run.js";
+
+const STANDINGS = { working: "at work", waiting: "your turn", done: "", unfinished: "not finished", failed: "broke off" };
+const main = document.getElementById("main");
+let leave = () => {};
+let studio = null;
+
+async function start() {
+  try {
+    studio = await ask("/api/studio");
+  } catch (error) {
+    main.replaceChildren(el("p", { class: "trouble", role: "alert" }, visible(error.message)));
+    return;
+  }
+  const { generator, critic, notes } = studio.models;
+  document.getElementById("models").replaceChildren(
+    "drawn by ", el("b", {}, visible(generator)), ", judged by ", el("b", {}, visible(critic)));
+  document.getElementById("notes").replaceChildren(...notes.map((text) => el("p", { class: "note" }, visible(text))));
+  window.addEventListener("hashchange", show);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) list(); });
+  show();
+}
+
+function show() {
+  leave();
+  leave = () => {};
+  const run = location.hash.slice(2);
+  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(run)) {
+    leave = showRun(main, run, list);
+  } else {
+    main.replaceChildren(form(studio, (name) => { location.hash = `#/${name}`; }));
+    document.getElementById("prompt").focus();
+  }
+  window.scrollTo(0, 0);
+  list();
+}
+
+async function list() {
+  let cards;
+  try {
+    cards = await ask("/api/runs");
+  } catch {
+    return; // the page of the run says that nobody answers
+  }
+  document.getElementById("no-cards").hidden = cards.length > 0;
+  document.getElementById("cards").replaceChildren(...cards.map(card));
+}
+
+function card(run) {
+  const here = location.hash === `#/${run.name}`;
+  const words = [STANDINGS[run.standing], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
+  return el("li", {}, el("a", { href: `#/${run.name}`, class: `card ${run.standing}`, "aria-current": here ? "page" : null, title: visible(run.problem) },
+    run.image ? el("img", { src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
+    el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, words))));
+}
+
+start();

@@ -1,0 +1,89 @@
+"""The server: the application on a port, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from rr_refine.errors import ConfigError
+from rr_refine.studio.app import create_app
+from rr_refine.studio.guard import require_safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rr_refine.studio.studio import Studio
+
+__all__ = ["listen", "serve"]
+
+
+def listen(host: str, port: int, token: str | None) -> socket.socket:
+    """A socket that listens; port 0 takes a free one.
+
+    Raises:
+        ConfigError: it is not safe (see `require_safe`), or the address cannot be had.
+    """
+    require_safe(host, token)
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"cannot listen on {host!r}, port {port}: {error}; --port 0 takes a free port"
+        ) from error
+
+
+async def serve(
+    studio: Studio, listener: socket.socket, on_ready: Callable[[], None], *, token: str | None
+) -> None:
+    """Serve a studio until cancelled. Runs at work are then broken off; they can go on later.
+
+    Args:
+        on_ready: called once requests are answered.
+
+    Raises:
+        RefineError: a model cannot be reached.
+    """
+    app = create_app(studio, host=listener.getsockname()[0], token=token)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        loop="asyncio",
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config, on_ready)
+    async with studio.open():
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await asyncio.shield(task)
+        finally:
+            server.should_exit = True
+            await studio.rest()  # the pages' streams end with the runs that they follow
+            await task
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and leaves signals to the program."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,177 @@
+"""A run at work in this process: whoever looks is told, whoever may decide is asked.
+
+Nobody has to look: closing the page changes nothing, and a page that comes back is told all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.events import Rendered, RenderFailed, StepDone, write_event
+from rr_refine.agent.review import Quit, require_possible
+from rr_refine.agent.session import run_job
+from rr_refine.component import connected
+from rr_refine.errors import ConfigError, RefineError
+from rr_refine.studio.state import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from rr_refine.agent.events import Event
+    from rr_refine.agent.review import Decision, ReviewRequest
+    from rr_refine.agent.session import Job
+    from rr_refine.agent.store.folder import RunFolder
+    from rr_refine.studio.state import Asked, Standing
+
+__all__ = ["Message", "Work"]
+
+logger = logging.getLogger(__name__)
+
+Message = tuple[str, str, int | None]
+"""Kind (`event`, `step` or `state`), JSON, and the number of an event."""
+
+
+class Work:
+    """One session of a run.
+
+    Args:
+        folder: the run's, open for work; closed when the work ends.
+        job: its generator and critic must be connected; its rewriters are connected here.
+        told: events of earlier sessions, as lines of JSON.
+        ended: called when the work is over, before anybody hears of it.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        job: Job,
+        asked: Asked,
+        told: list[str],
+        ended: Callable[[Work], None],
+    ) -> None:
+        self.name = folder.path.name
+        self._folder, self._job, self._asked = folder, job, asked
+        self._told, self._ended = told, ended
+        self._steps: dict[str, StepDone] = {}
+        self._question: ReviewRequest | None = None
+        self._answer: asyncio.Future[Decision] | None = None
+        self._questions = 0
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._over = False
+        self.problem = ""
+        """Why the session broke off, if it did."""
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands, while it is at work."""
+        standing: Standing = "waiting" if self._question else "working"
+        return RunState(
+            name=self.name,
+            asked=self._asked,
+            standing=standing,
+            question=self._questions if self._question else None,
+            result=(self._folder.path / "result.png").exists(),
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=f"studio {self.name}")
+
+    async def stop(self) -> None:
+        """End the run with the best image so far.
+
+        A run that asks for a decision gets the decision to stop, and is done. Any other ends in
+        the middle of its work, and can go on later.
+        """
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(Quit())
+        else:
+            await self.cancel()
+
+    async def cancel(self) -> None:
+        """Break off; the folder keeps everything that was finished."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def decide(self, question: int, decision: Decision) -> None:
+        """Answer the open question.
+
+        Raises:
+            ConfigError: it is not open (any more), or the decision cannot be carried out.
+        """
+        answer, asked = self._answer, self._question
+        if answer is None or asked is None or answer.done() or question != self._questions:
+            raise ConfigError("this was decided already, maybe in another tab")
+        require_possible(asked, decision)
+        answer.set_result(decision)
+
+    async def follow(self, start: int = 0) -> AsyncIterator[Message]:
+        """Everything that happened from event number `start` on, and what happens until the end.
+
+        Steps are told as they are when there is time for it; the page misses none that matters.
+        """
+        at, state, steps = start, "", dict[str, StepDone]()
+        while True:
+            changed = self._changed  # before looking, so that no change goes unnoticed
+            while at < len(self._told):
+                at += 1
+                yield "event", self._told[at - 1], at
+            for name, step in list(self._steps.items()):
+                if steps.get(name) is not step:
+                    steps[name] = step
+                    yield "step", write_event(step), None
+            if self._over:
+                return  # its last state is in the folder
+            now = self.state.model_dump_json()
+            if now != state:
+                state = now
+                yield "state", state, None
+            await changed.wait()
+
+    async def _run(self) -> None:
+        try:
+            async with connected(self._job.rewriters):
+                session = run_job(self._folder, self._job, reviewer=self._review)
+                async with aclosing(session) as events:
+                    async for event in events:
+                        self._tell(event)
+        except asyncio.CancelledError:
+            pass  # that is how it is stopped; the folder says `interrupted`
+        except RefineError as error:
+            self.problem = str(error)
+        except Exception as error:  # as told as any: to the page, and to the log with its trace
+            logger.exception("run %s broke off", self.name)
+            self.problem = f"an error of the program: {type(error).__name__}: {error}"
+        finally:
+            self._folder.close()
+            self._over = True
+            self._ended(self)
+            self._wake()
+
+    async def _review(self, question: ReviewRequest) -> Decision:
+        self._answer = asyncio.get_running_loop().create_future()
+        self._question, self._questions = question, self._questions + 1
+        self._wake()
+        try:
+            return await self._answer
+        finally:
+            self._question = self._answer = None
+            self._wake()
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, StepDone):
+            self._steps[event.candidate] = event
+        else:
+            if isinstance(event, Rendered | RenderFailed):
+                self._steps.pop(event.candidate, None)
+            self._told.append(write_event(event))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
