@@ -43,10 +43,16 @@ def notes_on(prompt: str, generator: Identity, critic: Identity) -> tuple[str, .
 
 def _stand_ins(generator: Identity, critic: Identity) -> Iterator[str]:
     # A stand-in must never pass for a model.
-    if generator.kind == "fake":
-        yield "The generator is a stand-in: it draws patterns, not what you ask for."
-    if critic.kind == "fake":
-        yield "The critic is a stand-in: it invents its scores and looks at no picture."
+    fakes = [
+        words
+        for identity, words in (
+            (generator, "The generator is a stand-in: it draws patterns, not what you ask for."),
+            (critic, "The critic is a stand-in: it invents its scores and looks at no picture."),
+        )
+        if identity.kind == "fake"
+    ]
+    if fakes:
+        yield " ".join(fakes)
     small = [w for w, i in (("generator", generator), ("critic", critic)) if _is_sketch(i)]
     if small:
         yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Literal
 
 from rr_refine.terms import Record, Task
@@ -51,6 +52,10 @@ class RunState(Record):
     """Why the last session broke off, if it did."""
     result: bool = False
     """There is a result picture."""
+
+    def write(self) -> str:
+        """A line of JSON, all ASCII: nothing in it can be taken for the end of a line."""
+        return json.dumps(self.model_dump(mode="json"))
 
 
 def asked_of(request: Request, policy: Policy, notes: tuple[str, ...] = ()) -> Asked:

@@ -168,4 +168,4 @@ class Studio:
             run = await asyncio.to_thread(load_run, find_run(self.out, name))
             for number, event in enumerate(run.events()[start:], start + 1):
                 yield "event", write_event(event), number
-        yield "state", (await self.state(name)).model_dump_json(), None
+        yield "state", (await self.state(name)).write(), None

@@ -127,7 +127,7 @@ class Work:
                     yield "step", write_event(step), None
             if self._over:
                 return  # its last state is in the folder
-            now = self.state.model_dump_json()
+            now = self.state.write()
             if now != state:
                 state = now
                 yield "state", state, None

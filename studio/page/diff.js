@@ -4,10 +4,13 @@ import { el, visible } from "./dom.js";
 
 const MOST = 1_000_000; // cells of the table; beyond that, all between the ends counts as changed
 
+// A word or a sign, with the space before it.
+const WORDS = /\s*[\p{L}\p{N}_'’-]+|\s*[^\s\p{L}\p{N}_'’-]|\s+$/gu;
+
 /** [["same" | "gone" | "new", text], …] */
 export function changes(before, after) {
-  const a = visible(before).match(/\s+|[^\s]+/g) ?? [];
-  const b = visible(after).match(/\s+|[^\s]+/g) ?? [];
+  const a = visible(before).match(WORDS) ?? [];
+  const b = visible(after).match(WORDS) ?? [];
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start++;
   let end = 0;

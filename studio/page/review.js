@@ -37,7 +37,7 @@ export function reviewPanel(run, number, request, previous) {
       el("button", { id: "stop-here", onclick: () => decide({ action: "stop" }) }, "Enough: keep the best so far")),
     el("div", { class: "others" },
       other("another-way", "Suggest another prompt", "What do you want instead?", "Suggest another", (reason) => decide({ action: "reject", reason })),
-      other("keep-words", "Keep some words", "Words that every prompt must hold from now on", "Keep them", (text) => decide({ action: "keep", text })),
+      other("keep-words", "Protect some words", "Words of your prompt that every new one must hold", "Protect them", (text) => decide({ action: "keep", text })),
       other("reseed", "Try another seed", "Seed", "Draw with this seed", (seed) => decide({ action: "reseed", seed: Number(seed) }), Math.floor(Math.random() * 1e6)),
       pictures.length ? el("details", { id: "pick" }, el("summary", {}, "Go on from another picture"),
         el("div", { class: "strip" }, pictures.map((c) => el("button", { class: "thumb", "data-candidate": idOf(c), onclick: () => decide({ action: "pick", candidate: idOf(c) }) },

@@ -66,7 +66,7 @@ function candidate(run, story, c, asked) {
       c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}: `), short(c.reason, 1200)) : null,
       c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,
       c.verdict ? el("p", { class: c.verdict.accepted ? "verdict yes" : "verdict no", dir: "auto" },
-        el("b", {}, c.verdict.accepted ? "Taken as the best " : "Not better "), short(c.verdict.reason, 400)) : null,
+        el("b", {}, c.verdict.accepted ? "Taken as the best: " : "Not better: "), short(c.verdict.reason, 400)) : null,
       c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`)));
 }
 
@@ -97,5 +97,5 @@ function scores(c, target) {
       value === null
         ? el("dd", { class: "quiet" }, "not asked for")
         : el("dd", {}, bar, el("span", { class: "number" }, score(value), el("span", { class: "hidden" }, " of 4")), moved));
-  }), el("div", { class: "score total" }, el("dt", {}, "All together"), el("dd", {}, el("span", { class: "number" }, score(mean(c))))));
+  }), el("div", { class: "score total" }, el("dt", {}, "All together"), el("dd", {}, el("div", { class: "bar none" }), el("span", { class: "number" }, score(mean(c))))));
 }

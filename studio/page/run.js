@@ -26,11 +26,14 @@ export function showRun(main, run, changed) {
   const stale = new Set();
   const rounds = new Map();
   const head = el("section", { class: "head" });
+  const bar = el("div", { class: "actions" });
+  const standing = el("p", { class: "standing", id: "standing" });
+  const trouble = el("p", { class: "trouble", role: "alert" });
   const turn = el("div", { id: "turn" });
   const best = el("section", { class: "sheet result", "aria-label": "The best picture so far" });
   const list = el("div", { id: "rounds" });
   const end = el("div", { id: "end" });
-  main.replaceChildren(head, el("div", { class: "columns" }, best, el("div", {}, turn, end, list)));
+  main.replaceChildren(el("div", { class: "top" }, head, bar, trouble), el("div", { class: "columns" }, best, el("div", {}, turn, end, list)));
 
   function open() {
     close();
@@ -45,6 +48,7 @@ export function showRun(main, run, changed) {
     source.addEventListener("state", (e) => {
       const before = state?.standing;
       state = JSON.parse(e.data);
+      trouble.textContent = visible(state.problem);
       if (state.standing !== "working" && state.standing !== "waiting") close();
       if (before !== state.standing) changed();
       if (state.standing === "waiting" && before !== "waiting") announce("Your turn: the next prompt waits for you");
@@ -53,8 +57,7 @@ export function showRun(main, run, changed) {
     source.onerror = () => {
       // The browser tries again by itself, unless it was turned away.
       const words = source?.readyState === EventSource.CLOSED ? "This picture cannot be shown." : "The studio does not answer. Is it still running?";
-      if (source) head.replaceChildren(el("p", { class: "trouble", role: "alert" }, words));
-      head.dataset.drawn = "";
+      if (source) trouble.textContent = words;
     };
   }
 
@@ -110,24 +113,26 @@ export function showRun(main, run, changed) {
   }
 
   function drawHead() {
-    const working = state.standing === "working" || state.standing === "waiting";
     const spans = story.started?.spans ?? [];
-    once(head, JSON.stringify([state.standing, story.rounds.length, spans.length, state.asked.notes]), () => [
+    const words = standingWords();
+    if (standing.textContent !== words) standing.textContent = words;
+    once(head, JSON.stringify([spans, state.asked.notes]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.asked.prompt)),
       state.asked.source ? el("figure", { class: "source" }, el("img", { src: picture(run, state.asked.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
         state.asked.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
-      state.asked.notes.map((text) => el("p", { class: "note" }, visible(text))),
-      el("div", { class: "actions" },
-        el("p", { class: "standing", id: "standing" }, standing()),
-        working && state.standing !== "waiting" ? el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here") : null,
-        state.standing === "unfinished" ? el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Go on") : null,
-        state.standing === "failed" ? el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again") : null),
-      el("p", { class: "trouble", role: "alert" }, visible(state.problem))]);
+      ...state.asked.notes.map((text) => el("p", { class: "note" }, visible(text)))]);
+    once(bar, state.standing, () => {
+      return [standing, {
+        working: () => el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here"),
+        unfinished: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Go on"),
+        failed: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again"),
+      }[state.standing]?.()];
+    });
   }
 
-  function standing() {
+  function standingWords() {
     const round = story.rounds.length ? `Round ${story.rounds.length}${story.limit ? ` of at most ${story.limit}` : ""}` : "Beginning";
     return { working: `${round} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.standing];
   }
@@ -138,7 +143,7 @@ export function showRun(main, run, changed) {
       await ask(`/api/runs/${run}/${what}`, {});
       if (what === "resume") open();
     } catch (error) {
-      head.lastElementChild.textContent = visible(error.message);
+      trouble.textContent = visible(error.message);
       button.disabled = false;
     }
   }

@@ -52,7 +52,7 @@ async function list() {
 
 function card(run) {
   const here = location.hash === `#/${run.name}`;
-  const words = [STANDINGS[run.standing], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
+  const words = [run.problem ? "cannot be read" : STANDINGS[run.standing], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
   return el("li", {}, el("a", { href: `#/${run.name}`, class: `card ${run.standing}`, "aria-current": here ? "page" : null, title: visible(run.problem) },
     run.image ? el("img", { src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
     el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, words))));

@@ -1,0 +1,317 @@
+"""The page itself, in headless Chromium: what a person sees, does, and is never hit by."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.commands import Commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from selenium.webdriver.remote.webelement import WebElement
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="no browser: install chromium and chromium-driver to run these",
+)
+
+HOSTILE = (
+    '<img src=x onerror="document.title=\'hit\'"><script>document.title="hit"</script>'
+    "\u202egnp.exe\u202c \x1b[2J '\"><svg onload=alert(1)> "
+)
+
+
+def answer(score: float, **more: object) -> dict[str, object]:
+    return {"text_faithfulness": score, "physical_quality": score, **more}
+
+
+class Page:
+    """A tab of the studio."""
+
+    def __init__(self, browser: webdriver.Chrome, url: str) -> None:
+        self.browser, self.url = browser, url
+
+    def open(self) -> None:
+        self.browser.get(self.url)
+        self.see("#prompt")
+        self.complaints()  # those of an earlier test
+
+    def see(self, css: str) -> WebElement:
+        """Wait for an element."""
+        self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, css), css)
+        return self.browser.find_element(By.CSS_SELECTOR, css)
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        waiting = WebDriverWait(self.browser, 60, ignored_exceptions=[Exception])
+        waiting.until(lambda _: condition(), f"never seen: {what}; {self.text('main')[:500]}")
+
+    def text(self, css: str) -> str:
+        return self.browser.find_element(By.CSS_SELECTOR, css).text
+
+    def click(self, css: str) -> None:
+        element = self.see(css)
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def begin(self, prompt: str, *, review: bool = False) -> None:
+        field = self.see("#prompt")
+        # Typed by script: keys cannot type every character.
+        self.browser.execute_script("arguments[0].value = arguments[1]", field, prompt)
+        if review:
+            self.click("#review")
+        self.click("#form button[type=submit]")
+        self.see(".request")
+
+    def turn(self, number: int) -> WebElement:
+        """Wait for the question of this number of rounds."""
+        self.wait(
+            lambda: (
+                f"Round {number}" in self.text("#standing")
+                and "your turn" in self.text("#standing")
+            ),
+            f"turn {number}",
+        )
+        return self.see("#review-panel")
+
+    def proposal(self) -> str:
+        return str(self.see("#next-prompt").get_property("value"))
+
+    def complaints(self) -> list[str]:
+        """What the browser refused or failed at."""
+        return [entry["message"] for entry in self.browser.get_log("browser")]
+
+
+@contextmanager
+def studio(folder: Path, *more: str) -> Iterator[str]:
+    """A studio as a process of its own; gives its address."""
+    folder.mkdir(exist_ok=True)
+    out = folder / "stdout"
+    small = ("--set=generator.width=48", "--set=generator.height=48")
+    fakes = ("--generator=fake", "--critic=fake")
+    with Commands(folder).start("studio", "--port=0", *fakes, *small, *more, stdout=out) as going:
+        deadline = time.monotonic() + 60
+        while not (out.exists() and out.read_text().endswith("\n")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield out.read_text().strip()
+        going.send(2)
+        ended = going.wait()
+        assert ended.code == 130
+        assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    assert CHROMIUM and DRIVER
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        *("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run"),
+        *("disable-background-networking", "window-size=1200,1000"),
+    ):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(executable_path=DRIVER))
+    yield driver
+    driver.quit()
+
+
+def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Prompt, rounds, reject, accept, edit, pick, stop, result; history; another tab."""
+    script = json.dumps([answer(2.0), answer(2.8), answer(1.5)])
+    with studio(tmp_path / "here", f"--set=critic.script={script}", "--set=budget.rounds=9") as url:
+        page = Page(browser, url)
+        page.open()
+        assert "stand-in" in page.text("#notes")
+        assert "drawn by fake, judged by fake" in page.text("#models")
+        page.begin("a red cat", review=True)
+        page.turn(1)
+        assert page.text(".request") == "a red cat"
+        first = page.proposal()
+        page.click("#another-way summary")
+        page.see("#another-way-field").send_keys("in a garden")
+        page.click("#another-way button")
+        page.wait(lambda: page.proposal() != first, "another proposal")
+        second = page.proposal()
+        assert page.see("#review-panel ins").text.strip() in second
+        page.click("#accept")
+
+        page.turn(2)
+        assert "Taken as the best" in page.text("[data-candidate=r1c0] .verdict")
+        assert "+0.80" in page.text("[data-candidate=r1c0] .scores")
+        assert "round 2" in page.text(".result")
+        field = page.see("#next-prompt")
+        field.clear()
+        field.send_keys("my own words")
+        assert page.see("#accept").text == "Draw my words"
+        page.click("#accept")
+
+        page.turn(3)
+        assert "my own words" in page.text("[data-round='2'] .prompt")
+        assert "Not better" in page.text("[data-candidate=r2c0] .verdict")
+        page.click("#pick summary")
+        page.click("#pick [data-candidate=r0c0]")
+        page.wait(lambda: "round 1" in page.text(".result"), "the picked picture")
+        page.turn(3)
+        page.click("#stop-here")
+        page.wait(lambda: "You ended it" in page.text("#end"), "the end")
+        assert "The result" in page.text(".result")
+        assert "a red cat" in page.text("#best-prompt")
+        assert "3 pictures" in page.text("#end")
+        shown = page.see("#best")
+        page.wait(lambda: shown.get_property("naturalWidth") == 48, "a picture that is loaded")
+        assert shown.get_attribute("alt")
+
+        run = browser.current_url
+        page.click(".new")
+        page.see("#prompt")
+        page.click("#cards a")
+        page.wait(lambda: browser.current_url == run, "the run, by the history")
+        page.wait(lambda: "You ended it" in page.text("#end"), "its story")
+        browser.switch_to.new_window("tab")
+        browser.get(run)
+        page.wait(lambda: "You ended it" in page.text("#end"), "the story in another tab")
+        browser.close()
+        browser.switch_to.window(browser.window_handles[0])
+        assert page.complaints() == []
+
+
+def test_stop_reload_and_go_on(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    more = ("--set=generator.seconds=1.5", "--set=critic.seed=1", "--set=loop.target=4.0")
+    with studio(tmp_path / "here", *more) as url:
+        page = Page(browser, url)
+        page.open()
+        page.begin("two hats")
+        page.see("[data-round='1']")
+        browser.refresh()
+        page.see("[data-round='1']")  # it went on, and the page knows
+        page.click("#stop")
+        page.wait(lambda: "Not finished" in page.text("#standing"), "that it was stopped")
+        assert page.see("#save").get_attribute("download")
+        page.click("#resume")
+        page.see(".end h2")
+        assert page.text("#standing") == "Done"
+        assert page.complaints() == []
+
+
+def test_a_picture_is_changed(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    source = tmp_path / "<b>mine.png"
+    Image.new("RGB", (60, 40), "orange").save(source)
+    with studio(tmp_path / "here", "--preset=one-shot") as url:
+        page = Page(browser, url)
+        page.open()
+        page.see("#file").send_keys(str(source))
+        assert page.text(".ask") == "What should change in your picture?"
+        assert "<b>mine.png" in page.text(".drop")
+        page.begin("make it blue")
+        page.see(".end")
+        image = page.see(".source img")
+        page.wait(lambda: image.get_property("naturalWidth") == 60, "the source")
+        assert page.complaints() == []
+
+
+def test_mistakes_are_told_at_the_form(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("only words")
+    with studio(tmp_path / "here") as url:
+        page = Page(browser, url)
+        page.open()
+        page.see("#file").send_keys(str(text))
+        page.browser.execute_script("document.querySelector('#prompt').value = 'a cat'")
+        page.click("#form button[type=submit]")
+        page.wait(lambda: "no picture" in page.text("#form .trouble"), "what is wrong")
+        assert page.see("#prompt").get_property("value") == "a cat"
+    # The studio is closed now.
+    page.click("#form button[type=submit]")
+    page.wait(lambda: "does not answer" in page.text("#form .trouble"), "that it is gone")
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_hostile_words_stay_words(browser: webdriver.Chrome, tmp_path: Path, *, long: bool) -> None:
+    """In prompt, protected words, critic's words, rewrite, diff, history and decision."""
+    prompt = HOSTILE * (1000 if long else 1)
+    script = json.dumps([answer(2.0), answer(2.8), answer(1.5)])
+    more = (f"--set=critic.script={script}", "--set=rewriter.use=rules", "--preset=refine")
+    with studio(tmp_path / "here", *more, f"--set=keep={json.dumps([HOSTILE])}") as url:
+        page = Page(browser, url)
+        page.open()
+        page.begin(prompt, review=True)
+        page.turn(1)
+        page.click("#another-way summary")
+        page.see("#another-way-field").send_keys("<b>bold</b>")
+        page.see("#another-way-field").send_keys(Keys.ENTER)
+        page.wait(lambda: "<b>bold</b>" in page.text("[data-round='0'] .remarks").lower(), "it")
+        page.turn(1)
+        page.click("#accept")
+        page.turn(2)
+        page.click("#stop-here")
+        page.see(".end")
+        for css in (".request", "[data-round='1'] .prompt", "#cards .title", ".chip"):
+            shown = page.see(css).get_property("textContent")
+            assert isinstance(shown, str)
+            assert "<img src=x onerror=" in shown
+            assert not set(shown) & set("\u202e\u202c\x1b")
+        inside = "return document.querySelectorAll('main script, main svg, main b b, [onerror]')"
+        assert browser.execute_script(f"{inside}.length") == 0
+        assert browser.title == "rr-refine studio"
+        wide = "return document.documentElement.scrollWidth - innerWidth"
+        assert browser.execute_script(wide) <= 0
+        assert page.complaints() == []
+
+
+def test_no_text_becomes_html_even_by_a_mistake_of_ours(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    attempts = """
+        const caught = [];
+        for (const attempt of [
+            () => { document.body.innerHTML = "<b>x</b>"; },
+            () => { document.body.insertAdjacentHTML("beforeend", "<b>x</b>"); },
+            () => { const s = document.createElement("script"); s.src = "/x.js"; },
+        ]) {
+            try { attempt(); caught.push("done"); } catch (error) { caught.push(error.name); }
+        }
+        return caught;
+    """
+    with studio(tmp_path / "here") as url:
+        page = Page(browser, url)
+        page.open()
+        assert browser.execute_script(attempts) == ["TypeError"] * 3
+        loaded = "return performance.getEntriesByType('resource').map((e) => e.name)"
+        assert all(name.startswith(url) for name in browser.execute_script(loaded))
+
+
+def test_with_the_keyboard_alone_on_a_narrow_screen(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    with studio(tmp_path / "here", "--preset=one-shot") as url:
+        page = Page(browser, url)
+        page.open()
+        size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        active = browser.switch_to.active_element
+        assert active.get_attribute("id") == "prompt"
+        active.send_keys("a cat", Keys.CONTROL, Keys.ENTER)
+        page.see(".end")
+        assert "Done" in str(page.see("#status").get_property("textContent"))
+        wide = "return document.documentElement.scrollWidth - innerWidth"
+        assert browser.execute_script(wide) <= 0
+        unnamed = """return [...document.querySelectorAll("img:not([alt])")].length"""
+        assert browser.execute_script(unnamed) == 0
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
