@@ -55,5 +55,9 @@ function middle(a, b, add) {
 export function diff(before, after) {
   const marks = { same: "span", gone: "del", new: "ins" };
   const parts = changes(before, after);
-  return el("p", { class: "prompt", dir: "auto" }, parts.map(([kind, text]) => el(marks[kind], {}, text)));
+  const shown = parts.map(([kind, text]) => {
+    const space = kind === "same" ? "" : text.match(/^\s*/)[0];
+    return [space, el(marks[kind], {}, text.slice(space.length))];
+  });
+  return el("p", { class: "prompt", dir: "auto" }, shown);
 }

@@ -23,7 +23,7 @@ def test_help(commands: Commands) -> None:
     assert (ended.code, ended.stderr) == (0, "")
     for word in ("resume", "replay", "serve", "doctor", "--preset", "--dry-run", "Better images"):
         assert word in ended.stdout
-    for command in ("resume", "replay", "serve", "doctor", "critic", "config"):
+    for command in ("resume", "replay", "studio", "serve", "doctor", "critic", "config"):
         ended = commands.run(command, "--help")
         assert (ended.code, ended.stderr) == (0, "")
         assert f"rr-refine {command}" in ended.stdout
@@ -82,6 +82,11 @@ MISTAKES: list[tuple[list[str], str]] = [
     ([" \n\t "], "blank"),
     ([], "blank"),
     (["resume"], "DIRECTORY"),
+    (["studio", "--host", "0.0.0.0"], "the studio wants a token"),
+    (["studio", "--token", "guess-me"], "16 characters or more"),
+    (["studio", "--port", "99999"], "cannot listen"),
+    (["studio", "--preset", "refin"], "did you mean 'refine'?"),
+    (["studio", "--generator", "fke"], "did you mean 'fake'?"),
     (["config", "shwo"], 'Did you mean "show"?'),
     (["critic", "import-template", "missing.md"], "cannot be read"),
     (["critic", "import-template", "text.txt"], "no Python code block"),
