@@ -94,7 +94,8 @@ class Page:
 
     def complaints(self) -> list[str]:
         """What the browser refused or failed at."""
-        return [entry["message"] for entry in self.browser.get_log("browser")]
+        log = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in log]
 
 
 @contextmanager

@@ -59,8 +59,7 @@ async def test_a_prompt_becomes_a_picture(visitor: Visitor, tmp_path: Path) -> N
 
 
 async def test_small_pictures(tmp_path: Path) -> None:
-    big = {"generator__width": 1000, "generator__height": 500}
-    async with opened(tmp_path / "runs", **big) as visitor:
+    async with opened(tmp_path / "runs", generator__width=1000, generator__height=500) as visitor:
         name = await visitor.begin("a cat", preset="one-shot")
         (rendered,) = (await visitor.watch(name)).of("rendered")
         small = await visitor.get(f"/runs/{name}/small/{rendered.image}.png")
@@ -145,7 +144,8 @@ async def test_decisions_that_cannot_be(tmp_path: Path) -> None:
             answer = await visitor.decide(name, question, **decision)
             assert answer.status_code == 400, decision
             assert words in answer.json()["error"]
-        for body in ([], "x", {"question": 1}, {"decision": {"action": "accept"}}):
+        bodies: list[object] = ["x", [], {"question": 1}, {"decision": {"action": "accept"}}]
+        for body in bodies:
             answer = await visitor.post(f"/api/runs/{name}/decision", body)
             assert answer.status_code == 400
         state = await visitor.studio.state(name)
