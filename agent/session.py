@@ -209,7 +209,14 @@ async def _checkpoints(folder: RunFolder) -> AsyncIterator[AsyncSqliteSaver]:
                     if last_try:
                         raise
                 else:
-                    yield saver
+                    try:
+                        yield saver
+                    finally:
+                        # LangGraph still writes when it is cancelled. Closed between statement and
+                        # commit, the file would stay locked until the garbage is collected, and
+                        # this process could not go on with the run.
+                        async with saver.lock:
+                            await connection.close()
                     return
             for part in folder.path.glob("checkpoints.sqlite*"):
                 part.unlink()

@@ -222,7 +222,7 @@ async def test_stop_keeps_the_best_and_the_run_can_go_on(tmp_path: Path) -> None
         resumed = await visitor.post(f"/api/runs/{name}/resume", {})
         assert resumed.json() == {"name": name}
         told = await visitor.watch(name)
-        assert told.states[-1]["standing"] == "done"
+        assert told.states[-1]["standing"] == "done", told.states[-1]["problem"]
         prompts = [json.loads(line) for line in log.read_text().splitlines()]
         first = [e for e in prompts if e["event"] == "start" and e["prompt"] == "three red hats"]
         assert len(first) == 1
