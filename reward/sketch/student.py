@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +30,7 @@ __all__ = [
     "StudentSize",
     "build_processor",
     "build_student",
+    "pack_student",
     "save_student",
     "to_pixels",
     "tower_config",
@@ -65,9 +68,6 @@ def tower_config(size: StudentSize) -> SiglipVisionConfig:
         image_size=SIDE,
         patch_size=PATCH,
         vision_use_head=False,
-        # LLaVA takes the last hidden state; transformers means the one before the final norm by it
-        # unless told so, vLLM the one after it.
-        tie_last_hidden_states=True,  # type: ignore[call-arg]
     )
 
 
@@ -129,9 +129,33 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
 def save_student(
     folder: Path, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """Write a folder that the Auto classes of transformers and vLLM load."""
+    """Write a folder that the Auto classes of transformers and vLLM load.
+
+    vLLM knows the tower's weights by the names that published models have: transformers reads those
+    too, keeps them when it saves such a model again, but gives a model from nothing shorter ones.
+    """
+    from safetensors.torch import load_file, save_file
+
     build_processor(tokenizer).save_pretrained(folder)
     model.save_pretrained(folder)
+    file = folder / "model.safetensors"
+    weights = {
+        re.sub(r"^vision_tower\.(?!vision_model\.)", "vision_tower.vision_model.", name): weight
+        for name, weight in load_file(file).items()
+    }
+    save_file(weights, file, metadata={"format": "pt"})
+
+
+def pack_student(trained: Path, folder: Path) -> None:
+    """Copy a saved student with its weights in bfloat16, which halves it, to be shipped."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(trained, folder, dirs_exist_ok=True)
+    file, config = folder / "model.safetensors", folder / "config.json"
+    weights = {name: weight.to(torch.bfloat16) for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
+    config.write_text(config.read_text("utf-8").replace('"float32"', '"bfloat16"'), "utf-8")
 
 
 def to_pixels(images: Sequence[Image.Image]) -> torch.Tensor:

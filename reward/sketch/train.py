@@ -8,7 +8,6 @@ filtered and projected; and fine-tuning on what was kept.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -23,7 +22,7 @@ from rr_refine.reward.parrot.recipe import load_recipe
 from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs, rendered_cases
 from rr_refine.reward.sketch.perception import PerceptionRecipe
 from rr_refine.reward.sketch.pretrain import PretrainRecipe, pretrain
-from rr_refine.reward.sketch.student import StudentSize
+from rr_refine.reward.sketch.student import StudentSize, pack_student
 from rr_refine.reward.sketch.teacher import SketchTeacher, SketchTeacherOptions
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class CriticRecipe:
     """What each stage does, and how long."""
 
     pretrain: PretrainRecipe = field(default_factory=PretrainRecipe)
-    drawn: int = 4000
+    drawn: int = 5000
     """Cases of drawn pictures, beside those of the generator's own."""
     parrot: ParrotOptions = field(default_factory=ParrotOptions)
     sft: dict[str, JsonValue] = field(default_factory=dict)
@@ -99,7 +98,7 @@ def train_critic(
         "resume": True,
     }
     fine_tune(load_recipe("sketch", {**recipe.sft, **paths}))
-    shutil.copytree(folder / "sft" / "model", folder / "critic", dirs_exist_ok=True)
+    pack_student(folder / "sft" / "model", folder / "critic")
     return folder / "critic"
 
 

@@ -21,6 +21,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
+from safetensors import safe_open
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from rr_refine.reward.sketch.batching import encode, to_batch
@@ -190,8 +191,8 @@ def test_default_student_is_small() -> None:
     assert sum(weight.numel() for weight in student.parameters()) <= 12e6
 
 
-def test_image_features_are_normed() -> None:
-    """What vLLM takes from the tower, and transformers only if its config says so."""
+def test_image_features_are_those_that_vllm_takes() -> None:
+    """vLLM leaves the tower's last norm out of every LLaVA, so it must not count here."""
     torch.manual_seed(0)
     model = build_student(TOKENIZER, TINY)
     tower = model.model.vision_tower
@@ -199,8 +200,8 @@ def test_image_features_are_normed() -> None:
     pixels = to_pixels([random_view(Random(5)).image])
     with torch.inference_mode():
         features = model.get_image_features(pixel_values=pixels).pooler_output
-        normed = tower(pixel_values=pixels).last_hidden_state
-        torch.testing.assert_close(features[0], model.model.multi_modal_projector(normed)[0])
+        seen = tower.encoder(tower.embeddings(pixels)).last_hidden_state
+        torch.testing.assert_close(features[0], model.model.multi_modal_projector(seen)[0])
 
 
 def test_losses_fall(trained: Path) -> None:
@@ -220,6 +221,13 @@ def test_saved_student_loads_and_answers_about_three_pictures(trained: Path) -> 
     inputs = chat((question,), load(trained / "base", local_files_only=True), asks=True)
     said = model.generate(**inputs, max_new_tokens=5, do_sample=False)
     assert said.shape[1] - inputs["input_ids"].shape[1] in range(1, 6)
+
+
+def test_saved_weights_have_the_names_that_vllm_knows(trained: Path) -> None:
+    with safe_open(trained / "base" / "model.safetensors", "pt") as file:
+        tower = [name for name in file.keys() if name.startswith("vision_tower.")]  # noqa: SIM118
+    assert tower
+    assert all(name.startswith("vision_tower.vision_model.") for name in tower)
 
 
 def test_saved_student_is_the_trained_one(trained: Path) -> None:
