@@ -25,6 +25,11 @@ MAX_TOKENS: Final = 40
 CLIP_TOKENS: Final = 77
 """Stock pipelines take CLIP's length from the tokenizer; CLIP's own is 77."""
 
+_LOOK: Final = 6.0
+"""What a head's distance is preferred by, before training: e^6 = 400 times. After 4,267 steps of a
+flow model from the usual start, a probe read 60 % of the kinds at their places from the T5's
+output; trained with it from this start, it read all of them after 150 steps."""
+
 _PHRASES: Final = (
     *(f"at the {place}" for place in PLACES),
     *(f"to the {place}" for place in PLACES),
@@ -81,10 +86,16 @@ def build_clip_tokenizer() -> CLIPTokenizer:
 
 
 def build_t5(tokenizer: T5Tokenizer, width: int, layers: int) -> T5EncoderModel:
-    """An untrained encoder of `width`, in heads of 32."""
+    """An untrained encoder of `width`, in heads of 32, each looking back by another distance.
+
+    The transformer knows no order of words, so that what belongs to "the top left" must be bound to
+    it here, some words further on. From the usual start, biases of about zero, training takes ages
+    to find that out: colours and kinds trade places. See `_LOOK`.
+    """
+    import torch
     from transformers import T5Config, T5EncoderModel
 
-    return T5EncoderModel(
+    model = T5EncoderModel(
         T5Config(
             vocab_size=-(-len(tokenizer) // 8) * 8,
             d_model=width,
@@ -98,6 +109,13 @@ def build_t5(tokenizer: T5Tokenizer, width: int, layers: int) -> T5EncoderModel:
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    encoder: Any = model.encoder
+    bias = encoder.block[0].layer[0].SelfAttention.relative_attention_bias
+    with torch.no_grad():
+        bias.weight.zero_()
+        for head in range(bias.weight.shape[1]):
+            bias.weight[head + 1, head] = _LOOK  # bucket n holds the words n places before
+    return model
 
 
 def build_clip(tokenizer: CLIPTokenizer, width: int = 64) -> CLIPTextModel:

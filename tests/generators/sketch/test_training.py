@@ -21,7 +21,12 @@ from rr_refine.generators.sketch.flow import train_flow
 from rr_refine.generators.sketch.flow_model import build_flow_model
 from rr_refine.generators.sketch.generator import SketchGenerator, SketchGeneratorOptions
 from rr_refine.generators.sketch.pool import Pool, pack, unpack
-from rr_refine.generators.sketch.text import MAX_TOKENS, build_clip_tokenizer, build_t5_tokenizer
+from rr_refine.generators.sketch.text import (
+    MAX_TOKENS,
+    build_clip_tokenizer,
+    build_t5,
+    build_t5_tokenizer,
+)
 from rr_refine.generators.sketch.train import QUICK, GeneratorRecipe, train_generator
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import phrase_edit, random_edit
@@ -41,6 +46,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder=replace(QUICK.decoder, steps=2),
     )
     return train_generator(tmp_path_factory.mktemp("sketch"), recipe)
+
+
+def test_each_head_of_an_untrained_t5_looks_back_by_its_own_distance() -> None:
+    tokenizer = build_t5_tokenizer()
+    model: Any = build_t5(tokenizer, 192, 2)
+    model.eval().set_attn_implementation("eager")
+    words = tokenizer("a large red circle at the top left; a small blue star", return_tensors="pt")
+    with torch.no_grad():
+        attention = model(words.input_ids, output_attentions=True).attentions[0][0]
+    for head, weights in enumerate(attention):
+        back = weights.diagonal(-(head + 1))
+        assert back.mean() > 0.9
 
 
 def test_losses_fall(trained: Path) -> None:
