@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rr_refine.errors import (
@@ -16,7 +17,7 @@ from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.rendering import is_out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rr_refine.generators.diffusers.checkpoint import Checkpoint, LoraFile
     from rr_refine.generators.diffusers.options import DiffusersOptions
@@ -36,8 +37,9 @@ def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Ta
     device = resolve_device(options.device)
     if options.offload != "none" and device == "cpu":
         raise ConfigError(f"offload={options.offload!r} has no effect on the CPU")
-    pipeline = _from_pretrained(checkpoint, options, device)
-    pipelines = pair_pipelines(pipeline, options.edit_pipeline)
+    with _quiet() if options.quiet else nullcontext():
+        pipeline = _from_pretrained(checkpoint, options, device)
+        pipelines = pair_pipelines(pipeline, options.edit_pipeline)
     _apply_loras(pipeline, checkpoint.loras)
     try:
         if options.offload == "model":
@@ -144,6 +146,27 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
         raise _load_error(error, f"model {options.model!r} cannot be loaded") from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """For this moment, and the whole process: no bars and no notes of the libraries."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    before = []
+    for library in (of_diffusers, of_transformers):
+        bars: Any = library.is_progress_bar_enabled()
+        before.append((library, library.get_verbosity(), bars))
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, verbosity, bars in before:
+            library.set_verbosity(verbosity)
+            if bars:
+                library.enable_progress_bar()
 
 
 def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:

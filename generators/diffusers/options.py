@@ -128,3 +128,5 @@ class DiffusersOptions(RenderOptions):
     batch: int = Field(1, ge=1, le=64)
     """Most images in one pipeline call. Rounding differs with the batch, so that in larger ones an
     image may differ from its single run by its last bits; 1 repeats it exactly."""
+    quiet: bool = False
+    """No bars and no notes of the libraries while the model is loaded: for small ones."""

@@ -136,7 +136,7 @@ def test_where_plain_lines_are_better(
     assert "\x1b" not in terminal.output
     words = [line.split()[0] for line in terminal.output.splitlines()[1:]]
     assert words[:5] == ["request", "protected", "with", "round", "image"]
-    assert words[-5:-2] == ["stopped", "result", "spent"]
+    assert words[-6:-2] == ["stopped", "result", "spent", "report"]
 
 
 def test_json_is_for_programs(commands: Commands, terminal: Terminal) -> None:
