@@ -50,8 +50,10 @@ __all__ = [
     "require_image",
 ]
 
-DEFAULT_GENERATOR: Final = "fake"
-DEFAULT_CRITIC: Final = "fake"
+DEFAULT_GENERATOR: Final = "sketch"
+DEFAULT_CRITIC: Final = "sketch"
+"""The bundled small models. The critic knows nothing but sketches, so that it is the default of the
+bundled generator only."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -62,7 +64,7 @@ class JobOptions(TypedDict, total=False):
     generator: Generator | str
     """An object with the `Generator` protocol, or a name for `plugins.create`."""
     critic: Critic | str
-    """An object with the `Critic` protocol, or a name."""
+    """An object with the `Critic` protocol, or a name. Needed with a generator of your own."""
     rewriters: Sequence[Rewriter | str]
     """Objects or names, tried in order; those of the policy by default."""
     policy: Policy | str
@@ -155,11 +157,17 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
     chosen = preset(policy) if isinstance(policy, str) else policy
+    generator = options.get("generator", DEFAULT_GENERATOR)
+    if "critic" not in options and generator != DEFAULT_GENERATOR:
+        raise ConfigError(
+            "a generator of your own needs a critic that knows its pictures: give critic=… "
+            "('fake' invents scores, to try the loop)"
+        )
     chain = options.get("rewriters", chosen.rewriters)
     return Job(
         request=request,
         policy=chosen,
-        generator=as_generator(options.get("generator", DEFAULT_GENERATOR)),
+        generator=as_generator(generator),
         critic=as_critic(options.get("critic", DEFAULT_CRITIC)),
         rewriters=tuple(as_rewriter(r) for r in chain),
         source=source,

@@ -62,8 +62,8 @@ def _doctor(config: Path | None) -> int:
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.system()}")
     yield from _packages(_BASE, needed=True)
-    local = settings.values["generator.use"] == "diffusers"
-    local |= settings.values["critic.use"] == "transformers"
+    local = settings.values["generator.use"] in ("diffusers", "sketch")
+    local |= settings.values["critic.use"] in ("transformers", "sketch")
     yield from _packages(_LOCAL, needed=local)
     yield _device()
     yield _vllm()

@@ -40,8 +40,8 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "seed": 0,
     "keep": [],
     "avoid": [],
-    "generator.use": "fake",
-    "critic.use": "fake",
+    "generator.use": "sketch",
+    "critic.use": "sketch",
     "rewriter.use": None,
     "studio.token": None,
 }
@@ -186,6 +186,8 @@ def read_settings(
             settings.lay({key: value}, name)
     settings.lay(flags, "command line")
     settings.lay_intent()
+    if settings.sources["critic.use"] == "default" and settings.values["generator.use"] != "sketch":
+        settings.values["critic.use"] = "fake"  # the sketch critic knows nothing but sketches
     return settings
 
 

@@ -38,13 +38,13 @@ class BrightnessCritic:
                 "physical_quality": f"mean brightness {light:.2f}",
                 "text_rendering": None,
             },
-            refined_request=f"{request.prompt}, bright daylight" if light < 0.7 else None,
+            refined_request=f"{request.prompt} on a white background" if light < 0.7 else None,
             raw=f"light={light}",
         )
         return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
 
 
 if __name__ == "__main__":
-    run = refine("a cabin in the woods", critic=BrightnessCritic())
+    run = refine("two red circles", critic=BrightnessCritic())
     assert run.best is not None
     print(run.best.prompt, run.best.scores)

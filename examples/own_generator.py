@@ -49,5 +49,5 @@ class TestStripes(GeneratorContract):
 
 
 if __name__ == "__main__":
-    run = refine("four green stripes on white", generator=StripesGenerator())
+    run = refine("four green stripes on white", generator=StripesGenerator(), critic="fake")
     print(run.result_path)

@@ -89,7 +89,13 @@ async def main(port: int | None) -> None:
     if port is None:
         Thread(target=demonstrate, args=(url,), daemon=True).start()
     policy = preset("refine", review=True, target=None, budget={"rounds": 3})
-    run = await arefine("a teapot shaped like a snail", policy=policy, reviewer=desk.review)
+    run = await arefine(
+        "a teapot shaped like a snail",
+        generator="fake",
+        critic="fake",
+        policy=policy,
+        reviewer=desk.review,
+    )
     print([c.origin for c in run.candidates])
 
 

@@ -24,7 +24,7 @@ def show(event: Event) -> None:
 
 
 async def main() -> None:
-    run = await arefine("a lighthouse at dusk, three gulls", on_event=show)
+    run = await arefine("three red circles left of a blue star", on_event=show)
     print(run.result_path)
 
 

@@ -10,7 +10,7 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 LAST_LINE = {
     "edit_image": "result.png",
     "embed_graph": "best prompt: a poster that says",
-    "own_critic": "a cabin in the woods",
+    "own_critic": "two red circles",
     "own_generator": "result.png",
     "review_api": "['request', 'human', ",
     "stream_events": "result.png",

@@ -18,7 +18,7 @@ HELP = "import sys; sys.argv = ['rr-refine', {!r}]\nfrom rr_refine.cli.main impo
 RUN = """
 from rr_refine import refine
 from rr_refine.generators.fake import create
-refine("a cat", generator=create(width=48, height=32), out="runs")
+refine("a cat", generator=create(width=48, height=32), critic="fake", out="runs")
 """
 
 

@@ -87,6 +87,7 @@ class SketchGenerator:
                 true_cfg_scale=options.true_cfg_scale,
                 negative_prompt="" if options.true_cfg_scale > 1 else None,
                 parameters={"max_sequence_length": MAX_TOKENS},
+                quiet=True,
             )
         )
 

@@ -24,7 +24,15 @@ KILLED = -9
 REQUEST = (
     "three red hats",
     *("--candidates", "2", "--rounds", "2", "--set", "loop.target=4.0"),
-    *("--set", "generator.width=48", "--set", "generator.height=32", "--set", "critic.seed=1"),
+    *(
+        "--generator=fake",
+        "--set",
+        "generator.width=48",
+        "--set",
+        "generator.height=32",
+        "--set",
+        "critic.seed=1",
+    ),
 )
 TWICE = ("generate", "critique", "accept", "decide")
 NODES = [

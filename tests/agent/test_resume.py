@@ -59,7 +59,14 @@ async def test_a_full_disk_ends_the_run_and_loses_nothing(
 @pytest.mark.parametrize("size", [1300, 4000, 20_000, 80_000])
 def test_files_that_cannot_grow(commands: Commands, size: int) -> None:
     """The kernel's own refusal, which the database of the checkpoints meets as well."""
-    request = ("three red hats", "--set", "generator.width=48", "--set", "generator.height=32")
+    request = (
+        "three red hats",
+        "--generator=fake",
+        "--set",
+        "generator.width=48",
+        "--set",
+        "generator.height=32",
+    )
     full = commands.run(*request, file_size=size)
     assert full.code == 1
     assert "Traceback" not in full.stderr

@@ -102,7 +102,7 @@ def secret_files(folder: Path) -> list[str]:
 def test_a_critic_that_is_down_for_a_while(commands: Commands, server: Server, status: int) -> None:
     commands.environment["RR_REFINE_CRITIC__API_KEY"] = KEY
     request = ("three red hats", "--critic-url", server.url, "--rounds=2")
-    small = ("--set=generator.width=48", "--set=generator.height=32")
+    small = ("--generator=fake", "--set=generator.width=48", "--set=generator.height=32")
     more = ("--set=critic.max_retries=2", "--set=loop.pairwise=false")
     server.faults = [status, None, status, status, status]
     failed = commands.run(*request, *small, *more)

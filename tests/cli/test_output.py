@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from tests.commands import Commands
 
-SMALL = ("--set=generator.width=48", "--set=generator.height=32")
-LONG = ("three red hats", *SMALL, "--set=critic.seed=1", "--set=loop.target=4.0", "--rounds=2")
+SIZE = ("--set=generator.width=48", "--set=generator.height=32")
+SMALL = ("--generator=fake", *SIZE)
+AT_LENGTH = ("--set=critic.seed=1", "--set=loop.target=4.0", "--rounds=2")
+LONG = ("three red hats", *SMALL, *AT_LENGTH)
 
 
 def test_plain_output(commands: Commands) -> None:
@@ -53,8 +55,9 @@ def test_no_note_where_nothing_is_a_stand_in(commands: Commands) -> None:
         "from rr_refine.reward.fake import create as critic\n"
     )
     mine = ("--generator=mine:generator", "--critic=mine:critic")
-    assert "note" not in commands.run(*LONG, *mine).stderr
-    assert "the critic in use is a stand-in" in commands.run(*LONG, mine[0]).stderr
+    long = ("three red hats", *SIZE, *AT_LENGTH)
+    assert "note" not in commands.run(*long, *mine).stderr
+    assert "the critic in use is a stand-in" in commands.run(*long, mine[0]).stderr
 
 
 HOSTILE = {
@@ -97,7 +100,7 @@ def test_pipes_get_no_colour(commands: Commands, environment: dict[str, str]) ->
 
 def test_an_edit(commands: Commands) -> None:
     Image.new("CMYK", (40, 30), (0, 90, 90, 0)).save(commands.folder / "photo.jpg")
-    edit = ("make it night", "-i", "photo.jpg", "--preset=one-shot")
+    edit = ("make it night", "-i", "photo.jpg", "--preset=one-shot", "--generator=fake")
     assert commands.run(*edit, kill="before:generate:1").code == -9
     (commands.folder / "photo.jpg").unlink()  # the run has a picture of its own
     folder = only_run(commands.folder / "runs")
@@ -143,7 +146,7 @@ def test_a_failed_run_is_tried_again(commands: Commands) -> None:
         "            raise CriticUnavailable('HTTP 500')\n"
         "        return await super().critique(request)\n"
     )
-    mine = (*LONG[:3], "--critic=mine:Critic")
+    mine = ("three red hats", *SMALL, "--critic=mine:Critic")
     failed = commands.run(*mine)
     folder = only_run(commands.folder / "runs")
     assert failed.code == 1

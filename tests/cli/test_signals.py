@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.commands import Commands, Ended, Going
 
-SMALL = ("--set=generator.width=48", "--set=generator.height=32")
+SMALL = ("--generator=fake", "--set=generator.width=48", "--set=generator.height=32")
 REQUEST = (
     *("three red hats", *SMALL, "--set=budget.rounds=2"),
     *("--set=critic.seed=1", "--set=loop.target=4.0", "--set=generator.log=log"),

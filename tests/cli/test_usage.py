@@ -57,8 +57,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["a cat", "--set", "loop.margin=9"], "margin = 9"),
     (["a cat", "--set", "nonsense"], "must look like key=value"),
     (["a cat", "--set", "=1"], "must look like key=value"),
-    (["a cat", "--set", "generator.widht=64"], "did you mean 'width'?"),
-    (["a cat", "--set", "generator.width=3"], "generator.width = 3"),
+    (["a cat", "--generator=fake", "--set", "generator.widht=64"], "did you mean 'width'?"),
+    (["a cat", "--generator=fake", "--set", "generator.width=3"], "generator.width = 3"),
     (["a cat", "--set", "rewriter.use=rulez"], "did you mean 'rules'?"),
     (["a cat", "--set", "rewriter.llm.model=m"], "has no effect"),
     (["a cat", "--set", "loop.review=maybe"], "review = 'maybe'"),
@@ -125,7 +125,8 @@ def test_without_a_prompt_at_a_terminal() -> None:
 
 
 def test_the_prompt_may_come_through_a_pipe(commands: Commands) -> None:
-    ended = commands.run("--json", "--preset=one-shot", stdin="  ein Füchslein \n".encode())
+    asked = ("--json", "--preset=one-shot", "--generator=fake")
+    ended = commands.run(*asked, stdin="  ein Füchslein \n".encode())
     assert ended.code == 0
     assert json.loads(ended.stdout.splitlines()[0])["prompt"] == "ein Füchslein"
 
