@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Required, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotation
 
-from rr_refine.agent.refine import DEFAULT_CRITIC, DEFAULT_GENERATOR, refine
+from rr_refine.agent.refine import JobOptions, refine
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import Room, available
 
@@ -73,14 +73,18 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
         told = event.model_dump(mode="json")
         loop.call_soon_threadsafe(runtime.stream_writer, told, context=context)
 
+    parts: JobOptions = {}
+    if "generator" in state:
+        parts["generator"] = _installed("generators", state["generator"])
+    if "critic" in state:
+        parts["critic"] = _installed("critics", state["critic"])
     run = await asyncio.to_thread(
         refine,
         state["prompt"],
         image=state.get("image"),
         policy=state.get("preset", "refine"),
         seed=state.get("seed", 0),
-        generator=_installed("generators", state.get("generator", DEFAULT_GENERATOR)),
-        critic=_installed("critics", state.get("critic", DEFAULT_CRITIC)),
+        **parts,
         out=state.get("out", "runs"),
         on_event=tell,
     )

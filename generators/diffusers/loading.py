@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -148,25 +149,30 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
     return pipeline
 
 
+_silence = threading.Lock()
+"""One at a time: of two that overlap, the later would restore the silence of the earlier."""
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """For this moment, and the whole process: no bars and no notes of the libraries."""
     from diffusers.utils import logging as of_diffusers
     from transformers.utils import logging as of_transformers
 
-    before = []
-    for library in (of_diffusers, of_transformers):
-        bars: Any = library.is_progress_bar_enabled()
-        before.append((library, library.get_verbosity(), bars))
-        library.set_verbosity_error()
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library, verbosity, bars in before:
-            library.set_verbosity(verbosity)
-            if bars:
-                library.enable_progress_bar()
+    with _silence:
+        before = []
+        for library in (of_diffusers, of_transformers):
+            bars: Any = library.is_progress_bar_enabled()
+            before.append((library, library.get_verbosity(), bars))
+            library.set_verbosity_error()
+            library.disable_progress_bar()
+        try:
+            yield
+        finally:
+            for library, verbosity, bars in before:
+                library.set_verbosity(verbosity)
+                if bars:
+                    library.enable_progress_bar()
 
 
 def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:
