@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, FluxTransformer2DModel
     from torch import Tensor, nn
     from torch.optim import Optimizer
+    from transformers import T5EncoderModel
 
     from rr_refine.generators.sketch.pool import Batch
 
@@ -73,6 +74,7 @@ def train_flow(
     folder: Path,
     autoencoder: AutoencoderTiny,
     recipe: FlowRecipe,
+    t5: T5EncoderModel | None = None,
 ) -> FlowModel:
     """Train, or go on training, in `folder`; returns the averaged model in evaluation mode.
 
@@ -80,12 +82,15 @@ def train_flow(
         folder: for `flow.pt` (everything needed to go on) and `flow.jsonl` (the log).
         autoencoder: frozen; its config has the scale and shift of latents.
         recipe: what to train, and how long.
+        t5: begins as this (see `train_binding`); None for an untrained encoder.
     """
     import torch
 
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     model = build_flow_model(recipe)
+    if t5 is not None:
+        model.t5.load_state_dict(t5.state_dict())
     live = model.modules().to(device).train()
     head = _LabelHead(model.transformer, recipe.width)
     head.layers.to(device)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rr_refine.sketch.scene import Scene
 
-__all__ = ["GRID", "LABELS", "Batch", "Pool", "pack", "unpack"]
+__all__ = ["GRID", "LABELS", "Batch", "Pool", "pack", "things_of", "unpack"]
 
 GRID: Final = 8
 """The transformer sees 8 x 8 tokens, each 2 x 2 latents, each 8 x 8 pixels."""
@@ -150,8 +150,8 @@ def unpack(tokens: torch.Tensor) -> torch.Tensor:
     return tiles.reshape(n, c // 4, GRID * 2, GRID * 2)
 
 
-def _labels(scene: Scene) -> dict[str, list[int]]:
-    """What the place of each token holds."""
+def things_of(scene: Scene) -> list[tuple[int, int, int]]:
+    """What each of the nine places holds: thing, colour and size as numbers of `LABELS`."""
     things: list[tuple[int, int, int]] = []
     for place in PLACES:
         shape = scene.at(place)
@@ -162,6 +162,12 @@ def _labels(scene: Scene) -> dict[str, list[int]]:
             things.append((len(KINDS) + WORDS.index(scene.lettering.word) + 1, 0, 0))
         else:
             things.append((0, 0, 0))
+    return things
+
+
+def _labels(scene: Scene) -> dict[str, list[int]]:
+    """What the place of each token holds."""
+    things = things_of(scene)
     cells = [min(2, int((n + 0.5) * 3 / GRID)) for n in range(GRID)]
     tokens = [things[row * 3 + column] for row in cells for column in cells]
     background = BACKGROUNDS.index(scene.background)

@@ -1,7 +1,8 @@
 """The whole way of the sketch generator, from nothing to a folder that diffusers loads.
 
-Three stages, each with a checkpoint from which it goes on: the autoencoder; the flow model on its
-latents; and the decoder alone, once more, while the latents stay as they are.
+Four stages, each with a checkpoint from which it goes on: the autoencoder; the text encoder, which
+learns what words belong together; the flow model on the latents; and the decoder alone, once more,
+while the latents stay as they are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.generators.sketch.assembly import save_pipeline, scale_latents
 from rr_refine.generators.sketch.autoencoder import AutoencoderRecipe, train_autoencoder
+from rr_refine.generators.sketch.binding import BindingRecipe, train_binding
 from rr_refine.generators.sketch.flow import train_flow
 from rr_refine.generators.sketch.flow_model import FlowRecipe
 
@@ -26,6 +28,7 @@ class GeneratorRecipe:
     """What each stage does, and how long."""
 
     autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
+    binding: BindingRecipe = field(default_factory=BindingRecipe)
     flow: FlowRecipe = field(default_factory=FlowRecipe)
     decoder: AutoencoderRecipe = field(
         default_factory=lambda: AutoencoderRecipe(
@@ -37,6 +40,7 @@ class GeneratorRecipe:
         """The same on another device."""
         return GeneratorRecipe(
             autoencoder=replace(self.autoencoder, device=device),
+            binding=replace(self.binding, device=device),
             flow=replace(self.flow, device=device),
             decoder=replace(self.decoder, device=device),
         )
@@ -44,6 +48,7 @@ class GeneratorRecipe:
 
 QUICK: Final = GeneratorRecipe(
     autoencoder=AutoencoderRecipe(steps=60, width=16, batch=8),
+    binding=BindingRecipe(steps=20, batch=32),
     flow=FlowRecipe(
         steps=60,
         batch=8,
@@ -75,8 +80,10 @@ def train_generator(
     autoencoder = train_autoencoder(folder, recipe.autoencoder)
     autoencoder.requires_grad_(False)
     scale_latents(autoencoder)
+    say("text")
+    t5 = train_binding(folder, recipe.binding, recipe.flow)
     say("flow")
-    model = train_flow(folder, autoencoder, recipe.flow)
+    model = train_flow(folder, autoencoder, recipe.flow, t5)
     say("decoder")
     autoencoder = train_autoencoder(folder, recipe.decoder, encoder_of=autoencoder)
     save_pipeline(folder / "generator", autoencoder.cpu(), model)

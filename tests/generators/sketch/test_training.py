@@ -17,6 +17,7 @@ from rr_refine.generators.sketch.autoencoder import (
     build_autoencoder,
     train_autoencoder,
 )
+from rr_refine.generators.sketch.binding import train_binding
 from rr_refine.generators.sketch.flow import train_flow
 from rr_refine.generators.sketch.flow_model import build_flow_model
 from rr_refine.generators.sketch.generator import SketchGenerator, SketchGeneratorOptions
@@ -42,6 +43,7 @@ def losses(log: Path, name: str) -> list[float]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = GeneratorRecipe(
         autoencoder=replace(QUICK.autoencoder, steps=100),
+        binding=replace(QUICK.binding, steps=150),
         flow=replace(QUICK.flow, steps=100),
         decoder=replace(QUICK.decoder, steps=2),
     )
@@ -63,8 +65,10 @@ def test_each_head_of_an_untrained_t5_looks_back_by_its_own_distance() -> None:
 
 def test_losses_fall(trained: Path) -> None:
     autoencoder = losses(trained.parent / "autoencoder.jsonl", "loss")
+    binding = losses(trained.parent / "binding.jsonl", "loss")
     flow = losses(trained.parent / "flow.jsonl", "flow")
     assert autoencoder[-1] < 0.8 * autoencoder[0]
+    assert binding[-1] < 0.9 * binding[0]
     assert flow[-1] < 0.9 * flow[0]
 
 
@@ -107,6 +111,16 @@ def test_the_decoder_is_trained_alone(trained: Path) -> None:
     after = torch.load(folder / "decoder.pt", weights_only=True)["model"]
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"decoder"}
+
+
+def test_the_flow_model_begins_with_the_encoder_that_binds_words(tmp_path: Path) -> None:
+    flow = replace(QUICK.flow, steps=1, learning_rates=(0.0, 0.0))
+    t5 = train_binding(tmp_path, replace(QUICK.binding, steps=2), flow)
+    again = train_binding(tmp_path, replace(QUICK.binding, steps=2), flow)  # nothing is left to do
+    autoencoder = train_autoencoder(tmp_path, AutoencoderRecipe(steps=1, width=16, batch=4))
+    model = train_flow(tmp_path, autoencoder, flow, again)
+    for name, weight in model.t5.state_dict().items():
+        assert torch.equal(weight, t5.state_dict()[name]), name
 
 
 def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
