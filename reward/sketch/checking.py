@@ -64,9 +64,19 @@ class Check:
 
     requirement: str
     """As `rr_refine.sketch.request.requirements` says it."""
-    found: str
-    """How many there are of shapes that are asked for, in words; otherwise `yes` or `no`."""
+    places: tuple[Place, ...] | None
+    """Where shapes of a group stand, or what is too much; None of requirements without a place."""
     met: bool
+
+    def __str__(self) -> str:
+        """`two red circles (at the top, at the center: yes)`, `a white background (no)`.
+
+        Places are said before the verdict, so that whoever writes it counts what stands there.
+        """
+        found = "yes" if self.met else "no"
+        if self.places is not None:
+            found = f"{', '.join(f'at the {place}' for place in self.places) or 'none'}: {found}"
+        return f"{self.requirement} ({found})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +105,15 @@ def check(request: Request, sight: Sight) -> tuple[Check, ...]:
     failed = violations(request, seen)
     if not failed and (_unsure(sight) or (sight.unclear_letters and request.word is None)):
         failed = (NOTHING_ELSE,)
-    counts = {
-        group_phrase(group): COUNTS[min(sum(map(group.admits, sight.shapes)), 9)]
+    looks = {(group.colour, group.kind) for group in request.groups}
+    others = [shape for shape in sight.shapes if (shape.colour, shape.kind) not in looks]
+    more = {*(shape.place for shape in others), *sight.doubts}
+    places = {
+        group_phrase(group): tuple(shape.place for shape in sight.shapes if group.admits(shape))
         for group in request.groups
-    }
+    } | {NOTHING_ELSE: tuple(place for place in PLACES if place in more) or None}
     return tuple(
-        Check(phrase, counts.get(phrase, "no" if phrase in failed else "yes"), phrase not in failed)
-        for phrase in requirements(request)
+        Check(phrase, places.get(phrase), phrase not in failed) for phrase in requirements(request)
     )
 
 

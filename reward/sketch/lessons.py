@@ -124,7 +124,7 @@ def _about_request(request: Request, sight: Sight | None, random: Random) -> Les
 def _held_against(request: Request, sight: Sight) -> str:
     """Requirement by requirement what is seen of it, and which are missed."""
     checks = check(request, sight)
-    said = ", ".join(f"{one.requirement} ({one.found})" for one in checks)
+    said = ", ".join(map(str, checks))
     missed = "; ".join(one.requirement for one in checks if not one.met)
     return f"Checked: {said}. " + (f"Missed: {missed}." if missed else "Nothing is missed.")
 

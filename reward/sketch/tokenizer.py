@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.reward.sketch.checking import COUNTS
 from rr_refine.reward.sketch.lessons import SET_PHRASES
 from rr_refine.reward.sketch.wording import FIXED_PIECES
 from rr_refine.sketch.request import DIRECTIONS
@@ -47,6 +46,7 @@ CHAT_TEMPLATE: Final = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
+_MANY: Final = tuple(f"{kind}es" if kind == "cross" else f"{kind}s" for kind in KINDS)
 _SCORES: Final = (*(f"{tenths / 10}" for tenths in range(10, 41)), "N/A")
 _PHRASES: Final = (
     *FIXED_PIECES,
@@ -58,7 +58,13 @@ _PHRASES: Final = (
     "Compare the edits.",
     *(f"at the {place}" for place in PLACES),
     *(f"{background} background" for background in BACKGROUNDS),
-    *(f"({found})" for found in (*COUNTS, "yes", "no")),
+    *(f"{colour} {kind}" for colour in COLOURS for kind in KINDS),
+    *(f"{colour} {kinds}" for colour in COLOURS for kinds in _MANY),
+    "(yes)",
+    "(no)",
+    "(none: yes)",
+    "(none: no)",
+    *(f"(at the {place}" for place in PLACES),
     *DIRECTIONS,
     "the word",
     "in all",
@@ -66,9 +72,13 @@ _PHRASES: Final = (
     "unclear background",
     "unclear letters",
 )
-"""One token each, alone, after a space and, if it starts a line, after a line break."""
-_JOINTS: Final = ("; a", "; an", ", a", ", an", " and a", " and an")
-"""What stands between two shapes of a list."""
+"""One token each, alone, after a space and, if it starts a line, after a line break.
+
+Colour and kind together are one, so that a shape is found again by a single token: as two, they
+were still taken from different shapes after hours of training.
+"""
+_JOINTS: Final = ("; a", "; an", ", a", ", an", " and a", " and an", ": yes)", ": no)")
+"""What stands between two things of a list, or ends it."""
 _MORE_WORDS: Final = (
     "a an the and or of to in on at by with for from into is are was were be it its this that "
     "there all same else everything nothing some one two three four five six seven eight nine "
@@ -89,7 +99,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     phrases = [*_spaced(_PHRASES), *_JOINTS]
     words = dict.fromkeys(re.findall(r"[A-Za-z]+", " ".join(phrases)))
     words |= dict.fromkeys((*KINDS, *COLOURS, *SIZES, *BACKGROUNDS, *WORDS))
-    words |= dict.fromkeys(f"{kind}es" if kind == "cross" else f"{kind}s" for kind in KINDS)
+    words |= dict.fromkeys(_MANY)
     words |= dict.fromkeys(_MORE_WORDS.split())
     special = [PAD, IMAGE, SYSTEM, ASKS, ANSWERS, END]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

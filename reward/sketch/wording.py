@@ -206,12 +206,11 @@ def _reason(dimension: Dimension, asked: Asked, opinion: Opinion, name: str) -> 
 
 def _checked(request: Request, sight: Sight) -> str:
     checks = check(request, sight)
-    said = ", ".join(f"{one.requirement} ({one.found})" for one in checks)
     missed = [one.requirement for one in checks if not one.met]
     named = [phrase for phrase in missed if phrase != NOTHING_ELSE]
     verdict = [f"Missed: {'; '.join(named)}."] if named else []
     verdict += [_TOO_MUCH] if NOTHING_ELSE in missed else []
-    return f"Checked: {said}. {' '.join(verdict or [_ALL_MET])}"
+    return f"Checked: {', '.join(map(str, checks))}. {' '.join(verdict or [_ALL_MET])}"
 
 
 def _made(change: Change, sight: Sight) -> str:

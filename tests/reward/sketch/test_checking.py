@@ -81,17 +81,32 @@ def test_every_dimension_of_the_task_is_scored_in_order() -> None:
         assert {score for score in scores.values() if score} <= {4.0, 3.2}
 
 
-def test_shapes_are_counted() -> None:
+def test_places_are_said_before_the_verdict() -> None:
     request = read_request("three red circles left of a blue star on a white background")
-    seen = read_scene("black background; a large red circle at the left; a small red circle at the "
-                      "center; a large blue star at the right")  # fmt: skip
+    seen = read_scene(
+        "black background; a small green ring at the top; a large red circle at the left; "
+        "a small red circle at the center; a large blue star at the right"
+    )
     assert request
-    assert [(one.found, one.met) for one in check(request, sight_of(seen))] == [
-        ("two", False),
-        ("one", True),
-        ("yes", True),
-        ("no", False),
-        ("yes", True),
+    assert list(map(str, check(request, sight_of(seen)))) == [
+        "three red circles (at the left, at the center: no)",
+        "a blue star (at the right: yes)",
+        "three red circles left of a blue star (yes)",
+        "a white background (no)",
+        "nothing else (at the top: no)",
+    ]
+
+
+def test_what_is_asked_for_may_be_nowhere_or_too_often() -> None:
+    request = read_request("a red circle and a blue star")
+    seen = read_scene(
+        "black background; a large red circle at the left; a small red circle at the center"
+    )
+    assert request
+    assert list(map(str, check(request, sight_of(seen)))) == [
+        "a red circle (at the left, at the center: no)",
+        "a blue star (none: no)",
+        "nothing else (yes)",
     ]
 
 

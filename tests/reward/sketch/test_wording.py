@@ -152,8 +152,9 @@ def test_a_critique() -> None:
         "1. Text Faithfulness:",
         "## Justification: The picture shows: white background; a large red circle at the top "
         "left; a small blue star at the center; a small green moon at the right; unclear letters. "
-        "Checked: two red circles (one), a blue star (one), a white background (yes), the word SUN "
-        "(no), nothing else (no). Missed: two red circles; the word SUN. There is more than asked.",
+        "Checked: two red circles (at the top left: no), a blue star (at the center: yes), a white "
+        "background (yes), the word SUN (no), nothing else (at the right: no). Missed: two red "
+        "circles; the word SUN. There is more than asked.",
         "## Score: 1.6",
         "2. Physical and Visual Quality:",
         "## Justification: The picture is slightly rough.",
