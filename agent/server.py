@@ -73,20 +73,21 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
         told = event.model_dump(mode="json")
         loop.call_soon_threadsafe(runtime.stream_writer, told, context=context)
 
-    parts: JobOptions = {}
+    options: JobOptions = {
+        "image": state.get("image"),
+        "policy": state.get("preset", "refine"),
+        "seed": state.get("seed", 0),
+    }
     if "generator" in state:
-        parts["generator"] = _installed("generators", state["generator"])
+        options["generator"] = _installed("generators", state["generator"])
     if "critic" in state:
-        parts["critic"] = _installed("critics", state["critic"])
+        options["critic"] = _installed("critics", state["critic"])
     run = await asyncio.to_thread(
         refine,
         state["prompt"],
-        image=state.get("image"),
-        policy=state.get("preset", "refine"),
-        seed=state.get("seed", 0),
-        **parts,
         out=state.get("out", "runs"),
         on_event=tell,
+        **options,
     )
     stop = run.outcome.stop if run.outcome else None
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rr_refine.cli.exits import DONE, guarded
@@ -9,20 +10,23 @@ from rr_refine.cli.exits import DONE, guarded
 __all__ = ["show"]
 
 
-def show(*, preset: str | None = None, config: Path | None = None) -> int:
+def show(
+    *, preset: str | None = None, profile: str | None = None, config: Path | None = None
+) -> int:
     """Show each setting, its value and where it comes from; keys are masked.
 
     Args:
         preset: A preset by name, as for a run.
+        profile: A profile by name, as for a run.
         config: A TOML file, or the config.json of a run.
     """
-    return guarded(lambda: _show(preset, config))
+    return guarded(lambda: _show({"preset": preset, "profile": profile}, config))
 
 
-def _show(preset: str | None, config: Path | None) -> int:
+def _show(given: Mapping[str, str | None], config: Path | None) -> int:
     from rr_refine.cli.settings import read_settings
     from rr_refine.cli.table import settings_table
 
-    flags = {} if preset is None else {"preset": preset}
+    flags = {key: value for key, value in given.items() if value is not None}
     print("\n".join(settings_table(read_settings(config, flags))))
     return DONE

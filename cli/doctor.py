@@ -37,21 +37,22 @@ class Finding:
     found: str
 
 
-def doctor(*, config: Path | None = None) -> int:
+def doctor(*, profile: str | None = None, config: Path | None = None) -> int:
     """Look at what is installed, what is reachable, and what would run with these settings.
 
     Exit code 1 if a run with these settings would fail.
 
     Args:
+        profile: Settings for a machine: sketch, laptop, gpu-24, gpu-80 or gpu-2.
         config: A TOML file, or the config.json of a run.
     """
-    return guarded(lambda: _doctor(config))
+    return guarded(lambda: _doctor(profile, config))
 
 
-def _doctor(config: Path | None) -> int:
+def _doctor(profile: str | None, config: Path | None) -> int:
     from rr_refine.cli.settings import read_settings
 
-    settings = read_settings(config, {})
+    settings = read_settings(config, {} if profile is None else {"profile": profile})
     failed = False
     for finding in _findings(settings):
         failed |= finding.mark == "no"
@@ -66,6 +67,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     local |= settings.values["critic.use"] in ("transformers", "sketch")
     yield from _packages(_LOCAL, needed=local)
     yield _device()
+    yield from _machine(settings)
     yield _vllm()
     yield _generator(settings)
     yield _critic(settings)
@@ -94,6 +96,19 @@ def _device() -> Finding:
     if torch.accelerator.is_available():
         return Finding("ok", "device", str(torch.accelerator.current_accelerator()))
     return Finding("--", "device", f"no GPU; CPU with {os.cpu_count()} cores")
+
+
+def _machine(settings: Settings) -> Iterator[Finding]:
+    """Whether it is what the profile was made for, and what has to run on it."""
+    from rr_refine.cli.profile import load_profile, why_too_small
+
+    if settings.values["profile"] is None:
+        return
+    profile = load_profile(settings.text("profile"))
+    why = why_too_small(profile)
+    yield Finding("no" if why else "ok", "machine", why or f"fit for profile {profile.name}")
+    if profile.machine.start:
+        yield Finding("--", "start first", profile.machine.start)
 
 
 def _vllm() -> Finding:

@@ -90,6 +90,7 @@ def refine(
     avoid: Annotated[list[str] | None, Parameter(negative=())] = None,
     rounds: int | None = None,
     candidates: int | None = None,
+    profile: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
     model: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
     generator: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
     critic: Annotated[str | None, Parameter(group=_SETTINGS)] = None,
@@ -116,6 +117,7 @@ def refine(
         avoid: Words that no rewritten prompt may hold. May be given more than once.
         rounds: Rounds of rendering at most.
         candidates: Images per round.
+        profile: Settings for a machine: sketch, laptop, gpu-24, gpu-80 or gpu-2.
         model: A diffusers pipeline: hub id or folder.
         generator: Generator by name or dotted path.
         critic: Critic by name or dotted path.
@@ -141,6 +143,7 @@ def refine(
     given: dict[str, JsonValue] = {
         "generator.use": generator,
         "critic.use": critic,
+        "profile": profile,
         "out": None if out is None else str(out),
         "preset": preset,
         "seed": seed,

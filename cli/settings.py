@@ -1,5 +1,8 @@
 """Settings: flag > environment > --config FILE > project file > default, each with its source.
 
+Between file and default stand the preset, which says how patient the loop is, and the profile,
+which says what machine it runs on.
+
 A setting has a dotted key (`critic.base_url`). Files are TOML with one table per section; the
 environment writes dots as two underscores (`RR_REFINE_CRITIC__BASE_URL`).
 """
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.cli.profile import load_profile
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
 
@@ -35,6 +39,7 @@ PROJECT_FILE: Final = "rr-refine.toml"
 ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
 
 DEFAULTS: Final[dict[str, JsonValue]] = {
+    "profile": None,
     "preset": "refine",
     "out": "runs",
     "seed": 0,
@@ -176,16 +181,28 @@ def read_settings(
     Raises:
         ConfigError: a file that cannot be read, an unknown key.
     """
-    settings = Settings()
+    layers: list[tuple[Mapping[str, JsonValue], str]] = []
     if not resume and (file := Path(PROJECT_FILE)).is_file():
-        settings.lay(_read_file(file), PROJECT_FILE)
+        layers.append((_read_file(file), PROJECT_FILE))
     if config is not None:
-        settings.lay(_read_file(config), str(config))
+        layers.append((_read_file(config), str(config)))
     for key, value, name in _from_environment(os.environ):
         if is_secret(key) or not resume:
-            settings.lay({key: value}, name)
-    settings.lay(flags, "command line")
+            layers.append(({key: value}, name))
+    layers.append((flags, "command line"))
+    settings = Settings()
+    # Below all others, whichever of them names it.
+    named = [layer["profile"] for layer, _ in layers if "profile" in layer]
+    profile = load_profile(str(named[-1])) if named and named[-1] is not None else None
+    if profile is not None:
+        settings.lay(profile.settings, f"profile {profile.name}")
+    for layer, source in layers:
+        settings.lay(layer, source)
     settings.lay_intent()
+    model = "generator.model"
+    if profile is not None and settings.values.get(model) == profile.settings.get(model):
+        for key in profile.with_model.keys() - settings.values.keys():
+            settings.lay({key: profile.with_model[key]}, f"profile {profile.name}")
     if settings.sources["critic.use"] == "default" and settings.values["generator.use"] != "sketch":
         settings.values["critic.use"] = "fake"  # the sketch critic knows nothing but sketches
     return settings

@@ -34,6 +34,7 @@ def studio(
     open_: Annotated[Flag, Parameter("--open")] = False,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     preset: str | None = None,
+    profile: str | None = None,
     model: str | None = None,
     generator: str | None = None,
     critic: str | None = None,
@@ -54,6 +55,7 @@ def studio(
         open_: Open the page in the browser, too.
         out: Folder that holds the run folders.
         preset: What the form starts with.
+        profile: Settings for a machine: sketch, laptop, gpu-24, gpu-80 or gpu-2.
         model: A diffusers pipeline: hub id or folder.
         generator: Generator by name or dotted path.
         critic: Critic by name or dotted path.
@@ -73,6 +75,7 @@ def studio(
         "critic.use": critic,
         "out": None if out is None else str(out),
         "preset": preset,
+        "profile": profile,
         "studio.token": token,
     }
     flags |= {key: value for key, value in given.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
@@ -21,6 +22,7 @@ from rr_refine.errors import (
 from rr_refine.plugins import parse_options
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions, gather
 from rr_refine.reward.messages import png_data_url
+from rr_refine.reward.sleep import SleepingServer
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ class OpenAICriticOptions(ModelOptions, EndpointOptions):
     """Further attempts after a passing fault: a judgement that is lost wastes a render."""
     concurrency: int = Field(default=16, ge=1)
     """Requests under way at once, per event loop; vLLM batches what arrives together."""
+    sleep_mode: bool = False
+    """Put the server to sleep whenever nothing is judged, so that a generator on the same GPU has
+    its memory. The server must be started with `rr-refine serve MODEL --sleep-mode`, and for us
+    alone."""
 
 
 def create(**options: JsonValue) -> OpenAICritic:
@@ -86,6 +92,7 @@ class OpenAICritic(ModelCritic):
         self._endpoint = Endpoint(
             options, section="critic", errors=CRITIC_ERRORS, http_client=http_client
         )
+        self._sleeping = SleepingServer(self._endpoint) if options.sleep_mode else None
 
     @property
     def identity(self) -> Identity:
@@ -114,6 +121,8 @@ class OpenAICritic(ModelCritic):
             CriticError: it cannot be asked, or serves none.
         """
         await self._endpoint.connect()
+        if self._sleeping:
+            await self._sleeping.sleep()
 
     async def aclose(self) -> None:
         """Close the running event loop's connections. A later call opens them again."""
@@ -122,6 +131,12 @@ class OpenAICritic(ModelCritic):
     async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
         # Packing pictures takes a while, in which other requests should move on.
         wire = await asyncio.to_thread(lambda: [to_wire(message) for message in messages])
+        async with self._sleeping.awake() if self._sleeping else nullcontext():
+            return await self._answers(wire, samples)
+
+    async def _answers(
+        self, wire: list[ChatCompletionMessageParam], samples: int
+    ) -> tuple[list[Answer], Usage]:
         answers, usage = await self._complete(wire, samples)
         if missing := samples - len(answers):
             # Some servers take no notice of n: the rest is asked for one by one.

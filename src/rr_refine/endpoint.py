@@ -145,6 +145,22 @@ class Endpoint:
                     raise
         return self._read(answer, response)
 
+    async def tell(self, path: str) -> None:
+        """POST to the server itself, beside its API: vLLM's `/sleep`, say. The answer is ignored.
+
+        Args:
+            path: from the server's root, which is the API's without `/v1`; with its query.
+
+        Raises:
+            ConfigError: the key is wrong, or there is no such path.
+            RefineError: of the kinds given as `errors`.
+        """
+        import httpx2
+
+        address = f"{self.url.removesuffix('/v1')}/{path.lstrip('/')}"
+        with self._faults.caught():
+            await self._session().client.post(address, cast_to=httpx2.Response)
+
     async def download(self, url: str, *, limit: int) -> bytes:
         """Fetch what an answer points at, such as an image by URL.
 

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rr_refine import cli
+from rr_refine.cli.profile import load_profile, profile_names, why_too_small
+from rr_refine.cli.settings import read_settings
+from rr_refine.errors import ConfigError
+from tests.cli.test_settings import shown
+
+if TYPE_CHECKING:
+    from tests.commands import Commands
+
+NAMES = ["gpu-2", "gpu-24", "gpu-80", "laptop", "sketch"]
+
+
+def test_the_five_profiles() -> None:
+    assert profile_names() == NAMES
+    for name in NAMES:
+        text = (Path(cli.__file__).parent / "profiles" / f"{name}.toml").read_text()
+        assert text.startswith(f"# {name}: ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dry_run_checks_every_option_of_a_profile(commands: Commands, name: str) -> None:
+    """The components are made, so that an option that they do not know would be an error."""
+    pytest.importorskip("diffusers")
+    ended = commands.run("two red circles", "--dry-run", "--profile", name)
+    assert ended.code == 0, ended.stderr
+    table = shown(ended)
+    profile = load_profile(name)
+    for key in profile.settings | profile.with_model:
+        assert table[key][1] == f"profile {name}"
+    assert (profile.machine.start is None) == ("start first: " not in ended.stderr)
+    assert ("this machine has none" in ended.stderr) == (profile.machine.gpus > 0)
+
+
+def test_the_doctor_says_what_a_machine_lacks(commands: Commands) -> None:
+    ended = commands.run("doctor", "--profile", "gpu-80")
+    assert ended.code == 1
+    lines = {line[4:18].strip(): line for line in ended.stdout.splitlines()}
+    assert "1 GPU of 80 GB; this machine has none" in lines["machine"]
+    assert "rr-refine serve TIGER-Lab/RationalRewards-8B-T2I" in lines["start first"]
+    assert lines["critic"].startswith("no  ")
+    sketch = commands.run("doctor", "--profile", "sketch")
+    assert sketch.code == 0
+    assert "ok  machine        fit for profile sketch" in sketch.stdout
+
+
+def test_a_profile_may_be_named_anywhere_and_lies_below_all_else(commands: Commands) -> None:
+    project = commands.folder / "rr-refine.toml"
+    project.write_text("profile = 'gpu-80'\n[generator]\nsteps = 20\n")
+    table = shown(commands.run("config", "show"))
+    assert table["generator.steps"] == ("20", "rr-refine.toml")
+    assert table["critic.use"] == ('"openai"', "profile gpu-80")
+    other = shown(commands.run("config", "show", "--profile", "gpu-2"))
+    assert other["profile"] == ('"gpu-2"', "command line")
+    assert other["generator.device"] == ('"cuda:0"', "profile gpu-2")
+    assert other["generator.steps"] == ("20", "rr-refine.toml")
+
+
+def test_options_of_a_model_go_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = read_settings(None, {"profile": "gpu-24"})
+    assert own.values["generator.steps"] == 4
+    flags = {"generator.use": "diffusers", "generator.model": "another/model"}
+    other = read_settings(None, {"profile": "gpu-24", **flags})
+    assert "generator.steps" not in other.values
+    assert other.values["generator.offload"] == "model"
+
+
+def test_a_slip_in_the_name_is_told(commands: Commands) -> None:
+    ended = commands.run("a cat", "--profile", "gpu24")
+    assert ended.code == 2
+    assert "did you mean 'gpu-24'" in ended.stderr
+    with pytest.raises(ConfigError, match="there are gpu-2, gpu-24"):
+        load_profile("x")
+
+
+@dataclass
+class Card:
+    total_memory: float
+
+
+@pytest.mark.parametrize(
+    ("name", "cards", "fits"),
+    [
+        ("gpu-24", [23.6], True),  # as an RTX 4090 says of itself
+        ("gpu-24", [15.7], False),
+        ("gpu-80", [79.2], True),
+        ("gpu-80", [44.4, 44.4], False),
+        ("gpu-2", [79.2], False),
+        ("gpu-2", [47.4, 47.4], True),
+        ("laptop", [], True),
+    ],
+)
+def test_memory_is_compared_as_it_is_sold(
+    monkeypatch: pytest.MonkeyPatch, name: str, cards: list[float], fits: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: Card(cards[number] * 2**30)
+    )
+    why = why_too_small(load_profile(name))
+    assert (why is None) == fits, why
