@@ -9,9 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from rr_refine.reward.sketch.sight import describe_background, describe_letters
 from rr_refine.sketch.edit import Edit, apply
 from rr_refine.sketch.grading import THE_CHANGE
-from rr_refine.sketch.request import NOTHING_ELSE, Request, group_phrase, requirements, violations
+from rr_refine.sketch.request import (
+    NOTHING_ELSE,
+    Request,
+    background_phrase,
+    group_phrase,
+    relation_phrase,
+    requirements,
+    violations,
+    word_phrase,
+)
 from rr_refine.sketch.scene import BACKGROUNDS, PLACES, Scene
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rr_refine.reward.sketch.sight import Sight
+    from rr_refine.sketch.request import Group
     from rr_refine.sketch.scene import Place, Shape
     from rr_refine.terms import Dimension, Task
 
@@ -64,19 +75,19 @@ class Check:
 
     requirement: str
     """As `rr_refine.sketch.request.requirements` says it."""
-    places: tuple[Place, ...] | None
-    """Where shapes of a group stand, or what is too much; None of requirements without a place."""
+    found: tuple[str, ...]
+    """What there is of it: the places of shapes, the background, the word; or what is too much."""
     met: bool
 
     def __str__(self) -> str:
         """`two red circles (at the top, at the center: yes)`, `a white background (no)`.
 
-        Places are said before the verdict, so that whoever writes it counts what stands there.
+        What is found is said before the verdict, so that whoever writes it has it side by side with
+        what was asked for.
         """
-        found = "yes" if self.met else "no"
-        if self.places is not None:
-            found = f"{', '.join(f'at the {place}' for place in self.places) or 'none'}: {found}"
-        return f"{self.requirement} ({found})"
+        verdict = "yes" if self.met else "no"
+        said = f"{', '.join(self.found)}: {verdict}" if self.found else verdict
+        return f"{self.requirement} ({said})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +116,37 @@ def check(request: Request, sight: Sight) -> tuple[Check, ...]:
     failed = violations(request, seen)
     if not failed and (_unsure(sight) or (sight.unclear_letters and request.word is None)):
         failed = (NOTHING_ELSE,)
-    looks = {(group.colour, group.kind) for group in request.groups}
-    others = [shape for shape in sight.shapes if (shape.colour, shape.kind) not in looks]
-    more = {*(shape.place for shape in others), *sight.doubts}
-    places = {
-        group_phrase(group): tuple(shape.place for shape in sight.shapes if group.admits(shape))
-        for group in request.groups
-    } | {NOTHING_ELSE: tuple(place for place in PLACES if place in more) or None}
+    found = {group_phrase(group): _stand(group, sight) or ("none",) for group in request.groups}
+    for relation in request.relations:
+        pair = request.groups[relation.first], request.groups[relation.second]
+        found[relation_phrase(request, relation)] = (
+            *_stand(pair[0], sight),
+            *_stand(pair[1], sight),
+        )
+    if request.background:
+        found[background_phrase(request.background)] = (describe_background(sight),)
+    if request.word:
+        found[word_phrase(request)] = (describe_letters(sight) or "none",)
+    if NOTHING_ELSE in failed:
+        found[NOTHING_ELSE] = _too_much(request, sight)
     return tuple(
-        Check(phrase, places.get(phrase), phrase not in failed) for phrase in requirements(request)
+        Check(phrase, found.get(phrase, ()), phrase not in failed)
+        for phrase in requirements(request)
     )
+
+
+def _stand(group: Group, sight: Sight) -> tuple[str, ...]:
+    """Where shapes stand that `group` admits."""
+    return tuple(f"at the {shape.place}" for shape in sight.shapes if group.admits(shape))
+
+
+def _too_much(request: Request, sight: Sight) -> tuple[str, ...]:
+    """What looks like nothing of the request; nothing if there are only too many of something."""
+    looks = {(group.colour, group.kind) for group in request.groups}
+    others = {shape.place for shape in sight.shapes if (shape.colour, shape.kind) not in looks}
+    letters = "" if request.word else describe_letters(sight)
+    places = [f"at the {place}" for place in PLACES if place in others | {*sight.doubts}]
+    return (*places, *([letters] if letters else []))
 
 
 def how_far_made(change: Change, sight: Sight) -> Made:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 __all__ = [
     "UNCLEAR_LETTERS",
     "Sight",
+    "describe_background",
     "describe_doubt",
     "describe_lettering",
+    "describe_letters",
     "describe_shape",
     "describe_sight",
     "read_sight",
@@ -78,13 +80,25 @@ def describe_sight(sight: Sight) -> str:
     """All of it in a fixed order, in the words of a dense request."""
     things = [(PLACES.index(shape.place), describe_shape(shape)) for shape in sight.shapes]
     things += [(PLACES.index(place), describe_doubt(place)) for place in sight.doubts]
-    parts = [f"{sight.background} background" if sight.background else _UNCLEAR_BACKGROUND]
+    parts = [describe_background(sight)]
     parts += [text for _, text in sorted(things, key=lambda thing: thing[0])]
     if sight.lettering:
         parts.append(describe_lettering(sight.lettering))
     if sight.unclear_letters:
         parts.append(UNCLEAR_LETTERS)
     return "; ".join(parts if len(parts) > 1 else [*parts, _NOTHING])
+
+
+def describe_background(sight: Sight) -> str:
+    """`white background`."""
+    return f"{sight.background} background" if sight.background else _UNCLEAR_BACKGROUND
+
+
+def describe_letters(sight: Sight) -> str:
+    """The word, or that there is writing which is none; empty where nothing is written."""
+    if sight.lettering:
+        return describe_lettering(sight.lettering)
+    return UNCLEAR_LETTERS if sight.unclear_letters else ""
 
 
 def describe_shape(shape: Shape) -> str:

@@ -95,6 +95,7 @@ FIXED_PIECES: Final = (
     "The request asks for",
     "The request is to",
     "The source shows:",
+    "Wanted:",
     "Checked:",
     "Missed:",
     _ALL_MET,
@@ -180,8 +181,10 @@ def quality_words(score: float) -> str:
 def _analysis(asked: Asked) -> str:
     if isinstance(asked, Change):
         wish = phrase_edit(asked.edit, asked.source, dense=True).removesuffix(f"; {KEEP_REST}")
-        shown = describe_sight(sight_of(asked.source))
-        return f"The source shows: {shown}. The request is to {wish}."
+        shown, wanted = (
+            describe_sight(sight_of(scene)) for scene in (asked.source, asked.expected)
+        )
+        return f"The source shows: {shown}. The request is to {wish}. Wanted: {wanted}."
     *things, last = requirements(asked)
     return f"The request asks for {', '.join(things)} and {last}."
 

@@ -30,11 +30,13 @@ __all__ = [
     "Group",
     "Relation",
     "Request",
+    "background_phrase",
     "count_word",
     "group_phrase",
     "relation_phrase",
     "requirements",
     "violations",
+    "word_phrase",
 ]
 
 Direction = Literal["left of", "right of", "above", "below"]
@@ -112,8 +114,8 @@ def requirements(request: Request) -> tuple[str, ...]:
     return (
         *dict.fromkeys(group_phrase(group) for group in request.groups),
         *(relation_phrase(request, relation) for relation in request.relations),
-        *([f"a {request.background} background"] if request.background else []),
-        *([_word_phrase(request)] if request.word else []),
+        *([background_phrase(request.background)] if request.background else []),
+        *([word_phrase(request)] if request.word else []),
         NOTHING_ELSE,
     )
 
@@ -130,13 +132,13 @@ def violations(request: Request, scene: Scene) -> tuple[str, ...]:
         for relation in request.relations
         if not _holds(request, relation, scene)
     ]
-    if request.background not in (None, scene.background):
-        missed.append(f"a {request.background} background")
+    if request.background and request.background != scene.background:
+        missed.append(background_phrase(request.background))
     written = scene.lettering
     if request.word and not (
         written and written.word == request.word and request.word_place in (None, written.place)
     ):
-        missed.append(_word_phrase(request))
+        missed.append(word_phrase(request))
     if _has_more(request, scene):
         missed.append(NOTHING_ELSE)
     return tuple(dict.fromkeys(missed))
@@ -169,7 +171,13 @@ def _numbered(kind: Kind, count: int) -> str:
     return f"{kind}es" if kind == "cross" else f"{kind}s"
 
 
-def _word_phrase(request: Request) -> str:
+def background_phrase(background: Background) -> str:
+    """`a white background`."""
+    return f"a {background} background"
+
+
+def word_phrase(request: Request) -> str:
+    """`the word SUN`, `the word SUN at the top`."""
     return f"the word {request.word}" + (
         f" at the {request.word_place}" if request.word_place else ""
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from rr_refine.sketch.edit import apply, random_edit
 from rr_refine.sketch.oracle import Reading
 from rr_refine.sketch.reading import read_request
 from rr_refine.sketch.sampling import random_scene
-from rr_refine.sketch.scene import Scene
+from rr_refine.sketch.scene import Lettering, Scene
 from rr_refine.terms import dimensions_of
 from tests.reward.sketch.sights import random_asked, random_sight
 
@@ -91,10 +92,29 @@ def test_places_are_said_before_the_verdict() -> None:
     assert list(map(str, check(request, sight_of(seen)))) == [
         "three red circles (at the left, at the center: no)",
         "a blue star (at the right: yes)",
-        "three red circles left of a blue star (yes)",
-        "a white background (no)",
+        "three red circles left of a blue star (at the left, at the center, at the right: yes)",
+        "a white background (black background: no)",
         "nothing else (at the top: no)",
     ]
+
+
+def test_words_are_said_as_they_are_read() -> None:
+    request = read_request("a red circle and the word SUN at the top")
+    seen = read_scene("black background; a large red circle at the left")
+    assert request
+    for lettering, unclear, said in (
+        (Lettering(word="SUN", place="top"), False, "the word SUN at the top: yes"),
+        (Lettering(word="SUN", place="center"), False, "the word SUN at the center: no"),
+        (None, True, "unclear letters: no"),
+        (None, False, "none: no"),
+    ):
+        sight = replace(sight_of(seen), lettering=lettering, unclear_letters=unclear)
+        assert str(check(request, sight)[1]) == f"the word SUN at the top ({said})"
+        wordless = read_request("a red circle")
+        assert wordless
+        *_, rest = check(wordless, sight)
+        assert rest.met == (said == "none: no")
+        assert str(rest) == f"nothing else ({'yes' if rest.met else said.split(':')[0] + ': no'})"
 
 
 def test_what_is_asked_for_may_be_nowhere_or_too_often() -> None:

@@ -153,8 +153,8 @@ def test_a_critique() -> None:
         "## Justification: The picture shows: white background; a large red circle at the top "
         "left; a small blue star at the center; a small green moon at the right; unclear letters. "
         "Checked: two red circles (at the top left: no), a blue star (at the center: yes), a white "
-        "background (yes), the word SUN (no), nothing else (at the right: no). Missed: two red "
-        "circles; the word SUN. There is more than asked.",
+        "background (white background: yes), the word SUN (unclear letters: no), nothing else (at "
+        "the right: no). Missed: two red circles; the word SUN. There is more than asked.",
         "## Score: 1.6",
         "2. Physical and Visual Quality:",
         "## Justification: The picture is slightly rough.",
@@ -193,7 +193,8 @@ def test_a_comparison_of_edits() -> None:
     assert text.splitlines() == [
         "# User Request Analysis",
         "The source shows: white background; a large red circle at the top; a small blue star at "
-        "the left. The request is to make the large red circle at the top green.",
+        "the left. The request is to make the large red circle at the top green. Wanted: white "
+        "background; a large green circle at the top; a small blue star at the left.",
         "# Detailed Judgement",
         "1. Text Faithfulness:",
         "## Justification: Image A shows: white background; a large green circle at the top; a "
