@@ -52,9 +52,10 @@ class SettingsJobMaker:
             "seed": order.seed,
             "keep": list(order.keep),
             "avoid": list(order.avoid),
+            "loop.review": order.review,
         }
         settings.lay(said, "the page")
-        policy = policy_from(settings).model_copy(update={"review": order.review})
+        policy = policy_from(settings)
         return make_job(
             order.prompt,
             image=None if order.picture is None else read_upload(order.picture),

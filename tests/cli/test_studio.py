@@ -42,14 +42,15 @@ def test_it_opens_and_closes(commands: Commands, number: int) -> None:
     assert not (commands.folder / "runs").exists()
 
 
-def test_a_run_that_was_at_work_goes_on_at_the_terminal(commands: Commands) -> None:
+@pytest.mark.parametrize("review", [False, True])
+def test_a_run_that_was_at_work_goes_on_at_the_terminal(commands: Commands, review: bool) -> None:
     stdout = commands.folder / "stdout"
     more = ("--set=generator.seconds=1.5", "--set=generator.width=48", "--set=generator.height=48")
     with commands.start("studio", "--port=0", *FAKES, *more, stdout=stdout) as going:
         url = address(stdout)
         begun = httpx2.post(
             f"{url}api/runs",
-            json={"prompt": "a cat", "preset": "one-shot"},
+            json={"prompt": "a cat", "preset": "one-shot", "review": review},
             headers={"Origin": url.rstrip("/")},
         )
         run = commands.folder / "runs" / begun.json()["name"]
@@ -57,7 +58,8 @@ def test_a_run_that_was_at_work_goes_on_at_the_terminal(commands: Commands) -> N
         going.send(signal.SIGINT)
         assert going.wait().code == 130
     assert load_run(run).status == "interrupted"
-    assert commands.run("resume", str(run)).code == 0
+    ended = commands.run("resume", str(run))
+    assert ended.code == 0, ended.stderr
     assert load_run(run).status == "done"
 
 
