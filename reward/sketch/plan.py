@@ -6,12 +6,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.reward.sketch.sight import (
-    UNCLEAR_LETTERS,
-    describe_doubt,
-    describe_lettering,
-    describe_shape,
-)
 from rr_refine.sketch.edit import phrase_edit
 from rr_refine.sketch.request import violations
 from rr_refine.sketch.scene import PLACES, WORD_PLACES, Lettering, Scene, Shape
@@ -25,20 +19,10 @@ if TYPE_CHECKING:
     from rr_refine.sketch.request import Group, Request
     from rr_refine.sketch.scene import Background, Place
 
-__all__ = ["Steps", "plan", "plan_edit", "steps"]
+__all__ = ["plan", "plan_edit"]
 
 _BACKGROUND: Final[Background] = "white"
 """Where none is asked for and none can be told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """From what is seen to what is planned, each thing in words."""
-
-    add: tuple[str, ...]
-    drop: tuple[str, ...]
-    background: Background | None
-    """The new one; None where it stays."""
 
 
 def plan(request: Request, sight: Sight, random: Random) -> Scene | None:
@@ -74,19 +58,6 @@ def plan(request: Request, sight: Sight, random: Random) -> Scene | None:
 def plan_edit(change: Change) -> str:
     """The edit in full: its target in every detail, and that the rest stays."""
     return phrase_edit(change.edit, change.source, dense=True)
-
-
-def steps(sight: Sight, target: Scene) -> Steps:
-    """What has to be added and dropped to get from `sight` to `target`, in reading order."""
-    seen, wanted = sight.lettering, target.lettering
-    drop = [describe_shape(shape) for shape in sight.shapes if shape not in target.shapes]
-    drop += [describe_doubt(place) for place in sight.doubts]
-    drop += [describe_lettering(seen)] if seen and seen != wanted else []
-    drop += [UNCLEAR_LETTERS] if sight.unclear_letters else []
-    add = [describe_shape(shape) for shape in target.shapes if shape not in sight.shapes]
-    add += [describe_lettering(wanted)] if wanted and seen != wanted else []
-    background = None if target.background == sight.background else target.background
-    return Steps(tuple(add), tuple(drop), background)
 
 
 def _letterings(

@@ -50,7 +50,7 @@ __all__ = ["PretrainRecipe", "answer_loss", "examine", "pretrain", "train_langua
 class PretrainRecipe:
     """What to train, and how long. Steps and minutes are those of the second part."""
 
-    steps: int = 4000
+    steps: int = 6000
     minutes: float = float("inf")
     tokens: int = 3000
     """In a batch, padding and pictures included."""

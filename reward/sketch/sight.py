@@ -25,20 +25,17 @@ if TYPE_CHECKING:
     from rr_refine.sketch.oracle import Reading
 
 __all__ = [
-    "UNCLEAR_LETTERS",
     "Sight",
     "describe_background",
-    "describe_doubt",
     "describe_lettering",
     "describe_letters",
-    "describe_shape",
     "describe_sight",
     "read_sight",
     "sight_of",
 ]
 
 _UNCLEAR_BACKGROUND: Final = "unclear background"
-UNCLEAR_LETTERS: Final = "unclear letters"
+_UNCLEAR_LETTERS: Final = "unclear letters"
 _NOTHING: Final = "nothing"
 
 
@@ -78,14 +75,14 @@ def sight_of(seen: Reading | Scene) -> Sight:
 
 def describe_sight(sight: Sight) -> str:
     """All of it in a fixed order, in the words of a dense request."""
-    things = [(PLACES.index(shape.place), describe_shape(shape)) for shape in sight.shapes]
-    things += [(PLACES.index(place), describe_doubt(place)) for place in sight.doubts]
+    things = [(PLACES.index(shape.place), _describe_shape(shape)) for shape in sight.shapes]
+    things += [(PLACES.index(place), _describe_doubt(place)) for place in sight.doubts]
     parts = [describe_background(sight)]
     parts += [text for _, text in sorted(things, key=lambda thing: thing[0])]
     if sight.lettering:
         parts.append(describe_lettering(sight.lettering))
     if sight.unclear_letters:
-        parts.append(UNCLEAR_LETTERS)
+        parts.append(_UNCLEAR_LETTERS)
     return "; ".join(parts if len(parts) > 1 else [*parts, _NOTHING])
 
 
@@ -98,10 +95,10 @@ def describe_letters(sight: Sight) -> str:
     """The word, or that there is writing which is none; empty where nothing is written."""
     if sight.lettering:
         return describe_lettering(sight.lettering)
-    return UNCLEAR_LETTERS if sight.unclear_letters else ""
+    return _UNCLEAR_LETTERS if sight.unclear_letters else ""
 
 
-def describe_shape(shape: Shape) -> str:
+def _describe_shape(shape: Shape) -> str:
     """`a large red circle at the top left`."""
     return group_phrase(
         Group(count=1, colour=shape.colour, kind=shape.kind, size=shape.size, place=shape.place)
@@ -113,7 +110,7 @@ def describe_lettering(lettering: Lettering) -> str:
     return f"the word {lettering.word} at the {lettering.place}"
 
 
-def describe_doubt(place: Place) -> str:
+def _describe_doubt(place: Place) -> str:
     """`something unclear at the top`."""
     return f"something unclear at the {place}"
 
@@ -136,7 +133,7 @@ def read_sight(text: str) -> Sight | None:
             doubts += [place for place in PLACES if place == doubt["place"]]
         elif word := _WORD.fullmatch(part):
             lettering = Lettering.model_validate(word.groupdict())
-        elif part == UNCLEAR_LETTERS:
+        elif part == _UNCLEAR_LETTERS:
             unclear_letters = True
         elif part != _NOTHING:
             return None

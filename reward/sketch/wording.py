@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.sketch.checking import COUNTS, Change, check, how_far_made, lost
-from rr_refine.reward.sketch.plan import Steps, plan, plan_edit, steps
+from rr_refine.reward.sketch.plan import plan, plan_edit
 from rr_refine.reward.sketch.sight import describe_sight, sight_of
 from rr_refine.sketch.edit import KEEP_REST, phrase_edit
 from rr_refine.sketch.phrasing import describe, phrase
@@ -82,6 +82,7 @@ _NO_TEXT: Final = "No text was asked for."
 _VAGUE: Final = "It fits the request in part."
 _WINS: Final = ("Image A is better.", "Image B is better.", "Neither image is better.")
 _IN_FULL: Final = "Ask for the same in full."
+_MEND: Final = "Mend:"
 _STAYS: Final = "Say that the rest stays."
 _FINE: Final = "Nothing to improve."
 
@@ -108,6 +109,7 @@ FIXED_PIECES: Final = (
     _NO_TEXT,
     *_WINS,
     _IN_FULL,
+    _MEND,
     _STAYS,
     _FINE,
     NOTHING_ELSE,
@@ -259,11 +261,5 @@ def _refinement(asked: Asked, opinion: Opinion, random: Random) -> tuple[str, st
     target = plan(asked, opinion.sight, random) if opinion.sight else None
     if target is None or opinion.sight is None:  # vague, or asked for what cannot be
         return phrase(asked, "terse"), _IN_FULL
-    return describe(target), _said(steps(opinion.sight, target))
-
-
-def _said(way: Steps) -> str:
-    said = [f"Add {'; '.join(way.add)}."] if way.add else []
-    said += [f"Drop {'; '.join(way.drop)}."] if way.drop else []
-    said += [f"Use a {way.background} background."] if way.background else []
-    return " ".join(said) or _IN_FULL
+    wrong = [one.requirement for one in check(asked, opinion.sight) if not one.met]
+    return describe(target), f"{_MEND} {'; '.join(wrong)}." if wrong else _IN_FULL

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from rr_refine.reward.sketch.checking import Change
-from rr_refine.reward.sketch.plan import plan, plan_edit, steps
+from rr_refine.reward.sketch.plan import plan, plan_edit
 from rr_refine.reward.sketch.sight import Sight, read_sight, sight_of
 from rr_refine.sketch.edit import random_edit, read_edit
 from rr_refine.sketch.phrasing import REGISTERS, describe, request_for
@@ -127,23 +127,6 @@ def test_the_same_chance_gives_the_same_plan() -> None:
     made = {plan(request, Sight("white"), Random(9)) for _ in range(5)}
     assert len(made) == 1
     assert len({plan(request, Sight("white"), Random(seed)) for seed in range(20)}) > 5
-
-
-def test_steps() -> None:
-    request = read_request("a red circle and the word SUN on a white background")
-    assert request
-    seen = sight("gray background; a small red circle at the top left; something unclear at the "
-                 "left; a large blue star at the right; unclear letters")  # fmt: skip
-    target = plan(request, seen, Random(1))
-    assert target and target.lettering
-    way = steps(seen, target)
-    assert way.add == (f"the word SUN at the {target.lettering.place}",)
-    assert way.drop == (
-        "a large blue star at the right",
-        "something unclear at the left",
-        "unclear letters",
-    )
-    assert way.background == "white"
 
 
 def test_a_dense_edit_means_the_same_edit() -> None:

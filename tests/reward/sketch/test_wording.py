@@ -30,7 +30,7 @@ from tests.reward.sketch.sights import random_asked, random_opinion, random_sigh
 OTHER_WORDS = """
     a an the and of in all at to on yes no something unclear nothing letters word background left
     right above below make remove add move replace with change is are requirements All met missed
-    reads has Add Drop Use None Image A B It's tie N/A
+    reads has Mend None Image A B It's tie N/A
 """
 KNOWN = {
     *" ".join((*FIXED_PIECES, *PLACES, *COUNTS, OTHER_WORDS)).split(),
@@ -166,6 +166,11 @@ def test_a_critique() -> None:
         "",
         "# User Request Refinement:",
     ]
+    comments, refined = text.splitlines()[-2:]
+    assert comments == "## Refinement Comments: Mend: two red circles; the word SUN; nothing else."
+    assert refined.startswith(
+        "## Refined Request: white background; a large red circle at the top "
+    )
 
 
 def test_a_comparison_of_edits() -> None:
