@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,9 @@ def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Ta
     with _quiet() if options.quiet else nullcontext():
         pipeline = _from_pretrained(checkpoint, options, device)
         pipelines = pair_pipelines(pipeline, options.edit_pipeline)
+    if options.quiet:
+        for one in pipelines.values():
+            logging.getLogger(type(one).__module__).setLevel(logging.ERROR)
     _apply_loras(pipeline, checkpoint.loras)
     try:
         if options.offload == "model":

@@ -129,4 +129,5 @@ class DiffusersOptions(RenderOptions):
     """Most images in one pipeline call. Rounding differs with the batch, so that in larger ones an
     image may differ from its single run by its last bits; 1 repeats it exactly."""
     quiet: bool = False
-    """No bars and no notes of the libraries while the model is loaded: for small ones."""
+    """No bars and no notes while the model is loaded, and none of the pipeline about
+    words that its text encoder cuts off: for small ones."""

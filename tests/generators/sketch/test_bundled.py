@@ -63,3 +63,11 @@ async def test_it_draws_and_edits(generator: SketchGenerator) -> None:
     exact = [task.grade(picture).exact for task, picture in zip(tasks, pictures, strict=True)]
     assert sum(exact[:24]) >= 16
     assert sum(exact[24:]) >= 19
+
+
+async def test_a_long_prompt_puts_nothing_into_the_terminal(
+    generator: SketchGenerator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The libraries' note that words are cut off would stand in the middle of a live view."""
+    await generator.generate(RenderRequest("two red circles and " * 40, 1))
+    assert capfd.readouterr() == ("", "")
