@@ -6,7 +6,7 @@ import inspect
 import logging
 import threading
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import (
     ConfigError,
@@ -44,7 +44,7 @@ def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Ta
         pipelines = pair_pipelines(pipeline, options.edit_pipeline)
     if options.quiet:
         for one in pipelines.values():
-            logging.getLogger(type(one).__module__).setLevel(logging.ERROR)
+            _hush(one)
     _apply_loras(pipeline, checkpoint.loras)
     try:
         if options.offload == "model":
@@ -177,6 +177,17 @@ def _quiet() -> Iterator[None]:
                 library.set_verbosity(verbosity)
                 if bars:
                     library.enable_progress_bar()
+
+
+_TOO_LONG: Final = "sequence-length-is-longer-than-the-specified-maximum"
+
+
+def _hush(pipeline: object) -> None:
+    """No notes of the pipeline and its tokenizers about words that are cut off."""
+    logging.getLogger(type(pipeline).__module__).setLevel(logging.ERROR)
+    for name in ("tokenizer", "tokenizer_2"):
+        if (tokenizer := getattr(pipeline, name, None)) is not None:
+            tokenizer.deprecation_warnings[_TOO_LONG] = True  # as if it had been said
 
 
 def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:

@@ -68,6 +68,9 @@ async def test_it_draws_and_edits(generator: SketchGenerator) -> None:
 async def test_a_long_prompt_puts_nothing_into_the_terminal(
     generator: SketchGenerator, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The libraries' note that words are cut off would stand in the middle of a live view."""
+    """The libraries' notes that words are cut off would stand in the middle of a live view."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_warning()
     await generator.generate(RenderRequest("two red circles and " * 40, 1))
     assert capfd.readouterr() == ("", "")
