@@ -71,6 +71,6 @@ async def test_a_long_prompt_puts_nothing_into_the_terminal(
     """The libraries' notes that words are cut off would stand in the middle of a live view."""
     import transformers
 
-    transformers.utils.logging.set_verbosity_warning()
+    transformers.utils.logging.set_verbosity_warning()  # type: ignore[no-untyped-call]
     await generator.generate(RenderRequest("two red circles and " * 40, 1))
     assert capfd.readouterr() == ("", "")
