@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rr_refine.cli.live.graphics import Graphics
 
-__all__ = ["refine_command", "say_machine", "say_models", "why_not_ask"]
+__all__ = ["refine_command", "say_models", "why_not_ask"]
 
 
 def refine_command(
@@ -52,7 +52,7 @@ def refine_command(
     job = job_from(settings, words, image)
     if dry_run:
         print("\n".join(settings_table(settings)))
-        say_machine(settings)
+        _say_machine(settings)
         return DONE
     say_models(settings, words)
 
@@ -64,7 +64,7 @@ def refine_command(
     return work(job, lambda: folder_for(job, out), display, ask=True, as_json=as_json)
 
 
-def say_machine(settings: Settings) -> None:
+def _say_machine(settings: Settings) -> None:
     """Say what this machine lacks for the profile, and what has to be started beside it."""
     from rr_refine.cli.profile import load_profile, why_too_small
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from weakref import WeakKeyDictionary
 
 from rr_refine.errors import ConfigError
@@ -46,35 +46,29 @@ class SleepingServer:
         """
         use = self._use()
         async with use.lock:
-            if not use.askers:
+            if not use.askers and use.state != "asleep":
+                use.state = "unknown"
                 await self._tell(_SLEEP)
+                use.state = "asleep"
 
     @asynccontextmanager
     async def awake(self) -> AsyncIterator[None]:
-        """Inside of it the server is awake.
-
-        Raises:
-            ConfigError: the server has no sleep mode.
-            CriticError: it cannot be reached, or does not obey.
-        """
+        """Inside of it the server is awake. Raises what `sleep` raises."""
         use = self._use()
-        async with use.lock:
-            if not use.askers:
-                await self._tell(_WAKE)
-                for path in _FORGET:
-                    await self._tell(path)
-            use.askers += 1
+        use.askers += 1
         try:
+            async with use.lock:
+                if use.state != "awake":
+                    use.state = "unknown"
+                    await self._tell(_WAKE)
+                    for path in _FORGET:
+                        await self._tell(path)
+                    use.state = "awake"
             yield
         finally:
-            # Also when the asker was cancelled: the generator would find no memory.
-            await asyncio.shield(self._leave(use))
-
-    async def _leave(self, use: _Use) -> None:
-        async with use.lock:
             use.askers -= 1
-            if not use.askers:
-                await self._tell(_SLEEP)
+            # Also when the asker was cancelled: the generator would find no memory.
+            await asyncio.shield(self.sleep())
 
     async def _tell(self, path: str) -> None:
         try:
@@ -94,4 +88,6 @@ class _Use:
     """Of one event loop."""
 
     askers: int = 0
+    state: Literal["unknown", "awake", "asleep"] = "unknown"
+    """Awake is woken and emptied; unknown is also what a fault or a cancellation leaves behind."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -59,7 +59,7 @@ def random_lesson(random: Random) -> Lesson:
     """One talk: about one picture and a request, about several pictures, or without any.
 
     More than half are without: holding a request against what is seen takes longest to learn, and
-    a picture costs as much as two such talks.
+    can be learned from words.
     """
     chance = random.random()
     if chance < 0.25:

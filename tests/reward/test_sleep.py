@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, cast
 
 import httpx2
 import pytest
 
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.reward.openai import OpenAICritic
+from rr_refine.reward.sleep import SleepingServer
 from tests.reward.test_openai import CAT, GOOD, Json, Server, completion, fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rr_refine.endpoint import Endpoint
 
 WAKES = ["/wake_up", "/reset_mm_cache", "/reset_encoder_cache"]
 
@@ -20,7 +27,6 @@ class Sleeper(Server):
         self.known = known
         self.asleep = False
         self.told: list[str] = []
-        self.woken = asyncio.Event()
 
     def reply(self, body: Json) -> httpx2.Response:
         return fault(400, "asleep") if self.asleep else super().reply(body)
@@ -32,8 +38,6 @@ class Sleeper(Server):
         if not self.known:
             return fault(404)
         self.told.append(path)
-        if path == "/wake_up":
-            self.woken.set()
         self.asleep = {"/sleep": True, "/wake_up": False}.get(path, self.asleep)
         return httpx2.Response(200)
 
@@ -51,28 +55,55 @@ async def test_a_server_sleeps_from_the_start_and_wakes_to_judge() -> None:
     assert server.told == ["/sleep", *WAKES, "/sleep"]
 
 
+class Told:
+    """An endpoint that only takes note, and its time."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.on_told: dict[str, Callable[[], object]] = {}
+
+    async def tell(self, path: str) -> None:
+        path = path.partition("?")[0]
+        self.paths.append(path)
+        self.on_told.get(path, bool)()
+        await asyncio.sleep(0)
+
+
 async def test_judgements_at_once_share_the_time_awake() -> None:
-    server = Sleeper()
-    critic = server.sleeping_critic()
-    await asyncio.gather(*(critic.critique(CAT) for _ in range(5)))
-    assert len(server.asked) == 5
-    assert server.told == [*WAKES, "/sleep"]
+    endpoint = Told()
+    sleeping = SleepingServer(cast("Endpoint", endpoint))
+
+    async def ask() -> None:
+        async with sleeping.awake():
+            assert endpoint.paths == WAKES
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(ask() for _ in range(5)))
+    assert endpoint.paths == [*WAKES, "/sleep"]
 
 
-async def test_it_sleeps_again_after_a_fault_and_a_cancelled_judgement() -> None:
+async def test_it_sleeps_again_after_a_fault() -> None:
     server = Sleeper()
-    critic = server.sleeping_critic()
     server.script = [fault(503)]
     with pytest.raises(CriticUnavailable):
-        await critic.critique(CAT)
+        await server.sleeping_critic().critique(CAT)
     assert server.asleep
-    judging = asyncio.create_task(critic.critique(CAT))
-    server.woken.clear()
-    await server.woken.wait()
-    judging.cancel()
-    await asyncio.gather(judging, return_exceptions=True)
-    await asyncio.sleep(0.05)
-    assert server.asleep
+
+
+@pytest.mark.parametrize("path", WAKES)
+async def test_it_sleeps_again_when_a_judgement_is_cancelled_while_it_wakes(path: str) -> None:
+    endpoint = Told()
+    sleeping = SleepingServer(cast("Endpoint", endpoint))
+
+    async def ask() -> None:
+        async with sleeping.awake():
+            await asyncio.sleep(3600)
+
+    asking = asyncio.create_task(ask())
+    endpoint.on_told[path] = asking.cancel
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asking.cancelled()
+    assert endpoint.paths[-2:] == [path, "/sleep"]
 
 
 async def test_a_server_without_the_mode_is_told_from_one_that_is_down() -> None:
