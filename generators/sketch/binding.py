@@ -6,7 +6,7 @@ stays, and the flow model goes on with it.
 
 Why so: the transformer knows no order of words, so that all binding has to be done in the encoder,
 and through a picture's loss it is learned very late: the right things are drawn, with their
-attributes traded. Here two minutes of one CPU core are enough to read every scene without a
+attributes traded. Here three minutes of one CPU core are enough to read every scene without a
 mistake.
 
 Run: `rr-refine train sketch --only flow` begins with it.
