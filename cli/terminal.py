@@ -12,11 +12,15 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from rr_refine.cli.text import plain
 from rr_refine.errors import ConfigError
 
 __all__ = ["ask", "attended", "edit_in_editor", "is_attended"]
+
+_PULSE: Final = 0.2
+"""Seconds."""
 
 
 def is_attended() -> bool:
@@ -34,6 +38,10 @@ def attended() -> Iterator[None]:
     """
     signals = (signal.SIGINT, signal.SIGTERM)
     handlers = [signal.signal(number, signal.default_int_handler) for number in signals]
+    # A signal that comes after the line editor has drawn its prompt and before it waits for keys is
+    # only looked at when the next one interrupts that wait: so there always is a next one.
+    alarm = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, _PULSE, _PULSE)
     modes = termios.tcgetattr(0)
     output = os.dup(1)
     try:
@@ -43,6 +51,8 @@ def attended() -> Iterator[None]:
             os.dup2(2, 1)
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
         os.dup2(output, 1)
         os.close(output)
         termios.tcsetattr(0, termios.TCSADRAIN, modes)
