@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from rr_refine.agent.policy import PRESETS
@@ -22,7 +22,7 @@ from rr_refine.studio.order import read_order
 from rr_refine.studio.uploads import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from starlette.requests import Request
 
@@ -154,7 +154,7 @@ class _Pages:
             raise LookupError(f"there is no size {size[:80]!r}")
         path = image_file(find_run(self._studio.out, _name(request)), request.path_params["digest"])
         if size == "whole":
-            return FileResponse(path, media_type="image/png", headers=_FOR_GOOD)
+            return await _png(path, _FOR_GOOD)
         small = await asyncio.to_thread(thumbnail, path)
         return Response(small, media_type="image/png", headers=_FOR_GOOD)
 
@@ -164,7 +164,14 @@ class _Pages:
         path = find_run(self._studio.out, name) / "result.png"
         if not path.is_file():
             raise LookupError("this run has no picture yet")
-        return FileResponse(path, media_type="image/png", filename=f"{name}.png", headers=_NEVER)
+        save = {"Content-Disposition": f'attachment; filename="{name}.png"'}
+        return await _png(path, _NEVER | save)
+
+
+async def _png(path: Path, headers: Mapping[str, str]) -> Response:
+    """A picture file in one piece: a run may replace it at any time, by one of another length."""
+    data = await asyncio.to_thread(path.read_bytes)
+    return Response(data, media_type="image/png", headers=dict(headers))
 
 
 def _name(request: Request) -> str:
