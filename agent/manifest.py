@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rr_refine.agent.session import Job
     from rr_refine.agent.store.folder import RunFolder
 
-__all__ = ["RunStatus", "check_config", "config_of", "identity_of", "write_manifest"]
+__all__ = ["RunStatus", "check_config", "config_of", "identity_of", "versions", "write_manifest"]
 
 RunStatus = Literal["running", "waiting", "done", "failed", "interrupted"]
 
@@ -89,7 +89,7 @@ def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
         "generator": job.generator.identity.model_dump(mode="json"),
         "critic": job.critic.identity.model_dump(mode="json"),
         "seed": job.request.seed,
-        "versions": _versions(),
+        "versions": versions(),
         "hardware": {
             "machine": platform.machine(),
             "system": platform.system(),
@@ -100,7 +100,8 @@ def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
 
 
 @cache
-def _versions() -> dict[str, JsonValue]:
+def versions() -> dict[str, JsonValue]:
+    """Those of the packages that pictures and judgements depend on; None where not installed."""
     found: dict[str, JsonValue] = {}
     for package in _PACKAGES:
         try:

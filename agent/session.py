@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphDrained
 from langgraph.types import Command
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     import aiosqlite
     from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.runtime import RunControl
     from PIL import Image
     from pydantic import JsonValue
@@ -79,6 +81,7 @@ async def run_job(
     *,
     reviewer: Reviewer | None = None,
     control: RunControl | None = None,
+    checkpoints: bool = True,
     report: bool = True,
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
@@ -89,6 +92,8 @@ async def run_job(
         reviewer: decides on proposals where the policy asks for review. Without it the stream
             ends with `ReviewRequested`, and the run goes on from there the next time.
         control: `request_drain()` ends the session after the step in progress.
+        checkpoints: keep the graph's state in the folder after each step. Without it, and it is
+            quicker, a session goes over the folder's journal from the beginning.
         report: write the run's report at the end, as far as it went.
 
     Raises:
@@ -100,7 +105,7 @@ async def run_job(
     write_manifest(folder, job, "running")
     status: RunStatus = "interrupted"
     try:
-        async with _checkpoints(folder) as saver:
+        async with _checkpoints(folder) if checkpoints else _memory() as saver:
             graph = _graph().copy({"checkpointer": saver})
             async for event in _drive(graph, saver, folder, job, reviewer, control):
                 yield event
@@ -120,7 +125,7 @@ async def run_job(
 
 async def _drive(
     graph: RefineGraph,
-    saver: AsyncSqliteSaver,
+    saver: BaseCheckpointSaver[str],
     folder: RunFolder,
     job: Job,
     reviewer: Reviewer | None,
@@ -136,7 +141,8 @@ async def _drive(
             _config(job),
             context=context,
             stream_mode="custom",
-            durability="sync",
+            # What is in memory alone need not be there after each step.
+            durability="exit" if isinstance(saver, InMemorySaver) else "sync",
             control=control,
         )
         async for event in stream:
@@ -154,7 +160,9 @@ async def _drive(
         given = Command(resume=decision.model_dump(mode="json"))
 
 
-async def _start(graph: RefineGraph, saver: AsyncSqliteSaver, job: Job) -> RefineInput | None:
+async def _start(
+    graph: RefineGraph, saver: BaseCheckpointSaver[str], job: Job
+) -> RefineInput | None:
     """None to go on from the last checkpoint; else the input, to go over the journal anew."""
     state = await graph.aget_state(_config(job))
     if state.next:
@@ -188,6 +196,12 @@ def _config(job: Job) -> RunnableConfig:
         "configurable": {"thread_id": _THREAD},
         "recursion_limit": recursion_limit(job.policy.budget.rounds),
     }
+
+
+@asynccontextmanager
+async def _memory() -> AsyncIterator[InMemorySaver]:
+    """Checkpoints that end with the session."""
+    yield InMemorySaver(serde=checkpoint_serializer())
 
 
 @asynccontextmanager

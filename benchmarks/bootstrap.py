@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RESAMPLES", "Bootstrap", "Estimate", "estimate", "estimate_by"]
+__all__ = ["RESAMPLES", "Bootstrap", "Estimate", "Sums", "estimate", "estimate_by"]
 
 RESAMPLES: Final = 10_000
 _SEED: Final = 2604
 _INTERVAL: Final = (2.5, 97.5)
+_BLOCK: Final = 500_000
+"""Counts that are worked on at once: 8 MB as floats, however many items there are."""
+_KEPT: Final = 10_000_000
+"""Counts that are kept for the next call with as many items, in 20 MB; more are drawn anew."""
+
+Key = TypeVar("Key", bound="Hashable")
 
 
 class Estimate(Record):
@@ -30,21 +37,71 @@ class Estimate(Record):
     """How many it is of."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sums(Generic[Key]):
+    """Sums over items of what was measured of them: over all, and over each resample of them."""
+
+    places: Mapping[Key, int]
+    """The column of each measure."""
+    whole: NDArray[np.float64]
+    """(1, measures): over all items."""
+    drawn: NDArray[np.float64]
+    """(resamples, measures)."""
+
+    def estimate(
+        self,
+        statistic: Callable[[Callable[[Key], NDArray[np.float64]]], NDArray[np.float64]],
+        items: int,
+    ) -> Estimate:
+        """A statistic of sums, with its interval.
+
+        Args:
+            statistic: given what tells the sums of a measure, elementwise:
+                `lambda of: of("score") / of("items")`. Not a number where it is undefined; such
+                resamples are left out, and the value is 0 where it is so over all items.
+            items: how many it is of.
+        """
+        import numpy as np
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            (value,) = statistic(lambda key: self.whole[:, self.places[key]])
+            resampled = statistic(lambda key: self.drawn[:, self.places[key]])
+        if not np.isfinite(value):
+            return Estimate(value=0.0, low=0.0, high=0.0, items=items)
+        low, high = np.percentile(resampled[np.isfinite(resampled)], _INTERVAL)
+        return Estimate(value=float(value), low=float(low), high=float(high), items=items)
+
+
 class Bootstrap:
     """Resamples `items` items with replacement, the same draws every time.
 
     So two arms measured on the same items are resampled together: a difference of them is paired.
     Percentiles 2.5 and 97.5 of the resampled statistic (Efron and Tibshirani, 1993, chapter 13).
-    Where all values are equal, so are all resamples, and the interval has no width.
+    Where all values are equal, so are all resamples, and the interval has no width. Memory does
+    not grow with items times resamples.
+
+    Args:
+        groups: of every item; those of one group are drawn together, as clusters. Every item by
+            itself where it is None.
 
     Raises:
-        ValueError: there are no items.
+        ValueError: there are no items, or not one group per item.
     """
 
-    def __init__(self, items: int, *, seed: int = _SEED, resamples: int = RESAMPLES) -> None:
+    def __init__(
+        self,
+        items: int,
+        *,
+        groups: Sequence[str] | None = None,
+        seed: int = _SEED,
+        resamples: int = RESAMPLES,
+    ) -> None:
         if items < 1:
             raise ValueError("nothing to resample")
+        if groups is not None and len(groups) != items:
+            raise ValueError(f"needs {items} groups, one per item")
         self._items = items
+        self._groups = groups
         self._seed = seed
         self._resamples = resamples
 
@@ -64,31 +121,68 @@ class Bootstrap:
         Raises:
             ValueError: not one value per item.
         """
+        values = {"above": numerators, "below": denominators}
+        sums = self.sums(list(values), values.__getitem__)
+        return sums.estimate(lambda of: of("above") / of("below"), self._items)
+
+    def sums(self, measures: Sequence[Key], values: Callable[[Key], ArrayLike]) -> Sums[Key]:
+        """Sums of any number of measures, all over the same resamples.
+
+        Args:
+            values: those of a measure, one per item; asked for one measure at a time.
+
+        Raises:
+            ValueError: not one value per item.
+        """
         import numpy as np
 
-        above, below = np.asarray(numerators, float), np.asarray(denominators, float)
-        if above.shape != (self._items,) or below.shape != (self._items,):
-            raise ValueError(f"needs {self._items} values, one per item")
-        if not below.sum():
-            return Estimate(value=0.0, low=0.0, high=0.0, items=self._items)
-        sums, weights = self._counts @ above, self._counts @ below
-        resampled = sums[weights > 0] / weights[weights > 0]
-        low, high = np.percentile(resampled, _INTERVAL)
-        return Estimate(
-            value=float(above.sum() / below.sum()),
-            low=float(low),
-            high=float(high),
-            items=self._items,
-        )
+        units, place = self._units()
+        table = np.zeros((units, len(measures)))
+        for column, measure in enumerate(measures):
+            measured = np.asarray(values(measure), float)
+            if measured.shape != (self._items,):
+                raise ValueError(f"needs {self._items} values, one per item")
+            table[:, column] = np.bincount(place, measured, units)
+        drawn = np.empty((self._resamples, len(measures)))
+        start = 0
+        for counts in _counts(units, self._seed, self._resamples):
+            np.matmul(counts.astype(float), table, out=drawn[start : start + len(counts)])
+            start += len(counts)
+        places = {key: column for column, key in enumerate(measures)}
+        return Sums(places, table.sum(axis=0, keepdims=True), drawn)
 
-    @cached_property
-    def _counts(self) -> NDArray[np.float64]:
-        """How often each item is in each resample: (resamples, items)."""
+    def _units(self) -> tuple[int, NDArray[np.intp]]:
+        """How many are drawn, and which of them each item belongs to."""
         import numpy as np
 
-        random = np.random.default_rng(self._seed)
-        equal = np.full(self._items, 1 / self._items)
-        return random.multinomial(self._items, equal, size=self._resamples).astype(float)
+        if self._groups is None:
+            return self._items, np.arange(self._items)
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(self._groups))}
+        return len(numbers), np.array([numbers[group] for group in self._groups])
+
+
+def _counts(units: int, seed: int, resamples: int) -> Iterable[NDArray[np.integer]]:
+    """How often each unit is in each resample, in blocks: (some resamples, units)."""
+    few = units * resamples <= _KEPT
+    return _kept_counts(units, seed, resamples) if few else _draw(units, seed, resamples)
+
+
+@lru_cache(maxsize=1)
+def _kept_counts(units: int, seed: int, resamples: int) -> tuple[NDArray[np.integer], ...]:
+    import numpy as np
+
+    narrow = np.min_scalar_type(units)
+    return tuple(block.astype(narrow) for block in _draw(units, seed, resamples))
+
+
+def _draw(units: int, seed: int, resamples: int) -> Iterator[NDArray[np.integer]]:
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    equal = np.full(units, 1 / units)
+    rows = max(1, _BLOCK // units)  # the draws are the same whatever the blocks
+    for start in range(0, resamples, rows):
+        yield random.multinomial(units, equal, size=min(rows, resamples - start))
 
 
 def estimate(values: Iterable[float]) -> Estimate:
@@ -98,7 +192,7 @@ def estimate(values: Iterable[float]) -> Estimate:
         ValueError: there are none.
     """
     measured = list(values)
-    return _bootstrap(len(measured)).mean(measured)
+    return Bootstrap(len(measured)).mean(measured)
 
 
 def estimate_by(groups: Iterable[str], values: Iterable[float]) -> dict[str, Estimate]:
@@ -107,8 +201,3 @@ def estimate_by(groups: Iterable[str], values: Iterable[float]) -> dict[str, Est
     for group, value in zip(groups, values, strict=True):
         grouped.setdefault(group, []).append(value)
     return {group: estimate(own) for group, own in grouped.items()}
-
-
-@cache
-def _bootstrap(items: int) -> Bootstrap:
-    return Bootstrap(items)

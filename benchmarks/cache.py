@@ -7,24 +7,32 @@ from it as asked for. What failed is not kept.
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sqlite3
 from collections import Counter
-from typing import TYPE_CHECKING, Self
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 from weakref import WeakValueDictionary
 
-from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.store.folder import RunFolder, image_path
+from rr_refine.agent.store.png import encode_png
 from rr_refine.digest import digest, image_digest
+from rr_refine.errors import StoreError, StoreLockedError
+from rr_refine.files import replace_file
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import can_compare
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from PIL import Image
     from pydantic import JsonValue
 
-    from rr_refine.agent.store.journal import ItemKind
     from rr_refine.generators.generator import Generator, OnStep, RenderRequest
     from rr_refine.reward.critic import (
         ComparisonRequest,
@@ -32,15 +40,41 @@ if TYPE_CHECKING:
         CritiqueRequest,
         PairwiseCritic,
     )
-    from rr_refine.terms import Identity, Task
+    from rr_refine.terms import Identity, Record, Task
 
-__all__ = ["Cache", "CachedCritic", "CachedGenerator", "CachedPairwiseCritic"]
+__all__ = [
+    "Cache",
+    "CachedCritic",
+    "CachedGenerator",
+    "CachedPairwiseCritic",
+    "Kind",
+    "LinkingFolder",
+    "locked",
+]
+
+RecordT = TypeVar("RecordT", bound="Record")
+Kind = Literal["render", "critique", "comparison", "judgement", "unreadable"]
+"""What is kept. A judgement is a judge's, of a result, and so are unreadable answers."""
+
+_FILE: Final = "cache.sqlite"
+_CREATE: Final = """
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    CREATE TABLE IF NOT EXISTS items (
+        kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)
+    ) WITHOUT ROWID;
+"""
 
 
 class Cache:
-    """Finished work by content, in a folder; laid out as a run folder's pictures and journal.
+    """Finished work by content, in a folder. Memory does not grow with it.
 
-    Use it as a context manager. The components that it wraps are connected and closed elsewhere.
+    cache.sqlite     kind, key and value (JSON) of every item
+    images/ab/…png   pictures by their digest, as in a run folder
+
+    Items outlive a process that is killed as soon as they are kept; a power cut may take the last
+    of them. Use it as a context manager, in one thread. The components that it wraps are connected
+    and closed elsewhere.
 
     Args:
         path: the folder; created when missing.
@@ -51,10 +85,17 @@ class Cache:
     """
 
     def __init__(self, path: Path) -> None:
-        self._folder = RunFolder(path)
+        self._path = path
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.made: Counter[ItemKind] = Counter()
+        self.made: Counter[Kind] = Counter()
         """What was not found and had to be made."""
+        with ExitStack() as undo:
+            undo.enter_context(locked(path))
+            with self._errors():
+                self._items = sqlite3.connect(path / _FILE, isolation_level=None)
+                undo.callback(self._items.close)
+                self._items.executescript(_CREATE)
+            self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +106,7 @@ class Cache:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._folder.close()
+        self._undo.close()
 
     def generator(self, generator: Generator) -> CachedGenerator:
         """`generator` with this memory."""
@@ -81,30 +122,60 @@ class Cache:
         """To be held over `find` and `keep`: who asks for the same meanwhile finds it done."""
         return self._locks.setdefault(key, asyncio.Lock())
 
-    def find(self, kind: ItemKind, key: str) -> dict[str, JsonValue] | None:
-        """What was kept under a key."""
-        found = self._folder.journal.get(kind, key)
+    def find(self, kind: Kind, key: str) -> dict[str, JsonValue] | None:
+        """What was kept under a key.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._errors():
+            row = self._items.execute(
+                "SELECT value FROM items WHERE kind = ? AND key = ?", (kind, key)
+            ).fetchone()
+        found = None if row is None else json.loads(row[0])
         return found if isinstance(found, dict) else None
 
-    def keep(self, kind: ItemKind, key: str, value: dict[str, JsonValue]) -> None:
+    def keep(self, kind: Kind, key: str, value: dict[str, JsonValue]) -> None:
         """Keep what was made.
 
         Raises:
             StoreError: it could not be written.
         """
-        self._folder.journal.put(kind, key, value)
+        text = json.dumps(value, allow_nan=False)
+        with self._errors():
+            self._items.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", (kind, key, text))
         self.made[kind] += 1
 
+    async def once(
+        self, kind: Kind, key: str, model: type[RecordT], make: Callable[[], Awaitable[RecordT]]
+    ) -> RecordT:
+        """What was kept under a key; else it is made now, and kept.
+
+        Raises:
+            StoreError: it could not be read or written.
+            Exception: what `make` raises; it is not kept.
+        """
+        async with self.lock(key):
+            if found := self.find(kind, key):
+                return model.model_validate(found["result"])
+            made = await make()
+            self.keep(kind, key, {"result": made.model_dump(mode="json")})
+            return made
+
+    def image_path(self, name: str) -> Path:
+        """Where the picture with this digest is, or would be."""
+        return image_path(self._path, name)
+
     async def find_image(self, key: str) -> Image.Image | None:
-        """The picture that was kept under a key.
+        """The picture that was kept under a key; None also where its file is gone.
 
         Raises:
             StoreError: its file is broken.
         """
         found = self.find("render", key)
-        if found is None or not self._folder.has_image(name := str(found["image"])):
+        if found is None:
             return None
-        return await asyncio.to_thread(self._folder.load_image, name)
+        return await asyncio.to_thread(_load, self.image_path(str(found["image"])))
 
     async def keep_image(self, key: str, image: Image.Image, request: RenderRequest) -> None:
         """Keep a picture.
@@ -112,8 +183,25 @@ class Cache:
         Raises:
             StoreError: it could not be written.
         """
-        name = await asyncio.to_thread(self._folder.put_image, image)
+        name = await asyncio.to_thread(self._put, image)
         self.keep("render", key, {"image": name, "prompt": request.prompt, "seed": request.seed})
+
+    def _put(self, image: Image.Image) -> str:
+        name = image_digest(image)
+        path = self.image_path(name)
+        if not path.exists():
+            try:
+                replace_file(path, encode_png(image), durable=True)
+            except OSError as error:
+                raise StoreError(f"cannot write {path}: {error}") from error
+        return name
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path / _FILE}: {error}") from error
 
 
 class CachedGenerator:
@@ -186,12 +274,8 @@ class CachedCritic:
                 "source": _name(request.source),
             }
         )
-        async with self._cache.lock(key):
-            if found := self._cache.find("critique", key):
-                return Assessment.model_validate(found["result"])
-            assessment = await self._inner.critique(request)
-            self._cache.keep("critique", key, {"result": assessment.model_dump(mode="json")})
-            return assessment
+        make = partial(self._inner.critique, request)
+        return await self._cache.once("critique", key, Assessment, make)
 
 
 class CachedPairwiseCritic(CachedCritic):
@@ -217,13 +301,71 @@ class CachedPairwiseCritic(CachedCritic):
                 "source": _name(request.source),
             }
         )
-        async with self._cache.lock(key):
-            if found := self._cache.find("comparison", key):
-                return Comparison.model_validate(found["result"])
-            comparison = await self._pairwise.compare(request)
-            self._cache.keep("comparison", key, {"result": comparison.model_dump(mode="json")})
-            return comparison
+        make = partial(self._pairwise.compare, request)
+        return await self._cache.once("comparison", key, Comparison, make)
 
 
 def _name(image: Image.Image | None) -> str | None:
     return None if image is None else image_digest(image)
+
+
+class LinkingFolder(RunFolder):
+    """A run folder that takes over pictures which are encoded already.
+
+    Args:
+        path: see `RunFolder`.
+        pictures: where a picture may be, by its digest: `Cache.image_path`.
+    """
+
+    def __init__(self, path: Path, pictures: Callable[[str], Path] | None) -> None:
+        super().__init__(path)
+        self._pictures = pictures
+
+    def put_image(self, image: Image.Image, story: dict[str, JsonValue] | None = None) -> str:
+        """See `RunFolder.put_image`. The file that is linked stays as it is: the run folder
+        replaces its pictures when it writes their story.
+        """
+        name = image_digest(image)
+        path = self.image_path(name)
+        if self._pictures is not None and not path.exists():
+            with suppress(OSError):  # there is none, or there are no links: it is encoded
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.link(self._pictures(name), path)
+        return super().put_image(image, story)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder; created when missing.
+
+    Raises:
+        StoreLockedError: another process has it.
+        StoreError: it cannot be created or locked.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreLockedError(f"another process works in {str(folder)!r}; wait for it") from None
+    except OSError as error:
+        raise StoreError(f"cannot lock folder {str(folder)!r}: {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _load(path: Path) -> Image.Image | None:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image.copy()
+    except FileNotFoundError:
+        return None
+    except (OSError, SyntaxError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error

@@ -1,40 +1,63 @@
 """Many runs at once: every item through every arm, each in a run folder of its own.
 
-OUT/runs/<arm>/<item>/    the run, as `rr-refine` leaves it
+OUT/bench.json            what is compared, and with what models
+OUT/trials.jsonl          every trial, see `rr_refine.benchmarks.trial`
+OUT/runs/<arm>/<item>/    the run, as `rr-refine` leaves it, without checkpoints
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from langgraph.runtime import RunControl
+from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.manifest import check_config
 from rr_refine.agent.refine import as_rewriter, make_job
-from rr_refine.agent.run import load_run
+from rr_refine.agent.run import read_run
 from rr_refine.agent.session import run_job
-from rr_refine.agent.store.folder import RunFolder
-from rr_refine.benchmarks.trial import read_trial
+from rr_refine.benchmarks.cache import LinkingFolder, locked
+from rr_refine.benchmarks.trial import (
+    Origin,
+    TrialFile,
+    read_standings,
+    read_trial,
+    read_trials,
+)
 from rr_refine.component import connected
+from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
+from rr_refine.files import replace_file
+from rr_refine.pictures import load_picture
+from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
-    from pydantic import JsonValue
+    from PIL import Image
 
-    from rr_refine.agent.history import Candidate
     from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.session import Job
+    from rr_refine.agent.store.folder import RunFolder
     from rr_refine.benchmarks.arms import Arm
     from rr_refine.benchmarks.item import Benchmark, Item, Mark
     from rr_refine.benchmarks.trial import Trial
     from rr_refine.generators.generator import Generator
     from rr_refine.reward.critic import Critic
 
-__all__ = ["Models", "run_arms", "run_many"]
+__all__ = ["Models", "read_trials", "run_arms", "run_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +78,76 @@ async def run_arms(
     *,
     renders: int,
     concurrency: int = 32,
+    curve: bool = True,
+    pictures: Callable[[str], Path] | None = None,
     on_trial: Callable[[Trial], None] | None = None,
-) -> list[Trial]:
+    drain: asyncio.Event | None = None,
+) -> bool:
     """Run every item through every arm; what is finished in `out` is not done again.
 
-    All arms of an item go side by side, so that an interrupted benchmark has whole items. What
-    fails in a run is data of its trial; the run is owed again the next time.
+    Items are taken as there is room for them, and all arms of an item go side by side, so that an
+    interrupted benchmark has whole items. What fails in a run or a grade is data of its trial, and
+    owed again the next time. Trials are on disk as soon as they end: `read_trials` gives them.
+    Memory does not grow with the number of items. The same folder may be gone on with for more
+    items, or for more arms.
 
     Args:
         models: connected; what arms have in common is done once if they are from a `Cache`.
         renders: up to how many renders trials tell.
         concurrency: runs at once. A generator or critic that works in batches needs several.
-        on_trial: called as each is done, in any order.
+        curve: False grades only the first and the last of each run: see `Trial.points`.
+        pictures: where a picture may be encoded already, by its digest: `Cache.image_path`. It is
+            linked into the run folder, not encoded again.
+        on_trial: called with each trial as it is done, in any order; also with those that an
+            earlier session has settled.
+        drain: once it is set nothing new begins; what is being rendered, judged or graded is
+            finished and kept, and this returns.
+
+    Returns:
+        Whether all was done; False where it was drained before.
 
     Raises:
-        ConfigError: `out` holds runs of other models, policies or requests; a wrong key.
+        ConfigError: `out` holds another benchmark, or runs of other models, policies or requests;
+            a wrong key.
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
-    trials: dict[tuple[str, str], Trial] = {}
-    marks: dict[tuple[str, str], Mark] = {}
-    rewriters = {arm.name: tuple(map(as_rewriter, arm.policy.rewriters)) for arm in arms}
-
-    async def one(item: Item, arm: Arm) -> None:
-        job = _job(item, arm, models, rewriters[arm.name])
-        trial = await _trial(benchmark, item, arm, job, out, renders, marks)
-        trials[item.id, arm.name] = trial
-        if on_trial is not None:
-            on_trial(trial)
-
-    async with connected([part for chain in rewriters.values() for part in chain]):
-        await run_many((one(item, arm) for item in benchmark.items for arm in arms), concurrency)
-    return [trials[item.id, arm.name] for item in benchmark.items for arm in arms]
+    chains = {arm.name: tuple(map(as_rewriter, arm.policy.rewriters)) for arm in arms}
+    drain = drain or asyncio.Event()
+    with locked(out):
+        async with connected([part for chain in chains.values() for part in chain]):
+            header = _Header(
+                benchmark=benchmark.name,
+                renders=renders,
+                curve=curve,
+                parameters=dict(models.parameters),
+                generator=models.generator.identity,
+                critic=models.critic.identity,
+                arms={
+                    arm.name: {
+                        "policy": arm.policy.model_dump(mode="json"),
+                        "rewriters": [r.identity.model_dump(mode="json") for r in chains[arm.name]],
+                    }
+                    for arm in arms
+                },
+            )
+            _require_same(out, header)
+            with closing(TrialFile(out)) as trials:
+                async with _control(drain) as control:
+                    session = _Session(
+                        benchmark=benchmark,
+                        arms=arms,
+                        models=models,
+                        chains=chains,
+                        out=out,
+                        renders=renders,
+                        curve=curve,
+                        pictures=pictures,
+                        trials=trials,
+                        tell=on_trial or (lambda _: None),
+                        control=control,
+                    )
+                    await run_many(session.works(), concurrency)
+                    return not session.cut_short
 
 
 async def run_many(works: Iterable[Awaitable[None]], concurrency: int) -> None:
@@ -108,65 +170,221 @@ async def run_many(works: Iterable[Awaitable[None]], concurrency: int) -> None:
         raise failed.exceptions[0] from failed.exceptions[0].__cause__
 
 
-def _job(item: Item, arm: Arm, models: Models, rewriters: Sequence[Rewriter]) -> Job:
-    return make_job(
-        item.prompt,
-        image=item.source,
-        generator=models.generator,
-        critic=models.critic,
-        rewriters=rewriters,
-        policy=arm.policy,
-        seed=item.seed,
-        parameters=models.parameters,
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """One call of `run_arms`."""
+
+    benchmark: Benchmark
+    arms: Sequence[Arm]
+    models: Models
+    chains: Mapping[str, Sequence[Rewriter]]
+    """Of each arm."""
+    out: Path
+    renders: int
+    curve: bool
+    pictures: Callable[[str], Path] | None
+    trials: TrialFile
+    tell: Callable[[Trial], None]
+    control: RunControl
+    cut_short: bool = False
+    """It was drained, and something is left to do."""
+
+    def works(self) -> Iterator[Awaitable[None]]:
+        """What is owed, made as it is asked for."""
+        for number, item in enumerate(self.benchmark.items):
+            entry = _Entry(self.benchmark, item, number)
+            for arm in self.arms:
+                if self.control.drain_requested:
+                    self.cut_short = True
+                    return
+                found = self.trials.find(item.id, arm.name)
+                if found is None or not found.settled:
+                    yield self._one(entry, arm)
+                elif found.request == entry.request:
+                    self.tell(found)
+                else:
+                    raise ConfigError(
+                        f"benchmark folder {str(self.out)!r} holds results of another item "
+                        f"{item.id!r}; give another folder"
+                    )
+
+    async def _one(self, entry: _Entry, arm: Arm) -> None:
+        """Run an arm on an item, unless it is done, and grade what came of it."""
+        where = f"runs/{arm.name}/{entry.item.id}"
+        with LinkingFolder(self.out / where, self.pictures) as folder:
+            error = await self._finish(folder, await self._job(entry, arm))
+            if self.control.drain_requested:
+                self.cut_short = True
+                return
+            run = read_run(folder)
+            standings = read_standings(run, arm.policy, renders=self.renders, curve=self.curve)
+            marks = await entry.mark_all(
+                folder, {s.best.image for s in standings if s.best and s.best.image}
+            )
+        origin = entry.origin(arm, where)
+        trial = read_trial(origin, run, standings, marks, error)
+        self.trials.add(trial)
+        self.tell(trial)
+
+    async def _job(self, entry: _Entry, arm: Arm) -> Job:
+        return make_job(
+            entry.item.prompt,
+            image=await entry.source(),
+            generator=self.models.generator,
+            critic=self.models.critic,
+            rewriters=self.chains[arm.name],
+            policy=arm.policy,
+            seed=entry.item.seed,
+            parameters=self.models.parameters,
+        )
+
+    async def _finish(self, folder: RunFolder, job: Job) -> str | None:
+        """Bring a run to its end; gives the error that ended it, in words."""
+        manifest = folder.read_json("manifest.json")
+        if isinstance(manifest, dict) and manifest.get("status") == "done":
+            check_config(folder, job)
+            return None
+        events = run_job(folder, job, control=self.control, checkpoints=False, report=False)
+        try:
+            async with aclosing(events):
+                async for _ in events:
+                    pass
+        except (ConfigError, StoreError):
+            raise
+        except RefineError as error:
+            return f"{type(error).__name__}: {error}"
+        return None
+
+
+class _Entry:
+    """An item at work. What its arms have in common is done once, and forgotten with it."""
+
+    def __init__(self, benchmark: Benchmark, item: Item, number: int) -> None:
+        self.item = item
+        self.request = _digest_of(item)
+        self._benchmark = benchmark
+        self._number = number
+        self._source: asyncio.Task[Image.Image] | None = None
+        self._marks: dict[str, asyncio.Task[Mark | str]] = {}
+
+    def origin(self, arm: Arm, where: str) -> Origin:
+        """What a trial of this item is of."""
+        item = self.item
+        return Origin(
+            arm=arm.name,
+            item=item.id,
+            number=self._number,
+            group=item.group or item.id,
+            labels=dict(item.labels),
+            request=self.request,
+            run=where,
+            worst=self._benchmark.worst(item),
+        )
+
+    async def source(self) -> Image.Image | None:
+        """The picture to edit."""
+        if self.item.source is None:
+            return None
+        if self._source is None:
+            loading = asyncio.to_thread(load_picture, self.item.source)
+            self._source = asyncio.create_task(loading)
+        return await self._source
+
+    async def mark_all(self, folder: RunFolder, images: set[str]) -> dict[str, Mark | str]:
+        """Marks of pictures by digest, or why there is none."""
+        marks: dict[str, Mark | str] = {}
+
+        async def mark(name: str) -> None:
+            if name not in self._marks:
+                grading = self._grade(folder.image_path(name))
+                self._marks[name] = asyncio.create_task(grading)
+            marks[name] = await self._marks[name]
+
+        await run_many(map(mark, images), len(images))
+        return marks
+
+    async def _grade(self, path: Path) -> Mark | str:
+        image = await asyncio.to_thread(load_picture, path)
+        try:
+            return await self._benchmark.grade(self.item, image)
+        except (ConfigError, StoreError):
+            raise
+        except RefineError as error:
+            return f"{type(error).__name__}: {error}"
+
+
+@asynccontextmanager
+async def _control(drain: asyncio.Event) -> AsyncIterator[RunControl]:
+    """One for all runs: they are drained together."""
+    control = RunControl()
+
+    async def watch() -> None:
+        await drain.wait()
+        control.request_drain()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        await asyncio.sleep(0)  # maybe it is set already
+        yield control
+    finally:
+        watcher.cancel()
+
+
+def _digest_of(item: Item) -> str:
+    """Of all that a trial takes from an item."""
+    source = item.source
+    try:
+        name = (
+            None
+            if source is None
+            else file_digest(source)
+            if isinstance(source, Path)
+            else image_digest(source)
+        )
+    except OSError as error:
+        raise ConfigError(f"source of item {item.id!r}: {source} cannot be read: {error}") from None
+    return digest(
+        {
+            "prompt": item.prompt,
+            "seed": item.seed,
+            "source": name,
+            "labels": dict(item.labels),
+            "group": item.group,
+        }
     )
 
 
-async def _trial(
-    benchmark: Benchmark,
-    item: Item,
-    arm: Arm,
-    job: Job,
-    out: Path,
-    renders: int,
-    marks: dict[tuple[str, str], Mark],
-) -> Trial:
-    """Run the job, unless it is done, and grade what came of it."""
-    where = f"runs/{arm.name}/{item.id}"
-    with RunFolder(out / where) as folder:
-        error = await _finish(folder, job)
+class _Header(Record):
+    """What bench.json holds."""
 
-        def mark(candidate: Candidate) -> Mark:
-            assert candidate.image is not None
-            key = item.id, candidate.image
-            if key not in marks:  # arms have pictures in common
-                marks[key] = benchmark.grade(item, folder.load_image(candidate.image))
-            return marks[key]
-
-        return await asyncio.to_thread(
-            lambda: read_trial(
-                arm,
-                item,
-                load_run(folder.path),
-                where,
-                renders=renders,
-                error=error,
-                mark=mark,
-            )
-        )
+    benchmark: str
+    renders: int
+    curve: bool
+    parameters: dict[str, JsonValue]
+    generator: Identity
+    critic: Identity
+    arms: dict[str, dict[str, JsonValue]]
+    """Their policies, and who rewrites for them."""
 
 
-async def _finish(folder: RunFolder, job: Job) -> str | None:
-    """Bring a run to its end; gives the error that ended it, in words."""
-    check_config(folder, job)
-    manifest = folder.read_json("manifest.json")
-    if isinstance(manifest, dict) and manifest.get("status") == "done":
-        return None
+def _require_same(out: Path, header: _Header) -> None:
+    """Write bench.json, or hold the folder to it; arms may join."""
+    path = out / "bench.json"
     try:
-        async with aclosing(run_job(folder, job, report=False)) as events:
-            async for _ in events:
-                pass
-    except (ConfigError, StoreError):
-        raise
-    except RefineError as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+        earlier = _Header.model_validate_json(path.read_bytes()) if path.exists() else header
+        arms = {**earlier.arms, **header.arms}
+        differs = [
+            name
+            for name in _Header.model_fields
+            if name != "arms" and getattr(earlier, name) != getattr(header, name)
+        ]
+        differs += [f"arm {name!r}" for name, arm in earlier.arms.items() if arms[name] != arm]
+        if differs:
+            raise ConfigError(
+                f"benchmark folder {str(out)!r} was made with another {', '.join(differs)}; "
+                "go on as it was, or give another folder"
+            )
+        text = header.model_copy(update={"arms": arms}).model_dump_json(indent=1)
+        replace_file(path, text.encode() + b"\n", durable=True)
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{path} cannot be read or written: {error}") from error

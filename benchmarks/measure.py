@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.store.folder import RunFolder
-from rr_refine.benchmarks.engine import Models, run_arms
+from rr_refine.agent.manifest import versions
+from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import Provenance, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -51,36 +51,35 @@ async def measure(
     shared = Models(
         cache.generator(models.generator), cache.critic(models.critic), models.parameters
     )
-    trials = await run_arms(
+    await run_arms(
         benchmark,
         arms,
         shared,
         out,
         renders=renders,
         concurrency=concurrency,
+        pictures=cache.image_path,
         on_trial=on_trial,
     )
+    wanted = {item.id for item in benchmark.items}
+
+    def read() -> Iterator[Trial]:
+        return (trial for trial in read_trials(out) if trial.item in wanted)
+
     results = summarise(
-        trials,
+        read,
         arms,
         Provenance(
             benchmark=benchmark.name,
             renders=renders,
             generator=models.generator.identity,
             critic=models.critic.identity,
-            versions=_versions(out / trials[0].run),
+            versions=versions(),
             settings=dict(settings or {}),
             seconds=time.monotonic() - start,
             made={str(kind): count for kind, count in cache.made.items()},
         ),
+        dimensions=benchmark.dimensions,
     )
-    write_report(out, results, trials)
+    write_report(out, results, read)
     return results
-
-
-def _versions(run: Path) -> dict[str, JsonValue]:
-    """Those of the packages, as a run's manifest has them."""
-    with RunFolder(run, lock=False) as folder:
-        manifest = folder.read_json("manifest.json")
-    versions = manifest.get("versions") if isinstance(manifest, dict) else None
-    return versions if isinstance(versions, dict) else {}

@@ -1,44 +1,62 @@
-"""The files of a benchmark: results, tables, curves, and every trial."""
+"""The files of a benchmark: results, tables, plots, spreadsheets, and the page."""
 
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rr_refine.benchmarks.plot import draw_exact, draw_score
+from rr_refine.benchmarks.page import page_parts
+from rr_refine.benchmarks.plot import draw_plots
+from rr_refine.benchmarks.spreadsheet import estimate_lines, trial_lines
 from rr_refine.benchmarks.table import write_tables
 from rr_refine.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from rr_refine.benchmarks.results import Results
     from rr_refine.benchmarks.trial import Trial
     from rr_refine.terms import Record
 
-__all__ = ["write_json", "write_report"]
+__all__ = ["moved", "write_json", "write_report"]
 
 
-def write_report(out: Path, results: Results, trials: Sequence[Trial]) -> None:
-    """Write `results.json`, `table.md`, `exact.svg`, `score.svg` and `trials.jsonl` into `out`.
+def write_report(out: Path, results: Results, read: Callable[[], Iterable[Trial]]) -> None:
+    """Write what there is to look at into `out`; each file as a whole or not at all.
 
-    They are derived: the run folders below have everything that they say.
+    results.json        everything
+    table.md            the tables
+    index.html          tables, plots, and the items with their pictures
+    results.csv         a line per trial
+    dimensions.csv      a line per estimate
+    exact.svg, …        the plots
+
+    All of it is derived: trials.jsonl and the run folders have everything that it says.
+
+    Args:
+        read: gives the trials that the results are of, one at a time; called more than once.
 
     Raises:
         StoreError: a file cannot be written.
     """
-    lines = [json.dumps(trial.model_dump(mode="json"), ensure_ascii=False) for trial in trials]
-    _write(
-        out,
-        {
-            "results.json": _json(results),
-            "table.md": write_tables(results),
-            "exact.svg": draw_exact(results),
-            "score.svg": draw_score(results),
-            "trials.jsonl": "".join(f"{line}\n" for line in lines),
-        },
-    )
+    plots = draw_plots(results)
+    _write(out, "results.json", [_json(results)])
+    _write(out, "table.md", [write_tables(results)])
+    _write(out, "dimensions.csv", estimate_lines(results))
+    for name, svg in plots.items():
+        _write(out, f"{name}.svg", [svg])
+    _write(out, "results.csv", trial_lines(results, read()))
+    _write(out, "index.html", page_parts(results, plots, read(), out))
+
+
+def moved(trials: Iterable[Trial], folder: Path, out: Path) -> Iterator[Trial]:
+    """Trials of the benchmark in `folder` for a report in `out`: their runs stay where they are."""
+    way = os.path.relpath(folder, out)
+    for trial in trials:
+        yield trial.model_copy(update={"run": f"{way}/{trial.run}"})
 
 
 def write_json(out: Path, name: str, record: Record) -> None:
@@ -47,19 +65,23 @@ def write_json(out: Path, name: str, record: Record) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    _write(out, {name: _json(record)})
+    _write(out, name, [_json(record)])
 
 
 def _json(record: Record) -> str:
     return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
-def _write(out: Path, files: Mapping[str, str]) -> None:
+def _write(out: Path, name: str, parts: Iterable[str]) -> None:
+    """Write a file piece by piece; it is there when it is whole."""
+    part = out / f".{name}.part"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            part = out / f".{name}.part"
-            part.write_text(text, "utf-8")
-            part.replace(out / name)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(parts)
+        part.replace(out / name)
     except OSError as error:
         raise StoreError(f"cannot write the report to {str(out)!r}: {error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

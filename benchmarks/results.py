@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-from statistics import fmean
+from collections import Counter
+from math import pi, sqrt
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.arms import BASELINES
-from rr_refine.benchmarks.bootstrap import RESAMPLES, Estimate, estimate, estimate_by
+from rr_refine.benchmarks.board import Board, macro, mean, ratio
+from rr_refine.benchmarks.bootstrap import Estimate
+from rr_refine.benchmarks.definitions import WORSE_BY, definitions
+from rr_refine.benchmarks.tally import Tally
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.trial import Point, Trial
+    from rr_refine.benchmarks.board import Resampled
+    from rr_refine.benchmarks.trial import Trial
 
 __all__ = [
-    "DEFINITIONS",
     "ArmResult",
+    "Coverage",
     "CurvePoint",
     "Difference",
+    "Noise",
     "Provenance",
     "Regressions",
     "Results",
+    "WinTieLoss",
     "summarise",
 ]
 
-_WORSE_BY: Final = 0.1
-"""Score points; the margin of the loop's own acceptance rule."""
-
-DEFINITIONS: Final[dict[str, str]] = {
-    "exact": "Share of items whose result is exact: all that was asked for is there and nothing "
-    "else, by the benchmark's grader, which no arm has seen. An item without a picture is not.",
-    "score": "Mean score of the results by the same grader, 1 to 4; an item without a picture "
-    "has 1.",
-    "renders": "Mean number of pictures rendered per item. Pictures that arms have in common are "
-    "rendered once and counted in each.",
-    "curve": "What the arm would have returned with 1, 2, … renders allowed: its recorded run, "
-    "weighed again under that budget. `spent` is what it would have used of them.",
-    "interval": f"95 % percentile bootstrap over items, {RESAMPLES:,} resamples, seeded. Arms are "
-    "resampled together, so differences are paired.",
-    "difference": "Arm less baseline over the same items; shares in points of 1.",
-    "lost": "Regression by exactness: the arm's first picture (round 0, candidate 0) was exact, "
-    "its result is not. Share of all items.",
-    "worse": f"Regression by score: the result scores more than {_WORSE_BY} below the arm's first "
-    "picture. Share of all items.",
-    "regressed": "Lost, or worse, or both. Share of all items.",
-    "failed": "Runs that ended by a fault of generator or critic, or with an error. They are held "
-    "to what they returned, and are owed again when the benchmark is resumed.",
-    "faults": "Renders and judgements that failed, in all runs of the arm.",
-}
-"""What the numbers are; part of results.json."""
+_TIE: Final = 1e-9
+"""Scores that differ by less are the same: sums of fractions may be rounded apart."""
 
 
 class CurvePoint(Record):
@@ -66,24 +50,54 @@ class CurvePoint(Record):
 
 
 class Regressions(Record):
-    """How often the result is not as good as the first picture; see `DEFINITIONS`."""
+    """How often the result is not as good as the first picture; see `definitions`."""
 
     lost: Estimate
     worse: Estimate
     regressed: Estimate
 
 
+class WinTieLoss(Record):
+    """Items on which an arm scores higher than one-shot, the same, and lower."""
+
+    win: int
+    tie: int
+    loss: int
+
+
+class Coverage(Record):
+    """What there is a mark of."""
+
+    items: int
+    pictures: int
+    """Items with a result."""
+    marked: int
+    """Items whose result has a mark."""
+    missing: dict[str, int]
+    """The others, by what they lack and why: `{"CriticUnreadable": 2}`."""
+
+
 class ArmResult(Record):
-    """One arm over all items; see `DEFINITIONS`."""
+    """One arm over all items; see `definitions`."""
 
     arm: str
     policy: dict[str, JsonValue]
     items: int
     exact: Estimate
     score: Estimate
+    score_counted: Estimate | None
+    """None where nothing has a mark."""
+    overall: Estimate | None
+    """None where the benchmark has no dimensions."""
+    overall_counted: Estimate | None
+    dimensions: dict[str, Estimate]
+    coverage: Coverage
+    win_tie_loss: WinTieLoss | None
+    """None for one-shot itself, and without it."""
     renders: float
     critic_calls: float
-    """Mean answers asked of the critic per item."""
+    tokens: float
+    triggered: Estimate
     regressions: Regressions
     failed: int
     faults: int
@@ -92,6 +106,7 @@ class ArmResult(Record):
     exact_by: dict[str, dict[str, Estimate]]
     """By label, by its value: `exact_by["register"]["terse"]`."""
     curve: tuple[CurvePoint, ...]
+    """Empty where only results were graded."""
 
 
 class Difference(Record):
@@ -101,7 +116,29 @@ class Difference(Record):
     baseline: str
     exact: Estimate
     score: Estimate
+    overall: Estimate | None
+    dimensions: dict[str, Estimate]
     exact_by: dict[str, dict[str, Estimate]]
+
+
+class Noise(Record):
+    """How far a judge agrees with itself: the same pictures judged twice."""
+
+    pictures: int
+    difference: float
+    """Mean absolute difference of the two scores."""
+    flipped: float
+    """Share of pictures that were exact once and not the other time."""
+
+    def floor(self, items: int) -> float:
+        """What judging alone makes of a difference of two means over so many items, 95 %: +- this.
+
+        If both scores of a picture are normal with deviation s about the same value, their mean
+        absolute difference is 2 s / sqrt(pi); a difference of two means has deviation
+        s sqrt(2 / items). Less where arms have pictures, and so judgements, in common.
+        """
+        deviation = self.difference * sqrt(pi) / 2
+        return 1.96 * deviation * sqrt(2 / items)
 
 
 class Provenance(Record):
@@ -111,6 +148,18 @@ class Provenance(Record):
     renders: int
     generator: Identity
     critic: Identity
+    judge: Identity | None = None
+    """None where the grader is a program, or there is none."""
+    judge_is_critic: bool = False
+    """Does the judge grade what it steered?"""
+    wording: str = ""
+    """Where the words of the judge's questions are from; see `Published`."""
+    files: dict[str, str] = {}
+    """sha256 of the benchmark's files, by name."""
+    notes: tuple[str, ...] = ()
+    """What is unusual about them."""
+    date: str = ""
+    """UTC, ISO 8601, of the judgements; hosted judges change."""
     versions: dict[str, JsonValue]
     settings: dict[str, JsonValue]
     """Of generator and critic, without keys and passwords."""
@@ -125,91 +174,172 @@ class Results(Record):
 
     provenance: Provenance
     definitions: dict[str, str]
+    dimensions: tuple[str, ...]
+    """Those whose mean is the overall value, as far as there are items that have them."""
+    worse_by: float
+    """Score points that make a result worse than the first picture."""
+    unfinished: int
     arms: tuple[ArmResult, ...]
     differences: tuple[Difference, ...]
+    noise: Noise | None
+    """None where it was not measured."""
+    official: dict[str, JsonValue]
+    """By arm."""
+    extra_views: dict[str, JsonValue]
+    """By arm: other readings of the same judgements, such as a more tolerant parser's."""
 
 
-def summarise(trials: Sequence[Trial], arms: Sequence[Arm], provenance: Provenance) -> Results:
-    """The statistics of trials.
+def summarise(
+    read: Callable[[], Iterable[Trial]],
+    arms: Sequence[Arm],
+    provenance: Provenance,
+    *,
+    dimensions: Sequence[str] = (),
+    official: Mapping[str, JsonValue] | None = None,
+    extra_views: Mapping[str, JsonValue] | None = None,
+    noise: Noise | None = None,
+    worse_by: float = WORSE_BY,
+) -> Results:
+    """The statistics of trials, over the items that every arm has been through.
+
+    Args:
+        read: gives the trials, one at a time; none is kept. Intervals depend, within the noise of
+            resampling, on the order in which items first come.
+        arms: those to report; trials of others are left alone.
+        dimensions: see `Benchmark`.
+        official: by arm, see `Published.official`.
+        extra_views: by arm.
+        worse_by: score points that make a result worse than the first picture.
 
     Raises:
-        ValueError: an arm has no trials, or other items than another.
+        ConfigError: there is no item that every arm has been through, or an arm has one twice.
     """
-    by_arm = {arm.name: [t for t in trials if t.arm == arm.name] for arm in arms}
-    if len({tuple(t.item for t in own) for own in by_arm.values()}) != 1:
-        raise ValueError("arms cannot be compared over different items")
+    tallies = {arm.name: Tally(provenance.renders, worse_by) for arm in arms}
+    for trial in read():
+        if trial.arm in tallies:
+            tallies[trial.arm].add(trial)
+    board = Board(tallies, dimensions)
+    view = board.view()
+    pairs = [(a, b) for a in tallies for b in BASELINES if b in tallies and b != a]
+    by = _exact_by(board, tallies, pairs)
     return Results(
         provenance=provenance,
-        definitions=DEFINITIONS,
-        arms=tuple(_arm_result(arm, by_arm[arm.name]) for arm in arms),
-        differences=tuple(
-            _difference(name, own, baseline, by_arm[baseline])
-            for name, own in by_arm.items()
-            for baseline in BASELINES
-            if baseline in by_arm and baseline != name
-        ),
+        definitions=definitions(worse_by),
+        dimensions=tuple(dimensions),
+        worse_by=worse_by,
+        unfinished=board.unfinished,
+        arms=tuple(_arm_result(arm, board, view, by[arm.name, ""]) for arm in arms),
+        differences=tuple(_difference(board, view, *pair, by[pair]) for pair in pairs),
+        noise=noise,
+        official=dict(official or {}),
+        extra_views=dict(extra_views or {}),
     )
 
 
-def _arm_result(arm: Arm, trials: Sequence[Trial]) -> ArmResult:
-    results = [trial.result for trial in trials]
-    stops = [trial.stop for trial in trials if trial.stop]
+def _exact_by(
+    board: Board, arms: Iterable[str], pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, dict[str, Estimate]]]:
+    """By arm and baseline, where it has one, by label, by its value."""
+    found: dict[tuple[str, str], dict[str, dict[str, Estimate]]]
+    found = {key: {} for key in [*((arm, "") for arm in arms), *pairs]}
+    exact = mean("exact")
+    for label, value, view in board.slices():
+        for (arm, baseline), own in found.items():
+            own.setdefault(label, {})[value] = (
+                view.gap(exact, arm, baseline) if baseline else view.estimate(exact, arm)
+            )
+    return found
+
+
+def _arm_result(
+    arm: Arm, board: Board, view: Resampled, exact_by: dict[str, dict[str, Estimate]]
+) -> ArmResult:
+    name = arm.name
+    marked = round(_total(board, name, "marked"))
+    overall = macro("got", "of", board.dimensions) if board.dimensions else None
+    counted = macro("got counted", "of counted", board.dimensions) if marked and overall else None
+    triggered, lost, worse, regressed = (
+        view.estimate(mean(measure), name)
+        for measure in ("triggered", "lost", "worse", "regressed")
+    )
     return ArmResult(
-        arm=arm.name,
+        arm=name,
         policy=arm.policy.model_dump(mode="json"),
-        items=len(trials),
-        exact=estimate([point.exact for point in results]),
-        score=estimate([point.score for point in results]),
-        renders=fmean(point.spent for point in results),
-        critic_calls=fmean(trial.critic_calls for trial in trials),
-        regressions=_regressions(trials),
-        failed=sum(trial.error is not None for trial in trials),
-        faults=sum(len(trial.faults) for trial in trials),
-        stops={rule: stops.count(rule) for rule in sorted(set(stops))},
-        exact_by=_by_label(trials, lambda trial: trial.result.exact),
-        curve=tuple(
-            _curve_point(allowed, points)
-            for allowed, points in enumerate(zip(*(t.points for t in trials), strict=True), 1)
+        items=board.items,
+        exact=view.estimate(mean("exact"), name),
+        score=view.estimate(mean("score"), name),
+        score_counted=(
+            view.estimate(ratio("score counted", "marked"), name, marked) if marked else None
         ),
+        overall=overall and view.estimate(overall, name),
+        overall_counted=counted and view.estimate(counted, name, marked),
+        dimensions={
+            part: view.estimate(ratio("got", "of", part), name, _having(board, name, part))
+            for part in board.parts
+        },
+        coverage=Coverage(
+            items=board.items,
+            pictures=round(_total(board, name, "pictures")),
+            marked=marked,
+            missing=_count(board.words(name, "missing")),
+        ),
+        win_tie_loss=_win_tie_loss(board, name),
+        renders=_total(board, name, "renders") / board.items,
+        critic_calls=_total(board, name, "calls") / board.items,
+        tokens=_total(board, name, "tokens") / board.items,
+        triggered=triggered,
+        regressions=Regressions(lost=lost, worse=worse, regressed=regressed),
+        failed=round(_total(board, name, "failed")),
+        faults=round(_total(board, name, "faults")),
+        stops=_count(board.words(name, "stops")),
+        exact_by=exact_by,
+        curve=tuple(_curve_point(board, view, name, allowed) for allowed in board.allowed),
     )
 
 
-def _regressions(trials: Sequence[Trial]) -> Regressions:
-    lost = [t.first.exact and not t.result.exact for t in trials]
-    worse = [t.first.score - t.result.score > _WORSE_BY + 1e-9 for t in trials]
-    either = [a or b for a, b in zip(lost, worse, strict=True)]
-    return Regressions(lost=estimate(lost), worse=estimate(worse), regressed=estimate(either))
-
-
-def _curve_point(allowed: int, points: Sequence[Point]) -> CurvePoint:
+def _curve_point(board: Board, view: Resampled, arm: str, allowed: int) -> CurvePoint:
     return CurvePoint(
         allowed=allowed,
-        spent=fmean(point.spent for point in points),
-        exact=estimate([point.exact for point in points]),
-        score=estimate([point.score for point in points]),
+        spent=_total(board, arm, "spent at", str(allowed)) / board.items,
+        exact=view.estimate(mean("exact at", str(allowed)), arm),
+        score=view.estimate(mean("score at", str(allowed)), arm),
     )
 
 
 def _difference(
-    name: str, trials: Sequence[Trial], baseline: str, others: Sequence[Trial]
+    board: Board, view: Resampled, arm: str, baseline: str, exact_by: dict[str, dict[str, Estimate]]
 ) -> Difference:
-    other = {trial.item: trial.result for trial in others}
-    gaps = [trial.result.score - other[trial.item].score for trial in trials]
+    overall = macro("got", "of", board.dimensions) if board.dimensions else None
     return Difference(
-        arm=name,
+        arm=arm,
         baseline=baseline,
-        exact=estimate([t.result.exact - other[t.item].exact for t in trials]),
-        score=estimate(gaps),
-        exact_by=_by_label(trials, lambda t: t.result.exact - other[t.item].exact),
+        exact=view.gap(mean("exact"), arm, baseline),
+        score=view.gap(mean("score"), arm, baseline),
+        overall=overall and view.gap(overall, arm, baseline),
+        dimensions={
+            part: view.gap(ratio("got", "of", part), arm, baseline, _having(board, arm, part))
+            for part in board.parts
+        },
+        exact_by=exact_by,
     )
 
 
-def _by_label(
-    trials: Sequence[Trial], measure: Callable[[Trial], float]
-) -> dict[str, dict[str, Estimate]]:
-    """For each label that all items have."""
-    return {
-        name: estimate_by([t.labels[name] for t in trials], map(measure, trials))
-        for name in trials[0].labels
-        if all(name in trial.labels for trial in trials)
-    }
+def _win_tie_loss(board: Board, arm: str) -> WinTieLoss | None:
+    if arm == BASELINES[0] or BASELINES[0] not in board.arms:
+        return None
+    gaps = board.column(arm, "score") - board.column(BASELINES[0], "score")
+    win, loss = int((gaps > _TIE).sum()), int((gaps < -_TIE).sum())
+    return WinTieLoss(win=win, tie=board.items - win - loss, loss=loss)
+
+
+def _having(board: Board, arm: str, part: str) -> int:
+    """How many items have this part."""
+    return int((board.column(arm, "of", part) > 0).sum())
+
+
+def _total(board: Board, arm: str, name: str, part: str = "") -> float:
+    return float(board.column(arm, name, part).sum())
+
+
+def _count(words: Iterable[str | None]) -> dict[str, int]:
+    return dict(sorted(Counter(word for word in words if word).items()))

@@ -1,23 +1,44 @@
-"""A trial: what one arm made of one item, graded, for every number of renders it might have had."""
+"""A trial: what one arm made of one item, graded, for every number of renders it might have had.
+
+OUT/trials.jsonl    one line per trial, in the order in which they ended; the last one of an arm and
+                    item counts
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pydantic import ValidationError
 
 from rr_refine.agent.replay import replay
 from rr_refine.benchmarks.item import Mark
-from rr_refine.terms import SCORE_MIN, Record
+from rr_refine.errors import StoreError
+from rr_refine.lines import LineFile
+from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import BinaryIO
 
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.policy import Policy
     from rr_refine.agent.run import Run
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.item import Item
 
-__all__ = ["Point", "Shot", "Trial", "read_trial"]
+__all__ = [
+    "Origin",
+    "Point",
+    "Shot",
+    "Standing",
+    "Trial",
+    "TrialFile",
+    "read_standings",
+    "read_trial",
+    "read_trials",
+]
+
+_FILE: Final = "trials.jsonl"
 
 
 class Shot(Record):
@@ -29,7 +50,10 @@ class Shot(Record):
     """Digest; the file is in the run folder."""
     reward: float | None
     """The critic's, 0 to 1; None where it could not judge."""
-    mark: Mark
+    mark: Mark | None
+    """None where the grader could not tell."""
+    fault: str | None = None
+    """Why there is no mark."""
 
 
 class Point(Record):
@@ -41,29 +65,47 @@ class Point(Record):
     """None where there was no picture."""
 
     @property
-    def exact(self) -> bool:
-        """No picture is not exact."""
-        return self.shot is not None and self.shot.mark.exact
+    def mark(self) -> Mark | None:
+        """None where there is no picture, or none that could be graded."""
+        return None if self.shot is None else self.shot.mark
 
     @property
-    def score(self) -> float:
-        """No picture scores the least there is."""
-        return SCORE_MIN if self.shot is None else self.shot.mark.score
+    def exact(self) -> bool:
+        """What has no mark is not exact."""
+        return self.mark is not None and self.mark.exact
 
 
-class Trial(Record):
-    """What one arm made of one item."""
+class Origin(Record):
+    """What a trial is of."""
 
     arm: str
     item: str
+    number: int = 0
+    """Place of the item in the benchmark."""
+    group: str
+    """Items of one group are resampled together."""
     labels: dict[str, str]
+    request: str = ""
+    """Digest of all that was asked. A trial of another request is none of this item's."""
     run: str
     """The run folder, relative to the benchmark's."""
+    worst: Mark
+    """Stands in for every mark that is missing."""
+
+
+class Trial(Origin):
+    """What one arm made of one item."""
+
     first: Point
     """Round 0, candidate 0."""
     points: tuple[Point, ...]
-    """With 1, 2, … renders allowed; the last is the result of the run."""
+    """With 1, 2, … renders allowed; the last is the result of the run. Only the last where no
+    curve was asked for."""
     critic_calls: int
+    critic_tokens: int
+    """Of critic and rewriters together, as the loop's budget counts them."""
+    triggered: bool
+    """The loop went beyond its first round."""
     stop: str | None
     """The rule that ended the run; None where it did not come to its end."""
     faults: tuple[str, ...]
@@ -76,58 +118,180 @@ class Trial(Record):
         """What the arm is held to."""
         return self.points[-1]
 
+    @property
+    def settled(self) -> bool:
+        """Nothing is owed: the run came to its end, and every picture has its mark."""
+        shots = (point.shot for point in (self.first, *self.points))
+        return self.error is None and not any(shot and shot.mark is None for shot in shots)
 
-def read_trial(
-    arm: Arm,
-    item: Item,
-    run: Run,
-    where: str,
-    *,
-    renders: int,
-    error: str | None,
-    mark: Callable[[Candidate], Mark],
-) -> Trial:
-    """Grade a run that is over.
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run had come."""
+
+    spent: int
+    """Pictures made."""
+    best: Candidate | None
+    """What it would have returned; None without any picture."""
+
+
+def read_standings(run: Run, policy: Policy, *, renders: int, curve: bool) -> tuple[Standing, ...]:
+    """Where a run stood after its first picture, and then at each point of its trial.
 
     Args:
         renders: up to how many renders there are points.
+        curve: False leaves out all points but the last.
+    """
+    first = run.candidates[:1]
+    standings = [Standing(_spent(first), next((c for c in first if c.image), None))]
+    for allowed in range(1, renders) if curve else ():
+        replayed = replay(run, _allowing(policy, allowed))
+        best = replayed.incumbent or next((c for c in replayed.candidates if c.image), None)
+        standings.append(Standing(_spent(replayed.candidates), best))
+    return (*standings, Standing(_spent(run.candidates), run.best))
+
+
+def read_trial(
+    origin: Origin,
+    run: Run,
+    standings: tuple[Standing, ...],
+    marks: Mapping[str, Mark | str],
+    error: str | None,
+) -> Trial:
+    """A run that is over, as a trial.
+
+    Args:
+        marks: of every picture in `standings`, by digest; or why there is none.
         error: what `run_job` raised.
-        mark: grades a candidate that has a picture.
     """
 
-    def shot(candidate: Candidate | None) -> Shot | None:
-        if candidate is None or candidate.image is None:
-            return None
-        return Shot(
-            candidate=candidate.id,
-            image=candidate.image,
-            reward=candidate.reward,
-            mark=mark(candidate),
-        )
+    def point(standing: Standing) -> Point:
+        best, shot = standing.best, None
+        if best is not None and best.image is not None:
+            mark = marks[best.image]
+            shot = Shot(
+                candidate=best.id,
+                image=best.image,
+                reward=best.reward,
+                mark=mark if isinstance(mark, Mark) else None,
+                fault=mark if isinstance(mark, str) else None,
+            )
+        return Point(spent=standing.spent, shot=shot)
 
-    points = []
-    for allowed in range(1, renders):
-        replayed = replay(run, _allowing(arm.policy, allowed))
-        best = replayed.incumbent or next((c for c in replayed.candidates if c.image), None)
-        points.append(Point(spent=_spent(replayed.candidates), shot=shot(best)))
-    points.append(Point(spent=_spent(run.candidates), shot=shot(run.best)))
-    first = run.candidates[0] if run.candidates else None
+    first, *points = map(point, standings)
     outcome = run.outcome
     faults = [c.failure for c in run.candidates if c.failure]
     if error is None and (outcome is None or not outcome.ok):
         error = "not finished" if outcome is None else f"{outcome.stop.rule}: {outcome.stop.reason}"
     return Trial(
-        arm=arm.name,
-        item=item.id,
-        labels=dict(item.labels),
-        run=where,
-        first=Point(spent=_spent(run.candidates[:1]), shot=shot(first)),
+        **dict(origin),
+        first=first,
         points=tuple(points),
         critic_calls=outcome.spend.critic_calls if outcome else 0,
+        critic_tokens=outcome.spend.tokens if outcome else 0,
+        triggered=any(c.round > 0 for c in run.candidates),
         stop=outcome.stop.rule if outcome else None,
         faults=tuple(f"{fault.stage}: {fault.error}: {fault.message}" for fault in faults),
         error=error,
     )
+
+
+class TrialFile:
+    """The trials of a benchmark, open for looking up those of earlier sessions and for adding.
+
+    Memory grows with the trials that were there before, some 300 bytes each, not with those added.
+    A line that was being written when the process died is cut off: its trial is owed again.
+
+    Args:
+        out: the benchmark's folder.
+
+    Raises:
+        StoreError: the file cannot be opened, or a line is broken.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / _FILE
+        self._places = _places(self._path)
+        try:
+            self._lines = LineFile(self._path)
+            self._reader = self._path.open("rb")
+        except OSError as error:
+            raise StoreError(f"cannot open {self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+        self._reader.close()
+
+    def find(self, item: str, arm: str) -> Trial | None:
+        """The last trial of an earlier session."""
+        place = self._places.get((item, arm))
+        return None if place is None else _read_at(self._reader, place.offset)
+
+    def add(self, trial: Trial) -> None:
+        """Add a trial. It outlives the process; one that a power cut takes is read from its run.
+
+        Raises:
+            StoreError: it could not be written; the file is as it was before.
+        """
+        try:
+            self._lines.append(trial.model_dump_json().encode(), sync=False)
+        except OSError as error:
+            raise StoreError(f"cannot write {self._path}: {error}") from error
+
+
+def read_trials(out: Path) -> Iterator[Trial]:
+    """The trials of a benchmark, one at a time: the last one of each arm and item.
+
+    In the order of the items, and of an item's arms by name, however they came to be.
+
+    Args:
+        out: the benchmark's folder.
+
+    Raises:
+        StoreError: the file cannot be read, or a line is broken.
+    """
+    path = out / _FILE
+    places = _places(path)
+    if not places:
+        return
+    with path.open("rb") as file:
+        for key in sorted(places, key=lambda key: (places[key].number, *key)):
+            yield _read_at(file, places[key].offset)
+
+
+class _Place(NamedTuple):
+    number: int
+    """Of the item."""
+    offset: int
+    """Of the line, in bytes."""
+
+
+def _places(path: Path) -> dict[tuple[str, str], _Place]:
+    """Where the last line of each (item, arm) is. A torn last line is none."""
+    places: dict[tuple[str, str], _Place] = {}
+    offset = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    trial = Trial.model_validate_json(line)
+                    places[trial.item, trial.arm] = _Place(trial.number, offset)
+                    offset += len(line)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+    except ValidationError as error:
+        raise StoreError(
+            f"the line at byte {offset} of {path} is no trial: {error}; remove it, it is made again"
+        ) from error
+    return places
+
+
+def _read_at(file: BinaryIO, offset: int) -> Trial:
+    file.seek(offset)
+    return Trial.model_validate_json(file.readline())
 
 
 def _allowing(policy: Policy, images: int) -> Policy:

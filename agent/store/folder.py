@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from rr_refine.agent.events import Event
 
-__all__ = ["RunFolder", "new_run_name", "slug"]
+__all__ = ["RunFolder", "image_path", "new_run_name", "slug"]
 
 
 class RunFolder:
@@ -105,9 +105,7 @@ class RunFolder:
 
     def image_path(self, name: str) -> Path:
         """Where the image with this digest is, or would be."""
-        if not re.fullmatch(r"[0-9a-f]{64}", name):
-            raise StoreError(f"{name!r} is no image digest")
-        return self.path / "images" / name[:2] / f"{name}.png"
+        return image_path(self.path, name)
 
     def load_image(self, name: str) -> Image.Image:
         """The image with this digest.
@@ -213,6 +211,17 @@ class RunFolder:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def image_path(folder: Path, name: str) -> Path:
+    """Where the image with this digest is in a run folder, or would be; opens nothing.
+
+    Raises:
+        StoreError: it is no digest.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", name):
+        raise StoreError(f"{name!r} is no image digest")
+    return folder / "images" / name[:2] / f"{name}.png"
 
 
 def new_run_name(prompt: str, identity: str) -> str:

@@ -76,7 +76,7 @@ async def evaluate_generator(
     tasks = (*dense, *full, *terse)
     pictures = await render_all(
         generator,
-        [RenderRequest(t.item.prompt, t.item.seed, t.item.source, parameters or {}) for t in tasks],
+        [RenderRequest(t.item.prompt, t.item.seed, t.source, parameters or {}) for t in tasks],
         concurrency,
         on_picture,
     )

@@ -10,6 +10,7 @@ The `dev` split is for choosing between variants, `test` for what is reported.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.sketch.scenes import scene_of
+from rr_refine.pictures import load_picture
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import ACTIONS, phrase_edit, random_edit
@@ -50,6 +52,11 @@ class SketchTask:
     item: Item
     asked: Asked
 
+    @property
+    def source(self) -> Image.Image | None:
+        """The picture to edit."""
+        return None if self.item.source is None else load_picture(self.item.source)
+
     def grade(self, image: Image.Image) -> Grade:
         """What the oracle says of a picture."""
         if isinstance(self.asked, Change):
@@ -60,11 +67,11 @@ class SketchTask:
 def as_benchmark(name: str, tasks: Sequence[SketchTask]) -> Benchmark:
     """A benchmark of these tasks, graded by the oracle."""
     by_id = {task.item.id: task for task in tasks}
-    return Benchmark(
-        name=name,
-        items=tuple(task.item for task in tasks),
-        grade=lambda item, image: _mark(by_id[item.id].grade(image)),
-    )
+
+    async def grade(item: Item, image: Image.Image) -> Mark:
+        return _mark(await asyncio.to_thread(by_id[item.id].grade, image))
+
+    return Benchmark(name, tuple(task.item for task in tasks), grade)
 
 
 def requests(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from rr_refine.benchmarks.bootstrap import Bootstrap, estimate, estimate_by
@@ -75,3 +77,44 @@ def test_refusals() -> None:
         estimate([])
     with pytest.raises(ValueError, match="needs 3 values"):
         Bootstrap(3).mean([1.0, 2.0])
+    with pytest.raises(ValueError, match="needs 3 groups"):
+        Bootstrap(3, groups=["a"])
+
+
+def test_groups_are_drawn_as_one() -> None:
+    values = [1.0] * 3 + [0.0] * 3
+    together = Bootstrap(6, groups=["a"] * 3 + ["b"] * 3).mean(values)
+    assert (together.value, together.low, together.high, together.items) == (0.5, 0.0, 1.0, 6)
+    # Groups of 3 and 1: both of the first (1), one of each (3 / 4), both of the second (0).
+    uneven = Bootstrap(4, groups=["a", "b", "a", "a"]).mean([1.0, 0.0, 1.0, 1.0])
+    assert (uneven.value, uneven.low, uneven.high) == (0.75, 0.0, 1.0)
+    alone = Bootstrap(6, groups=list("abcdef")).mean(values)
+    assert alone == Bootstrap(6).mean(values)
+
+
+def test_statistics_of_sums_share_their_resamples() -> None:
+    values = {"new": [1.0, 0.0, 1.0], "old": [0.5, 0.0, 0.5], "items": [1.0] * 3}
+    sums = Bootstrap(3).sums(list(values), values.__getitem__)
+    found = sums.estimate(lambda of: of("old") / of("new"), 3)
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    assert sums.estimate(lambda of: of("new") / of("items"), 3) == Bootstrap(3).mean(values["new"])
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [0.1 * index for index in range(17)]
+    whole = Bootstrap(17, seed=3).mean(values)
+    monkeypatch.setattr("rr_refine.benchmarks.bootstrap._KEPT", 0)
+    monkeypatch.setattr("rr_refine.benchmarks.bootstrap._BLOCK", 70)
+    pieces = Bootstrap(17, seed=3).mean(values)
+    assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All counts at once would take 30,000 x 100 x 8 bytes = 24 MB, twice over.
+    monkeypatch.setattr("rr_refine.benchmarks.bootstrap._KEPT", 0)
+    tracemalloc.start()
+    try:
+        Bootstrap(30_000, resamples=100).mean([1.0] * 30_000)
+        assert tracemalloc.get_traced_memory()[1] < 16e6
+    finally:
+        tracemalloc.stop()

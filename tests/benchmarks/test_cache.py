@@ -9,11 +9,12 @@ from PIL import Image
 
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.digest import image_digest
-from rr_refine.errors import CriticUnavailable, OutOfMemoryError, StoreLockedError
+from rr_refine.errors import CriticUnavailable, OutOfMemoryError, StoreError, StoreLockedError
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator
+from tests.benchmarks.harness import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,3 +132,48 @@ async def test_a_lost_picture_is_made_again(tmp_path: Path) -> None:
         inner = UnreliableGenerator()
         await cache.generator(inner).generate(REQUEST)
         assert len(inner.requests) == 1
+
+
+async def test_a_broken_picture_is_told(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        generator = cache.generator(UnreliableGenerator())
+        image = await generator.generate(REQUEST)
+        path = cache.image_path(image_digest(image))
+        path.write_bytes(path.read_bytes()[:60])
+        with pytest.raises(StoreError, match=path.name):
+            await generator.generate(REQUEST)
+
+
+def test_what_is_kept_is_found_under_its_kind(cache: Cache) -> None:
+    cache.keep("judgement", "a", {"answers": ["four of five", "\ud800"]})
+    cache.keep("unreadable", "a", {"answers": ["?"]})
+    cache.keep("unreadable", "a", {"answers": ["??"]})
+    assert cache.find("judgement", "a") == {"answers": ["four of five", "\ud800"]}
+    assert cache.find("unreadable", "a") == {"answers": ["??"]}, "the last"
+    assert cache.find("judgement", "b") is None
+    assert cache.find("critique", "a") is None
+    assert cache.made == {"judgement": 1, "unreadable": 2}
+
+
+def test_it_outlives_a_kill_at_once(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        cache.keep("judgement", "a", {"answers": []})
+        assert kept(tmp_path) == [("judgement", "a", {"answers": []})], "another process sees it"
+
+
+def test_a_broken_file_is_told(tmp_path: Path) -> None:
+    with Cache(tmp_path):
+        pass
+    path = tmp_path / "cache.sqlite"
+    path.write_bytes(b"nonsense " * 999)
+    with pytest.raises(StoreError, match=r"cache\.sqlite: file is not a database"):
+        Cache(tmp_path)
+    path.unlink()
+    with Cache(tmp_path) as cache:
+        assert cache.find("render", "a") is None
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot lock"):
+        Cache(tmp_path / "file" / "cache")

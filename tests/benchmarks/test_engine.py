@@ -3,126 +3,183 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from rr_refine.agent.run import load_run
-from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
-from rr_refine.benchmarks.engine import Models, run_many
+from rr_refine.benchmarks.engine import Models, read_trials, run_arms, run_many
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.measure import measure
-from rr_refine.errors import ConfigError, CriticUnavailable, GeneratorError
+from rr_refine.digest import image_digest
+from rr_refine.errors import (
+    ConfigError,
+    CriticUnavailable,
+    CriticUnreadable,
+    GeneratorError,
+    StoreError,
+    StoreLockedError,
+)
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator
+from tests.benchmarks.harness import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from PIL import Image
-
-    from rr_refine.agent.store.journal import ItemKind
     from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.results import Results
     from rr_refine.benchmarks.trial import Trial
 
 RENDERS = 3
-KINDS: tuple[ItemKind, ...] = ("render", "critique", "comparison")
+ALL = make_arms(RENDERS, changes={"target": None, "patience": None})
+ONE = make_arms(RENDERS, names=["one-shot"])
+TWO = make_arms(RENDERS, names=["one-shot", "best-of-n"])
 
 
-def grade(item: Item, image: Image.Image) -> Mark:
-    """Some pictures are exact, by chance."""
-    level = sum(image.resize((1, 1)).tobytes()) % 4
-    return Mark(exact=level == 3, score=1.0 + level)
+class Grader:
+    """Some pictures are exact, by chance; counts what it is asked."""
+
+    def __init__(self, fault: Callable[[Item], Exception | None] = lambda _: None) -> None:
+        self.fault = fault
+        self.asked: Counter[str] = Counter()
+
+    async def __call__(self, item: Item, image: Image.Image) -> Mark:
+        self.asked[f"{item.id} {image_digest(image)}"] += 1
+        await asyncio.sleep(0)
+        if fault := self.fault(item):
+            raise fault
+        level = sum(image.resize((1, 1)).tobytes()) % 4
+        return Mark(exact=level == 3, score=1.0 + level, parts={"hats": (level, 3)})
 
 
-def bench(count: int = 2) -> Benchmark:
-    items = tuple(
+def items(count: int) -> tuple[Item, ...]:
+    return tuple(
         Item(f"item-{i}", f"three red hats, take {i + 2}", seed=10 * i) for i in range(count)
     )
-    return Benchmark("hats", items, grade)
 
 
 class Bench:
     """A benchmark in a folder, with components that remember and can fail."""
 
-    def __init__(self, out: Path, arms: Sequence[Arm] | None = None, items: int = 2) -> None:
+    def __init__(self, out: Path, arms: Sequence[Arm] = ALL, count: int = 2) -> None:
         self.out = out
-        self.arms = arms or make_arms(RENDERS, changes={"target": None, "patience": None})
-        self.generator = UnreliableGenerator()
+        self.arms = arms
+        self.items = items(count)
+        self.generator: FakeGenerator = UnreliableGenerator()
         self.critic = UnreliableCritic()
-        self.items = items
-        self.trials: list[Trial] = []
+        self.grader = Grader()
+        self.told: list[Trial] = []
+        self.made: Counter[str] = Counter()
+        self.curve = True
+        self.parameters: dict[str, int] = {}
+        self.drain = asyncio.Event()
+        self.name = "hats"
 
-    async def run(self) -> Results:
+    async def run(self) -> dict[tuple[str, str], Trial]:
+        """Trials by arm and item."""
         with Cache(self.out / "cache") as cache:
-            return await measure(
-                bench(self.items),
-                self.arms,
-                Models(self.generator, self.critic),
-                cache,
-                self.out,
-                renders=RENDERS,
-                concurrency=4,
-                on_trial=self.trials.append,
-            )
+            try:
+                self.all_done = await run_arms(
+                    Benchmark(
+                        self.name,
+                        self.items,
+                        self.grader,
+                        worst=lambda _: Mark(exact=False, score=0.0, parts={"hats": (0, 3)}),
+                    ),
+                    self.arms,
+                    Models(
+                        cache.generator(self.generator), cache.critic(self.critic), self.parameters
+                    ),
+                    self.out,
+                    renders=RENDERS,
+                    concurrency=4,
+                    curve=self.curve,
+                    pictures=cache.image_path,
+                    on_trial=self.told.append,
+                    drain=self.drain,
+                )
+            finally:
+                self.made = Counter(map(str, cache.made.elements()))
+        return {(trial.arm, trial.item): trial for trial in read_trials(self.out)}
+
+    @property
+    def rendered(self) -> list[tuple[str, int]]:
+        assert isinstance(self.generator, UnreliableGenerator)
+        return [(request.prompt, request.seed) for request in self.generator.requests]
 
 
 async def test_arms_spend_what_they_should_and_share_what_they_can(tmp_path: Path) -> None:
     own = Bench(tmp_path)
-    results = await own.run()
-    spent = {arm.arm: arm.renders for arm in results.arms}
-    assert spent == {
-        "one-shot": 1,
-        "best-of-n": RENDERS,
-        "blind-rewrite": 1,
-        "blind-rewrite-best-of-n": RENDERS,
-        "paper": 2,
-        "refine": RENDERS,
-    }
-    assert {arm.arm: arm.critic_calls for arm in results.arms if arm.arm != "refine"} == {
-        name: count for name, count in spent.items() if name != "refine"
-    }, "a judgement from the cache is charged as one"
-    made = {(r.prompt, r.seed) for r in own.generator.requests}
-    assert len(own.generator.requests) == len(made) == results.provenance.made["render"]
-    # Of 13 pictures: the first is common to four arms and the blind first to two; the second
-    # prompt at the first seed is common to paper and refine.
-    assert len(made) == 2 * (13 - 3 - 1 - 1)
-    assert results.provenance.made["critique"] == len(own.critic.requests)
-    for trial in own.trials:
+    trials = await own.run()
+    spent = {"one-shot": 1, "best-of-n": 3, "blind-rewrite": 1, "blind-rewrite-best-of-n": 3}
+    spent |= {"paper": 2, "refine": 3}
+    assert list(trials) == [(arm, item.id) for item in own.items for arm in sorted(spent)]
+    for (arm, item), trial in trials.items():
+        assert trial.result.spent == spent[arm]
+        assert arm == "refine" or trial.critic_calls == spent[arm], "one from the cache is charged"
+        assert trial.triggered == (arm in ("paper", "refine"))
+        assert (trial.group, trial.labels, trial.error) == (item, {}, None)
+        assert trial.settled
         run = load_run(tmp_path / trial.run)
         assert run.status == "done"
         best, shot = run.best, trial.result.shot
         assert best and shot
         assert (shot.candidate, shot.image) == (best.id, best.image)
         assert len(trial.points) == RENDERS
+        assert run.outcome
+        assert trial.critic_tokens == run.outcome.spend.tokens
+        assert not (run.path / "checkpoints.sqlite").exists()
+    assert len(own.rendered) == len(set(own.rendered)) == own.made["render"]
+    # Of 13 pictures: the first is common to four arms and the blind first to two; the second
+    # prompt at the first seed is common to paper and refine.
+    assert len(own.rendered) == 2 * (13 - 3 - 1 - 1)
+    assert own.made["critique"] == len(own.critic.requests)
+    assert set(own.grader.asked.values()) == {1}, "a picture is graded once, whatever arms it is in"
+    assert {(t.arm, t.item) for t in own.told} == set(trials)
 
 
 async def test_points_are_what_smaller_budgets_come_to(tmp_path: Path) -> None:
-    changes = {"target": None, "patience": None}
-    large = Bench(tmp_path / "large", make_arms(RENDERS, changes=changes))
-    await large.run()
+    large = await Bench(tmp_path / "large").run()
     for allowed in (1, 2):
-        small = Bench(tmp_path / str(allowed), make_arms(allowed, changes=changes))
-        await small.run()
-        ends = {(t.arm, t.item): t.result for t in small.trials}
-        for trial in large.trials:
-            if trial.arm != "paper" or allowed > 1:  # which renders twice, whatever is allowed
-                assert trial.points[allowed - 1] == ends[trial.arm, trial.item], trial.arm
+        arms = make_arms(allowed, changes={"target": None, "patience": None})
+        small = await Bench(tmp_path / str(allowed), arms).run()
+        for (arm, item), trial in large.items():
+            if arm != "paper" or allowed > 1:  # which renders twice, whatever is allowed
+                assert trial.points[allowed - 1] == small[arm, item].result, arm
+
+
+async def test_without_a_curve_only_the_first_and_the_result_are_graded(tmp_path: Path) -> None:
+    whole, own = Bench(tmp_path / "whole"), Bench(tmp_path / "own")
+    own.curve = False
+    expected = await whole.run()
+    for key, trial in (await own.run()).items():
+        assert trial.points == (expected[key].result,)
+        assert trial.first == expected[key].first
+    asked = {
+        f"{t.item} {shot.image}"
+        for t in expected.values()
+        for shot in (t.first.shot, t.result.shot)
+        if shot
+    }
+    assert set(own.grader.asked) == asked
+    assert asked < set(whole.grader.asked)
 
 
 async def test_a_second_time_nothing_is_done(tmp_path: Path) -> None:
-    first = await Bench(tmp_path).run()
+    first = Bench(tmp_path)
+    trials = await first.run()
+    before = (tmp_path / "trials.jsonl").read_bytes()
     again = Bench(tmp_path)
-    second = await again.run()
-    assert not again.generator.requests
-    assert not again.critic.requests
-    assert second.arms == first.arms
-    assert second.differences == first.differences
-    assert second.provenance.made == {}
+    assert await again.run() == trials
+    assert not (again.rendered or again.critic.requests or again.grader.asked or again.made)
+    assert (tmp_path / "trials.jsonl").read_bytes() == before
+    assert {(t.arm, t.item): t for t in again.told} == trials, "they count as done"
 
 
 @pytest.mark.parametrize("after", [1, 5, 11])
@@ -135,120 +192,345 @@ async def test_going_on_after_an_interruption(tmp_path: Path, after: int) -> Non
                 work.cancel()
             return await super().generate(request, **options)  # type: ignore[arg-type]
 
-    expected = await Bench(tmp_path / "whole").run()
+    whole = Bench(tmp_path / "whole")
+    expected = await whole.run()
     cut = Bench(tmp_path / "cut")
     cut.generator = Pulled()
     work = asyncio.create_task(cut.run())
     with pytest.raises(asyncio.CancelledError):
         await work
-    with RunFolder(tmp_path / "cut" / "cache", lock=False) as folder:
-        kept = {kind: dict(folder.journal.items(kind)) for kind in KINDS}
-    assert len(kept["render"]) <= after
+    before = Counter(kind for kind, _, _ in kept(tmp_path / "cut" / "cache"))
+    assert before["render"] <= after
     rest = Bench(tmp_path / "cut")
-    results = await rest.run()
-    assert results.arms == expected.arms
-    for kind in KINDS:
-        made = results.provenance.made.get(kind, 0)
-        assert made + len(kept[kind]) == expected.provenance.made.get(kind, 0), kind
-    assert len(rest.generator.requests) == results.provenance.made["render"]
-    assert len(rest.critic.requests) == results.provenance.made["critique"]
+    assert await rest.run() == expected
+    for kind in ("render", "critique", "comparison"):
+        assert rest.made[kind] + before[kind] == whole.made[kind], kind
+    assert len(rest.rendered) == rest.made["render"]
+    assert len(rest.critic.requests) == rest.made["critique"]
+
+
+async def test_draining_finishes_what_is_at_work_and_begins_nothing(tmp_path: Path) -> None:
+    class Closing(UnreliableGenerator):
+        """Hears during its first render that it is time to go."""
+
+        async def generate(self, request: object, **options: object) -> Image.Image:
+            own.drain.set()
+            await asyncio.sleep(0.05)
+            return await super().generate(request, **options)  # type: ignore[arg-type]
+
+    expected = await Bench(tmp_path / "whole", TWO, count=3).run()
+    own = Bench(tmp_path / "cut", TWO, count=3)
+    own.generator = Closing()
+    assert await own.run() == {}
+    assert not own.all_done
+    assert own.made == {"render": len(own.rendered)}
+    assert own.rendered
+    statuses = {
+        (path.parent.name, path.name): load_run(path).status
+        for path in (tmp_path / "cut" / "runs").glob("*/*")
+    }
+    begun = [(arm.name, item.id) for item in own.items[:2] for arm in TWO]
+    assert statuses == dict.fromkeys(begun, "interrupted"), "four at once, and no more"
+    rest = Bench(tmp_path / "cut", TWO, count=3)
+    assert await rest.run() == expected
+    assert rest.all_done
+    assert not set(rest.rendered) & set(own.rendered)
+    late = Bench(tmp_path / "late", TWO)
+    late.drain.set()
+    assert (await late.run(), late.rendered) == ({}, [])
 
 
 async def test_failures_are_data_and_owed_again(tmp_path: Path) -> None:
     class Fussy(UnreliableGenerator):
         async def generate(self, request: object, **options: object) -> Image.Image:
-            if self.broken and request.seed == 0:  # type: ignore[attr-defined]
+            if request.seed == 0:  # type: ignore[attr-defined]
                 raise GeneratorError("no brush")
             return await super().generate(request, **options)  # type: ignore[arg-type]
 
-        broken = True
-
-    arms = make_arms(RENDERS, names=["one-shot", "best-of-n"])
-    own = Bench(tmp_path, arms)
+    own = Bench(tmp_path, TWO)
     own.generator = Fussy()
-    results = await own.run()
-    one_shot, best_of_n = results.arms
-    assert (one_shot.items, one_shot.failed, one_shot.faults) == (2, 1, 1)
-    assert (best_of_n.items, best_of_n.failed, best_of_n.faults) == (2, 0, 1)
-    assert (one_shot.renders, best_of_n.renders) == (0.5, 2.5)
-    trial = next(t for t in own.trials if t.arm == "one-shot" and t.item == "item-0")
+    trials = await own.run()
+    trial = trials["one-shot", "item-0"]
     assert trial.error == "generator-failed: GeneratorError: no brush"
     assert trial.faults == ("render: GeneratorError: no brush",)
-    assert (trial.result.exact, trial.result.score) == (False, 1.0)
-    mended = Bench(tmp_path, arms)
-    results = await mended.run()
-    assert [arm.failed for arm in results.arms] == [0, 0]
-    assert {r.seed for r in mended.generator.requests} == {0}, "the others were not rendered again"
+    assert (trial.result.spent, trial.result.shot, trial.result.mark) == (0, None, None)
+    assert (trial.result.exact, trial.settled) == (False, False)
+    assert trial.worst == Mark(exact=False, score=0.0, parts={"hats": (0, 3)})
+    assert (trials["best-of-n", "item-0"].error, trials["best-of-n", "item-0"].result.spent) == (
+        None,
+        2,
+    )
+    mended = Bench(tmp_path, TWO)
+    after = await mended.run()
+    assert [t.error for t in after.values()] == [None] * 4
+    assert mended.rendered == [("three red hats, take 2", 0)], "nothing else is rendered again"
+    assert [(t.arm, t.item) for t in mended.told if t != trials[t.arm, t.item]] == [
+        ("one-shot", "item-0")
+    ]
+    written = (tmp_path / "trials.jsonl").read_text().splitlines()
+    assert len(written) == 5, "the last line of an item and arm counts"
 
 
 async def test_what_could_not_be_judged_is_held_to_its_picture(tmp_path: Path) -> None:
-    own = Bench(tmp_path, make_arms(RENDERS, names=["one-shot"]))
+    own = Bench(tmp_path, ONE)
     own.critic = UnreliableCritic([CriticUnavailable("asleep")] * 9)
-    results = await own.run()
-    assert results.arms[0].failed == 2
-    assert results.arms[0].renders == 1
-    for trial in own.trials:
+    for trial in (await own.run()).values():
+        assert trial.error == "critic-failed: CriticUnavailable: asleep"
+        assert trial.result.spent == 1
         assert trial.result.shot
         assert trial.result.shot.reward is None
+        assert trial.result.mark
 
 
-async def test_a_folder_keeps_to_its_models(tmp_path: Path) -> None:
-    arms = make_arms(RENDERS, names=["one-shot"])
-    await Bench(tmp_path, arms).run()
-    own = Bench(tmp_path, arms)
-    own.critic = UnreliableCritic(seed=2)
-    with pytest.raises(ConfigError, match="made with another critic"):
-        await own.run()
+async def test_a_mark_that_is_missing_is_told_and_owed_again(tmp_path: Path) -> None:
+    own = Bench(tmp_path, TWO)
+    own.grader = Grader(
+        lambda item: CriticUnreadable("no grade", "?") if item.id == "item-1" else None
+    )
+    trials = await own.run()
+    for (_, item), trial in trials.items():
+        assert trial.error is None
+        assert trial.settled == (item == "item-0")
+        for point in (trial.first, *trial.points):
+            assert point.shot
+            assert (point.mark is None) == (item == "item-1")
+            assert point.shot.fault == (None if point.mark else "CriticUnreadable: no grade")
+    assert set(own.grader.asked.values()) == {1}, "two arms need not hear it twice"
+    again = Bench(tmp_path, TWO)
+    after = await again.run()
+    assert all(trial.settled for trial in after.values())
+    assert not again.rendered
+    assert {name.split()[0] for name in again.grader.asked} == {"item-1"}
 
 
-async def test_a_mistake_ends_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [ConfigError("the key is wrong"), StoreError("disk full")])
+async def test_what_is_wrong_for_all_ends_it(tmp_path: Path, error: Exception) -> None:
     class Wrong(UnreliableCritic):
         async def critique(self, request: object) -> object:  # type: ignore[override]
-            raise ConfigError("the key is wrong")
+            raise error
 
-    own = Bench(tmp_path, make_arms(RENDERS, names=["one-shot"]))
+    own = Bench(tmp_path / "critic", ONE)
     own.critic = Wrong()
+    with pytest.raises(type(error), match=str(error)):
+        await own.run()
+    own = Bench(tmp_path / "grader", ONE)
+    own.grader = Grader(lambda _: error)
+    with pytest.raises(type(error), match=str(error)):
+        await own.run()
+
+
+async def test_grading_ends_with_the_benchmark(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    class Slow(Grader):
+        async def __call__(self, item: Item, image: Image.Image) -> Mark:
+            if self.asked:
+                raise ConfigError("the key is wrong")
+            self.asked["once"] += 1
+            try:
+                return await asyncio.Future()
+            finally:
+                ended.append(item.id)
+
+    own = Bench(tmp_path, [arm for arm in ALL if arm.name == "paper"], count=1)  # two pictures
+    own.grader = Slow()
     with pytest.raises(ConfigError, match="the key is wrong"):
         await own.run()
+    assert len(ended) == 1, "nothing goes on in the background"
+
+
+async def test_a_bug_of_the_grader_is_no_missing_mark(tmp_path: Path) -> None:
+    own = Bench(tmp_path, TWO)
+    own.grader = Grader(lambda _: ZeroDivisionError("oops"))
+    with pytest.raises(ZeroDivisionError):
+        await own.run()
+
+
+async def test_more_items_and_arms_may_join(tmp_path: Path) -> None:
+    await Bench(tmp_path, ONE, count=1).run()
+    more = Bench(tmp_path, TWO, count=11)
+    trials = await more.run()
+    assert list(trials) == [(arm.name, item.id) for item in more.items for arm in TWO[::-1]]
+    assert list(trials) != sorted(trials, key=lambda key: key[1]), "by place, not by name"
+    assert more.rendered.count((more.items[0].prompt, 0)) == 0
+    # A smaller part of it again: what is there beyond stays.
+    assert await Bench(tmp_path, ONE, count=2).run() == trials
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"critic": UnreliableCritic(seed=2)}, "made with another critic;"),
+        ({"generator": FakeGenerator(FakeOptions(width=64))}, "made with another generator;"),
+        ({"parameters": {"width": 32}}, "made with another parameters;"),
+        ({"curve": False}, "made with another curve;"),
+        ({"name": "caps"}, "made with another benchmark;"),
+        ({"arms": make_arms(2, names=["one-shot", "best-of-n"])}, "another arm 'best-of-n';"),
+        ({"items": (Item("item-0", "three red hats, take 2", seed=1),)}, "another item 'item-0'"),
+        ({"items": (Item("item-0", "a hat"),)}, "another item 'item-0'"),
+        (
+            {"items": (Item("item-0", "three red hats, take 2", labels={"size": "s"}),)},
+            "another item 'item-0'",
+        ),
+    ],
+)
+async def test_a_folder_keeps_to_what_it_was_made_with(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    await Bench(tmp_path, TWO, count=1).run()
+    other = Bench(tmp_path, TWO, count=1)
+    for name, value in change.items():
+        setattr(other, name, value)
+    with pytest.raises(ConfigError, match=message):
+        await other.run()
+
+
+async def test_an_unfinished_run_keeps_to_its_request(tmp_path: Path) -> None:
+    own = Bench(tmp_path, ONE, count=1)
+    own.generator = UnreliableGenerator([GeneratorError("no brush")])
+    await own.run()
+    other = Bench(tmp_path, ONE, count=1)
+    other.items = (Item("item-0", "a hat"),)
+    with pytest.raises(ConfigError, match="made with another request"):
+        await other.run()
+
+
+async def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    own = Bench(tmp_path, ONE)
+
+    async def perfect(item: Item, image: Image.Image) -> Mark:
+        with pytest.raises(StoreLockedError):
+            await run_arms(
+                Benchmark("hats", (), own.grader),
+                ONE,
+                Models(own.generator, own.critic),
+                tmp_path,
+                renders=RENDERS,
+            )
+        return Mark(exact=True, score=4.0)
+
+    own.grader = perfect  # type: ignore[assignment]
+    assert len(await own.run()) == 2
+
+
+async def test_a_torn_line_is_made_again_and_a_broken_one_told(tmp_path: Path) -> None:
+    trials = await Bench(tmp_path, ONE).run()
+    path = tmp_path / "trials.jsonl"
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(first + b"\n" + second[:-9])
+    assert len(list(read_trials(tmp_path))) == 1
+    rest = Bench(tmp_path, ONE)
+    assert await rest.run() == trials
+    assert not rest.rendered
+    assert len(rest.grader.asked) == 1
+    path.write_bytes(first + b"\n{}\n")
+    with pytest.raises(StoreError, match=f"the line at byte {len(first) + 1} of .* is no trial"):
+        list(read_trials(tmp_path))
+    with pytest.raises(StoreError, match="is no trial"):
+        await Bench(tmp_path, ONE).run()
+
+
+def test_a_folder_without_trials_has_none(tmp_path: Path) -> None:
+    assert list(read_trials(tmp_path)) == []
+
+
+async def test_pictures_are_linked_from_the_cache(tmp_path: Path) -> None:
+    class Broken(UnreliableCritic):
+        """The run ends before it writes the story into its picture."""
+
+        async def critique(self, request: object) -> object:  # type: ignore[override]
+            self.inodes = inodes()
+            raise ConfigError("enough")
+
+    def inodes() -> list[int]:
+        return [p.stat().st_ino for p in tmp_path.rglob("images/*/*.png")]
+
+    own = Bench(tmp_path, ONE, count=1)
+    own.critic = critic = Broken()
+    with pytest.raises(ConfigError, match="enough"):
+        await own.run()
+    assert len(critic.inodes) == 2
+    assert len(set(critic.inodes)) == 1
+    (cached,) = (tmp_path / "cache" / "images").rglob("*.png")
+    before = cached.read_bytes()
+    trials = await Bench(tmp_path, ONE, count=1).run()
+    (made,) = (tmp_path / trials["one-shot", "item-0"].run / "images").rglob("*.png")
+    assert b"rr-refine" in made.read_bytes()
+    assert cached.read_bytes() == before, "the story is the run's alone"
+
+
+class Painter(UnreliableGenerator):
+    tasks = frozenset(("t2i",))
 
 
 async def test_a_generator_without_edits_fails_edits(tmp_path: Path) -> None:
-    class Painter(UnreliableGenerator):
-        tasks = frozenset(("t2i",))
-
-    from PIL import Image
-
-    own = Bench(tmp_path, make_arms(RENDERS, names=["one-shot"]))
-    edit = Item("edit", "make it red", source=Image.new("RGB", (48, 32)))
-    with Cache(tmp_path / "cache") as cache:
-        results = await measure(
-            Benchmark("edits", (edit,), grade),
-            own.arms,
-            Models(Painter(), own.critic),
-            cache,
-            tmp_path,
-            renders=RENDERS,
-            on_trial=own.trials.append,
-        )
-    assert results.arms[0].failed == 1
-    (trial,) = own.trials
+    own = Bench(tmp_path, ONE)
+    own.generator = Painter()
+    own.items = (Item("edit", "make it red", source=Image.new("RGB", (48, 32))),)
+    (trial,) = (await own.run()).values()
     assert trial.error
     assert trial.error.startswith("UnsupportedRequestError: ")
     assert trial.result.shot is None
+    assert (trial.critic_calls, trial.triggered, trial.stop) == (0, False, None)
+
+
+async def test_a_source_is_read_when_its_turn_comes(tmp_path: Path) -> None:
+    path = tmp_path / "source.png"
+    Image.new("RGB", (48, 32), "teal").save(path)
+    own = Bench(tmp_path / "out", TWO)
+    own.items = (Item("edit", "make it red", source=path),)
+    trials = await own.run()
+    run = load_run(tmp_path / "out" / trials["one-shot", "edit"].run)
+    assert run.request.source == image_digest(Image.open(path))
+    assert all(request.source is not None for request in own.generator.requests)  # type: ignore[attr-defined]
+    Image.new("RGB", (48, 32), "pink").save(path)
+    other = Bench(tmp_path / "out", TWO)
+    other.items = own.items
+    with pytest.raises(ConfigError, match="another item 'edit'"):
+        await other.run()
+    path.unlink()
+    with pytest.raises(ConfigError, match=r"source of item 'edit': .* cannot be read"):
+        await other.run()
 
 
 async def test_parameters_reach_the_generator(tmp_path: Path) -> None:
-    own = Bench(tmp_path, make_arms(RENDERS, names=["one-shot"]), items=1)
+    own = Bench(tmp_path, ONE, count=1)
+    own.parameters = {"width": 32}
+    await own.run()
+    assert isinstance(own.generator, UnreliableGenerator)
+    assert [dict(r.parameters) for r in own.generator.requests] == [{"width": 32}]
+
+
+async def test_groups_and_labels_are_those_of_the_item(tmp_path: Path) -> None:
+    own = Bench(tmp_path, ONE)
+    own.items = (
+        Item("a_0", "a hat", group="a", labels={"kind": "hat"}),
+        Item("b_0", "a cap", labels={"kind": "cap"}),
+    )
+    trials = (await own.run()).values()
+    assert [(t.group, t.labels) for t in trials] == [
+        ("a", {"kind": "hat"}),
+        ("b_0", {"kind": "cap"}),
+    ]
+
+
+async def test_a_whole_benchmark_leaves_a_report(tmp_path: Path) -> None:
+    own = Bench(tmp_path)
     with Cache(tmp_path / "cache") as cache:
-        await measure(
-            bench(1),
-            own.arms,
-            Models(own.generator, own.critic, {"width": 32}),
+        results = await measure(
+            Benchmark("hats", own.items, own.grader),
+            TWO,
+            Models(own.generator, own.critic),
             cache,
             tmp_path,
             renders=RENDERS,
         )
-    assert [dict(r.parameters) for r in own.generator.requests] == [{"width": 32}]
+    assert {arm.arm: arm.renders for arm in results.arms} == {"one-shot": 1, "best-of-n": RENDERS}
+    assert results.provenance.made == {"render": 2 * RENDERS, "critique": 2 * RENDERS}
+    assert results.provenance.versions["rr-refine"]
+    saved = json.loads((tmp_path / "results.json").read_text())
+    assert saved["provenance"]["benchmark"] == "hats"
+    assert len(list(read_trials(tmp_path))) == 4
 
 
 async def test_many_at_once_but_not_more() -> None:
@@ -279,13 +561,7 @@ async def test_a_slow_generator_is_kept_busy(tmp_path: Path) -> None:
                 self.at_work -= 1
 
     slow = Slow(FakeOptions(width=48, height=32, seconds=0.2))
-    with Cache(tmp_path / "cache") as cache:
-        await measure(
-            bench(2),
-            make_arms(RENDERS, names=["best-of-n"]),
-            Models(slow, UnreliableCritic()),
-            cache,
-            tmp_path,
-            renders=RENDERS,
-        )
+    own = Bench(tmp_path, make_arms(RENDERS, names=["best-of-n"]))
+    own.generator = slow
+    await own.run()
     assert slow.most == 2 * RENDERS, "both items and all their candidates at once"

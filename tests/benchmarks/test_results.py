@@ -1,74 +1,54 @@
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+from itertools import permutations
+from math import pi, sqrt
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.benchmarks.arms import make_arms
-from rr_refine.benchmarks.item import Mark
-from rr_refine.benchmarks.report import write_report
-from rr_refine.benchmarks.results import Provenance, Results, summarise
-from rr_refine.benchmarks.table import percent, points, write_tables
-from rr_refine.benchmarks.trial import Point, Shot, Trial
-from rr_refine.terms import Identity
+from rr_refine.benchmarks.results import ArmResult, Difference, Noise, Results, summarise
+from rr_refine.errors import ConfigError
+from tests.benchmarks.trials import JUDGED, PROGRAM, marked, of_parts, point, trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from rr_refine.benchmarks.item import Mark
+    from rr_refine.benchmarks.trial import Trial
 
 ARMS = make_arms(2, names=["one-shot", "best-of-n", "refine"])
-SOURCE = Provenance(
-    benchmark="hats",
-    renders=2,
-    generator=Identity(kind="test", name="painter"),
-    critic=Identity(kind="test", name="eye"),
-    versions={"rr-refine": "0"},
-    settings={"generator.use": "painter"},
-    seconds=1.0,
-    made={"render": 3},
-)
 
 
-def point(score: float | None, spent: int) -> Point:
-    """A picture of this score; exact at 4. None is no picture."""
-    if score is None:
-        return Point(spent=spent, shot=None)
-    mark = Mark(exact=score == 4.0, score=score)
-    return Point(spent=spent, shot=Shot(candidate="r0c0", image="0" * 64, reward=0.5, mark=mark))
-
-
-def trial(arm: str, item: int, *scores: float | None, first: float | None = None) -> Trial:
-    """A trial by the scores with 1, 2, … renders allowed."""
+def curved(arm: str, item: int, *scores: float | None) -> Trial:
+    """A trial by the scores with 1, 2, … renders allowed; None is no picture."""
     most = 1 if arm == "one-shot" else len(scores)
-    return Trial(
-        arm=arm,
-        item=f"item-{item}",
+    return trial(
+        arm,
+        f"item-{item}",
+        *(
+            point(None if score is None else marked(score), min(i, most))
+            for i, score in enumerate(scores, 1)
+        ),
         labels={"difficulty": "easy" if item < 2 else "hard"},
-        run=f"runs/{arm}/item-{item}",
-        first=point(scores[0] if first is None else first, 1),
-        points=tuple(point(score, min(i, most)) for i, score in enumerate(scores, 1)),
-        critic_calls=len(scores),
-        stop="target",
-        faults=(),
         error=None if scores[-1] is not None else "GeneratorError: no brush",
     )
 
 
 TRIALS = [
-    *(trial("one-shot", i, s, s) for i, s in enumerate([4.0, 2.0, 3.0, None])),
-    *(trial("best-of-n", i, 2.0, s) for i, s in enumerate([4.0, 4.0, 2.0, 2.0])),
+    *(curved("one-shot", i, s, s) for i, s in enumerate([4.0, 2.0, 3.0, None])),
+    *(curved("best-of-n", i, 2.0, s) for i, s in enumerate([4.0, 4.0, 2.0, 2.0])),
     # Lost exactness; slightly worse, which is none; much worse; better.
-    trial("refine", 0, 4.0, 3.95),
-    trial("refine", 1, 3.0, 2.9),
-    trial("refine", 2, 3.0, 2.5),
-    trial("refine", 3, 1.0, 4.0),
+    curved("refine", 0, 4.0, 3.95),
+    curved("refine", 1, 3.0, 2.9),
+    curved("refine", 2, 3.0, 2.5),
+    curved("refine", 3, 1.0, 4.0),
 ]
 
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    return summarise(TRIALS, ARMS, SOURCE)
+    return summarise(lambda: TRIALS, ARMS, PROGRAM)
 
 
 def test_rates(results: Results) -> None:
@@ -94,6 +74,12 @@ def test_regressions(results: Results) -> None:
     assert results.arms[0].regressions.regressed.value == 0.0
 
 
+def test_how_much_worse_is_worse() -> None:
+    wide = summarise(lambda: TRIALS, ARMS, PROGRAM, worse_by=0.6)
+    assert wide.arms[2].regressions.worse.value == 0.0
+    assert "0.6" in wide.definitions["worse"]
+
+
 def test_differences(results: Results) -> None:
     gaps = {(d.arm, d.baseline): d.exact.value for d in results.differences}
     assert gaps == {
@@ -106,6 +92,19 @@ def test_differences(results: Results) -> None:
     assert hard.exact_by["difficulty"]["easy"].value == -1.0
     assert hard.exact_by["difficulty"]["hard"].value == 0.5
     assert hard.score.value == pytest.approx((-0.05 - 1.1 + 0.5 + 2.0) / 4)
+    assert hard.overall is None
+
+
+def test_games_against_one_shot(results: Results) -> None:
+    one_shot, best_of_n, refine = (arm.win_tie_loss for arm in results.arms)
+    assert one_shot is None
+    assert best_of_n is not None and refine is not None
+    # 4, 4, 2, 2 against 4, 2, 3, and the 1 of no picture.
+    assert (best_of_n.win, best_of_n.tie, best_of_n.loss) == (2, 1, 1)
+    # 3.95, 2.9, 2.5, 4 against the same.
+    assert (refine.win, refine.tie, refine.loss) == (2, 0, 2)
+    without = summarise(lambda: TRIALS, ARMS[1:], PROGRAM)
+    assert [arm.win_tie_loss for arm in without.arms] == [None, None]
 
 
 def test_curves(results: Results) -> None:
@@ -116,41 +115,154 @@ def test_curves(results: Results) -> None:
     ]
 
 
-@pytest.mark.parametrize("trials", [TRIALS[:-1], [*TRIALS, trial("refine", 9, 1.0, 1.0)]])
-def test_arms_over_other_items_are_no_comparison(trials: Sequence[Trial]) -> None:
-    with pytest.raises(ValueError, match="different items"):
-        summarise(trials, ARMS, SOURCE)
-
-
-def test_tables(results: Results) -> None:
-    page = write_tables(results)
-    lines = [line for line in page.splitlines() if line.startswith("| refine")]
-    assert len(lines) == 2, "one of arms, one by difficulty"
-    assert percent(results.arms[2].exact) in lines[0]
-    gap = next(d for d in results.differences if (d.arm, d.baseline) == ("refine", "best-of-n"))
-    assert points(gap.exact) in lines[0]
-    assert "50.0 %" in lines[0]
-    assert "failed" in page, "where something failed it is said"
-
-
-def test_files(results: Results, tmp_path: Path) -> None:
-    write_report(tmp_path / "new", results, TRIALS)
-    folder = tmp_path / "new"
-    assert Results.model_validate_json((folder / "results.json").read_text()) == results
-    lines = (folder / "trials.jsonl").read_text().splitlines()
-    assert [Trial.model_validate_json(line) for line in lines] == TRIALS
-    assert (folder / "table.md").read_text() == write_tables(results)
-    for name in ("exact.svg", "score.svg"):
-        root = ET.parse(folder / name).getroot()
-        words = "".join(root.itertext())
-        assert all(arm.name in words for arm in ARMS)
-        heights = [float(y) for e in root.iter() if (y := e.get("cy"))]
-        assert len(heights) == 1 + 2 + 2, "one-shot has one point, the others two"
-        assert all(0 < height < float(root.get("height", 0)) for height in heights)
-    assert sorted(p.name for p in folder.iterdir()) == [
-        "exact.svg",
-        "results.json",
-        "score.svg",
-        "table.md",
-        "trials.jsonl",
+def test_results_alone_make_no_curve() -> None:
+    ended = [
+        one.model_copy(update={"points": one.points[-1:]}) if one.arm == "refine" else one
+        for one in TRIALS
     ]
+    found = summarise(lambda: ended, ARMS, PROGRAM)
+    assert [arm.curve for arm in found.arms] == [(), (), ()]
+    assert found.arms[2].exact.value == 0.25
+
+
+WORST = {"a": of_parts(A=(0, 1)), "b": of_parts(A=(0, 2), B=(0, 1)), "c": of_parts(B=(0, 1))}
+
+
+def by_parts() -> list[Trial]:
+    """Three items: A; A twice and B; B, which is not marked with one-shot."""
+    old: dict[str, Mark | str]
+    new: dict[str, Mark | str]
+    old = {"a": of_parts(A=(1, 1)), "b": of_parts(A=(0, 2), B=(1, 1)), "c": "CriticTimeout: 60 s"}
+    new = {"a": of_parts(A=(1, 1)), "b": of_parts(A=(2, 2), B=(1, 1)), "c": of_parts(B=(1, 1))}
+    return [
+        trial(
+            arm,
+            item,
+            point(mark, 1 if arm == "one-shot" else 2),
+            worst=WORST[item],
+            tokens=900,
+            triggered=arm == "refine" and item == "b",
+        )
+        for arm, marks in (("one-shot", old), ("refine", new))
+        for item, mark in marks.items()
+    ]
+
+
+def two_arms(trials: Sequence[Trial], **options: object) -> tuple[ArmResult, ArmResult, Difference]:
+    arms = make_arms(2, names=["one-shot", "refine"])
+    found = summarise(lambda: trials, arms, JUDGED, **options)  # type: ignore[arg-type]
+    return found.arms[0], found.arms[1], found.differences[-1]
+
+
+def test_dimensions_and_both_averages() -> None:
+    one_shot, refine, gap = two_arms(by_parts(), dimensions=["B", "A", "not in this suite"])
+    assert one_shot.overall is not None and one_shot.overall_counted is not None
+    assert one_shot.score_counted is not None and gap.overall is not None
+    # A: 1 of 1 and 0 of 2; B: 1 of 1, and 0 of 1 of what has no mark.
+    a, b = (one_shot.dimensions[name] for name in "AB")
+    assert (a.items, b.items) == (2, 2)
+    assert (a.value, b.value) == pytest.approx((1 / 3, 1 / 2))
+    assert list(one_shot.dimensions) == ["B", "A"]
+    assert one_shot.overall.value == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert one_shot.score.value == pytest.approx((1 + 1 / 3 + 0) / 3)
+    # Without c: A is the same, B is 1 of 1.
+    assert one_shot.overall_counted.value == pytest.approx((1 / 3 + 1) / 2)
+    assert one_shot.overall_counted.items == 2
+    assert one_shot.score_counted.value == pytest.approx((1 + 1 / 3) / 2)
+    assert refine.overall == refine.overall_counted
+    assert gap.overall.value == pytest.approx(1 - 5 / 12)
+    assert gap.dimensions["A"].value == pytest.approx(2 / 3)
+    assert gap.dimensions["B"].value == pytest.approx(1 / 2)
+
+
+def test_finer_parts_are_no_dimensions() -> None:
+    one_shot, _, _ = two_arms(by_parts(), dimensions=["A"])
+    assert one_shot.overall is not None
+    assert one_shot.overall.value == pytest.approx(1 / 3)
+    assert list(one_shot.dimensions) == ["A", "B"]
+
+
+def test_coverage() -> None:
+    trials = by_parts()
+    trials[1] = trial(
+        "one-shot", "b", point(None), worst=WORST["b"], error="GeneratorRefused: a cat: no"
+    )
+    one_shot, refine, _ = two_arms(trials, dimensions=["A", "B"])
+    assert one_shot.coverage.model_dump() == {
+        "items": 3,
+        "pictures": 2,
+        "marked": 1,
+        "missing": {"CriticTimeout": 1, "no picture (GeneratorRefused)": 1},
+    }
+    assert refine.coverage.missing == {}
+    assert one_shot.failed == 1
+
+
+def test_nothing_is_marked() -> None:
+    one_shot, _, _ = two_arms([trial(a, "a", point("no judge")) for a in ("one-shot", "refine")])
+    assert one_shot.coverage.marked == 0
+    assert one_shot.score_counted is None
+    assert one_shot.overall is None
+
+
+def test_what_was_spent() -> None:
+    one_shot, refine, _ = two_arms(by_parts())
+    assert (one_shot.renders, refine.renders) == (1.0, 2.0)
+    assert refine.tokens == 900.0
+    assert (one_shot.triggered.value, refine.triggered.value) == pytest.approx((0.0, 1 / 3))
+
+
+def test_samples_of_a_prompt_are_resampled_together() -> None:
+    # Three samples each of two prompts: all exact, none exact. As six items the interval would
+    # be 1 / 6 to 5 / 6, see test_bootstrap.
+    def group(arm: str, prompt: str, score: float) -> list[Trial]:
+        return [trial(arm, f"{prompt}{i}", point(marked(score)), group=prompt) for i in range(3)]
+
+    trials = [
+        *group("one-shot", "p", 4.0),
+        *group("one-shot", "q", 1.0),
+        *group("refine", "p", 4.0),
+        *group("refine", "q", 4.0),
+    ]
+    one_shot, _, gap = two_arms(trials)
+    assert (one_shot.exact.value, one_shot.exact.low, one_shot.exact.high) == (0.5, 0.0, 1.0)
+    assert (gap.exact.value, gap.exact.low, gap.exact.high) == (0.5, 0.0, 1.0)
+
+
+def test_arms_in_another_order_of_trials_are_paired_all_the_same() -> None:
+    scores = {"a": 4.0, "b": 1.0, "c": 4.0}
+    for order in permutations(scores):
+        trials = [trial("one-shot", item, point(marked(scores[item]))) for item in scores]
+        trials += [trial("refine", item, point(marked(scores[item]))) for item in order]
+        _, _, gap = two_arms(trials)
+        assert (gap.score.low, gap.score.high) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("trials", "unfinished"),
+    [(TRIALS[:-1], 1), ([*TRIALS, curved("refine", 9, 1.0, 1.0)], 1), (TRIALS, 0)],
+)
+def test_only_items_that_all_arms_have_are_compared(
+    trials: Sequence[Trial], unfinished: int
+) -> None:
+    found = summarise(lambda: trials, ARMS, PROGRAM)
+    assert found.unfinished == unfinished
+    assert {arm.items for arm in found.arms} == {4 if trials != TRIALS[:-1] else 3}
+
+
+@pytest.mark.parametrize(
+    ("trials", "words"),
+    [([*TRIALS, TRIALS[5]], "'best-of-n' are of the same item, 'item-1'"), (TRIALS[:4], "no item")],
+)
+def test_refusals(trials: Sequence[Trial], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        summarise(lambda: trials, ARMS, PROGRAM)
+
+
+def test_what_judging_alone_makes_of_a_difference() -> None:
+    noise = Noise(pictures=40, difference=0.1, flipped=0.05)
+    # Deviation of one score: 0.1 sqrt(pi) / 2 = 0.08862; of a difference of two means over 100
+    # items: 0.08862 sqrt(2 / 100) = 0.012533; 1.96 times that: 0.024565.
+    assert noise.floor(100) == pytest.approx(0.024565, abs=1e-6)
+    assert noise.floor(400) == pytest.approx(noise.floor(100) / 2)
+    assert noise.floor(1) == pytest.approx(1.96 * 0.1 * sqrt(pi) / 2 * sqrt(2))

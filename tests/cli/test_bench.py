@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.agent.records import items, lines
+from tests.agent.records import lines
+from tests.benchmarks.harness import kept
 from tests.cli.test_signals import wait_for
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def test_going_on_after_a_kill(commands: Commands, number: signal.Signals) -> No
         ended = going.wait()
     assert ended.code == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in ended.stderr
-    kept = [(made["prompt"], made["seed"]) for kind, _, made in items(cache) if kind == "render"]
-    assert kept
+    done = [(made["prompt"], made["seed"]) for kind, _, made in kept(cache) if kind == "render"]
+    assert done
     log.unlink()
     again = commands.run(*command, "--resume")
     assert again.code == 0, again.stderr
     made = [(line["prompt"], line["seed"]) for line in lines(log) if line["event"] == "start"]
-    assert not set(kept) & set(made)
+    assert not set(done) & set(made)
     assert len(set(made)) == len(made)
 
 

@@ -56,7 +56,9 @@ async def test_it_draws_and_edits(generator: SketchGenerator) -> None:
     tasks = [*requests("dev", 24, in_full=True), *edits("dev", 24, in_full=True)]
     pictures: list[Image.Image] = await asyncio.gather(
         *(
-            generator.generate(RenderRequest(t.item.prompt, t.item.seed, t.item.source))
+            generator.generate(
+                RenderRequest(t.item.prompt, t.item.seed, cast("Image.Image | None", t.item.source))
+            )
             for t in tasks
         )
     )

@@ -1,0 +1,191 @@
+"""Arms side by side over the same items, and statistics of them that are resampled together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from rr_refine.benchmarks.bootstrap import Bootstrap
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rr_refine.benchmarks.bootstrap import Estimate, Sums
+    from rr_refine.benchmarks.tally import Tally
+
+__all__ = ["Board", "Resampled", "Statistic", "macro", "mean", "ratio"]
+
+
+class _Of(Protocol):
+    """Tells the sums of a measure of one arm."""
+
+    def __call__(self, name: str, part: str = "") -> NDArray[np.float64]: ...
+
+
+class Statistic(Protocol):
+    """Made of one arm's sums of measures: those of `Tally`, `items`, which is 1 for each, and
+    `score counted`, `got counted` and `of counted`: of results that have a mark.
+    """
+
+    def __call__(self, of: _Of) -> NDArray[np.float64]:
+        """One value for each sum that `of` tells."""
+        ...
+
+
+def mean(name: str, part: str = "") -> Statistic:
+    """The mean of a measure over items."""
+    return lambda of: of(name, part) / of("items")
+
+
+def ratio(above: str, below: str, part: str = "") -> Statistic:
+    """The sum of a measure over that of another."""
+    return lambda of: of(above, part) / of(below, part)
+
+
+def macro(above: str, below: str, parts: Sequence[str]) -> Statistic:
+    """The plain mean of a ratio over parts; one without a denominator is left out of it."""
+
+    def statistic(of: _Of) -> NDArray[np.float64]:
+        import numpy as np
+
+        ratios = np.stack([of(above, part) / of(below, part) for part in parts])
+        known = np.isfinite(ratios)
+        averages: NDArray[np.float64] = np.where(known, ratios, 0.0).sum(axis=0) / known.sum(axis=0)
+        return averages
+
+    return statistic
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Statistics of arms over some items, all from the same resamples."""
+
+    items: int
+    sums: Sums[tuple[str, str, str]]
+    """By arm, measure and part."""
+
+    def estimate(self, statistic: Statistic, arm: str, items: int | None = None) -> Estimate:
+        """A statistic of an arm.
+
+        Args:
+            items: how many it is of; all by default.
+        """
+        return self.sums.estimate(
+            lambda of: statistic(lambda name, part="": of((arm, name, part))),
+            self.items if items is None else items,
+        )
+
+    def gap(
+        self, statistic: Statistic, arm: str, baseline: str, items: int | None = None
+    ) -> Estimate:
+        """A statistic of an arm less that of another; for `items` see `estimate`."""
+        return self.sums.estimate(
+            lambda of: (
+                statistic(lambda name, part="": of((arm, name, part)))
+                - statistic(lambda name, part="": of((baseline, name, part)))
+            ),
+            self.items if items is None else items,
+        )
+
+
+class Board:
+    """What was measured of the items that all arms have trials of.
+
+    Args:
+        tallies: by arm, one at least.
+        dimensions: the parts whose mean is the overall value.
+
+    Raises:
+        ConfigError: there is no such item.
+    """
+
+    def __init__(self, tallies: Mapping[str, Tally], dimensions: Sequence[str]) -> None:
+        import numpy as np
+
+        first, *others = tallies.values()
+        items = [item for item in first.rows if all(item in other.rows for other in others)]
+        if not items:
+            raise ConfigError(
+                f"no item has been through all of the arms {', '.join(tallies)}; "
+                "go on with --resume"
+            )
+        seen = dict.fromkeys(part for tally in tallies.values() for part in tally.parts)
+        self.arms = tuple(tallies)
+        self.items = len(items)
+        self.unfinished = len({i for tally in tallies.values() for i in tally.rows}) - len(items)
+        self.dimensions = tuple(part for part in dimensions if part in seen)
+        """Those that there are parts of."""
+        self.parts = tuple(dict.fromkeys([*self.dimensions, *seen]))
+        """All of them: the dimensions, then the finer ones."""
+        self._tallies = tallies
+        self._rows = {
+            arm: np.array([tally.rows[item] for item in items]) for arm, tally in tallies.items()
+        }
+        own = [first.rows[item] for item in items]
+        self._groups = [first.groups[row] for row in own]
+        self._labels = [first.labels[row] for row in own]
+
+    @property
+    def allowed(self) -> range:
+        """The numbers of renders that all trials tell of: 1, 2, …, or none."""
+        return range(1, 1 + min(tally.points for tally in self._tallies.values()))
+
+    def column(self, arm: str, name: str, part: str = "") -> NDArray[np.float64]:
+        """A measure of `Statistic`, item by item."""
+        import numpy as np
+
+        if name == "items":
+            return np.ones(self.items)
+        if name.endswith(" counted"):
+            whole = self.column(arm, name.removesuffix(" counted"), part)
+            return whole * self.column(arm, "marked")
+        return self._tallies[arm].column(self._rows[arm], name, part)
+
+    def words(self, arm: str, name: str) -> Iterable[str | None]:
+        """`stops` or `missing` of every item."""
+        tally = self._tallies[arm]
+        said = {"stops": tally.stops, "missing": tally.missing}[name]
+        return (said[row] for row in self._rows[arm])
+
+    def view(self) -> Resampled:
+        """All items."""
+        keys = [key for arm in self._tallies for key in self._keys(arm)]
+        return self._view(range(self.items), keys)
+
+    def slices(self) -> Iterator[tuple[str, str, Resampled]]:
+        """Label, its value, and the items that have it, of which `exact` alone is known.
+
+        For each label that all items have.
+        """
+        for label in self._labels[0]:
+            if not all(label in own for own in self._labels):
+                continue
+            values: dict[str, list[int]] = {}
+            for item, own in enumerate(self._labels):
+                values.setdefault(own[label], []).append(item)
+            for value, chosen in values.items():
+                keys = [(arm, name, "") for arm in self._tallies for name in ("items", "exact")]
+                yield label, value, self._view(chosen, keys)
+
+    def _view(self, chosen: Sequence[int], keys: Sequence[tuple[str, str, str]]) -> Resampled:
+        import numpy as np
+
+        rows = np.array(chosen)
+        bootstrap = Bootstrap(len(rows), groups=[self._groups[row] for row in rows])
+        return Resampled(len(rows), bootstrap.sums(keys, lambda key: self.column(*key)[rows]))
+
+    def _keys(self, arm: str) -> Iterator[tuple[str, str, str]]:
+        for name in ("items", "exact", "score", "marked", "score counted", "triggered"):
+            yield arm, name, ""
+        for name in ("lost", "worse", "regressed"):
+            yield arm, name, ""
+        for part in self.parts:
+            yield from ((arm, name, part) for name in ("got", "of"))
+        for part in self.dimensions:
+            yield from ((arm, name, part) for name in ("got counted", "of counted"))
+        for allowed in map(str, self.allowed):
+            yield from ((arm, name, allowed) for name in ("exact at", "score at"))

@@ -1,0 +1,199 @@
+"""The page of a benchmark: tables, plots, and every item with its pictures, to look through.
+
+One file that loads nothing but the pictures of the run folders beside it. What was written by users
+or models reaches it as JSON or escaped, never as markup, and its Content-Security-Policy lets only
+its own style and script work.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import ValidationError
+
+from rr_refine.agent.report.text import cut, visible
+from rr_refine.agent.request import Request
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.benchmarks.arms import BASELINES
+from rr_refine.benchmarks.headline import headline
+from rr_refine.benchmarks.table import tables, write_method, write_subject
+from rr_refine.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from rr_refine.benchmarks.results import Results
+    from rr_refine.benchmarks.trial import Point, Trial
+
+__all__ = ["State", "page_parts", "state_of"]
+
+State = Literal["improved", "worsened", "unchanged", "failed", "not graded"]
+"""Of a result against the arm's first picture."""
+
+_TEXT: Final = 2000
+"""Most characters of a text about one trial: there may be tens of thousands of trials."""
+_SAME: Final = 1e-9
+
+
+def page_parts(
+    results: Results, plots: Mapping[str, str], trials: Iterable[Trial], out: Path
+) -> Iterator[str]:
+    """The page, piece by piece, so that it is never whole in memory.
+
+    Args:
+        plots: SVG by name.
+        trials: those that the results are of.
+        out: the folder that the page is for; run folders are relative to it.
+    """
+    source = results.provenance
+    style, script = _text("style.css") + _text("bench.css"), _text("bench.js")
+    policy = (
+        # file: for browsers that do not count a file beside this one as 'self'.
+        "default-src 'none'; img-src 'self' file:; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        _environment()
+        .get_template("bench.html")
+        .generate(
+            policy=policy,
+            # The hashes are of what stands in the page, so it must be these very characters.
+            style=Markup(style),
+            script=Markup(script),
+            results=results,
+            source=source,
+            record=json.dumps(source.model_dump(mode="json"), indent=1, ensure_ascii=False),
+            subject=write_subject(results),
+            gains=list(_gains(results)),
+            tables=list(tables(results)),
+            method=[line.replace("**", "") for line in write_method(results)],
+            plots={name: Markup(svg) for name, svg in plots.items()},
+            arms=_json([arm.arm for arm in results.arms]),
+            lines=_lines(results, trials, out),
+        )
+    )
+
+
+def state_of(trial: Trial) -> State:
+    """What became of the arm's first picture: exactness counts before the score."""
+    first, result = trial.first.mark or trial.worst, trial.result.mark
+    if trial.error is not None or result is None:
+        return "failed"
+    gain = result.exact - first.exact or result.score - first.score
+    return "improved" if gain > _SAME else "worsened" if gain < -_SAME else "unchanged"
+
+
+def _gains(results: Results) -> Iterator[str]:
+    """Of each arm over one-shot."""
+    measure = headline(results)
+    for difference in results.differences if measure else ():
+        if measure and difference.baseline == BASELINES[0]:
+            yield f"{difference.arm} {measure.scale.show_gap(measure.of(difference))}"
+
+
+def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Markup]:
+    """Every trial as a line of JSON, short, because there may be tens of thousands of them."""
+    graded = headline(results) is not None
+    numbers = {arm.arm: number for number, arm in enumerate(results.arms)}
+    seen: set[str] = set()
+    for trial in trials:
+        if trial.arm not in numbers:
+            continue
+        request, source, prompt = _words(out / trial.run, trial.result)
+        shot, mark = trial.result.shot, trial.result.mark
+        same = shot is not None and trial.first.shot == shot
+        line: dict[str, JsonValue] = {
+            "arm": numbers[trial.arm],
+            "item": _shown(trial.item),
+            "run": quote(trial.run),
+            "state": state_of(trial) if graded or trial.error else "not graded",
+            "first": None if same else _picture(trial.first),
+            "result": _picture(trial.result),
+            "renders": trial.result.spent,
+            "missed": _shown("; ".join(mark.missed)) if mark else "",
+            "fault": _shown(trial.error or (shot.fault if shot else None) or ""),
+            "prompt": "" if prompt == request else _shown(prompt),
+        }
+        if trial.item not in seen:
+            seen.add(trial.item)
+            labels: dict[str, JsonValue] = {
+                _shown(label): _shown(value) for label, value in trial.labels.items()
+            }
+            line |= {"request": _shown(request), "source": source, "labels": labels}
+        yield Markup(_json(line) + "\n")
+
+
+def _words(run: Path, result: Point) -> tuple[str, str | None, str]:
+    """The request, the digest of the picture to edit, and the prompt of the result.
+
+    Empty where the run folder is gone: the page shows what is left.
+    """
+    try:
+        with RunFolder(run, lock=False) as folder:
+            config = folder.read_json("config.json")
+            renders = [value for _, value in folder.journal.items("render")]
+        request = Request.model_validate(config["request"] if isinstance(config, dict) else None)
+    except (StoreError, ValidationError, KeyError):
+        return "", None, ""
+    wanted = result.shot and result.shot.image
+    made = (value for value in renders if isinstance(value, dict) and value["image"] == wanted)
+    return request.prompt, request.source, str(next(made, {"prompt": request.prompt})["prompt"])
+
+
+def _picture(point: Point) -> list[JsonValue] | None:
+    """Digest, score, exactness."""
+    if point.shot is None:
+        return None
+    mark = point.mark
+    return [
+        point.shot.image,
+        *([None, None] if mark is None else [round(mark.score, 4), mark.exact]),
+    ]
+
+
+def _shown(text: str) -> str:
+    return str(visible(cut(text, _TEXT)))
+
+
+def _json(value: JsonValue) -> Markup:
+    """JSON for the inside of a script element, where markup could end it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _text(name: str) -> str:
+    """A template, style or script: ours, or what all pages have in common."""
+    here = files(__package__).joinpath("page", name)
+    if here.is_file():
+        return here.read_text("utf-8")
+    return files("rr_refine.agent.report").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
