@@ -81,7 +81,8 @@ def read_parquet(path: Path, row: type[RowT]) -> Iterator[RowT]:
         raise ConfigError(f"there are no parquet files in {str(path)!r}")
     for file in files:
         try:
-            with ParquetFile(file) as table:
+            # By default all row groups that were read stay in memory until the end.
+            with ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as table:
                 columns = _columns(file, table.schema_arrow.names, row)
                 number = 0
                 for batch in table.iter_batches(_BATCH, columns=columns):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Room", "available", "create", "did_you_mean", "parse_options"]
 
-Room = Literal["generators", "critics", "rewriters", "teachers"]
+Room = Literal["generators", "critics", "rewriters", "teachers", "judges"]
 """Entry point groups are called `rr_refine.<room>`."""
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)

@@ -1,0 +1,80 @@
+"""Requests of GenEval: the lines of `evaluation_metadata.jsonl`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Request", "find_file", "read_requests"]
+
+_NAME: Final = "evaluation_metadata.jsonl"
+
+
+class _Metadata(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    tag: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One line."""
+
+    index: int
+    tag: str
+    """The task: `single_object`, `two_object`, `counting`, `colors`, `position`, `color_attr`."""
+    prompt: str
+    line: bytes
+    """As it is, without its end: what the detector looks for is in it."""
+
+    @property
+    def id(self) -> str:
+        """As its folder is called: `00042`."""
+        return f"{self.index:05d}"
+
+
+def find_file(data: Path) -> Path:
+    """The file: `data` itself, or in that folder, or in its `prompts`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for path in (data, data / _NAME, data / "prompts" / _NAME):
+        if path.is_file():
+            return path
+    raise ConfigError(f"{str(data)!r} holds no {_NAME}: give a copy of GenEval's repository")
+
+
+def read_requests(file: Path) -> list[Request]:
+    """All requests, numbered from 0.
+
+    Raises:
+        ConfigError: the file cannot be read, is empty, or a line is not of the published form.
+    """
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+    requests = []
+    for index, line in enumerate(lines):
+        try:
+            found = _Metadata.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise ConfigError(
+                f"line {index + 1} of {str(file)!r} is not of the published form: "
+                f"{place}: {first['msg']}"
+            ) from None
+        requests.append(Request(index, found.tag, found.prompt, line))
+    if not requests:
+        raise ConfigError(f"{str(file)!r} is empty")
+    return requests

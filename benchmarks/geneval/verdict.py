@@ -1,0 +1,106 @@
+"""The detector's verdicts: lines of `evaluate_images.py`'s results, and their official summary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, JsonValue, StrictBool, ValidationError
+
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Verdict", "official_parse", "read_verdicts", "summarise"]
+
+
+class Verdict(BaseModel):
+    """Of one picture. What the detector saw is left out."""
+
+    filename: str
+    """`OUT/00042/samples/0001.png`"""
+    tag: str
+    correct: StrictBool
+    metadata: str
+    """The request, as JSON: prompts are told apart by it."""
+
+    @property
+    def id(self) -> str | None:
+        """Of the item; None where the name is not of the official layout."""
+        path = PurePosixPath(self.filename.replace("\\", "/"))
+        request, sample = path.parent.parent.name, path.stem
+        if not (request.isdecimal() and sample.isdecimal()):
+            return None
+        return f"{int(request):05d}_{int(sample):04d}"
+
+
+def official_parse(text: str) -> bool | None:
+    """Is the picture of this line of results correct? None where the line does not say."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    correct = found.get("correct") if isinstance(found, dict) else None
+    return correct if isinstance(correct, bool) else None
+
+
+def read_verdicts(file: Path) -> list[Verdict]:
+    """The lines of a results file.
+
+    Raises:
+        ConfigError: it cannot be read, or a line is not of the official form.
+    """
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+    verdicts = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            verdicts.append(Verdict.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise ConfigError(
+                f"line {number} of {str(file)!r} is no result of evaluate_images.py: "
+                f"{place}: {first['msg']}"
+            ) from None
+    if not verdicts:
+        raise ConfigError(f"{str(file)!r} holds no results")
+    return verdicts
+
+
+def summarise(verdicts: Sequence[Verdict]) -> dict[str, JsonValue]:
+    """The numbers that `summary_scores.py` prints, as shares of 1 and not rounded.
+
+    The overall score is the plain mean of the tasks' shares of correct pictures, tasks in the order
+    of their first line.
+
+    Args:
+        verdicts: one at least.
+    """
+    prompts: dict[str, list[bool]] = {}
+    tasks: dict[str, list[bool]] = {}
+    for verdict in verdicts:
+        prompts.setdefault(verdict.metadata, []).append(verdict.correct)
+        tasks.setdefault(verdict.tag, []).append(verdict.correct)
+    scores = {tag: sum(own) / len(own) for tag, own in tasks.items()}
+    total = 0.0
+    for score in scores.values():  # in order, as numpy adds so few: `sum` may round otherwise
+        total += score
+    return {
+        "total_images": len(verdicts),
+        "total_prompts": len(prompts),
+        "correct_images": sum(verdict.correct for verdict in verdicts) / len(verdicts),
+        "correct_prompts": sum(map(any, prompts.values())) / len(prompts),
+        "tasks": {
+            tag: {"score": scores[tag], "correct": sum(own), "total": len(own)}
+            for tag, own in tasks.items()
+        },
+        "overall": total / len(scores),
+    }

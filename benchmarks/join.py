@@ -1,0 +1,73 @@
+"""Several benchmarks as one: the parts that shards were, or items that were added later."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.agent.policy import Policy
+from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.engine import read_trials
+from rr_refine.benchmarks.report import moved, write_report
+from rr_refine.benchmarks.results import Results, summarise
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rr_refine.benchmarks.trial import Trial
+
+__all__ = ["join"]
+
+_SAME: Final = ("benchmark", "renders", "generator", "critic", "judge", "wording")
+"""Of the provenance: what must be equal for numbers to be of one thing."""
+
+
+def join(folders: Sequence[Path], out: Path) -> Results:
+    """The results of all trials in `folders`, with a report in `out`.
+
+    Raises:
+        ConfigError: a folder holds no finished benchmark, or of other models, judges or arms than
+            the first; two of them hold the same item.
+        StoreError: a file cannot be read or written.
+    """
+    if not folders:
+        raise ConfigError("give the folders of the benchmarks that are to be one")
+    parts = [_read(folder) for folder in folders]
+    first = parts[0]
+    for folder, part in zip(folders, parts, strict=True):
+        for field in _SAME:
+            one, other = (getattr(p.provenance, field) for p in (first, part))
+            if one != other:
+                raise ConfigError(
+                    f"{str(folder)!r} has {field} {str(other)!r}, and {str(folders[0])!r} has "
+                    f"{str(one)!r}: their numbers are not of one thing"
+                )
+        if [(a.arm, a.policy) for a in part.arms] != [(a.arm, a.policy) for a in first.arms]:
+            raise ConfigError(f"{str(folder)!r} has other arms than {str(folders[0])!r}")
+
+    def read() -> Iterator[Trial]:
+        return chain.from_iterable(moved(read_trials(folder), folder, out) for folder in folders)
+
+    results = summarise(
+        read,
+        [Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in first.arms],
+        first.provenance.model_copy(
+            update={"seconds": sum(part.provenance.seconds for part in parts)}
+        ),
+        dimensions=first.dimensions,
+        worse_by=first.worse_by,
+    )
+    write_report(out, results, read)
+    return results
+
+
+def _read(folder: Path) -> Results:
+    path = folder / "results.json"
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"{str(folder)!r} has no results.json: no finished benchmark") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error

@@ -1,0 +1,82 @@
+"""Our own view of a set of marks, beside the official one: what that one hides is shown here."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rr_refine.benchmarks.item import Mark
+    from rr_refine.benchmarks.published import Published
+
+__all__ = ["Averages", "View", "view_of"]
+
+
+class Averages(Record):
+    """The same marks, averaged."""
+
+    macro: float | None
+    """The plain mean of the benchmark's main dimensions, as its tables have it; over those that
+    have items, and None where none has."""
+    micro: float | None
+    """The mean over items."""
+    dimensions: dict[str, float]
+    """Sum of what was got over sum of what could be got; those that have items."""
+
+
+class View(Record):
+    """What `view_of` gives."""
+
+    items: int
+    """That the benchmark has, as far as it was loaded."""
+    judged: int
+    """Items with a mark."""
+    failed: int
+    """Items whose judgement is there and cannot be counted."""
+    absent: int
+    """Items without any judgement."""
+    counted: Averages
+    """Over judged items only: the others have left the denominator, as in the official scripts."""
+    failures_as_zero: Averages
+    """Over all items: failed and absent ones got nothing."""
+
+
+def view_of(published: Published, marks: Mapping[str, Mark | None]) -> View:
+    """Coverage and both averages.
+
+    Args:
+        published: with its items.
+        marks: by item id; None for a judgement that cannot be read. Items that are not named have
+            none.
+    """
+    ids = [item.id for item in published.items]
+    there = [mark for name in ids if (mark := marks.get(name)) is not None]
+    filled = [marks.get(item.id) or published.worst(item) for item in published.items]
+    failed = sum(name in marks and marks[name] is None for name in ids)
+    return View(
+        items=len(ids),
+        judged=len(there),
+        failed=failed,
+        absent=len(ids) - len(there) - failed,
+        counted=_averages(published, there),
+        failures_as_zero=_averages(published, filled),
+    )
+
+
+def _averages(published: Published, marks: Sequence[Mark]) -> Averages:
+    sums: dict[str, tuple[float, float]] = {}
+    for mark in marks:
+        for name, (got, of) in mark.parts.items():
+            before = sums.get(name, (0.0, 0.0))
+            sums[name] = (before[0] + got, before[1] + of)
+    values = {name: got / of for name, (got, of) in sums.items() if of}
+    named = [values[name] for name in published.dimensions if name in values]
+    return Averages(
+        macro=fmean(named) if named else None,
+        micro=fmean(mark.score for mark in marks) if marks else None,
+        dimensions=values,
+    )
