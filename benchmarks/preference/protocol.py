@@ -1,0 +1,186 @@
+"""Protocols: which pairs count, what is right, and what stands in the denominator.
+
+The published numbers of one benchmark are often of several protocols, and cannot be compared with
+each other; so each number here has the name of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate
+from rr_refine.benchmarks.preference.item import Truth
+from rr_refine.benchmarks.preference.outcome import Mode, Order
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from rr_refine.benchmarks.preference.outcome import Outcome
+
+__all__ = ["DECIDED", "Measure", "Official", "Protocol", "measure"]
+
+_ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+
+DECIDED: Final[frozenset[Truth]] = frozenset({"A", "B"})
+"""Pairs of which people preferred one picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """How the official script comes to its number."""
+
+    rule: str
+    """In words."""
+    modes: frozenset[Mode]
+    """What it can be computed of."""
+    orders: tuple[Order, ...] = ("forward",)
+    """Which of the two orders it looks at."""
+    drops: Literal["nothing", "unanswered", "failed"] = "nothing"
+    """What leaves its denominator: pairs without any answer, or those without a readable one,
+    too. What does not is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One way to count."""
+
+    name: str
+    definition: str
+    official: Official
+    truths: frozenset[Truth] = field(default_factory=lambda: frozenset(get_args(Truth)))
+    """The labels that count; pairs with others are left out."""
+    size: int | None = None
+    """Count only groups of so many candidates."""
+    grouped: bool = False
+    """A group is right if all its pairs are."""
+
+    def holds(self, outcome: Outcome) -> bool:
+        """Does a pair count?"""
+        return outcome.truth in self.truths and self.size in (None, outcome.size)
+
+
+class Measure(Record):
+    """One critic by one protocol, in one mode."""
+
+    mode: Mode
+    protocol: str
+    accuracy: Estimate
+    """Ours: each order counts half, what failed is wrong."""
+    both_orders: Estimate | None
+    """Share that is right in both orders; None for pointwise, where there are none."""
+    official: float | None
+    """What the official script would have come to; None where it has no such number."""
+    pairs: int
+    """Pairs that count, with those that failed."""
+    units: int
+    """What is counted: these pairs, or their groups."""
+    failures: dict[str, int]
+    """Pairs without an answer that can be read, by error."""
+    consistent: Estimate | None
+    """Share of the answered pairs with the same verdict in both orders; None for pointwise."""
+    first: Estimate | None
+    """Share of the verdicts for a picture that name the one that was shown first: 0.5 where the
+    place does not matter. None for pointwise, and where there are none."""
+
+
+def measure(
+    protocol: Protocol, mode: Mode, outcomes: Iterable[Outcome], broken: Collection[str] = ()
+) -> Measure | None:
+    """Count by a protocol.
+
+    Args:
+        protocol: how.
+        mode: which of the outcomes.
+        outcomes: of any modes.
+        broken: groups that are not whole, as a pair was skipped; they cannot be counted as groups.
+
+    Returns:
+        None where no pair counts.
+    """
+    counted = [o for o in outcomes if o.mode == mode and protocol.holds(o)]
+    if protocol.grouped:
+        counted = [o for o in counted if o.group not in broken]
+    if not counted:
+        return None
+    units = _units(protocol, counted)
+    pairwise = mode == "pairwise"
+    ours = _estimates(units)
+    return Measure(
+        mode=mode,
+        protocol=protocol.name,
+        accuracy=ours["accuracy"],
+        both_orders=ours["both_orders"] if pairwise else None,
+        official=_official(protocol, units) if mode in protocol.official.modes else None,
+        pairs=len(counted),
+        units=len(units),
+        failures=dict(sorted(Counter(o.failure for o in counted if o.failure).items())),
+        consistent=ours.get("consistent") if pairwise else None,
+        first=ours.get("first") if pairwise else None,
+    )
+
+
+def _units(protocol: Protocol, outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    if not protocol.grouped:
+        return [[outcome] for outcome in outcomes]
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.group, []).append(outcome)
+    return list(groups.values())
+
+
+def _official(protocol: Protocol, units: Sequence[Sequence[Outcome]]) -> float | None:
+    drops = protocol.official.drops
+    votes: list[bool] = []
+    for unit in units:
+        kept = [
+            o
+            for o in unit
+            if not (o.failure and drops == "failed")
+            and not (o.unanswered and drops == "unanswered")
+        ]
+        size = unit[0].size
+        whole = not protocol.grouped or len(kept) == size * (size - 1) // 2
+        if kept:
+            votes += [
+                whole and all(o.right(order) for o in kept) for order in protocol.official.orders
+            ]
+    return sum(votes) / len(votes) if votes else None
+
+
+def _estimates(units: Sequence[Sequence[Outcome]]) -> dict[str, Estimate]:
+    """Shares, all over the same resamples of groups; those of nothing are left out."""
+    counted = [_count(unit) for unit in units]
+    sums = Bootstrap(len(units), groups=[unit[0].group for unit in units]).sums(
+        [(name, place) for name in counted[0] for place in (0, 1)],
+        lambda key: [count[key[0]][key[1]] for count in counted],
+    )
+
+    def share(name: str, of: int) -> Estimate:
+        return sums.estimate(lambda total: total((name, 0)) / total((name, 1)), of)
+
+    return {
+        name: share(name, of)
+        for name in counted[0]
+        if (of := int(sum(count[name][1] for count in counted)))
+    }
+
+
+def _count(unit: Sequence[Outcome]) -> dict[str, tuple[float, float]]:
+    """What a unit adds to each share, as (got, of)."""
+    forward, reverse = (all(o.right(order) for o in unit) for order in _ORDERS)
+    answered = [o for o in unit if o.failure is None]
+    named = [
+        verdict == shown
+        for o in answered
+        for verdict, shown in ((o.forward, "A"), (o.reverse, "B"))
+        if verdict in DECIDED
+    ]
+    return {
+        "accuracy": ((forward + reverse) / 2, 1),
+        "both_orders": (forward and reverse, 1),
+        "consistent": (sum(o.forward == o.reverse for o in answered), len(answered)),
+        "first": (sum(named), len(named)),
+    }

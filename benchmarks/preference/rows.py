@@ -1,0 +1,251 @@
+"""Rows of a published file: parquet, arrow, JSON lines or JSON, one after another, checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeAlias, TypeVar
+
+from pydantic import BaseModel, BeforeValidator
+
+from rr_refine.digest import file_digest
+from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.reward.parrot.raw import Embedded, checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+__all__ = [
+    "Row",
+    "StoredPicture",
+    "StoredPictures",
+    "column_names",
+    "find_files",
+    "hashes",
+    "read_rows",
+]
+
+ValueT = TypeVar("ValueT", bound=BaseModel)
+
+_KINDS: Final = (".parquet", ".arrow", ".jsonl", ".json")
+"""What can be read. Of a folder, the first kind that is there: JSON beside it describes it."""
+_SHARD: Final = re.compile(r"-\d{5}-of-\d{5}$")
+_BATCH: Final = 16
+"""Rows read at once: an edit's three pictures may be 2 MB each."""
+_BUFFER: Final = 1 << 20
+"""Bytes read at once of a parquet file's column."""
+
+
+def _as_embedded(value: object) -> object:
+    """A path and bare bytes, too, are pictures."""
+    if isinstance(value, str):
+        return {"path": value}
+    return {"bytes": value} if isinstance(value, bytes) else value
+
+
+def _as_list(value: object) -> object:
+    """Columns of lists come as lists, as numpy arrays (pandas), or as one thing or none."""
+    if value is None:
+        return []
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if isinstance(value, list | tuple) else [value]
+
+
+StoredPicture: TypeAlias = Annotated[Embedded, BeforeValidator(_as_embedded)]
+"""A column with one picture: a struct of bytes and path, or one of both."""
+StoredPictures: TypeAlias = Annotated[tuple[StoredPicture, ...], BeforeValidator(_as_list)]
+"""A column with any number of pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[ValueT]):
+    """One row, by its model."""
+
+    value: ValueT
+    file: Path
+    number: int
+    """In its file, from 0."""
+
+    @property
+    def folder(self) -> Path:
+        """What paths in it are relative to."""
+        return self.file.parent
+
+    @property
+    def place(self) -> str:
+        """For messages."""
+        return f"row {self.number} of {str(self.file)!r}"
+
+
+def find_files(data: Path, *, prefer: str = "", several: bool = False) -> list[Path]:
+    """The files of one split, in order.
+
+    Args:
+        data: a file, a folder with one split of one suite, or a pattern such as `test_v1-*`.
+        prefer: the file of a folder that is meant if it is there.
+        several: all files of a folder belong together, whatever their names.
+
+    Raises:
+        ConfigError: there is nothing, or more than one split.
+    """
+    if data.is_file():
+        files = [data]
+    elif data.is_dir():
+        files = [data / prefer] if prefer and (data / prefer).is_file() else _in_folder(data)
+    else:
+        files = sorted(f for f in data.parent.glob(data.name) if f.is_file())
+    if not files:
+        raise ConfigError(
+            f"there is no data at {str(data)!r}: give the benchmark's parquet, arrow or JSON "
+            "file, or the folder with those of one split"
+        )
+    for file in files:
+        if file.suffix not in _KINDS:
+            raise ConfigError(f"{str(file)!r} is none of {', '.join(_KINDS)}")
+    splits = sorted({str(file.with_name(_SHARD.sub("", file.stem))) for file in files})
+    if len(splits) > 1 and not several:
+        raise ConfigError(
+            f"{str(data)!r} holds {len(splits)} sets ({', '.join(map(repr, splits[:4]))}): "
+            "give one of them; a pattern such as 'FOLDER/test-*' names the files of a split"
+        )
+    return files
+
+
+def hashes(files: Sequence[Path]) -> dict[str, str]:
+    """sha256 of each file, by its name with that of its folder.
+
+    Raises:
+        ConfigError: one cannot be read.
+    """
+    try:
+        return {f"{file.parent.name}/{file.name}": file_digest(file) for file in files}
+    except OSError as error:
+        raise ConfigError(f"the data cannot be read: {error}") from error
+
+
+def read_rows(files: Sequence[Path], row: type[ValueT]) -> Iterator[Row[ValueT]]:
+    """The rows of all files. Of columns, only those of `row` are read.
+
+    Raises:
+        ConfigError: a file cannot be read, lacks a column, or a row is broken.
+        MissingExtraError: pyarrow is not installed.
+    """
+    for file in files:
+        for number, found in enumerate(_objects(file, row)):
+            yield Row(checked(row, found, file, number), file, number)
+
+
+def column_names(file: Path) -> frozenset[str]:
+    """The columns of a file; where it is JSON, those of its first row.
+
+    Raises:
+        ConfigError: it cannot be read, or holds no rows.
+        MissingExtraError: pyarrow is not installed.
+    """
+    if file.suffix == ".parquet":
+        pyarrow = _pyarrow()
+        try:
+            return frozenset(pyarrow.parquet.read_schema(file).names)
+        except (OSError, pyarrow.ArrowException) as error:
+            raise ConfigError(f"{str(file)!r} cannot be read as parquet: {error}") from error
+    for found in _objects(file, None):
+        if isinstance(found, dict):
+            return frozenset(found)
+    raise ConfigError(f"{str(file)!r} holds no rows")
+
+
+def _pyarrow() -> ModuleType:
+    try:
+        import pyarrow.ipc
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("reading parquet and arrow files", "train") from error
+    module: ModuleType = pyarrow
+    return module
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    for kind in _KINDS:
+        deep = kind in (".parquet", ".arrow")
+        if found := sorted(folder.rglob(f"*{kind}") if deep else folder.glob(f"*{kind}")):
+            return found
+    return []
+
+
+def _objects(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
+    """What the rows hold, unchecked; where files have columns, only those of `row`."""
+    if file.suffix == ".parquet":
+        yield from _read_parquet(file, row)
+    elif file.suffix == ".arrow":
+        yield from _read_arrow(file, row)
+    elif file.suffix == ".jsonl":
+        yield from _read_lines(file)
+    else:
+        yield from _read_json(file)
+
+
+def _read_json(file: Path) -> list[object]:
+    """The rows of a JSON file: a list, or one under `pairs`."""
+    try:
+        found = _parsed(file.read_bytes(), repr(str(file)))
+    except OSError as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+    rows = found.get("pairs") if isinstance(found, dict) else found
+    if not isinstance(rows, list):
+        raise ConfigError(f"{str(file)!r} holds no list of pairs")
+    return rows
+
+
+def _read_lines(file: Path) -> Iterator[object]:
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _parsed(line, f"line {number} of {str(file)!r}")
+    except OSError as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+
+
+def _parsed(text: bytes, place: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{place} is no JSON: {error}") from error
+
+
+def _read_parquet(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
+    pyarrow = _pyarrow()
+    try:
+        # By default, all row groups are read ahead and none is let go before the end.
+        with pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as table:
+            kept = _kept(table.schema_arrow.names, row)
+            for batch in table.iter_batches(_BATCH, columns=kept):
+                yield from batch.to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read as parquet: {error}") from error
+
+
+def _read_arrow(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
+    """The rows of an arrow file as `datasets` saves them (a stream), or as others do (a file)."""
+    pyarrow = _pyarrow()
+    try:
+        with pyarrow.memory_map(str(file)) as source:
+            try:
+                batches = iter(pyarrow.ipc.open_stream(source))
+            except pyarrow.ArrowInvalid:
+                whole = pyarrow.ipc.open_file(source)
+                batches = (whole.get_batch(i) for i in range(whole.num_record_batches))
+            for batch in batches:
+                kept = _kept(batch.schema.names, row)
+                for start in range(0, batch.num_rows, _BATCH):
+                    yield from batch.select(kept).slice(start, _BATCH).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read as arrow: {error}") from error
+
+
+def _kept(names: Sequence[str], row: type[BaseModel] | None) -> list[str]:
+    return [name for name in names if row is None or name in row.model_fields]
