@@ -1,0 +1,222 @@
+"""The generator on top of Ray: each request goes to the least busy of several workers."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import signal
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.boundary import boundary
+from rr_refine.errors import ConfigError, GeneratorUnavailable, MissingExtraError
+from rr_refine.generators.ray.options import RayOptions
+from rr_refine.plugins import parse_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.generators.generator import OnStep, RenderRequest
+    from rr_refine.generators.ray.crew import Crew
+    from rr_refine.terms import Identity, Task
+
+__all__ = ["RayGenerator", "create"]
+
+_LISTENER_SECONDS: Final = 10.0
+
+
+class RayGenerator:
+    """Renders on several GPUs or machines, with one generator in each of several processes.
+
+    Ray starts the processes, gives each its GPU and carries the pictures, without loss. A worker
+    that dies is replaced, and what it was at is rendered by another. A program that has called
+    `ray.init` itself keeps its Ray; otherwise it is started, or joined, for the time between
+    `connect` and `aclose`.
+
+    Args:
+        options: the generator, how many of it, and where.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+
+    def __init__(self, options: RayOptions) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise MissingExtraError("rendering on several GPUs or machines", "ray")
+        self._options = options
+        self._crew: Crew | None = None
+        self._opening = asyncio.Lock()
+        self._owns_ray = False
+
+    @property
+    def identity(self) -> Identity:
+        """That of the generator in the workers: the pictures are the same.
+
+        Raises:
+            ConfigError: it is not known yet; await `connect` first, or render.
+        """
+        return self._connected().identity
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """Those of the generator in the workers.
+
+        Raises:
+            ConfigError: they are not known yet; await `connect` first, or render.
+        """
+        return self._connected().tasks
+
+    @property
+    def workers(self) -> int:
+        """How many can render now; those that are still starting do not count."""
+        return 0 if self._crew is None else self._crew.ready
+
+    @property
+    def repeated(self) -> int:
+        """Renders that were begun again since `connect`, because a worker died during them."""
+        return 0 if self._crew is None else self._crew.repeated
+
+    async def connect(self) -> None:
+        """Join the cluster, or start Ray here, and wait until every worker holds its generator.
+
+        Raises:
+            ConfigError: the generator does not take its options, the workers' would not make the
+                same pictures, or the cluster is too small for so many.
+            GeneratorUnavailable: there is no Ray, or a worker does not start.
+        """
+        async with self._opening:
+            if self._crew is None:
+                try:
+                    self._crew = await self._open()
+                except BaseException:
+                    self._leave_ray()
+                    raise
+
+    async def generate(
+        self,
+        request: RenderRequest,
+        *,
+        on_step: OnStep | None = None,  # noqa: ARG002  would be a message between processes a step
+    ) -> Image.Image:
+        """Render one image; `on_step` is never called.
+
+        Raises:
+            GeneratorUnavailable: no worker is left, or several died one after the other during
+                this render.
+            GeneratorError: as the generator in the workers does.
+            ConfigError: as for `connect`.
+        """
+        if self._crew is None:
+            await self.connect()
+        return await self._connected().render(request)
+
+    async def aclose(self) -> None:
+        """End the workers, and Ray if it was started here. A later call starts them again."""
+        crew, self._crew = self._crew, None
+        self._opening = asyncio.Lock()  # the next call may come from another event loop
+        if crew is not None:
+            await crew.dismiss()
+        self._leave_ray()
+
+    def _connected(self) -> Crew:
+        if self._crew is None:
+            raise ConfigError(
+                f"what {self._options.generator!r} can do is not known before a worker holds it: "
+                "connect first"
+            )
+        return self._crew
+
+    async def _open(self) -> Crew:
+        import ray
+
+        from rr_refine.generators.ray.crew import Crew
+
+        options = self._options
+        if not ray.is_initialized():
+            with boundary(GeneratorUnavailable, f"Ray at {options.address or 'local'!r}"):
+                await _require_listener(options.address)
+                _init_ray(options.address)
+            self._owns_ray = True
+        workers, needs = _plan(options, ray.cluster_resources())
+        crew = Crew(options, needs)
+        try:
+            await crew.start(workers)
+        except BaseException:
+            await crew.dismiss()
+            raise
+        return crew
+
+    def _leave_ray(self) -> None:
+        import ray
+
+        if self._owns_ray:
+            ray.shutdown()
+        self._owns_ray = False
+
+
+def create(**options: JsonValue) -> RayGenerator:
+    """Make the generator from its config section.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+        MissingExtraError: Ray is not installed.
+    """
+    return RayGenerator(parse_options(RayOptions, options, "generator"))
+
+
+async def _require_listener(address: str | None) -> None:
+    """Fail at once where nobody listens: Ray itself would try for minutes, and talk about it."""
+    host, _, port = (address or "").rpartition(":")
+    if host:
+        async with asyncio.timeout(_LISTENER_SECONDS):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        writer.close()
+        await writer.wait_closed()
+
+
+def _init_ray(address: str | None) -> None:
+    """Start or join Ray, in this thread: the kernel ends what Ray starts when its thread ends."""
+    import ray
+    import ray._private.worker
+
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.init(
+        address=address or "local",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    # Ray's own handler exits at once, where ours drains.
+    if handler is not None and signal.getsignal(signal.SIGTERM) is not handler:
+        signal.signal(signal.SIGTERM, handler)
+    # What Ray's daemons have to say (a worker died, …) goes to standard output, which holds our
+    # data; `log_to_driver` does not cover it, and there is no other switch.
+    ray._private.worker._worker_logs_enabled = False
+
+
+def _plan(options: RayOptions, resources: Mapping[str, float]) -> tuple[int, dict[str, float]]:
+    """How many workers, and what each needs.
+
+    Raises:
+        ConfigError: the cluster has not so much.
+    """
+    num_gpus = options.num_gpus
+    if num_gpus is None:
+        num_gpus = 1.0 if resources.get("GPU") else 0.0
+    workers = options.workers
+    if workers is None:
+        workers = max(1, int(resources.get("GPU", 0.0) / num_gpus)) if num_gpus else 1
+    for kind, option, each in (
+        ("GPU", "num_gpus", num_gpus),
+        ("CPU", "num_cpus", options.num_cpus),
+    ):
+        there = resources.get(kind, 0.0)
+        if workers * each > there:
+            raise ConfigError(
+                f"{workers} workers of {option} = {each:g} need more than the {there:g} {kind}s "
+                f"that Ray has: lower generator.workers or generator.{option}"
+            )
+    return workers, {"num_gpus": num_gpus, "num_cpus": options.num_cpus}

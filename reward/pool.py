@@ -1,0 +1,173 @@
+"""One critic out of several alike: each request goes to the least busy of them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from rr_refine.errors import ConfigError, CriticTimeout, CriticUnavailable
+from rr_refine.reward.critic import can_compare
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pydantic import JsonValue
+
+    from rr_refine.reward.assessment import Assessment
+    from rr_refine.reward.comparison import Comparison
+    from rr_refine.reward.critic import (
+        ComparisonRequest,
+        Critic,
+        CritiqueRequest,
+        PairwiseCritic,
+    )
+    from rr_refine.terms import Identity
+
+__all__ = ["CriticPool", "PairwiseCriticPool", "pool"]
+
+T = TypeVar("T")
+
+
+def pool(critics: Sequence[Critic], *, rest: float = 30.0) -> Critic:
+    """`critics` as one, which can compare if all of them can.
+
+    Args:
+        critics: one or more that judge alike, such as copies of a model on several endpoints.
+        rest: see `CriticPool`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    pairwise = [critic for critic in critics if can_compare(critic)]
+    if len(pairwise) == len(critics):
+        return PairwiseCriticPool(pairwise, rest=rest)
+    return CriticPool(critics, rest=rest)
+
+
+class CriticPool:
+    """Several critics alike, such as copies of a model on several endpoints, as one.
+
+    A request goes to the critic with the fewest under way. One that cannot be reached, or does not
+    answer in time, is asked again only after a rest, or if the others cannot be reached either;
+    its request goes to another.
+
+    Args:
+        critics: of equal identity, which `connect` checks.
+        rest: seconds for which a critic that failed is set aside.
+
+    Raises:
+        ConfigError: there is none.
+    """
+
+    def __init__(self, critics: Sequence[Critic], *, rest: float = 30.0) -> None:
+        if not critics:
+            raise ConfigError("a pool of critics needs at least one")
+        self._seats = [_Seat(critic) for critic in critics]
+        self._rest = rest
+
+    @property
+    def identity(self) -> Identity:
+        """That of each critic.
+
+        Raises:
+            ConfigError: it is not known yet; await `connect` first.
+        """
+        return self._seats[0].critic.identity
+
+    async def connect(self) -> None:
+        """Connect all critics, and see that they judge alike.
+
+        Raises:
+            ConfigError: two differ in what their judgements depend on.
+            CriticError: one cannot be reached.
+        """
+        for seat in self._seats:
+            if (connect := getattr(seat.critic, "connect", None)) is not None:
+                await connect()
+        for number, seat in enumerate(self._seats[1:], start=2):
+            if differs := _differences(self.identity, seat.critic.identity):
+                raise ConfigError(
+                    f"critics 1 and {number} of a pool would judge differently: "
+                    f"{'; '.join(differs)}. Serve the same model everywhere"
+                )
+
+    async def aclose(self) -> None:
+        """Close all critics."""
+        async with AsyncExitStack() as stack:
+            for seat in self._seats:
+                if (aclose := getattr(seat.critic, "aclose", None)) is not None:
+                    stack.push_async_callback(aclose)
+
+    async def critique(self, request: CritiqueRequest) -> Assessment:
+        """See `Critic.critique`.
+
+        Raises:
+            CriticUnavailable, CriticTimeout: all critics failed so; of the kind of the last.
+            CriticError: as the critic that was asked.
+        """
+        return await self._ask(lambda critic: critic.critique(request))
+
+    async def _ask(self, call: Callable[[Critic], Awaitable[T]]) -> T:
+        """Ask the least busy, and the others after it as long as they cannot be reached."""
+        waiting = list(self._seats)
+        while True:
+            now = monotonic()
+            seat = min(waiting, key=lambda seat: (seat.rests_until > now, seat.busy))
+            waiting.remove(seat)
+            seat.busy += 1
+            try:
+                answer = await call(seat.critic)
+            except (CriticUnavailable, CriticTimeout) as error:
+                seat.rests_until = monotonic() + self._rest
+                if waiting:
+                    continue
+                if len(self._seats) == 1:
+                    raise
+                message = f"all {len(self._seats)} critics failed; the last one: {error}"
+                raise type(error)(message) from error
+            finally:
+                seat.busy -= 1
+            seat.rests_until = 0.0
+            return answer
+
+
+class PairwiseCriticPool(CriticPool):
+    """A `CriticPool` of critics that can all compare."""
+
+    def __init__(self, critics: Sequence[PairwiseCritic], *, rest: float = 30.0) -> None:
+        super().__init__(critics, rest=rest)
+
+    async def compare(self, request: ComparisonRequest) -> Comparison:
+        """See `PairwiseCritic.compare`.
+
+        Raises:
+            CriticError: as for `critique`.
+        """
+        return await self._ask(lambda critic: cast("PairwiseCritic", critic).compare(request))
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A critic and how it does."""
+
+    critic: Critic
+    busy: int = 0
+    """Requests that are with it."""
+    rests_until: float = 0.0
+    """On the monotonic clock."""
+
+
+def _differences(one: Identity, other: Identity) -> list[str]:
+    """What differs between two identities, in words."""
+    first, second = _flat(one), _flat(other)
+    return [
+        f"{key} {first.get(key)!r} and {second.get(key)!r}"
+        for key in sorted(first.keys() | second.keys())
+        if first.get(key) != second.get(key)
+    ]
+
+
+def _flat(identity: Identity) -> dict[str, JsonValue]:
+    return {"kind": identity.kind, "name": identity.name, **identity.details}
