@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
+from rr_refine.cli.progress import Progress
 from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ _BATCH: Final = 16
 """Renders and judgements at once by the models in the box, unless said otherwise."""
 _CRITIC_REQUESTS: Final = 500
 """Of two pictures each."""
-_TICK: Final = 5.0
-"""Seconds between two lines of progress."""
 _MEASURED: Final = ("generator.", "critic.", "parameters.", "loop.", "rewriter.use")
 """Settings that have an effect here."""
 
@@ -60,8 +58,8 @@ def sketch(
 ) -> int:
     """Run arms of the loop on held-out requests of the sketch world, graded by its oracle.
 
-    Writes results.json, table.md, exact.svg, score.svg and trials.jsonl beside the runs. Exit code
-    1 if some runs failed: they are counted, and owed again with --resume.
+    Writes results.json, index.html, table.md, plots and spreadsheets beside the runs. Exit code 1
+    if some runs failed: they are counted, and owed again with --resume.
 
     Args:
         out: Folder of the runs and the report.
@@ -143,7 +141,7 @@ class _Bench:
         self._limit = limit
         self._concurrency = concurrency
         self._as_json = as_json
-        self._ticker = _Ticker()
+        self._ticker = Progress()
 
     async def arms(self, names: list[str] | None, renders: int, *, dense: bool, edits: bool) -> int:
         """Compare arms."""
@@ -292,21 +290,3 @@ def _require_new(out: Path, resume: bool) -> None:
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
         )
-
-
-class _Ticker:
-    """Says every few seconds how far the work is."""
-
-    def __init__(self) -> None:
-        self._start = self._said = time.monotonic()
-
-    def __call__(self, what: str, done: int, owed: int, failed: int = 0) -> None:
-        now = time.monotonic()
-        if now - self._said >= _TICK or done == owed:
-            self._said = now
-            more = f", {failed} failed" if failed else ""
-            print(
-                f"{done} of {owed} {what}{more}, {now - self._start:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )

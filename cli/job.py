@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from rr_refine.plugins import Room
     from rr_refine.reward.critic import Critic
 
-__all__ = ["job_from", "make_critic", "make_generator", "make_rewriters", "policy_from"]
+__all__ = [
+    "job_from",
+    "make_component",
+    "make_critic",
+    "make_generator",
+    "make_rewriters",
+    "policy_from",
+]
 
 
 def job_from(settings: Settings, prompt: str, image: Image.Image | Path | None) -> Job:
@@ -65,7 +72,7 @@ def make_generator(settings: Settings) -> Generator:
     Raises:
         ConfigError: it is unknown, or does not take these options.
     """
-    return as_generator(_create(settings, "generators", "generator"))
+    return as_generator(make_component(settings, "generators", "generator"))
 
 
 def make_critic(settings: Settings) -> Critic:
@@ -74,7 +81,7 @@ def make_critic(settings: Settings) -> Critic:
     Raises:
         ConfigError: it is unknown, or does not take these options.
     """
-    return as_critic(_create(settings, "critics", "critic"))
+    return as_critic(make_component(settings, "critics", "critic"))
 
 
 def make_rewriters(settings: Settings, policy: Policy) -> tuple[Rewriter, ...]:
@@ -100,11 +107,16 @@ def make_rewriters(settings: Settings, policy: Policy) -> tuple[Rewriter, ...]:
     return tuple(made)
 
 
-def _create(settings: Settings, room: Room, section: str) -> object:
+def make_component(settings: Settings, room: Room, section: str) -> object:
+    """What a section names, with its options.
+
+    Raises:
+        ConfigError: it is unknown, or does not take these options.
+    """
     name = settings.text(f"{section}.use")
     _find_modules_here(name)
     options = settings.section(section)
-    if settings.sources[f"{section}.use"] == "default":
+    if settings.sources.get(f"{section}.use") == "default":
         # An exported key is meant for the component that will be named, not for the stand-in.
         for key in [key for key in options if is_secret(key)]:
             if settings.sources[f"{section}.{key}"].startswith(ENVIRONMENT_PREFIX):

@@ -56,7 +56,7 @@ each component."""
 _INTENTS: Final = Path(__file__).with_name("intents")
 """Presets by intent: files of settings, as a user could write them."""
 
-_OPEN_SECTIONS: Final = ("generator", "critic", "rewriter", "parameters")
+_OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "parameters")
 """Sections whose keys only the component knows."""
 
 
@@ -78,9 +78,11 @@ class Settings:
         """
         for key in layer:
             _require_known(key, source)
-        for section in ("generator", "critic"):
+        for section in ("generator", "critic", "judge"):
             name = f"{section}.use"
-            if self.sources[name] == "default" or layer.get(name) in (None, self.values[name]):
+            if self.sources.get(name, "default") == "default":
+                continue
+            if layer.get(name) in (None, self.values[name]):
                 continue
             for key in [k for k in self.values if k.startswith(f"{section}.")]:
                 del self.values[key], self.sources[key]

@@ -1,0 +1,96 @@
+"""What a benchmark works with: generator, critic and judge, as its options and settings say."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.cli.job import make_component, make_critic, make_generator
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rr_refine.benchmarks.engine import Models
+    from rr_refine.benchmarks.judging import StandIn
+    from rr_refine.benchmarks.question import Judge
+    from rr_refine.cli.bench_options import BenchOptions
+    from rr_refine.cli.settings import Settings
+    from rr_refine.generators.generator import Generator
+    from rr_refine.reward.critic import Critic
+
+__all__ = ["make_judge", "make_models"]
+
+_BATCH: Final = 16
+"""Renders and judgements at once by the models in the box, unless said otherwise."""
+
+
+def make_models(options: BenchOptions, settings: Settings) -> Models:
+    """Generator and critic, neither of them connected.
+
+    Raises:
+        ConfigError: one is unknown, or does not take its options.
+    """
+    from rr_refine.benchmarks.engine import Models
+
+    if settings.sources["critic.use"] == "default" and settings.values["critic.use"] == "sketch":
+        # It can judge nothing but sketches, and no published prompt asks for those.
+        settings.lay({"critic.use": "fake"}, "no critic was named")
+    for part in ("generator", "critic"):
+        if settings.values[f"{part}.use"] == "fake":
+            print(f"note: the {part} is a stand-in without a model", file=sys.stderr)
+        if settings.values[f"{part}.use"] == "sketch":
+            settings.values.setdefault(f"{part}.batch", _BATCH)
+    generator = _ray(options, settings) if options.engine == "ray" else make_generator(settings)
+    return Models(generator, _critic(options, settings), settings.section("parameters"))
+
+
+def make_judge(settings: Settings) -> Judge | StandIn | None:
+    """The judge, not connected; None where nothing is to be judged.
+
+    Raises:
+        ConfigError: it is unknown, or does not take its options.
+    """
+    from rr_refine.benchmarks.judging import StandIn
+    from rr_refine.component import has_methods
+
+    use = settings.values.get("judge.use")
+    if use in (None, "none"):
+        print(
+            "note: nothing is judged: pictures are made and laid out; give --judge-url, now or "
+            "later with --resume",
+            file=sys.stderr,
+        )
+        return None
+    judge = make_component(settings, "judges", "judge")
+    if isinstance(judge, StandIn):
+        print("note: the judge is a stand-in: its marks mean nothing", file=sys.stderr)
+    elif not has_methods(judge, "ask"):
+        raise ConfigError(f"judge.use = {use!r} has no method ask(question)")
+    return judge  # type: ignore[return-value]  # a protocol, checked by its method
+
+
+def _critic(options: BenchOptions, settings: Settings) -> Critic:
+    urls = options.critic_url or []
+    if len(urls) < 2:
+        return make_critic(settings)
+    from rr_refine.reward.pool import CriticPool
+
+    critics = []
+    for url in urls:
+        settings.values["critic.base_url"] = url
+        critics.append(make_critic(settings))
+    settings.values["critic.base_url"] = list(urls)  # for the record
+    return CriticPool(critics)
+
+
+def _ray(options: BenchOptions, settings: Settings) -> Generator:
+    from rr_refine.generators.ray import RayGenerator, RayOptions
+
+    return RayGenerator(
+        RayOptions(
+            generator=settings.text("generator.use"),
+            options=settings.section("generator"),
+            workers=options.workers,
+            num_gpus=options.gpus,
+            address=options.ray_address,
+        )
+    )

@@ -1,0 +1,134 @@
+"""What every `rr-refine bench BENCHMARK` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from rr_refine.cli.flag import Flag
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["BenchOptions", "parse_shard"]
+
+_JUDGE = Group("Judge", sort_key=1)
+_MODELS = Group("Models", sort_key=2)
+_MACHINES = Group("Machines", sort_key=3)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """Options that all published benchmarks share.
+
+    Attributes:
+        out: Folder of runs, pictures, judgements and report.
+        arm: A preset of the loop; may be given more than once. one-shot and refine by default.
+        renders: Pictures per item that no arm may exceed.
+        blind: Rewriter of the blind arms: the best that can be done without seeing a picture.
+        curve: Judge also what an arm would have returned with fewer renders.
+        limit: Prompts, in the order of the file.
+        shard: i/n takes the i-th of n parts, for n commands with an --out each.
+        concurrency: Runs at once.
+        resume: Go on in a folder that has runs already.
+        fail_on_error: Exit code 1 if failed items are more than this share of all items.
+        json: The results as one JSON object on stdout.
+        judge: openai, fake, none, or a dotted path.
+        judge_url: Endpoint of an OpenAI-compatible judge.
+        judge_model: Its model; the one that it serves by default.
+        attempts: Times that a picture is put to the judge until the answer can be read.
+        noise: Pictures that are judged twice, to see how far the judge agrees with itself.
+        generator: Generator by name or dotted path.
+        model: A diffusers pipeline: hub id or folder.
+        critic: Critic by name or dotted path.
+        critic_url: Endpoint of the critic; several share the work.
+        config: A TOML file.
+        set_: generator.*, critic.*, judge.*, parameters.*, or loop.* for refine, as key=value.
+        engine: ray holds generators in processes of their own, one per GPU.
+        workers: Generators of --engine ray; as many as there are GPUs by default.
+        gpus: GPUs of each worker, or a share of one; 0 for the CPU.
+        ray_address: A Ray cluster; this machine by default.
+    """
+
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
+    arm: Annotated[list[str] | None, Parameter(negative=())] = None
+    renders: int = 4
+    blind: str = "rules"
+    curve: Flag = False
+    limit: int | None = None
+    shard: str | None = None
+    concurrency: int = 32
+    resume: Flag = False
+    fail_on_error: float = 0.0
+    json: Flag = False
+    judge: Annotated[str | None, Parameter(group=_JUDGE)] = None
+    judge_url: Annotated[str | None, Parameter(group=_JUDGE)] = None
+    judge_model: Annotated[str | None, Parameter(group=_JUDGE)] = None
+    attempts: Annotated[int, Parameter(group=_JUDGE)] = 4
+    noise: Annotated[int, Parameter(group=_JUDGE)] = 0
+    generator: Annotated[str | None, Parameter(group=_MODELS)] = None
+    model: Annotated[str | None, Parameter(group=_MODELS)] = None
+    critic: Annotated[str | None, Parameter(group=_MODELS)] = None
+    critic_url: Annotated[list[str] | None, Parameter(group=_MODELS, negative=())] = None
+    config: Annotated[Path | None, Parameter(group=_MODELS)] = None
+    set_: Annotated[list[str] | None, Parameter("--set", negative=(), group=_MODELS)] = None
+    engine: Annotated[Literal["local", "ray"], Parameter(group=_MACHINES)] = "local"
+    workers: Annotated[int | None, Parameter(group=_MACHINES)] = None
+    gpus: Annotated[float | None, Parameter(group=_MACHINES)] = None
+    ray_address: Annotated[str | None, Parameter(group=_MACHINES)] = None
+
+    def check(self) -> None:
+        """Raises:
+        ConfigError: a value that is out of range or has no effect.
+        """
+        for name in ("renders", "concurrency", "attempts", "limit", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"--{name} {value} must be at least 1")
+        if self.noise < 0:
+            raise ConfigError(f"--noise {self.noise} must not be negative")
+        if not 0 <= self.fail_on_error <= 1:
+            raise ConfigError(f"--fail-on-error {self.fail_on_error:g} is a share of 0 to 1")
+        if self.engine == "local":
+            for name in ("workers", "gpus", "ray_address"):
+                if getattr(self, name) is not None:
+                    flag = name.replace("_", "-")
+                    raise ConfigError(f"--{flag} has no effect without --engine ray")
+        if self.judge == "none" and (self.judge_url or self.judge_model or self.noise):
+            raise ConfigError("--judge none leaves --judge-url, --judge-model and --noise no use")
+
+    def flags(self) -> dict[str, JsonValue]:
+        """The settings that these options stand for, by dotted key."""
+        flags: dict[str, JsonValue] = {}
+        if self.model is not None:
+            flags |= {"generator.use": "diffusers", "generator.model": self.model}
+        if self.critic_url:
+            flags |= {"critic.use": "openai", "critic.base_url": self.critic_url[0]}
+        if self.judge_url is not None:
+            flags |= {"judge.use": "openai", "judge.base_url": self.judge_url}
+        given = {
+            "generator.use": self.generator,
+            "critic.use": self.critic,
+            "judge.use": self.judge,
+            "judge.model": self.judge_model,
+        }
+        return flags | {key: value for key, value in given.items() if value is not None}
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`2/8` as (2, 8).
+
+    Raises:
+        ConfigError: it is nothing like that.
+    """
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise ConfigError(f"--shard {text!r} must look like 1/4: the first of four parts")
+    if not 1 <= int(index) <= int(count):
+        raise ConfigError(f"--shard {text!r} is out of range: parts are 1 to {count}")
+    return int(index), int(count)

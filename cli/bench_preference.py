@@ -1,0 +1,179 @@
+"""`rr-refine bench preference`: how well a critic agrees with people, on published pairs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import Parameter
+
+from rr_refine.cli.bench_options import parse_shard
+from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.cli.flag import Flag
+from rr_refine.cli.progress import Progress
+from rr_refine.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pydantic import JsonValue
+
+    from rr_refine.benchmarks.preference.item import PreferenceSet
+    from rr_refine.benchmarks.preference.outcome import Mode
+    from rr_refine.benchmarks.preference.results import PreferenceResult
+    from rr_refine.cli.settings import Settings
+
+__all__ = ["preference"]
+
+BenchmarkName = Literal["genai-bench", "mmrb2", "editreward-bench", "hpdv3"]
+
+_MODES: Final[dict[str, tuple[Mode, ...]]] = {
+    "pairwise": ("pairwise",),
+    "pointwise": ("pointwise",),
+    "both": ("pairwise", "pointwise"),
+}
+
+
+def preference(
+    benchmark: BenchmarkName,
+    /,
+    *,
+    data: Path,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    mode: Literal["pairwise", "pointwise", "both"] = "pairwise",
+    limit: int | None = None,
+    shard: str = "1/1",
+    critic: str | None = None,
+    critic_url: str | None = None,
+    config: Path | None = None,
+    set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    concurrency: int = 32,
+    resume: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Ask a critic which of two pictures is better, and hold that against what people said.
+
+    Always in both orders. Writes preference.json, table.md and pairs.jsonl; every answer is kept
+    in the cache beside them. Exit code 1 if some pairs failed: they count as wrong, and are asked
+    again with --resume.
+
+    Args:
+        benchmark: genai-bench, mmrb2, editreward-bench or hpdv3.
+        data: A file of the benchmark (parquet, arrow, JSON lines, JSON), the folder of one split,
+            or a pattern such as 'image_edition/test_v1-*'.
+        out: Folder of the results.
+        mode: pairwise shows both pictures, pointwise each alone.
+        limit: Pairs at most; of editreward-bench, groups.
+        shard: i/n: the i-th of n parts.
+        critic: Critic by name or dotted path.
+        critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
+        config: A TOML file.
+        set_: critic.*, as key=value. May be given more than once.
+        concurrency: Pairs under way at once.
+        resume: Go on in a folder that has results already.
+        json: The result as one JSON object on stdout.
+    """
+
+    def command() -> int:
+        if (limit is not None and limit < 1) or concurrency < 1:
+            raise ConfigError("--limit and --concurrency must be at least 1")
+        part = parse_shard(shard)
+        settings = _settings(critic, critic_url, config, set_ or ())
+        if not resume and (out / "pairs.jsonl").exists():
+            raise ConfigError(
+                f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another "
+                "--out"
+            )
+        if find_spec("numpy") is None:
+            raise MissingExtraError("rr-refine bench", "local")
+        found = _load(benchmark, data)
+        result = asyncio.run(
+            _evaluate(found, settings, out, _MODES[mode], limit, part, concurrency)
+        )
+        return _leave(result, out, as_json=json)
+
+    return guarded(command)
+
+
+def _settings(
+    critic: str | None, url: str | None, config: Path | None, assignments: Sequence[str]
+) -> Settings:
+    from rr_refine.cli.settings import read_settings, split_assignment
+
+    flags: dict[str, JsonValue] = {}
+    if url is not None:
+        flags |= {"critic.use": "openai", "critic.base_url": url}
+    if critic is not None:
+        flags["critic.use"] = critic
+    assigned = dict(split_assignment(text) for text in assignments)
+    for key in assigned:
+        if not key.startswith("critic."):
+            raise ConfigError(f"--set {key} has no effect here: only the critic is asked")
+    settings = read_settings(config, {**flags, **assigned})
+    if settings.sources["critic.use"] == "default":
+        raise ConfigError(
+            "no critic is named: give --critic-url or --critic; the one in the box knows only its "
+            "own sketches"
+        )
+    return settings
+
+
+def _load(benchmark: BenchmarkName, data: Path) -> PreferenceSet:
+    from rr_refine.benchmarks.preference import editreward_bench, genai_bench, hpdv3, mmrb2
+
+    loaders: dict[BenchmarkName, Callable[[Path], PreferenceSet]] = {
+        "genai-bench": genai_bench.load,
+        "mmrb2": mmrb2.load,
+        "editreward-bench": editreward_bench.load,
+        "hpdv3": hpdv3.load,
+    }
+    return loaders[benchmark](data)
+
+
+async def _evaluate(
+    data: PreferenceSet,
+    settings: Settings,
+    out: Path,
+    modes: tuple[Mode, ...],
+    limit: int | None,
+    shard: tuple[int, int],
+    concurrency: int,
+) -> PreferenceResult:
+    from rr_refine.benchmarks.cache import Cache
+    from rr_refine.benchmarks.preference.evaluate import evaluate_preference
+    from rr_refine.cli.job import make_critic
+    from rr_refine.component import connected
+
+    critic = make_critic(settings)
+    progress = Progress()
+    with Cache(out / "cache") as cache:
+        async with connected([critic]):
+            return await evaluate_preference(
+                data,
+                cache.critic(critic),
+                out,
+                modes=modes,
+                limit=limit,
+                shard=shard,
+                concurrency=concurrency,
+                on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
+            )
+
+
+def _leave(result: PreferenceResult, out: Path, *, as_json: bool) -> int:
+    """Show the result; gives the exit code."""
+    from rr_refine.benchmarks.preference.results import write_table
+
+    if as_json:
+        print(result.model_dump_json())
+    else:
+        print(write_table(result))
+        print(out)
+    if skipped := sum(result.skipped.values()):
+        print(f"{skipped} of {result.rows} pairs were skipped", file=sys.stderr)
+    if failed := sum(result.failures.values()):
+        print(f"{failed} failed; --resume asks them again", file=sys.stderr)
+    return FAILED if failed else DONE

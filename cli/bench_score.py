@@ -1,0 +1,163 @@
+"""`rr-refine bench score`, `preflight` and `report`: on what is there already."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.cli.flag import Flag
+
+if TYPE_CHECKING:
+    from rr_refine.benchmarks.view import View
+
+__all__ = ["preflight", "report", "score"]
+
+
+def score(
+    benchmark: str,
+    /,
+    *,
+    data: Path,
+    judgements: Path,
+    suite: str | None = None,
+    samples: int | None = None,
+    limit: int | None = None,
+    json: Flag = False,
+) -> int:
+    """Score a judgement file of the official scripts.
+
+    Shows what the official scoring script would have written for this very file, and beside it
+    what that hides: coverage, failures counted as zero, both averages.
+
+    Args:
+        benchmark: unigenbench, imgedit, gedit, picabench, geneval, or mmrb2 for predictions.
+        data: The benchmark's own files.
+        judgements: The file, from the official scripts or from a run's judgements folder.
+        suite: Part of the benchmark; the first one by default.
+        samples: Pictures of each prompt; as many as the official protocol has by default.
+        limit: Prompts, in the order of the file, if not all were run.
+        json: One JSON object on stdout.
+    """
+
+    def command() -> int:
+        if benchmark == "mmrb2":
+            return _predictions(data, judgements, suite or "image")
+        from rr_refine.benchmarks.catalogue import load
+        from rr_refine.benchmarks.view import view_of
+
+        published = load(
+            benchmark,
+            data,
+            suite,
+            samples=samples,
+            limit=limit,
+            cache=None,
+        )
+        official, marks = published.score_file(judgements)
+        view = view_of(published, marks)
+        if json:
+            whole = {
+                "benchmark": published.name,
+                "files": dict(published.files),
+                "notes": list(published.notes),
+                "official": official,
+                "ours": view.model_dump(mode="json"),
+            }
+            print(json_module.dumps(whole, ensure_ascii=False))
+        else:
+            print(json_module.dumps(official, indent=1, ensure_ascii=False))
+            print("\n".join(_lines(view)))
+        return DONE
+
+    return guarded(command)
+
+
+def preflight(
+    benchmark: str,
+    /,
+    *,
+    data: Path,
+    pictures: Path,
+    suite: str | None = None,
+    samples: int | None = None,
+    limit: int | None = None,
+) -> int:
+    """Check a folder of pictures before an official script is paid to judge it.
+
+    One line for each thing that the script would stumble over; exit code 1 if there are any.
+
+    Args:
+        benchmark: unigenbench, imgedit, gedit, picabench or geneval.
+        data: The benchmark's own files.
+        pictures: The folder that the official script is given: pictures/ARM of a run.
+        suite: Part of the benchmark; the first one by default.
+        samples: Pictures of each prompt; as many as the official protocol has by default.
+        limit: Prompts, in the order of the file, if not all were run.
+    """
+
+    def command() -> int:
+        from rr_refine.benchmarks.catalogue import load
+
+        published = load(benchmark, data, suite, samples=samples, limit=limit)
+        problems = published.preflight(pictures)
+        for problem in problems:
+            print(problem)
+        print(f"{len(published.items)} pictures expected, {len(problems)} problems")
+        return FAILED if problems else DONE
+
+    return guarded(command)
+
+
+def report(
+    *folders: Path,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    json: Flag = False,
+) -> int:
+    """Put benchmarks of other items together, such as the parts of --shard.
+
+    The official numbers are those of whole judgement files: join them, and use bench score.
+
+    Args:
+        folders: Of finished benchmarks: same models, arms, judge and number of renders.
+        out: Folder of the new report; runs and pictures stay where they are.
+        json: The results as one JSON object on stdout.
+    """
+
+    def command() -> int:
+        from rr_refine.benchmarks.join import join
+        from rr_refine.benchmarks.table import write_tables
+
+        results = join(folders, out)
+        print(results.model_dump_json() if json else f"{write_tables(results)}\n{out}")
+        return DONE
+
+    return guarded(command)
+
+
+def _predictions(data: Path, file: Path, task: str) -> int:
+    """MMRB2's predictions hold verdicts on pairs: there is nothing else to see in them."""
+    from rr_refine.benchmarks.preference.mmrb2 import read_truth, score_predictions
+
+    official = score_predictions(file, read_truth(data), task)
+    print(json_module.dumps({"benchmark": f"mmrb2 {task}", "official": official}))
+    return DONE
+
+
+def _lines(view: View) -> list[str]:
+    lines = [
+        f"{view.judged} of {view.items} judged, {view.failed} unreadable, {view.absent} absent"
+    ]
+    for name, averages in (
+        ("judged only", view.counted),
+        ("failures as zero", view.failures_as_zero),
+    ):
+        lines.append(f"{name}: macro {_shown(averages.macro)}, micro {_shown(averages.micro)}")
+    return lines
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,67 @@
+"""How far a long piece of work is: one line on stderr, again and again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Final
+
+from rr_refine.cli.terminal import is_attended
+
+__all__ = ["Progress"]
+
+_TICK: Final = 5.0
+"""Seconds between two lines; on a terminal, where a line takes the place of the last, a tenth."""
+
+
+class Progress:
+    """Says every few seconds how far the work is, how fast it goes, and what is left."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._start = self._said = 0.0
+        self._first = 0
+        self._rewrites = is_attended()
+
+    def __call__(
+        self, what: str, done: int, owed: int, failed: int = 0, score: float | None = None
+    ) -> None:
+        """Tell.
+
+        Args:
+            what: is counted, in the plural: `runs`. Another word begins another count.
+            done: of `owed`, with what was done before this session.
+            failed: of those done.
+            score: so far, for the pleasure of watching it.
+        """
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._start = what, now
+            self._first = done - 1  # what was done before says nothing about the rate
+        elif now - self._said < (_TICK / 10 if self._rewrites else _TICK) and done != owed:
+            return
+        self._said = now
+        parts = [f"{done} of {owed} {what}"]
+        if failed:
+            parts.append(f"{failed} failed")
+        if score is not None:
+            parts.append(f"score {score:.3f}")
+        spent = now - self._start
+        rate = (done - self._first) / spent if spent else 0.0
+        if done < owed and rate:
+            parts.append(f"{rate:.2g}/s" if rate >= 0.1 else f"{1 / rate:.0f} s each")
+            parts.append(f"{_span((owed - done) / rate)} left")
+        else:
+            parts.append(_span(spent))
+        line = ", ".join(parts)
+        if self._rewrites:
+            print(f"\r\x1b[K{line}", end="\n" if done == owed else "", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _span(seconds: float) -> str:
+    """`42 s`, `7 min`, `3.1 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

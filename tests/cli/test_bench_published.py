@@ -1,0 +1,262 @@
+"""A published benchmark from the command line: killed, drained, gone on with, put together."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.agent.records import lines
+from tests.benchmarks.unigenbench.files import answer, write
+from tests.cli.test_signals import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.commands import Commands, Ended
+
+FAKES = ("--generator", "fake", "--critic", "fake", "--set", "generator.log=log")
+BENCH = ("bench", "unigenbench", "--data", ".", "--samples", "2", *FAKES)
+ARMS = ("--arm", "one-shot", "--arm", "refine")
+PROMPTS = "".join(
+    f'{index},A hat number {index},"{{""Testpoints"": [""Style"", ""Attribute - Color""], '
+    '""Testpoint Description"": [""plain"", ""red""]}"\n'
+    for index in range(6)
+)
+
+
+@pytest.fixture
+def here(commands: Commands) -> Commands:
+    write(commands.folder, f"index,prompt_en,sub_dims_en\n{PROMPTS}")
+    return commands
+
+
+def results(folder: Path) -> dict[str, dict[str, object]]:
+    """The arms of results.json, by name."""
+    found = json.loads((folder / "results.json").read_text())
+    return {arm["arm"]: arm for arm in found["arms"]}
+
+
+def pictures(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def more_than(log: Path, count: int) -> bool:
+    return len(lines(log)) > count
+
+
+ALL = {f"{index}_{sample}.png" for index in range(6) for sample in range(2)}
+
+
+def test_killed_twice_drained_once_and_whole_in_the_end(here: Commands) -> None:
+    command = (*BENCH, *ARMS, "--judge", "fake", "--out", "there", "--concurrency", "2")
+    slow = ("--set", "generator.seconds=0.05")
+    log, there = here.folder / "log", here.folder / "there"
+    ends = []
+    for attempt, number in enumerate((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)):
+        before = len(lines(log))
+        with here.start(*command, *slow, *(("--resume",) if attempt else ())) as going:
+            wait_for(partial(more_than, log, before + 4))
+            going.send(number)
+            ends.append(going.wait())
+    assert [end.code for end in ends] == [-signal.SIGKILL, -signal.SIGKILL, 130]
+    assert "stopping after the steps under way" in ends[2].stderr
+    assert "--resume goes on" in ends[2].stderr
+    assert "Traceback" not in ends[2].stderr
+    refused = here.run(*command, *slow)
+    assert (refused.code, "go on with --resume" in refused.stderr) == (2, True)
+    ended = here.run(*command, *slow, "--resume", "--noise", "3")
+    assert ended.code == 0, ended.stderr
+    assert "preflight  refine: ready for the official script" in ended.stderr
+    for arm in ("one-shot", "refine"):
+        assert pictures(there / "pictures" / arm) == ALL  # and nothing else
+    checked = here.run(
+        *("bench", "preflight", "unigenbench", "--data", ".", "--samples", "2"),
+        *("--pictures", "there/pictures/refine"),
+    )
+    assert (checked.code, checked.stdout) == (0, "12 pictures expected, 0 problems\n")
+    arms = results(there)
+    assert {arm["items"] for arm in arms.values()} == {12}
+    # A kill may cost the render that was under way, in each of two runs; a drain costs none.
+    begun = [line for line in lines(log) if line["event"] == "start"]
+    rendered = [(made["prompt"], made["seed"]) for made in begun]
+    assert len(rendered) - len(set(rendered)) <= 2 * 2
+    assert "Judge noise: scores of the same 3 pictures" in ended.stdout
+
+
+def test_official_numbers_are_those_of_the_judgement_file(here: Commands) -> None:
+    ended = here.run(*BENCH, *ARMS, "--judge", "fake", "--out", "there", "--json")
+    assert ended.code == 0, ended.stderr
+    whole = json.loads(ended.stdout)
+    assert whole["provenance"]["judge"]["name"] == "stand-in"
+    assert set(whole["provenance"]["files"]) == {"test_prompts_en.csv"}
+    scored = here.run(
+        *("bench", "score", "unigenbench", "--data", ".", "--samples", "2", "--json"),
+        *("--judgements", "there/judgements/refine/en.csv"),
+    )
+    assert scored.code == 0, scored.stderr
+    seen = json.loads(scored.stdout)
+    assert seen["official"] == whole["official"]["refine"]
+    assert seen["ours"]["judged"] == 12
+    (refine,) = [arm for arm in whole["arms"] if arm["arm"] == "refine"]
+    assert seen["ours"]["failures_as_zero"]["micro"] == pytest.approx(refine["score"]["value"])
+    assert seen["ours"]["failures_as_zero"]["macro"] == pytest.approx(refine["overall"]["value"])
+
+
+def test_shards_make_a_whole(here: Commands) -> None:
+    command = (*BENCH, "--arm", "one-shot", "--judge", "fake")
+    assert here.run(*command, "--out", "whole").code == 0
+    for part in ("1", "2"):
+        ended = here.run(*command, "--out", part, "--shard", f"{part}/2")
+        assert ended.code == 0, ended.stderr
+    assert pictures(here.folder / "1/pictures/one-shot") == {
+        name for name in ALL if int(name[0]) % 2 == 0
+    }
+    joined = here.run("bench", "report", "1", "2", "--out", "both")
+    assert joined.code == 0, joined.stderr
+    one, two = (results(here.folder / name)["one-shot"] for name in ("whole", "both"))
+    for measure in ("exact", "score", "overall"):
+        a, b = one[measure], two[measure]
+        assert isinstance(a, dict) and isinstance(b, dict)
+        assert (a["value"], a["items"]) == (pytest.approx(b["value"]), b["items"])
+    twice = here.run("bench", "report", "1", "1", "--out", "both")
+    assert twice.code == 2
+    for wrong, words in (("3/2", "out of range"), ("half", "must look like 1/4")):
+        refused = here.run(*command, "--out", "other", "--shard", wrong)
+        assert refused.code == 2
+        assert words in refused.stderr
+
+
+class Judge(BaseHTTPRequestHandler):
+    """An endpoint whose answer the test sets; every third one is unreadable."""
+
+    asked = 0
+    broken = False
+
+    def do_GET(self) -> None:
+        self._send({"data": [{"id": "a-judge"}]})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        Judge.asked += 1
+        unreadable = Judge.broken or Judge.asked % 3 == 0
+        (text,) = ("I like it.",) if unreadable else answer(1, 0)
+        message = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        self._send(message)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+    def _send(self, value: object) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def judge(*, broken: bool = False) -> Iterator[str]:
+    Judge.asked, Judge.broken = 0, broken
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Judge)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def run_with(here: Commands, url: str, *more: str) -> Ended:
+    return here.run(*BENCH, "--arm", "one-shot", "--judge-url", url, "--out", "there", *more)
+
+
+def test_pictures_first_and_a_judge_later(here: Commands) -> None:
+    first = here.run(*BENCH, "--arm", "one-shot", "--out", "there")
+    assert first.code == 0, first.stderr
+    assert "nothing is judged" in first.stderr
+    assert pictures(here.folder / "there/pictures/one-shot") == ALL
+    made = len(lines(here.folder / "log"))
+    with judge() as url:
+        then = run_with(here, url, "--resume")
+        assert then.code == 0, then.stderr
+        assert len(lines(here.folder / "log")) == made  # no picture was made again
+        assert Judge.asked > 12  # unreadable answers were asked for again
+        again = run_with(here, url, "--resume")
+        assert again.code == 0
+    arm = results(here.folder / "there")["one-shot"]
+    assert arm["coverage"] == {"items": 12, "pictures": 12, "marked": 12, "missing": {}}
+    assert isinstance(arm["overall"], dict)
+    assert arm["overall"]["value"] == 0.5  # Style 12/12, Attribute 0/12
+    other = here.run(
+        *(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there", "--resume")
+    )
+    assert other.code == 2
+    assert "marks of two judges cannot be compared" in other.stderr
+
+
+def test_failed_judgements_are_counted_and_owed_again(here: Commands) -> None:
+    with judge(broken=True) as url:
+        ended = run_with(here, url, "--attempts", "2")
+        assert Judge.asked == 24
+        assert ended.code == 1
+        assert "12 failed; --resume tries them again" in ended.stderr
+        allowed = run_with(here, url, "--resume", "--attempts", "2", "--fail-on-error", "1")
+        assert allowed.code == 0, allowed.stderr
+    arm = results(here.folder / "there")["one-shot"]
+    assert isinstance(arm["overall"], dict)
+    assert arm["overall"]["value"] == 0  # counted as zero
+    with (here.folder / "there/judgements/one-shot/en.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["result_json"] for row in rows} == {"null"}  # as the official script has them
+    whole = json.loads((here.folder / "there/results.json").read_text())
+    assert whole["official"]["one-shot"]["primary_dimensions"] == {}  # and drops them
+    with judge() as url:
+        mended = run_with(here, url, "--resume")
+    assert mended.code == 0, mended.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--set", "seed=3"), "--set seed has no effect"),
+        (("--set", "budget.images=3"), "give --renders"),
+        (("--workers", "2"), "without --engine ray"),
+        (("--renders", "0"), "--renders 0 must be at least 1"),
+        (("--fail-on-error", "2"), "is a share of 0 to 1"),
+        (("--arm", "refined"), "unknown arm 'refined'"),
+        (("--judge", "none", "--noise", "3"), "leaves --judge-url"),
+        (("--judge", "tests.benchmarks.world:eye"), "has no method ask"),
+        (("--suite", "zh"), "test_prompts_zh.csv"),
+    ],
+)
+def test_mistakes_are_said_before_anything_runs(
+    here: Commands, more: tuple[str, ...], words: str
+) -> None:
+    ended = here.run(*BENCH, "--out", "there", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert words in ended.stderr
+    assert not (here.folder / "there" / "runs").exists()
+
+
+def test_a_judge_that_is_the_critic_is_marked(here: Commands) -> None:
+    with judge() as url:
+        ended = here.run(
+            *("bench", "unigenbench", "--data", ".", "--samples", "1", "--limit", "1"),
+            *("--generator", "fake", "--critic-url", url, "--judge-url", url),
+            *("--arm", "one-shot", "--out", "there"),
+        )
+    assert ended.code == 1  # it cannot judge as a critic
+    whole = json.loads((here.folder / "there/results.json").read_text())
+    assert whole["provenance"]["judge_is_critic"] is True
+    assert "the critic itself" in ended.stdout
