@@ -14,7 +14,13 @@ from rr_refine.pictures import load_picture
 from rr_refine.reward.parrot.raw import RawPair
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.reward.sketch.choice import ChoiceModel
-from rr_refine.reward.sketch.mutation import EDIT_MUTATIONS, MUTATIONS, mutate, mutate_edit
+from rr_refine.reward.sketch.mutation import (
+    EDIT_MUTATIONS,
+    MUTATIONS,
+    muddle,
+    mutate,
+    mutate_edit,
+)
 from rr_refine.reward.sketch.viewing import view_of
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import phrase_edit, random_edit, read_edit
@@ -45,6 +51,10 @@ __all__ = [
 
 _FLAWLESS: Final = 0.3
 """How often a drawn picture is what was asked for."""
+_MUDDLED: Final = 0.4
+"""How often a drawn picture of a request is muddled: what the small generator makes of short
+prompts, and what refining starts from. With single faults alone, requests were refined well where
+little was wrong, and badly where much was."""
 _MOST_FAULTS: Final = 3
 _LICENCE: Final = "Apache-2.0"
 
@@ -181,8 +191,11 @@ def _drawn_edit(key: str, pictures: int, random: Random) -> SketchCase:
 
 def _faulty(target: Scene, random: Random) -> tuple[Scene, str]:
     """The scene to draw, and what is wrong with it."""
-    if random.random() < _FLAWLESS:
+    chance = random.random()
+    if chance < _FLAWLESS:
         return target, "drawn"
+    if chance < _FLAWLESS + _MUDDLED:
+        return muddle(target, random), "drawn: muddled"
     mutations = random.choices(MUTATIONS, k=random.randint(1, _MOST_FAULTS))
     for mutation in mutations:
         target = mutate(target, random, mutation)

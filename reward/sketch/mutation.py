@@ -20,13 +20,21 @@ from rr_refine.sketch.scene import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from random import Random
 
     from rr_refine.reward.sketch.checking import Change
     from rr_refine.sketch.scene import Place
 
-__all__ = ["EDIT_MUTATIONS", "MUTATIONS", "EditMutation", "Mutation", "mutate", "mutate_edit"]
+__all__ = [
+    "EDIT_MUTATIONS",
+    "MUTATIONS",
+    "EditMutation",
+    "Mutation",
+    "muddle",
+    "mutate",
+    "mutate_edit",
+]
 
 T = TypeVar("T")
 
@@ -41,6 +49,9 @@ EditMutation = Literal["nothing done", "wrong target", "wrong value", "more done
 """The picture is the source; another shape was edited; the edit was another one; something else
 changed too."""
 EDIT_MUTATIONS: Final[tuple[EditMutation, ...]] = get_args(EditMutation)
+
+_HEARD: Final = 0.85
+"""How often a muddled picture takes a property from the words."""
 
 
 def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
@@ -80,6 +91,25 @@ def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
             rest.append(other.model_copy(update={"colour": target.colour}))
             changed = {"colour": other.colour}
     return scene.with_shapes(*rest, target.model_copy(update=changed))
+
+
+def muddle(scene: Scene, random: Random) -> Scene:
+    """`scene` as a generator paints it that has heard the words and lost who is what: some shapes,
+    mostly of its kinds in its colours, combined anew; a background and a word that may be its own.
+    """
+    written = scene.lettering if random.random() < _HEARD else None
+    places = [place for place in PLACES if not written or place != written.place]
+    shapes = [
+        Shape(
+            kind=_heard([shape.kind for shape in scene.shapes], KINDS, random),
+            colour=_heard([shape.colour for shape in scene.shapes], COLOURS, random),
+            size=_heard([shape.size for shape in scene.shapes], SIZES, random),
+            place=place,
+        )
+        for place in random.sample(places, random.randint(1, MAX_SHAPES))
+    ]
+    background = _heard([scene.background], BACKGROUNDS, random)
+    return Scene(background=background, shapes=(shapes[0],), lettering=written).with_shapes(*shapes)
 
 
 def mutate_edit(change: Change, random: Random, mutation: EditMutation) -> Scene:
@@ -130,6 +160,10 @@ def _random_shape(place: Place, random: Random) -> Shape:
 def _free_places(scene: Scene) -> list[Place]:
     written = scene.lettering.place if scene.lettering else None
     return [place for place in PLACES if place != written and scene.at(place) is None]
+
+
+def _heard(said: Sequence[T], values: Sequence[T], random: Random) -> T:
+    return random.choice(said if random.random() < _HEARD else values)
 
 
 def _other(values: Iterable[T], value: T | None, random: Random) -> T:
