@@ -9,6 +9,8 @@ from rr_refine.cli.job import make_component, make_critic, make_generator
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from rr_refine.benchmarks.engine import Models
     from rr_refine.benchmarks.judging import StandIn
     from rr_refine.benchmarks.question import Judge
@@ -72,25 +74,26 @@ def _critic(options: BenchOptions, settings: Settings) -> Critic:
     urls = options.critic_url or []
     if len(urls) < 2:
         return make_critic(settings)
-    from rr_refine.reward.pool import CriticPool
+    from rr_refine.reward.pool import pool
 
     critics = []
     for url in urls:
         settings.values["critic.base_url"] = url
         critics.append(make_critic(settings))
     settings.values["critic.base_url"] = list(urls)  # for the record
-    return CriticPool(critics)
+    return pool(critics)
 
 
 def _ray(options: BenchOptions, settings: Settings) -> Generator:
-    from rr_refine.generators.ray import RayGenerator, RayOptions
+    from rr_refine.generators.ray import create
 
-    return RayGenerator(
-        RayOptions(
-            generator=settings.text("generator.use"),
-            options=settings.section("generator"),
-            workers=options.workers,
-            num_gpus=options.gpus,
-            address=options.ray_address,
-        )
+    given: dict[str, JsonValue] = {
+        "workers": options.workers,
+        "num_gpus": options.gpus,
+        "address": options.ray_address,
+    }
+    return create(
+        generator=settings.text("generator.use"),
+        options=settings.section("generator"),
+        **{key: value for key, value in given.items() if value is not None},
     )

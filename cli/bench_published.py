@@ -154,6 +154,10 @@ def _bench(
                 hint = "; give --renders" if key.startswith("budget.") else ""
                 raise ConfigError(f"--set {key} has no effect on a benchmark{hint}")
         settings = read_settings(chosen.config, {**chosen.flags(), **assigned})
+        if name == "geneval":
+            if chosen.judge not in (None, "none") or chosen.judge_url:
+                raise ConfigError("GenEval is judged by its own detector: leave out the judge")
+            settings.lay({"judge.use": "none"}, "rr-refine bench geneval")
         if settings.values.get("loop.review"):
             raise ConfigError("loop.review has no place in a benchmark: nobody is there to decide")
         out = chosen.out or Path("runs", f"bench-{name}")

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rr_refine.benchmarks.imgedit import load as load_imgedit
 from tests.agent.records import lines
+from tests.benchmarks.imgedit.files import write_archive
 from tests.benchmarks.unigenbench.files import answer, write
 from tests.cli.test_signals import wait_for
 
@@ -260,3 +262,33 @@ def test_a_judge_that_is_the_critic_is_marked(here: Commands) -> None:
     whole = json.loads((here.folder / "there/results.json").read_text())
     assert whole["provenance"]["judge_is_critic"] is True
     assert "the critic itself" in ended.stdout
+
+
+def test_edits_go_the_same_way(commands: Commands) -> None:
+    data = write_archive(commands.folder)
+    ended = commands.run(
+        *("bench", "imgedit", "--data", str(data), *FAKES, "--judge", "fake", "--out", "there")
+    )
+    assert ended.code == 0, ended.stderr
+    assert "preflight  refine: ready for the official script" in ended.stderr
+    keys = {item.id for item in load_imgedit(data).items}
+    assert pictures(commands.folder / "there/pictures/refine") == {f"{key}.png" for key in keys}
+    whole = json.loads((commands.folder / "there/results.json").read_text())
+    scored = commands.run(
+        *("bench", "score", "imgedit", "--data", str(data), "--json"),
+        *("--judgements", "there/judgements/refine/result.json"),
+    )
+    assert json.loads(scored.stdout)["official"] == whole["official"]["refine"]
+
+
+def test_geneval_has_no_judge(commands: Commands) -> None:
+    line = '{"tag": "counting", "include": [], "prompt": "two benches"}\n'
+    (commands.folder / "evaluation_metadata.jsonl").write_text(line)
+    command = ("bench", "geneval", "--data", ".", *FAKES, "--out", "there")
+    refused = commands.run(*command, "--judge", "fake")
+    assert (refused.code, "leave out the judge" in refused.stderr) == (2, True)
+    ended = commands.run(*command, "--arm", "one-shot")
+    assert ended.code == 0, ended.stderr
+    folder = commands.folder / "there/pictures/one-shot/00000"
+    assert (folder / "metadata.jsonl").read_text() == line.strip()
+    assert len(pictures(folder / "samples")) == 4
