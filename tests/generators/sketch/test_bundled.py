@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import cast
 
 import pytest
 from PIL import Image
@@ -56,12 +55,7 @@ async def test_it_draws_and_edits(generator: SketchGenerator) -> None:
     """
     tasks = [*requests("dev", 24, in_full=True), *edits("dev", 24, in_full=True)]
     pictures: list[Image.Image] = await asyncio.gather(
-        *(
-            generator.generate(
-                RenderRequest(t.item.prompt, t.item.seed, cast("Image.Image | None", t.item.source))
-            )
-            for t in tasks
-        )
+        *(generator.generate(RenderRequest(t.item.prompt, t.item.seed, t.source)) for t in tasks)
     )
     exact = [task.grade(picture).exact for task, picture in zip(tasks, pictures, strict=True)]
     assert sum(exact[:24]) >= 16
