@@ -12,6 +12,8 @@ from rr_refine.plugins import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rr_refine.agent.rewriting.rewriter import Rewriter
+
 __all__ = ["ARMS", "BASELINES", "Arm", "make_arms"]
 
 ARMS: Final[tuple[PresetName, ...]] = (
@@ -36,6 +38,8 @@ class Arm:
 
     name: str
     policy: Policy
+    rewriters: tuple[Rewriter, ...] = ()
+    """Made with options of their own; by default those that the policy names."""
 
 
 def make_arms(

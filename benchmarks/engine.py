@@ -24,6 +24,7 @@ from rr_refine.benchmarks.cache import LinkingFolder, locked
 from rr_refine.benchmarks.trial import (
     Origin,
     TrialFile,
+    lost_trial,
     read_standings,
     read_trial,
     read_trials,
@@ -111,7 +112,9 @@ async def run_arms(
             a wrong key.
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
-    chains = {arm.name: tuple(map(as_rewriter, arm.policy.rewriters)) for arm in arms}
+    chains = {
+        arm.name: arm.rewriters or tuple(map(as_rewriter, arm.policy.rewriters)) for arm in arms
+    }
     drain = drain or asyncio.Event()
     with locked(out):
         async with connected([part for chain in chains.values() for part in chain]):
@@ -211,8 +214,14 @@ class _Session:
     async def _one(self, entry: _Entry, arm: Arm) -> None:
         """Run an arm on an item, unless it is done, and grade what came of it."""
         where = f"runs/{arm.name}/{entry.item.id}"
+        origin = entry.origin(arm, where)
+        try:
+            source = await entry.source()
+        except ConfigError as lost:  # the other items can do without this file
+            self._keep(lost_trial(origin, str(lost), self.renders if self.curve else 1))
+            return
         with LinkingFolder(self.out / where, self.pictures) as folder:
-            error = await self._finish(folder, await self._job(entry, arm))
+            error = await self._finish(folder, self._job(entry.item, source, arm))
             if self.control.drain_requested:
                 self.cut_short = True
                 return
@@ -221,20 +230,21 @@ class _Session:
             marks = await entry.mark_all(
                 folder, {s.best.image for s in standings if s.best and s.best.image}
             )
-        origin = entry.origin(arm, where)
-        trial = read_trial(origin, run, standings, marks, error)
+        self._keep(read_trial(origin, run, standings, marks, error))
+
+    def _keep(self, trial: Trial) -> None:
         self.trials.add(trial)
         self.tell(trial)
 
-    async def _job(self, entry: _Entry, arm: Arm) -> Job:
+    def _job(self, item: Item, source: Image.Image | None, arm: Arm) -> Job:
         return make_job(
-            entry.item.prompt,
-            image=await entry.source(),
+            item.prompt,
+            image=source,
             generator=self.models.generator,
             critic=self.models.critic,
             rewriters=self.chains[arm.name],
             policy=arm.policy,
-            seed=entry.item.seed,
+            seed=item.seed,
             parameters=self.models.parameters,
         )
 
@@ -341,8 +351,8 @@ def _digest_of(item: Item) -> str:
             if isinstance(source, Path)
             else image_digest(source)
         )
-    except OSError as error:
-        raise ConfigError(f"source of item {item.id!r}: {source} cannot be read: {error}") from None
+    except OSError:
+        name = None  # its trial fails, and is owed again when the file is there
     return digest(
         {
             "prompt": item.prompt,

@@ -55,9 +55,11 @@ class _Asked(Record):
 
     judge: Identity
     wording: str
+    files: dict[str, str]
 
     def __str__(self) -> str:
-        return f"{self.judge.name!r} in words {self.wording!r}"
+        files = ", ".join(f"{name} {digest[:8]}" for name, digest in self.files.items())
+        return f"{self.judge.name!r} in words {self.wording!r} about {files}"
 
 
 @dataclass(slots=True)
@@ -86,21 +88,23 @@ class Evaluation:
         """Refuse to mix the marks of two judges in one folder.
 
         Raises:
-            ConfigError: another one, or one that was asked in other words, was at work here.
-            StoreError: a file cannot be read or written.
+            ConfigError: another one, or one that was asked in other words or about other files,
+                was at work here, or there is none now.
+            StoreError: a file cannot be read.
         """
-        if self.judge is None:
-            return
-        mine = _Asked(judge=self.judge.identity, wording=self.published.wording)
         path = self.out / "judge.json"
+        if not path.exists():
+            return
         try:
-            if path.exists():
-                theirs = _Asked.model_validate_json(path.read_bytes())
-            else:
-                theirs = mine
-                replace_file(path, mine.model_dump_json(indent=1).encode(), durable=True)
+            theirs = _Asked.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read or written: {error}") from error
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        mine = self._asked
+        if mine is None:
+            raise ConfigError(
+                f"{str(self.out)!r} was judged by {theirs}: go on with the same judge, or give "
+                "another --out"
+            )
         if theirs != mine:
             raise ConfigError(
                 f"{str(self.out)!r} was judged by {theirs}, and this would be {mine}: marks of two "
@@ -108,12 +112,32 @@ class Evaluation:
             )
 
     @property
+    def _asked(self) -> _Asked | None:
+        if self.judge is None:
+            return None
+        return _Asked(
+            judge=self.judge.identity,
+            wording=self.published.wording,
+            files=dict(self.published.files),
+        )
+
+    @property
     def benchmark(self) -> Benchmark:
         """For `run_arms`."""
         published = self.published
         grade: Grader = _no_judge
         if self.judge is not None:
-            grade = self._judging.mark
+            judging = self._judging
+            asked = self._asked
+            assert asked is not None
+
+            async def grade(item: Item, image: Image.Image) -> Mark:
+                path = self.out / "judge.json"
+                if not path.exists():  # whose marks these are is on disk before the first of them
+                    data = asked.model_dump_json(indent=1).encode() + b"\n"
+                    await asyncio.to_thread(replace_file, path, data, durable=True)
+                return await judging.mark(item, image)
+
         return Benchmark(
             name=published.name,
             items=published.items,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from rr_refine.benchmarks.trial import Trial
 
 __all__ = ["join"]
 
-_SAME: Final = ("benchmark", "renders", "generator", "critic", "judge", "wording")
+_SAME: Final = ("benchmark", "renders", "generator", "critic", "judge", "wording", "files")
 """Of the provenance: what must be equal for numbers to be of one thing."""
 
 
@@ -44,6 +47,11 @@ def join(folders: Sequence[Path], out: Path) -> Results:
                     f"{str(folder)!r} has {field} {str(other)!r}, and {str(folders[0])!r} has "
                     f"{str(one)!r}: their numbers are not of one thing"
                 )
+        if _parameters(part) != _parameters(first):
+            raise ConfigError(
+                f"{str(folder)!r} was rendered with {_parameters(part)!r}, and "
+                f"{str(folders[0])!r} with {_parameters(first)!r}"
+            )
         if [(a.arm, a.policy) for a in part.arms] != [(a.arm, a.policy) for a in first.arms]:
             raise ConfigError(f"{str(folder)!r} has other arms than {str(folders[0])!r}")
 
@@ -54,13 +62,21 @@ def join(folders: Sequence[Path], out: Path) -> Results:
         read,
         [Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in first.arms],
         first.provenance.model_copy(
-            update={"seconds": sum(part.provenance.seconds for part in parts)}
+            update={
+                "seconds": sum(part.provenance.seconds for part in parts),
+                "made": dict(sum((Counter(p.provenance.made) for p in parts), Counter())),
+            }
         ),
         dimensions=first.dimensions,
         worse_by=first.worse_by,
     )
     write_report(out, results, read)
     return results
+
+
+def _parameters(results: Results) -> dict[str, JsonValue]:
+    settings = results.provenance.settings
+    return {key: value for key, value in settings.items() if key.startswith("parameters.")}
 
 
 def _read(folder: Path) -> Results:

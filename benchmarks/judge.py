@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -42,8 +42,10 @@ class OpenAIJudgeOptions(EndpointOptions):
     temperature: float | None = Field(default=None, ge=0, le=2)
     """None sends none, as all the official scripts; 0 makes a judge of your own steadier, and its
     numbers no longer those of the tables."""
-    max_tokens: int = Field(default=4096, ge=1)
-    """Longest answer where the benchmark sets none."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Longest answer; by default as long as the official script allows, where it says so."""
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls that limit; some hosted models that reason take the second only."""
 
 
 def create(**options: JsonValue) -> OpenAIJudge:
@@ -110,7 +112,7 @@ class OpenAIJudge:
         """See `Judge.ask`."""
         # Packing pictures takes a while, in which other questions should move on.
         wire = await asyncio.to_thread(lambda: [to_wire(Message("user", question.content))])
-        completion = await self._complete(wire, question.max_tokens or self._options.max_tokens)
+        completion = await self._complete(wire, self._options.max_tokens or question.max_tokens)
         if not completion.choices:
             raise CriticUnreadable(
                 f"{self._endpoint.url} sent a completion without any choices",
@@ -130,7 +132,7 @@ class OpenAIJudge:
         return Reply(text, completion.cost(answers=1))
 
     async def _complete(
-        self, messages: list[ChatCompletionMessageParam], max_tokens: int
+        self, messages: list[ChatCompletionMessageParam], limit: int | None
     ) -> Completion:
         import openai
 
@@ -140,7 +142,7 @@ class OpenAIJudge:
             lambda client, model: client.chat.completions.with_raw_response.create(
                 model=model,
                 messages=messages,
-                max_tokens=max_tokens,
+                extra_body=None if limit is None else {self._options.limit_name: limit},
                 temperature=openai.omit if temperature is None else temperature,
             ),
         )

@@ -33,6 +33,7 @@ __all__ = [
     "Standing",
     "Trial",
     "TrialFile",
+    "lost_trial",
     "read_standings",
     "read_trial",
     "read_trials",
@@ -192,6 +193,22 @@ def read_trial(
         triggered=any(c.round > 0 for c in run.candidates),
         stop=outcome.stop.rule if outcome else None,
         faults=tuple(f"{fault.stage}: {fault.error}: {fault.message}" for fault in faults),
+        error=error,
+    )
+
+
+def lost_trial(origin: Origin, error: str, points: int) -> Trial:
+    """An item that could not be run at all, for want of its source."""
+    nothing = Point(spent=0, shot=None)
+    return Trial(
+        **dict(origin),
+        first=nothing,
+        points=(nothing,) * points,
+        critic_calls=0,
+        critic_tokens=0,
+        triggered=False,
+        stop=None,
+        faults=(),
         error=error,
     )
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.cli.job import make_component, make_critic, make_generator
+from rr_refine.cli.settings import is_secret
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def make_models(options: BenchOptions, settings: Settings) -> Models:
     return Models(generator, _critic(options, settings), settings.section("parameters"))
 
 
-def make_judge(settings: Settings) -> Judge | StandIn | None:
+def make_judge(options: BenchOptions, settings: Settings) -> Judge | StandIn | None:
     """The judge, not connected; None where nothing is to be judged.
 
     Raises:
@@ -56,6 +57,11 @@ def make_judge(settings: Settings) -> Judge | StandIn | None:
 
     use = settings.values.get("judge.use")
     if use in (None, "none"):
+        for key in settings.section("judge"):
+            if not is_secret(key):
+                raise ConfigError(f"judge.{key} has no effect without a judge: give --judge-url")
+        if options.noise:
+            raise ConfigError(f"--noise {options.noise} has no effect without a judge")
         print(
             "note: nothing is judged: pictures are made and laid out; give --judge-url, now or "
             "later with --resume",

@@ -36,7 +36,7 @@ class BenchOptions:
         shard: i/n takes the i-th of n parts, for n commands with an --out each.
         concurrency: Runs at once.
         resume: Go on in a folder that has runs already.
-        fail_on_error: Exit code 1 if failed items are more than this share of all items.
+        fail_on_error: Exit code 1 if failed runs are more than this share of all runs.
         json: The results as one JSON object on stdout.
         judge: openai, fake, none, or a dotted path.
         judge_url: Endpoint of an OpenAI-compatible judge.
@@ -111,6 +111,8 @@ class BenchOptions:
             flags |= {"critic.use": "openai", "critic.base_url": self.critic_url[0]}
         if self.judge_url is not None:
             flags |= {"judge.use": "openai", "judge.base_url": self.judge_url}
+        if self.judge_model is not None:
+            flags |= {"judge.use": "openai"}
         given = {
             "generator.use": self.generator,
             "critic.use": self.critic,

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from rr_refine.cli.bench_models import make_judge, make_models
 from rr_refine.cli.bench_options import BenchOptions, parse_shard
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, guarded
+from rr_refine.cli.job import make_rewriters
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.text import plain
 from rr_refine.errors import ConfigError
@@ -155,13 +157,13 @@ def _bench(
                 raise ConfigError(f"--set {key} has no effect on a benchmark{hint}")
         settings = read_settings(chosen.config, {**chosen.flags(), **assigned})
         if name == "geneval":
-            if chosen.judge not in (None, "none") or chosen.judge_url:
+            if chosen.judge not in (None, "none") or chosen.judge_url or chosen.judge_model:
                 raise ConfigError("GenEval is judged by its own detector: leave out the judge")
             settings.lay({"judge.use": "none"}, "rr-refine bench geneval")
         if settings.values.get("loop.review"):
             raise ConfigError("loop.review has no place in a benchmark: nobody is there to decide")
         out = chosen.out or Path("runs", f"bench-{name}")
-        if not chosen.resume and (out / "cache").exists():
+        if not chosen.resume and (out / "bench.json").exists():
             raise ConfigError(
                 f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another "
                 "--out"
@@ -178,10 +180,14 @@ def _bench(
         if chosen.shard is not None:
             published = part_of(published, *parse_shard(chosen.shard))
         names = tuple(chosen.arm) if chosen.arm else _ARMS
-        changes = settings.section("loop") if "refine" in names else {}
-        if settings.values["rewriter.use"] is not None and "refine" in names:
+        changes = settings.section("loop")
+        if settings.values["rewriter.use"] is not None:
             changes["rewriters"] = list(settings.texts("rewriter.use"))
         arms = make_arms(chosen.renders, names=names, blind=chosen.blind, changes=changes)
+        policies = [arm.policy for arm in arms]
+        arms = tuple(
+            replace(arm, rewriters=make_rewriters(settings, arm.policy, *policies)) for arm in arms
+        )
         try:
             work = _Work(chosen, settings, published, arms, out, BENCHMARKS[name].worse_by)
             return asyncio.run(work.run())
@@ -223,7 +229,7 @@ class _Work:
 
         start = time.monotonic()
         models = make_models(self._options, self._settings)
-        judge = make_judge(self._settings)
+        judge = make_judge(self._options, self._settings)
         for note in self._published.notes:
             print(f"note: {plain(note)}", file=sys.stderr)
         with Cache(self._out / "cache") as cache:
@@ -244,6 +250,8 @@ class _Work:
                 )
                 evaluation.require_same_judge()
                 drain = asyncio.Event()
+                earlier = sum(trial.settled for trial in evaluation.trials())
+                self._progress.begin("runs", earlier)
                 with _draining(drain):
                     whole = await run_arms(
                         evaluation.benchmark,
@@ -257,14 +265,14 @@ class _Work:
                         on_trial=self._told,
                         drain=drain,
                     )
-                if not whole:
-                    evaluation.lay_out()
-                    print(
-                        f"stopped after {self._done} of {self._owed} runs; --resume goes on",
-                        file=sys.stderr,
-                    )
-                    return INTERRUPTED
-                return await self._finish(evaluation, models, judge, start)
+                    if not whole:
+                        evaluation.lay_out()
+                        print(
+                            f"stopped after {self._done} of {self._owed} runs; --resume goes on",
+                            file=sys.stderr,
+                        )
+                        return INTERRUPTED
+                    return await self._finish(evaluation, models, judge, start)
 
     async def _finish(
         self, evaluation: Evaluation, models: Models, judge: Judge | StandIn | None, start: float
@@ -308,9 +316,7 @@ class _Work:
     def _has_failed(self, trial: Trial) -> bool:
         judged = self._settings.values.get("judge.use") not in (None, "none")
         return (
-            trial.error is not None
-            or trial.result.shot is None
-            or (judged and trial.result.mark is None)
+            trial.error is not None or trial.result.shot is None or (judged and not trial.settled)
         )
 
     def _public(self) -> dict[str, JsonValue]:

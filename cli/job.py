@@ -84,24 +84,26 @@ def make_critic(settings: Settings) -> Critic:
     return as_critic(make_component(settings, "critics", "critic"))
 
 
-def make_rewriters(settings: Settings, policy: Policy) -> tuple[Rewriter, ...]:
+def make_rewriters(settings: Settings, policy: Policy, *beside: Policy) -> tuple[Rewriter, ...]:
     """The policy's rewriters with the options of `[rewriter.<name>]`.
+
+    Args:
+        beside: other policies at work; an option has an effect if any of them has its rewriter.
 
     Raises:
         ConfigError: one is unknown, does not take its options, or is not in use.
     """
     options = settings.section("rewriter")
     made: list[Rewriter] = []
-    used: set[str] = set()
     for name in policy.rewriters:
         _find_modules_here(name)
         mine = {k.partition(".")[2]: v for k, v in options.items() if k.startswith(f"{name}.")}
-        used |= {f"{name}.{key}" for key in mine}
         made.append(as_rewriter(create("rewriters", name, mine)))
-    unused = sorted(set(options) - used)
+    names = dict.fromkeys(name for known in (policy, *beside) for name in known.rewriters)
+    unused = sorted(k for k in options if not k.startswith(tuple(f"{name}." for name in names)))
     if unused:
         raise ConfigError(
-            f"rewriter.{unused[0]} has no effect: the rewriters are {', '.join(policy.rewriters)}; "
+            f"rewriter.{unused[0]} has no effect: the rewriters are {', '.join(names)}; "
             "name it in rewriter.use"
         )
     return tuple(made)
@@ -116,8 +118,8 @@ def make_component(settings: Settings, room: Room, section: str) -> object:
     name = settings.text(f"{section}.use")
     _find_modules_here(name)
     options = settings.section(section)
-    if settings.sources.get(f"{section}.use") == "default":
-        # An exported key is meant for the component that will be named, not for the stand-in.
+    if name == "fake" or settings.sources.get(f"{section}.use") == "default":
+        # An exported key is meant for the component that will be named, not for a stand-in.
         for key in [key for key in options if is_secret(key)]:
             if settings.sources[f"{section}.{key}"].startswith(ENVIRONMENT_PREFIX):
                 del options[key]

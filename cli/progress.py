@@ -23,6 +23,12 @@ class Progress:
         self._first = 0
         self._rewrites = is_attended()
 
+    def begin(self, what: str, before: int) -> None:
+        """Begin to count, where `before` were done in an earlier session: they say nothing about
+        the rate.
+        """
+        self._what, self._start, self._first = what, time.monotonic(), before
+
     def __call__(
         self, what: str, done: int, owed: int, failed: int = 0, score: float | None = None
     ) -> None:
@@ -36,8 +42,7 @@ class Progress:
         """
         now = time.monotonic()
         if what != self._what:
-            self._what, self._start = what, now
-            self._first = done - 1  # what was done before says nothing about the rate
+            self.begin(what, 0)
         elif now - self._said < (_TICK / 10 if self._rewrites else _TICK) and done != owed:
             return
         self._said = now
@@ -48,7 +53,7 @@ class Progress:
             parts.append(f"score {score:.3f}")
         spent = now - self._start
         rate = (done - self._first) / spent if spent else 0.0
-        if done < owed and rate:
+        if done < owed and rate > 0:
             parts.append(f"{rate:.2g}/s" if rate >= 0.1 else f"{1 / rate:.0f} s each")
             parts.append(f"{_span((owed - done) / rate)} left")
         else:

@@ -67,6 +67,9 @@ def find_prompts(data: Path, suite: str) -> Path:
         ConfigError: there is none.
     """
     name = f"test_prompts_{suite}.csv"
+    if data.is_file() and data.name != name and data.name.startswith("test_prompts_"):
+        other = data.stem.removeprefix("test_prompts_")
+        raise ConfigError(f"{str(data)!r} is of the suite {other!r}, not {suite!r}")
     for path in (data, data / name, data / "data" / name):
         if path.is_file():
             return path

@@ -488,9 +488,24 @@ async def test_a_source_is_read_when_its_turn_comes(tmp_path: Path) -> None:
     other.items = own.items
     with pytest.raises(ConfigError, match="another item 'edit'"):
         await other.run()
-    path.unlink()
-    with pytest.raises(ConfigError, match=r"source of item 'edit': .* cannot be read"):
-        await other.run()
+
+
+async def test_an_item_without_its_source_fails_alone(tmp_path: Path) -> None:
+    good, broken, lost = (tmp_path / f"{name}.png" for name in ("good", "broken", "lost"))
+    Image.new("RGB", (48, 32), "teal").save(good)
+    broken.write_bytes(b"no picture")
+    own = Bench(tmp_path / "out", TWO)
+    own.items = tuple(Item(path.stem, "make it red", source=path) for path in (good, broken, lost))
+    trials = await own.run()
+    assert trials["one-shot", "good"].error is None
+    for name, words in (("broken", "cannot be read"), ("lost", "does not exist")):
+        trial = trials["best-of-n", name]
+        assert trial.error is not None and words in trial.error
+        assert (trial.result.shot, trial.settled, len(trial.points)) == (None, False, RENDERS)
+    good.rename(lost)
+    again = Bench(tmp_path / "out", TWO)
+    again.items = own.items[2:]
+    assert (await again.run())["best-of-n", "lost"].error is None
 
 
 async def test_parameters_reach_the_generator(tmp_path: Path) -> None:

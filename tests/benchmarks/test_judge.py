@@ -75,8 +75,18 @@ async def test_a_temperature_of_ones_own_is_sent_and_part_of_the_identity() -> N
     endpoint = Endpoint(said("Yes."))
     judge = endpoint.judge(temperature=0, model="m")
     await judge.ask(Question(("Is it?",)))
-    assert (endpoint.asked[0]["temperature"], endpoint.asked[0]["max_tokens"]) == (0, 4096)
+    assert endpoint.asked[0]["temperature"] == 0
+    assert "max_tokens" not in endpoint.asked[0]  # the benchmark sets none
     assert judge.identity != endpoint.judge(model="m").identity
+    await judge.aclose()
+
+
+async def test_a_limit_of_ones_own_goes_before_that_of_the_benchmark() -> None:
+    endpoint = Endpoint(said("Yes."))
+    judge = endpoint.judge(model="m", max_tokens=99, limit_name="max_completion_tokens")
+    await judge.ask(QUESTION)
+    assert endpoint.asked[0]["max_completion_tokens"] == 99
+    assert "max_tokens" not in endpoint.asked[0]
     await judge.aclose()
 
 

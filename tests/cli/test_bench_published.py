@@ -200,11 +200,13 @@ def test_pictures_first_and_a_judge_later(here: Commands) -> None:
     assert arm["coverage"] == {"items": 12, "pictures": 12, "marked": 12, "missing": {}}
     assert isinstance(arm["overall"], dict)
     assert arm["overall"]["value"] == 0.5  # Style 12/12, Attribute 0/12
-    other = here.run(
-        *(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there", "--resume")
-    )
-    assert other.code == 2
-    assert "marks of two judges cannot be compared" in other.stderr
+    for another, words in (
+        (("--judge", "fake"), "marks of two judges cannot be compared"),
+        ((), "go on with the same judge"),  # or its marks would be lost from the results
+    ):
+        refused = here.run(*(*BENCH, "--arm", "one-shot", *another, "--out", "there", "--resume"))
+        assert refused.code == 2
+        assert words in refused.stderr
 
 
 def test_failed_judgements_are_counted_and_owed_again(here: Commands) -> None:
@@ -240,6 +242,11 @@ def test_failed_judgements_are_counted_and_owed_again(here: Commands) -> None:
         (("--judge", "none", "--noise", "3"), "leaves --judge-url"),
         (("--judge", "tests.benchmarks.world:eye"), "has no method ask"),
         (("--suite", "zh"), "test_prompts_zh.csv"),
+        (("--judge", "none", "--judge-model", "m"), "leaves --judge-url"),
+        (("--noise", "3"), "--noise 3 has no effect without a judge"),
+        (("--set", "judge.attempts=3"), "judge.attempts has no effect without a judge"),
+        (("--set", "rewriter.nonsense=1"), "rewriter.nonsense has no effect"),
+        (("--arm", "one-shot", "--set", "loop.patience=7"), "without the arm 'refine'"),
     ],
 )
 def test_mistakes_are_said_before_anything_runs(
@@ -262,6 +269,22 @@ def test_a_judge_that_is_the_critic_is_marked(here: Commands) -> None:
     whole = json.loads((here.folder / "there/results.json").read_text())
     assert whole["provenance"]["judge_is_critic"] is True
     assert "the critic itself" in ended.stdout
+
+
+def test_options_of_a_rewriter_reach_it(here: Commands) -> None:
+    with judge() as url:  # which, as a rewriter, says nothing that can be used
+        ended = here.run(
+            *(*BENCH, "--limit", "1", "--arm", "refine", "--set", "rewriter.use=llm"),
+            *("--set", f"rewriter.llm.base_url={url}", "--out", "there"),
+        )
+        assert ended.code == 0, ended.stderr
+        assert Judge.asked > 0
+
+
+def test_a_key_in_the_environment_does_not_disturb_the_stand_in(here: Commands) -> None:
+    here.environment["RR_REFINE_JUDGE__API_KEY"] = "sk-secret"
+    ended = here.run(*BENCH, "--limit", "1", "--arm", "one-shot", "--judge", "fake", "--out", "o")
+    assert ended.code == 0, ended.stderr
 
 
 def test_edits_go_the_same_way(commands: Commands) -> None:
