@@ -47,7 +47,7 @@ class CriticRecipe:
     """What each stage does, and how long."""
 
     pretrain: PretrainRecipe = field(default_factory=PretrainRecipe)
-    drawn: int = 5000
+    drawn: int = 20_000
     """Cases of drawn pictures, beside those of the generator's own."""
     parrot: ParrotOptions = field(default_factory=ParrotOptions)
     sft: dict[str, JsonValue] = field(default_factory=dict)
