@@ -29,6 +29,8 @@ class _Entry:
     """Pictures of a prompt, by default."""
     best: float
     """The highest score of an item; the lowest is 0, for what failed."""
+    beside: bool = False
+    """Source pictures are files of their own, which scoring can do without."""
 
     @property
     def worse_by(self) -> float:
@@ -40,7 +42,7 @@ class _Entry:
 
 BENCHMARKS: Final[dict[str, _Entry]] = {
     "unigenbench": _Entry(("en", "en_long", "zh", "zh_long"), 4, 1),
-    "imgedit": _Entry(("basic", "uge"), 1, 5),
+    "imgedit": _Entry(("basic", "uge"), 1, 5, beside=True),
     "gedit": _Entry(("en", "cn"), 1, 10),
     "picabench": _Entry(("superficial", "intermediate", "explicit"), 1, 1),
     "geneval": _Entry(("geneval",), 4, 1),
@@ -56,6 +58,7 @@ def load(
     limit: int | None = None,
     prompts: Path | None = None,
     cache: Path | None = None,
+    sources: bool = True,
 ) -> Published:
     """Read a benchmark from the user's copy of its files.
 
@@ -68,6 +71,8 @@ def load(
         prompts: the user's copy of the official file with the judge's prompts; our own wording
             by default.
         cache: a folder for source pictures that come inside of other files.
+        sources: False only scores judgements that are there: no source picture is looked for where
+            those are files of their own.
 
     Raises:
         ConfigError: there is no such benchmark, or its files are missing or broken.
@@ -86,6 +91,7 @@ def load(
         limit=limit,
         prompts=prompts,
         cache=cache,
+        **({} if sources or not entry.beside else {"sources": False}),
     )
 
 

@@ -6,7 +6,7 @@ an `official_parse(text, …)`: the official script's reading of one judge answe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rr_refine.benchmarks.item import Item, Mark
     from rr_refine.benchmarks.question import Question
 
-__all__ = ["Answers", "Published"]
+__all__ = ["AnswerFile", "Answers", "Published"]
 
 Answers = tuple[str, ...]
 """A judge's raw answers about one picture: one for each of its questions, in order."""
@@ -128,5 +128,20 @@ class Published(Protocol):
     def preflight(self, folder: Path) -> list[str]:
         """What the official script would stumble over in an arm's folder, one line each: missing
         pictures, other formats, what cannot be opened. Empty where all is well.
+        """
+        ...
+
+
+@runtime_checkable
+class AnswerFile(Protocol):
+    """A benchmark whose official judgement files hold the raw answers, so that they can be read in
+    another way too: see `Published.views`.
+    """
+
+    def judgements(self, file: Path) -> Mapping[str, Answers | None]:
+        """The answers of a judgement file, by item id.
+
+        Raises:
+            ConfigError: it is no such file.
         """
         ...

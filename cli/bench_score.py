@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -47,24 +48,33 @@ def score(
         if benchmark == "mmrb2":
             return _predictions(data, judgements, suite or "image")
         from rr_refine.benchmarks.catalogue import load
+        from rr_refine.benchmarks.published import AnswerFile
         from rr_refine.benchmarks.view import view_of
 
-        published = load(
-            benchmark,
-            data,
-            suite,
-            samples=samples,
-            limit=limit,
-            cache=None,
-        )
-        official, marks = published.score_file(judgements)
-        view = view_of(published, marks)
+        with TemporaryDirectory() as cache:
+            published = load(
+                benchmark,
+                data,
+                suite,
+                samples=samples,
+                limit=limit,
+                cache=Path(cache),
+                sources=False,
+            )
+            official, marks = published.score_file(judgements)
+            view = view_of(published, marks)
+            further = (
+                published.views(published.judgements(judgements))
+                if isinstance(published, AnswerFile)
+                else {}
+            )
         if json:
             whole = {
                 "benchmark": published.name,
                 "files": dict(published.files),
                 "notes": list(published.notes),
                 "official": official,
+                "further": further,
                 "ours": view.model_dump(mode="json"),
             }
             print(json_module.dumps(whole, ensure_ascii=False))
@@ -102,8 +112,11 @@ def preflight(
     def command() -> int:
         from rr_refine.benchmarks.catalogue import load
 
-        published = load(benchmark, data, suite, samples=samples, limit=limit)
-        problems = published.preflight(pictures)
+        with TemporaryDirectory() as cache:
+            published = load(
+                benchmark, data, suite, samples=samples, limit=limit, cache=Path(cache)
+            )
+            problems = published.preflight(pictures)
         for problem in problems:
             print(problem)
         print(f"{len(published.items)} pictures expected, {len(problems)} problems")

@@ -49,6 +49,7 @@ def load(
     limit: int | None = None,
     prompts: Path | None = None,
     cache: Path | None = None,  # noqa: ARG001  its pictures are files already
+    sources: bool = True,
 ) -> ImgEdit:
     """Read a suite from the user's copy of ImgEdit-Bench.
 
@@ -61,6 +62,8 @@ def load(
         prompts: the official `prompts.json`, for the suite `basic`. If None, one that lies in
             `data` is used, else our own words.
         cache: nothing is put there.
+        sources: False does without the original pictures and the official words: enough to score
+            what was judged already.
 
     Raises:
         ConfigError: a file is missing or not of the published form, or an argument is wrong.
@@ -81,14 +84,16 @@ def load(
         )
     file = read_edits(data, chosen)
     keys = list(file.edits)[:limit]
-    root = find_root(
-        data,
-        dict.fromkeys(file.edits[key].picture for key in keys),
-        "unpack Benchmark.tar of the data set sysuyy/ImgEdit there",
-    )
+    root = data
+    if sources:
+        root = find_root(
+            data,
+            dict.fromkeys(file.edits[key].picture for key in keys),
+            "unpack Benchmark.tar of the data set sysuyy/ImgEdit there",
+        )
     texts, wording, files = OURS, "ours", {file.path.name: file.sha256}
     official = None
-    if chosen == "basic":
+    if chosen == "basic" and sources:
         official = read_prompts(prompts, data, {file.edits[key].type for key in keys})
     if official is not None:
         path, sha256, texts = official

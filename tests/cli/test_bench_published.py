@@ -304,6 +304,31 @@ def test_edits_go_the_same_way(commands: Commands) -> None:
     assert json.loads(scored.stdout)["official"] == whole["official"]["refine"]
 
 
+def test_a_judgement_file_is_scored_without_the_pictures(commands: Commands) -> None:
+    edits = {
+        "1082": {"id": "animal/1.jpg", "prompt": "Smooth it.", "edit_type": "adjust"},
+        "1068": {"id": "animal/2.jpg", "prompt": "Remove it.", "edit_type": "remove"},
+        "22": {"id": "style/3.jpg", "prompt": "As an etching.", "edit_type": "adjust"},
+    }
+    said = {
+        "1082": "Prompt Compliance: 1\nVisual Seamlessness: 1\nPhysical & Detail Fidelity: 2",
+        "1068": "Prompt Compliance: 4.",  # the official parser takes no full stop
+        "22": "A: 5\nB: 4\nC: 4",
+    }
+    (commands.folder / "basic_edit.json").write_text(json.dumps(edits))
+    (commands.folder / "result.json").write_text(json.dumps(said))
+    ended = commands.run(
+        *("bench", "score", "imgedit", "--data", ".", "--judgements", "result.json", "--json")
+    )
+    assert ended.code == 0, ended.stderr
+    scored = json.loads(ended.stdout)
+    # 1082: 4 / 3 = 1.33; 22: 13 / 3 = 4.33; adjust: 5.66 / 2 = 2.83; remove has none and is gone.
+    assert scored["official"] == {"adjust": 2.83}
+    # The tolerant parser wants the type's own three labels, and those of 22 are none.
+    assert scored["further"]["tolerant"]["types"] == {"adjust": 1.33}
+    assert (scored["ours"]["judged"], scored["ours"]["failed"]) == (2, 1)
+
+
 def test_geneval_has_no_judge(commands: Commands) -> None:
     line = '{"tag": "counting", "include": [], "prompt": "two benches"}\n'
     (commands.folder / "evaluation_metadata.jsonl").write_text(line)
