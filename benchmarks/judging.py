@@ -93,29 +93,29 @@ class Judging:
             self._cache.keep("judgement", key, {"answers": list(made)})
             return self._published.read(item, made)
         questions = await asyncio.to_thread(self._published.questions, item, image)
+        failed: CriticAnswerError | None = None
         for attempt in range(1, self._attempts + 1):
-            last = attempt == self._attempts
             try:
                 answers, usage = await self._put(questions)
                 mark = self._published.read(item, answers)
             except CriticAnswerError as error:
                 raw: list[JsonValue] = [error.raw]
                 self._cache.keep("unreadable", f"{key} {self._next(key)}", {"answers": raw})
-                if last:
-                    raise CriticUnreadable(
-                        f"no answer of the judge about {item.id!r} could be read in "
-                        f"{self._attempts} attempts; the last: {error}",
-                        error.raw,
-                    ) from error
-            else:
-                value: dict[str, JsonValue] = {
-                    "answers": list(answers),
-                    "usage": usage.model_dump(mode="json"),
-                    "attempts": attempt,
-                }
-                self._cache.keep("judgement", key, value)
-                return mark
-        raise AssertionError("the last attempt raises")
+                failed = error
+                continue
+            value: dict[str, JsonValue] = {
+                "answers": list(answers),
+                "usage": usage.model_dump(mode="json"),
+                "attempts": attempt,
+            }
+            self._cache.keep("judgement", key, value)
+            return mark
+        assert failed is not None
+        raise CriticUnreadable(
+            f"no answer of the judge about {item.id!r} could be read in {self._attempts} attempts; "
+            f"the last: {failed}",
+            failed.raw,
+        ) from failed
 
     async def _put(self, questions: tuple[Question, ...]) -> tuple[Answers, Usage]:
         assert not isinstance(self._judge, StandIn)

@@ -215,6 +215,7 @@ class _Work:
         self._published = published
         self._arms = arms
         self._out = out
+        self._judged = settings.values.get("judge.use") not in (None, "none")
         self._progress = Progress()
         self._owed = len(published.items) * len(arms)
         self._done = self._failed = 0
@@ -309,14 +310,14 @@ class _Work:
         self._done += 1
         self._failed += self._has_failed(trial)
         self._sum += (trial.result.mark or trial.worst).score
-        judged = self._settings.values.get("judge.use") not in (None, "none")
-        score = self._sum / self._done if judged else None
+        score = self._sum / self._done if self._judged else None
         self._progress("runs", self._done, self._owed, self._failed, score)
 
     def _has_failed(self, trial: Trial) -> bool:
-        judged = self._settings.values.get("judge.use") not in (None, "none")
         return (
-            trial.error is not None or trial.result.shot is None or (judged and not trial.settled)
+            trial.error is not None
+            or trial.result.shot is None
+            or (self._judged and not trial.settled)
         )
 
     def _public(self) -> dict[str, JsonValue]:
