@@ -1,7 +1,8 @@
 """What the student reads before anybody teaches it to judge: talks about pictures and requests.
 
 They teach to say what pictures show, what differs between two, what a request asks for, which of
-it a picture has, and how the request is said in full. Scores and preferences are not among it.
+it a picture has, where all of it could go, and how it is said in full. Scores and preferences are
+not among it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.messages import Message
 from rr_refine.reward.sketch.checking import check
-from rr_refine.reward.sketch.plan import plan
-from rr_refine.reward.sketch.sight import Sight, describe_sight
+from rr_refine.reward.sketch.mutation import muddle
+from rr_refine.reward.sketch.plan import describe_plan, plan
+from rr_refine.reward.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.reward.sketch.viewing import random_view, view_of
 from rr_refine.sketch.edit import KEEP_REST, apply, phrase_edit, random_edit
 from rr_refine.sketch.phrasing import REGISTERS, describe, phrase, request_for
@@ -43,9 +45,12 @@ _DIFFERS: Final = "What differs?"
 _CHANGED: Final = "What was changed?"
 _ASKED: Final = "What is asked for?"
 _MISSED: Final = "What is missed?"
+_WHERE: Final = "Where does everything go?"
 _IN_FULL: Final = "How is it said in full?"
-_QUESTIONS: Final = (*_DESCRIBE.values(), _DIFFERS, _CHANGED, _ASKED, _MISSED, _IN_FULL)
+_QUESTIONS: Final = (*_DESCRIBE.values(), _DIFFERS, _CHANGED, _ASKED, _MISSED, _WHERE, _IN_FULL)
 _REQUEST: Final = "Request:"
+_MUDDLED: Final = 0.5
+"""How often a description has little more than the words of the request: the most to mend."""
 
 SET_PHRASES: Final = (
     *_QUESTIONS,
@@ -104,8 +109,13 @@ def _about_several(random: Random) -> Lesson:
 
 def _without_pictures(random: Random) -> Lesson:
     """About a request, with a description in the picture's stead or with nothing to be seen."""
-    sight = random_view(random).sight
-    request = _request_near(sight, random)
+    if random.random() < _MUDDLED:
+        scene = random_scene(random)
+        sight = sight_of(muddle(scene, random))
+        request = request_for(scene, random.choice(REGISTERS), random)
+    else:
+        sight = random_view(random).sight
+        request = _request_near(sight, random)
     if random.random() < 0.3:
         return _about_request(request, None, random)
     first, *rest = _about_request(request, sight, random)
@@ -121,6 +131,7 @@ def _about_request(request: Request, sight: Sight | None, random: Random) -> Les
     if sight:
         talk += _ask(_MISSED) + _answer(_held_against(request, sight))
     if target := plan(request, sight or Sight(None), random):
+        talk += _ask(_WHERE) + _answer(f"{describe_plan(request, target)}.")
         talk += _ask(_IN_FULL) + _answer(describe(target))
     return talk
 

@@ -50,6 +50,8 @@ EditMutation = Literal["nothing done", "wrong target", "wrong value", "more done
 changed too."""
 EDIT_MUTATIONS: Final[tuple[EditMutation, ...]] = get_args(EditMutation)
 
+_CROWD: Final = 7
+"""The most shapes of a muddled picture."""
 _HEARD: Final = 0.85
 """How often a muddled picture takes a property from the words."""
 
@@ -106,10 +108,15 @@ def muddle(scene: Scene, random: Random) -> Scene:
             size=_heard([shape.size for shape in scene.shapes], SIZES, random),
             place=place,
         )
-        for place in random.sample(places, random.randint(1, MAX_SHAPES))
+        for place in random.sample(places, random.randint(1, _CROWD))
     ]
-    background = _heard([scene.background], BACKGROUNDS, random)
-    return Scene(background=background, shapes=(shapes[0],), lettering=written).with_shapes(*shapes)
+    shapes.sort(key=lambda shape: PLACES.index(shape.place))
+    # Not validated: a scene may have no more than five shapes, and a picture may have more.
+    return Scene.model_construct(
+        background=_heard([scene.background], BACKGROUNDS, random),
+        shapes=tuple(shapes),
+        lettering=written,
+    )
 
 
 def mutate_edit(change: Change, random: Random, mutation: EditMutation) -> Scene:

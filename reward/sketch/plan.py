@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.sketch.edit import phrase_edit
-from rr_refine.sketch.request import violations
+from rr_refine.sketch.request import group_phrase, violations
 from rr_refine.sketch.scene import PLACES, WORD_PLACES, Lettering, Scene, Shape
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rr_refine.sketch.request import Group, Request
     from rr_refine.sketch.scene import Background, Place
 
-__all__ = ["plan", "plan_edit"]
+__all__ = ["describe_plan", "plan", "plan_edit"]
 
 _BACKGROUND: Final[Background] = "white"
 """Where none is asked for and none can be told."""
@@ -53,6 +53,26 @@ def plan(request: Request, sight: Sight, random: Random) -> Scene | None:
                 if not violations(request, scene):
                     return scene
     return None
+
+
+def describe_plan(request: Request, target: Scene) -> str:
+    """Where everything that is asked for goes: `two red circles (at the top: large, at the left:
+    small), the word SUN (at the bottom)`.
+
+    A small model that writes this first has less to hold in mind when it then says it in full.
+
+    Args:
+        request: what is asked for.
+        target: a scene that meets it.
+    """
+    said = []
+    for group in dict.fromkeys(request.groups):
+        shapes = [shape for shape in target.shapes if group.admits(shape)]
+        places = ", ".join(f"at the {shape.place}: {shape.size}" for shape in shapes)
+        said.append(f"{group_phrase(group)} ({places})")
+    if target.lettering:
+        said.append(f"the word {target.lettering.word} (at the {target.lettering.place})")
+    return ", ".join(said)
 
 
 def plan_edit(change: Change) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.sketch.checking import COUNTS, Change, check, how_far_made, lost
-from rr_refine.reward.sketch.plan import plan, plan_edit
+from rr_refine.reward.sketch.plan import describe_plan, plan, plan_edit
 from rr_refine.reward.sketch.sight import describe_sight, sight_of
 from rr_refine.sketch.edit import KEEP_REST, phrase_edit
 from rr_refine.sketch.phrasing import describe, phrase
@@ -83,6 +83,7 @@ _VAGUE: Final = "It fits the request in part."
 _WINS: Final = ("Image A is better.", "Image B is better.", "Neither image is better.")
 _IN_FULL: Final = "Ask for the same in full."
 _MEND: Final = "Mend:"
+_PLAN: Final = "Plan:"
 _STAYS: Final = "Say that the rest stays."
 _FINE: Final = "Nothing to improve."
 
@@ -110,6 +111,7 @@ FIXED_PIECES: Final = (
     *_WINS,
     _IN_FULL,
     _MEND,
+    _PLAN,
     _STAYS,
     _FINE,
     NOTHING_ELSE,
@@ -262,4 +264,5 @@ def _refinement(asked: Asked, opinion: Opinion, random: Random) -> tuple[str, st
     if target is None or opinion.sight is None:  # vague, or asked for what cannot be
         return phrase(asked, "terse"), _IN_FULL
     wrong = [one.requirement for one in check(asked, opinion.sight) if not one.met]
-    return describe(target), f"{_MEND} {'; '.join(wrong)}." if wrong else _IN_FULL
+    comments = f"{_MEND} {'; '.join(wrong)}." if wrong else _IN_FULL
+    return describe(target), f"{comments} {_PLAN} {describe_plan(asked, target)}."

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from rr_refine.reward.sketch.checking import Change
-from rr_refine.reward.sketch.plan import plan, plan_edit
+from rr_refine.reward.sketch.plan import describe_plan, plan, plan_edit
 from rr_refine.reward.sketch.sight import Sight, read_sight, sight_of
 from rr_refine.sketch.edit import random_edit, read_edit
 from rr_refine.sketch.phrasing import REGISTERS, describe, request_for
@@ -119,6 +119,35 @@ def test_what_contradicts_itself_has_no_plan(impossible: str) -> None:
     request = read_request(impossible)
     assert request
     assert plan(request, Sight("white"), Random(0)) is None
+
+
+def test_a_plan_in_words_has_every_shape_and_the_word_once() -> None:
+    random = Random(6)
+    for _ in range(300):
+        scene = random_scene(random)
+        request = request_for(scene, random.choice(REGISTERS), random)
+        target = plan(request, random_sight(scene, random), random)
+        assert target
+        said = describe_plan(request, target)
+        for shape in target.shapes:
+            assert said.count(f"at the {shape.place}: {shape.size}") == 1
+        assert said.count(f"(at the {target.lettering.place})" if target.lettering else "word") == (
+            target.lettering is not None
+        )
+
+
+def test_a_plan_in_words() -> None:
+    request = read_request("two red circles left of a blue star and the word SUN")
+    target = plan(request, Sight("white"), Random(0)) if request else None
+    assert request
+    assert target
+    first, second, star = sorted(target.shapes, key=lambda shape: shape.kind)
+    word = target.lettering
+    assert word
+    assert describe_plan(request, target) == (
+        f"two red circles (at the {first.place}: large, at the {second.place}: large), a blue star "
+        f"(at the {star.place}: large), the word SUN (at the {word.place})"
+    )
 
 
 def test_the_same_chance_gives_the_same_plan() -> None:

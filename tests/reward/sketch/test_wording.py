@@ -167,7 +167,11 @@ def test_a_critique() -> None:
         "# User Request Refinement:",
     ]
     comments, refined = text.splitlines()[-2:]
-    assert comments == "## Refinement Comments: Mend: two red circles; the word SUN; nothing else."
+    assert comments == (
+        "## Refinement Comments: Mend: two red circles; the word SUN; nothing else. Plan: two red "
+        "circles (at the top left: large, at the top: large), a blue star (at the center: small), "
+        "the word SUN (at the bottom)."
+    )
     assert refined.startswith(
         "## Refined Request: white background; a large red circle at the top "
     )
