@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.lines import LineFile, read_lines
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["render_cases"]
 
-_GROUP = 8
+_GROUP: Final = 8
 """Cases under way at once, each with two pictures."""
+_WORDED: Final = 0.4
+"""How often a word is asked for: letters are what the generator is worst at, and no drawing is
+wrong in its way."""
 
 
 def render_cases(
@@ -63,7 +66,7 @@ async def _render(
 
 async def _case(folder: Path, generator: Generator, key: str, edits: float) -> list[Render]:
     random = Random(key)
-    scene = random_scene(random)
+    scene = random_scene(random, worded=random.random() < _WORDED)
     source: Image.Image | None = None
     name = key.replace(":", "-")
     if random.random() < edits:

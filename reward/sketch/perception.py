@@ -166,8 +166,9 @@ def _labels(view: View) -> list[list[int]]:
             if shape.place == place:
                 look = KINDS.index(shape.kind), COLOURS.index(shape.colour), SIZES.index(shape.size)
         word = len(WORDS) + (place != view.scribbled)
-        if sight.lettering and sight.lettering.place == place:
-            word = WORDS.index(sight.lettering.word)
+        for written in view.words:
+            if written.place == place:
+                word = WORDS.index(written.word)
         rows.append([*look, word, BACKGROUNDS.index(view.background), int(view.damaged)])
     return rows
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.sketch.sight import Sight
 from rr_refine.sketch.degrading import degrade
-from rr_refine.sketch.drawing import COLOUR_RGB, SIDE, centre_of, draw
+from rr_refine.sketch.drawing import COLOUR_RGB, SIDE, centre_of, draw, ink_of, write
 from rr_refine.sketch.sampling import random_scene
 from rr_refine.sketch.scene import (
     COLOURS,
     KINDS,
     PLACES,
     SIZES,
+    WORD_PLACES,
     WORDS,
     Background,
     Lettering,
@@ -24,8 +26,6 @@ from rr_refine.sketch.scene import (
 )
 
 if TYPE_CHECKING:
-    from random import Random
-
     from PIL import Image
 
 __all__ = ["View", "plain_view", "random_view", "view_of"]
@@ -34,8 +34,17 @@ _CROWDED: Final = 0.12
 """How often there are six or seven shapes, which nobody asks for and a bad generator may draw."""
 _SMUDGED: Final = 0.12
 """How often something stands in a free place that is no shape."""
-_SCRIBBLED: Final = 0.15
-"""How often a word is none."""
+_SCRIBBLED: Final = 0.3
+"""How often a word is none: misspelt, half of another, or there twice. So are a third of those that
+the small generator writes."""
+_ALIKE: Final = {
+    "A": "HR", "B": "EDP", "C": "OG", "D": "OB", "E": "FB", "F": "PE", "G": "CO", "H": "NA",
+    "I": "LT", "K": "XR", "L": "IE", "M": "NW", "N": "HM", "O": "CDQ", "P": "FRD", "R": "PK",
+    "S": "BZ", "T": "IY", "U": "OV", "V": "UY", "W": "MV", "Y": "VTF",
+}  # fmt: skip
+"""Letters that a few strokes make of others."""
+_LIKELY: Final = 0.7
+"""How often a wrong letter is one of these."""
 _SHIFTED: Final = 0.5
 """How often the whole picture is off, and by how many pixels at most."""
 _SHIFT: Final = 4
@@ -54,6 +63,8 @@ class View:
     background: Background
     damaged: bool
     """Does anyone see at once that it is damaged?"""
+    words: tuple[Lettering, ...]
+    """Every word that can be read: none, one, or the same one twice."""
     scribbled: Place | None
     """Where letters stand that are no word of the world."""
 
@@ -67,21 +78,21 @@ def plain_view(random: Random) -> View:
     """A scene as it is drawn, with nothing done to it."""
     scene = random_scene(random)
     sight = Sight(scene.background, scene.shapes, scene.lettering)
-    return View(draw(scene, random), sight, scene.background, damaged=False, scribbled=None)
+    words = (scene.lettering,) if scene.lettering else ()
+    image = draw(scene, random)
+    return View(image, sight, scene.background, damaged=False, words=words, scribbled=None)
 
 
 def view_of(scene: Scene, random: Random) -> View:
     """A picture of `scene`, more or less."""
-    written, scribbled = scene.lettering, None
-    if written and random.random() < _SCRIBBLED:
-        scribbled = written.place
-        false = Lettering.model_construct(
-            word=_misspelt(written.word, random),  # type: ignore[arg-type]
-            place=scribbled,
-        )
-        scene, written = scene.model_copy(update={"lettering": false}), None
-    image = draw(scene, random)
-    taken = {scribbled, written and written.place, *(shape.place for shape in scene.shapes)}
+    words: tuple[Lettering, ...] = (scene.lettering,) if scene.lettering else ()
+    scribbled = None
+    if scene.lettering and random.random() < _SCRIBBLED:
+        image, words = _scribbled(scene, scene.lettering, random)
+        scribbled = None if words else scene.lettering.place
+    else:
+        image = draw(scene, random)
+    taken = {scribbled, *(word.place for word in words), *(shape.place for shape in scene.shapes)}
     doubts: tuple[Place, ...] = ()
     if random.random() < _SMUDGED and (free := [place for place in PLACES if place not in taken]):
         doubts = (random.choice(free),)
@@ -93,9 +104,16 @@ def view_of(scene: Scene, random: Random) -> View:
         image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
     return View(
         image=image,
-        sight=Sight(scene.background, scene.shapes, written, scribbled is not None, doubts),
+        sight=Sight(
+            background=scene.background,
+            shapes=scene.shapes,
+            lettering=words[0] if len(words) == 1 else None,
+            unclear_letters=scene.lettering is not None and len(words) != 1,
+            doubts=doubts,
+        ),
         background=scene.background,
         damaged=fate < _DAMAGED,
+        words=words,
         scribbled=scribbled,
     )
 
@@ -117,12 +135,39 @@ def _crowded(random: Random) -> Scene:
     return Scene.model_construct(background=scene.background, shapes=tuple(shapes), lettering=None)
 
 
+def _scribbled(
+    scene: Scene, written: Lettering, random: Random
+) -> tuple[Image.Image, tuple[Lettering, ...]]:
+    """A drawing of `scene` with its word spoilt, and what can be read: nothing, or it twice."""
+    from PIL import Image
+
+    draft = random.getrandbits(32)
+    way = random.choice(("misspelt", "smeared", "twice"))
+    taken = {written.place, *(shape.place for shape in scene.shapes)}
+    free = [place for place in WORD_PLACES if place not in taken]
+    if way == "twice" and free:
+        image, again = draw(scene, Random(draft)), random.choice(free)
+        write(image, written.word, centre_of(again), ink_of(scene.background))
+        return image, (written, written.model_copy(update={"place": again}))
+    false = Lettering.model_construct(
+        word=_misspelt(written.word, random),  # type: ignore[arg-type]
+        place=written.place,
+    )
+    # Equal drafts: the two pictures differ in their letters only.
+    image = draw(scene.model_copy(update={"lettering": false}), Random(draft))
+    if way == "smeared":
+        image = Image.blend(image, draw(scene, Random(draft)), random.uniform(0.2, 0.6))
+    return image, ()
+
+
 def _misspelt(word: str, random: Random) -> str:
     """`word` with one or two wrong letters, and none that the world knows."""
     letters = list(word)
     while "".join(letters) in WORDS:
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
         for index in random.sample(range(len(word)), random.randint(1, 2)):
-            letters[index] = random.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+            alike = _ALIKE.get(word[index], alphabet)
+            letters[index] = random.choice(alike if random.random() < _LIKELY else alphabet)
     return "".join(letters)
 
 

@@ -1,0 +1,55 @@
+"""Pictures to learn from, held against the oracle."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from rr_refine.reward.sketch.mutation import muddle
+from rr_refine.reward.sketch.sight import sight_of
+from rr_refine.reward.sketch.viewing import plain_view, view_of
+from rr_refine.sketch.oracle import read_picture
+from rr_refine.sketch.sampling import random_scene
+
+
+def test_a_plain_view_is_what_the_oracle_sees() -> None:
+    random = Random(1)
+    for _ in range(30):
+        view = plain_view(random)
+        assert sight_of(read_picture(view.image)) == view.sight
+        assert view.words == ((view.sight.lettering,) if view.sight.lettering else ())
+
+
+def test_spoilt_words_are_none_to_the_oracle_either() -> None:
+    random = Random(2)
+    twice = scribbled = read = 0
+    for _ in range(400):
+        view = view_of(random_scene(random, worded=True), random)
+        if view.damaged or view.sight.lettering:
+            continue
+        assert view.sight.unclear_letters
+        assert (view.scribbled is None) == (len(view.words) == 2)
+        twice += len(view.words) == 2
+        scribbled += view.scribbled is not None
+        read += read_picture(view.image).lettering is not None
+    assert twice > 15
+    assert scribbled > 40
+    # Half of another word is sometimes clear enough.
+    assert read < 0.15 * (twice + scribbled)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_muddled_scene_has_the_words_and_not_who_is_what(seed: int) -> None:
+    random = Random(seed)
+    scene = random_scene(random, shapes=4)
+    counts = set()
+    for _ in range(100):
+        muddled = muddle(scene, random)
+        counts.add(len(muddled.shapes))
+        places = [shape.place for shape in muddled.shapes]
+        assert len({*places}) == len(places)
+        assert not muddled.lettering or muddled.lettering.place not in places
+        view = view_of(muddled, random)
+        assert view.sight.shapes == muddled.shapes
+    assert counts == {1, 2, 3, 4, 5, 6, 7}
