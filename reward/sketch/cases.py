@@ -26,7 +26,7 @@ from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import phrase_edit, random_edit, read_edit
 from rr_refine.sketch.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.oracle import read_picture
-from rr_refine.sketch.phrasing import REGISTERS, phrase, request_for
+from rr_refine.sketch.phrasing import phrase, random_register, request_for
 from rr_refine.sketch.reading import read_request
 from rr_refine.sketch.render import Render
 from rr_refine.sketch.sampling import random_scene
@@ -56,6 +56,8 @@ _MUDDLED: Final = 0.4
 prompts, and what refining starts from. With single faults alone, requests were refined well where
 little was wrong, and badly where much was."""
 _MOST_FAULTS: Final = 3
+_WORDED: Final = 0.4
+"""How often a request has a word: to read letters takes the most practice."""
 _LICENCE: Final = "Apache-2.0"
 
 
@@ -168,8 +170,8 @@ def raw_pairs(
 
 
 def _drawn_request(key: str, pictures: int, random: Random) -> SketchCase:
-    target = random_scene(random)
-    register = random.choice(REGISTERS)
+    target = random_scene(random, worded=random.random() < _WORDED)
+    register = random_register(random)
     request = request_for(target, register, random)
     drawn = [_faulty(target, random) for _ in range(pictures)]
     return _case(key, phrase(request, register, random), request, None, drawn, random)

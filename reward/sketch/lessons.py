@@ -16,7 +16,7 @@ from rr_refine.reward.sketch.plan import describe_plan, plan
 from rr_refine.reward.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.reward.sketch.viewing import random_view, view_of
 from rr_refine.sketch.edit import KEEP_REST, apply, phrase_edit, random_edit
-from rr_refine.sketch.phrasing import REGISTERS, describe, phrase, request_for
+from rr_refine.sketch.phrasing import REGISTERS, describe, phrase, random_register, request_for
 from rr_refine.sketch.request import NOTHING_ELSE, requirements
 from rr_refine.sketch.sampling import random_scene
 from rr_refine.sketch.scene import MAX_SHAPES
@@ -112,7 +112,7 @@ def _without_pictures(random: Random) -> Lesson:
     if random.random() < _MUDDLED:
         scene = random_scene(random)
         sight = sight_of(muddle(scene, random))
-        request = request_for(scene, random.choice(REGISTERS), random)
+        request = request_for(scene, random_register(random), random)
     else:
         sight = random_view(random).sight
         request = _request_near(sight, random)

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from rr_refine.sketch.scene import Scene
 
-__all__ = ["REGISTERS", "Register", "dense", "describe", "phrase", "request_for"]
+__all__ = [
+    "REGISTERS",
+    "Register",
+    "dense",
+    "describe",
+    "phrase",
+    "random_register",
+    "request_for",
+]
 
 Register = Literal["terse", "relational", "casual", "dense"]
 """`two red circles and a blue star` · `two red circles left of a blue star` · `please draw two red
@@ -40,6 +48,14 @@ _OPPOSITE: Final[dict[Direction, Direction]] = {
     "above": "below",
     "below": "above",
 }
+
+
+def random_register(random: Random) -> Register:
+    """A register to practise in: mostly `relational`, which is the hardest to meet.
+
+    Many scenes have no relation to tell of, so that about a third of the requests do.
+    """
+    return "relational" if random.random() < 0.5 else random.choice(REGISTERS)
 
 
 def request_for(scene: Scene, register: Register, random: Random) -> Request:
