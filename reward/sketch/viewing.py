@@ -35,8 +35,8 @@ _CROWDED: Final = 0.12
 _SMUDGED: Final = 0.12
 """How often something stands in a free place that is no shape."""
 _SCRIBBLED: Final = 0.3
-"""How often a word is none: misspelt, half of another, or there twice. So are a third of those that
-the small generator writes."""
+"""How often a word is none: misspelt, half of another, or there twice. Of 80 words that the small
+generator was asked for, 44 were missed by the oracle."""
 _ALIKE: Final = {
     "A": "HR", "B": "EDP", "C": "OG", "D": "OB", "E": "FB", "F": "PE", "G": "CO", "H": "NA",
     "I": "LT", "K": "XR", "L": "IE", "M": "NW", "N": "HM", "O": "CDQ", "P": "FRD", "R": "PK",
