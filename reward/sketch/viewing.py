@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from random import Random
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.sketch.sight import Sight
@@ -149,10 +150,7 @@ def _scribbled(
         image, again = draw(scene, Random(draft)), random.choice(free)
         write(image, written.word, centre_of(again), ink_of(scene.background))
         return image, (written, written.model_copy(update={"place": again}))
-    false = Lettering.model_construct(
-        word=_misspelt(written.word, random),  # type: ignore[arg-type]
-        place=written.place,
-    )
+    false = written.model_copy(update={"word": _misspelt(written.word, random)})
     # Equal drafts: the two pictures differ in their letters only.
     image = draw(scene.model_copy(update={"lettering": false}), Random(draft))
     if way == "smeared":
@@ -164,10 +162,9 @@ def _misspelt(word: str, random: Random) -> str:
     """`word` with one or two wrong letters, and none that the world knows."""
     letters = list(word)
     while "".join(letters) in WORDS:
-        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
         for index in random.sample(range(len(word)), random.randint(1, 2)):
-            alike = _ALIKE.get(word[index], alphabet)
-            letters[index] = random.choice(alike if random.random() < _LIKELY else alphabet)
+            alike = _ALIKE.get(word[index], ascii_uppercase)
+            letters[index] = random.choice(alike if random.random() < _LIKELY else ascii_uppercase)
     return "".join(letters)
 
 

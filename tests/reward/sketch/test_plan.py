@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -10,9 +11,9 @@ from rr_refine.reward.sketch.sight import Sight, read_sight, sight_of
 from rr_refine.sketch.edit import random_edit, read_edit
 from rr_refine.sketch.phrasing import REGISTERS, describe, request_for
 from rr_refine.sketch.reading import read_request, unknown_words
-from rr_refine.sketch.request import violations
+from rr_refine.sketch.request import Request, violations
 from rr_refine.sketch.sampling import random_scene
-from rr_refine.sketch.scene import PLACES, WORD_PLACES
+from rr_refine.sketch.scene import PLACES, WORD_PLACES, Scene
 from tests.reward.sketch.sights import random_sight
 
 
@@ -22,13 +23,18 @@ def sight(words: str) -> Sight:
     return found
 
 
-def test_every_plan_meets_its_request_and_can_be_said() -> None:
-    random = Random(1)
-    for number in range(800):
+def plans(seed: int, count: int) -> Iterator[tuple[Request, Scene]]:
+    random = Random(seed)
+    for _ in range(count):
         scene = random_scene(random)
         request = request_for(scene, random.choice(REGISTERS), random)
         target = plan(request, random_sight(scene, random), random)
         assert target
+        yield request, target
+
+
+def test_every_plan_meets_its_request_and_can_be_said() -> None:
+    for number, (request, target) in enumerate(plans(1, 800)):
         assert violations(request, target) == ()
         if number % 3 == 0:
             said = read_request(describe(target))
@@ -122,12 +128,7 @@ def test_what_contradicts_itself_has_no_plan(impossible: str) -> None:
 
 
 def test_a_plan_in_words_has_every_shape_and_the_word_once() -> None:
-    random = Random(6)
-    for _ in range(300):
-        scene = random_scene(random)
-        request = request_for(scene, random.choice(REGISTERS), random)
-        target = plan(request, random_sight(scene, random), random)
-        assert target
+    for request, target in plans(6, 300):
         said = describe_plan(request, target)
         for shape in target.shapes:
             assert said.count(f"at the {shape.place}: {shape.size}") == 1

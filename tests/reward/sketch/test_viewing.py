@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from statistics import fmean
 
 import pytest
 
@@ -44,12 +45,19 @@ def test_a_muddled_scene_has_the_words_and_not_who_is_what(seed: int) -> None:
     random = Random(seed)
     scene = random_scene(random, shapes=4)
     counts = set()
+    kinds = {shape.kind for shape in scene.shapes}
+    looks = {(shape.colour, shape.kind) for shape in scene.shapes}
+    heard, same = [], []
     for _ in range(100):
         muddled = muddle(scene, random)
         counts.add(len(muddled.shapes))
         places = [shape.place for shape in muddled.shapes]
         assert len({*places}) == len(places)
+        heard += [shape.kind in kinds for shape in muddled.shapes]
+        same += [(shape.colour, shape.kind) in looks for shape in muddled.shapes]
         assert not muddled.lettering or muddled.lettering.place not in places
         view = view_of(muddled, random)
         assert view.sight.shapes == muddled.shapes
     assert counts == {1, 2, 3, 4, 5, 6, 7}
+    assert fmean(heard) > 0.8
+    assert fmean(same) < 0.6
