@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rr_refine.sketch.phrasing import REGISTERS, Register, describe, phrase, request_for
+from rr_refine.sketch.phrasing import (
+    REGISTERS,
+    Register,
+    describe,
+    phrase,
+    random_register,
+    request_for,
+)
 from rr_refine.sketch.reading import read_request, unknown_words
 from rr_refine.sketch.request import Request, relation_phrase
+from rr_refine.sketch.sampling import random_scene
 from rr_refine.sketch.scene import Scene
 from tests.sketch.builders import fixed, scene, scenes
 
@@ -100,3 +108,12 @@ def test_what_cannot_be_drawn_is_no_request(text: str) -> None:
 )
 def test_words_from_elsewhere(text: str, unknown: tuple[str, ...]) -> None:
     assert unknown_words(text) == unknown
+
+
+def test_a_third_of_the_requests_to_practise_on_have_a_relation() -> None:
+    random = Random(3)
+    asked = [
+        request_for(random_scene(random), random_register(random), random) for _ in range(1000)
+    ]
+    assert 0.28 < sum(bool(request.relations) for request in asked) / 1000 < 0.38
+    assert {random_register(random) for _ in range(100)} == {*REGISTERS}

@@ -21,6 +21,7 @@ from rr_refine.reward.sketch.teacher import SketchTeacher, SketchTeacherOptions,
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import random_edit
 from rr_refine.sketch.phrasing import describe
+from rr_refine.sketch.request import Request
 from rr_refine.sketch.sampling import random_scene
 from rr_refine.terms import dimensions_of
 
@@ -53,6 +54,12 @@ def test_botched_edits_are_valid_scenes(mutation: str) -> None:
         assert type(other).model_validate(other.model_dump()) == other
         botched += other != change.expected
     assert botched >= 50
+
+
+def test_words_are_asked_for_often() -> None:
+    cases = islice(drawn_cases(3, pictures=1, edits=0.0), 150)
+    worded = sum(isinstance(case.asked, Request) and case.asked.word is not None for case in cases)
+    assert 0.28 < worded / 150 < 0.52
 
 
 def test_drawn_cases_come_again_by_their_seed() -> None:
