@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Terminal", "visible"]
 
+_MARK = b"\0"
+"""What no program shows: what came before it has been read when it has been."""
+
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[78])")
 """What the program may send: colours, the cursor's ways, bracketed paste."""
 
@@ -37,6 +40,7 @@ class Terminal:
         self.modes = termios.tcgetattr(self._own)
         self._output = bytearray()
         self._read = 0
+        self._marks = 0
         self._changed = Condition()
         self._reader = Thread(target=self._collect, daemon=True)
         self._reader.start()
@@ -59,8 +63,15 @@ class Terminal:
 
     @property
     def output(self) -> str:
-        """All that was shown so far, escape sequences included."""
+        """All that was shown so far, escape sequences included.
+
+        A program can end before the last of its words have come through to the reader: a mark
+        that is sent after them tells when all of them are there.
+        """
+        awaited = self._marks + 1
+        os.write(self._own, _MARK)  # outside of the lock: the reader may have to make room first
         with self._changed:
+            assert self._changed.wait_for(lambda: self._marks >= awaited, 60), self._tail()
             return self._output.decode(errors="replace")
 
     @property
@@ -99,7 +110,8 @@ class Terminal:
             except OSError:  # nobody has it open any more
                 return
             with self._changed:
-                self._output += read
+                self._marks += read.count(_MARK)
+                self._output += read.replace(_MARK, b"")
                 self._changed.notify_all()
 
 
