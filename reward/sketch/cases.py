@@ -7,10 +7,6 @@ from itertools import combinations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
-from rr_refine.errors import ConfigError
-from rr_refine.pictures import load_picture
 from rr_refine.reward.parrot.raw import RawPair
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.reward.sketch.choice import ChoiceModel
@@ -28,12 +24,10 @@ from rr_refine.sketch.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.oracle import read_picture
 from rr_refine.sketch.phrasing import phrase, random_register, request_for
 from rr_refine.sketch.reading import read_request
-from rr_refine.sketch.render import Render
 from rr_refine.sketch.sampling import random_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from PIL import Image
 
@@ -46,7 +40,6 @@ __all__ = [
     "grade",
     "raw_pairs",
     "read_asked",
-    "rendered_cases",
 ]
 
 _FLAWLESS: Final = 0.3
@@ -58,6 +51,8 @@ little was wrong, and badly where much was."""
 _MOST_FAULTS: Final = 3
 _WORDED: Final = 0.4
 """How often a request has a word: to read letters takes the most practice."""
+_BARE: Final = 0.4
+"""How often an edit that is not dense calls its target by its kind alone, where that will do."""
 _LICENCE: Final = "Apache-2.0"
 
 
@@ -112,28 +107,6 @@ def drawn_cases(seed: int, *, pictures: int = 2, edits: float = 0.4) -> Iterator
         number += 1
 
 
-def rendered_cases(manifest: Path) -> Iterator[SketchCase]:
-    """A case for each prompt (and source) of a manifest, with all its pictures.
-
-    The lines of one case must follow each other. Prompts that mean nothing in the sketch world, and
-    sources that the oracle cannot read, are left out.
-
-    Args:
-        manifest: a file of JSON lines, each a `Render`.
-
-    Raises:
-        ConfigError: the manifest or a picture cannot be read.
-    """
-    renders: list[Render] = []
-    for render in _read_manifest(manifest):
-        if renders and (render.prompt, render.source) != (renders[0].prompt, renders[0].source):
-            yield from _rendered(renders, manifest.parent)
-            renders = []
-        renders.append(render)
-    if renders:
-        yield from _rendered(renders, manifest.parent)
-
-
 def raw_pairs(
     cases: Iterable[SketchCase],
     *,
@@ -180,7 +153,8 @@ def _drawn_request(key: str, pictures: int, random: Random) -> SketchCase:
 def _drawn_edit(key: str, pictures: int, random: Random) -> SketchCase:
     source = random_scene(random)
     change = Change(random_edit(source, random), source)
-    prompt = phrase_edit(change.edit, source, dense=random.random() < 0.3)
+    dense, bare = random.random() < 0.3, random.random() < _BARE
+    prompt = phrase_edit(change.edit, source, dense=dense, bare=bare)
     drawn = []
     for _ in range(pictures):
         if random.random() < _FLAWLESS:
@@ -215,37 +189,3 @@ def _case(
     images = tuple(view_of(scene, random).image for scene, _ in drawn)
     grades = tuple(grade(asked, image) for image in images)
     return SketchCase(key, prompt, asked, source, images, grades, tuple(made for _, made in drawn))
-
-
-def _rendered(renders: list[Render], folder: Path) -> Iterator[SketchCase]:
-    first = renders[0]
-    source = load_picture(folder / first.source) if first.source else None
-    asked = read_asked(first.prompt, source)
-    if asked is None:
-        return
-    images = tuple(load_picture(folder / render.file) for render in renders)
-    yield SketchCase(
-        key="|".join([first.prompt, first.source or "", *(f"{r.seed}" for r in renders)]),
-        prompt=first.prompt,
-        asked=asked,
-        source=source,
-        pictures=images,
-        grades=tuple(grade(asked, image) for image in images),
-        made_by=tuple(render.model for render in renders),
-    )
-
-
-def _read_manifest(manifest: Path) -> Iterator[Render]:
-    try:
-        with manifest.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    try:
-                        yield Render.model_validate_json(line)
-                    except ValidationError as error:
-                        raise ConfigError(
-                            f"line {number} of {str(manifest)!r} is no render: "
-                            f"{error.errors()[0]['msg']}"
-                        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"manifest {str(manifest)!r} cannot be read: {error}") from error

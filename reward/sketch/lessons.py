@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rr_refine.reward.messages import Message
 from rr_refine.reward.sketch.checking import check
 from rr_refine.reward.sketch.mutation import muddle
+from rr_refine.reward.sketch.nearby import near, request_near
 from rr_refine.reward.sketch.plan import describe_plan, plan
 from rr_refine.reward.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.reward.sketch.viewing import random_view, view_of
@@ -19,14 +20,12 @@ from rr_refine.sketch.edit import KEEP_REST, apply, phrase_edit, random_edit
 from rr_refine.sketch.phrasing import REGISTERS, describe, phrase, random_register, request_for
 from rr_refine.sketch.request import NOTHING_ELSE, requirements
 from rr_refine.sketch.sampling import random_scene
-from rr_refine.sketch.scene import MAX_SHAPES
 
 if TYPE_CHECKING:
     from random import Random
 
     from rr_refine.reward.sketch.viewing import View
     from rr_refine.sketch.request import Request
-    from rr_refine.sketch.scene import Scene
 
 __all__ = ["SET_PHRASES", "Lesson", "question_of", "random_lesson", "talk_about"]
 
@@ -51,6 +50,8 @@ _QUESTIONS: Final = (*_DESCRIBE.values(), _DIFFERS, _CHANGED, _ASKED, _MISSED, _
 _REQUEST: Final = "Request:"
 _MUDDLED: Final = 0.5
 """How often a description has little more than the words of the request: the most to mend."""
+_BARE: Final = 0.4
+"""How often an edit calls its target by its kind alone, where that will do."""
 
 SET_PHRASES: Final = (
     *_QUESTIONS,
@@ -77,7 +78,7 @@ def random_lesson(random: Random) -> Lesson:
 def talk_about(view: View, random: Random) -> Lesson:
     """What one picture shows, and how it does by a request."""
     names = ("The picture",)
-    request = _request_near(view.sight, random)
+    request = request_near(view.sight, random.choice(REGISTERS), random)
     return _show(names, [view]) + _about_request(request, view.sight, random)
 
 
@@ -91,7 +92,7 @@ def _about_several(random: Random) -> Lesson:
     scene = random_scene(random)
     names = random.choice(list(_DESCRIBE)[1:])
     if names[0] != "The source":
-        views = [view_of(scene, random), view_of(_near(scene, random), random)]
+        views = [view_of(scene, random), view_of(near(scene, random), random)]
         return _show(names, views) + _ask(_DIFFERS) + _answer(_difference(names, views))
     edit = random_edit(scene, random)
     full = phrase_edit(edit, scene, dense=True)
@@ -101,9 +102,10 @@ def _about_several(random: Random) -> Lesson:
     if len(names) == 2:
         talk += _ask(_CHANGED) + _answer(f"{full.removesuffix(f'; {KEEP_REST}')}.")
     else:
-        views.append(view_of(_near(edited, random), random))
+        views.append(view_of(near(edited, random), random))
     talk = _show(names, views) + talk
-    talk += _ask(f"{_REQUEST}\n{phrase_edit(edit, scene)}\n{_IN_FULL}") + _answer(full)
+    said = phrase_edit(edit, scene, bare=random.random() < _BARE)
+    talk += _ask(f"{_REQUEST}\n{said}\n{_IN_FULL}") + _answer(full)
     return talk + _ask(_DIFFERS) + _answer(_difference(names[-2:], views[-2:]))
 
 
@@ -115,7 +117,7 @@ def _without_pictures(random: Random) -> Lesson:
         request = request_for(scene, random_register(random), random)
     else:
         sight = random_view(random).sight
-        request = _request_near(sight, random)
+        request = request_near(sight, random.choice(REGISTERS), random)
     if random.random() < 0.3:
         return _about_request(request, None, random)
     first, *rest = _about_request(request, sight, random)
@@ -130,7 +132,7 @@ def _about_request(request: Request, sight: Sight | None, random: Random) -> Les
     talk = _ask(f"{_REQUEST}\n{said}\n{_ASKED}") + _answer(f"{', '.join(things)} and {last}.")
     if sight:
         talk += _ask(_MISSED) + _answer(_held_against(request, sight))
-    if target := plan(request, sight or Sight(None), random):
+    if target := plan(request, sight or Sight(None)):
         talk += _ask(_WHERE) + _answer(f"{describe_plan(request, target)}.")
         talk += _ask(_IN_FULL) + _answer(describe(target))
     return talk
@@ -152,30 +154,6 @@ def _difference(names: tuple[str, ...], views: list[View]) -> str:
         alone = [thing for thing in mine if thing not in other]
         said.append(f"{name} alone has: {'; '.join(alone) or NOTHING_ELSE}.")
     return " ".join(said)
-
-
-def _near(scene: Scene, random: Random) -> Scene:
-    """`scene` after none to three random edits; its word too may be another."""
-    for _ in range(random.choice((0, 1, 1, 2, 3))):
-        scene = apply(random_edit(scene, random), scene)
-    if random.random() < 0.1:
-        lettering = random_scene(random, shapes=1, worded=random.random() < 0.7).lettering
-        if lettering is None or scene.at(lettering.place) is None:
-            scene = scene.model_copy(update={"lettering": lettering})
-    return scene
-
-
-def _request_near(sight: Sight, random: Random) -> Request:
-    """What somebody may have asked for who got such a picture."""
-    scene = random_scene(random)
-    if 0 < len(sight.shapes) <= MAX_SHAPES:
-        shown = {
-            "background": sight.background,
-            "shapes": sight.shapes,
-            "lettering": sight.lettering,
-        }
-        scene = _near(scene.model_copy(update=shown), random)
-    return request_for(scene, random.choice(REGISTERS), random)
 
 
 def _show(names: tuple[str, ...], views: list[View]) -> Lesson:

@@ -114,11 +114,11 @@ def free_critique(asked: Asked, true: Opinion, rates: FaultRates, random: Random
     """Judge one picture as one who is told nothing."""
     fault = _drawn_fault(random, rates)
     if fault == "vague":
-        return Written(critique_text(asked, Opinion(None, true.scores), random), fault)
+        return Written(critique_text(asked, Opinion(None, true.scores)), fault)
     seen = _first_look(asked, true, rates, random)
     if fault:
         seen = _believing(asked, seen, invent(_sight(seen), random))
-    return Written(critique_text(asked, seen, random), _truth((seen,), (true,), fault or "misread"))
+    return Written(critique_text(asked, seen), _truth((seen,), (true,), fault or "misread"))
 
 
 def project(
@@ -148,7 +148,7 @@ def project(
         seen = true
     else:
         seen = Opinion(told, {d: scores[d] for d in true.scores})
-    return Written(critique_text(asked, seen, random), _truth((seen,), (true,), "hallucination"))
+    return Written(critique_text(asked, seen), _truth((seen,), (true,), "hallucination"))
 
 
 def _drawn_fault(random: Random, rates: FaultRates) -> Fault | None:
@@ -187,7 +187,7 @@ def _argued(asked: Asked, seen: _Two, aim: Side, random: Random) -> _Two:
         if invention == "fault":
             worse = _believing(asked, worse, invent(_sight(worse), random))
         elif invention == "merit":
-            better = _believing(asked, better, _ideal(asked, _sight(better), random))
+            better = _believing(asked, better, _ideal(asked, _sight(better)))
         else:
             qualities = sorted((_quality(worse), _quality(better)))
             worse = _believing(asked, worse, _sight(worse), qualities[0])
@@ -195,11 +195,11 @@ def _argued(asked: Asked, seen: _Two, aim: Side, random: Random) -> _Two:
     return (better, worse) if aim == "A" else (worse, better)
 
 
-def _ideal(asked: Asked, sight: Sight, random: Random) -> Sight:
+def _ideal(asked: Asked, sight: Sight) -> Sight:
     """What would have been right."""
     if isinstance(asked, Change):
         return sight_of(asked.expected)
-    target = plan(asked, sight, random)
+    target = plan(asked, sight)
     return sight_of(target) if target else sight
 
 

@@ -19,9 +19,10 @@ from rr_refine.reward.parrot.ingest import ingest
 from rr_refine.reward.parrot.options import ParrotOptions
 from rr_refine.reward.parrot.pipeline import produce
 from rr_refine.reward.parrot.recipe import load_recipe
-from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs, rendered_cases
+from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs
 from rr_refine.reward.sketch.perception import PerceptionRecipe
 from rr_refine.reward.sketch.pretrain import PretrainRecipe, pretrain
+from rr_refine.reward.sketch.rendered import rendered_cases
 from rr_refine.reward.sketch.student import StudentSize, pack_student
 from rr_refine.reward.sketch.teacher import SketchTeacher, SketchTeacherOptions
 

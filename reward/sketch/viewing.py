@@ -99,7 +99,7 @@ def view_of(scene: Scene, random: Random) -> View:
         doubts = (random.choice(free),)
         _smudge(image, doubts[0], random)
     if random.random() < _SHIFTED:
-        image = _shifted(image, random)
+        image = shifted(image, random)
     fate = random.random()
     if fate < _DAMAGED + _WORN:
         image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
@@ -117,6 +117,16 @@ def view_of(scene: Scene, random: Random) -> View:
         words=words,
         scribbled=scribbled,
     )
+
+
+def shifted(image: Image.Image, random: Random) -> Image.Image:
+    """All of it moved by up to four pixels; what comes in is paper."""
+    from PIL import Image
+
+    right, down = random.randint(-_SHIFT, _SHIFT), random.randint(-_SHIFT, _SHIFT)
+    moved = (1, 0, right, 0, 1, down)
+    paper = image.getpixel((0, 0))
+    return image.transform(image.size, Image.Transform.AFFINE, moved, fillcolor=paper)
 
 
 def _crowded(random: Random) -> Scene:
@@ -187,13 +197,3 @@ def _smudge(image: Image.Image, place: Place, random: Random) -> None:
     share = random.random()
     mixed = tuple(round(share * a + (1 - share) * b) for a, b in zip(one, other, strict=True))
     image.paste(mixed, mask=mask)
-
-
-def _shifted(image: Image.Image, random: Random) -> Image.Image:
-    """All of it moved a little; what comes in is paper."""
-    from PIL import Image
-
-    right, down = random.randint(-_SHIFT, _SHIFT), random.randint(-_SHIFT, _SHIFT)
-    moved = (1, 0, right, 0, 1, down)
-    paper = image.getpixel((0, 0))
-    return image.transform(image.size, Image.Transform.AFFINE, moved, fillcolor=paper)

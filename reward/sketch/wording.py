@@ -20,7 +20,6 @@ from rr_refine.sketch.request import NOTHING_ELSE, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from random import Random
 
     from rr_refine.reward.sketch.checking import Asked, Check
     from rr_refine.reward.sketch.sight import Sight
@@ -142,9 +141,9 @@ class Opinion:
         return any(score is not None and score < REFINE_BELOW for score in self.scores.values())
 
 
-def critique_text(asked: Asked, opinion: Opinion, random: Random) -> str:
-    """A pointwise answer. `random` chooses among the plans that would meet the request."""
-    refined, comments = _refinement(asked, opinion, random) if opinion.improvable else (None, _FINE)
+def critique_text(asked: Asked, opinion: Opinion) -> str:
+    """A pointwise answer."""
+    refined, comments = _refinement(asked, opinion) if opinion.improvable else (None, _FINE)
     return write_critique(
         opinion.scores,
         refined,
@@ -265,12 +264,12 @@ def _summary(asked: Asked, opinion: Opinion) -> str:
     return f"{COUNTS[missed].capitalize()} of {COUNTS[len(checks)]} requirements {verb} missed."
 
 
-def _refinement(asked: Asked, opinion: Opinion, random: Random) -> tuple[str, str]:
+def _refinement(asked: Asked, opinion: Opinion) -> tuple[str, str]:
     """The proposed request, and what it is to mend."""
     if isinstance(asked, Change):
         kept = opinion.sight is None or not lost(asked, opinion.sight)
         return plan_edit(asked), _IN_FULL if kept else _STAYS
-    target = plan(asked, opinion.sight, random) if opinion.sight else None
+    target = plan(asked, opinion.sight) if opinion.sight else None
     if target is None or opinion.sight is None:  # vague, or asked for what cannot be
         return phrase(asked, "terse"), _IN_FULL
     wrong = [one.requirement for one in check(asked, opinion.sight) if not one.met]

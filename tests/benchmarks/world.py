@@ -6,7 +6,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from rr_refine.benchmarks.sketch.answers import asked_scene
-from rr_refine.digest import image_digest
 from rr_refine.errors import CriticUnavailable, GeneratorError
 from rr_refine.plugins import parse_options
 from rr_refine.reward.assessment import Assessment
@@ -144,15 +143,16 @@ class Eye:
             if self._blind and (wanted := plan(asked, sight, Random(0))):
                 sight = sight_of(wanted)
             scores = scores_of(asked, sight, 4.0, reading.letters or "")
-            text = critique_text(asked, Opinion(sight, scores), Random(image_digest(image)))
+            text = critique_text(asked, Opinion(sight, scores))
         else:
             scene = read_picture(source).scene
             assert scene is not None
             edit = read_edit(prompt, scene)
             assert edit is not None
-            change, sight = Change(edit, scene), sight_of(reading)
+            change = Change(edit, scene)
+            sight = sight_of(change.expected if self._blind else reading)
             scores = scores_of(change, sight, 4.0, reading.letters or "")
-            text = critique_text(change, Opinion(sight, scores), Random(0))
+            text = critique_text(change, Opinion(sight, scores))
         critique = read_critique(Answer(text), "t2i" if source is None else "edit")
         return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
 

@@ -55,6 +55,15 @@ SOURCE = scene(
                   "large blue star at bottom right", word="CAT"),
         ),
         (
+            "make the star pink",
+            scene("small red circle at top", "small red circle at left",
+                  "large pink star at bottom right", word="CAT"),
+        ),
+        (
+            "remove the circle at the left",
+            scene("small red circle at top", "large blue star at bottom right", word="CAT"),
+        ),
+        (
             "change the background to beige",
             scene("small red circle at top", "small red circle at left",
                   "large blue star at bottom right", word="CAT", on="beige"),
@@ -73,6 +82,8 @@ def test_edits_in_words(said: str, expected: Scene) -> None:
         "",
         "remove the red circle",  # which one?
         "remove the green circle",
+        "remove the circle",
+        "remove the heart",
         "move the blue star to the left",  # there is something
         "move the blue star to the center",  # the word is there
         "add a small red ring at the top",
@@ -85,18 +96,41 @@ def test_what_is_no_edit_of_the_scene(said: str) -> None:
 
 
 @fixed
-@given(scenes(), st.sampled_from([*ACTIONS, None]), st.integers(0, 99), st.booleans())
+@given(
+    scenes(), st.sampled_from([*ACTIONS, None]), st.integers(0, 99), st.booleans(), st.booleans()
+)
 def test_what_is_said_is_understood(
-    source: Scene, action: Action | None, seed: int, dense: bool
+    source: Scene, action: Action | None, seed: int, dense: bool, bare: bool
 ) -> None:
     edit = random_edit(source, Random(seed), action)
     after = apply(edit, source)
     assert after != source
     assert after.lettering == source.lettering
-    said = phrase_edit(edit, source, dense=dense)
+    said = phrase_edit(edit, source, dense=dense, bare=bare)
     assert said.endswith(KEEP_REST) is dense
     assert read_edit(said, source) == edit
     assert unknown_words(said) == ()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({}, "make the blue star pink"),
+        ({"bare": True}, "make the star pink"),
+        ({"dense": True, "bare": True},
+         "make the large blue star at the bottom right pink; keep everything else the same"),
+    ],
+)  # fmt: skip
+def test_how_far_a_target_is_named(how: dict[str, bool], said: str) -> None:
+    edit = read_edit("make the blue star pink", SOURCE)
+    assert edit
+    assert phrase_edit(edit, SOURCE, **how) == said
+
+
+def test_of_two_alike_the_kind_alone_is_not_enough() -> None:
+    edit = read_edit("remove the circle at the left", SOURCE)
+    assert edit
+    assert phrase_edit(edit, SOURCE, bare=True) == "remove the red circle at the left"
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -112,11 +112,17 @@ def random_edit(scene: Scene, random: Random, action: Action | None = None) -> E
     return Edit(action=chosen, target=target, shape=_becomes(target, chosen, free, random))
 
 
-def phrase_edit(edit: Edit, scene: Scene, *, dense: bool = False) -> str:
+def phrase_edit(edit: Edit, scene: Scene, *, dense: bool = False, bare: bool = False) -> str:
     """`edit` in words.
 
-    Terse ones name a target no further than it takes to tell it apart in `scene`; dense ones name
-    all of it and say that the rest stays.
+    Terse ones name a target by colour and kind, and by its place if it takes that to tell it apart
+    in `scene`; dense ones name all of it and say that the rest stays.
+
+    Args:
+        edit: what to do.
+        scene: what it is done to.
+        dense: name all of the target, and say that the rest stays.
+        bare: name a target by its kind alone where the scene has one of that kind: `the heart`.
     """
     match edit.action:
         case "background":
@@ -125,16 +131,16 @@ def phrase_edit(edit: Edit, scene: Scene, *, dense: bool = False) -> str:
             assert edit.shape
             said = f"add {_indefinite(edit.shape)} at the {edit.shape.place}"
         case "remove":
-            said = f"remove {_definite(edit, scene, dense)}"
+            said = f"remove {_definite(edit, scene, dense, bare)}"
         case "recolour":
             assert edit.shape
-            said = f"make {_definite(edit, scene, dense)} {edit.shape.colour}"
+            said = f"make {_definite(edit, scene, dense, bare)} {edit.shape.colour}"
         case "move":
             assert edit.shape
-            said = f"move {_definite(edit, scene, dense)} to the {edit.shape.place}"
+            said = f"move {_definite(edit, scene, dense, bare)} to the {edit.shape.place}"
         case "replace":
             assert edit.shape
-            said = f"replace {_definite(edit, scene, dense)} with {_indefinite(edit.shape)}"
+            said = f"replace {_definite(edit, scene, dense, bare)} with {_indefinite(edit.shape)}"
     return f"{said}; {KEEP_REST}" if dense else said
 
 
@@ -143,7 +149,7 @@ def _any(words: tuple[str, ...]) -> str:
 
 
 _TARGET: Final = (
-    rf"the (?:(?P<size>{_any(SIZES)}) )?(?P<colour>{_any(COLOURS)}) (?P<kind>{_any(KINDS)})"
+    rf"the (?:(?P<size>{_any(SIZES)}) )?(?:(?P<colour>{_any(COLOURS)}) )?(?P<kind>{_any(KINDS)})"
     rf"(?: (?:at|in|on) the (?P<place>{_any(PLACES)}))?"
 )
 _NEW: Final = (
@@ -220,11 +226,13 @@ def _indefinite(shape: Shape) -> str:
     return f"{count_word(1, shape.size)} {shape.size} {shape.colour} {shape.kind}"
 
 
-def _definite(edit: Edit, scene: Scene, dense: bool) -> str:
+def _definite(edit: Edit, scene: Scene, dense: bool, bare: bool) -> str:
     target = edit.target
     assert target
     if dense:
         return f"the {target.size} {target.colour} {target.kind} at the {target.place}"
+    if bare and sum(shape.kind == target.kind for shape in scene.shapes) == 1:
+        return f"the {target.kind}"
     look = (target.colour, target.kind)
     alone = sum((shape.colour, shape.kind) == look for shape in scene.shapes) == 1
     return f"the {target.colour} {target.kind}" + ("" if alone else f" at the {target.place}")

@@ -102,7 +102,7 @@ def test_misses_are_read_as_they_are_written() -> None:
         assert isinstance(task.asked, Request)
         sight = sight_of(random_scene(random))
         opinion = Opinion(sight, scores_of(task.asked, sight, 4.0))
-        answer = critique_text(task.asked, opinion, random)
+        answer = critique_text(task.asked, opinion)
         named = named_misses(read_critique(Answer(answer), "t2i"))
         assert named == set(missed(task.asked, sight))
         several += len(named) > 2
@@ -116,5 +116,5 @@ def test_nothing_is_missed_where_nothing_is_named() -> None:
     assert scene
     for sight in (sight_of(scene), None):
         opinion = Opinion(sight, scores_of(asked, sight or Sight("white"), 4.0))
-        critique = read_critique(Answer(critique_text(asked, opinion, Random(0))), "t2i")
+        critique = read_critique(Answer(critique_text(asked, opinion)), "t2i")
         assert named_misses(critique) == frozenset()

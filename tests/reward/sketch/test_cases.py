@@ -14,9 +14,11 @@ from rr_refine.reward.parrot.folder import ParrotFolder
 from rr_refine.reward.parrot.ingest import ingest
 from rr_refine.reward.parrot.teacher import Teacher, TeacherQuestion
 from rr_refine.reward.parser import parse_critique
-from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs, rendered_cases
+from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs, read_asked
+from rr_refine.reward.sketch.cases import grade as grade_of
 from rr_refine.reward.sketch.checking import Change, task_of
 from rr_refine.reward.sketch.mutation import EDIT_MUTATIONS, MUTATIONS, mutate, mutate_edit
+from rr_refine.reward.sketch.rendered import rendered_cases
 from rr_refine.reward.sketch.teacher import SketchTeacher, SketchTeacherOptions, create
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import random_edit
@@ -95,7 +97,7 @@ def write_manifest(folder: Path) -> Path:
 
 
 def test_renders_of_one_request_are_a_case(tmp_path: Path) -> None:
-    first, second = rendered_cases(write_manifest(tmp_path))
+    first, second = rendered_cases(write_manifest(tmp_path), others=0)
     assert first.grades[0].exact
     assert not first.grades[1].exact
     assert first.made_by == ("m", "m")
@@ -103,6 +105,24 @@ def test_renders_of_one_request_are_a_case(tmp_path: Path) -> None:
     assert second.grades[0].missed == ("the change",)
     (pair,) = raw_pairs([first], dataset="sketch")
     assert (pair.preferred, pair.instruction) == ("first", first.prompt)
+
+
+def test_renders_are_judged_by_other_requests_too(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path)
+    first, *others, edit = rendered_cases(manifest, others=40)
+    assert isinstance(edit.asked, Change), "edits have no others"
+    assert len({case.key for case in (first, *others, edit)}) == 42
+    moved = 0
+    for case in others:
+        assert read_asked(case.prompt, None) == case.asked
+        for picture, grade, made in zip(case.pictures, case.grades, first.pictures, strict=True):
+            assert grade == grade_of(case.asked, picture)
+            moved += image_digest(picture) != image_digest(made)
+    assert 20 < moved < 60
+    exact = sum(grade.exact for case in others for grade in case.grades)
+    assert 4 < exact < 40, "near what one of the pictures shows, and not always just that"
+    again = [case.prompt for case in rendered_cases(manifest, others=40)]
+    assert [case.prompt for case in others] == again[1:-1]
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"prompt": "a red circle"}'])

@@ -156,7 +156,7 @@ def test_answers_and_questions_of_the_critic_are_short() -> None:
             sight_of(random_scene(random)),
             {"text_faithfulness": 2.1, "physical_quality": 3.6, "text_rendering": None},
         )
-        lengths.append(len(TOKENIZER.encode(critique_text(request, opinion, random))))
+        lengths.append(len(TOKENIZER.encode(critique_text(request, opinion))))
     assert sorted(lengths)[50] <= 160
     for rubric in load_template("sketch").rubrics.values():
         for part in rubric.user:

@@ -59,7 +59,7 @@ def samples() -> list[Sample]:
         a, b = (random_opinion(asked, scene, random) for _ in range(2))
         if number % 10 == 0:
             a, b = Opinion(None, a.scores), Opinion(None, b.scores)
-        texts = critique_text(asked, a, random), comparison_text(asked, a, b)
+        texts = critique_text(asked, a), comparison_text(asked, a, b)
         made.append(Sample(asked, a, b, *texts))
     return made
 
@@ -143,7 +143,7 @@ def test_a_critique() -> None:
     )
     assert request and sight
     opinion = Opinion(sight, scores_of(request, sight, 3.1, "SUM"))
-    text = critique_text(request, opinion, Random(2))
+    text = critique_text(request, opinion)
     assert text.splitlines()[:-2] == [
         "# User Request Analysis",
         "The request asks for two red circles, a blue star, a white background, the word SUN and "
@@ -169,7 +169,7 @@ def test_a_critique() -> None:
     comments, refined = text.splitlines()[-2:]
     assert comments == (
         "## Refinement Comments: Mend: two red circles; the word SUN; nothing else. Plan: two red "
-        "circles (at the top left: large, at the top: large), a blue star (at the center: small), "
+        "circles (at the top left: large, at the left: large), a blue star (at the center: small), "
         "the word SUN (at the bottom)."
     )
     assert refined.startswith(
@@ -240,7 +240,7 @@ def test_who_is_vague_says_nothing_definite() -> None:
     request = read_request("a red circle")
     assert request
     seen = Opinion(None, scores_of(request, random_sight(random_scene(Random(1)), Random(1)), 2.0))
-    text = critique_text(request, seen, Random(1))
+    text = critique_text(request, seen)
     assert text.count("The picture shows some shapes. It fits the request in part.") == 2
     assert "## Refined Request: a red circle\n" in text
 
