@@ -33,6 +33,8 @@ _BATCH: Final = 16
 """Renders and judgements at once by the models in the box, unless said otherwise."""
 _CRITIC_REQUESTS: Final = 500
 """Of two pictures each."""
+_CRITIC_EDITS: Final = 150
+"""At most; of two pictures each."""
 _MEASURED: Final = ("generator.", "critic.", "parameters.", "loop.", "rewriter.use")
 """Settings that have an effect here."""
 
@@ -63,7 +65,8 @@ def sketch(
 
     Args:
         out: Folder of the runs and the report.
-        limit: Requests, 300 by default; with --critic-only 500, of two pictures each.
+        limit: Requests, 300 by default; with --critic-only 500, of two pictures each, and edits,
+            150 at most.
         arm: A preset of the loop; all six by default. May be given more than once.
         renders: Pictures per request that no arm may exceed.
         split: The requests that are reported, or others to choose between variants on.
@@ -227,6 +230,7 @@ class _Bench:
                 ),
                 self._split,
                 self._limit or _CRITIC_REQUESTS,
+                edit_limit=min(self._limit or _CRITIC_EDITS, _CRITIC_EDITS),
                 concurrency=self._concurrency,
                 on_step=self._ticker,
             )

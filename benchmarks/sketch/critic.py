@@ -1,48 +1,31 @@
-"""How good the critic is: against the oracle, on pictures of held-out requests by the generator.
+"""How good the critic is: against the oracle, on pictures of held-out tasks by the generator.
 
-Every request gets two pictures, one from its own words and one from a dense prompt for it, so that
-there are bad ones and good ones. Both are judged by the request's own words.
+Every request and every edit gets two pictures, one from its own words and one from a dense prompt
+for it, so that there are bad ones and good ones. Both are judged by the task's own words.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from dataclasses import dataclass
-from random import Random
-from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate, estimate
-from rr_refine.benchmarks.engine import run_many
 from rr_refine.benchmarks.sketch.answers import in_world, meets, named_misses
-from rr_refine.benchmarks.sketch.generator import render_all
-from rr_refine.benchmarks.sketch.tasks import requests
-from rr_refine.errors import CriticError, GeneratorError
-from rr_refine.generators.generator import RenderRequest
-from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
-from rr_refine.reward.sketch.plan import plan
-from rr_refine.reward.sketch.sight import Sight
-from rr_refine.sketch.phrasing import describe
-from rr_refine.sketch.request import Request
+from rr_refine.benchmarks.sketch.exam import Exam, agrees, differing
+from rr_refine.benchmarks.sketch.tasks import edits, requests
+from rr_refine.reward.sketch.checking import Change
+from rr_refine.reward.sketch.wording import REFINE_BELOW
+from rr_refine.sketch.edit import read_edit
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PIL import Image
-
     from rr_refine.benchmarks.engine import Models
-    from rr_refine.benchmarks.sketch.tasks import SketchTask, Split
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import PairwiseCritic
-    from rr_refine.reward.critique import Critique
-    from rr_refine.sketch.grading import Grade
+    from rr_refine.benchmarks.sketch.exam import Judged, Picture
+    from rr_refine.benchmarks.sketch.tasks import Split
+    from rr_refine.terms import Dimension
 
-__all__ = ["CriticResult", "Naming", "evaluate_critic"]
-
-_DIFFER: Final = 0.1
-"""Score points by which the oracle's means of two pictures must differ for one to be better."""
+__all__ = ["CriticResult", "EditJudgements", "Naming", "evaluate_critic"]
 
 
 class Naming(Record):
@@ -56,6 +39,24 @@ class Naming(Record):
     recall: float
     f1: Estimate
     """Over all pictures together (micro); the interval is over pictures."""
+
+
+class EditJudgements(Record):
+    """How a critic judges edits. Measures are over the pictures that it could judge."""
+
+    readable: Estimate
+    """Share of pictures that got a judgement."""
+    agreement: Estimate | None
+    """As in `CriticResult`."""
+    side_by_side: Estimate | None
+    """As in `CriticResult`."""
+    made: Estimate
+    """Share of pictures in which text faithfulness is below 3.0, where a better request is due, if
+    and only if the oracle finds that the change was not made in full."""
+    kept: Estimate
+    """The same of image faithfulness, and of what should have stayed."""
+    true: Estimate | None
+    """Share of the refined requests that ask for the same edit; None where there are none."""
 
 
 class CriticResult(Record):
@@ -82,38 +83,10 @@ class CriticResult(Record):
     true: Estimate | None
     """Share of the refined requests that are in the world and describe one whole scene that meets
     the request."""
+    edits: EditJudgements | None
+    """How it judges edits; all the measures above are of requests."""
     failures: dict[str, int]
     """Renders, judgements and comparisons that failed, by error."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    task: SketchTask
-    image: Image.Image
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A picture, as oracle and critic see it."""
-
-    picture: _Picture
-    asked: Request
-    grade: Grade
-    assessment: Assessment
-
-    @property
-    def critique(self) -> Critique:
-        return self.assessment.critiques[0]
-
-    @property
-    def named(self) -> frozenset[str]:
-        """What the critic misses."""
-        return named_misses(self.critique)
-
-    @property
-    def truth(self) -> float:
-        """The oracle's mean."""
-        return fmean(score for score in self.grade.scores.values() if score is not None)
 
 
 async def evaluate_critic(
@@ -121,10 +94,11 @@ async def evaluate_critic(
     split: Split,
     limit: int,
     *,
+    edit_limit: int = 0,
     concurrency: int = 32,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> CriticResult:
-    """Judge two pictures each of `limit` requests, and hold that against the oracle.
+    """Judge two pictures each of `limit` requests and `edit_limit` edits; ask the oracle too.
 
     Args:
         models: connected.
@@ -132,145 +106,78 @@ async def evaluate_critic(
 
     Raises:
         ConfigError: the models do not take their parameters.
-        CriticError: not a single picture could be judged.
+        CriticError: not a single picture of a request, or of an edit, could be judged.
     """
-    exam = _Exam(models, concurrency, on_step)
-    pictures = await exam.render(requests(split, limit))
-    judged = await exam.judge(pictures)
-    if not any(judged):
-        raise CriticError(
-            f"none of {len(pictures)} pictures could be judged: {dict(exam.failures)}"
-        )
-    pairs = [
-        (a, b)
-        for a, b in zip(judged[::2], judged[1::2], strict=True)
-        if a and b and abs(a.truth - b.truth) >= _DIFFER - 1e-9
-    ]
+    exam = Exam(models, concurrency, on_step)
+    pictures = await exam.render([*requests(split, limit), *edits(split, edit_limit)])
+    drawn, edited = pictures[: 2 * limit], pictures[2 * limit :]
+    judged = await exam.judge(drawn)
+    pairs = differing(judged)
     compared = await exam.compare(pairs)
     known = [one for one in judged if one]
     refined = [(one, text) for one in known if (text := one.critique.refined_request)]
-    rendered = [one for one, picture in zip(judged, pictures, strict=True) if picture]
     return CriticResult(
         split=split,
         generator=models.generator.identity,
         critic=models.critic.identity,
-        readable=estimate(one is not None for one in rendered),
-        agreement=estimate(map(_agrees, pairs)) if pairs else None,
+        readable=_readable(drawn, judged),
+        agreement=estimate(map(agrees, pairs)) if pairs else None,
         side_by_side=estimate(compared) if compared else None,
         naming=_naming(known),
-        verdict=estimate(bool(one.named) == bool(one.grade.missed) for one in known),
-        in_world=estimate(in_world(text) for _, text in refined) if refined else None,
-        true=(
-            estimate(in_world(text) and meets(text, one.asked) for one, text in refined)
-            if refined
-            else None
+        verdict=estimate(
+            bool(named_misses(one.critique)) == bool(one.grade.missed) for one in known
         ),
+        in_world=estimate(in_world(text) for _, text in refined) if refined else None,
+        true=estimate(_is_true(one, text) for one, text in refined) if refined else None,
+        edits=await _judge_edits(exam, edited) if edit_limit else None,
         failures=dict(sorted(exam.failures.items())),
     )
 
 
-class _Exam:
-    """The work on both models; what fails is counted."""
-
-    def __init__(
-        self,
-        models: Models,
-        concurrency: int,
-        on_step: Callable[[str, int, int], None] | None,
-    ) -> None:
-        self._models = models
-        self._concurrency = concurrency
-        self._on_step = on_step
-        self.failures: Counter[str] = Counter()
-
-    async def render(self, tasks: Sequence[SketchTask]) -> list[_Picture | None]:
-        """Two pictures of each request, one after the other."""
-        twice = [task for task in tasks for _ in range(2)]
-        made = await render_all(
-            self._models.generator,
-            [request for task in tasks for request in self._two(task)],
-            self._concurrency,
-            lambda done, owed: self._say("pictures", done, owed),
-        )
-        self.failures.update(type(p).__name__ for p in made if isinstance(p, GeneratorError))
-        return [
-            None if isinstance(picture, GeneratorError) else _Picture(task, picture)
-            for task, picture in zip(twice, made, strict=True)
-        ]
-
-    async def judge(self, pictures: Sequence[_Picture | None]) -> list[_Judged | None]:
-        """Each picture with its judgement, where there is one."""
-        judged: list[_Judged | None] = [None] * len(pictures)
-        owed = [(index, picture) for index, picture in enumerate(pictures) if picture]
-        done = 0
-
-        async def one(index: int, picture: _Picture) -> None:
-            nonlocal done
-            asked = picture.task.asked
-            assert isinstance(asked, Request)
-            try:
-                assessment = await self._models.critic.critique(
-                    CritiqueRequest(picture.task.item.prompt, picture.image)
-                )
-                grade = await asyncio.to_thread(picture.task.grade, picture.image)
-                judged[index] = _Judged(picture, asked, grade, assessment)
-            except CriticError as error:
-                self.failures[type(error).__name__] += 1
-            done += 1
-            self._say("judgements", done, len(owed))
-
-        await run_many((one(*work) for work in owed), self._concurrency)
-        return judged
-
-    async def compare(self, pairs: Sequence[tuple[_Judged, _Judged]]) -> list[bool]:
-        """Which pairs the critic decides as the oracle does; none where it cannot compare."""
-        critic = self._models.critic
-        if not can_compare(critic):
-            return []
-        right = [False] * len(pairs)
-        done = 0
-
-        async def one(index: int, critic: PairwiseCritic) -> None:
-            nonlocal done
-            a, b = pairs[index]
-            try:
-                comparison = await critic.compare(
-                    ComparisonRequest(a.picture.task.item.prompt, a.picture.image, b.picture.image)
-                )
-                right[index] = comparison.winner == ("a" if a.truth > b.truth else "b")
-            except CriticError as error:
-                self.failures[type(error).__name__] += 1
-            done += 1
-            self._say("comparisons", done, len(pairs))
-
-        await run_many((one(index, critic) for index in range(len(pairs))), self._concurrency)
-        return right
-
-    def _two(self, task: SketchTask) -> tuple[RenderRequest, RenderRequest]:
-        assert isinstance(task.asked, Request)
-        prompt, seed = task.item.prompt, task.item.seed
-        scene = plan(task.asked, Sight(None), Random(prompt))
-        assert scene is not None, "every request was made from a scene that meets it"
-        parameters = self._models.parameters
-        return (
-            RenderRequest(prompt, seed, parameters=parameters),
-            RenderRequest(describe(scene), seed, parameters=parameters),
-        )
-
-    def _say(self, what: str, done: int, owed: int) -> None:
-        if self._on_step is not None:
-            self._on_step(what, done, owed)
+async def _judge_edits(exam: Exam, pictures: Sequence[Picture | None]) -> EditJudgements:
+    judged = await exam.judge(pictures)
+    pairs = differing(judged)
+    compared = await exam.compare(pairs)
+    known = [one for one in judged if one]
+    refined = [(one, text) for one in known if (text := one.critique.refined_request)]
+    return EditJudgements(
+        readable=_readable(pictures, judged),
+        agreement=estimate(map(agrees, pairs)) if pairs else None,
+        side_by_side=estimate(compared) if compared else None,
+        made=estimate(_same_verdict(one, "text_faithfulness") for one in known),
+        kept=estimate(_same_verdict(one, "image_faithfulness") for one in known),
+        true=estimate(_is_true(one, text) for one, text in refined) if refined else None,
+    )
 
 
-def _agrees(pair: tuple[_Judged, _Judged]) -> bool:
-    a, b = pair
-    return (a.assessment.reward - b.assessment.reward) * (a.truth - b.truth) > 0
+def _readable(pictures: Sequence[Picture | None], judged: Sequence[Judged | None]) -> Estimate:
+    """Of the pictures that there are: what was not rendered is no fault of the critic."""
+    return estimate(
+        one is not None for one, picture in zip(judged, pictures, strict=True) if picture
+    )
 
 
-def _naming(judged: Sequence[_Judged]) -> Naming:
-    right = [len(one.named & set(one.grade.missed)) for one in judged]
-    both = [len(one.named) + len(one.grade.missed) for one in judged]
-    named, missed = sum(len(one.named) for one in judged), sum(len(j.grade.missed) for j in judged)
+def _is_true(judged: Judged, refined: str) -> bool:
+    """Is a refined request what was asked for, in full?"""
+    asked = judged.task.asked
+    if isinstance(asked, Change):
+        return read_edit(refined, asked.source) == asked.edit
+    return in_world(refined) and meets(refined, asked)
+
+
+def _same_verdict(judged: Judged, dimension: Dimension) -> bool:
+    """Is this dimension in order, and in order for the oracle, or neither?"""
+    scores = judged.critique.scores[dimension], judged.grade.scores[dimension]
+    fine = [score is not None and score >= REFINE_BELOW for score in scores]
+    return fine[0] == fine[1]
+
+
+def _naming(judged: Sequence[Judged]) -> Naming:
+    says = [named_misses(one.critique) for one in judged]
+    there = [set(one.grade.missed) for one in judged]
+    right = [len(said & misses) for said, misses in zip(says, there, strict=True)]
+    both = [len(said) + len(misses) for said, misses in zip(says, there, strict=True)]
+    named, missed = sum(map(len, says)), sum(map(len, there))
     return Naming(
         named=named,
         missed=missed,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rr_refine.benchmarks.bootstrap import Estimate
-    from rr_refine.benchmarks.sketch.critic import CriticResult
+    from rr_refine.benchmarks.sketch.critic import CriticResult, EditJudgements
     from rr_refine.benchmarks.sketch.generator import EditResult, GeneratorResult
 
 __all__ = ["critic_table", "generator_table"]
@@ -39,6 +39,7 @@ def critic_table(result: CriticResult) -> str:
         "complete or not, as the oracle": result.verdict,
         "refined requests in the world": result.in_world,
         "refined requests true to the request": result.true,
+        **({} if result.edits is None else _of_edits(result.edits)),
     }
     head = (
         f"sketch {result.split}: critic {result.critic.name}, pictures by {result.generator.name}; "
@@ -46,6 +47,17 @@ def critic_table(result: CriticResult) -> str:
         f"({naming.right} right of {naming.named} named and {naming.missed} there)"
     )
     return _page(head, measured, result.failures)
+
+
+def _of_edits(result: EditJudgements) -> dict[str, Estimate | None]:
+    return {
+        "edits: pictures with a judgement": result.readable,
+        "… better picture found by scores": result.agreement,
+        "… better picture found side by side": result.side_by_side,
+        "… change made or not, as the oracle": result.made,
+        "… all else kept or not, as the oracle": result.kept,
+        "… refined requests true to the request": result.true,
+    }
 
 
 def _edits(register: str, result: EditResult) -> dict[str, Estimate]:

@@ -10,7 +10,7 @@ from rr_refine.benchmarks.engine import Models
 from rr_refine.benchmarks.sketch.critic import evaluate_critic
 from rr_refine.benchmarks.sketch.generator import evaluate_generator
 from rr_refine.benchmarks.sketch.tables import critic_table, generator_table
-from rr_refine.benchmarks.sketch.tasks import requests
+from rr_refine.benchmarks.sketch.tasks import edits, requests
 from rr_refine.errors import CriticError
 from tests.benchmarks.world import Eye, Painter, Rates
 
@@ -50,19 +50,27 @@ async def test_a_critic_that_sees() -> None:
     eye = Eye()
     steps: set[str] = set()
     result = await evaluate_critic(
-        Models(Painter(), eye), "dev", 8, on_step=lambda what, *_: steps.add(what)
+        Models(Painter(), eye), "dev", 8, edit_limit=6, on_step=lambda what, *_: steps.add(what)
     )
-    assert len(eye.requests) == 16
+    assert len(eye.requests) == 28
+    assert result.edits
     measured = [result.readable, result.agreement, result.side_by_side, result.verdict]
     measured += [result.naming.f1, result.in_world, result.true]
+    measured += [found for _, found in result.edits]
     assert all(found and found.value == 1.0 for found in measured)
     assert result.agreement
     assert result.agreement.items == 8, "the first of each two is spoilt"
     assert result.in_world
     assert result.in_world.items == 8
+    assert result.edits.agreement
+    assert result.edits.agreement.items == 6, "without being told to keep the rest, nothing is done"
+    assert result.edits.true
+    assert result.edits.true.items == 6
     assert result.naming.named == result.naming.missed == result.naming.right
     assert steps == {"pictures", "judgements", "comparisons"}
-    assert "| better picture found by scores | 100.0 %" in critic_table(result)
+    page = critic_table(result)
+    assert "| better picture found by scores | 100.0 %" in page
+    assert "| … change made or not, as the oracle | 100.0 % [100.0, 100.0] | 12 |" in page
 
 
 async def test_a_critic_that_sees_nothing() -> None:
@@ -73,6 +81,17 @@ async def test_a_critic_that_sees_nothing() -> None:
     assert result.verdict.value == 0.5
     assert result.true is None
     assert "refined requests" not in critic_table(result)
+    assert "edits" not in critic_table(result)
+
+
+async def test_a_critic_that_calls_every_edit_done() -> None:
+    """As a trained one once did, while no number said so."""
+    result = await evaluate_critic(Models(Painter(), Eye(blind=True)), "dev", 1, edit_limit=6)
+    assert result.edits
+    assert result.edits.agreement
+    assert (result.edits.agreement.value, result.edits.made.value) == (0.0, 0.5)
+    assert result.edits.kept.value == 1.0, "what was not done has spoilt nothing"
+    assert result.edits.true is None
 
 
 async def test_what_cannot_be_judged_is_counted() -> None:
@@ -92,3 +111,12 @@ async def test_what_cannot_be_judged_is_counted() -> None:
 async def test_a_critic_that_never_answers() -> None:
     with pytest.raises(CriticError, match=r"none of 4 pictures.*'CriticUnavailable': 4"):
         await evaluate_critic(Models(Painter(), Eye(fails=lambda _: True)), "dev", 2)
+
+
+async def test_edits_that_cannot_be_judged_are_counted() -> None:
+    source = edits("dev", 1)[0].source
+    painter = Painter(fails=lambda request: request.source is not None and request.source == source)
+    result = await evaluate_critic(Models(painter, Eye()), "dev", 1, edit_limit=2)
+    assert result.edits
+    assert result.edits.readable.items == 2
+    assert result.failures == {"GeneratorError": 2}
