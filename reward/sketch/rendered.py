@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -10,15 +11,20 @@ from pydantic import ValidationError
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.sketch.cases import SketchCase, grade, read_asked
+from rr_refine.reward.sketch.checking import Change
 from rr_refine.reward.sketch.nearby import request_near
 from rr_refine.reward.sketch.sight import sight_of
 from rr_refine.reward.sketch.viewing import shifted
 from rr_refine.sketch.phrasing import phrase, random_register
 from rr_refine.sketch.render import Render
+from rr_refine.sketch.scene import WORD_PLACES, Lettering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from rr_refine.reward.sketch.checking import Asked
+    from rr_refine.reward.sketch.sight import Sight
 
 __all__ = ["rendered_cases"]
 
@@ -79,7 +85,7 @@ def _by_another(case: SketchCase, key: str) -> SketchCase:
     random = Random(key)
     register = random_register(random)
     shown = sight_of(random.choice(case.grades).reading)
-    asked = request_near(shown, register, random)
+    asked = request_near(_hopeful(shown, case.asked, random), register, random)
     pictures = tuple(
         shifted(image, random) if random.random() < _SHIFTED else image for image in case.pictures
     )
@@ -92,6 +98,17 @@ def _by_another(case: SketchCase, key: str) -> SketchCase:
         grades=tuple(grade(asked, picture) for picture in pictures),
         made_by=case.made_by,
     )
+
+
+def _hopeful(sight: Sight, asked: Asked, random: Random) -> Sight:
+    """With the word that was asked for where letters cannot be read.
+
+    It is asked for again then: whether letters are right is the hardest to see.
+    """
+    free = [p for p in WORD_PLACES if p not in {shape.place for shape in sight.shapes}]
+    if isinstance(asked, Change) or not (asked.word and sight.unclear_letters and free):
+        return sight
+    return replace(sight, lettering=Lettering(word=asked.word, place=random.choice(free)))
 
 
 def _read_manifest(manifest: Path) -> Iterator[Render]:
