@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.sketch.edit import phrase_edit
-from rr_refine.sketch.request import group_phrase, violations
+from rr_refine.sketch.request import group_phrase, relation_phrase, violations
 from rr_refine.sketch.scene import PLACES, WORD_PLACES, Lettering, Scene, Shape
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene 
     """A scene that meets `request` and keeps as much of what is seen as any such scene can.
 
     Shapes that are right stay where they are, with their size. What is missing goes to a free
-    place, large if no size is asked for. What is too much or unclear goes. The background stays if
-    it is free.
+    place, large if no size is asked for; so does what stands in a relation that is not met, all
+    of it. What is too much or unclear goes. The background stays if it is free.
 
     Args:
         request: what is asked for.
@@ -52,7 +52,10 @@ def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene 
     asked: dict[Group, int] = {}
     for group in sorted(request.groups, key=lambda group: group.place is None):
         asked[group] = asked.get(group, 0) + group.count
-    options = {group: _options(group, request, sight, random) for group in asked}
+    broken = _misplaced(request, sight)
+    options = {
+        group: _options(group, request, sight, random, keep=group not in broken) for group in asked
+    }
     missing = [count - sum(o.seen for o in options[group]) for group, count in asked.items()]
     for moves in range(sum(max(0, count) for count in missing), request.count + 2):
         for words, moves_left in _letterings(request, sight, moves, random):
@@ -144,9 +147,28 @@ class _Option:
     seen: bool
 
 
-def _options(group: Group, request: Request, sight: Sight, random: Random | None) -> list[_Option]:
+def _misplaced(request: Request, sight: Sight) -> set[Group]:
+    """The groups of relations that are not met.
+
+    To keep as many of them as any layout could is a puzzle that a small student often gets wrong.
+    """
+    seen = Scene.model_construct(
+        background=_BACKGROUND, shapes=sight.shapes, lettering=sight.lettering
+    )
+    missed = violations(request, seen)
+    return {
+        request.groups[index]
+        for relation in request.relations
+        if relation_phrase(request, relation) in missed
+        for index in (relation.first, relation.second)
+    }
+
+
+def _options(
+    group: Group, request: Request, sight: Sight, random: Random | None, *, keep: bool
+) -> list[_Option]:
     """Shapes that are seen first, then one for each place."""
-    kept = [shape for shape in sight.shapes if group.admits(shape)]
+    kept = [shape for shape in sight.shapes if keep and group.admits(shape)]
     look = (group.colour, group.kind)
     sizes = [shape.size for shape in sight.shapes if (shape.colour, shape.kind) == look]
     size = group.size or (sizes[0] if sizes else "large")

@@ -13,7 +13,7 @@ from rr_refine.sketch.phrasing import REGISTERS, describe, request_for
 from rr_refine.sketch.reading import read_request, unknown_words
 from rr_refine.sketch.request import Request, violations
 from rr_refine.sketch.sampling import random_scene
-from rr_refine.sketch.scene import PLACES, WORD_PLACES, Scene
+from rr_refine.sketch.scene import Scene
 from tests.reward.sketch.sights import random_sight
 
 
@@ -93,23 +93,30 @@ def test_plans(request_: str, seen: str, planned: str) -> None:
     assert len(target.shapes) == request.count
 
 
-def test_the_fewest_shapes_move_for_a_relation() -> None:
-    random = Random(4)
-    for _ in range(100):
-        scene = random_scene(random, shapes=4)
-        request = request_for(scene, "relational", random)
-        if not request.relations:
-            continue
-        moved = scene.shapes[0]
-        taken = {shape.place for shape in scene.shapes} | {*WORD_PLACES}
-        free = [place for place in PLACES if place not in taken]
-        if not free:
-            continue
-        elsewhere = moved.model_copy(update={"place": free[0]})
-        seen = scene.with_shapes(elsewhere, *scene.shapes[1:])
-        target = plan(request, sight_of(seen), random)
-        assert target
-        assert len(set(seen.shapes) - set(target.shapes)) <= 1
+@pytest.mark.parametrize(
+    ("seen", "planned"),
+    [
+        # Met, so that all of it stays.
+        ("white background; a small red circle at the top; a small blue star at the right; a large "
+         "green heart at the bottom",
+         "a red circle (at the top: small), a blue star (at the right: small), a green heart (at "
+         "the bottom: large)"),
+        # Not met: both go where they are surely right, and what is in no relation stays.
+        ("white background; a small blue star at the top; a small red circle at the right; a large "
+         "green heart at the left",
+         "a red circle (at the top left: small), a blue star (at the right: small), a green heart "
+         "(at the left: large)"),
+        ("white background; a large green heart at the left; a small blue star at the top right",
+         "a red circle (at the top left: large), a blue star (at the right: small), a green heart "
+         "(at the left: large)"),
+    ],
+)  # fmt: skip
+def test_what_stands_wrong_to_each_other_is_laid_out_anew(seen: str, planned: str) -> None:
+    request = read_request("a red circle left of a blue star and a green heart")
+    assert request
+    target = plan(request, sight(seen))
+    assert target
+    assert describe_plan(request, target) == planned
 
 
 @pytest.mark.parametrize(
