@@ -31,7 +31,7 @@ _OUTWARDS: Final[tuple[Place, ...]] = (
 
 
 def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene | None:
-    """A scene that meets `request` and keeps as much of what is seen as any such scene can.
+    """A scene that meets `request` and keeps what is right already.
 
     Shapes that are right stay where they are, with their size. What is missing goes to a free
     place, large if no size is asked for; so does what stands in a relation that is not met, all
@@ -187,14 +187,14 @@ def _places(group: Group, request: Request, random: Random | None) -> list[Place
     def steps(place: Place) -> int:
         """How far it is from the sides where the relations would have it."""
         row, column = _cell(place)
-        towards = {"left of": column, "right of": 2 - column, "above": row, "below": 2 - row}
-        counts = 0
+        away = {"left of": column, "right of": 2 - column, "above": row, "below": 2 - row}
+        total = 0
         for relation in request.relations:
             if group == request.groups[relation.first]:
-                counts += towards[relation.direction]
+                total += away[relation.direction]
             if group == request.groups[relation.second]:
-                counts += 2 - towards[relation.direction]
-        return counts
+                total += 2 - away[relation.direction]
+        return total
 
     return sorted(_OUTWARDS, key=steps)
 
