@@ -6,12 +6,13 @@ for it, so that there are bad ones and good ones. Both are judged by the task's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate, estimate
 from rr_refine.benchmarks.sketch.answers import in_world, meets, named_misses
 from rr_refine.benchmarks.sketch.exam import Exam, agrees, differing
 from rr_refine.benchmarks.sketch.tasks import edits, requests
+from rr_refine.errors import CriticError
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.reward.sketch.wording import REFINE_BELOW
 from rr_refine.sketch.edit import read_edit
@@ -84,7 +85,8 @@ class CriticResult(Record):
     """Share of the refined requests that are in the world and describe one whole scene that meets
     the request."""
     edits: EditJudgements | None
-    """How it judges edits; all the measures above are of requests."""
+    """How it judges edits; all the measures above are of requests. None where no edit could be
+    judged, or the generator does none."""
     failures: dict[str, int]
     """Renders, judgements and comparisons that failed, by error."""
 
@@ -106,46 +108,68 @@ async def evaluate_critic(
 
     Raises:
         ConfigError: the models do not take their parameters.
-        CriticError: not a single picture of a request, or of an edit, could be judged.
+        CriticError: not a single picture of a request could be judged.
     """
     exam = Exam(models, concurrency, on_step)
-    pictures = await exam.render([*requests(split, limit), *edits(split, edit_limit)])
+    changes = edits(split, edit_limit) if "edit" in models.generator.tasks else ()
+    pictures = await exam.render([*requests(split, limit), *changes])
     drawn, edited = pictures[: 2 * limit], pictures[2 * limit :]
-    judged = await exam.judge(drawn)
-    pairs = differing(judged)
-    compared = await exam.compare(pairs)
-    known = [one for one in judged if one]
-    refined = [(one, text) for one in known if (text := one.critique.refined_request)]
+    seen = await _judge(exam, drawn)
+    if seen is None:
+        raise CriticError(f"none of {len(drawn)} pictures could be judged: {dict(exam.failures)}")
+    known, common = seen
+    refined = [text for one in known if (text := one.critique.refined_request)]
     return CriticResult(
         split=split,
         generator=models.generator.identity,
         critic=models.critic.identity,
-        readable=_readable(drawn, judged),
-        agreement=estimate(map(agrees, pairs)) if pairs else None,
-        side_by_side=estimate(compared) if compared else None,
         naming=_naming(known),
         verdict=estimate(
             bool(named_misses(one.critique)) == bool(one.grade.missed) for one in known
         ),
-        in_world=estimate(in_world(text) for _, text in refined) if refined else None,
-        true=estimate(_is_true(one, text) for one, text in refined) if refined else None,
-        edits=await _judge_edits(exam, edited) if edit_limit else None,
+        in_world=estimate(map(in_world, refined)) if refined else None,
+        edits=await _judge_edits(exam, edited),
         failures=dict(sorted(exam.failures.items())),
+        **common,
     )
 
 
-async def _judge_edits(exam: Exam, pictures: Sequence[Picture | None]) -> EditJudgements:
+async def _judge_edits(exam: Exam, pictures: Sequence[Picture | None]) -> EditJudgements | None:
+    seen = await _judge(exam, pictures)
+    if seen is None:
+        return None
+    known, common = seen
+    return EditJudgements(
+        made=estimate(_same_verdict(one, "text_faithfulness") for one in known),
+        kept=estimate(_same_verdict(one, "image_faithfulness") for one in known),
+        **common,
+    )
+
+
+class _Common(TypedDict):
+    """What is measured of requests and of edits alike."""
+
+    readable: Estimate
+    agreement: Estimate | None
+    side_by_side: Estimate | None
+    true: Estimate | None
+
+
+async def _judge(
+    exam: Exam, pictures: Sequence[Picture | None]
+) -> tuple[list[Judged], _Common] | None:
+    """The judgements that there are, and what they tell; None where there are none."""
     judged = await exam.judge(pictures)
+    known = [one for one in judged if one]
+    if not known:
+        return None
     pairs = differing(judged)
     compared = await exam.compare(pairs)
-    known = [one for one in judged if one]
     refined = [(one, text) for one in known if (text := one.critique.refined_request)]
-    return EditJudgements(
+    return known, _Common(
         readable=_readable(pictures, judged),
         agreement=estimate(map(agrees, pairs)) if pairs else None,
         side_by_side=estimate(compared) if compared else None,
-        made=estimate(_same_verdict(one, "text_faithfulness") for one in known),
-        kept=estimate(_same_verdict(one, "image_faithfulness") for one in known),
         true=estimate(_is_true(one, text) for one, text in refined) if refined else None,
     )
 

@@ -113,6 +113,23 @@ async def test_a_critic_that_never_answers() -> None:
         await evaluate_critic(Models(Painter(), Eye(fails=lambda _: True)), "dev", 2)
 
 
+async def test_a_generator_without_edits_is_asked_for_none() -> None:
+    painter = Painter()
+    painter.tasks = frozenset({"t2i"})
+    result = await evaluate_critic(Models(painter, Eye()), "dev", 4, edit_limit=2)
+    assert result.edits is None
+    assert result.failures == {}
+    assert len(painter.requests) == 8
+
+
+async def test_edits_that_all_fail_cost_nothing_else() -> None:
+    painter = Painter(fails=lambda request: request.source is not None)
+    result = await evaluate_critic(Models(painter, Eye()), "dev", 4, edit_limit=2)
+    assert result.edits is None
+    assert result.failures == {"GeneratorError": 4}
+    assert result.readable.items == 8
+
+
 async def test_edits_that_cannot_be_judged_are_counted() -> None:
     source = edits("dev", 1)[0].source
     painter = Painter(fails=lambda request: request.source is not None and request.source == source)
