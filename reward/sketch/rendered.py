@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["rendered_cases"]
 
 _OTHERS: Final = 3
-"""By how many more requests the pictures of a request are judged. A picture of the generator takes
-a second on a CPU core, another request for it no time."""
+"""By how many more requests the pictures of a request are judged. Pictures of the generator
+take time to make, requests for them take none."""
 _SHIFTED: Final = 0.5
 """How often such a picture is moved by a few pixels, so that none is learnt by heart."""
 

@@ -125,6 +125,20 @@ def test_renders_are_judged_by_other_requests_too(tmp_path: Path) -> None:
     assert [case.prompt for case in others] == again[1:-1]
 
 
+def test_a_word_that_is_smeared_is_asked_for_again(tmp_path: Path) -> None:
+    asked = "a small red star at the left and the word SUN"
+    shown = random_scene(Random(1), shapes=1, worded=True)
+    lettering = shown.lettering and shown.lettering.model_copy(update={"word": "SUX"})
+    draw(shown.model_copy(update={"lettering": lettering})).save(tmp_path / "a.png")
+    line = {"prompt": asked, "seed": 0, "file": "a.png"}
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text(json.dumps(line) + "\n", "utf-8")
+    first, *others = rendered_cases(manifest, others=30)
+    assert first.grades[0].reading.lettering is None
+    again = [isinstance(c.asked, Request) and c.asked.word == "SUN" for c in others]
+    assert sum(again) > 20
+
+
 @pytest.mark.parametrize("line", ["nonsense", '{"prompt": "a red circle"}'])
 def test_a_broken_manifest_is_named(tmp_path: Path, line: str) -> None:
     manifest = tmp_path / "manifest.jsonl"
