@@ -36,13 +36,13 @@ def sketch(
     Args:
         out: Folder of checkpoints, logs, data and the finished models.
         only: One of the two. The critic alone takes the pictures of a generator that is there.
-        renders: Requests that the generator draws for the critic to learn from; 800 by default.
+        renders: Requests that the generator draws for the critic to learn from; 2,500 by default.
         device: auto, cuda, mps or cpu.
         quick: A few steps of everything, to see that it runs; the models are worth nothing.
     """
 
     def command() -> int:
-        count = renders if renders is not None else 8 if quick else 800
+        count = renders if renders is not None else 8 if quick else 2500
         if count < 0:
             raise ConfigError(f"--renders {count} must not be negative")
         for package in ("diffusers", "trl"):

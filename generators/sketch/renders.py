@@ -26,7 +26,7 @@ __all__ = ["render_cases"]
 
 _GROUP: Final = 8
 """Cases under way at once, each with two pictures."""
-_WORDED: Final = 0.4
+_WORDED: Final = 0.8
 """How often a word is asked for: letters are what the generator is worst at, and no drawing is
 wrong in its way."""
 

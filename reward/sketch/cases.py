@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.parrot.raw import RawPair
+from rr_refine.reward.sketch.asking import random_edit_phrase, random_request
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.reward.sketch.choice import ChoiceModel
 from rr_refine.reward.sketch.mutation import (
@@ -19,10 +20,10 @@ from rr_refine.reward.sketch.mutation import (
 )
 from rr_refine.reward.sketch.viewing import view_of
 from rr_refine.sketch.drawing import draw
-from rr_refine.sketch.edit import phrase_edit, random_edit, read_edit
+from rr_refine.sketch.edit import random_edit, read_edit
 from rr_refine.sketch.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.oracle import read_picture
-from rr_refine.sketch.phrasing import phrase, random_register, request_for
+from rr_refine.sketch.phrasing import phrase
 from rr_refine.sketch.reading import read_request
 from rr_refine.sketch.sampling import random_scene
 
@@ -51,8 +52,6 @@ little was wrong, and badly where much was."""
 _MOST_FAULTS: Final = 3
 _WORDED: Final = 0.4
 """How often a request has a word: to read letters takes the most practice."""
-_BARE: Final = 0.4
-"""How often an edit that is not dense calls its target by its kind alone, where that will do."""
 _LICENCE: Final = "Apache-2.0"
 
 
@@ -143,9 +142,7 @@ def raw_pairs(
 
 
 def _drawn_request(key: str, pictures: int, random: Random) -> SketchCase:
-    target = random_scene(random, worded=random.random() < _WORDED)
-    register = random_register(random)
-    request = request_for(target, register, random)
+    target, register, request = random_request(random, worded=random.random() < _WORDED)
     drawn = [_faulty(target, random) for _ in range(pictures)]
     return _case(key, phrase(request, register, random), request, None, drawn, random)
 
@@ -153,8 +150,7 @@ def _drawn_request(key: str, pictures: int, random: Random) -> SketchCase:
 def _drawn_edit(key: str, pictures: int, random: Random) -> SketchCase:
     source = random_scene(random)
     change = Change(random_edit(source, random), source)
-    dense, bare = random.random() < 0.3, random.random() < _BARE
-    prompt = phrase_edit(change.edit, source, dense=dense, bare=bare)
+    prompt = random_edit_phrase(change.edit, source, random, dense=random.random() < 0.3)
     drawn = []
     for _ in range(pictures):
         if random.random() < _FLAWLESS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.reward.messages import Message
+from rr_refine.reward.sketch.asking import random_edit_phrase, random_request
 from rr_refine.reward.sketch.checking import check
 from rr_refine.reward.sketch.mutation import muddle
 from rr_refine.reward.sketch.nearby import near, request_near
@@ -17,7 +18,7 @@ from rr_refine.reward.sketch.plan import describe_plan, plan
 from rr_refine.reward.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.reward.sketch.viewing import random_view, view_of
 from rr_refine.sketch.edit import KEEP_REST, apply, phrase_edit, random_edit
-from rr_refine.sketch.phrasing import REGISTERS, describe, phrase, random_register, request_for
+from rr_refine.sketch.phrasing import REGISTERS, describe, phrase
 from rr_refine.sketch.request import NOTHING_ELSE, requirements
 from rr_refine.sketch.sampling import random_scene
 
@@ -50,8 +51,6 @@ _QUESTIONS: Final = (*_DESCRIBE.values(), _DIFFERS, _CHANGED, _ASKED, _MISSED, _
 _REQUEST: Final = "Request:"
 _MUDDLED: Final = 0.5
 """How often a description has little more than the words of the request: the most to mend."""
-_BARE: Final = 0.4
-"""How often an edit calls its target by its kind alone, where that will do."""
 
 SET_PHRASES: Final = (
     *_QUESTIONS,
@@ -104,7 +103,7 @@ def _about_several(random: Random) -> Lesson:
     else:
         views.append(view_of(near(edited, random), random))
     talk = _show(names, views) + talk
-    said = phrase_edit(edit, scene, bare=random.random() < _BARE)
+    said = random_edit_phrase(edit, scene, random)
     talk += _ask(f"{_REQUEST}\n{said}\n{_IN_FULL}") + _answer(full)
     return talk + _ask(_DIFFERS) + _answer(_difference(names[-2:], views[-2:]))
 
@@ -112,9 +111,8 @@ def _about_several(random: Random) -> Lesson:
 def _without_pictures(random: Random) -> Lesson:
     """About a request, with a description in the picture's stead or with nothing to be seen."""
     if random.random() < _MUDDLED:
-        scene = random_scene(random)
+        scene, _, request = random_request(random)
         sight = sight_of(muddle(scene, random))
-        request = request_for(scene, random_register(random), random)
     else:
         sight = random_view(random).sight
         request = request_near(sight, random.choice(REGISTERS), random)
@@ -132,8 +130,9 @@ def _about_request(request: Request, sight: Sight | None, random: Random) -> Les
     talk = _ask(f"{_REQUEST}\n{said}\n{_ASKED}") + _answer(f"{', '.join(things)} and {last}.")
     if sight:
         talk += _ask(_MISSED) + _answer(_held_against(request, sight))
-    if target := plan(request, sight or Sight(None)):
-        talk += _ask(_WHERE) + _answer(f"{describe_plan(request, target)}.")
+    seen = sight or Sight(None)
+    if target := plan(request, seen):
+        talk += _ask(_WHERE) + _answer(f"{describe_plan(request, target, seen)}.")
         talk += _ask(_IN_FULL) + _answer(describe(target))
     return talk
 

@@ -70,24 +70,35 @@ def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene 
     return None
 
 
-def describe_plan(request: Request, target: Scene) -> str:
+def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
     """Where everything that is asked for goes: `two red circles (at the top: large, at the left:
     small), the word SUN (at the bottom)`.
 
-    A small model that writes this first has less to hold in mind when it then says it in full.
+    A small model that writes this first has less to hold in mind when it then says it in full. It
+    writes from left to right, so first comes what stays where it is, then what goes where there
+    is room, in the order in which `plan` tries places.
 
     Args:
         request: what is asked for.
         target: a scene that meets it.
+        sight: what is seen, which the scene was planned from.
     """
-    said = []
+    broken = _misplaced(request, sight)
+    stays: list[str] = []
+    goes: list[str] = []
     for group in dict.fromkeys(request.groups):
         shapes = [shape for shape in target.shapes if group.admits(shape)]
-        places = ", ".join(f"at the {shape.place}: {shape.size}" for shape in shapes)
-        said.append(f"{group_phrase(group)} ({places})")
+        kept = [shape for shape in shapes if group not in broken and shape in sight.shapes]
+        order = _places(group, request, None)
+        new = sorted(
+            (shape for shape in shapes if shape not in kept),
+            key=lambda shape: order.index(shape.place),
+        )
+        places = ", ".join(f"at the {shape.place}: {shape.size}" for shape in kept + new)
+        (goes if new else stays).append(f"{group_phrase(group)} ({places})")
     if target.lettering:
-        said.append(f"the word {target.lettering.word} (at the {target.lettering.place})")
-    return ", ".join(said)
+        stays.append(f"the word {target.lettering.word} (at the {target.lettering.place})")
+    return ", ".join(stays + goes)
 
 
 def plan_edit(change: Change) -> str:

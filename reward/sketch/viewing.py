@@ -35,9 +35,12 @@ _CROWDED: Final = 0.12
 """How often there are six or seven shapes, which nobody asks for and a bad generator may draw."""
 _SMUDGED: Final = 0.12
 """How often something stands in a free place that is no shape."""
-_SCRIBBLED: Final = 0.3
+_SCRIBBLED: Final = 0.45
 """How often a word is none: misspelt, half of another, or there twice. Of 80 words that the small
 generator was asked for, 44 were missed by the oracle."""
+_ONE_LETTER: Final = 0.75
+"""How often a misspelt word has one wrong letter and not two: `IOE` for `ICE` is what the small
+generator writes most, and what its critic overlooked."""
 _ALIKE: Final = {
     "A": "HR", "B": "EDP", "C": "OG", "D": "OB", "E": "FB", "F": "PE", "G": "CO", "H": "NA",
     "I": "LT", "K": "XR", "L": "IE", "M": "NW", "N": "HM", "O": "CDQ", "P": "FRD", "R": "PK",
@@ -172,7 +175,8 @@ def _misspelt(word: str, random: Random) -> str:
     """`word` with one or two wrong letters, and none that the world knows."""
     letters = list(word)
     while "".join(letters) in WORDS:
-        for index in random.sample(range(len(word)), random.randint(1, 2)):
+        wrong = 1 if random.random() < _ONE_LETTER else 2
+        for index in random.sample(range(len(word)), wrong):
             alike = _ALIKE.get(word[index], ascii_uppercase)
             letters[index] = random.choice(alike if random.random() < _LIKELY else ascii_uppercase)
     return "".join(letters)

@@ -274,4 +274,4 @@ def _refinement(asked: Asked, opinion: Opinion) -> tuple[str, str]:
         return phrase(asked, "terse"), _IN_FULL
     wrong = [one.requirement for one in check(asked, opinion.sight) if not one.met]
     comments = f"{_MEND} {'; '.join(wrong)}." if wrong else _IN_FULL
-    return describe(target), f"{comments} {_PLAN} {describe_plan(asked, target)}."
+    return describe(target), f"{comments} {_PLAN} {describe_plan(asked, target, opinion.sight)}."

@@ -24,13 +24,26 @@ if TYPE_CHECKING:
 __all__ = ["random_scene"]
 
 _REPEATED: Final = 0.4
-"""How often a further shape has the kind, colour and size of an earlier one: for counts."""
+"""For counts."""
 _WORDED: Final = 0.2
 """How often a scene has a word."""
 
 
-def random_scene(random: Random, *, shapes: int | None = None, worded: bool | None = None) -> Scene:
-    """A scene with `shapes` shapes (1 to 5, at random by default), with a word or without."""
+def random_scene(
+    random: Random,
+    *,
+    shapes: int | None = None,
+    worded: bool | None = None,
+    repeated: float = _REPEATED,
+) -> Scene:
+    """A scene with `shapes` shapes (1 to 5, at random by default), with a word or without.
+
+    Args:
+        random: chooses everything.
+        shapes: how many.
+        worded: with a word or without; at random by default.
+        repeated: how often a further shape has the kind, colour and size of an earlier one.
+    """
     count = shapes or random.randint(1, MAX_SHAPES)
     if worded is None:
         worded = random.random() < _WORDED
@@ -38,7 +51,7 @@ def random_scene(random: Random, *, shapes: int | None = None, worded: bool | No
     places = random.sample([place for place in PLACES if place != word_place], count)
     looks: list[tuple[str, str, str]] = []
     for _ in range(count):
-        if looks and random.random() < _REPEATED:
+        if looks and random.random() < repeated:
             looks.append(random.choice(looks))
         else:
             looks.append((random.choice(KINDS), random.choice(COLOURS), random.choice(SIZES)))
