@@ -75,8 +75,9 @@ def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
     small), the word SUN (at the bottom)`.
 
     A small model that writes this first has less to hold in mind when it then says it in full. It
-    writes from left to right, so first comes what stays where it is, then what goes where there
-    is room, in the order in which `plan` tries places.
+    writes from left to right, so everything comes in the order in which `plan` places it: the word
+    before the shapes, and of each group what stays before what goes where there is room. The
+    groups keep the order of the request: sorted by what stays, one was often forgotten.
 
     Args:
         request: what is asked for.
@@ -84,8 +85,9 @@ def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
         sight: what is seen, which the scene was planned from.
     """
     broken = _misplaced(request, sight)
-    stays: list[str] = []
-    goes: list[str] = []
+    said: list[str] = []
+    if target.lettering:
+        said.append(f"the word {target.lettering.word} (at the {target.lettering.place})")
     for group in dict.fromkeys(request.groups):
         shapes = [shape for shape in target.shapes if group.admits(shape)]
         kept = [shape for shape in shapes if group not in broken and shape in sight.shapes]
@@ -95,10 +97,8 @@ def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
             key=lambda shape: order.index(shape.place),
         )
         places = ", ".join(f"at the {shape.place}: {shape.size}" for shape in kept + new)
-        (goes if new else stays).append(f"{group_phrase(group)} ({places})")
-    if target.lettering:
-        stays.append(f"the word {target.lettering.word} (at the {target.lettering.place})")
-    return ", ".join(stays + goes)
+        said.append(f"{group_phrase(group)} ({places})")
+    return ", ".join(said)
 
 
 def plan_edit(change: Change) -> str:

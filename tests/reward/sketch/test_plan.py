@@ -104,11 +104,11 @@ def test_plans(request_: str, seen: str, planned: str) -> None:
         # Not met: both go where they are surely right, and what is in no relation stays.
         ("white background; a small blue star at the top; a small red circle at the right; a large "
          "green heart at the left",
-         "a green heart (at the left: large), a red circle (at the top left: small), a blue star "
-         "(at the right: small)"),
+         "a red circle (at the top left: small), a blue star (at the right: small), a green heart "
+         "(at the left: large)"),
         ("white background; a large green heart at the left; a small blue star at the top right",
-         "a green heart (at the left: large), a red circle (at the top left: large), a blue star "
-         "(at the right: small)"),
+         "a red circle (at the top left: large), a blue star (at the right: small), a green heart "
+         "(at the left: large)"),
     ],
 )  # fmt: skip
 def test_what_stands_wrong_to_each_other_is_laid_out_anew(seen: str, planned: str) -> None:
@@ -166,6 +166,19 @@ def test_where_things_go_when_nothing_is_seen(request_: str, planned: str) -> No
     target = plan(request, Sight("white"))
     assert target
     assert describe_plan(request, target, Sight("white")) == planned
+
+
+def test_a_plan_says_what_stays_before_what_goes_where_there_is_room() -> None:
+    """Whoever writes it from left to right has seen which places are taken."""
+    request = read_request("three red circles and the word SUN")
+    assert request
+    seen = sight("white background; a small red circle at the top; a large red circle at the right")
+    target = plan(request, seen)
+    assert target
+    assert describe_plan(request, target, seen) == (
+        "the word SUN (at the bottom), three red circles (at the top: small, at the right: large, "
+        "at the center: small)"
+    )
 
 
 def test_the_same_chance_gives_the_same_plan() -> None:

@@ -168,9 +168,9 @@ def test_a_critique() -> None:
     ]
     comments, refined = text.splitlines()[-2:]
     assert comments == (
-        "## Refinement Comments: Mend: two red circles; the word SUN; nothing else. Plan: a blue "
-        "star (at the center: small), the word SUN (at the bottom), two red circles (at the top "
-        "left: large, at the left: large)."
+        "## Refinement Comments: Mend: two red circles; the word SUN; nothing else. Plan: the "
+        "word SUN (at the bottom), two red circles (at the top left: large, at the left: large), a "
+        "blue star (at the center: small)."
     )
     assert refined.startswith(
         "## Refined Request: white background; a large red circle at the top "
