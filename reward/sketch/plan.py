@@ -159,7 +159,7 @@ class _Option:
 
 
 def _misplaced(request: Request, sight: Sight) -> set[Group]:
-    """The groups of relations that are not met.
+    """The groups of relations that are not met, or that have too many or too few shapes.
 
     To keep as many of them as any layout could is a puzzle that a small student often gets wrong.
     """
@@ -167,12 +167,13 @@ def _misplaced(request: Request, sight: Sight) -> set[Group]:
         background=_BACKGROUND, shapes=sight.shapes, lettering=sight.lettering
     )
     missed = violations(request, seen)
-    return {
-        request.groups[index]
-        for relation in request.relations
-        if relation_phrase(request, relation) in missed
-        for index in (relation.first, relation.second)
-    }
+    broken: set[Group] = set()
+    for relation in request.relations:
+        groups = {request.groups[relation.first], request.groups[relation.second]}
+        phrases = {relation_phrase(request, relation), *map(group_phrase, groups)}
+        if not phrases.isdisjoint(missed):
+            broken |= groups
+    return broken
 
 
 def _options(
