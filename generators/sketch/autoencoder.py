@@ -14,10 +14,11 @@ Run: `rr-refine train sketch --only autoencoder`.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, cast
 
-from rr_refine.sketch.drawing import centre_of, draw
+from rr_refine.sketch.drawing import SIDE, centre_of, draw
 from rr_refine.sketch.sampling import random_scene
 from rr_refine.training import (
     Budget,
@@ -28,13 +29,16 @@ from rr_refine.training import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import torch
     from diffusers import AutoencoderTiny
     from PIL import Image
 
-__all__ = ["AutoencoderRecipe", "build_autoencoder", "to_pixels", "train_autoencoder"]
+    from rr_refine.sketch.scene import Lettering
+
+__all__ = ["AutoencoderRecipe", "build_autoencoder", "crops", "to_pixels", "train_autoencoder"]
 
 LATENT_CHANNELS = 8
 CROP = 48
@@ -77,7 +81,7 @@ def build_autoencoder(width: int = 48) -> AutoencoderTiny:
     )
 
 
-def to_pixels(images: list[Image.Image]) -> torch.Tensor:
+def to_pixels(images: Sequence[Image.Image]) -> torch.Tensor:
     """RGB images as a float tensor (N, 3, H, W) in [-1, 1]."""
     import numpy
     import torch
@@ -130,7 +134,7 @@ def train_autoencoder(
         )
 
     for step in budget:
-        pixels, weight = _crops(random, recipe.batch)
+        pixels, weight = crops(random, recipe.batch)
         pixels = pixels.to(device, memory_format=torch.channels_last)
         latents = model.encode(pixels).latents
         noisy = latents + recipe.latent_noise * torch.randn_like(latents)
@@ -158,37 +162,40 @@ def _scale_of(model: AutoencoderTiny) -> dict[str, float]:
     return {name: model.config[name] for name in ("shift_factor", "scaling_factor")}
 
 
-def _crops(random: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """`count` crops in [-1, 1], two of each scene, and the weight of each pixel (N, 1, H, W).
+def crops(random: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`count` crops (N, 3, 48, 48) in [-1, 1], and the weight of each pixel (N, 1, 48, 48)."""
+    import torch
+    from torch.nn import functional
+
+    pieces, papers, counts = zip(*islice(_pieces(random), count), strict=True)
+    pixels, paper = to_pixels(pieces), to_pixels(papers)
+    ink = (pixels - paper).abs().amax(1, keepdim=True)
+    near = functional.max_pool2d(ink, 2 * NEAR + 1, stride=1, padding=NEAR)
+    weight = 1.0 + (near > 0.1) * INK_WEIGHT / near.clamp(0.4, 1.2)
+    return pixels, weight * torch.tensor(counts).view(-1, 1, 1, 1)
+
+
+def _pieces(random: Random) -> Iterator[tuple[Image.Image, Image.Image, float]]:
+    """Crops without end, two of each scene: with a pixel of its background, and what they count.
 
     Every second scene has a word, and one of its crops, which counts more: what tells a G from an
     O is a few pixels.
     """
-    import torch
-    from torch.nn import functional
-
-    crops: list[Image.Image] = []
-    papers: list[Image.Image] = []
-    counts: list[float] = []
-    while len(crops) < count:
-        scene = random_scene(
-            random, shapes=random.choice((3, 4, 5, 5)), worded=random.random() < WORDED
-        )
+    while True:
+        shapes = random.choice((3, 4, 5, 5))
+        scene = random_scene(random, shapes=shapes, worded=random.random() < WORDED)
         picture = draw(scene, random)
-        most = picture.width - CROP
-        for turn in range(2):
-            left, top = random.randint(0, most), random.randint(0, most)
-            word = scene.lettering if turn == 0 else None
-            if word:
-                left, top = (
-                    min(max(0, round(at) - CROP // 2 + random.randint(-8, 8)), most)
-                    for at in centre_of(word.place)
-                )
-            crops.append(picture.crop((left, top, left + CROP, top + CROP)))
-            papers.append(picture.crop((0, 0, 1, 1)))
-            counts.append(WORD_WEIGHT if word else 1.0)
-    pixels, paper = to_pixels(crops[:count]), to_pixels(papers[:count])
-    ink = (pixels - paper).abs().amax(1, keepdim=True)
-    near = functional.max_pool2d(ink, 2 * NEAR + 1, stride=1, padding=NEAR)
-    weight = 1.0 + (near > 0.1) * INK_WEIGHT / near.clamp(0.4, 1.2)
-    return pixels, weight * torch.tensor(counts[:count]).view(-1, 1, 1, 1)
+        paper = picture.crop((0, 0, 1, 1))
+        for word in (scene.lettering, None):
+            left, top = _corner(word, random)
+            crop = picture.crop((left, top, left + CROP, top + CROP))
+            yield crop, paper, WORD_WEIGHT if word else 1.0
+
+
+def _corner(word: Lettering | None, random: Random) -> tuple[int, int]:
+    """Left and top of a crop: with the word about its middle, or anywhere."""
+    most = SIDE - CROP
+    if word is None:
+        return random.randint(0, most), random.randint(0, most)
+    left, top = (round(at) - CROP // 2 + random.randint(-8, 8) for at in centre_of(word.place))
+    return min(max(0, left), most), min(max(0, top), most)

@@ -13,8 +13,10 @@ import torch
 
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.generators.sketch.autoencoder import (
+    WORD_WEIGHT,
     AutoencoderRecipe,
     build_autoencoder,
+    crops,
     train_autoencoder,
 )
 from rr_refine.generators.sketch.binding import train_binding
@@ -48,6 +50,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder=replace(QUICK.decoder, steps=2),
     )
     return train_generator(tmp_path_factory.mktemp("sketch"), recipe)
+
+
+def test_crops_of_words_hold_the_word_and_count_more() -> None:
+    pixels, weight = crops(Random(3), 80)
+    counts = weight.amin((1, 2, 3))  # what a crop's bare background counts
+    assert set(counts.tolist()) == {1.0, WORD_WEIGHT}
+    words = counts == WORD_WEIGHT
+    assert 0.1 < words.float().mean() < 0.4  # one of two crops of every second scene
+    # No shape is black or white, and no background is as black or white as letters are.
+    letters = (pixels.amax(1) < -0.85) | (pixels.amin(1) > 0.91)
+    of_paper = pixels[..., :1, :1].mean(1)
+    inked = (letters & ((pixels.mean(1) - of_paper).abs() > 0.1)).sum((1, 2))
+    assert (inked[words] > 20).all()
 
 
 def test_each_head_of_an_untrained_t5_looks_back_by_its_own_distance() -> None:
