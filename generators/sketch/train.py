@@ -32,7 +32,7 @@ class GeneratorRecipe:
     flow: FlowRecipe = field(default_factory=FlowRecipe)
     decoder: AutoencoderRecipe = field(
         default_factory=lambda: AutoencoderRecipe(
-            steps=2000, learning_rate=1e-3, latent_noise=0.15, seed=3
+            steps=5500, learning_rate=1e-3, latent_noise=0.15, seed=3
         )
     )
 
