@@ -17,6 +17,8 @@ from rr_refine.errors import ConfigError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rr_refine.reward.sketch.train import Pictures
+
 __all__ = ["sketch"]
 
 
@@ -36,7 +38,8 @@ def sketch(
     Args:
         out: Folder of checkpoints, logs, data and the finished models.
         only: One of the two. The critic alone takes the pictures of a generator that is there.
-        renders: Requests that the generator draws for the critic to learn from; 2,500 by default.
+        renders: Requests that the generator draws for the critic to learn from, and words that go
+            through its autoencoder; 2,500 of each by default.
         device: auto, cuda, mps or cpu.
         quick: A few steps of everything, to see that it runs; the models are worth nothing.
     """
@@ -58,24 +61,34 @@ def sketch(
         if only != "generator":
             from rr_refine.reward.sketch import train as critic
 
-            manifest = _render(out, count, device, say)
+            pictures = _pictures(out, count, device, say)
             wanted = critic.QUICK if quick else critic.CriticRecipe()
-            print(critic.train_critic(out, wanted.on(device), manifest, say))
+            print(critic.train_critic(out, wanted.on(device), pictures, say))
         return DONE
 
     return guarded(command)
 
 
-def _render(out: Path, count: int, device: str, say: Callable[[str], None]) -> Path | None:
-    """The manifest of the generator's pictures; None without a generator in `out`."""
+def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) -> Pictures | None:
+    """What the critic learns from beside drawings; None without a generator in `out`."""
+    from diffusers import AutoencoderTiny
+
+    from rr_refine.generators.sketch.decoded import decode_cases
     from rr_refine.generators.sketch.generator import SketchGenerator, SketchGeneratorOptions
     from rr_refine.generators.sketch.renders import render_cases
+    from rr_refine.reward.sketch.train import Pictures
+    from rr_refine.training import pick_device
 
-    if not count or not (out / "generator" / "model_index.json").is_file():
+    folder = out / "generator"
+    if not count or not (folder / "model_index.json").is_file():
         return None
     say("pictures for the critic")
-    options = SketchGeneratorOptions(model=out / "generator", device=device, batch=16)
-    return render_cases(out / "renders", SketchGenerator(options), count)
+    options = SketchGeneratorOptions(model=folder, device=device, batch=16)
+    autoencoder = AutoencoderTiny.from_pretrained(folder / "vae").float().to(pick_device(device))
+    return Pictures(
+        render_cases(out / "renders", SketchGenerator(options), count),
+        decode_cases(out / "decoded", autoencoder, count),
+    )
 
 
 def _silence() -> None:

@@ -1,11 +1,12 @@
 """Train the student's eyes first: a SigLIP tower learns to see before there are words.
 
 What: each of the 64 patches must say what stands in its place of the 3 x 3 grid (kind, colour,
-size, or nothing), which word is written there, what the background is, and whether the picture is
-damaged. The heads that say it are one linear layer, thrown away afterwards.
+size, or nothing), which word is written there and by which letters, what the background is, and
+whether the picture is damaged. The heads that say it are one linear layer, thrown away afterwards.
 
 Why so: captions give one faint signal a picture, and perception takes hours to form under them;
-under sixty-four labelled patches a picture it takes minutes.
+under sixty-four labelled patches a picture it takes minutes. The letters are there because whoever
+has to tell sixteen words apart need not look at each: `HCT` was taken for `HOT`.
 
 Run: `rr-refine train sketch --only critic`.
 """
@@ -14,12 +15,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from random import Random
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final, cast
 
 from rr_refine.reward.sketch.student import PATCH, StudentSize, to_pixels, tower_config
-from rr_refine.reward.sketch.viewing import View, random_view
+from rr_refine.reward.sketch.viewing import View, lettered_view, random_view
 from rr_refine.sketch.drawing import SIDE
-from rr_refine.sketch.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
+from rr_refine.sketch.scene import (
+    BACKGROUNDS,
+    COLOURS,
+    KINDS,
+    MAX_LETTERS,
+    PLACES,
+    SIZES,
+    WORDS,
+)
 from rr_refine.training import (
     Average,
     Budget,
@@ -30,6 +40,7 @@ from rr_refine.training import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
@@ -45,6 +56,7 @@ _HEADS: Final = {
     "word": len(WORDS) + 2,  # the last two: unclear letters, no word
     "background": len(BACKGROUNDS),
     "damaged": 2,
+    **{f"letter {i + 1}": len(ascii_uppercase) + 1 for i in range(MAX_LETTERS)},  # the last: none
 }
 
 
@@ -61,6 +73,10 @@ class PerceptionRecipe:
     """Pictures on which the tower is graded at the end."""
     seed: int = 1
     device: str = "auto"
+    lettered: float = 0.25
+    """Share of pictures that are there to learn letters from."""
+    rendered: float = 0.35
+    """Share of pictures of the generator's, if there are any."""
 
 
 def optimizers(
@@ -81,8 +97,16 @@ def optimizers(
     )
 
 
-def train_tower(folder: Path, recipe: PerceptionRecipe) -> SiglipVisionModel:
-    """Train, or go on training, in `folder`; returns the averaged tower in evaluation mode."""
+def train_tower(
+    folder: Path, recipe: PerceptionRecipe, rendered: Sequence[View] = ()
+) -> SiglipVisionModel:
+    """Train, or go on training, in `folder`; returns the averaged tower in evaluation mode.
+
+    Args:
+        folder: for the checkpoint and the log.
+        recipe: what to train, and how long.
+        rendered: pictures of the generator's.
+    """
     import torch
     from transformers import SiglipVisionModel
 
@@ -120,7 +144,7 @@ def train_tower(folder: Path, recipe: PerceptionRecipe) -> SiglipVisionModel:
         )
 
     for step in budget:
-        pixels, labels = _batch(random, recipe.batch)
+        pixels, labels = _batch(_views(random, recipe, rendered))
         said = _see(eyes, pixels.to(device))
         loss = torch.stack([_loss(said[name], labels[name].to(device)) for name in _HEADS]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -139,17 +163,31 @@ def train_tower(folder: Path, recipe: PerceptionRecipe) -> SiglipVisionModel:
             save()
     save()
     average.copy_to(eyes)
-    grades = _grade(eyes.eval(), Random(-recipe.seed), recipe.exam)
+    random = Random(-recipe.seed)
+    grades = _grade(eyes.eval(), [random_view(random) for _ in range(recipe.exam)])
     log(step=budget.step, seconds=budget.seconds, **grades)
     return tower
 
 
-def _batch(random: Random, count: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """`count` pictures, and for each head what each of their patches is (count, patches)."""
+def _views(random: Random, recipe: PerceptionRecipe, rendered: Sequence[View]) -> list[View]:
+    """The pictures of one step."""
+    views = []
+    for _ in range(recipe.batch):
+        chance = random.random()
+        if rendered and chance < recipe.rendered:
+            views.append(random.choice(rendered))
+        elif chance > 1 - recipe.lettered:
+            views.append(lettered_view(random))
+        else:
+            views.append(random_view(random))
+    return views
+
+
+def _batch(views: Sequence[View]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Pictures as pixels, and for each head what each of their patches is (views, patches)."""
     import torch
 
-    views = [random_view(random) for _ in range(count)]
-    # (count, places, heads), then each patch has the labels of its place.
+    # (views, places, heads), then each patch has the labels of its place.
     by_place = torch.tensor([_labels(view) for view in views])[:, _places_of_patches()]
     return (
         to_pixels([view.image for view in views]),
@@ -160,16 +198,21 @@ def _batch(random: Random, count: int) -> tuple[torch.Tensor, dict[str, torch.Te
 def _labels(view: View) -> list[list[int]]:
     """For each place what each head should say, in the order of `_HEADS`."""
     sight, rows = view.sight, []
+    damaged = _IGNORED if view.damaged is None else int(view.damaged)
+    letters = [ascii_uppercase.index(letter) for letter in view.spelt]
+    letters += [len(ascii_uppercase)] * (MAX_LETTERS - len(letters))
     for place in PLACES:
         look = (len(KINDS) + (place not in sight.doubts), _IGNORED, _IGNORED)
         for shape in sight.shapes:
             if shape.place == place:
                 look = KINDS.index(shape.kind), COLOURS.index(shape.colour), SIZES.index(shape.size)
         word = len(WORDS) + (place != view.scribbled)
-        for written in view.words:
-            if written.place == place:
-                word = WORDS.index(written.word)
-        rows.append([*look, word, BACKGROUNDS.index(view.background), int(view.damaged)])
+        for lettering in view.words:
+            if lettering.place == place:
+                word = WORDS.index(lettering.word)
+        written = view.spelt and word != len(WORDS) + 1
+        spelt = letters if written else [_IGNORED] * MAX_LETTERS
+        rows.append([*look, word, BACKGROUNDS.index(view.background), damaged, *spelt])
     return rows
 
 
@@ -189,19 +232,20 @@ def _see(eyes: torch.nn.ModuleDict, pixels: torch.Tensor) -> dict[str, torch.Ten
 def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     import torch
 
-    return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED
+    total = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED, reduction="sum"
     )
+    return total / (labels != _IGNORED).sum().clamp(min=1)  # there may be no letters at all
 
 
-def _grade(eyes: torch.nn.ModuleDict, random: Random, count: int) -> dict[str, float]:
-    """Shares of patches that each head gets right on new pictures, and of pictures all right."""
+def _grade(eyes: torch.nn.ModuleDict, views: Sequence[View]) -> dict[str, float]:
+    """Shares of patches that each head gets right, and of pictures with all of them right."""
     import torch
 
-    pixels, labels = _batch(random, count)
+    pixels, labels = _batch(views)
     with torch.inference_mode():
         said = _see(eyes, pixels.to(next(eyes.parameters()).device))
-    grades, whole = {}, torch.ones(count, dtype=torch.bool)
+    grades, whole = {}, torch.ones(len(views), dtype=torch.bool)
     for name in _HEADS:
         right = said[name].argmax(-1).cpu() == labels[name]
         counted = labels[name] != _IGNORED

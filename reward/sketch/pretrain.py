@@ -32,6 +32,7 @@ from rr_refine.training import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     )
 
     from rr_refine.reward.sketch.batching import Batch
+    from rr_refine.reward.sketch.viewing import View
 
 __all__ = ["PretrainRecipe", "answer_loss", "examine", "pretrain", "train_language"]
 
@@ -63,9 +65,17 @@ class PretrainRecipe:
     device: str = "auto"
 
 
-def pretrain(folder: Path, recipe: PretrainRecipe) -> LlavaForConditionalGeneration:
-    """Train both parts, or go on, in `folder`; the model is saved in its folder `base`."""
-    tower = train_tower(folder, recipe.perception)
+def pretrain(
+    folder: Path, recipe: PretrainRecipe, rendered: Sequence[View] = ()
+) -> LlavaForConditionalGeneration:
+    """Train both parts, or go on, in `folder`; the model is saved in its folder `base`.
+
+    Args:
+        folder: for checkpoints and logs.
+        recipe: what to train, and how long.
+        rendered: pictures of the generator's, for the first part.
+    """
+    tower = train_tower(folder, recipe.perception, rendered)
     model = train_language(folder, recipe, tower)
     save_student(folder / "base", model, build_tokenizer())
     return model

@@ -14,10 +14,11 @@ from rr_refine.reward.sketch.cases import SketchCase, grade, read_asked
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.reward.sketch.nearby import request_near
 from rr_refine.reward.sketch.sight import sight_of
-from rr_refine.reward.sketch.viewing import shifted
+from rr_refine.reward.sketch.viewing import View, shifted
+from rr_refine.sketch.oracle import read_picture
 from rr_refine.sketch.phrasing import phrase, random_register
 from rr_refine.sketch.render import Render
-from rr_refine.sketch.scene import WORD_PLACES, Lettering
+from rr_refine.sketch.scene import MAX_LETTERS, WORD_PLACES, Lettering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rr_refine.reward.sketch.checking import Asked
     from rr_refine.reward.sketch.sight import Sight
 
-__all__ = ["rendered_cases"]
+__all__ = ["rendered_cases", "rendered_views"]
 
 _OTHERS: Final = 3
 """By how many more requests the pictures of a request are judged. Pictures of the generator
@@ -57,6 +58,30 @@ def rendered_cases(manifest: Path, *, others: int = _OTHERS) -> Iterator[SketchC
         renders.append(render)
     if renders:
         yield from _rendered(renders, manifest.parent, others)
+
+
+def rendered_views(manifest: Path) -> Iterator[View]:
+    """The pictures of a manifest to learn to read from: those with one line of letters, if the
+    oracle can make out all of them.
+
+    Raises:
+        ConfigError: the manifest or a picture cannot be read.
+    """
+    for render in _read_manifest(manifest):
+        image = load_picture(manifest.parent / render.file)
+        reading = read_picture(image)
+        if reading.background is None or reading.doubts or len(reading.letters_at) != 1:
+            continue
+        assert reading.letters
+        yield View(
+            image=image,
+            sight=sight_of(reading),
+            background=reading.background,
+            damaged=None,
+            words=(reading.lettering,) if reading.lettering else (),
+            scribbled=None if reading.lettering else reading.letters_at[0],
+            spelt=reading.letters if len(reading.letters) <= MAX_LETTERS else "",
+        )
 
 
 def _rendered(renders: list[Render], folder: Path, others: int) -> Iterator[SketchCase]:

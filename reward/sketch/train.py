@@ -22,7 +22,7 @@ from rr_refine.reward.parrot.recipe import load_recipe
 from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs
 from rr_refine.reward.sketch.perception import PerceptionRecipe
 from rr_refine.reward.sketch.pretrain import PretrainRecipe, pretrain
-from rr_refine.reward.sketch.rendered import rendered_cases
+from rr_refine.reward.sketch.rendered import rendered_cases, rendered_views
 from rr_refine.reward.sketch.student import StudentSize, pack_student
 from rr_refine.reward.sketch.teacher import SketchTeacher, SketchTeacherOptions
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rr_refine.reward.parrot.report import Report
+    from rr_refine.reward.sketch.viewing import View
 
-__all__ = ["QUICK", "CriticRecipe", "make_rows", "train_critic"]
+__all__ = ["QUICK", "CriticRecipe", "Pictures", "make_rows", "train_critic"]
 
 _MISREADS: Final = 0.15
 """Slips at the first look, fewer than the teacher's own default: the small student has few rows to
@@ -60,6 +61,20 @@ class CriticRecipe:
         return replace(self, pretrain=replace(self.pretrain, perception=perception, device=device))
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Manifests of what the generator made."""
+
+    rendered: Path
+    """For requests and edits."""
+    decoded: Path
+    """Drawings with words, right and misspelt, through its autoencoder alone."""
+
+    def views(self) -> list[View]:
+        """All of them to learn to read from."""
+        return [*rendered_views(self.rendered), *rendered_views(self.decoded)]
+
+
 _TINY: Final = StudentSize(1, 32, 2, 1, 64, 2)
 QUICK: Final = CriticRecipe(
     pretrain=PretrainRecipe(
@@ -74,7 +89,7 @@ QUICK: Final = CriticRecipe(
 def train_critic(
     folder: Path,
     recipe: CriticRecipe,
-    renders: Path | None = None,
+    pictures: Pictures | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train, or go on training, in `folder`; gives the folder of the finished critic.
@@ -82,15 +97,15 @@ def train_critic(
     Args:
         folder: for checkpoints, logs, data and, at the end, `critic/`.
         recipe: what each stage does.
-        renders: a manifest of the generator's pictures (see `rendered_cases`).
+        pictures: the generator's.
         say: told the stages as they begin.
     """
     from rr_refine.reward.parrot.sft import fine_tune
 
     say("base model of the critic")
-    pretrain(folder, recipe.pretrain)
+    pretrain(folder, recipe.pretrain, pictures.views() if pictures else ())
     say("PARROT: pairs, rationales, filter")
-    make_rows(folder / "parrot", recipe, renders)
+    make_rows(folder / "parrot", recipe, pictures)
     say("PARROT: fine-tuning")
     paths: dict[str, JsonValue] = {
         "model": str(folder / "base"),
@@ -103,11 +118,15 @@ def train_critic(
     return folder / "critic"
 
 
-def make_rows(folder: Path, recipe: CriticRecipe, renders: Path | None = None) -> Report:
+def make_rows(folder: Path, recipe: CriticRecipe, pictures: Pictures | None = None) -> Report:
     """Pairs, rationales and training rows in a PARROT folder, without a model of any kind."""
     parrot = ParrotFolder(folder)
-    if renders is not None:
-        ingest(parrot, raw_pairs(rendered_cases(renders), dataset="sketch-rendered"))
+    if pictures:
+        rendered = rendered_cases(pictures.rendered)
+        # By other requests they would show nothing new: what is new in them are the letters.
+        decoded = rendered_cases(pictures.decoded, others=0)
+        ingest(parrot, raw_pairs(rendered, dataset="sketch-rendered"))
+        ingest(parrot, raw_pairs(decoded, dataset="sketch-decoded"))
     drawn = islice(drawn_cases(TRAINING_SEED), recipe.drawn)
     ingest(parrot, raw_pairs(drawn, dataset="sketch-drawn"))
     asyncio.run(_produce(ParrotFolder(folder), recipe.parrot))

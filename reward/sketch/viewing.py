@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rr_refine.reward.sketch.sight import Sight
 from rr_refine.sketch.degrading import degrade
 from rr_refine.sketch.drawing import COLOUR_RGB, SIDE, centre_of, draw, ink_of, write
+from rr_refine.sketch.misspelling import misspelt
 from rr_refine.sketch.sampling import random_scene
 from rr_refine.sketch.scene import (
     COLOURS,
@@ -29,7 +30,7 @@ from rr_refine.sketch.scene import (
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["View", "plain_view", "random_view", "view_of"]
+__all__ = ["View", "lettered_view", "plain_view", "random_view", "shifted", "view_of"]
 
 _CROWDED: Final = 0.12
 """How often there are six or seven shapes, which nobody asks for and a bad generator may draw."""
@@ -38,17 +39,10 @@ _SMUDGED: Final = 0.12
 _SCRIBBLED: Final = 0.45
 """How often a word is none: misspelt, half of another, or there twice. Of 80 words that the small
 generator was asked for, 44 were missed by the oracle."""
-_ONE_LETTER: Final = 0.75
-"""How often a misspelt word has one wrong letter and not two: `IOE` for `ICE` is what the small
-generator writes most, and what its critic overlooked."""
-_ALIKE: Final = {
-    "A": "HR", "B": "EDP", "C": "OG", "D": "OB", "E": "FB", "F": "PE", "G": "CO", "H": "NA",
-    "I": "LT", "K": "XR", "L": "IE", "M": "NW", "N": "HM", "O": "CDQ", "P": "FRD", "R": "PK",
-    "S": "BZ", "T": "IY", "U": "OV", "V": "UY", "W": "MV", "Y": "VTF",
-}  # fmt: skip
-"""Letters that a few strokes make of others."""
-_LIKELY: Final = 0.7
-"""How often a wrong letter is one of these."""
+_ANY_LETTERS: Final = 0.5
+"""How often letters to learn from are any, and not a word with a wrong one."""
+_LENGTHS: Final = (2, 3, 3, 4, 4)
+"""How many there are then: as many as words have."""
 _SHIFTED: Final = 0.5
 """How often the whole picture is off, and by how many pixels at most."""
 _SHIFT: Final = 4
@@ -65,12 +59,14 @@ class View:
     image: Image.Image
     sight: Sight
     background: Background
-    damaged: bool
-    """Does anyone see at once that it is damaged?"""
+    damaged: bool | None
+    """Does anyone see at once that it is damaged? None where nobody was asked."""
     words: tuple[Lettering, ...]
     """Every word that can be read: none, one, or the same one twice."""
     scribbled: Place | None
     """Where letters stand that are no word of the world."""
+    spelt: str
+    """Those letters, or those of the words; empty where there are none or they are smeared."""
 
 
 def random_view(random: Random) -> View:
@@ -84,15 +80,56 @@ def plain_view(random: Random) -> View:
     sight = Sight(scene.background, scene.shapes, scene.lettering)
     words = (scene.lettering,) if scene.lettering else ()
     image = draw(scene, random)
-    return View(image, sight, scene.background, damaged=False, words=words, scribbled=None)
+    return View(
+        image,
+        sight,
+        scene.background,
+        damaged=False,
+        words=words,
+        scribbled=None,
+        spelt=words[0].word if words else "",
+    )
+
+
+def lettered_view(random: Random) -> View:
+    """A picture to learn to read from: letters that are mostly no word of the world.
+
+    Whoever has to name each of them learns what tells a C from an O, which sixteen words do not ask
+    for.
+    """
+    scene = random_scene(random, worded=True)
+    assert scene.lettering
+    if random.random() < _ANY_LETTERS:
+        spelt = "".join(random.choices(ascii_uppercase, k=random.choice(_LENGTHS)))
+    else:
+        spelt = misspelt(scene.lettering.word, random)
+    place, known = scene.lettering.place, spelt in WORDS
+    lettering = scene.lettering.model_copy(update={"word": spelt})
+    scene = scene.model_copy(update={"lettering": lettering})
+    image, damaged = _handled(draw(scene, random), random)
+    return View(
+        image=image,
+        sight=Sight(
+            background=scene.background,
+            shapes=scene.shapes,
+            lettering=lettering if known else None,
+            unclear_letters=not known,
+        ),
+        background=scene.background,
+        damaged=damaged,
+        words=(lettering,) if known else (),
+        scribbled=None if known else place,
+        spelt=spelt,
+    )
 
 
 def view_of(scene: Scene, random: Random) -> View:
     """A picture of `scene`, more or less."""
     words: tuple[Lettering, ...] = (scene.lettering,) if scene.lettering else ()
     scribbled = None
+    spelt: str = scene.lettering.word if scene.lettering else ""
     if scene.lettering and random.random() < _SCRIBBLED:
-        image, words = _scribbled(scene, scene.lettering, random)
+        image, words, spelt = _scribbled(scene, scene.lettering, random)
         scribbled = None if words else scene.lettering.place
     else:
         image = draw(scene, random)
@@ -101,11 +138,7 @@ def view_of(scene: Scene, random: Random) -> View:
     if random.random() < _SMUDGED and (free := [place for place in PLACES if place not in taken]):
         doubts = (random.choice(free),)
         _smudge(image, doubts[0], random)
-    if random.random() < _SHIFTED:
-        image = shifted(image, random)
-    fate = random.random()
-    if fate < _DAMAGED + _WORN:
-        image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
+    image, damaged = _handled(image, random)
     return View(
         image=image,
         sight=Sight(
@@ -116,10 +149,21 @@ def view_of(scene: Scene, random: Random) -> View:
             doubts=doubts,
         ),
         background=scene.background,
-        damaged=fate < _DAMAGED,
+        damaged=damaged,
         words=words,
         scribbled=scribbled,
+        spelt=spelt,
     )
+
+
+def _handled(image: Image.Image, random: Random) -> tuple[Image.Image, bool]:
+    """A picture as it comes to a critic, maybe off or worn; and is it damaged?"""
+    if random.random() < _SHIFTED:
+        image = shifted(image, random)
+    fate = random.random()
+    if fate < _DAMAGED + _WORN:
+        image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
+    return image, fate < _DAMAGED
 
 
 def shifted(image: Image.Image, random: Random) -> Image.Image:
@@ -151,8 +195,10 @@ def _crowded(random: Random) -> Scene:
 
 def _scribbled(
     scene: Scene, written: Lettering, random: Random
-) -> tuple[Image.Image, tuple[Lettering, ...]]:
-    """A drawing of `scene` with its word spoilt, and what can be read: nothing, or it twice."""
+) -> tuple[Image.Image, tuple[Lettering, ...], str]:
+    """A drawing of `scene` with its word spoilt, what can be read (nothing, or it twice), and
+    what is spelt.
+    """
     from PIL import Image
 
     draft = random.getrandbits(32)
@@ -162,24 +208,14 @@ def _scribbled(
     if way == "twice" and free:
         image, again = draw(scene, Random(draft)), random.choice(free)
         write(image, written.word, centre_of(again), ink_of(scene.background))
-        return image, (written, written.model_copy(update={"place": again}))
-    false = written.model_copy(update={"word": _misspelt(written.word, random)})
+        return image, (written, written.model_copy(update={"place": again})), written.word
+    false = written.model_copy(update={"word": misspelt(written.word, random)})
     # Equal drafts: the two pictures differ in their letters only.
     image = draw(scene.model_copy(update={"lettering": false}), Random(draft))
     if way == "smeared":
         image = Image.blend(image, draw(scene, Random(draft)), random.uniform(0.2, 0.6))
-    return image, ()
-
-
-def _misspelt(word: str, random: Random) -> str:
-    """`word` with one or two wrong letters, and none that the world knows."""
-    letters = list(word)
-    while "".join(letters) in WORDS:
-        wrong = 1 if random.random() < _ONE_LETTER else 2
-        for index in random.sample(range(len(word)), wrong):
-            alike = _ALIKE.get(word[index], ascii_uppercase)
-            letters[index] = random.choice(alike if random.random() < _LIKELY else ascii_uppercase)
-    return "".join(letters)
+        return image, (), ""
+    return image, (), false.word
 
 
 def _smudge(image: Image.Image, place: Place, random: Random) -> None:

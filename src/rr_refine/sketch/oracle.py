@@ -22,6 +22,7 @@ from rr_refine.sketch.scene import (
     WORDS,
     Background,
     Lettering,
+    Place,
     Scene,
     Shape,
 )
@@ -52,7 +53,10 @@ class Reading(Record):
     lettering: Lettering | None
     """A known word, read exactly, where a word can stand."""
     letters: str | None
-    """What letters were read, even if they are no known word; None where there are none."""
+    """What letters were read, even if they are no known word; None where there are none. Several
+    lines have a space between them."""
+    letters_at: tuple[Place, ...] = ()
+    """Where each line of letters stands, the topmost first."""
 
 
 def read_picture(image: Image.Image) -> Reading:
@@ -88,6 +92,7 @@ def read_picture(image: Image.Image) -> Reading:
         shapes=tuple(read),
         lettering=lettering,
         letters=" ".join(line.letters for line in lines) or None,
+        letters_at=tuple(place_of(line.x, line.y) for line in lines),
     )
     if doubts or (lines and not lettering):
         return reading

@@ -12,6 +12,7 @@ __all__ = [
     "BACKGROUNDS",
     "COLOURS",
     "KINDS",
+    "MAX_LETTERS",
     "MAX_SHAPES",
     "PLACES",
     "SIZES",
@@ -50,6 +51,7 @@ SIZES: Final[tuple[Size, ...]] = get_args(Size)
 BACKGROUNDS: Final[tuple[Background, ...]] = get_args(Background)
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
 WORDS: Final[tuple[Word, ...]] = get_args(Word)
+MAX_LETTERS: Final = max(map(len, WORDS))
 WORD_PLACES: Final[tuple[Place, ...]] = ("top", "center", "bottom")
 """Where a word can stand: elsewhere it would leave the picture or touch a neighbour."""
 MAX_SHAPES: Final = 5

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from random import Random
 
 import pytest
+from diffusers import AutoencoderTiny
 from PIL import Image
 
 from rr_refine.benchmarks.sketch.tasks import edits, requests
 from rr_refine.generators.generator import RenderRequest
+from rr_refine.generators.sketch.decoded import decode_cases
 from rr_refine.generators.sketch.generator import WEIGHTS, SketchGenerator, SketchGeneratorOptions
+from rr_refine.pictures import load_picture
 from rr_refine.reward.sketch.critic import WEIGHTS as CRITIC_WEIGHTS
 from rr_refine.sketch.drawing import draw
+from rr_refine.sketch.oracle import read_picture
+from rr_refine.sketch.reading import read_request
+from rr_refine.sketch.render import Render
 from rr_refine.sketch.sampling import random_scene
 
 
@@ -71,3 +78,25 @@ async def test_a_long_prompt_puts_nothing_into_the_terminal(
     transformers.utils.logging.set_verbosity_warning()  # type: ignore[no-untyped-call]
     await generator.generate(RenderRequest("two red circles and " * 40, 1))
     assert capfd.readouterr() == ("", "")
+
+
+def test_decoded_words_look_like_the_generators(tmp_path: Path) -> None:
+    autoencoder = AutoencoderTiny.from_pretrained(WEIGHTS / "vae").float()
+    manifest = decode_cases(tmp_path, autoencoder, 20)
+    first = manifest.read_text()
+    decode_cases(tmp_path, autoencoder, 24)  # goes on
+    assert manifest.read_text().startswith(first)
+    renders = [Render.model_validate_json(line) for line in manifest.read_text().splitlines()]
+    assert [render.prompt for render in renders[::2]] == [r.prompt for r in renders[1::2]]
+    assert len({render.file for render in renders}) == 48
+    asked = [read_request(render.prompt) for render in renders]
+    read = [read_picture(load_picture(tmp_path / render.file)) for render in renders]
+    assert all(request and request.word for request in asked)
+    assert sum(reading.letters is not None for reading in read) > 44
+    right = [
+        request is not None
+        and reading.lettering is not None
+        and reading.lettering.word == request.word
+        for request, reading in zip(asked, read, strict=True)
+    ]
+    assert 10 < sum(right) < 38  # some are misspelt, some are not

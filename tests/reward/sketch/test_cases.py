@@ -18,7 +18,7 @@ from rr_refine.reward.sketch.cases import drawn_cases, raw_pairs, read_asked
 from rr_refine.reward.sketch.cases import grade as grade_of
 from rr_refine.reward.sketch.checking import Change, task_of
 from rr_refine.reward.sketch.mutation import EDIT_MUTATIONS, MUTATIONS, mutate, mutate_edit
-from rr_refine.reward.sketch.rendered import rendered_cases
+from rr_refine.reward.sketch.rendered import rendered_cases, rendered_views
 from rr_refine.reward.sketch.teacher import SketchTeacher, SketchTeacherOptions, create
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import random_edit
@@ -137,6 +137,25 @@ def test_a_word_that_is_smeared_is_asked_for_again(tmp_path: Path) -> None:
     assert first.grades[0].reading.lettering is None
     again = [isinstance(c.asked, Request) and c.asked.word == "SUN" for c in others]
     assert sum(again) > 20
+
+
+def test_rendered_letters_are_read_by_the_oracle(tmp_path: Path) -> None:
+    random = Random(2)
+    scene = random_scene(random, shapes=2, worded=True)
+    assert scene.lettering
+    lines = []
+    for word in (scene.lettering.word, "SUX", "ABCDE", ""):
+        lettering = scene.lettering.model_copy(update={"word": word}) if word else None
+        draw(scene.model_copy(update={"lettering": lettering})).save(tmp_path / f"x{word}.png")
+        lines.append({"prompt": "a red star", "seed": 0, "file": f"x{word}.png"})
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    known, false, long = rendered_views(manifest)
+    assert (known.words, known.scribbled) == ((scene.lettering,), None)
+    assert (false.words, false.scribbled) == ((), scene.lettering.place)
+    assert [view.spelt for view in (known, false, long)] == [scene.lettering.word, "SUX", ""]
+    assert known.sight.lettering and false.sight.unclear_letters
+    assert all(view.damaged is None for view in (known, false, long))
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"prompt": "a red circle"}'])

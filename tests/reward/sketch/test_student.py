@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rr_refine.reward.messages import Message
 from rr_refine.reward.sketch.lessons import random_lesson, talk_about
 from rr_refine.reward.sketch.sight import sight_of
-from rr_refine.reward.sketch.viewing import plain_view, random_view
+from rr_refine.reward.sketch.viewing import lettered_view, plain_view, random_view
 from rr_refine.reward.sketch.wording import HEADINGS, Opinion, critique_text
 from rr_refine.reward.template import load_template
 from rr_refine.sketch.phrasing import REGISTERS, phrase, request_for
@@ -251,6 +251,20 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (first["step"], second["step"]) == (3, 5)
     assert second["seconds"] > first["seconds"]
     assert all(state["step"] == 5 for state in second["optimizers"][1]["state"].values())
+
+
+def test_rendered_pictures_are_learnt_from(tmp_path: Path) -> None:
+    """One picture again and again is soon known by heart; only if it is what is looked at."""
+    view = lettered_view(Random(3))
+
+    def loss(folder: str, rendered: float) -> float:
+        recipe = PerceptionRecipe(
+            steps=150, batch=4, size=TINY, exam=2, device="cpu", rendered=rendered
+        )
+        train_tower(tmp_path / folder, recipe, [view])
+        return lines(tmp_path / folder / "tower.jsonl")[2]["loss"]
+
+    assert loss("known", 1.0) < 0.7 * loss("others", 0.0)
 
 
 def test_student_learns_a_talk_by_heart_and_says_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from rr_refine.reward.sketch.mutation import muddle
 from rr_refine.reward.sketch.sight import sight_of
-from rr_refine.reward.sketch.viewing import plain_view, view_of
+from rr_refine.reward.sketch.viewing import lettered_view, plain_view, view_of
 from rr_refine.sketch.oracle import read_picture
 from rr_refine.sketch.sampling import random_scene
 
@@ -38,6 +38,24 @@ def test_spoilt_words_are_none_to_the_oracle_either() -> None:
     assert scribbled > 40
     # Half of another word is sometimes clear enough.
     assert read < 0.15 * (twice + scribbled)
+
+
+def test_what_is_spelt_is_what_the_oracle_reads() -> None:
+    random = Random(3)
+    views = [lettered_view(random) for _ in range(150)]
+    views += [view_of(random_scene(random, worded=True), random) for _ in range(150)]
+    told = [view for view in views if view.spelt and len(view.words) < 2 and not view.damaged]
+    assert len(told) > 200
+    right = [read_picture(view.image).letters == view.spelt for view in told]
+    assert fmean(right) > 0.9  # worn ones cannot always be read
+
+
+def test_letters_to_learn_from_are_mostly_no_word() -> None:
+    random = Random(4)
+    views = [lettered_view(random) for _ in range(200)]
+    assert len({view.spelt for view in views}) > 150
+    assert fmean(view.scribbled is not None for view in views) > 0.95
+    assert all(view.sight.unclear_letters == (not view.words) for view in views)
 
 
 @pytest.mark.parametrize("seed", range(3))
