@@ -2,6 +2,7 @@
 
 A rewrite may add and reorder; it may not lose what the user spelled out. Protected are quoted
 text, numbers (as digits or words), names, LoRA triggers, and weights such as `(red hat:1.3)`.
+Prompts of the sketch world can be read whole, so there all that was asked for is.
 
 Every pattern here takes time in proportion to the text: a prompt may be long and hostile.
 """
@@ -12,6 +13,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, Literal
 
+from rr_refine.sketch.reading import read_request, read_scene, unknown_words
+from rr_refine.sketch.request import violations
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
@@ -160,11 +163,26 @@ def problems(
     held = _Prompt(prompt)
     found += [f"it lost the {span.kind} {span.text!r}" for span in spans if not held.holds(span)]
     folded, before = _fold(prompt), _fold(original)
+    found += _asks_otherwise(prompt, original)
     for word in avoid:
         banned = _fold(word)
         if banned and _has_words(folded, banned) and not _has_words(before, banned):
             found.append(f"it says {word!r}, which is to be avoided")
     return found
+
+
+def _asks_otherwise(prompt: str, original: str) -> list[str]:
+    """In the sketch world all that a prompt asks for can be read: what of `original` it loses.
+
+    Only where the prompt describes one whole scene, in words of that world alone, as the small
+    critic's requests do. Of any other nothing is known.
+    """
+    if unknown_words(original) or unknown_words(prompt):
+        return []
+    asked, scene = read_request(original), read_scene(prompt)
+    if asked is None or scene is None:
+        return []
+    return [f"it does not ask for {missed}" for missed in violations(asked, scene)]
 
 
 def is_repeat(prompt: str, tried: Iterable[str]) -> bool:

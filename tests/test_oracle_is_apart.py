@@ -30,12 +30,19 @@ def file_of(module: str) -> Path | None:
     return None
 
 
+class Running(ast.NodeTransformer):
+    """What is left when a program runs: without imports for types."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imports_of(module: str) -> set[str]:
     """Every module of ours that `module` imports anywhere, in functions too."""
     file = file_of(module)
     assert file is not None, module
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in ast.walk(Running().visit(ast.parse(file.read_text("utf-8")))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
-from rr_refine.sketch.reading import read_request, unknown_words
+from rr_refine.sketch.reading import read_request, read_scene, unknown_words
 from rr_refine.sketch.request import NOTHING_ELSE, violations
-from rr_refine.sketch.scene import Scene
 
 if TYPE_CHECKING:
     from rr_refine.reward.critique import Critique
     from rr_refine.sketch.request import Request
 
-__all__ = ["asked_scene", "in_world", "meets", "named_misses"]
+__all__ = ["in_world", "meets", "named_misses"]
 
 _MISSED: Final = re.compile(r"\bMissed: ([^.]+)\.")
 _TOO_MUCH: Final = "There is more than asked."
@@ -36,24 +33,5 @@ def in_world(text: str) -> bool:
 
 def meets(text: str, asked: Request) -> bool:
     """Does `text` describe one whole scene, and does that meet what was asked for?"""
-    scene = asked_scene(text)
+    scene = read_scene(text)
     return scene is not None and not violations(asked, scene)
-
-
-def asked_scene(text: str) -> Scene | None:
-    """The only scene that a dense request allows; None where it leaves something open."""
-    request = read_request(text)
-    if request is None or request.background is None or request.relations:
-        return None
-    word = {"word": request.word, "place": request.word_place} if request.word else None
-    try:
-        scene = Scene.model_validate(
-            {
-                "background": request.background,
-                "shapes": [group.model_dump(exclude={"count"}) for group in request.groups],
-                "lettering": word,
-            }
-        )
-    except ValidationError:  # a size or a place left open, or what can be no scene
-        return None
-    return scene if len(scene.shapes) == request.count else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from rr_refine.benchmarks.sketch.answers import asked_scene
 from rr_refine.errors import CriticUnavailable, GeneratorError
 from rr_refine.plugins import parse_options
 from rr_refine.reward.assessment import Assessment
@@ -18,7 +17,7 @@ from rr_refine.reward.sketch.wording import Opinion, critique_text
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import KEEP_REST, apply, read_edit
 from rr_refine.sketch.oracle import read_picture
-from rr_refine.sketch.reading import read_request
+from rr_refine.sketch.reading import read_request, read_scene
 from rr_refine.sketch.scene import COLOURS
 from rr_refine.terms import Identity, Record, Usage, dimensions_of
 
@@ -73,7 +72,7 @@ class Painter:
                 return request.source
             return draw(apply(edit, source))
         random = Random(f"{request.prompt} {request.seed}")
-        scene, rate = asked_scene(request.prompt), self._rates.dense
+        scene, rate = read_scene(request.prompt), self._rates.dense
         if scene is None:
             asked = read_request(request.prompt)
             assert asked is not None, request.prompt

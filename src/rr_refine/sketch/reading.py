@@ -9,9 +9,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from rr_refine.sketch.request import DIRECTIONS, Group, Relation, Request
-from rr_refine.sketch.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
+from rr_refine.sketch.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS, Scene
 
-__all__ = ["VOCABULARY", "read_request", "unknown_words"]
+__all__ = ["VOCABULARY", "read_request", "read_scene", "unknown_words"]
 
 _COUNTS: Final = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _GRAMMAR: Final = "the at in on of to and left right above below background word all nothing else"
@@ -80,6 +80,25 @@ def read_request(text: str) -> Request | None:
         )
     except ValidationError:
         return None
+
+
+def read_scene(text: str) -> Scene | None:
+    """The only scene that a dense request allows; None where it leaves something open."""
+    request = read_request(text)
+    if request is None or request.background is None or request.relations:
+        return None
+    word = {"word": request.word, "place": request.word_place} if request.word else None
+    try:
+        scene = Scene.model_validate(
+            {
+                "background": request.background,
+                "shapes": [group.model_dump(exclude={"count"}) for group in request.groups],
+                "lettering": word,
+            }
+        )
+    except ValidationError:  # a size or a place left open, or what can be no scene
+        return None
+    return scene if len(scene.shapes) == request.count else None
 
 
 def unknown_words(text: str) -> tuple[str, ...]:

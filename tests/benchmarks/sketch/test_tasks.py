@@ -5,13 +5,12 @@ from random import Random
 
 import pytest
 
-from rr_refine.benchmarks.sketch.answers import asked_scene
 from rr_refine.benchmarks.sketch.tasks import SIZE, SketchTask, as_benchmark, edits, requests
 from rr_refine.digest import image_digest
 from rr_refine.reward.sketch.checking import Change
 from rr_refine.sketch.drawing import draw
 from rr_refine.sketch.edit import ACTIONS, apply, read_edit
-from rr_refine.sketch.reading import read_request, unknown_words
+from rr_refine.sketch.reading import read_request, read_scene, unknown_words
 from rr_refine.sketch.request import Request, requirements
 from rr_refine.sketch.scene import SIZES
 from tests.benchmarks.world import spoilt
@@ -102,7 +101,7 @@ async def test_marks_are_the_oracles() -> None:
     full = requests("test", 4, in_full=True)
     bench = as_benchmark("sketch", full)
     for task in full:
-        scene = asked_scene(task.item.prompt)
+        scene = read_scene(task.item.prompt)
         assert scene
         good = await bench.grade(task.item, draw(scene, Random(1)))
         bad = await bench.grade(task.item, draw(spoilt(scene), Random(1)))

@@ -8,7 +8,7 @@ import pytest
 
 from rr_refine.agent.intent import find_spans, problems
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter
-from rr_refine.benchmarks.sketch.answers import asked_scene, in_world, meets, named_misses
+from rr_refine.benchmarks.sketch.answers import in_world, meets, named_misses
 from rr_refine.benchmarks.sketch.rewriter import NAME, BlindSketchRewriter
 from rr_refine.benchmarks.sketch.tasks import requests
 from rr_refine.errors import ConfigError
@@ -18,7 +18,7 @@ from rr_refine.reward.sketch.checking import missed, scores_of
 from rr_refine.reward.sketch.sight import Sight, sight_of
 from rr_refine.reward.sketch.wording import Opinion, critique_text
 from rr_refine.sketch.phrasing import describe
-from rr_refine.sketch.reading import read_request
+from rr_refine.sketch.reading import read_request, read_scene
 from rr_refine.sketch.request import Request
 from rr_refine.sketch.sampling import random_scene
 from tests.agent.builders import context
@@ -69,14 +69,14 @@ def test_blind_is_a_component() -> None:
     ],
 )
 def test_scenes_that_are_asked_for(text: str, whole: bool) -> None:
-    assert (asked_scene(text) is not None) == whole
+    assert (read_scene(text) is not None) == whole
 
 
 def test_scenes_are_read_back() -> None:
     random = Random(3)
     for _ in range(50):
         scene = random_scene(random)
-        assert asked_scene(describe(scene)) == scene
+        assert read_scene(describe(scene)) == scene
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_misses_are_read_as_they_are_written() -> None:
 
 def test_nothing_is_missed_where_nothing_is_named() -> None:
     asked = read_request("a red circle and a blue star")
-    scene = asked_scene(DENSE)
+    scene = read_scene(DENSE)
     assert asked
     assert scene
     for sight in (sight_of(scene), None):
