@@ -50,7 +50,8 @@ _LAYOUTS: Final = 4
 class RulesRewriter:
     """Appends plain directives for the weakest dimensions to the original request.
 
-    Before the first render (blind) it appends those that any picture of the task profits from.
+    Before the first render (blind) it appends those that any picture of the task profits from. A
+    request of the sketch world it first says in full, in several layouts.
     """
 
     identity = Identity(kind="rules", name="rules", details={"version": 2})
