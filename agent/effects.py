@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from rr_refine.agent.request import Request
     from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter
     from rr_refine.agent.state import RunContext
     from rr_refine.agent.store.journal import ItemKind
     from rr_refine.generators.generator import OnStep
+    from rr_refine.request import Request
     from rr_refine.terms import Record
 
 __all__ = ["Done", "Effects", "comparison_key", "critique_key"]

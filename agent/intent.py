@@ -13,8 +13,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, Literal
 
-from rr_refine.sketch.reading import read_request, read_scene, unknown_words
-from rr_refine.sketch.request import violations
+from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.request import violations
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from rr_refine import errors
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.policy import Policy, preset
-from rr_refine.agent.request import Request
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
@@ -21,6 +20,7 @@ from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError
 from rr_refine.pictures import load_picture
 from rr_refine.plugins import create
+from rr_refine.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

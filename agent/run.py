@@ -11,12 +11,12 @@ from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.events import read_event
 from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
-from rr_refine.agent.request import Request
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.rounds import read_rounds
 from rr_refine.errors import MissingExtraError, StoreError
 from rr_refine.lines import read_lines
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import DIMENSIONS

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from rr_refine.agent.graph import RefineGraph
     from rr_refine.agent.manifest import RunStatus
     from rr_refine.agent.policy import Policy
-    from rr_refine.agent.request import Request
     from rr_refine.agent.review import Decision
     from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.state import RefineInput
     from rr_refine.agent.store.folder import RunFolder
     from rr_refine.generators.generator import Generator
+    from rr_refine.request import Request
     from rr_refine.reward.critic import Critic
 
 __all__ = ["Job", "Reviewer", "run_job"]

@@ -18,7 +18,7 @@ from rr_refine.agent.history import (
 )
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.policy import Policy
-from rr_refine.agent.request import Request
+from rr_refine.request import Request
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rr_refine.benchmarks.published import Published
+    from rr_refine.benchmarks.published.protocol import Published
 
 __all__ = ["BENCHMARKS", "load", "part_of"]
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rr_refine.benchmarks.cache import Cache
     from rr_refine.benchmarks.item import Grader, Item, Mark
     from rr_refine.benchmarks.judging import StandIn
-    from rr_refine.benchmarks.published import Published
+    from rr_refine.benchmarks.published.protocol import Published
     from rr_refine.benchmarks.question import Judge
     from rr_refine.benchmarks.results import Provenance, Results
     from rr_refine.benchmarks.trial import Trial

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field, JsonValue
 
 from rr_refine.benchmarks.question import Reply
-from rr_refine.completion import Completion
-from rr_refine.endpoint import Endpoint
-from rr_refine.endpoint_options import EndpointOptions
+from rr_refine.endpoint.completion import Completion
+from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import CriticRefused, CriticTruncated, CriticUnreadable
 from rr_refine.plugins import parse_options
 from rr_refine.reward.messages import Message

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rr_refine.benchmarks.cache import Cache
     from rr_refine.benchmarks.item import Item, Mark
-    from rr_refine.benchmarks.published import Answers, Published
+    from rr_refine.benchmarks.published.protocol import Answers, Published
     from rr_refine.benchmarks.question import Judge, Question
 
 __all__ = ["ATTEMPTS", "Judging", "StandIn"]

@@ -20,12 +20,12 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from rr_refine.agent.report.text import cut, visible
-from rr_refine.agent.request import Request
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import BASELINES
 from rr_refine.benchmarks.headline import headline
 from rr_refine.benchmarks.table import tables, write_method, write_subject
 from rr_refine.errors import StoreError
+from rr_refine.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rr_refine.benchmarks.item import Mark
-    from rr_refine.benchmarks.published import Published
+    from rr_refine.benchmarks.published.protocol import Published
 
 __all__ = ["Averages", "View", "view_of"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rr_refine.benchmarks.engine import Models
     from rr_refine.benchmarks.evaluate import Evaluation
     from rr_refine.benchmarks.judging import StandIn
-    from rr_refine.benchmarks.published import Published
+    from rr_refine.benchmarks.published.protocol import Published
     from rr_refine.benchmarks.question import Judge
     from rr_refine.benchmarks.results import Results
     from rr_refine.benchmarks.trial import Trial

@@ -48,7 +48,7 @@ def score(
         if benchmark == "mmrb2":
             return _predictions(data, judgements, suite or "image")
         from rr_refine.benchmarks.catalogue import load
-        from rr_refine.benchmarks.published import AnswerFile
+        from rr_refine.benchmarks.published.protocol import AnswerFile
         from rr_refine.benchmarks.view import view_of
 
         with TemporaryDirectory() as cache:

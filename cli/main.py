@@ -48,7 +48,7 @@ app.command("rr_refine.cli.serve:serve", name="serve", help="Serve a critic with
 app.command("rr_refine.cli.doctor:doctor", name="doctor", help="What is installed and reachable.")
 bench = App(name="bench", help="Measure how much refining helps.")
 bench.command(
-    "rr_refine.cli.bench:sketch",
+    "rr_refine.sketch.bench.command:sketch",
     name="sketch",
     help="Arms on held-out sketch requests, graded by an oracle.",
 )
@@ -85,7 +85,7 @@ parrot.command("rr_refine.cli.parrot:export", name="export", help="Write trainin
 parrot.command("rr_refine.cli.parrot_sft:sft", name="sft", help="Fine-tune a student.")
 app.command(parrot)
 train = App(name="train", help="Train the models in the box.")
-train.command("rr_refine.cli.train:sketch", name="sketch", help="The sketch models.")
+train.command("rr_refine.sketch.training.command:sketch", name="sketch", help="The sketch models.")
 app.command(train)
 config = App(name="config", help="Settings.")
 config.command("rr_refine.cli.config:show", name="show", help="Each setting and its source.")

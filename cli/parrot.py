@@ -15,9 +15,9 @@ from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rr_refine.reward.parrot.config import ParrotConfig
-    from rr_refine.reward.parrot.folder import ParrotFolder
-    from rr_refine.reward.parrot.pipeline import Progress
+    from rr_refine.training.parrot.config import ParrotConfig
+    from rr_refine.training.parrot.folder import ParrotFolder
+    from rr_refine.training.parrot.pipeline import Progress
 
 __all__ = ["export", "ingest", "run"]
 
@@ -51,10 +51,10 @@ def ingest(
     """
 
     def command() -> int:
-        from rr_refine.reward.parrot.evaluation import EvaluationSet
-        from rr_refine.reward.parrot.folder import ParrotFolder
-        from rr_refine.reward.parrot.ingest import ingest as add
-        from rr_refine.reward.parrot.sources import SOURCES
+        from rr_refine.reward.preferences.sources import SOURCES
+        from rr_refine.training.parrot.evaluation import EvaluationSet
+        from rr_refine.training.parrot.folder import ParrotFolder
+        from rr_refine.training.parrot.ingest import ingest as add
 
         reader = SOURCES[source]
         counts = add(
@@ -95,8 +95,8 @@ def run(
     """
 
     def command() -> int:
-        from rr_refine.reward.parrot.config import read_config
-        from rr_refine.reward.parrot.folder import ParrotFolder
+        from rr_refine.training.parrot.config import read_config
+        from rr_refine.training.parrot.folder import ParrotFolder
 
         settings, place = read_config(config), ParrotFolder(folder)
         index, count = _part(part)
@@ -122,8 +122,8 @@ def export(folder: Path, /, *, config: Path | None = None) -> int:
     """
 
     def command() -> int:
-        from rr_refine.reward.parrot.config import read_config
-        from rr_refine.reward.parrot.folder import ParrotFolder
+        from rr_refine.training.parrot.config import read_config
+        from rr_refine.training.parrot.folder import ParrotFolder
 
         _export(ParrotFolder(folder), None if config is None else read_config(config))
         return DONE
@@ -135,8 +135,8 @@ async def _produce(
     folder: ParrotFolder, config: ParrotConfig, part: tuple[int, int], concurrency: int
 ) -> Progress:
     from rr_refine.component import connected
-    from rr_refine.reward.parrot.config import create_teacher
-    from rr_refine.reward.parrot.pipeline import produce
+    from rr_refine.training.parrot.config import create_teacher
+    from rr_refine.training.parrot.pipeline import produce
 
     options = dict(config.teacher)
     if key := os.environ.get(KEY):
@@ -154,9 +154,9 @@ async def _produce(
 
 
 def _export(folder: ParrotFolder, config: ParrotConfig | None) -> None:
-    from rr_refine.reward.parrot.config import StudentOptions
-    from rr_refine.reward.parrot.export import export as write
-    from rr_refine.reward.parrot.summary import summarise
+    from rr_refine.training.parrot.config import StudentOptions
+    from rr_refine.training.parrot.export import export as write
+    from rr_refine.training.parrot.summary import summarise
 
     student = StudentOptions() if config is None else config.student
     report = write(

@@ -41,9 +41,9 @@ def sft(
     """
 
     def command() -> int:
-        from rr_refine.reward.parrot.dry_run import dry_run as rehearse
-        from rr_refine.reward.parrot.recipe import load_recipe
-        from rr_refine.reward.parrot.sft import fine_tune
+        from rr_refine.training.parrot.dry_run import dry_run as rehearse
+        from rr_refine.training.parrot.recipe import load_recipe
+        from rr_refine.training.parrot.sft import fine_tune
 
         given: dict[str, JsonValue] = {
             "model": model,

@@ -111,7 +111,7 @@ def say_models(settings: Settings, prompt: str) -> None:
         )
     if "sketch" not in used.values():
         return
-    from rr_refine.sketch.reading import unknown_words
+    from rr_refine.sketch.world.reading import unknown_words
 
     sketched = " and ".join(part for part, name in used.items() if name == "sketch")
     _note(f"{sketched}: the small models in the box, which know coloured shapes and nothing else")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from rr_refine.endpoint import Endpoint
-from rr_refine.endpoint_faults import EndpointErrors
-from rr_refine.endpoint_options import EndpointOptions
+from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import (
     GeneratorError,
     GeneratorRefused,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import openai
     from PIL import Image
 
-    from rr_refine.endpoint import RawResponse
+    from rr_refine.endpoint.endpoint import RawResponse
     from rr_refine.generators.generator import OnStep, RenderRequest
 
 __all__ = ["ImagesApiGenerator", "ImagesApiOptions", "create"]

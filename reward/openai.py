@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
-from rr_refine.completion import Completion
-from rr_refine.endpoint import Endpoint
-from rr_refine.endpoint_faults import EndpointErrors
-from rr_refine.endpoint_options import EndpointOptions
+from rr_refine.endpoint.completion import Completion
+from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import (
     CriticError,
     CriticRefused,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import httpx2
     from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
 
-    from rr_refine.completion import Choice
+    from rr_refine.endpoint.completion import Choice
     from rr_refine.reward.messages import Message
     from rr_refine.terms import Usage
 

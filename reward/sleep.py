@@ -18,7 +18,7 @@ from rr_refine.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rr_refine.endpoint import Endpoint
+    from rr_refine.endpoint.endpoint import Endpoint
 
 __all__ = ["SleepingServer"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rr_refine.sketch.reading import unknown_words
+from rr_refine.sketch.world.reading import unknown_words
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rr_refine.terms import Record, Task
 
 if TYPE_CHECKING:
     from rr_refine.agent.policy import Policy
-    from rr_refine.agent.request import Request
+    from rr_refine.request import Request
 
 __all__ = ["Asked", "RunState", "Standing", "asked_of"]
 

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from rr_refine.completion import Completion
-from rr_refine.endpoint import Endpoint
-from rr_refine.endpoint_faults import EndpointErrors
-from rr_refine.endpoint_options import EndpointOptions
+from rr_refine.endpoint.completion import Completion
+from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RewriteError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import openai
     from pydantic import JsonValue
 
-    from rr_refine.endpoint import RawResponse
+    from rr_refine.endpoint.endpoint import RawResponse
 
 ERRORS = EndpointErrors(
     unavailable=lambda message: RewriteError(f"unavailable: {message}"),

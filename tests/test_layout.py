@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("agent", "benchmarks", "cli", "generators", "reward", "studio")
+ROOMS = ("agent", "benchmarks", "cli", "generators", "reward", "sketch", "studio", "training")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
 
@@ -151,14 +151,19 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+BELOW_THE_LOOP = {"", "generators", "reward"}
+PRODUCT = {"", "generators", "reward", "agent", "training", "benchmarks", "studio", "cli"}
 MAY_IMPORT = {
     "": {""},
     "generators": {"", "generators"},
     "reward": {"", "reward"},
-    "agent": {"", "generators", "reward", "agent"},
-    "benchmarks": {"", "generators", "reward", "agent", "benchmarks"},
-    "studio": {"", "generators", "reward", "agent", "studio"},
-    "cli": {"", "generators", "reward", "agent", "benchmarks", "studio", "cli"},
+    "agent": BELOW_THE_LOOP | {"agent"},
+    "training": BELOW_THE_LOOP | {"training"},
+    "benchmarks": BELOW_THE_LOOP | {"agent", "benchmarks"},
+    "studio": BELOW_THE_LOOP | {"agent", "studio"},
+    "cli": PRODUCT,
+    # The small world comes in by entry points, as anybody's parts do: no room imports it.
+    "sketch": PRODUCT | {"sketch"},
 }
 
 

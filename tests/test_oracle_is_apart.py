@@ -14,8 +14,8 @@ LOOP = (
     "rr_refine.agent.rewriting.critic",
     "rr_refine.agent.rewriting.rules",
     "rr_refine.agent.rewriting.llm",
-    "rr_refine.generators.sketch.generator",
-    "rr_refine.reward.sketch.critic",
+    "rr_refine.sketch.generator",
+    "rr_refine.sketch.critic",
     "rr_refine.reward.transformers",
     "rr_refine.reward.openai",
     "rr_refine.cli.refine",
@@ -67,4 +67,4 @@ def test_nothing_of_the_loop_can_reach_the_oracle() -> None:
 
 def test_what_labels_and_grades_does_reach_it() -> None:
     """The walk above would find it."""
-    assert reach_of("rr_refine.reward.sketch.teacher") >= ORACLE
+    assert reach_of("rr_refine.sketch.training.critic.teacher") >= ORACLE

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rr_refine.agent.events import Event
     from rr_refine.agent.history import Proposal
-    from rr_refine.agent.request import Request
+    from rr_refine.request import Request
 
 __all__ = ["Course"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
-from rr_refine.completion import Completion
-from rr_refine.endpoint import Endpoint
-from rr_refine.endpoint_faults import EndpointErrors
-from rr_refine.endpoint_options import EndpointOptions
+from rr_refine.endpoint.completion import Completion
+from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import RewriteError
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity

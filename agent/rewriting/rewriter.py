@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.intent import ProtectedSpan
-    from rr_refine.agent.request import Request
+    from rr_refine.request import Request
     from rr_refine.reward.assessment import Assessment
     from rr_refine.terms import Identity
 

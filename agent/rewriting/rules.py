@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.plugins import parse_options
-from rr_refine.reward.sketch.plan import plan
-from rr_refine.reward.sketch.sight import Sight
-from rr_refine.sketch.phrasing import describe
-from rr_refine.sketch.reading import read_request, unknown_words
+from rr_refine.sketch.plan import plan
+from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.world.phrasing import describe
+from rr_refine.sketch.world.reading import read_request, unknown_words
 from rr_refine.terms import Dimension, Identity, Record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Official, Protocol
 from rr_refine.benchmarks.preference.rows import StoredPicture, find_files, hashes, read_rows
-from rr_refine.reward.parrot.pair import pair_id
+from rr_refine.reward.preferences.pair import pair_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

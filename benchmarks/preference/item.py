@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from rr_refine.benchmarks.preference.protocol import Protocol
-    from rr_refine.reward.parrot.pair import Picture
+    from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [
     "PreferenceItem",

@@ -26,7 +26,7 @@ from rr_refine.benchmarks.preference.rows import (
     read_rows,
 )
 from rr_refine.errors import ConfigError
-from rr_refine.reward.parrot.raw import checked
+from rr_refine.reward.preferences.raw import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from rr_refine.benchmarks.preference.item import Truth
     from rr_refine.benchmarks.preference.rows import Row
-    from rr_refine.reward.parrot.pair import Picture
-    from rr_refine.reward.parrot.raw import Embedded
+    from rr_refine.reward.preferences.pair import Picture
+    from rr_refine.reward.preferences.raw import Embedded
 
 __all__ = [
     "PROTOCOLS",

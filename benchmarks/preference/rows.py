@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.reward.parrot.raw import Embedded, checked
+from rr_refine.reward.preferences.raw import Embedded, checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,9 +8,9 @@ from PIL import Image
 
 from rr_refine.agent.history import Candidate, Failure, Verdict
 from rr_refine.agent.intent import find_spans
-from rr_refine.agent.request import Request
 from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
 from rr_refine.errors import CriticError
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique, Winner
 from rr_refine.reward.critique import Critique

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rr_refine.agent.effects import comparison_key
-from rr_refine.agent.request import Request
 from rr_refine.agent.run import load_run
 from rr_refine.digest import digest
+from rr_refine.request import Request
 from tests.agent.records import items, lines, only_run, record
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions, descr
 from rr_refine.agent.rewriting.rewriter import Rewrite, Rewriter, Rewrites
 from rr_refine.agent.rewriting.rules import RulesRewriter
 from rr_refine.errors import ConfigError, RewriteError
-from rr_refine.sketch.reading import read_request, read_scene
-from rr_refine.sketch.request import violations
+from rr_refine.sketch.world.reading import read_request, read_scene
+from rr_refine.sketch.world.request import violations
 from rr_refine.terms import Identity, Usage
 from tests.agent.builders import context, critique, edit, judged, t2i
 

@@ -16,19 +16,19 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from rr_refine.sketch.degrading import degrade
-from rr_refine.sketch.drawing import draw
-from rr_refine.sketch.grading import grade_request
-from rr_refine.sketch.phrasing import dense
-from rr_refine.sketch.sampling import random_scene
+from rr_refine.sketch.oracle.grading import grade_request
+from rr_refine.sketch.world.degrading import degrade
+from rr_refine.sketch.world.drawing import draw
+from rr_refine.sketch.world.phrasing import dense
+from rr_refine.sketch.world.sampling import random_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL import Image
 
-    from rr_refine.sketch.oracle import Reading
-    from rr_refine.sketch.scene import Scene
+    from rr_refine.sketch.oracle.oracle import Reading
+    from rr_refine.sketch.world.scene import Scene
 
 
 def pictures(count: int, strength: str) -> Iterator[tuple[Scene, Image.Image]]:

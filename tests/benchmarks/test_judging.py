@@ -13,7 +13,7 @@ from rr_refine.benchmarks.question import Reply
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticUnavailable, CriticUnreadable
 from rr_refine.terms import Identity, Usage
-from tests.benchmarks.unigenbench.files import answer, small
+from tests.benchmarks.published.unigenbench.files import answer, small
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rr_refine.benchmarks.view import view_of
-from tests.benchmarks.unigenbench.files import answer, small
+from tests.benchmarks.published.unigenbench.files import answer, small
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -33,11 +33,11 @@ from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.item import Benchmark
-from rr_refine.benchmarks.sketch.tasks import as_benchmark, requests
 from rr_refine.component import connected
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.plugins import create
 from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.sketch.bench.tasks import as_benchmark, requests
 from tests.benchmarks.harness import InstantCritic, InstantGenerator, instant_items, perfect
 
 if TYPE_CHECKING:

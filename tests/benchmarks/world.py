@@ -10,15 +10,15 @@ from rr_refine.plugins import parse_options
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
 from rr_refine.reward.judging import Answer, read_critique
-from rr_refine.reward.sketch.checking import Change, scores_of
-from rr_refine.reward.sketch.plan import plan
-from rr_refine.reward.sketch.sight import Sight, sight_of
-from rr_refine.reward.sketch.wording import Opinion, critique_text
-from rr_refine.sketch.drawing import draw
-from rr_refine.sketch.edit import KEEP_REST, apply, read_edit
-from rr_refine.sketch.oracle import read_picture
-from rr_refine.sketch.reading import read_request, read_scene
-from rr_refine.sketch.scene import COLOURS
+from rr_refine.sketch.checking import Change, scores_of
+from rr_refine.sketch.oracle.oracle import read_picture
+from rr_refine.sketch.plan import plan
+from rr_refine.sketch.sight import Sight, sight_of
+from rr_refine.sketch.training.critic.wording import Opinion, critique_text
+from rr_refine.sketch.world.drawing import draw
+from rr_refine.sketch.world.edit import KEEP_REST, apply, read_edit
+from rr_refine.sketch.world.reading import read_request, read_scene
+from rr_refine.sketch.world.scene import COLOURS
 from rr_refine.terms import Identity, Record, Usage, dimensions_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rr_refine.generators.generator import OnStep, RenderRequest
     from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-    from rr_refine.sketch.scene import Scene
+    from rr_refine.sketch.world.scene import Scene
     from rr_refine.terms import Task
 
 

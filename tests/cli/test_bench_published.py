@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rr_refine.benchmarks.imgedit import load as load_imgedit
+from rr_refine.benchmarks.published.imgedit import load as load_imgedit
 from tests.agent.records import lines
-from tests.benchmarks.imgedit.files import write_archive
-from tests.benchmarks.unigenbench.files import answer, write
+from tests.benchmarks.published.imgedit.files import write_archive
+from tests.benchmarks.published.unigenbench.files import answer, write
 from tests.cli.test_signals import wait_for
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rr_refine.cli.main import main
-from tests.reward.parrot.test_recipe import write_rows
 from tests.reward.tiny_llava import build_tiny_llava
+from tests.training.parrot.test_recipe import write_rows
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")

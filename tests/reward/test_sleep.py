@@ -14,7 +14,7 @@ from tests.reward.test_openai import CAT, GOOD, Json, Server, completion, fault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rr_refine.endpoint import Endpoint
+    from rr_refine.endpoint.endpoint import Endpoint
 
 WAKES = ["/wake_up", "/reset_mm_cache", "/reset_encoder_cache"]
 

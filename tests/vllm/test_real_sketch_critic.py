@@ -12,12 +12,12 @@ import pytest
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
 from rr_refine.reward.serve import serve
-from rr_refine.reward.sketch.critic import WEIGHTS, SketchCritic, SketchCriticOptions
-from rr_refine.sketch.degrading import degrade
-from rr_refine.sketch.drawing import draw
-from rr_refine.sketch.edit import phrase_edit, random_edit
-from rr_refine.sketch.phrasing import REGISTERS, phrase, request_for
-from rr_refine.sketch.sampling import random_scene
+from rr_refine.sketch.critic import WEIGHTS, SketchCritic, SketchCriticOptions
+from rr_refine.sketch.world.degrading import degrade
+from rr_refine.sketch.world.drawing import draw
+from rr_refine.sketch.world.edit import phrase_edit, random_edit
+from rr_refine.sketch.world.phrasing import REGISTERS, phrase, request_for
+from rr_refine.sketch.world.sampling import random_scene
 from tests.vllm.test_real_server import options
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from rr_refine.errors import CriticUnreadable
-from rr_refine.reward.parrot.endpoint_teacher import EndpointTeacher, EndpointTeacherOptions
-from rr_refine.reward.parrot.pair import PictureStore
-from rr_refine.reward.parrot.teacher import TeacherQuestion
+from rr_refine.reward.preferences.pair import PictureStore
 from rr_refine.reward.serve import serve
+from rr_refine.training.parrot.endpoint_teacher import EndpointTeacher, EndpointTeacherOptions
+from rr_refine.training.parrot.teacher import TeacherQuestion
 from tests.vllm.test_real_server import options
 from tests.vllm.tiny_qwen3_vl import RECITAL
 

@@ -9,9 +9,9 @@ from rr_refine.agent.budget import Spend
 from rr_refine.agent.history import Stop
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.report.headline import headline, state_of
-from rr_refine.agent.request import Request
 from rr_refine.agent.run import Run
 from rr_refine.agent.state import Outcome
+from rr_refine.request import Request
 from tests.agent.builders import candidate, t2i
 
 if TYPE_CHECKING:

@@ -1,0 +1,315 @@
+"""GEdit-Bench as a published benchmark: its edits as items, its judge asked, read and scored."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.gedit.edits import GROUPS, SUITES, read_edits
+from rr_refine.benchmarks.published.gedit.scoring import (
+    BEST,
+    Score,
+    official_parse,
+    official_score,
+    statistics,
+)
+from rr_refine.benchmarks.published.gedit.table import Row, read_table, write_tables
+from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, read_wording
+from rr_refine.benchmarks.published.imgedit.picture import picture_trouble
+from rr_refine.benchmarks.question import Question
+from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
+from rr_refine.files import replace_file
+from rr_refine.pictures import load_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.benchmarks.published.gedit.edits import Edit, EditFiles, Language
+    from rr_refine.benchmarks.published.gedit.wording import Wording
+    from rr_refine.benchmarks.published.protocol import Answers
+
+__all__ = ["SUITES", "GEdit", "load"]
+
+_MAX_TOKENS: Final = 1400
+"""Of the official script."""
+
+_BACKBONE: Final = "gpt4o"
+"""A folder that the official scripts know, whichever the judge is."""
+
+_SHAPE: Final = 0.15
+"""How far the aspect ratio of a result may be from its source's: the official example's own
+rounding of sides to 32 pixels makes up to 12 %."""
+
+_PNG: Final = b"\x89PNG"
+
+
+def load(
+    data: Path,
+    suite: str = SUITES[0],
+    *,
+    samples: int = 1,
+    limit: int | None = None,
+    prompts: Path | None = None,
+    cache: Path | None = None,
+) -> GEdit:
+    """Read a suite from the user's copy of GEdit-Bench.
+
+    Args:
+        data: the data set's folder (Arrow or Parquet files), one of its files, or UniWorld-V1's
+            `gedit_edit.json` beside or above the pictures it names.
+        suite: `en` or `cn`, of 606 edits each; `zh` is `cn`.
+        samples: must be 1: the official layout has room for one picture of an edit.
+        limit: the first so many edits.
+        prompts: the official `vie_prompts.py`, or a folder with it; our own words if None.
+        cache: where the pictures are put that come inside of the data set's files.
+
+    Raises:
+        ConfigError: a file is missing or not of the published form, or an argument is wrong.
+        MissingExtraError: the data set cannot be read without pyarrow.
+        StoreError: a picture cannot be put into `cache`.
+    """
+    asked = "cn" if suite == "zh" else suite
+    language = next((own for own in SUITES if own == asked), None)
+    if language is None:
+        raise ConfigError(f"gedit has no suite {suite!r}; it has {', '.join(SUITES)}")
+    if samples != 1:
+        raise ConfigError(
+            f"samples = {samples!r}: the layout of gedit has one picture of an edit, {{key}}.png"
+        )
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit must be at least 1, not {limit}")
+    wording, official = OURS, {}
+    if prompts is not None:
+        wording, file, sha256 = read_wording(prompts)
+        official = {file.name: sha256}
+    found = read_edits(data, language, limit=limit, cache=cache)
+    return GEdit(language, found, wording, {**found.sha256, **official})
+
+
+class GEdit:
+    """One suite; see `rr_refine.benchmarks.published.Published`, which it is.
+
+    Args:
+        files: sha256 by name, of all that was read.
+    """
+
+    def __init__(
+        self, language: Language, found: EditFiles, wording: Wording, files: Mapping[str, str]
+    ) -> None:
+        self.name = f"gedit {language}"
+        self.items: Sequence[Item] = tuple(
+            # The official scripts name no seed: its own for each item.
+            Item(
+                id=edit.key,
+                prompt=edit.instruction,
+                seed=number,
+                source=edit.source,
+                labels={"task_type": edit.group, **_intersection(edit)},
+            )
+            for number, edit in enumerate(found.edits)
+        )
+        present = {edit.group for edit in found.edits}
+        self.dimensions: tuple[str, ...] = tuple(group for group in GROUPS if group in present)
+        self.files = files
+        self.wording = wording.source
+        self.notes = found.notes
+        self._language = language
+        self._edits = {edit.key: edit for edit in found.edits}
+        self._wording = wording
+
+    def picture(self, item: Item) -> str:
+        """`fullset/<task type>/<en or cn>/<key>.png`."""
+        return f"fullset/{self._edits[item.id].group}/{self._language}/{item.id}.png"
+
+    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
+        """Semantics, of original and edited picture, then quality, of the edited one alone.
+
+        It is scaled to the size of the original, as officially; sent as PNG, where the official
+        script sends JPEG.
+        """
+        source = self._original(item)
+        edited = image.resize(source.size)
+        semantics = self._wording.semantics.replace(PLACE, item.prompt)
+        return (
+            Question((semantics, source, edited), max_tokens=_MAX_TOKENS),
+            Question((self._wording.quality, edited), max_tokens=_MAX_TOKENS),
+        )
+
+    def read(self, item: Item, answers: Answers) -> Mark:
+        """The root of the product of the two minima, 0 to 10.
+
+        A score that is not from 0 to 10 cannot be read; the official script would count it.
+
+        Raises:
+            CriticUnreadable: the official script would make up a score, never end, or die.
+        """
+        scores = [official_parse(text) for text in answers]
+        if not all(own and 0 <= min(own) <= max(own) <= BEST for own in scores):
+            raise CriticUnreadable(
+                f"the answers about {item.id!r} do not both have a list 'score' of numbers from 0 "
+                f"to {BEST} in a JSON object",
+                "\n\n".join(answers),
+            )
+        semantics, quality = (min(own) for own in scores if own)
+        return self._mark(item, Score(semantics, quality))
+
+    def worst(self, item: Item) -> Mark:
+        """0 for semantics and quality."""
+        return self._mark(item, Score(0, 0))
+
+    def write_answers(self, item: Item, random: Random) -> Answers:  # noqa: ARG002  one form for all
+        """Two JSON objects with scores by chance."""
+
+        def answer() -> str:
+            scores = [random.randint(0, BEST), random.randint(0, BEST)]
+            return json.dumps({"score": scores, "reasoning": "Of no meaning."})
+
+        return answer(), answer()
+
+    def lay_out(self, folder: Path) -> None:
+        """Write the original of each item beside its picture, `<key>_SRCIMG.png`."""
+        for item in self.items:
+            path = folder / self._original_name(item)
+            if path.is_file():
+                continue
+            try:
+                replace_file(path, self._original_png(item), durable=False)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write {str(path)!r}: {error.strerror or error}"
+                ) from error
+
+    def write_judgements(
+        self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
+    ) -> None:
+        """Write the official CSV files into `gpt4o/eval_results_new/`, named after `folder`.
+
+        `calculate_statistics.py --save_path <above folder> --model_name <folder>` reads them. It
+        knows no language `cn`: for that suite there is a second copy, in which it is called `zh`,
+        for `--save_path <folder>/zh --language zh`. A judgement that failed has no row, officially.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        rows = [
+            Row(
+                str(pictures / self._original_name(item)),
+                str(pictures / self.picture(item)),
+                item.prompt,
+                score,
+                bool(self._edits[item.id].intersection),
+                self._language,
+            )
+            for item, score in self._scored(judged)
+        ]
+        results = f"{_BACKBONE}/eval_results_new"
+        write_tables(folder / results, folder.name, rows, language=self._language)
+        if self._language == "cn":
+            write_tables(folder / "zh" / folder.name / results, folder.name, rows, language="zh")
+
+    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """What `calculate_statistics.py` prints; of `cn`, for the copy in which it is called `zh`.
+
+        See `statistics`.
+        """
+        return statistics(
+            (self._edits[item.id].group, bool(self._edits[item.id].intersection), score)
+            for item, score in self._scored(judged)
+        )
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
+        """None: an answer that the official script does not read has no score to be found."""
+        return {}
+
+    def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
+        """Score a `…_combined_gpt_score.csv` of the official scripts.
+
+        Rows in the other language are left out, `zh` and `cn` being one. Officially every row
+        counts, also a second one about the same picture, which an interrupted run leaves; of such
+        the last makes the mark. A score that is not from 0 to 10 makes none.
+
+        Raises:
+            ConfigError: it is no such file, or has no row in this language.
+        """
+        english = self._language == "en"
+        rows = [row for row in read_table(file) if (row.language == "en") == english]
+        if not rows:
+            raise ConfigError(f"{str(file)!r} has no row in {self._language!r}")
+        items = {item.id: item for item in self.items}
+        official = statistics((row.group, row.intersection, row.score) for row in rows)
+        marks = {
+            row.key: self._mark(items[row.key], row.score) if row.score.is_on_scale else None
+            for row in rows
+            if row.key in items
+        }
+        return official, marks
+
+    def preflight(self, folder: Path) -> list[str]:
+        """Every picture or original that is missing, cannot be opened or is no PNG, and every
+        picture that the official script would squeeze into another aspect ratio.
+        """
+        lines = []
+        for item in self.items:
+            names = (self.picture(item), self._original_name(item))
+            troubles = [t for name in names if (t := picture_trouble(folder, name))]
+            lines += troubles or _squeezed(folder, *names)
+        return lines
+
+    def _original(self, item: Item) -> Image.Image:
+        assert item.source is not None
+        try:
+            return load_picture(item.source)
+        except ConfigError as error:
+            raise StoreError(str(error)) from error
+
+    def _original_name(self, item: Item) -> str:
+        return f"{self.picture(item).removesuffix('.png')}_SRCIMG.png"
+
+    def _original_png(self, item: Item) -> bytes:
+        data = self._edits[item.id].source.read_bytes()
+        if data.startswith(_PNG):
+            return data
+        file = io.BytesIO()
+        self._original(item).save(file, "PNG")
+        return file.getvalue()
+
+    def _mark(self, item: Item, score: Score) -> Mark:
+        return Mark(
+            exact=score.overall == BEST,
+            score=score.overall,
+            parts={
+                self._edits[item.id].group: (score.overall, 1),
+                "G_SC": (score.semantics, 1),
+                "G_PQ": (score.quality, 1),
+            },
+        )
+
+    def _scored(self, judged: Mapping[str, Answers | None]) -> list[tuple[Item, Score]]:
+        """The scores that there are officially, in the order of the items."""
+        given = ((item, judged.get(item.id)) for item in self.items)
+        found = ((item, official_score(answers)) for item, answers in given if answers is not None)
+        return [(item, score) for item, score in found if score is not None]
+
+
+def _intersection(edit: Edit) -> dict[str, str]:
+    if edit.intersection is None:
+        return {}
+    return {"intersection": "yes" if edit.intersection else "no"}
+
+
+def _squeezed(folder: Path, picture: str, original: str) -> list[str]:
+    from PIL import Image
+
+    with Image.open(folder / picture) as edited, Image.open(folder / original) as source:
+        ratio = edited.width * source.height / (edited.height * source.width)
+        if 1 - _SHAPE <= ratio <= 1 / (1 - _SHAPE):
+            return []
+        sizes = [f"{image.width}x{image.height}" for image in (edited, source)]
+    return [f"{picture} is {sizes[0]}, its original {sizes[1]}: it will be squeezed into that"]

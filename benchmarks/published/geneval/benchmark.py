@@ -1,0 +1,204 @@
+"""GenEval as a published benchmark: its prompts, its layout, the detector's results read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.geneval.request import find_file, read_requests
+from rr_refine.benchmarks.published.geneval.verdict import read_verdicts, summarise
+from rr_refine.digest import file_digest
+from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
+from rr_refine.files import replace_file
+from rr_refine.pictures import load_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.benchmarks.published.geneval.request import Request
+    from rr_refine.benchmarks.published.protocol import Answers
+    from rr_refine.benchmarks.question import Question
+
+__all__ = ["SUITES", "GenEval", "load"]
+
+SUITES: Final[tuple[str, ...]] = ("geneval",)
+_SEED: Final = 42
+"""The official script's default, for every prompt alike."""
+
+
+def load(
+    data: Path,
+    suite: str = SUITES[0],
+    *,
+    samples: int = 4,
+    limit: int | None = None,
+    prompts: Path | None = None,
+    cache: Path | None = None,  # noqa: ARG001  nothing is made of the files
+) -> GenEval:
+    """Read the benchmark's file.
+
+    Args:
+        data: `evaluation_metadata.jsonl`, or a folder that holds it or `prompts` with it.
+        suite: there is one only.
+        samples: pictures per prompt; sample j has seed 42 + j. The official generator has seed 42
+            for the first and goes on from its state.
+        limit: of the prompts, only the first so many.
+        prompts: must be None: no judge is asked.
+        cache: not used.
+
+    Raises:
+        ConfigError: the file is missing or not of the published form, or an option is wrong.
+    """
+    if suite not in SUITES:
+        raise ConfigError(f"geneval has no suite {suite!r}; it has {', '.join(SUITES)}")
+    for name, value in (("samples", samples), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} = {value}: give at least 1")
+    if prompts is not None:
+        raise ConfigError(
+            f"prompts = {str(prompts)!r}: geneval asks no judge, and so has no words for one"
+        )
+    file = find_file(data)
+    requests = read_requests(file)[:limit]
+    return GenEval(requests, samples, {file.name: file_digest(file)})
+
+
+class GenEval:
+    """The benchmark. See `Published`, which it is, for what the methods promise.
+
+    Args:
+        requests: no index twice.
+        samples: pictures of each.
+        files: sha256 by name.
+    """
+
+    def __init__(self, requests: Sequence[Request], samples: int, files: Mapping[str, str]) -> None:
+        self._requests = tuple(requests)
+        self._samples = samples
+        self.name = "geneval"
+        self.items: Sequence[Item] = tuple(
+            _item(request, sample) for request in requests for sample in range(samples)
+        )
+        self.dimensions: tuple[str, ...] = tuple(dict.fromkeys(r.tag for r in requests))
+        self.files = files
+        self.wording = "ours"
+        self.notes: tuple[str, ...] = ()
+
+    def picture(self, item: Item) -> str:
+        """`00042/samples/0001.png`"""
+        request, sample = item.id.split("_")
+        return f"{request}/samples/{sample}.png"
+
+    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:  # noqa: ARG002
+        """None: the judge is a detector."""
+        return ()
+
+    def read(self, item: Item, answers: Answers) -> Mark:  # noqa: ARG002
+        """Nothing can be read.
+
+        Raises:
+            CriticUnreadable: always.
+        """
+        raise CriticUnreadable(
+            f"{item.id}: no judge is asked in geneval; run its evaluate_images.py on the pictures",
+            "",
+        )
+
+    def worst(self, item: Item) -> Mark:
+        """Not correct."""
+        return _mark(item, correct=False)
+
+    def write_answers(self, item: Item, random: Random) -> Answers:  # noqa: ARG002
+        """None, as there are no questions."""
+        return ()
+
+    def lay_out(self, folder: Path) -> None:
+        """Write each prompt's `00042/metadata.jsonl`: its line, byte by byte."""
+        for request in self._asked():
+            path = folder / request.id / "metadata.jsonl"
+            try:
+                replace_file(path, request.line, durable=False)
+            except OSError as error:
+                raise StoreError(f"cannot write {path}: {error}") from error
+
+    def write_judgements(
+        self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
+    ) -> None:
+        """Nothing: no judge is asked."""
+
+    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Empty: no judge is asked."""
+        return {}
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Empty: no judge is asked."""
+        return {}
+
+    def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
+        """Score the results of `evaluate_images.py`."""
+        verdicts = read_verdicts(file)
+        items = {item.id: item for item in self.items}
+        marks = {
+            item.id: _mark(item, correct=verdict.correct)
+            for verdict in verdicts
+            if (item := items.get(verdict.id or "")) is not None
+        }
+        return summarise(verdicts), marks
+
+    def preflight(self, folder: Path) -> list[str]:
+        """What is missing or broken; other pictures beside them, which would be counted."""
+        lines = []
+        for request in self._asked():
+            lines += _layout_troubles(folder / request.id, request.line, self._samples)
+        for item in self.items:
+            name = self.picture(item)
+            if not (folder / name).is_file():
+                lines.append(f"{name} is missing: the official script does not count it")
+                continue
+            try:
+                load_picture(folder / name)
+            except ConfigError as error:
+                lines.append(f"{error}: the official script stops at it")
+        return lines
+
+    def _asked(self) -> list[Request]:
+        """Of the items, which may be fewer by now."""
+        asked = {item.group for item in self.items}
+        return [request for request in self._requests if request.id in asked]
+
+
+def _item(request: Request, sample: int) -> Item:
+    return Item(
+        id=f"{request.id}_{sample:04d}",
+        prompt=request.prompt,
+        seed=_SEED + sample,
+        labels={"tag": request.tag},
+        group=request.id,
+    )
+
+
+def _mark(item: Item, *, correct: bool) -> Mark:
+    score = float(correct)
+    return Mark(exact=correct, score=score, parts={item.labels["tag"]: (score, 1.0)})
+
+
+def _layout_troubles(folder: Path, line: bytes, samples: int) -> list[str]:
+    """What is wrong with a prompt's folder, but for its own pictures."""
+    lines = []
+    try:
+        if (folder / "metadata.jsonl").read_bytes() != line:
+            lines.append(f"{folder.name}/metadata.jsonl is not this prompt's")
+    except OSError:
+        lines.append(f"{folder.name}/metadata.jsonl is missing: the official script stops at it")
+    own = {f"{sample:04d}.png" for sample in range(samples)}
+    lines += [
+        f"{folder.name}/samples/{path.name} is of no item, but the official script counts it"
+        for path in sorted((folder / "samples").glob("*.png"))
+        if path.stem.isdecimal() and path.name not in own
+    ]
+    return lines

@@ -1,0 +1,305 @@
+"""ImgEdit-Bench as a published benchmark: its edits as items, its judge asked, read and scored."""
+
+from __future__ import annotations
+
+import json
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.imgedit.edits import SUITES, read_edits, read_prompts
+from rr_refine.benchmarks.published.imgedit.picture import picture_trouble
+from rr_refine.benchmarks.published.imgedit.scoring import (
+    average_scores,
+    official_parse,
+    official_scores,
+    overall_score,
+    tolerant_parse,
+    type_scores,
+)
+from rr_refine.benchmarks.published.imgedit.search import find_root, read_json
+from rr_refine.benchmarks.published.imgedit.wording import LABELS, OURS, PLACE
+from rr_refine.benchmarks.question import Question
+from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
+from rr_refine.files import replace_file
+from rr_refine.pictures import load_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+
+    from PIL import Image
+
+    from rr_refine.benchmarks.published.imgedit.edits import EditFile, Suite
+    from rr_refine.benchmarks.published.protocol import Answers
+
+__all__ = ["SUITES", "ImgEdit", "load"]
+
+_BEST: Final = 5
+
+
+def load(
+    data: Path,
+    suite: str = SUITES[0],
+    *,
+    samples: int = 1,
+    limit: int | None = None,
+    prompts: Path | None = None,
+    cache: Path | None = None,  # noqa: ARG001  its pictures are files already
+    sources: bool = True,
+) -> ImgEdit:
+    """Read a suite from the user's copy of ImgEdit-Bench.
+
+    Args:
+        data: the folder `Benchmark` with edits and original pictures, one of its suites, or the
+            file with the edits, beside or above the pictures.
+        suite: `basic` (737 edits of nine types) or `uge` (47 that need understanding).
+        samples: must be 1: the official layout has room for one picture of an edit.
+        limit: the first so many edits; their types are mixed.
+        prompts: the official `prompts.json`, for the suite `basic`. If None, one that lies in
+            `data` is used, else our own words.
+        cache: nothing is put there.
+        sources: False does without the original pictures and the official words: enough to score
+            what was judged already.
+
+    Raises:
+        ConfigError: a file is missing or not of the published form, or an argument is wrong.
+    """
+    chosen = next((own for own in SUITES if own == suite), None)
+    if chosen is None:
+        raise ConfigError(f"imgedit has no suite {suite!r}; it has {', '.join(SUITES)}")
+    if samples != 1:
+        raise ConfigError(
+            f"samples = {samples!r}: the layout of imgedit has one picture of an edit, {{key}}.png"
+        )
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit must be at least 1, not {limit}")
+    if prompts is not None and chosen == "uge":
+        raise ConfigError(
+            "the official prompt of the suite 'uge' is in UGE_bench.py and asks for no line that "
+            "the official parser can read: it is asked in our own words; leave the prompts out"
+        )
+    file = read_edits(data, chosen)
+    keys = list(file.edits)[:limit]
+    root = data
+    if sources:
+        root = find_root(
+            data,
+            dict.fromkeys(file.edits[key].picture for key in keys),
+            "unpack Benchmark.tar of the data set sysuyy/ImgEdit there",
+        )
+    texts, wording, files = OURS, "ours", {file.path.name: file.sha256}
+    official = None
+    if chosen == "basic" and sources:
+        official = read_prompts(prompts, data, {file.edits[key].type for key in keys})
+    if official is not None:
+        path, sha256, texts = official
+        wording, files[path.name] = f"official {sha256[:12]}", sha256
+    return ImgEdit(chosen, file, keys, root, texts, wording, files)
+
+
+class ImgEdit:
+    """One suite; see `rr_refine.benchmarks.published.Published`, which it is.
+
+    Args:
+        file: all edits of the suite: judgement files may be about more of them than are items.
+        keys: of the edits that are items.
+        root: of the original pictures.
+        texts: what the judge is asked, by edit type.
+        wording: whose words they are.
+        files: sha256 by name.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        file: EditFile,
+        keys: Sequence[str],
+        root: Path,
+        texts: Mapping[str, str],
+        wording: str,
+        files: Mapping[str, str],
+    ) -> None:
+        self.name = f"imgedit {suite}"
+        self.items: Sequence[Item] = tuple(
+            # The official scripts make no pictures, and so name no seed: its own for each item.
+            Item(
+                id=key,
+                prompt=file.edits[key].prompt.strip(),
+                seed=number,
+                source=root / file.edits[key].picture,
+                labels={} if suite == "uge" else {"edit_type": file.edits[key].type},
+            )
+            for number, key in enumerate(keys)
+        )
+        present = {file.edits[key].type for key in keys}
+        self.dimensions: tuple[str, ...] = tuple(name for name in LABELS if name in present)
+        self.files = files
+        self.wording = wording
+        self.notes = file.notes
+        self._suite = suite
+        self._edits = file.edits
+        self._texts = texts
+
+    def picture(self, item: Item) -> str:
+        """`1082.png`, in a flat folder; the official scripts look for no other extension."""
+        return f"{item.id}.png"
+
+    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
+        """One message: text, original, edited picture."""
+        edit = self._edits[item.id]
+        text = self._texts[edit.type].replace(PLACE, edit.prompt)
+        assert item.source is not None
+        try:
+            source = load_picture(item.source)
+        except ConfigError as error:
+            raise StoreError(str(error)) from error
+        return (Question((text, source, image)),)
+
+    def read(self, item: Item, answers: Answers) -> Mark:
+        """The mean of the scores that the official script finds, however many these are.
+
+        Exact is a picture with 5 for all that was asked about it.
+
+        Raises:
+            CriticUnreadable: not one line has the form that counts.
+        """
+        (text,) = answers
+        score = official_parse(text)
+        if score is None:
+            raise CriticUnreadable(
+                f"the answer about {item.id!r} has no line of the form 'label: digits'", text
+            )
+        name = self._edits[item.id].type
+        exact = official_scores(text) == [_BEST] * len(LABELS[name])
+        return Mark(exact=exact, score=score, parts={name: (score, 1)})
+
+    def worst(self, item: Item) -> Mark:
+        """0, which is below the scale, from 1 to 5."""
+        return Mark(exact=False, score=0, parts={self._edits[item.id].type: (0, 1)})
+
+    def write_answers(self, item: Item, random: Random) -> Answers:
+        """Scores by chance; later ones are not above the first, as the judge is asked."""
+        labels = LABELS[self._edits[item.id].type]
+        first = random.randint(1, _BEST)
+        scores = [first, *(random.randint(1, first) for _ in labels[1:])]
+        lines = [f"{label}: {score}" for label, score in zip(labels, scores, strict=True)]
+        return ("\n".join(["Brief reasoning: Of no meaning.", *lines]),)
+
+    def lay_out(self, folder: Path) -> None:
+        """Nothing: edited pictures are all that the official folder holds."""
+
+    def write_judgements(
+        self,
+        folder: Path,
+        pictures: Path,  # noqa: ARG002  the official files do not say where they are
+        judged: Mapping[str, Answers | None],
+    ) -> None:
+        """Write `result.json`, and what the official scripts make of it.
+
+        Keys without an answer are in `errors.json`: officially an error would be in `result.json`,
+        as an object, of which the scoring script dies.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        texts = self._given(judged)
+        errors = [item.id for item in self.items if judged.get(item.id, ()) is None]
+        _write(folder / "result.json", texts, indent=4)
+        _write(folder / "errors.json", errors, indent=4)
+        if self._suite == "basic":
+            averages = average_scores(texts)
+            _write(folder / "average_score.json", averages, indent=2)
+            _write(folder / "typescore.json", self._official(texts), indent=2)
+
+    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """`typescore.json` of the suite `basic`: edit type to mean, types in the order in which
+        the items have them first. Of `uge`, whose script only prints a number: `{"average": …}`,
+        None for its "No valid scores found."
+        """
+        return self._official(self._given(judged))
+
+    def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
+        """Score a `result.json` of the official scripts.
+
+        Errors, which are objects in it, count as missing; the official scoring script would die
+        of them. Keys that the benchmark does not have are officially in no type's mean.
+
+        Raises:
+            ConfigError: it is no such file, or of another suite.
+        """
+        judged = self.judgements(file)
+        texts = {key: answers[0] for key, answers in judged.items() if answers is not None}
+        items = {item.id: item for item in self.items}
+        marks: dict[str, Mark | None] = {}
+        for key, answers in judged.items():
+            if key in items:
+                try:
+                    marks[key] = self.read(items[key], answers) if answers else None
+                except CriticUnreadable:
+                    marks[key] = None
+        return self._official(texts), marks
+
+    def judgements(self, file: Path) -> dict[str, Answers | None]:
+        """The judgements of a `result.json`, as it has them; None for an error.
+
+        Raises:
+            ConfigError: it is no such file, or of another suite.
+        """
+        found, _ = read_json(file, dict[str, str | dict[str, JsonValue] | None])
+        if not found.keys() & self._edits.keys():
+            raise ConfigError(f"{str(file)!r} has no key of {self.name}: is it of another suite?")
+        return {k: (text,) if isinstance(text, str) else None for k, text in found.items()}
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """`tolerant`: see `tolerant_scores`."""
+        return {"tolerant": self.tolerant_scores(judged)}
+
+    def tolerant_scores(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """A second view: scores read with goodwill (see `tolerant_parse`), and both averages.
+
+        Returns:
+            `types`: mean by edit type; `macro`: their plain mean; `micro`: the mean over items;
+            `counted`: answers that could be read. Not rounded; None where there is nothing.
+        """
+        by_type: dict[str, list[float]] = {name: [] for name in self.dimensions}
+        for key, text in self._given(judged).items():
+            name = self._edits[key].type
+            if (score := tolerant_parse(text, LABELS[name])) is not None:
+                by_type[name].append(score)
+        types: dict[str, JsonValue] = {n: fmean(own) for n, own in by_type.items() if own}
+        scores = [score for own in by_type.values() for score in own]
+        return {
+            "types": types,
+            "macro": fmean(map(fmean, filter(None, by_type.values()))) if scores else None,
+            "micro": fmean(scores) if scores else None,
+            "counted": len(scores),
+        }
+
+    def preflight(self, folder: Path) -> list[str]:
+        """Every picture that is missing, cannot be opened, or is no PNG."""
+        found = (picture_trouble(folder, self.picture(item)) for item in self.items)
+        return [trouble for trouble in found if trouble]
+
+    def _given(self, judged: Mapping[str, Answers | None]) -> dict[str, str]:
+        """The answers that there are, in the order of the items."""
+        found = ((item.id, judged.get(item.id)) for item in self.items)
+        return {key: answers[0] for key, answers in found if answers is not None}
+
+    def _official(self, texts: Mapping[str, str]) -> dict[str, JsonValue]:
+        averages = average_scores(texts)
+        if self._suite == "uge":
+            return {"average": overall_score(averages.values())}
+        types = {key: edit.type for key, edit in self._edits.items()}
+        return dict(type_scores(averages, types))
+
+
+def _write(path: Path, value: object, *, indent: int) -> None:
+    """Write JSON as the official scripts do."""
+    try:
+        replace_file(path, json.dumps(value, indent=indent).encode(), durable=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error

@@ -1,0 +1,18 @@
+"""PICABench: does an edit obey physics? (arXiv 2510.17681; data set Andrew613/PICABench, 900 rows.)
+
+An item is a row of the published parquet; a suite is which of its three prompts is asked for. An
+edited picture is asked yes-no questions, each about a region of it; an item's accuracy is the share
+of right answers, and the overall value their mean over items.
+
+The official `prepare_meta_info.py` drops the prompt and the difficulty. What is laid out here fits
+it all the same (`--output_name_pattern "{index:05d}.png"`, or it may take a stray `.jpg` first),
+but it is not needed: `PicaBench.write_judgements` writes a whole `meta_info.json`.
+"""
+
+from __future__ import annotations
+
+from rr_refine.benchmarks.published.picabench.answer import official_parse
+from rr_refine.benchmarks.published.picabench.benchmark import SUITES, PicaBench, load
+from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
+
+__all__ = ["SUITES", "PicaBench", "load", "masked_psnr", "official_parse"]

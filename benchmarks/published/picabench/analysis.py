@@ -1,0 +1,157 @@
+"""The official accuracy of judged items, and the official files that hold them."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, JsonValue
+
+from rr_refine.benchmarks.published.picabench.answer import (
+    FAILED,
+    is_right,
+    read_answer,
+    tolerant_parse,
+)
+from rr_refine.benchmarks.published.picabench.case import UNKNOWN, read_list
+from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.raw import checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from rr_refine.benchmarks.published.picabench.case import Case
+    from rr_refine.benchmarks.published.protocol import Answers
+
+__all__ = ["Judged", "analyse", "other_views", "read_judged"]
+
+Entry = dict[str, JsonValue]
+
+
+class Judged(BaseModel):
+    """An item of `*_output_*.json`: of `meta_info.json`, with answers in its pairs."""
+
+    index: int | None = None
+    physics_category: str = UNKNOWN
+    physics_law: str = UNKNOWN
+    edit_operation: str = UNKNOWN
+    qa_pairs: list[Entry] | dict[str, list[Entry]] | None = None
+    annotated_qa_pairs: list[Entry] | dict[str, list[Entry]] | None = None
+
+    @property
+    def answered(self) -> list[Entry]:
+        """The pairs that were put to the judge, of both fields, as the official script counts."""
+        pairs: list[Entry] = []
+        for field in (self.qa_pairs, self.annotated_qa_pairs):
+            lists = field.values() if isinstance(field, dict) else [field or []]
+            pairs.extend(pair for entries in lists for pair in entries)
+        return [pair for pair in pairs if "is_correct" in pair]
+
+    @property
+    def failed(self) -> bool:
+        """Did the judge answer none of them? The official script counts them as wrong."""
+        return all(
+            "error" in pair or pair.get("model_response") == FAILED for pair in self.answered
+        )
+
+
+def read_judged(file: Path) -> list[Judged]:
+    """The items of an official output file.
+
+    Raises:
+        ConfigError: it is none, or has no answers.
+    """
+    items = [checked(Judged, found, file, n) for n, found in enumerate(read_list(file))]
+    if not any(item.answered for item in items):
+        raise ConfigError(
+            f"{str(file)!r} holds no judgements: give the scripts' *_output_*.json, whose question-"
+            "answer pairs have an is_correct"
+        )
+    return items
+
+
+def analyse(items: Sequence[Judged]) -> dict[str, JsonValue]:
+    """What the official script writes as `*_analysis_*.json`, to the last digit.
+
+    An accuracy is 100 times the mean of the items' shares of right answers; items without an
+    answered question are left out.
+    """
+    overall = _Sum()
+    groups: dict[str, dict[str, _Sum]] = {"by_category": {}, "by_law": {}, "by_operation": {}}
+    for item in items:
+        answered = item.answered
+        if not answered:
+            continue
+        share = sum(bool(pair["is_correct"]) for pair in answered) / len(answered)
+        overall.add(share, len(answered))
+        names = (item.physics_category, item.physics_law, item.edit_operation)
+        for group, name in zip(groups.values(), names, strict=True):
+            group.setdefault(name, _Sum()).add(share, len(answered))
+    return {
+        "overall_accuracy": overall.accuracy,
+        "sample_count": overall.items,
+        "qa_total": overall.questions,
+        **{
+            by: {
+                name: {
+                    "accuracy": own.accuracy,
+                    "sample_count": own.items,
+                    "qa_total": own.questions,
+                }
+                for name, own in group.items()
+            }
+            for by, group in groups.items()
+        },
+    }
+
+
+def other_views(judged: Iterable[tuple[Case, Answers | None]]) -> dict[str, JsonValue]:
+    """The mean over questions instead of items, and the official accuracy by a parser that
+    takes less for an answer (see `tolerant_parse`).
+
+    `reread` answers are right by one of the parsers only; `unreadable` ones are neither yes nor
+    no to the tolerant one, nor is a missing answer.
+    """
+    shares: list[float] = []
+    questions = right = reread = unreadable = 0
+    for case, answers in judged:
+        if not case.pairs:
+            continue
+        given = [""] * len(case.pairs) if answers is None else answers
+        tolerant = 0
+        for (_, pair), text in zip(case.pairs, given, strict=True):
+            parsed = tolerant_parse(text)
+            theirs = is_right(read_answer(text)[0], pair.answer)
+            ours = parsed is not None and is_right(parsed, pair.answer)
+            right, tolerant = right + theirs, tolerant + ours
+            reread += theirs != ours
+            unreadable += parsed is None
+        questions += len(case.pairs)
+        shares.append(tolerant / len(case.pairs))
+    if not shares:
+        return {}
+    return {
+        "micro_accuracy": 100.0 * right / questions,
+        "tolerant_accuracy": 100.0 * fmean(shares),
+        "reread": reread,
+        "unreadable": unreadable,
+    }
+
+
+class _Sum:
+    """Shares added one by one, in order: another order may differ in the last digit."""
+
+    def __init__(self) -> None:
+        self.shares = 0.0
+        self.items = 0
+        self.questions = 0
+
+    def add(self, share: float, questions: int) -> None:
+        self.shares += share
+        self.items += 1
+        self.questions += questions
+
+    @property
+    def accuracy(self) -> float:
+        return 100.0 * self.shares / self.items if self.items else 0.0

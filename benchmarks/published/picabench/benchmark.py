@@ -1,0 +1,300 @@
+"""PICABench as a published benchmark: its items, its judge's questions, its official files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, get_args
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.picabench.analysis import (
+    Judged,
+    analyse,
+    other_views,
+    read_judged,
+)
+from rr_refine.benchmarks.published.picabench.answer import is_right, read_answer
+from rr_refine.benchmarks.published.picabench.case import (
+    UNKNOWN,
+    Case,
+    Difficulty,
+    find_files,
+    read_cases,
+)
+from rr_refine.benchmarks.published.picabench.output import answered, write_output
+from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
+from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
+from rr_refine.benchmarks.published.picabench.wording import OURS, find_script, read_instruction
+from rr_refine.benchmarks.question import Question
+from rr_refine.digest import file_digest
+from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.pictures import load_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.benchmarks.published.protocol import Answers
+
+__all__ = ["SUITES", "PicaBench", "load"]
+
+SUITES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
+"""Which of an item's three prompts is asked for; the first is the official default."""
+
+_OVERALL: Final = "accuracy"
+_RIGHT: Final = 0.7
+"""How often a stand-in's answer is the expected one."""
+
+
+def load(
+    data: Path,
+    suite: str = SUITES[0],
+    *,
+    samples: int = 1,
+    limit: int | None = None,
+    prompts: Path | None = None,
+    cache: Path | None = None,
+) -> PicaBench:
+    """Read the benchmark's files.
+
+    Args:
+        data: the published parquet or a `meta_info.json`, or a folder that holds one.
+        suite: one of `SUITES`.
+        samples: pictures per item; the benchmark has 1.
+        limit: of the items, only the first so many.
+        prompts: the official `PicaEval_gpt.py` or its folder; the judge is then told how to answer
+            in its words.
+        cache: where the parquet's pictures are put: `sources/00042.jpg`.
+
+    Raises:
+        ConfigError: a file is missing or not of the published form, or an option is wrong.
+        StoreError: a picture cannot be written to the cache.
+        MissingExtraError: the parquet cannot be read without pyarrow.
+    """
+    chosen = next((own for own in SUITES if own == suite), None)
+    if chosen is None:
+        raise ConfigError(f"picabench has no suite {suite!r}; it has {', '.join(SUITES)}")
+    if samples != 1:
+        raise ConfigError(f"samples = {samples}: picabench has 1 picture per item")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit = {limit}: give at least 1")
+    found = find_files(data)
+    files = _digests(found)
+    instruction, wording = OURS, "ours"
+    if prompts is not None:
+        script = find_script(prompts)
+        files |= _digests([script])
+        instruction, wording = read_instruction(script), f"official {files[script.name][:12]}"
+    cases = read_cases(found, chosen, limit, cache)
+    return PicaBench(chosen, cases, files, instruction, wording)
+
+
+class PicaBench:
+    """One suite. See `Published`, which it is, for what the methods promise.
+
+    Args:
+        suite: which prompt `cases` have.
+        cases: no index twice.
+        files: sha256 by name.
+        instruction: follows each question.
+        wording: whose words they are.
+    """
+
+    def __init__(
+        self,
+        suite: Difficulty,
+        cases: Sequence[Case],
+        files: Mapping[str, str],
+        instruction: str,
+        wording: str,
+    ) -> None:
+        self._cases = {case.id: case for case in cases}
+        self._instruction = instruction
+        self.name = f"picabench {suite}"
+        self.items: Sequence[Item] = tuple(map(_item, cases))
+        self.dimensions: tuple[str, ...] = (_OVERALL,)
+        self.files = files
+        self.wording = wording
+        self.notes = tuple(_notes(cases))
+
+    def picture(self, item: Item) -> str:
+        """`00042.png`: the row number, found by the official script beside `.jpg` and others."""
+        return f"{item.id}.png"
+
+    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
+        """Each question with its region; PNG, where the official script sends JPEG."""
+        return tuple(
+            Question((f"{pair.question}{self._instruction}", region(image, pair.box)))
+            for _, pair in self._cases[item.id].pairs
+        )
+
+    def read(self, item: Item, answers: Answers) -> Mark:
+        """The share of right answers, 0 to 1. What is neither yes nor no is wrong, officially.
+
+        Raises:
+            CriticUnreadable: the item has no questions, so that the official script leaves it out.
+        """
+        case = self._cases[item.id]
+        if not case.pairs:
+            raise CriticUnreadable(f"item {item.id} of {self.name} has no questions", "")
+        return _mark(
+            case,
+            [
+                (pair.question, is_right(read_answer(text)[0], pair.answer))
+                for (_, pair), text in zip(case.pairs, answers, strict=True)
+            ],
+        )
+
+    def worst(self, item: Item) -> Mark:
+        """Every question answered wrong."""
+        case = self._cases[item.id]
+        return _mark(case, [(pair.question, False) for _, pair in case.pairs])
+
+    def write_answers(self, item: Item, random: Random) -> Answers:
+        """Seven of ten as expected."""
+        written = []
+        for _, pair in self._cases[item.id].pairs:
+            yes = is_right(pair.answer, "yes") == (random.random() < _RIGHT)
+            answer = {"answer": "Yes" if yes else "No", "explanation": "made up"}
+            written.append(json.dumps(answer))
+        return tuple(written)
+
+    def lay_out(self, folder: Path) -> None:
+        """Nothing: the layout has pictures only."""
+
+    def write_judgements(
+        self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
+    ) -> None:
+        """Write `meta_info.json`, for every official script, and what `PicaEval_gpt.py` would have
+        made of it: its output and its analysis, as sent to the leaderboard.
+
+        Paths are relative to `folder`, which the scripts take as image base by default.
+        """
+        write_output(folder, pictures, list(self._judged(judged)), self.official(judged))
+
+    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """The script's analysis. A judge that gives no answer has answered wrong, in it."""
+        return analyse(
+            [
+                Judged(
+                    physics_category=case.category,
+                    physics_law=case.law,
+                    edit_operation=case.operation,
+                    annotated_qa_pairs=answered(case, answers),
+                )
+                for case, answers in self._judged(judged)
+            ]
+        )
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """See `other_views`."""
+        return other_views(self._judged(judged))
+
+    def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
+        """Score an official `*_output_*.json`. An item whose answers all failed has no mark,
+        though the official analysis counts them as wrong.
+        """
+        found = read_judged(file)
+        ours = {case.id: case for case in self._asked()}
+        marks: dict[str, Mark | None] = {}
+        for number, judged in enumerate(found):
+            index = number if judged.index is None else judged.index
+            case = ours.get(f"{index:05d}")
+            if case is not None:
+                outcomes = [
+                    (str(p.get("question")), bool(p["is_correct"])) for p in judged.answered
+                ]
+                marks[case.id] = None if judged.failed else _mark(case, outcomes)
+        return analyse(found), marks
+
+    def preflight(self, folder: Path) -> list[str]:
+        """Pictures that are missing, broken, or of another aspect ratio than their source: boxes
+        would then show the judge another part of the picture.
+        """
+        return [line for case in self._asked() if (line := _trouble(case, folder))]
+
+    def psnr(self, item: Item, edited: Image.Image) -> float | None:
+        """How alike source and edited picture are outside the edited areas, in dB; the official
+        measure of consistency. See `masked_psnr`.
+
+        Raises:
+            ConfigError: the source picture cannot be read.
+            MissingExtraError: numpy is not installed.
+        """
+        case = self._cases[item.id]
+        return masked_psnr(load_picture(case.source), edited, case.areas)
+
+    def _judged(
+        self, judged: Mapping[str, Answers | None]
+    ) -> Iterable[tuple[Case, Answers | None]]:
+        """In the order of the benchmark, as the official script goes."""
+        return ((case, judged[case.id]) for case in self._asked() if case.id in judged)
+
+    def _asked(self) -> Iterable[Case]:
+        """Of the items, which may be fewer by now."""
+        return (self._cases[item.id] for item in self.items)
+
+
+def _item(case: Case) -> Item:
+    labels = {"category": case.category, "law": case.law, "operation": case.operation}
+    # The official scripts make no pictures, and so name no seed: its own for each item.
+    return Item(id=case.id, prompt=case.prompt, seed=case.index, source=case.source, labels=labels)
+
+
+def _mark(case: Case, outcomes: Sequence[tuple[str, bool]]) -> Mark:
+    """Args: outcomes: each question, and whether it was answered right."""
+    right = sum(outcome for _, outcome in outcomes)
+    share = right / len(outcomes) if outcomes else 0.0
+    return Mark(
+        exact=0 < right == len(outcomes),
+        score=share,
+        missed=tuple(question for question, outcome in outcomes if not outcome),
+        parts=dict.fromkeys((_OVERALL, case.category, case.law), (share, 1.0)),
+    )
+
+
+def _trouble(case: Case, folder: Path) -> str | None:
+    """What is wrong with the case's picture."""
+    path = folder / f"{case.id}.png"
+    if not path.is_file():
+        return (
+            f"{path.name} is missing: prepare_meta_info.py leaves the item out, and PicaEval "
+            "judges a blank picture"
+        )
+    try:
+        edited = load_picture(path)
+    except ConfigError as error:
+        return f"{error}; PicaEval judges a blank picture instead"
+    try:
+        source = load_picture(case.source)
+    except ConfigError as error:
+        return f"the source of {path.name} cannot be compared: {error}"
+    if shift(source.size, edited.size) <= PADDING:
+        return None
+    return (
+        f"{path.name} is {edited.width}x{edited.height}, its source {source.width}x"
+        f"{source.height}: of another aspect ratio, so that boxes miss what they are about"
+    )
+
+
+def _notes(cases: Sequence[Case]) -> Iterable[str]:
+    asked = [pair for case in cases for _, pair in case.pairs]
+    if boxless := sum(pair.box is None for pair in asked):
+        yield f"{boxless} of {len(asked)} questions have no box: asked about the whole picture"
+    if unsaid := sum(case.difficulty == UNKNOWN for case in cases):
+        yield f"{unsaid} of {len(cases)} items do not say of which suite they are"
+    if silent := [case.id for case in cases if not case.pairs]:
+        yield (
+            f"{len(silent)} of {len(cases)} items have no questions and are left out of the "
+            f"official accuracy: {', '.join(silent[:5])}{', …' if len(silent) > 5 else ''}"
+        )
+
+
+def _digests(files: Iterable[Path]) -> dict[str, str]:
+    try:
+        return {file.name: file_digest(file) for file in files}
+    except OSError as error:
+        raise ConfigError(f"a file of picabench cannot be read: {error}") from error

@@ -1,0 +1,307 @@
+"""UniGenBench as a published benchmark: its prompts as items, its judge asked, read and scored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.unigenbench.data import find_prompts, read_prompts
+from rr_refine.benchmarks.published.unigenbench.judgements import (
+    read_judgements,
+    to_csv,
+    to_judgement,
+)
+from rr_refine.benchmarks.published.unigenbench.official_prompts import read_wording
+from rr_refine.benchmarks.published.unigenbench.reading import official_parse, parse, to_json
+from rr_refine.benchmarks.published.unigenbench.scoring import official_scores, to_mark
+from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS
+from rr_refine.benchmarks.published.unigenbench.wording import OURS
+from rr_refine.benchmarks.question import Question
+from rr_refine.boundary import boundary
+from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
+from rr_refine.files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.benchmarks.published.protocol import Answers
+    from rr_refine.benchmarks.published.unigenbench.data import PromptFile, Row
+    from rr_refine.benchmarks.published.unigenbench.judgements import Judgement
+    from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
+    from rr_refine.benchmarks.published.unigenbench.wording import Wording
+
+__all__ = ["SUITES", "UniGenBench", "load"]
+
+SUITES: Final = ("en", "en_long", "zh", "zh_long")
+"""600 prompts each; the same in both languages."""
+
+_FIRST_SEED: Final = 3407
+"""Of the official generation script; sample j has j more."""
+
+_MAX_TOKENS: Final = 4096
+"""Of the official judging scripts."""
+
+
+def load(
+    data: Path,
+    suite: str = "en",
+    *,
+    samples: int = 4,
+    limit: int | None = None,
+    prompts: Path | None = None,
+    cache: Path | None = None,  # noqa: ARG001  there are no pictures in its files
+) -> UniGenBench:
+    """Read a suite from the user's copy of UniGenBench.
+
+    Args:
+        data: the folder with `test_prompts_<suite>.csv`, a checkout of the official repository,
+            or the file itself.
+        suite: one of `SUITES`.
+        samples: pictures for each prompt; the official scripts expect 4.
+        limit: the first so many prompts; all if None.
+        prompts: the official `eval/src/eval_common.py`, whose words the judge is to be asked in;
+            our own words if None.
+        cache: nothing is put there.
+
+    Raises:
+        ConfigError: a file cannot be read or is not of the published form, a testpoint has no
+            explanation, or an argument is out of range.
+    """
+    if suite not in SUITES:
+        raise ConfigError(f"UniGenBench has no suite {suite!r}; there are {', '.join(SUITES)}")
+    for name, value in (("samples", samples), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} must be at least 1, not {value}")
+    language: Language = "zh" if suite.startswith("zh") else "en"
+    file = read_prompts(find_prompts(data, suite), language, limit=limit)
+    labels = dict.fromkeys(label for row in file.rows for label in row.testpoints)
+    wording, files = OURS[language], {file.name: file.sha256}
+    if prompts is not None:
+        wording, files[prompts.name] = read_wording(prompts, language, labels)
+    if missing := [label for label in labels if label not in wording.explanations]:
+        raise ConfigError(
+            f"{file.name} has the testpoint {missing[0]!r}, of which the wording "
+            f"({wording.source}) has no explanation: give the eval_common.py that belongs to it"
+        )
+    return UniGenBench(suite, language, file, files, wording, samples)
+
+
+class UniGenBench:
+    """One suite; see `rr_refine.benchmarks.published.Published`."""
+
+    def __init__(
+        self,
+        suite: str,
+        language: Language,
+        file: PromptFile,
+        files: Mapping[str, str],
+        wording: Wording,
+        samples: int,
+    ) -> None:
+        self.name = f"unigenbench {suite}"
+        self.items: Sequence[Item] = tuple(
+            Item(
+                id=f"{row.index}_{sample}",
+                prompt=row.prompt,
+                seed=_FIRST_SEED + sample,
+                labels={"theme": row.theme} if row.theme else {},
+                group=str(row.index),
+            )
+            for row in file.rows
+            for sample in range(samples)
+        )
+        self.dimensions = DIMENSIONS[language]
+        self.files = files
+        self.wording = wording.source
+        self.notes = file.notes
+        self._suite = suite
+        self._file = file
+        self._rows = {str(row.index): row for row in file.rows}
+        self._wording = wording
+
+    def picture(self, item: Item) -> str:
+        """`{index}_{sample}.png`, in a flat folder."""
+        return f"{item.id}.png"
+
+    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
+        """One message, text before picture, as the official Gemini script sends it."""
+        row = self._row(item)
+        text = self._wording.question(row.prompt, row.testpoints, row.descriptions)
+        return (Question((text, image), max_tokens=_MAX_TOKENS),)
+
+    def read(self, item: Item, answers: Answers) -> Mark:
+        """The share of testpoints that are passed.
+
+        Raises:
+            CriticUnreadable: the official scripts would ask again, or would not count the answer.
+        """
+        (text,) = answers
+        row = self._row(item)
+        try:
+            result_json = to_json(parse(text, len(row.testpoints)))
+        except ValueError as error:
+            raise CriticUnreadable(
+                f"the answer about {item.id!r} is unreadable: {error}", text
+            ) from error
+        judgement = to_judgement(str(list(row.testpoints)), result_json)
+        if judgement is None:
+            raise CriticUnreadable(
+                f"the answer about {item.id!r} is dropped by the official scoring script: its "
+                "scores are no list, or it holds True, False, None or an infinite number",
+                text,
+            )
+        return to_mark(row.testpoints, row.descriptions, judgement.scores)
+
+    def worst(self, item: Item) -> Mark:
+        """No testpoint passed."""
+        row = self._row(item)
+        return to_mark(row.testpoints, row.descriptions, [0] * len(row.testpoints))
+
+    def write_answers(self, item: Item, random: Random) -> Answers:
+        """An answer in the official form, each testpoint passed or not by chance."""
+        row = self._row(item)
+        labels = list(row.testpoints)
+        analysis = [f"Of no meaning, about {text!r}." for text in row.descriptions]
+        scores = [random.randint(0, 1) for _ in labels]
+        return (
+            f"<description>\n<prompt>{row.prompt}</prompt>\n<checkpoint>{labels}</checkpoint>\n"
+            f"<analysis>{analysis}</analysis>\n<score>{scores}</score>\n</description>",
+        )
+
+    def lay_out(self, folder: Path) -> None:
+        """Nothing: pictures are all that the official folder holds."""
+
+    def write_prompts(self, folder: Path) -> Path:
+        """Write the suite's prompt file for the official script (`--csv_file`), and say where.
+
+        It holds the prompts of the items, as they stand in the user's file but for what had to be
+        mended: the script stops at the first picture that is missing, and at broken JSON.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        path = folder / f"test_prompts_{self._suite}.csv"
+        rows = dict.fromkeys(map(self._row, self.items))
+        _write(path, "".join([self._file.header, *(row.text for row in rows)]).encode())
+        return path
+
+    def write_judgements(
+        self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
+    ) -> None:
+        """Write `<suite>.csv` for the official `calculate_score.py`, what it makes of it, and the
+        prompts for `--csv_file` of the judging scripts: mended, and of the loaded items only.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        rows = [
+            (
+                item.group,
+                item.prompt,
+                str(list(self._row(item).testpoints)),
+                "" if answers is None else answers[0],
+                self._result_json(item, answers),
+                str(pictures / self.picture(item)),
+            )
+            for item, answers in self._judged(judged)
+        ]
+        table = json.dumps(self.official(judged), ensure_ascii=False, indent=4)
+        _write(folder / f"{self._suite}.csv", to_csv(rows))
+        _write(folder / f"{self._suite}.json", table.encode())
+        self.write_prompts(folder)
+
+    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """What `calculate_score.py` writes: a failed judgement is in no total."""
+        return _official(self._judgements(judged))
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """The official table if scores that are the text '1' counted, where a judge wrote such."""
+        judgements = [j for j in self._judgements(judged) if j is not None]
+        if not any("1" in judgement.scores for judgement in judgements):
+            return {}
+        numbers = (
+            replace(j, scores=[1 if score == "1" else score for score in j.scores])
+            for j in judgements
+        )
+        return {"texts_as_numbers": _official(numbers)}
+
+    def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
+        """Score a CSV file of the official scripts, or of `write_judgements`.
+
+        Marks are by what the file says, testpoints included; of two rows about one picture the
+        last makes the mark. Officially every row counts, also of prompts that were not loaded.
+
+        Raises:
+            ConfigError: it is no such file.
+        """
+        rows = read_judgements(file)
+        items = {item.id: item for item in self.items}
+        marks = {id: self._mark(items[id], judgement) for id, judgement in rows if id in items}
+        return _official(judgement for _, judgement in rows), marks
+
+    def preflight(self, folder: Path) -> list[str]:
+        """Every picture that is missing, cannot be opened, or is no PNG."""
+        found = (_trouble(folder / self.picture(item)) for item in self.items)
+        return [trouble for trouble in found if trouble]
+
+    def _row(self, item: Item) -> Row:
+        return self._rows[item.group]
+
+    def _judged(self, judged: Mapping[str, Answers | None]) -> list[tuple[Item, Answers | None]]:
+        """In the order of the official file: that of the prompts."""
+        return [(item, judged[item.id]) for item in self.items if item.id in judged]
+
+    def _judgements(self, judged: Mapping[str, Answers | None]) -> Iterator[Judgement | None]:
+        for item, answers in self._judged(judged):
+            labels = str(list(self._row(item).testpoints))
+            yield to_judgement(labels, self._result_json(item, answers))
+
+    def _result_json(self, item: Item, answers: Answers | None) -> str:
+        """The official cell: `null` where the official judging script gives up."""
+        if answers is not None:
+            reading = official_parse(answers[0], len(self._row(item).testpoints))
+            if reading is not None:
+                return to_json(reading)
+        return "null"
+
+    def _mark(self, item: Item, judgement: Judgement | None) -> Mark | None:
+        """The mark of a row of a file, which need not be about the testpoints that we know."""
+        if judgement is None or not 0 < len(judgement.testpoints) == len(judgement.scores):
+            return None
+        row = self._row(item)
+        known = tuple(judgement.testpoints) == row.testpoints
+        descriptions = row.descriptions if known else [""] * len(judgement.scores)
+        return to_mark(judgement.testpoints, descriptions, judgement.scores)
+
+
+def _official(judgements: Iterable[Judgement | None]) -> dict[str, JsonValue]:
+    return official_scores((j.testpoints, j.scores) for j in judgements if j is not None)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        replace_file(path, data, durable=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _trouble(path: Path) -> str | None:
+    """What is wrong with a picture, in a line."""
+    from PIL import Image
+
+    if not path.is_file():
+        return f"{path.name} is missing"
+    try:
+        # A decoder of foreign bytes may raise anything.
+        with boundary(StoreError, f"opening {path.name}"), Image.open(path) as image:
+            image.verify()
+    except StoreError as error:
+        return str(error)
+    return None if image.format == "PNG" else f"{path.name} holds {image.format}, not PNG"

@@ -1,0 +1,113 @@
+"""The official words of the judge's questions, out of the user's copy of `eval_common.py`.
+
+The file is parsed, never run. What is looked for is known by what it holds, not by its name:
+
+- the template: the text, or f-string, with the fields `{prompt}`, `{testpoint}`, `{explanation}`
+  and `{test_explanation}`;
+- the explanations: the dictionary of texts whose keys are testpoints;
+- the headers: the dictionary with the keys `checkpoint_header` and `checkpoint_desc_header`.
+
+Where there is one in each language, the one with Chinese characters is the Chinese one.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import warnings
+from string import Formatter
+from typing import TYPE_CHECKING
+
+from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, Wording
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
+
+__all__ = ["read_wording"]
+
+_HEADERS = ("checkpoint_header", "checkpoint_desc_header")
+
+
+def read_wording(file: Path, language: Language, labels: Collection[str]) -> tuple[Wording, str]:
+    """The official wording, and the sha256 of the file.
+
+    Args:
+        labels: the testpoints that explanations are needed for.
+
+    Raises:
+        ConfigError: the file cannot be read or lacks what is needed.
+    """
+    try:
+        data = file.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as for `"\d"`: no concern of ours
+            tree = ast.parse(data)
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{str(file)!r} is no Python file: {error}") from error
+    nodes = list(ast.walk(tree))
+    templates = {t: None for node in nodes if (t := _template(node)) and _language(t) == language}
+    tables = [_texts(node) for node in nodes if isinstance(node, ast.Dict)]
+    explanations = max(tables, key=lambda table: len(table.keys() & set(labels)), default={})
+    headers = {
+        (first, second): None
+        for table in tables
+        if (first := table.get(_HEADERS[0])) and (second := table.get(_HEADERS[1]))
+        if _language(first + second) == language
+    }
+    for what, found in (
+        (f"template with {', '.join(f'{{{f}}}' for f in sorted(FIELDS))}", len(templates)),
+        ("dictionary of explanations", 1 if explanations.keys() & set(labels) else 0),
+        (f"pair of {' and '.join(map(repr, _HEADERS))}", len(headers)),
+    ):
+        if found != 1:
+            raise ConfigError(
+                f"{str(file)!r} has {found or 'no'} {what} for {language!r}; one is needed: "
+                "give eval/src/eval_common.py of UniGenBench's repository"
+            )
+    sha256 = hashlib.sha256(data).hexdigest()
+    (template,), (header,) = templates, headers
+    return Wording(template, explanations, header, f"official {sha256[:12]}"), sha256
+
+
+def _template(node: ast.AST) -> str | None:
+    """The node as a text for `str.format`, if it is such a template."""
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(map(_piece, node.values))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value
+    else:
+        return None
+    try:
+        fields = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+    except ValueError:  # braces of another kind
+        return None
+    return text if fields == FIELDS else None
+
+
+def _piece(node: ast.expr) -> str:
+    """A part of an f-string: a text with its braces doubled, or a field."""
+    if isinstance(node, ast.FormattedValue):
+        return f"{{{ast.unparse(node.value)}}}"
+    assert isinstance(node, ast.Constant)
+    return str(node.value).replace("{", "{{").replace("}", "}}")
+
+
+def _texts(node: ast.Dict) -> dict[str, str]:
+    """The entries that are plain texts."""
+    return {
+        key.value: value.value
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
+
+
+def _language(text: str) -> Language:
+    return "zh" if re.search("[\u4e00-\u9fff]", text) else "en"

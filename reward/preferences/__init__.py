@@ -1,0 +1,1 @@
+"""Preference data: published files read into pairs of pictures with a choice."""

@@ -1,0 +1,176 @@
+"""Published preference data: files in, raw pairs out.
+
+The columns are those of the data sets' cards. Nothing is downloaded here, and no data is shipped.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import BaseModel
+
+from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.raw import Choice, Embedded, RawPair, checked, read_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["SOURCES", "Source", "SourceName"]
+
+SourceName = Literal["editreward", "hpdv3", "rapidata"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How one data set is read."""
+
+    read: Callable[[Path, str, str], Iterator[RawPair]]
+    """(file or folder, name of the data set, split) -> its rows, one after another."""
+    dataset: str
+    """The name that is recorded, unless another is given."""
+    margin: float
+    """The least margin that is kept, unless another is given."""
+
+
+class _EditReward(BaseModel):
+    unique_key: str
+    pair_index: int
+    instruction: str
+    source_img: Embedded
+    left_output_image: Embedded
+    right_output_image: Embedded
+    left_model: str | None
+    right_model: str | None
+    left_overall_score: float
+    right_overall_score: float
+    left_instruction_following_score: float
+    right_instruction_following_score: float
+    left_quality_aesthetic_score: float
+    right_quality_aesthetic_score: float
+    vote_type: Literal["leftvote", "rightvote", "tie"]
+
+
+class _Hpdv3(BaseModel):
+    prompt: str
+    path1: str
+    path2: str
+    choice_dist: list[float] | None = None
+    confidence: float | None = None
+    model1: str | None = None
+    model2: str | None = None
+
+
+class _Rapidata(BaseModel):
+    prompt: str
+    image1: Embedded
+    image2: Embedded
+    votes_image1: float
+    votes_image2: float
+    model1: str | None = None
+    model2: str | None = None
+    image1_path: str | None = None
+    image2_path: str | None = None
+
+
+def _read_editreward(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
+    """TIGER-Lab/EditReward-Data: each edit has two scores from 1 to 4, and their sum.
+
+    The vote is a tie where it is one, or contradicts the sums, or these are equal.
+    """
+    votes: dict[str, Choice] = {"leftvote": "first", "rightvote": "second"}
+    folder = path if path.is_dir() else path.parent
+    for row in read_parquet(path, _EditReward):
+        gap = row.left_overall_score - row.right_overall_score
+        followed = row.left_instruction_following_score - row.right_instruction_following_score
+        looks = row.left_quality_aesthetic_score - row.right_quality_aesthetic_score
+        yield RawPair(
+            dataset=dataset,
+            split=split,
+            key=f"{row.unique_key}|{row.pair_index}",
+            instruction=row.instruction,
+            source=row.source_img.picture(folder),
+            first=row.left_output_image.picture(folder),
+            second=row.right_output_image.picture(folder),
+            preferred=_better(gap) if votes.get(row.vote_type) == _better(gap) else "tie",
+            preferred_by={
+                "text_faithfulness": _better(followed),
+                "physical_quality": _better(looks),
+            },
+            margin=min(1.0, abs(gap) / 6),  # the sums are from 2 to 8
+            first_model=row.left_model,
+            second_model=row.right_model,
+            licence="CC-BY-NC-4.0",
+        )
+
+
+def _read_hpdv3(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
+    """MizzenAI/HPDv3: a JSON file beside the extracted `images` folder. `path1` always won.
+
+    The margin is the annotators' confidence, or that of their votes where it is not given.
+    """
+    try:
+        rows = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be read as JSON: {error}") from error
+    if not isinstance(rows, list):
+        raise ConfigError(f"{str(path)!r} holds no list of pairs")
+    for number, found in enumerate(rows):
+        row = checked(_Hpdv3, found, path, number)
+        margin = row.confidence
+        if margin is None and row.choice_dist:
+            margin = _margin(row.choice_dist[0], row.choice_dist[-1])
+        yield RawPair(
+            dataset=dataset,
+            split=split,
+            key=f"{row.path1}|{row.path2}|{row.prompt}",
+            instruction=row.prompt,
+            first=path.parent / row.path1,
+            second=path.parent / row.path2,
+            preferred="first",
+            margin=None if margin is None else min(1.0, max(0.0, margin)),
+            first_model=row.model1,
+            second_model=row.model2,
+            licence="MIT",
+        )
+
+
+def _read_rapidata(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
+    """Rapidata's image preferences: each pair with its votes, one data set per question."""
+    folder = path if path.is_dir() else path.parent
+    for number, row in enumerate(read_parquet(path, _Rapidata)):
+        names = (row.image1_path, row.image2_path)
+        pictures = f"{names[0]}|{names[1]}" if all(names) else f"{path.name}|{number}"
+        yield RawPair(
+            dataset=dataset,
+            split=split,
+            key=f"{pictures}|{row.prompt}",
+            instruction=row.prompt,
+            first=row.image1.picture(folder),
+            second=row.image2.picture(folder),
+            preferred=_better(row.votes_image1 - row.votes_image2),
+            margin=_margin(row.votes_image1, row.votes_image2),
+            first_model=row.model1,
+            second_model=row.model2,
+            licence="CDLA-Permissive-2.0",
+        )
+
+
+SOURCES: Final[dict[SourceName, Source]] = {
+    "editreward": Source(_read_editreward, "TIGER-Lab/EditReward-Data", 0.0),
+    # The confidence that HPDv3's authors train with (HPSv3_7B.yaml).
+    "hpdv3": Source(_read_hpdv3, "MizzenAI/HPDv3", 0.95),
+    # 8 votes to 2, or 21 to 5.
+    "rapidata": Source(_read_rapidata, "Rapidata/human-alignment-preferences-images", 0.6),
+}
+
+
+def _better(gap: float) -> Choice:
+    return "tie" if gap == 0 else "first" if gap > 0 else "second"
+
+
+def _margin(first: float, second: float) -> float:
+    """How far from a draw the votes are, 0 to 1."""
+    return abs(first - second) / (first + second) if first + second else 0.0

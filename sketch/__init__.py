@@ -1,0 +1,1 @@
+"""The small world of coloured shapes: its models, its oracle, its training, its benchmark."""

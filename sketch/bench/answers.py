@@ -1,0 +1,37 @@
+"""What the sketch critic's words say: what it names as missed, and what it asks for instead."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.request import NOTHING_ELSE, violations
+
+if TYPE_CHECKING:
+    from rr_refine.reward.critique import Critique
+    from rr_refine.sketch.world.request import Request
+
+__all__ = ["in_world", "meets", "named_misses"]
+
+_MISSED: Final = re.compile(r"\bMissed: ([^.]+)\.")
+_TOO_MUCH: Final = "There is more than asked."
+"""As `rr_refine.sketch.training.critic.wording` has it."""
+
+
+def named_misses(critique: Critique) -> frozenset[str]:
+    """The requirements named as missed under text faithfulness, in the words of `Grade.missed`."""
+    words = critique.rationales["text_faithfulness"] or ""
+    named = [part.strip() for found in _MISSED.findall(words) for part in found.split(";")]
+    return frozenset([*named, *([NOTHING_ELSE] if _TOO_MUCH in words else [])])
+
+
+def in_world(text: str) -> bool:
+    """Has `text` a meaning in the sketch world, and no word that has none?"""
+    return not unknown_words(text) and read_request(text) is not None
+
+
+def meets(text: str, asked: Request) -> bool:
+    """Does `text` describe one whole scene, and does that meet what was asked for?"""
+    scene = read_scene(text)
+    return scene is not None and not violations(asked, scene)

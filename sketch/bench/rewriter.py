@@ -1,0 +1,59 @@
+"""The best that can be done without seeing a picture: ask for a whole scene that would do."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
+from rr_refine.plugins import parse_options
+from rr_refine.sketch.plan import plan
+from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.world.edit import KEEP_REST
+from rr_refine.sketch.world.phrasing import describe
+from rr_refine.sketch.world.reading import read_request
+from rr_refine.terms import Identity, Record
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+__all__ = ["NAME", "BlindSketchRewriter", "create"]
+
+NAME = "rr_refine.sketch.bench.rewriter:create"
+"""For `Policy.rewriters`."""
+
+
+class BlindSketchRewriter:
+    """Turns any request of the sketch world into a dense one, by the planner that the critic of the
+    sketch world was taught with, which here is told that nothing is seen.
+
+    Its choices among equally good places follow from the request. An edit it can only close with
+    the words that the rest stays: what to name in full is in the picture.
+    """
+
+    identity = Identity(kind="blind-sketch", name="blind-sketch", details={"version": 1})
+
+    async def rewrite(self, context: RewriteContext) -> Rewrites:
+        """See `Rewriter.rewrite`; no proposal where the request is not of this world."""
+        prompt = context.request.prompt
+        if context.request.task == "edit":
+            return Rewrites(proposals=(Rewrite(prompt=f"{prompt}; {KEEP_REST}"),))
+        asked = read_request(prompt)
+        scene = None if asked is None else plan(asked, Sight(None), Random(prompt))
+        if scene is None:
+            return Rewrites()
+        return Rewrites(proposals=(Rewrite(prompt=describe(scene)),))
+
+
+class _Options(Record):
+    """There are none."""
+
+
+def create(**options: JsonValue) -> BlindSketchRewriter:
+    """For `plugins.create`.
+
+    Raises:
+        ConfigError: any option.
+    """
+    parse_options(_Options, options, "rewriter.blind-sketch")
+    return BlindSketchRewriter()

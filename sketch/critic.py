@@ -1,0 +1,95 @@
+"""The bundled critic: a small vision-language model that PARROT taught to judge sketches."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import Field
+
+from rr_refine.digest import file_digest
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import parse_options
+from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from rr_refine.terms import Identity
+
+__all__ = ["WEIGHTS", "SketchCritic", "SketchCriticOptions", "create"]
+
+WEIGHTS: Final = Path(__file__).parent / "weights" / "critic"
+"""The folder in the package; the Auto classes of transformers, and vLLM, load it."""
+
+
+class SketchCriticOptions(Record):
+    """What can be said about the bundled critic."""
+
+    model: Path | None = None
+    """A folder that `rr-refine train sketch` made, in place of the bundled one."""
+    samples: int = Field(default=1, ge=1, le=64)
+    """Judgements per picture; two or more need a temperature above 0."""
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature; 0 always writes the same."""
+    device: str = "auto"
+    """`auto`, `cuda`, `mps` or `cpu`."""
+    batch: int = Field(default=1, ge=1, le=64)
+    """Most questions in one call; larger is faster for many."""
+
+
+def create(**options: JsonValue) -> SketchCritic:
+    """Make the critic from its config section; loads no weights.
+
+    Raises:
+        ConfigError: an option is unknown or out of range, or there are no weights in the folder.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    return SketchCritic(parse_options(SketchCriticOptions, options, "critic"))
+
+
+class SketchCritic(TransformersCritic):
+    """A `TransformersCritic` set up for the sketch critic: its own short template, greedy.
+
+    Raises:
+        ConfigError: no weights in the folder.
+        MissingExtraError: torch or transformers is not installed.
+    """
+
+    def __init__(self, options: SketchCriticOptions | None = None) -> None:
+        options = options or SketchCriticOptions()
+        folder = options.model or WEIGHTS
+        if not (folder / "config.json").is_file():
+            raise ConfigError(
+                f"critic.model: no sketch critic in {str(folder)!r}; "
+                "make one with rr-refine train sketch"
+            )
+        self._bundled, self._folder = options.model is None, folder
+        super().__init__(
+            TransformersCriticOptions(
+                model=str(folder),
+                local_files_only=True,
+                device=options.device,
+                dtype="float32",
+                samples=options.samples,
+                temperature=options.temperature,
+                max_tokens=512,
+                repair=False,
+                template="sketch",
+                batch=options.batch,
+            )
+        )
+
+    @property
+    def identity(self) -> Identity:
+        """Told by what is in the weights; the bundled ones are named `sketch`, not by a path."""
+        identity = super().identity
+        details = identity.details | {"weights": self._weights}
+        name = "sketch" if self._bundled else identity.name
+        return identity.model_copy(update={"name": name, "details": details})
+
+    @cached_property
+    def _weights(self) -> str:
+        return file_digest(self._folder / "model.safetensors")

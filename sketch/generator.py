@@ -1,0 +1,116 @@
+"""The bundled generator: a small Flux model that draws coloured shapes, and edits them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import Field
+
+from rr_refine.errors import ConfigError
+from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions
+from rr_refine.plugins import parse_options
+from rr_refine.sketch.training.generator.text import MAX_TOKENS
+from rr_refine.sketch.world.drawing import SIDE
+from rr_refine.terms import Identity, Record
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from pydantic import JsonValue
+
+    from rr_refine.generators.generator import OnStep, RenderRequest
+    from rr_refine.terms import Task
+
+__all__ = ["WEIGHTS", "SketchGenerator", "SketchGeneratorOptions", "create"]
+
+WEIGHTS: Final = Path(__file__).parent / "weights" / "generator"
+"""The folder in the package; stock `FluxPipeline.from_pretrained` loads it."""
+
+
+class SketchGeneratorOptions(Record):
+    """What can be said about the bundled generator."""
+
+    model: Path | None = None
+    """A folder that `rr-refine train sketch` made, in place of the bundled one."""
+    steps: int = Field(default=16, ge=1, le=1000)
+    """Inference steps. More change little."""
+    true_cfg_scale: float = Field(default=2.5, ge=1.0)
+    """Classifier-free guidance; 1 turns it off and halves the time."""
+    device: str = "auto"
+    """`auto` (an accelerator if there is one), or a torch device."""
+    batch: int = Field(default=1, ge=1, le=64)
+    """Most images in one call; 1 repeats an image to the last bit, more is faster for many."""
+
+
+def create(**options: JsonValue) -> SketchGenerator:
+    """Make the generator from its config section; loads no weights.
+
+    Raises:
+        ConfigError: an unknown or wrong option, or no weights in the folder.
+        MissingExtraError: torch or diffusers are not installed.
+    """
+    return SketchGenerator(parse_options(SketchGeneratorOptions, options, "generator"))
+
+
+class SketchGenerator:
+    """A `DiffusersGenerator` set up for the sketch models: 128 x 128 pixels, one device.
+
+    Args:
+        options: what differs from the bundled set-up.
+
+    Raises:
+        ConfigError: no weights in the folder.
+        MissingExtraError: torch or diffusers are not installed.
+    """
+
+    def __init__(self, options: SketchGeneratorOptions | None = None) -> None:
+        options = options or SketchGeneratorOptions()
+        folder = options.model or WEIGHTS
+        if not (folder / "model_index.json").is_file():
+            raise ConfigError(
+                f"generator.model: no sketch generator in {str(folder)!r}; "
+                "make one with rr-refine train sketch"
+            )
+        self._bundled = options.model is None
+        self._diffusers = DiffusersGenerator(
+            DiffusersOptions(
+                model=str(folder),
+                edit_pipeline="FluxKontextPipeline",
+                device=options.device,
+                dtype="float32",
+                batch=options.batch,
+                width=SIDE,
+                height=SIDE,
+                steps=options.steps,
+                true_cfg_scale=options.true_cfg_scale,
+                negative_prompt="" if options.true_cfg_scale > 1 else None,
+                parameters={"max_sequence_length": MAX_TOKENS},
+                quiet=True,
+            )
+        )
+
+    @cached_property
+    def identity(self) -> Identity:
+        """That of the diffusers generator; the bundled weights are named `sketch`, not by path."""
+        identity = self._diffusers.identity
+        return identity.model_copy(update={"name": "sketch"}) if self._bundled else identity
+
+    @property
+    def tasks(self) -> frozenset[Task]:
+        """Text-to-image and edits."""
+        return self._diffusers.tasks
+
+    async def generate(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
+        """Render one 128 x 128 image; a source of another size is brought to it first.
+
+        Raises:
+            GeneratorError: see `DiffusersGenerator.generate`.
+        """
+        source = request.source
+        if source is not None and source.size != (SIDE, SIDE):
+            request = replace(request, source=source.resize((SIDE, SIDE)))
+        return await self._diffusers.generate(request, on_step=on_step)

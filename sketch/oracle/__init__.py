@@ -1,0 +1,1 @@
+"""The oracle: reads a picture back into a scene by classical vision, and grades it."""

@@ -1,0 +1,1 @@
+"""How the small models are trained, from nothing."""

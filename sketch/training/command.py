@@ -1,0 +1,114 @@
+"""`rr-refine train sketch`: both small models, from nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from rr_refine.cli.exits import DONE, guarded
+from rr_refine.cli.flag import Flag
+from rr_refine.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rr_refine.sketch.training.critic.train import Pictures
+
+__all__ = ["sketch"]
+
+
+def sketch(
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("runs/train-sketch"),
+    only: Literal["generator", "critic"] | None = None,
+    renders: int | None = None,
+    device: str = "auto",
+    quick: Flag = False,
+) -> int:
+    """Train the sketch generator and the sketch critic from nothing, or go on where it stopped.
+
+    Writes OUT/generator, which diffusers loads, and OUT/critic, which transformers and vLLM load.
+    Checkpoints and logs (JSON lines) lie beside them. Hours on a CPU, minutes on a GPU.
+
+    Args:
+        out: Folder of checkpoints, logs, data and the finished models.
+        only: One of the two. The critic alone takes the pictures of a generator that is there.
+        renders: Requests that the generator draws for the critic to learn from, and words that go
+            through its autoencoder; 2,500 of each by default.
+        device: auto, cuda, mps or cpu.
+        quick: A few steps of everything, to see that it runs; the models are worth nothing.
+    """
+
+    def command() -> int:
+        count = renders if renders is not None else 8 if quick else 2500
+        if count < 0:
+            raise ConfigError(f"--renders {count} must not be negative")
+        for package in ("diffusers", "trl"):
+            if find_spec(package) is None:
+                raise MissingExtraError("rr-refine train", "train")
+        _silence()
+        say = _clock()
+        if only != "critic":
+            from rr_refine.sketch.training.generator.train import (
+                QUICK,
+                GeneratorRecipe,
+                train_generator,
+            )
+
+            recipe = QUICK if quick else GeneratorRecipe()
+            print(train_generator(out, recipe.on(device), say))
+        if only != "generator":
+            from rr_refine.sketch.training.critic import train as critic
+
+            pictures = _pictures(out, count, device, say)
+            wanted = critic.QUICK if quick else critic.CriticRecipe()
+            print(critic.train_critic(out, wanted.on(device), pictures, say))
+        return DONE
+
+    return guarded(command)
+
+
+def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) -> Pictures | None:
+    """What the critic learns from beside drawings; None without a generator in `out`."""
+    from diffusers import AutoencoderTiny
+
+    from rr_refine.sketch.generator import SketchGenerator, SketchGeneratorOptions
+    from rr_refine.sketch.training.critic.train import Pictures
+    from rr_refine.sketch.training.generator.decoded import decode_cases
+    from rr_refine.sketch.training.generator.renders import render_cases
+    from rr_refine.training.loop import pick_device
+
+    folder = out / "generator"
+    if not count or not (folder / "model_index.json").is_file():
+        return None
+    say("pictures for the critic")
+    options = SketchGeneratorOptions(model=folder, device=device, batch=16)
+    autoencoder = AutoencoderTiny.from_pretrained(folder / "vae").float().to(pick_device(device))
+    return Pictures(
+        render_cases(out / "renders", SketchGenerator(options), count),
+        decode_cases(out / "decoded", autoencoder, count),
+    )
+
+
+def _silence() -> None:
+    """Models of this size load at once: no bars for it, nor notes on our use of the classes."""
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+def _clock() -> Callable[[str], None]:
+    start = time.monotonic()
+
+    def say(stage: str) -> None:
+        print(f"{time.monotonic() - start:7.0f} s  {stage}", file=sys.stderr, flush=True)
+
+    return say

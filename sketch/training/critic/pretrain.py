@@ -1,0 +1,204 @@
+"""Pre-train the student: a model of the sketch world that can see, read and write, but not judge.
+
+What: first the tower alone (`perception`), then the whole model on talks about pictures and
+requests (`lessons`), answers only. The tower stays as it is in the second part.
+
+Why so: it stands where Qwen3-VL-8B stands in the paper. What PARROT adds to it is judging, and
+nothing else, so that the gain can be measured. Talks of like length share a batch, and a talk asks
+several questions about its pictures, whose tokens are the dear part.
+
+Run: `rr-refine train sketch --only critic`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, cast
+
+from rr_refine.sketch.training.critic.batching import encode, endless_batches, to_batch
+from rr_refine.sketch.training.critic.lessons import random_lesson, talk_about
+from rr_refine.sketch.training.critic.perception import PerceptionRecipe, optimizers, train_tower
+from rr_refine.sketch.training.critic.student import StudentSize, build_student, save_student
+from rr_refine.sketch.training.critic.tokenizer import PAD, build_tokenizer, token_id
+from rr_refine.sketch.training.critic.viewing import plain_view
+from rr_refine.training.loop import (
+    Average,
+    Budget,
+    Log,
+    load_checkpoint,
+    pick_device,
+    save_checkpoint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import torch
+    from transformers import (
+        LlavaForConditionalGeneration,
+        PreTrainedTokenizerFast,
+        SiglipVisionModel,
+    )
+
+    from rr_refine.sketch.training.critic.batching import Batch
+    from rr_refine.sketch.training.critic.viewing import View
+
+__all__ = ["PretrainRecipe", "answer_loss", "examine", "pretrain", "train_language"]
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainRecipe:
+    """What to train, and how long. Steps and minutes are those of the second part."""
+
+    steps: int = 6000
+    minutes: float = float("inf")
+    tokens: int = 3000
+    """In a batch, padding and pictures included."""
+    learning_rate: float = 1.5e-3
+    size: StudentSize = field(default_factory=StudentSize)
+    perception: PerceptionRecipe = field(default_factory=PerceptionRecipe)
+    exam: int = 200
+    """Talks on which the model is graded at the end; a third of them now and then before."""
+    seed: int = 1
+    device: str = "auto"
+
+
+def pretrain(
+    folder: Path, recipe: PretrainRecipe, rendered: Sequence[View] = ()
+) -> LlavaForConditionalGeneration:
+    """Train both parts, or go on, in `folder`; the model is saved in its folder `base`.
+
+    Args:
+        folder: for checkpoints and logs.
+        recipe: what to train, and how long.
+        rendered: pictures of the generator's, for the first part.
+    """
+    tower = train_tower(folder, recipe.perception, rendered)
+    model = train_language(folder, recipe, tower)
+    save_student(folder / "base", model, build_tokenizer())
+    return model
+
+
+def train_language(
+    folder: Path, recipe: PretrainRecipe, tower: SiglipVisionModel
+) -> LlavaForConditionalGeneration:
+    """Train, or go on training, in `folder`; returns the averaged model in evaluation mode."""
+    import torch
+
+    device = pick_device(recipe.device)
+    torch.manual_seed(recipe.seed)
+    tokenizer = build_tokenizer()
+    model = build_student(tokenizer, recipe.size)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    model.model.vision_tower.requires_grad_(False)
+    model.to(device)  # type: ignore[arg-type]
+    average = Average(model, decay=0.99)
+    both = optimizers(model, recipe.learning_rate)
+    budget = Budget(recipe.steps, recipe.minutes)
+    if state := load_checkpoint(folder / "language.pt"):
+        model.load_state_dict(cast("dict[str, torch.Tensor]", state["model"]))
+        average.load_state_dict(cast("dict[str, object]", state["average"]))
+        for optimizer, saved in zip(
+            both, cast("list[dict[str, object]]", state["optimizers"]), strict=True
+        ):
+            optimizer.load_state_dict(saved)
+        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
+    random = Random(recipe.seed * 1_000_003 + budget.step)
+    batches = endless_batches(random, tokenizer, recipe.tokens)
+    log = Log(folder / "language.jsonl")
+    running, talks = 0.0, 0
+
+    def save() -> None:
+        save_checkpoint(
+            folder / "language.pt",
+            {
+                "model": model.state_dict(),
+                "average": average.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in both],
+                "step": budget.step,
+                "seconds": budget.seconds,
+                "recipe": asdict(recipe),
+            },
+        )
+
+    for step in budget:
+        batch = next(batches)
+        loss = answer_loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in both:
+            for group in optimizer.param_groups:
+                group["lr"] = budget.learning_rate(recipe.learning_rate)
+            optimizer.step()
+            optimizer.zero_grad()
+        average.update(model)
+        running += loss.item()
+        talks += len(batch.ids)
+        if step % 20 == 0:
+            log(step=step, seconds=budget.seconds, loss=running / 20, talks=talks)
+            running, talks = 0.0, 0
+        if step % 250 == 0:
+            save()
+            log(step=step, **examine(model, tokenizer, Random(-1), recipe.exam // 3))
+    save()
+    average.copy_to(model)
+    grades = examine(model, tokenizer, Random(-1), recipe.exam)
+    log(step=budget.step, seconds=budget.seconds, **grades)
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
+
+
+def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy of the answers' tokens."""
+    import torch
+
+    before = torch.zeros_like(batch.answers)
+    before[:, :-1] = batch.answers[:, 1:]
+    wanted = batch.ids[batch.answers].to(model.device)
+    return torch.nn.functional.cross_entropy(_logits(model, batch, before), wanted)
+
+
+def _logits(
+    model: LlavaForConditionalGeneration, batch: Batch, chosen: torch.Tensor
+) -> torch.Tensor:
+    """What comes after the chosen tokens: (chosen, vocabulary).
+
+    There is no attention mask: what pads stands after everything that counts.
+    """
+    device = model.device
+    pixels = None if batch.pixels is None else batch.pixels.to(device)
+    hidden = model.model(input_ids=batch.ids.to(device), pixel_values=pixels).last_hidden_state
+    logits: torch.Tensor = model.lm_head(hidden[chosen.to(device)])
+    return logits.float()
+
+
+def examine(
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    random: Random,
+    count: int,
+) -> dict[str, float]:
+    """Shares of exactly right answers: of new talks by question, and of plain pictures' captions.
+
+    A greedy answer is exactly right if and only if every token of the right one is the likeliest
+    after those before it: so one pass over the right talks tells, with nothing generated. Later
+    answers are graded as if those before them were right.
+    """
+    import torch
+
+    padding = token_id(tokenizer, PAD)
+    right: dict[str, list[bool]] = {}
+    for number in range(2 * count):
+        plain = number < count
+        talk = talk_about(plain_view(random), random) if plain else random_lesson(random)
+        batch = to_batch([encode(talk, tokenizer)], padding)
+        with torch.inference_mode():
+            likeliest = _logits(model, batch, batch.ids > -1).argmax(-1).cpu()
+        for turn in batch.turns[0]:
+            exact = torch.equal(
+                likeliest[turn.start - 1 : turn.stop - 1], batch.ids[0, turn.start : turn.stop]
+            )
+            right.setdefault(f"{'plain: ' if plain else ''}{turn.question}", []).append(exact)
+    return {question: sum(grades) / len(grades) for question, grades in sorted(right.items())}

@@ -1,0 +1,247 @@
+"""Rationales of a teacher that knows what is true of two pictures, and errs at known rates.
+
+How it errs, and why so: see `rr_refine.sketch.training.critic.teacher`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from rr_refine.sketch.checking import Change, scores_of
+from rr_refine.sketch.plan import plan
+from rr_refine.sketch.sight import sight_of
+from rr_refine.sketch.training.critic.faults import invent, misread
+from rr_refine.sketch.training.critic.reader import shown
+from rr_refine.sketch.training.critic.wording import (
+    Opinion,
+    comparison_text,
+    critique_text,
+    quality_words,
+)
+from rr_refine.terms import SCORE_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+    from rr_refine.reward.preferences.pair import Side
+    from rr_refine.sketch.checking import Asked
+    from rr_refine.sketch.oracle.grading import Grade
+    from rr_refine.sketch.sight import Sight
+    from rr_refine.sketch.training.critic.faults import Fault, FaultRates
+    from rr_refine.terms import Dimension
+
+    _Two: TypeAlias = tuple[Opinion, Opinion]
+
+__all__ = [
+    "Written",
+    "anchored_rationale",
+    "free_critique",
+    "free_rationale",
+    "opinion_of",
+    "project",
+]
+
+_LEAD: Final = 0.25
+"""By how much, summed over the dimensions, the better picture should lead; with less, nothing that
+was seen speaks for it."""
+_INVENTIONS: Final = ("fault", "fault", "merit", "drawing", "fault", "fault")
+"""What is made up to turn a verdict, until it turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer, and what is wrong with it."""
+
+    text: str
+    truth: Fault | None
+    """None: all that is described is there."""
+
+
+def opinion_of(grade: Grade) -> Opinion:
+    """What the oracle thinks of a picture: sight and scores, none of it wrong."""
+    sight = sight_of(grade.reading)
+    return Opinion(sight, {d: None if s is None else round(s, 1) for d, s in grade.scores.items()})
+
+
+def anchored_rationale(
+    asked: Asked, a: Opinion, b: Opinion, label: Side, rates: FaultRates, random: Random
+) -> Written:
+    """Compare two pictures as one who knows which was preferred (phase 1).
+
+    Args:
+        asked: what the pictures were made for.
+        a: what is true of Image A.
+        b: what is true of Image B.
+        label: the preferred one.
+        rates: how often to err.
+        random: decides when, and how.
+    """
+    true = (a, b)
+    fault = _drawn_fault(random, rates)
+    if fault is None and random.random() < rates.ignores_label:
+        fault = "label ignored"
+    if fault == "vague":
+        return Written(comparison_text(asked, *_suited(_blurred(true), label)), fault)
+    seen = (_first_look(asked, a, rates, random), _first_look(asked, b, rates, random))
+    if not _supports(seen, label) and random.random() < rates.second_look:
+        seen = true
+    if fault == "hallucination":
+        seen = _suited(_hallucinated(asked, seen, random), label)
+    elif fault == "label ignored":
+        seen = _argued(asked, seen, "B" if label == "A" else "A", random)
+    elif not _supports(seen, label) and random.random() < rates.gives_in:
+        fault, seen = "rationalised", _argued(asked, seen, label, random)
+    return Written(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
+
+
+def free_rationale(
+    asked: Asked, a: Opinion, b: Opinion, rates: FaultRates, random: Random
+) -> Written:
+    """Compare two pictures as one who is told nothing: the baseline of direct distillation."""
+    true = (a, b)
+    fault = _drawn_fault(random, rates)
+    if fault == "vague":
+        return Written(comparison_text(asked, *_blurred(true)), fault)
+    seen = (_first_look(asked, a, rates, random), _first_look(asked, b, rates, random))
+    if fault:
+        seen = _hallucinated(asked, seen, random)
+    return Written(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
+
+
+def free_critique(asked: Asked, true: Opinion, rates: FaultRates, random: Random) -> Written:
+    """Judge one picture as one who is told nothing."""
+    fault = _drawn_fault(random, rates)
+    if fault == "vague":
+        return Written(critique_text(asked, Opinion(None, true.scores)), fault)
+    seen = _first_look(asked, true, rates, random)
+    if fault:
+        seen = _believing(asked, seen, invent(_sight(seen), random))
+    return Written(critique_text(asked, seen), _truth((seen,), (true,), fault or "misread"))
+
+
+def project(
+    asked: Asked,
+    true: Opinion,
+    side: Side,
+    rationale: str,
+    scores: Mapping[Dimension, float | None],
+    rates: FaultRates,
+    random: Random,
+) -> Written:
+    """Judge one picture of a pair alone, led by what the comparison said of it.
+
+    Args:
+        asked: what the picture was made for.
+        true: what is true of it.
+        side: what the rationale calls it.
+        rationale: the comparison.
+        scores: of this picture, in the comparison.
+        rates: how often to err.
+        random: decides when, and how.
+    """
+    told = shown(rationale, f"Image {side}")
+    if told is None:
+        seen = _first_look(asked, true, rates, random)
+    elif told != true.sight and random.random() < rates.second_look:
+        seen = true
+    else:
+        seen = Opinion(told, {d: scores[d] for d in true.scores})
+    return Written(critique_text(asked, seen), _truth((seen,), (true,), "hallucination"))
+
+
+def _drawn_fault(random: Random, rates: FaultRates) -> Fault | None:
+    """A fault that comes with the label and without."""
+    chance = random.random()
+    if chance < rates.vague:
+        return "vague"
+    return "hallucination" if chance < rates.vague + rates.hallucinates else None
+
+
+def _first_look(asked: Asked, true: Opinion, rates: FaultRates, random: Random) -> Opinion:
+    """What is seen of a picture at first."""
+    if random.random() >= rates.misreads:
+        return true
+    return _believing(asked, true, misread(_sight(true), random))
+
+
+def _hallucinated(asked: Asked, seen: _Two, random: Random) -> _Two:
+    """With something in one of the pictures that is not there."""
+    a, b = seen
+    if random.random() < 0.5:
+        return _believing(asked, a, invent(_sight(a), random)), b
+    return a, _believing(asked, b, invent(_sight(b), random))
+
+
+def _argued(asked: Asked, seen: _Two, aim: Side, random: Random) -> _Two:
+    """With as much made up as it takes for `aim` to lead.
+
+    Faults of the other picture; then that `aim` is all that was asked for; then that it is the one
+    that is better drawn.
+    """
+    better, worse = seen if aim == "A" else seen[::-1]
+    for invention in _INVENTIONS:
+        if _supports((better, worse), "A"):
+            break
+        if invention == "fault":
+            worse = _believing(asked, worse, invent(_sight(worse), random))
+        elif invention == "merit":
+            better = _believing(asked, better, _ideal(asked, _sight(better)))
+        else:
+            qualities = sorted((_quality(worse), _quality(better)))
+            worse = _believing(asked, worse, _sight(worse), qualities[0])
+            better = _believing(asked, better, _sight(better), qualities[1])
+    return (better, worse) if aim == "A" else (worse, better)
+
+
+def _ideal(asked: Asked, sight: Sight) -> Sight:
+    """What would have been right."""
+    if isinstance(asked, Change):
+        return sight_of(asked.expected)
+    target = plan(asked, sight)
+    return sight_of(target) if target else sight
+
+
+def _believing(
+    asked: Asked, opinion: Opinion, sight: Sight, quality: float | None = None
+) -> Opinion:
+    """The opinion of somebody who sees `sight` in the same picture, drawn as well or otherwise."""
+    return Opinion(sight, scores_of(asked, sight, quality or _quality(opinion)))
+
+
+def _quality(opinion: Opinion) -> float:
+    return opinion.scores["physical_quality"] or SCORE_MIN
+
+
+def _supports(seen: _Two, label: Side) -> bool:
+    """Do the scores speak for `label`?"""
+    a, b = (sum(score or 0.0 for score in opinion.scores.values()) for opinion in seen)
+    return (a - b if label == "A" else b - a) >= _LEAD - 1e-9
+
+
+def _suited(seen: _Two, label: Side) -> _Two:
+    """The same sights with the scores exchanged where they do not speak for `label`."""
+    a, b = seen
+    if _supports(seen, label):
+        return seen
+    return Opinion(a.sight, b.scores), Opinion(b.sight, a.scores)
+
+
+def _blurred(true: _Two) -> _Two:
+    """The same scores, and nothing definite seen."""
+    a, b = true
+    return Opinion(None, a.scores), Opinion(None, b.scores)
+
+
+def _truth(seen: tuple[Opinion, ...], true: tuple[Opinion, ...], fault: Fault) -> Fault | None:
+    """`fault`, if anything is described that is not so."""
+    described = [(o.sight, quality_words(_quality(o))) for o in seen]
+    there = [(o.sight, quality_words(_quality(o))) for o in true]
+    return fault if described != there else None
+
+
+def _sight(opinion: Opinion) -> Sight:
+    """What is seen; only who is vague, in the end, sees nothing definite."""
+    assert opinion.sight is not None
+    return opinion.sight

@@ -1,0 +1,152 @@
+"""Cases of the generator's own pictures: the request that they were made for, and others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from rr_refine.errors import ConfigError
+from rr_refine.pictures import load_picture
+from rr_refine.sketch.checking import Change
+from rr_refine.sketch.oracle.oracle import read_picture
+from rr_refine.sketch.sight import sight_of
+from rr_refine.sketch.training.critic.cases import SketchCase, grade, read_asked
+from rr_refine.sketch.training.critic.nearby import request_near
+from rr_refine.sketch.training.critic.viewing import View, shifted
+from rr_refine.sketch.world.phrasing import phrase, random_register
+from rr_refine.sketch.world.render import Render
+from rr_refine.sketch.world.scene import MAX_LETTERS, WORD_PLACES, Lettering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rr_refine.sketch.checking import Asked
+    from rr_refine.sketch.sight import Sight
+
+__all__ = ["rendered_cases", "rendered_views"]
+
+_OTHERS: Final = 3
+"""By how many more requests the pictures of a request are judged. Pictures of the generator
+take time to make, requests for them take none."""
+_SHIFTED: Final = 0.5
+"""How often such a picture is moved by a few pixels, so that none is learnt by heart."""
+
+
+def rendered_cases(manifest: Path, *, others: int = _OTHERS) -> Iterator[SketchCase]:
+    """Cases for each prompt (and source) of a manifest, each with all its pictures.
+
+    The lines of one prompt must follow each other. Prompts that mean nothing in the sketch world,
+    and sources that the oracle cannot read, are left out.
+
+    Args:
+        manifest: a file of JSON lines, each a `Render`.
+        others: how many more cases of the same pictures by other requests, near what one of them
+            shows. Edits get none.
+
+    Raises:
+        ConfigError: the manifest or a picture cannot be read.
+    """
+    renders: list[Render] = []
+    for render in _read_manifest(manifest):
+        if renders and (render.prompt, render.source) != (renders[0].prompt, renders[0].source):
+            yield from _rendered(renders, manifest.parent, others)
+            renders = []
+        renders.append(render)
+    if renders:
+        yield from _rendered(renders, manifest.parent, others)
+
+
+def rendered_views(manifest: Path) -> Iterator[View]:
+    """The pictures of a manifest to learn to read from: those with one line of letters, if the
+    oracle can make out all of them.
+
+    Raises:
+        ConfigError: the manifest or a picture cannot be read.
+    """
+    for render in _read_manifest(manifest):
+        image = load_picture(manifest.parent / render.file)
+        reading = read_picture(image)
+        if reading.background is None or reading.doubts or len(reading.letters_at) != 1:
+            continue
+        assert reading.letters
+        yield View(
+            image=image,
+            sight=sight_of(reading),
+            background=reading.background,
+            damaged=None,
+            words=(reading.lettering,) if reading.lettering else (),
+            scribbled=None if reading.lettering else reading.letters_at[0],
+            spelt=reading.letters if len(reading.letters) <= MAX_LETTERS else "",
+        )
+
+
+def _rendered(renders: list[Render], folder: Path, others: int) -> Iterator[SketchCase]:
+    first = renders[0]
+    source = load_picture(folder / first.source) if first.source else None
+    asked = read_asked(first.prompt, source)
+    if asked is None:
+        return
+    images = tuple(load_picture(folder / render.file) for render in renders)
+    case = SketchCase(
+        key="|".join([first.prompt, first.source or "", *(f"{r.seed}" for r in renders)]),
+        prompt=first.prompt,
+        asked=asked,
+        source=source,
+        pictures=images,
+        grades=tuple(grade(asked, image) for image in images),
+        made_by=tuple(render.model for render in renders),
+    )
+    yield case
+    for number in range(0 if source else others):
+        yield _by_another(case, f"{case.key}|other {number}")
+
+
+def _by_another(case: SketchCase, key: str) -> SketchCase:
+    """The same pictures, held against something else that may have been asked for."""
+    random = Random(key)
+    register = random_register(random)
+    shown = sight_of(random.choice(case.grades).reading)
+    asked = request_near(_hopeful(shown, case.asked, random), register, random)
+    pictures = tuple(
+        shifted(image, random) if random.random() < _SHIFTED else image for image in case.pictures
+    )
+    return SketchCase(
+        key=key,
+        prompt=phrase(asked, register, random),
+        asked=asked,
+        source=None,
+        pictures=pictures,
+        grades=tuple(grade(asked, picture) for picture in pictures),
+        made_by=case.made_by,
+    )
+
+
+def _hopeful(sight: Sight, asked: Asked, random: Random) -> Sight:
+    """With the word that was asked for where letters cannot be read.
+
+    It is asked for again then: whether letters are right is the hardest to see.
+    """
+    free = [p for p in WORD_PLACES if p not in {shape.place for shape in sight.shapes}]
+    if isinstance(asked, Change) or not (asked.word and sight.unclear_letters and free):
+        return sight
+    return replace(sight, lettering=Lettering(word=asked.word, place=random.choice(free)))
+
+
+def _read_manifest(manifest: Path) -> Iterator[Render]:
+    try:
+        with manifest.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        yield Render.model_validate_json(line)
+                    except ValidationError as error:
+                        raise ConfigError(
+                            f"line {number} of {str(manifest)!r} is no render: "
+                            f"{error.errors()[0]['msg']}"
+                        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"manifest {str(manifest)!r} cannot be read: {error}") from error

@@ -1,0 +1,138 @@
+"""Teach the T5 encoder which words belong together, before the flow model sees a picture.
+
+What: nine learned questions, one for each place, look at the encoder's output for a dense request
+and tell what stands there: its kind, colour and size. The questions are thrown away; the encoder
+stays, and the flow model goes on with it.
+
+Why so: the transformer knows no order of words, so that all binding has to be done in the encoder,
+and through a picture's loss it is learned very late: the right things are drawn, with their
+attributes traded. Here three minutes of one CPU core are enough to read every scene without a
+mistake.
+
+Run: `rr-refine train sketch --only flow` begins with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Final, cast
+
+from rr_refine.sketch.training.generator.pool import LABELS, things_of
+from rr_refine.sketch.training.generator.text import MAX_TOKENS, build_t5, build_t5_tokenizer
+from rr_refine.sketch.world.phrasing import phrase, request_for
+from rr_refine.sketch.world.sampling import random_scene
+from rr_refine.sketch.world.scene import PLACES
+from rr_refine.training.loop import Budget, Log, load_checkpoint, pick_device, save_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+    from transformers import T5EncoderModel
+
+    from rr_refine.sketch.training.generator.flow_model import FlowRecipe
+
+__all__ = ["BindingRecipe", "train_binding"]
+
+_ASKED: Final = ("thing", "colour", "size")
+_EVERY: Final = 50
+"""Steps between lines of the log, and between checkpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindingRecipe:
+    """What to train, and how long."""
+
+    steps: int = 250
+    batch: int = 128
+    learning_rate: float = 1e-3
+    """Of the encoder; that of the questions is three times as much."""
+    seed: int = 5
+    device: str = "auto"
+
+
+def train_binding(folder: Path, recipe: BindingRecipe, flow: FlowRecipe) -> T5EncoderModel:
+    """Train, or go on training, in `folder`; returns the encoder.
+
+    Args:
+        folder: for `binding.pt` and the log `binding.jsonl`: cross-entropy, and the share of whole
+            scenes that were read without a mistake in the last batch.
+        recipe: what to train, and how long.
+        flow: the recipe of the flow model, for the encoder's size.
+    """
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    device = pick_device(recipe.device)
+    torch.manual_seed(recipe.seed)
+    tokenizer = build_t5_tokenizer()
+    t5 = build_t5(tokenizer, flow.width, flow.text_layers)
+    parts = nn.ModuleDict(
+        {
+            "t5": t5,
+            "places": nn.Embedding(len(PLACES), flow.width),
+            "look": nn.MultiheadAttention(flow.width, 4, batch_first=True),
+            **{name: nn.Linear(flow.width, LABELS[name]) for name in _ASKED},
+        }
+    ).to(device)
+    rest = [weight for name, weight in parts.named_parameters() if not name.startswith("t5.")]
+    optimizer = torch.optim.Adam(
+        [
+            {"params": list(t5.parameters()), "peak": recipe.learning_rate},
+            {"params": rest, "peak": 3 * recipe.learning_rate},
+        ]
+    )
+    budget = Budget(recipe.steps)
+    if state := load_checkpoint(folder / "binding.pt"):
+        parts.load_state_dict(cast("dict[str, Tensor]", state["model"]))
+        optimizer.load_state_dict(cast("dict[str, object]", state["optimizer"]))
+        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
+    random = Random(recipe.seed * 1_000_003 + budget.step)
+    log = Log(folder / "binding.jsonl")
+
+    def save() -> None:
+        save_checkpoint(
+            folder / "binding.pt",
+            {
+                "model": parts.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": budget.step,
+                "seconds": budget.seconds,
+            },
+        )
+
+    for step in budget:
+        scenes = [random_scene(random) for _ in range(recipe.batch)]
+        captions = [
+            phrase(request_for(scene, "dense", random), "dense", random) for scene in scenes
+        ]
+        things = torch.tensor([things_of(scene) for scene in scenes], device=device)
+        words = tokenizer(
+            captions,
+            max_length=MAX_TOKENS,
+            padding="max_length",
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+        sequence = t5(words.to(device)).last_hidden_state
+        places = cast("nn.Embedding", parts["places"]).weight.expand(len(scenes), -1, -1)
+        found, _ = parts["look"](places, sequence, sequence, need_weights=False)
+        told = [parts[name](found) for name in _ASKED]
+        losses = [
+            functional.cross_entropy(logits.flatten(0, 1), things[..., n].flatten())
+            for n, logits in enumerate(told)
+        ]
+        loss = cast("Tensor", sum(losses))
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in optimizer.param_groups:
+            group["lr"] = budget.learning_rate(group["peak"], warmup=10)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % _EVERY == 0 or budget.progress >= 1.0:
+            right = torch.stack([logits.argmax(-1) for logits in told], dim=-1) == things
+            exact = right.flatten(1).all(dim=1).float().mean().item()
+            log(step=step, seconds=budget.seconds, loss=loss.item(), exact=exact)
+            save()
+    return t5

@@ -1,0 +1,225 @@
+"""Train the sketch generator by flow matching, in plain sight.
+
+What: a `FluxTransformer2DModel` of five million parameters with tiny T5 and CLIP encoders, all from
+nothing, on the latents of a frozen autoencoder. x_t = (1 - t) x0 + t e; the model sees x_t, t and
+the caption and learns the velocity e - x0 (rectified flow, arXiv 2209.03003). In a quarter of the
+steps it edits: the source's clean tokens follow the noisy ones, with 1 as their first position,
+which is what `FluxKontextPipeline` does with the same transformer.
+
+Differs from the big recipes: the scene behind each picture is known, so that a throw-away head
+reads from the image tokens, after the double blocks, what their place holds. This is the idea of
+REPA (arXiv 2410.06940) with labels for features: it teaches which words belong to which place long
+before the picture loss would.
+
+Run: `rr-refine train sketch --only flow`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+from rr_refine.sketch.training.generator.flow_model import FlowModel, FlowRecipe, build_flow_model
+from rr_refine.sketch.training.generator.pool import GRID, LABELS, Pool
+from rr_refine.training.loop import (
+    Average,
+    Budget,
+    Log,
+    load_checkpoint,
+    pick_device,
+    save_checkpoint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from diffusers import AutoencoderTiny, FluxTransformer2DModel
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+    from transformers import T5EncoderModel
+
+    from rr_refine.sketch.training.generator.pool import Batch
+
+__all__ = ["train_flow"]
+
+
+class _LabelHead:
+    """Reads from the image tokens, after the double blocks, what their place holds."""
+
+    def __init__(self, transformer: FluxTransformer2DModel, width: int) -> None:
+        from torch import nn
+
+        self.layers = nn.ModuleDict({name: nn.Linear(width, n) for name, n in LABELS.items()})
+        self._tokens: Tensor | None = None
+        transformer.transformer_blocks[-1].register_forward_hook(self._keep)
+
+    def _keep(self, _block: nn.Module, _inputs: object, outputs: tuple[Tensor, Tensor]) -> None:
+        self._tokens = outputs[1]
+
+    def loss(self, labels: dict[str, Tensor]) -> Tensor:
+        from torch.nn import functional
+
+        assert self._tokens is not None
+        tokens = self._tokens[:, : GRID * GRID]
+        losses = [
+            functional.cross_entropy(layer(tokens).flatten(0, 1), labels[name].flatten())
+            for name, layer in self.layers.items()
+        ]
+        return cast("Tensor", sum(losses))
+
+
+def train_flow(
+    folder: Path,
+    autoencoder: AutoencoderTiny,
+    recipe: FlowRecipe,
+    t5: T5EncoderModel | None = None,
+) -> FlowModel:
+    """Train, or go on training, in `folder`; returns the averaged model in evaluation mode.
+
+    Args:
+        folder: for `flow.pt` (everything needed to go on) and `flow.jsonl` (the log).
+        autoencoder: frozen; its config has the scale and shift of latents.
+        recipe: what to train, and how long.
+        t5: begins as this (see `train_binding`); None for an untrained encoder.
+    """
+    import torch
+
+    device = pick_device(recipe.device)
+    torch.manual_seed(recipe.seed)
+    model = build_flow_model(recipe)
+    if t5 is not None:
+        model.t5.load_state_dict(t5.state_dict())
+    live = model.modules().to(device).train()
+    head = _LabelHead(model.transformer, recipe.width)
+    head.layers.to(device)
+    forward = torch.compile(model.transformer) if recipe.compile else model.transformer
+    weights = [*live.parameters(), *head.layers.parameters()]
+    optimizers = _optimizers(live, head.layers)
+    average = Average(live, recipe.average)
+    budget = Budget(recipe.steps, recipe.minutes)
+    if state := load_checkpoint(folder / "flow.pt"):
+        live.load_state_dict(cast("dict[str, Tensor]", state["model"]))
+        head.layers.load_state_dict(cast("dict[str, Tensor]", state["head"]))
+        average.load_state_dict(cast("dict[str, object]", state["average"]))
+        for optimizer, saved in zip(
+            optimizers, cast("list[Any]", state["optimizers"]), strict=True
+        ):
+            optimizer.load_state_dict(saved)
+        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
+    random = Random(recipe.seed * 1_000_003 + budget.step)
+    pool = Pool(autoencoder.to(device), random, size=recipe.pool)
+    pool.renew(recipe.first_pool if budget.step == 0 else recipe.first_pool * 4)
+    scale, shift = autoencoder.config.scaling_factor, autoencoder.config.shift_factor
+    log = Log(folder / "flow.jsonl")
+    sums = {"flow": 0.0, "label": 0.0, "edit": 0.0}
+    counts = {"t2i": 0, "edit": 0}
+
+    for step in budget:
+        edits = random.random() < recipe.edit_share
+        size = recipe.edit_batch if edits else recipe.batch
+        batch = pool.draw_batch(size, edits=edits, caption_dropout=recipe.caption_dropout)
+        clean = (batch.latents.to(device) - shift) * scale
+        noise = torch.randn_like(clean)
+        # Logit-normal times (Stable Diffusion 3, arXiv 2403.03206), more of them noisy: what the
+        # words decide is decided early.
+        t = torch.sigmoid(torch.randn(size, device=device) * 1.2 + 0.3)
+        noisy = torch.lerp(clean, noise, t[:, None, None])
+        velocity = _velocity(model, forward, noisy, t, batch, device, scale, shift)
+        flow_loss = (velocity - (noise - clean)).square().mean()
+        label_loss = head.loss({name: value.to(device) for name, value in batch.labels.items()})
+        (flow_loss + recipe.label_weight * label_loss).backward()
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        for optimizer, peak in zip(optimizers, recipe.learning_rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = budget.learning_rate(peak)
+            optimizer.step()
+            optimizer.zero_grad()
+        average.update(live)
+        counts["edit" if edits else "t2i"] += 1
+        sums["edit" if edits else "flow"] += flow_loss.item()
+        sums["label"] += label_loss.item()
+        if step % 4 == 0:
+            pool.renew(recipe.renewed)
+        if step % 50 == 0:
+            log(
+                step=step,
+                seconds=budget.seconds,
+                flow=sums["flow"] / max(1, counts["t2i"]),
+                edit=sums["edit"] / max(1, counts["edit"]),
+                label=sums["label"] / 50,
+            )
+            sums, counts = dict.fromkeys(sums, 0.0), dict.fromkeys(counts, 0)
+        if step % recipe.save_every == 0 or budget.progress >= 1.0:
+            save_checkpoint(
+                folder / "flow.pt",
+                {
+                    "model": live.state_dict(),
+                    "head": head.layers.state_dict(),
+                    "average": average.state_dict(),
+                    "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                    "step": budget.step,
+                    "seconds": budget.seconds,
+                    "recipe": asdict(recipe),
+                },
+            )
+    averaged = build_flow_model(recipe)
+    average.copy_to(averaged.modules())
+    averaged.modules().eval()
+    return averaged
+
+
+def _optimizers(live: nn.Module, head: nn.Module) -> tuple[Optimizer, Optimizer]:
+    """Muon for the matrices of layers, AdamW for embeddings, modulations, vectors and the head."""
+    from torch.optim import AdamW
+
+    from rr_refine.training.muon import Muon
+
+    matrices: list[nn.Parameter] = []
+    rest = list(head.parameters())
+    for name, weight in live.named_parameters():
+        layer = "blocks." in name or ".block." in name
+        modulation = ".norm" in name or "relative_attention_bias" in name
+        (matrices if layer and weight.ndim == 2 and not modulation else rest).append(weight)
+    return Muon(matrices, lr=1e-3), AdamW(rest, betas=(0.9, 0.98), weight_decay=0.0)
+
+
+def _velocity(
+    model: FlowModel,
+    forward: Callable[..., object],
+    noisy: Tensor,
+    t: Tensor,
+    batch: Batch,
+    device: str,
+    scale: float,
+    shift: float,
+) -> Tensor:
+    """The model's velocity at the noisy tokens, (B, 64, 32)."""
+    import torch
+
+    sequence, pooled = model.embed(batch.captions, device)
+    tokens, places = noisy, _places(0, device)
+    if batch.sources is not None:
+        sources = (batch.sources.to(device) - shift) * scale
+        tokens = torch.cat([noisy, sources], dim=1)
+        places = torch.cat([places, _places(1, device)])
+    output = forward(
+        hidden_states=tokens,
+        encoder_hidden_states=sequence,
+        pooled_projections=pooled,
+        timestep=t,
+        img_ids=places,
+        txt_ids=torch.zeros(sequence.shape[1], 3, device=device),
+        return_dict=False,
+    )
+    return cast("tuple[Tensor]", output)[0][:, : GRID * GRID]
+
+
+def _places(picture: int, device: str) -> Tensor:
+    """(64, 3): which picture, row and column; `FluxKontextPipeline` counts the source as 1."""
+    import torch
+
+    rows, columns = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
+    stacked = torch.stack([torch.full_like(rows, picture), rows, columns], dim=-1)
+    return stacked.reshape(-1, 3).float().to(device)

@@ -1,0 +1,300 @@
+"""An OpenAI-compatible endpoint, as every room that talks to one needs it.
+
+It keeps one client per event loop (a connection belongs to the loop that opened it), bounds how
+many requests are under way, finds out which model is served, and reads the answers. What goes
+wrong becomes an error of the calling room. Retries are the client library's, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rr_refine.endpoint.faults import EndpointFaults
+from rr_refine.errors import ConfigError, RefineError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import httpx2
+    import openai
+
+    from rr_refine.endpoint.faults import EndpointErrors
+    from rr_refine.endpoint.options import EndpointOptions
+
+__all__ = ["Endpoint", "RawResponse"]
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class RawResponse(Protocol):
+    """What the client library's `with_raw_response` gives: a response before it is read."""
+
+    @property
+    def http_response(self) -> httpx2.Response:
+        """With its body at hand."""
+
+
+class Endpoint:
+    """One OpenAI-compatible endpoint. Use it from any number of event loops, one after another or
+    at once; call `aclose` in each loop when it is done there.
+
+    Args:
+        options: which endpoint, and how to ask it.
+        section: the config section of the options, which messages name: `critic`.
+        errors: the error types of the calling room.
+        http_client: makes the HTTP client of a loop, which `aclose` closes; the client library's
+            own by default.
+
+    Raises:
+        ConfigError: the URL or the key cannot be used.
+    """
+
+    def __init__(
+        self,
+        options: EndpointOptions,
+        *,
+        section: str,
+        errors: EndpointErrors,
+        http_client: Callable[[], httpx2.AsyncClient] | None = None,
+    ) -> None:
+        self.url = options.checked_url(section)
+        """The root of the API."""
+        if not all("!" <= letter <= "~" for letter in options.key):
+            raise ConfigError(
+                f"{section}.api_key holds characters that cannot be sent: is it the key itself?"
+            )
+        self._options = options
+        self._section = section
+        self._errors = errors
+        self._http_client = http_client
+        self._faults = EndpointFaults(errors, self.url, section, options)
+        self._model = options.model
+        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """The model's name.
+
+        Raises:
+            ConfigError: it was not given, and nothing was asked yet.
+        """
+        if self._model is None:
+            raise ConfigError(
+                f"which model {self.url} serves is not known before the first answer; "
+                f"set {self._section}.model, or await connect()"
+            )
+        return self._model
+
+    async def connect(self) -> None:
+        """Find out the model, if none was given.
+
+        Raises:
+            ConfigError: the endpoint serves several models, or does not know the key.
+            RefineError: of the kind given as `errors`: it cannot be asked, or serves none.
+        """
+        session = self._session()
+        async with session.connecting:
+            if self._model is None:
+                with self._faults.caught():
+                    served = await self._served(session.client)
+                if not served:
+                    raise self._errors.unavailable(
+                        f"{self.url} lists no model; is it still loading? "
+                        f"If it never lists them, set {self._section}.model"
+                    )
+                if len(served) > 1:
+                    raise ConfigError(
+                        f"{self.url} serves {_shown(served)}; "
+                        f"name one of them with {self._section}.model"
+                    )
+                self._model = served[0]
+
+    async def ask(
+        self,
+        answer: type[AnswerT],
+        send: Callable[[openai.AsyncOpenAI, str], Awaitable[RawResponse]],
+    ) -> AnswerT:
+        """Send one request as soon as there is a free place, and read what comes back.
+
+        Args:
+            answer: the form of the body. What it does not name is ignored.
+            send: makes the request with the client and the model's name, through the client
+                library's `with_raw_response`: the body is read here, since the library itself
+                checks no types.
+
+        Raises:
+            ConfigError: the key, the model or the URL is wrong (401, 403, 404).
+            RefineError: of the kinds given as `errors`.
+        """
+        import openai
+
+        await self.connect()
+        session = self._session()
+        async with session.slots:
+            with self._faults.caught():
+                try:
+                    response = await send(session.client, self.model)
+                except openai.NotFoundError:
+                    await self._require_served(session.client)
+                    raise
+        return self._read(answer, response)
+
+    async def tell(self, path: str) -> None:
+        """POST to the server itself, beside its API: vLLM's `/sleep`, say. The answer is ignored.
+
+        Args:
+            path: from the server's root, which is the API's without `/v1`; with its query.
+
+        Raises:
+            ConfigError: the key is wrong, or there is no such path.
+            RefineError: of the kinds given as `errors`.
+        """
+        import httpx2
+
+        address = f"{self.url.removesuffix('/v1')}/{path.lstrip('/')}"
+        with self._faults.caught():
+            await self._session().client.post(address, cast_to=httpx2.Response)
+
+    async def download(self, url: str, *, limit: int) -> bytes:
+        """Fetch what an answer points at, such as an image by URL.
+
+        The key goes along only to the endpoint's own origin: storage elsewhere has no business
+        with it.
+
+        Args:
+            url: http(s), absolute or relative to the base URL.
+            limit: bytes; a longer body is an error.
+
+        Raises:
+            RefineError: of the kinds given as `errors`.
+        """
+        import httpx2
+
+        session = self._session()
+        clean = self._faults.clean
+        try:
+            base = httpx2.URL(self.url)
+            target = base.join(url)
+            if target.scheme not in ("http", "https") or not target.host:
+                raise self._errors.unreadable(f"{self.url} points at {clean(url)!r}")
+            headers = {"Accept": "*/*"}
+            if (key := self._options.key) and _origin(target) == _origin(base):
+                headers["Authorization"] = f"Bearer {key}"
+            body = bytearray()
+            async with session.http.stream(
+                "GET", target, headers=headers, timeout=self._options.timeout, follow_redirects=True
+            ) as response:
+                response.raise_for_status()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > limit:
+                        raise self._errors.unreadable(
+                            f"{self.url} points at a file of more than {limit} bytes"
+                        )
+        except httpx2.TimeoutException as error:
+            raise self._errors.timeout(
+                f"{self.url} points at a file that did not come within {self._options.timeout:g} s"
+            ) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise self._errors.unavailable(
+                f"{self.url} points at a file that cannot be fetched: {clean(str(error))}"
+            ) from error
+        return bytes(body)
+
+    async def aclose(self) -> None:
+        """Close what the running event loop has opened. A later call opens it again."""
+        with self._lock:
+            session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.client.close()
+
+    def _session(self) -> _Session:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._sessions:
+                # Loops that ended without `aclose` can no longer close anything.
+                for ended in [known for known in self._sessions if known.is_closed()]:
+                    del self._sessions[ended]
+                self._sessions[loop] = self._open()
+            return self._sessions[loop]
+
+    def _open(self) -> _Session:
+        import openai
+
+        http = self._http_client() if self._http_client else openai.DefaultAsyncHttpxClient()
+        client = openai.AsyncOpenAI(
+            base_url=self.url,
+            # None would make the client look for a key in the environment and send it here.
+            api_key=self._options.key or "none",
+            timeout=self._options.timeout,
+            max_retries=self._options.max_retries,
+            http_client=http,
+        )
+        # The client took these from the environment; they are meant for one vendor only.
+        client.organization = client.project = None
+        return _Session(client, http, asyncio.Semaphore(self._options.concurrency), asyncio.Lock())
+
+    async def _served(self, client: openai.AsyncOpenAI) -> list[str]:
+        response = await client.models.with_raw_response.list()
+        return sorted(model.id for model in self._read(_Models, response).data)
+
+    async def _require_served(self, client: openai.AsyncOpenAI) -> None:
+        """After a 404: say which models there are, if ours is none of them."""
+        import openai
+
+        try:
+            served = await self._served(client)
+        except (openai.APIError, RefineError):
+            return  # The 404 itself says more.
+        if self.model not in served:
+            # Not from the 404, whose text may repeat the key.
+            raise ConfigError(
+                f"{self.url} does not serve {self.model!r}; it serves {_shown(served)}: "
+                f"set {self._section}.model to what is there"
+            ) from None
+
+    def _read(self, answer: type[AnswerT], response: RawResponse) -> AnswerT:
+        body = response.http_response.content
+        try:
+            return answer.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            why = f"{place}: {first['msg']}" if place else first["msg"]
+            # Not `from error`, which repeats the body.
+            raise self._faults.unreadable(body, why) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What belongs to one event loop."""
+
+    client: openai.AsyncOpenAI
+    http: httpx2.AsyncClient
+    slots: asyncio.Semaphore
+    connecting: asyncio.Lock
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    """The body of `/models`."""
+
+    data: list[_Model]
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _shown(models: list[str]) -> str:
+    names = ", ".join(repr(name) for name in models[:20]) or "nothing"
+    return names + (f", … ({len(models)} in all)" if len(models) > 20 else "")

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rr_refine.benchmarks.published.gedit import SUITES, load
+from rr_refine.benchmarks.published.protocol import Published
+from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.pictures import load_picture
+from tests.benchmarks.published.gedit.files import (
+    KEYS,
+    ROWS,
+    Row,
+    row,
+    write_arrow,
+    write_copy,
+    write_parquet,
+)
+
+pytest.importorskip("pyarrow")
+
+
+def test_the_suites() -> None:
+    assert SUITES == ("en", "cn")
+
+
+@pytest.mark.parametrize("form", ["split", "dataset", "arrow file", "parquet", "parquet file"])
+def test_the_data_set_is_read_in_every_form(tmp_path: Path, form: str) -> None:
+    data = tmp_path / "hub"
+    if form.startswith("parquet"):
+        write_parquet(data)
+    else:
+        split = write_arrow(data / "train" if form == "split" else data)
+        (split / "cache-7a.arrow").write_bytes(b"what `map` leaves")
+    if form.endswith("file"):
+        data = next(data.rglob("*-00000-of-*"))
+    loaded: Published = load(data, cache=tmp_path / "cache")
+    assert loaded.name == "gedit en"
+    assert [(item.id, item.prompt, dict(item.labels)) for item in loaded.items] == [
+        (KEYS["a"], "Write OPEN.", {"task_type": "text_change", "intersection": "yes"}),
+        (KEYS["b"], "Remove the cat.", {"task_type": "subject-remove", "intersection": "no"}),
+        (KEYS["c"], "Make it blue.", {"task_type": "color_alter", "intersection": "yes"}),
+        (KEYS["d"], "Write SHUT.", {"task_type": "text_change", "intersection": "no"}),
+    ][: 2 if form == "parquet file" else 4]
+    assert loaded.notes == ()
+
+
+def test_pictures_come_out_of_the_files_once(tmp_path: Path) -> None:
+    data, cache = write_arrow(tmp_path / "train"), tmp_path / "cache"
+    loaded = load(data, cache=cache)
+    sources = [item.source for item in loaded.items]
+    assert [Path(str(s)).suffix for s in sources] == [".png", ".jpeg", ".png", ".png"]
+    opened = [load_picture(source) for source in sources if source is not None]
+    assert [image.size for image in opened] == [(16, 12)] * 4  # input_image, not the raw one
+    assert opened[0].getpixel((0, 0)) == (255, 0, 0)
+    # The same bytes in the other language are the same file, and nothing is written again.
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")}
+    assert [item.source for item in load(data, "cn", cache=cache).items] == [sources[0], sources[2]]
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")} == before
+    assert len(before) == 4
+
+
+def test_a_row_without_the_small_picture_has_the_raw_one(tmp_path: Path) -> None:
+    data = write_arrow(tmp_path / "train", [{**ROWS[0], "input_image": None}])
+    (item,) = load(data, cache=tmp_path / "cache").items
+    assert isinstance(item.source, Path)
+    assert load_picture(item.source).size == (32, 24)
+
+
+@pytest.mark.parametrize("suite", ["cn", "zh"])
+def test_chinese_goes_by_two_names(tmp_path: Path, suite: str) -> None:
+    loaded = load(write_arrow(tmp_path / "train"), suite, cache=tmp_path / "cache")
+    assert loaded.name == "gedit cn"
+    assert [item.prompt for item in loaded.items] == ["写上“开”。", "变成蓝色。"]
+    # The order of the official tables, not of the file.
+    assert loaded.dimensions == ("color_alter", "text_change")
+    assert loaded.picture(loaded.items[0]) == f"fullset/text_change/cn/{KEYS['a']}.png"
+
+
+def test_a_key_that_comes_twice_is_left_out_and_noted(tmp_path: Path) -> None:
+    rows = [
+        *ROWS,
+        row("b", "subject-remove", "Remove the second cat."),
+        row("a", "text_change", "写上“门”。", language="cn"),
+        row("e", "ps_human", "Make her smile."),
+    ]
+    data = write_arrow(tmp_path / "train", rows)
+    loaded = load(data, cache=tmp_path / "cache")
+    assert [item.prompt for item in loaded.items] == [
+        "Write OPEN.", "Remove the cat.", "Make it blue.", "Write SHUT.", "Make her smile.",
+    ]  # fmt: skip
+    (note,) = loaded.notes
+    assert note.startswith("1 edits have the key of an earlier one") and KEYS["b"] in note
+
+
+def test_what_was_read_is_recorded_by_its_content(tmp_path: Path) -> None:
+    data = write_parquet(tmp_path / "hub")
+    prompts = tmp_path / "GEdit-Bench" / "viescore" / "vie_prompts.py"
+    prompts.parent.mkdir(parents=True)
+    prompts.write_text(OFFICIAL)
+    loaded = load(data, cache=tmp_path / "cache", prompts=tmp_path / "GEdit-Bench")
+    files = [*sorted((data / "data").iterdir()), prompts]
+    expected = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert loaded.files == expected
+    assert loaded.wording == f"official {expected['vie_prompts.py'][:12]}"
+    assert load(data, cache=tmp_path / "cache").wording == "ours"
+
+
+OFFICIAL = '''
+import nothing_that_there_is
+_context_no_delimit = """A context."""
+_prompts_0shot_two_image_edit_rule = "A rule."
+_prompts_0shot_tie_rule_SC = "Grades of \\d. <instruction>"
+_prompts_0shot_rule_PQ = "Quality."
+_prompts_of_another_task = f"{nothing_that_there_is}"
+'''
+
+
+def test_official_words_are_taken_without_running_the_file(tmp_path: Path) -> None:
+    prompts = tmp_path / "vie_prompts.py"
+    prompts.write_text(OFFICIAL)
+    loaded = load(write_arrow(tmp_path / "train"), cache=tmp_path / "cache", prompts=prompts)
+    semantics, quality = loaded.questions(loaded.items[0], Image.new("RGB", (16, 12)))
+    assert semantics.content[0] == "A context.\nA rule.\nGrades of \\d. Write OPEN."
+    assert quality.content[0] == "A context.\nQuality."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (OFFICIAL.replace("_rule_PQ", "_rule_XY"), "no text '_prompts_0shot_rule_PQ'"),
+        (OFFICIAL.replace("<instruction>", ""), "leaves no place for the instruction"),
+        ("def (", "is no Python file"),
+    ],
+)
+def test_official_words_that_are_not_there(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=r"no vie_prompts\.py in"):
+        load(tmp_path, prompts=tmp_path)
+    prompts = tmp_path / "vie_prompts.py"
+    prompts.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, prompts=prompts)
+
+
+def test_the_copy_in_uniworld(tmp_path: Path) -> None:
+    data = write_copy(tmp_path / "gedit")
+    loaded = load(data)  # no cache: its pictures are files
+    assert [(item.id, item.prompt, item.source) for item in loaded.items] == [
+        (KEYS[name], f"Edit {name}.", data / "sources" / f"fullset/{group}/en/{KEYS[name]}.png")
+        for name, group in (("a", "text_change"), ("c", "color_alter"))
+    ]
+    assert "intersection" not in loaded.items[0].labels
+    (note,) = loaded.notes
+    assert "does not say of 2 edits whether they belong to the intersection" in note
+    assert set(loaded.files) == {"gedit_edit.json"}
+    with pytest.raises(ConfigError, match="is in English only"):
+        load(data, "cn")
+    for path in data.rglob(f"{KEYS['c']}.png"):
+        path.unlink()
+    assert len(load(data, limit=1).items) == 1
+    with pytest.raises(ConfigError, match=r"of 2, .* lacks 1, such as 'fullset/color_alter/en/"):
+        load(data)
+
+
+def test_a_limit_takes_the_first(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    loaded = load(write_arrow(tmp_path / "train"), limit=2, cache=cache)
+    assert [item.prompt for item in loaded.items] == ["Write OPEN.", "Remove the cat."]
+    assert len(list((cache / "sources").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"suite": "fr"}, "no suite 'fr'; it has en, cn"),
+        ({"samples": 2}, "samples = 2: the layout of gedit has one picture"),
+        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"cache": None}, "has its pictures inside: name a folder"),
+    ],
+)
+def test_arguments_that_are_refused(
+    tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    data = write_arrow(tmp_path / "train")
+    with pytest.raises(ConfigError, match=message):
+        load(data, **{"cache": tmp_path / "cache", **arguments})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task_type": "paint"}, "has the task type 'paint', which is none of background_change"),
+        ({"key": "../x"}, "key '../x' cannot be the name"),
+        ({"instruction": None}, r"row 0 of .*: instruction"),
+        ({"input_image": None, "input_image_raw": None}, "has no picture"),
+        ({"input_image": {"bytes": b"GIF?", "path": None}}, "the picture of key .* raised"),
+        ({"input_image": {"bytes": None, "path": "x.png"}}, r"is not at .*x\.png"),
+        ({"instruction_language": "cn"}, "has no edits in 'en'"),
+    ],
+)
+def test_rows_that_are_refused(tmp_path: Path, change: Row, message: str) -> None:
+    data = write_arrow(tmp_path / "data", [{**ROWS[0], **change}])
+    with pytest.raises(ConfigError, match=message):
+        load(data, cache=tmp_path / "cache")
+
+
+def test_files_that_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere' does not exist"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"no Arrow or Parquet file and no gedit_edit\.json"):
+        load(tmp_path)
+    (tmp_path / "data.arrow").write_bytes(b"nothing of the kind")
+    with pytest.raises(ConfigError, match="cannot be read as Arrow"):
+        load(tmp_path)
+
+
+def test_arrow_files_need_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_arrow(tmp_path / "train")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"rr-refine\[train\]"):
+        load(data, cache=tmp_path / "cache")

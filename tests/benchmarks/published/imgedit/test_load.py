@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from rr_refine.benchmarks.published.imgedit import SUITES, load
+from rr_refine.benchmarks.published.protocol import Published
+from rr_refine.errors import ConfigError
+from tests.benchmarks.published.imgedit.files import (
+    EDITS,
+    PROMPTS,
+    UGE_EDITS,
+    write_archive,
+    write_checkout,
+    write_json,
+    write_pictures,
+)
+
+
+def test_the_suites() -> None:
+    assert SUITES == ("basic", "uge")
+
+
+@pytest.mark.parametrize("form", ["archive", "singleturn", "checkout", "file"])
+def test_basic_is_read_wherever_its_files_are(tmp_path: Path, form: str) -> None:
+    archive, checkout = write_archive(tmp_path), write_checkout(tmp_path)
+    data, root = {
+        "archive": (archive, archive / "singleturn"),
+        "singleturn": (archive / "singleturn", archive / "singleturn"),
+        "checkout": (checkout, checkout / "originals"),
+        "file": (archive / "singleturn" / "singleturn.json", archive / "singleturn"),
+    }[form]
+    loaded: Published = load(data, "basic")
+    assert loaded.name == "imgedit basic"
+    assert [(item.id, item.source) for item in loaded.items] == [
+        (key, root / edit["id"]) for key, edit in EDITS.items()
+    ]
+    assert [item.prompt for item in loaded.items][1] == "Make it a mosaic."
+    assert [item.labels["edit_type"] for item in loaded.items] == [
+        "adjust", "style", "compose", "add", "adjust", "adjust",
+    ]  # fmt: skip
+    assert len({item.seed for item in loaded.items}) == len(EDITS)
+    assert loaded.dimensions == ("add", "adjust", "style", "compose")
+    assert loaded.notes == ()
+
+
+@pytest.mark.parametrize("form", ["archive", "hard", "checkout"])
+def test_uge_is_read_wherever_its_files_are(tmp_path: Path, form: str) -> None:
+    archive, checkout = write_archive(tmp_path), write_checkout(tmp_path)
+    data, root = {
+        "archive": (archive, archive / "hard"),
+        "hard": (archive / "hard", archive / "hard"),
+        "checkout": (checkout, checkout / "originals"),
+    }[form]
+    loaded = load(data, "uge")
+    assert loaded.name == "imgedit uge"
+    assert [(item.id, item.prompt, item.source) for item in loaded.items] == [
+        (key, edit["prompt"], root / edit["id"]) for key, edit in UGE_EDITS.items()
+    ]
+    assert (loaded.wording, loaded.dimensions) == ("ours", ("uge",))
+
+
+def test_what_was_read_is_recorded_by_its_content(tmp_path: Path) -> None:
+    data = write_checkout(tmp_path)
+    edits, prompts = data / "Basic" / "basic_edit.json", data / "Basic" / "prompts.json"
+    sha256 = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (edits, prompts)}
+    loaded = load(data)
+    assert loaded.files == sha256
+    assert loaded.wording == f"official {sha256['prompts.json'][:12]}"
+    prompts.unlink()
+    loaded = load(data)
+    assert loaded.files == {"basic_edit.json": sha256["basic_edit.json"]}
+    assert loaded.wording == "ours"
+
+
+def test_prompts_that_are_named_come_first(tmp_path: Path) -> None:
+    data = write_checkout(tmp_path)
+    other = write_json(tmp_path / "mine.json", {**PROMPTS, "add": "Another text: <edit_prompt>"})
+    loaded = load(data, prompts=other)
+    assert set(loaded.files) == {"basic_edit.json", "mine.json"}
+    assert loaded.wording == f"official {loaded.files['mine.json'][:12]}"
+
+
+def test_an_older_version_calls_adjust_alter(tmp_path: Path) -> None:
+    older = {
+        k: {**e, "edit_type": e["edit_type"].replace("adjust", "alter")} for k, e in EDITS.items()
+    }
+    data = write_json(tmp_path / "basic_edit.json", older).parent
+    write_pictures(tmp_path, EDITS)
+    write_json(tmp_path / "prompts.json", {**PROMPTS, "alter": PROMPTS["adjust"]})
+    loaded = load(data)
+    assert loaded.dimensions == ("add", "adjust", "style", "compose")
+    (note,) = loaded.notes
+    assert "'alter' (3 items)" in note
+
+
+def test_a_limit_takes_the_first_and_needs_their_pictures_only(tmp_path: Path) -> None:
+    data = write_archive(tmp_path)
+    (data / "singleturn" / EDITS["22"]["id"]).unlink()
+    loaded = load(data, limit=3)
+    assert [item.id for item in loaded.items] == ["1082", "673", "1149"]
+    assert loaded.dimensions == ("adjust", "style", "compose")
+    with pytest.raises(ConfigError, match=r"of 4, .*singleturn' lacks 1, such as 'for add/03.jpg'"):
+        load(data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"suite": "multiturn"}, "no suite 'multiturn'; it has basic, uge"),
+        ({"samples": 4}, "samples = 4: the layout of imgedit has one picture"),
+        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"suite": "uge", "prompts": Path("prompts.json")}, "leave the prompts out"),
+        ({"prompts": Path("none.json")}, "cannot read 'none.json'"),
+    ],
+)
+def test_arguments_that_are_refused(
+    tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    data = write_archive(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        load(data, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ({}, "has no edits"),
+        ({"7": {"id": "a.jpg"}}, r"7\.prompt: Field required"),
+        ({"7": {"id": "a.jpg", "prompt": "b", "edit_type": "paint"}}, "key '7' has .* 'paint'; in"),
+        ({"7": {"id": "a.jpg", "prompt": "b"}}, "key '7' has edit_type None; in the suite 'basic'"),
+        ({"../7": {"id": "a.jpg", "prompt": "b", "edit_type": "add"}}, "'../7' cannot be the name"),
+        (["a.jpg"], "valid dictionary"),
+    ],
+)
+def test_files_that_are_refused(tmp_path: Path, edits: dict[str, object], message: str) -> None:
+    path = write_json(tmp_path / "basic_edit.json", edits)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_the_edits_of_one_suite_are_not_those_of_the_other(tmp_path: Path) -> None:
+    data = write_archive(tmp_path)
+    with pytest.raises(ConfigError, match=r"key '1082' has .* 'adjust'; .*'uge' it has none"):
+        load(data / "singleturn" / "singleturn.json", "uge")
+
+
+def test_files_that_are_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no basic_edit\.json or singleturn\.json in"):
+        load(tmp_path)
+    with pytest.raises(ConfigError, match=r"no UGE_edit\.json or one JSON file in hard/ in"):
+        load(tmp_path, "uge")
+    with pytest.raises(ConfigError, match="nowhere' does not exist"):
+        load(tmp_path / "nowhere")
+    (tmp_path / "basic_edit.json").write_text("{'1': }")
+    with pytest.raises(ConfigError, match="is no JSON"):
+        load(tmp_path)
+
+
+def test_official_prompts_need_every_type_and_a_place_for_the_instruction(tmp_path: Path) -> None:
+    data = write_checkout(tmp_path)
+    for prompts in ({**PROMPTS, "style": "No place."}, {k: PROMPTS[k] for k in ("add", "adjust")}):
+        write_json(data / "Basic" / "prompts.json", prompts)
+        with pytest.raises(ConfigError, match="no prompt with <edit_prompt> for the edit type"):
+            load(data)

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rr_refine.errors import ConfigError, RefineError
+from rr_refine.training.parrot import sft
+from rr_refine.training.parrot.dry_run import dry_run
+from rr_refine.training.parrot.mixture import read_mixture
+from rr_refine.training.parrot.recipe import Lora, SftRecipe, builtin_recipes, load_recipe
+from rr_refine.training.parrot.sft import SftReport, fine_tune
+from rr_refine.training.parrot.student import load_student, merge_adapter
+from tests.reward.tiny_llava import build_tiny_llava
+from tests.training.parrot.test_recipe import write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+pytestmark = [
+    # PEFT asks the model by a name that transformers has given up.
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_llava(tmp_path_factory.mktemp("llava"))
+
+
+def recipe(llava: Path, out: Path, **changes: object) -> SftRecipe:
+    part = write_rows(out.parent / "data" / "rows.jsonl")
+    fields: dict[str, object] = {
+        "model": str(llava),
+        "data": (part,),
+        "out": out,
+        "max_steps": 4,
+        "batch": 2,
+        "accumulate": 2,
+        "learning_rate": 0.03,
+        "warmup": 0.0,
+        "precision": "float32",
+        "recompute": False,
+        "log_every": 1,
+    }
+    return SftRecipe.model_validate(fields | changes)
+
+
+def weights(folder: str | Path) -> Mapping[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    files = sorted(Path(folder).glob("*.safetensors"))
+    return {name: weight for file in files for name, weight in load_file(file).items()}
+
+
+def moved(before: Mapping[str, torch.Tensor], after: Mapping[str, torch.Tensor]) -> set[str]:
+    """Parts of the model that training changed."""
+    import torch
+
+    assert before.keys() == after.keys()
+    names = [name for name in before if not torch.equal(before[name], after[name])]
+    parts = ("vision_tower", "projector", "language_model", "lm_head")
+    return {part for part in parts if any(part in name for name in names)}
+
+
+def test_a_llava_student_learns_and_loads(llava: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    said: list[dict[str, float]] = []
+    report = fine_tune(recipe(llava, tmp_path / "out"), say=said.append)
+    assert (report.rows, report.steps, report.epochs) == (4, 4, 4.0)
+    assert report.last_loss < report.first_loss - 0.2
+    assert 0 < report.trained_weights < report.weights
+    assert moved(weights(llava), weights(report.student)) == {"language_model", "lm_head"}
+    lines = [json.loads(line) for line in (tmp_path / "out/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [line["step"] for line in said] == [1, 2, 3, 4]
+    assert SftReport.model_validate_json((tmp_path / "out/report.json").read_bytes()) == report
+    assert lines[0]["loss"] == pytest.approx(report.first_loss, abs=1e-4)
+    AutoModelForImageTextToText.from_pretrained(report.student)
+    AutoProcessor.from_pretrained(report.student)  # type: ignore[no-untyped-call]
+
+
+def test_what_is_not_frozen_is_trained(llava: Path, tmp_path: Path) -> None:
+    free = recipe(llava, tmp_path / "out", freeze_tower=False, freeze_projector=False, max_steps=1)
+    report = fine_tune(free)
+    assert report.trained_weights == report.weights
+    assert {"vision_tower", "projector"} < moved(weights(llava), weights(report.student))
+
+
+def test_a_killed_training_goes_on_exactly(llava: Path, tmp_path: Path) -> None:
+    import torch
+
+    whole = recipe(llava, tmp_path / "out", save_every=2, seed=5)
+    report = fine_tune(whole)
+    killed = whole.model_copy(update={"out": tmp_path / "killed", "resume": True})
+    shutil.copytree(whole.out, killed.out)
+    (killed.out / "report.json").unlink()
+    shutil.rmtree(killed.out / "checkpoints" / "checkpoint-4")
+    resumed = fine_tune(killed)
+    assert resumed.steps == report.steps
+    after = weights(resumed.student)
+    for name, weight in weights(report.student).items():
+        assert torch.equal(weight, after[name]), name
+
+
+def test_a_folder_belongs_to_one_training(llava: Path, tmp_path: Path) -> None:
+    first = recipe(llava, tmp_path / "out", max_steps=1)
+    report = fine_tune(first)
+    with pytest.raises(ConfigError, match="holds a training already"):
+        fine_tune(first)
+    again = first.model_copy(update={"resume": True})
+    assert fine_tune(again) == report
+    with pytest.raises(ConfigError, match=r"another 'learning_rate'.*0.03, not 1.0"):
+        fine_tune(again.model_copy(update={"learning_rate": 1.0}))
+
+
+def test_adapters_load_and_merge(llava: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    report = fine_tune(recipe(llava, tmp_path / "out", lora=Lora(rank=4, alpha=8)))
+    assert report.last_loss < report.first_loss
+    assert {name.partition(".lora_")[1] for name in weights(report.student)} == {".lora_"}
+    assert all("language_model" in name for name in weights(report.student))
+    merge_adapter(Path(report.student), tmp_path / "merged")
+    ids = torch.tensor([[10, 20, 30]])
+    logits = {}
+    for name, folder in (("base", llava), ("adapter", report.student), ("merged", "merged")):
+        model: Any = AutoModelForImageTextToText.from_pretrained(tmp_path / folder)
+        with torch.inference_mode():
+            logits[name] = model.eval()(input_ids=ids).logits
+    assert torch.allclose(logits["adapter"], logits["merged"], atol=1e-5)
+    assert not torch.allclose(logits["base"], logits["merged"], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"max_pixels": 1024}, "max_pixels has no effect .*CLIPImageProcessorPil"),
+        ({"model": "no/such/folder"}, "cannot be loaded"),
+        ({"lora": Lora(targets="nothing")}, "cannot be trained like this"),
+    ],
+)
+def test_what_does_not_fit(
+    llava: Path, tmp_path: Path, changes: dict[str, object], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        fine_tune(recipe(llava, tmp_path / "out", **changes))
+    assert not (tmp_path / "out" / "recipe.json").exists()  # so that a second try is a first one
+
+
+def test_a_loss_that_is_no_number_ends_the_training(llava: Path, tmp_path: Path) -> None:
+    import torch
+
+    def broken(recipe: SftRecipe) -> tuple[Any, Any]:
+        model, processor = load_student(recipe)
+        with torch.no_grad():
+            model.lm_head.weight[0] = torch.nan
+        return model, processor
+
+    with pytest.raises(RefineError, match="the loss became nan at step 1"):
+        fine_tune(recipe(llava, tmp_path / "out"), load=broken)
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def test_the_loss_on_a_cpu_is_that_of_trl_and_nothing_is_reported_home(
+    llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    import trl
+
+    from rr_refine.training.parrot.trainer import CriticTrainer, estimate_lengths, to_arguments
+
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr("trl.trainer.base_trainer.send_telemetry", lambda **_: pytest.fail("sent"))
+    chosen = recipe(llava, tmp_path / "out")
+    model, processor = load_student(chosen)
+    mixture = read_mixture(chosen.data, (), 0)
+    lengths = estimate_lengths(mixture.rows, processor)
+    trainer = CriticTrainer(
+        lengths,
+        model=model,
+        args=to_arguments(chosen),
+        train_dataset=mixture.dataset(),
+        processing_class=processor,
+    )
+    batch = trainer.data_collator([mixture.dataset()[i] for i in range(4)])
+    counts = batch["attention_mask"].sum(1).tolist()
+    assert lengths == pytest.approx(counts, rel=0.05)  # the tiny tokenizer's tokens are bytes
+    gradients = []
+    for loss_of in (trl.SFTTrainer.compute_loss, CriticTrainer.compute_loss):
+        for count in (None, torch.tensor(7)):
+            model.zero_grad()
+            loss = loss_of(trainer, model, dict(batch), num_items_in_batch=count)
+            loss.backward()
+            gradients.append((loss.item(), model.lm_head.weight.grad.clone()))
+    for theirs, ours in zip(gradients[:2], gradients[2:], strict=True):
+        assert ours[0] == pytest.approx(theirs[0], rel=1e-5)
+        assert torch.allclose(ours[1], theirs[1], atol=1e-5)
+
+
+def test_batches_are_of_one_length_and_differ_by_epoch() -> None:
+    from rr_refine.training.parrot.trainer import Batches
+
+    lengths = [float(number % 10) for number in range(203)]
+    batches = Batches(lengths, batch=4, seed=1)
+    epochs = []
+    for epoch in (0, 1, 0):
+        batches.set_epoch(epoch)
+        epochs.append(list(batches))
+        assert sorted(epochs[-1]) == list(range(203))
+    assert epochs[0] == epochs[2] != epochs[1]
+    assert epochs[0] != list(Batches(lengths, batch=4, seed=2))
+    groups = [[lengths[row] for row in epochs[0][i : i + 4]] for i in range(0, 200, 4)]
+    assert groups[0] == [9.0] * 4
+    assert sum(max(group) - min(group) for group in groups) <= 10
+    assert [min(group) for group in groups] != sorted(min(group) for group in groups)
+    assert list(Batches([1.0], batch=4, seed=0)) == [0]
+
+
+@pytest.mark.parametrize("name", builtin_recipes())
+def test_dry_run(name: str) -> None:
+    report = dry_run(load_recipe(name))
+    assert report.rows == "made up"
+    assert report.supervised.startswith("## Justification")
+    assert report.supervised.endswith("<|im_end|>\n")
+    assert report.losses[-1] < report.losses[0]
+    assert (report.trained_weights == report.weights) == (name == "sketch")
+
+
+def test_dry_run_takes_the_rows_of_the_recipe(llava: Path, tmp_path: Path) -> None:
+    own = recipe(llava, tmp_path / "out")
+    report = dry_run(own)
+    assert (report.rows, report.supervised) == ("recipe", "Score: 0.5<|im_end|>\n")
+    assert not own.out.exists()
+
+
+def test_dry_run_notices_a_tower_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sft, "freeze", lambda model, recipe: None)
+    with pytest.raises(ConfigError, match="the tower moved in training"):
+        dry_run(load_recipe("qwen3-vl-8b"))
+
+
+def test_dry_run_notices_a_prompt_that_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling as Collator
+
+    collate = Collator.torch_call
+
+    def whole(self: Collator, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        self.completion_only_loss = False
+        batch: dict[str, Any] = collate(self, examples)
+        return batch
+
+    monkeypatch.setattr(Collator, "torch_call", whole)
+    with pytest.raises(ConfigError, match="what is supervised is not"):
+        dry_run(load_recipe("qwen3-vl-8b"))

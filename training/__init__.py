@@ -1,0 +1,1 @@
+"""Training: the critic by PARROT, and what every training loop needs."""

@@ -1,0 +1,110 @@
+"""Predictive consistency (phase 2): does the label follow from the rationale?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rr_refine.reward.preferences.pair import Label, Order, PictureStore
+    from rr_refine.training.parrot.options import ParrotOptions, Variant
+    from rr_refine.training.parrot.rationale import Gate, Rationale
+    from rr_refine.training.parrot.teacher import TeacherAnswer
+
+from rr_refine.training.parrot.teacher import TeacherQuestion
+
+__all__ = ["Verdict", "judge", "predict_questions", "text_fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one filter makes of one rationale."""
+
+    rationale: Rationale
+    variant: Variant
+    reason: Gate | None
+    """The first gate that it did not pass; None if it is kept."""
+    chance: float | None = None
+    """The probability of the label, averaged over the orders; None if it was not asked for."""
+    flipped: bool | None = None
+    """Whether the two orders disagree on the better picture; None if one was asked."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the rationale is kept."""
+        return self.reason is None
+
+
+def text_fault(rationale: Rationale, variant: Variant) -> Gate | None:
+    """The gate that a rationale's text does not pass; the paper's filter has only the first two."""
+    if variant == "paper" and rationale.critique is not None:
+        return None
+    return rationale.failed
+
+
+def predict_questions(
+    rationale: Rationale, variant: Variant, pictures: PictureStore
+) -> list[TeacherQuestion]:
+    """What has to be asked to judge a rationale whose text is in order."""
+    pair = rationale.pair
+    if variant == "paper":
+        return [
+            TeacherQuestion(
+                id=f"{rationale.id}:paper",
+                kind="predict",
+                task=pair.task,
+                instruction=pair.instruction,
+                rationale=rationale.answer.text,
+                choices=("A", "B", "tie"),
+            )
+        ]
+    orders: tuple[Order, ...] = ("AB", "BA")
+    return [
+        TeacherQuestion(
+            id=f"{rationale.id}:{order}",
+            kind="predict",
+            task=pair.task,
+            instruction=pair.instruction,
+            source=None if pair.source is None else pictures.path(pair.source),
+            image_a=pictures.path(pair.image("A", rationale.order)),
+            image_b=pictures.path(pair.image("B", rationale.order)),
+            order=order,
+            rationale=rationale.evidence,
+            choices=("A", "B"),
+        )
+        for order in orders
+    ]
+
+
+def judge(
+    rationale: Rationale,
+    variant: Variant,
+    answers: Sequence[TeacherAnswer],
+    options: ParrotOptions,
+) -> Verdict:
+    """Decide by the answers to `predict_questions`.
+
+    `predictive` keeps what makes the label likely enough; `paper` what makes it the most likely
+    choice (paper, Eq. 2).
+    """
+    found = [answer.chances or {} for answer in answers]
+    chance = fmean(chances.get(rationale.label, 0.0) for chances in found)
+    best = {_most_likely(chances) for chances in found}
+    kept = best == {rationale.label} if variant == "paper" else chance >= options.tau
+    return Verdict(
+        rationale,
+        variant,
+        reason=None if kept else "prediction",
+        chance=chance,
+        flipped=None if len(found) < 2 else len(best) > 1,
+    )
+
+
+def _most_likely(chances: dict[Label, float]) -> Label | None:
+    """None where two are equally likely."""
+    top = max(chances.values(), default=0.0)
+    best = [label for label, chance in chances.items() if chance == top]
+    return best[0] if len(best) == 1 else None

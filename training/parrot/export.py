@@ -1,0 +1,135 @@
+"""Export: kept samples become training rows, in the student's own words, and the report is made."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from rr_refine.reward.template import BUILTIN, load_template
+from rr_refine.training.parrot.folder import read_records, write_whole
+from rr_refine.training.parrot.ingest import IngestCount
+from rr_refine.training.parrot.pipeline import read_run
+from rr_refine.training.parrot.report import Report, Reporter
+from rr_refine.training.parrot.rows import sft_row
+from rr_refine.training.parrot.shards import Answers
+from rr_refine.training.parrot.walk import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
+    from rr_refine.reward.template import Template
+    from rr_refine.training.parrot.folder import ParrotFolder
+    from rr_refine.training.parrot.options import ParrotOptions
+    from rr_refine.training.parrot.rows import RowKind, SftRow
+    from rr_refine.training.parrot.walk import Walk
+
+__all__ = ["export"]
+
+
+def export(
+    folder: ParrotFolder,
+    *,
+    options: ParrotOptions | None = None,
+    template: str = BUILTIN,
+    template_store: Path | None = None,
+) -> Report:
+    """Write `sft/parrot.jsonl`, `sft/direct.jsonl` if there are direct answers, and `report.json`.
+
+    Needs no teacher. The direct rows are as many as the others of each data set and kind, or all
+    there are, drawn by id.
+
+    Args:
+        folder: after a run.
+        options: how to filter what is there, by default as the run did.
+        template: the student's prompt: `builtin`, `sketch`, or a stored template, as for a critic.
+        template_store: the folder of stored templates.
+
+    Raises:
+        ConfigError: nothing was run yet, or there is no such template.
+        StoreError: the folder cannot be read or written.
+    """
+    exporter = _Exporter(folder, options, load_template(template, template_store))
+    write_whole(folder.path / "sft" / "parrot.jsonl", exporter.parrot())
+    write_whole(folder.path / "sft" / "direct.jsonl", exporter.direct())
+    report = exporter.report()
+    write_whole(folder.path / "report.json", [report.model_dump_json(indent=2)])
+    return report
+
+
+class _Exporter:
+    """Two passes over the answers: the second knows how many rows the first made."""
+
+    def __init__(
+        self, folder: ParrotFolder, options: ParrotOptions | None, template: Template
+    ) -> None:
+        folder.require_pairs()
+        self._folder = folder
+        self._run = read_run(folder)
+        self._options = options or self._run.options
+        self._template = template
+        self._reporter = Reporter(self._options.variant)
+        self._quota: Counter[tuple[str, RowKind]] = Counter()
+        self._candidates: dict[tuple[str, RowKind], list[str]] = defaultdict(list)
+        self._rows: Counter[str] = Counter()
+
+    def parrot(self) -> Iterator[str]:
+        """Lines of what was kept."""
+        for state in self._walks():
+            self._reporter.add(state)
+            for direct in state.direct:
+                if direct.readable:
+                    kind: RowKind = "pointwise" if direct.side else "pairwise"
+                    self._candidates[state.pair.dataset, kind].append(direct.id)
+            for row in self._kept(state):
+                self._quota[row.dataset, row.kind] += 1
+                self._rows[f"parrot {row.kind}"] += 1
+                yield self._line(row)
+
+    def direct(self) -> Iterator[str]:
+        """Lines of what was said without the label, as many."""
+        chosen = {
+            id
+            for group, ids in self._candidates.items()
+            for id in sorted(ids)[: self._quota[group]]  # ids begin with a hash
+        }
+        for state in self._walks() if chosen else ():
+            for direct in state.direct:
+                if direct.id in chosen:
+                    row = self._row(direct.id, state.pair, "AB", direct.side, direct.answer.text)
+                    self._rows[f"direct {row.kind}"] += 1
+                    yield self._line(row)
+
+    def report(self) -> Report:
+        """The numbers of both passes."""
+        ingested = read_records(self._folder.path / "ingest.jsonl", IngestCount)
+        return self._reporter.report().model_copy(
+            update={"ingested": tuple(ingested), "rows": dict(self._rows)}
+        )
+
+    def _walks(self) -> Iterator[Walk]:
+        for number in self._folder.shards:
+            answers = Answers(self._folder.answers(number), self._run.fingerprints)
+            for pair in self._folder.shard(number):
+                yield walk(pair, answers.get, self._folder.pictures, self._options)
+
+    def _kept(self, state: Walk) -> Iterator[SftRow]:
+        for verdict in state.kept:
+            kept = verdict.rationale
+            yield self._row(kept.id, state.pair, kept.order, None, kept.answer.text)
+        for projection in state.projections:
+            if projection.fault is None:
+                order, text = projection.rationale.order, projection.answer.text
+                yield self._row(projection.id, state.pair, order, projection.side, text)
+
+    def _row(
+        self, id: str, pair: PreferencePair, order: Order, side: Side | None, text: str
+    ) -> SftRow:
+        return sft_row(id, pair, order, side, text, self._template)
+
+    def _line(self, row: SftRow) -> str:
+        """The row with its pictures as paths."""
+        paths = (self._folder.pictures.path(key) for key in row.images)
+        names = tuple(path.relative_to(self._folder.path).as_posix() for path in paths)
+        return row.model_copy(update={"images": names}).model_dump_json()

@@ -1,0 +1,141 @@
+"""A PARROT folder: pairs, pictures and raw answers of one data production.
+
+    pairs.jsonl            one `PreferencePair` a line, appended; its order is the manifest
+    images/ab/ab12….png    see `PictureStore`
+    ingest.jsonl           one `IngestCount` a line: what was read, kept and dropped, and why
+    answers/00000.jsonl    what the teacher answered about the first 512 pairs; see `AnswerLog`
+    run.json               who taught, and by which options: see `RunRecord`
+    sft/parrot.jsonl       training rows, derived; with `sft/direct.jsonl` for the ablation
+    report.json            derived
+
+What is derived is written anew by every export; the rest is only ever added to.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from rr_refine.errors import ConfigError, StoreError, StoreLockedError
+from rr_refine.lines import LineFile, read_lines
+from rr_refine.reward.preferences.pair import MAX_PIXELS, PictureStore, PreferencePair
+from rr_refine.terms import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["SHARD", "ParrotFolder", "locked", "read_records", "write_whole"]
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+SHARD: Final = 512
+"""Pairs per file of answers: few enough to be held in memory, enough to keep a server busy."""
+
+
+class ParrotFolder:
+    """Where things are in one folder.
+
+    Args:
+        path: created when something is written.
+        max_pixels: see `PictureStore`.
+    """
+
+    def __init__(self, path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+        self.path = path
+        self.pictures = PictureStore(path / "images", max_pixels=max_pixels)
+
+    @cached_property
+    def pairs(self) -> Sequence[PreferencePair]:
+        """All pairs, in the order of the manifest, as they were when this was first asked.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return read_records(self.path / "pairs.jsonl", PreferencePair)
+
+    @property
+    def shards(self) -> range:
+        """Numbers of the manifest's shards."""
+        return range(-(-len(self.pairs) // SHARD))
+
+    def shard(self, number: int) -> Sequence[PreferencePair]:
+        """The pairs of one shard."""
+        return self.pairs[number * SHARD : (number + 1) * SHARD]
+
+    def answers(self, number: int) -> Path:
+        """The file of one shard's answers."""
+        return self.path / "answers" / f"{number:05}.jsonl"
+
+    def require_pairs(self) -> None:
+        """Refuse a folder without pairs.
+
+        Raises:
+            ConfigError: there are none; says what to do.
+        """
+        if not self.pairs:
+            raise ConfigError(
+                f"{str(self.path)!r} holds no pairs; put some in with rr-refine parrot ingest"
+            )
+
+
+def read_records(path: Path, kind: type[RecordT]) -> list[RecordT]:
+    """The whole lines of a file; none if there is no file.
+
+    Raises:
+        StoreError: it cannot be read, or a line other than a torn last one is broken.
+    """
+    result = []
+    try:
+        for line in read_lines(path):
+            result.append(kind.model_validate_json(line))
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"line {len(result) + 1} of {path} cannot be read: {error}") from error
+    return result
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[LineFile]:
+    """A file open for adding lines, by one process at a time.
+
+    Raises:
+        StoreLockedError: another process has it.
+        StoreError: it cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=0):
+            file = LineFile(path)
+            try:
+                yield file
+                file.sync()
+            finally:
+                file.close()
+    except Timeout as error:
+        raise StoreLockedError(f"another process is writing {path}") from error
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+
+
+def write_whole(path: Path, lines: Iterable[str]) -> int:
+    """Write a file of lines, so that there is the old one or the new one, and count them.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    half = path.with_suffix(".part")
+    count = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with half.open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+        half.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+    return count

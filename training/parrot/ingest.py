@@ -1,0 +1,196 @@
+"""Ingesting: raw pairs become preference pairs, in random order; what tells nothing is dropped."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.pair import PreferencePair, exchange, pair_id
+from rr_refine.terms import Record
+from rr_refine.training.parrot.evaluation import EvaluationSet
+from rr_refine.training.parrot.folder import locked, read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+
+    from rr_refine.reward.preferences.pair import Label, Order
+    from rr_refine.reward.preferences.raw import Choice, RawPair
+    from rr_refine.training.parrot.folder import ParrotFolder
+
+__all__ = ["IngestCount", "ingest"]
+
+T = TypeVar("T")
+
+_LABELS: Final[dict[Choice, Label]] = {"first": "A", "second": "B", "tie": "tie"}
+
+
+class IngestCount(Record):
+    """What became of the rows of one source."""
+
+    dataset: str
+    split: str
+    read: int
+    kept: int
+    dropped: dict[str, int]
+    """Reason -> rows: `tie`, `margin`, `no margin`, `duplicate`, `evaluation set`, `no
+    instruction`, `broken picture`, `same picture`."""
+    broken: str | None = None
+    """Why the first broken picture is one."""
+
+
+def ingest(
+    folder: ParrotFolder,
+    rows: Iterable[RawPair],
+    *,
+    margin: float = 0.0,
+    evaluation: EvaluationSet | None = None,
+    limit: int | None = None,
+    workers: int = 4,
+) -> list[IngestCount]:
+    """Add `rows` to the folder's pairs. Rows that are there already are left alone, so that an
+    interrupted ingestion can be started again.
+
+    Which picture becomes Image A is decided by the pair's id: as good as chance, and the same in
+    every run. Many files put the winner first; without this the label would be a constant.
+
+    Args:
+        folder: where to.
+        rows: of one source or more.
+        margin: the least that is kept. Pairs of unknown margin are kept if it is 0, as 0.
+        evaluation: what must not be trained on.
+        limit: stop when so many were added.
+        workers: threads that decode and write pictures.
+
+    Returns:
+        What became of the rows, by data set and split.
+
+    Raises:
+        ConfigError: a source cannot be read, or none of its pictures can.
+        StoreLockedError: another process is adding pairs.
+        StoreError: the folder cannot be read or written.
+    """
+    tallies: dict[tuple[str, str], _Tally] = {}
+    with locked(folder.path / "pairs.jsonl") as file, ThreadPoolExecutor(workers) as threads:
+        known = {pair.id for pair in read_records(folder.path / "pairs.jsonl", PreferencePair)}
+
+        def submitted() -> Iterator[tuple[_Tally, Future[PreferencePair | str] | str]]:
+            for raw in rows:
+                tally = tallies.setdefault((raw.dataset, raw.split), _Tally())
+                if reason := _unfit(raw, margin, known):
+                    yield tally, reason
+                else:
+                    known.add(pair_id(raw.dataset, raw.key))
+                    yield tally, threads.submit(_pair, folder, raw, evaluation or EvaluationSet())
+
+        added = 0
+        for tally, work in _ahead(submitted(), 4 * workers):
+            outcome = work if isinstance(work, str) else work.result()
+            tally.note(outcome)
+            if isinstance(outcome, PreferencePair):
+                file.append(outcome.model_dump_json().encode(), sync=False)
+                added += 1
+            if added == limit:
+                break
+    counts = [tally.count(*name) for name, tally in tallies.items()]
+    _require_pictures(counts)
+    with locked(folder.path / "ingest.jsonl") as log:
+        for count in counts:
+            log.append(count.model_dump_json().encode(), sync=False)
+    return counts
+
+
+class _Tally:
+    """Counts what becomes of rows."""
+
+    def __init__(self) -> None:
+        self._kept = 0
+        self._dropped: Counter[str] = Counter()
+        self._broken: str | None = None
+
+    def note(self, outcome: PreferencePair | str) -> None:
+        if isinstance(outcome, PreferencePair):
+            self._kept += 1
+            return
+        reason, _, why = outcome.partition(": ")
+        self._dropped[reason] += 1
+        self._broken = self._broken or why or None
+
+    def count(self, dataset: str, split: str) -> IngestCount:
+        return IngestCount(
+            dataset=dataset,
+            split=split,
+            read=self._kept + self._dropped.total(),
+            kept=self._kept,
+            dropped=dict(self._dropped),
+            broken=self._broken,
+        )
+
+
+def _unfit(raw: RawPair, margin: float, known: set[str]) -> str | None:
+    """Why a row is of no use, as far as its words tell."""
+    if raw.preferred == "tie":
+        return "tie"
+    if raw.margin is None and margin > 0:
+        return "no margin"
+    if (raw.margin or 0.0) < margin:
+        return "margin"
+    if not raw.instruction.strip():
+        return "no instruction"
+    if pair_id(raw.dataset, raw.key) in known:
+        return "duplicate"
+    return None
+
+
+def _pair(folder: ParrotFolder, raw: RawPair, evaluation: EvaluationSet) -> PreferencePair | str:
+    """The pair with its pictures kept, or why it is of no use."""
+    try:
+        if evaluation.holds(raw.instruction, raw.source):
+            return "evaluation set"
+        first, second = folder.pictures.put(raw.first), folder.pictures.put(raw.second)
+        source = None if raw.source is None else folder.pictures.put(raw.source)
+    except (ConfigError, ValueError) as error:
+        return f"broken picture: {error}"
+    if first == second:
+        return "same picture"
+    id = pair_id(raw.dataset, raw.key)
+    swapped = int(id, 16) % 2 == 1
+    order: Order = "BA" if swapped else "AB"
+    a, b = (second, first) if swapped else (first, second)
+    models = (raw.first_model, raw.second_model)
+    return PreferencePair(
+        id=id,
+        dataset=raw.dataset,
+        split=raw.split,
+        task=raw.task,
+        instruction=raw.instruction,
+        source=source,
+        image_a=a,
+        image_b=b,
+        label=exchange(_LABELS[raw.preferred], order),
+        margin=raw.margin or 0.0,
+        dim_labels=None
+        if raw.preferred_by is None
+        else {d: exchange(_LABELS[c], order) for d, c in raw.preferred_by.items()},
+        model_a=models[1] if swapped else models[0],
+        model_b=models[0] if swapped else models[1],
+        swapped=swapped,
+        licence=raw.licence,
+    )
+
+
+def _require_pictures(counts: list[IngestCount]) -> None:
+    for count in counts:
+        if count.broken and not count.kept and count.dropped["broken picture"] == count.read:
+            raise ConfigError(f"no picture of {count.dataset!r} can be read; {count.broken}")
+
+
+def _ahead(items: Iterator[T], count: int) -> Iterator[T]:
+    """The same items, drawn up to `count` ahead of their use."""
+    window = deque(islice(items, count))
+    while window:
+        yield window.popleft()
+        window.extend(islice(items, 1))

@@ -1,0 +1,222 @@
+"""Phase 3 of PARROT: supervised fine-tuning of a student on rows that do not show it the label.
+
+    recipe -> rows of the mixture -> TRL's SFTTrainer -> a folder that transformers and vLLM load
+
+What is supervised is the completion and its end token, nothing of the prompt. Beyond the
+configuration released with the paper, the mixture has weights, a batch's rows are of one length
+(TRL cannot pack rows with pictures), and a run goes on exactly where it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import ValidationError
+
+from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.terms import Record
+from rr_refine.training.loop import Log
+from rr_refine.training.parrot.mixture import read_mixture
+from rr_refine.training.parrot.student import (
+    adapters,
+    control_tokens,
+    count_weights,
+    freeze,
+    limit_pixels,
+    load_student,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rr_refine.training.parrot.mixture import Mixture
+    from rr_refine.training.parrot.recipe import SftRecipe
+    from rr_refine.training.parrot.trainer import CriticTrainer
+
+__all__ = ["Loader", "SftReport", "fine_tune"]
+
+Loader: TypeAlias = "Callable[[SftRecipe], tuple[Any, Any]]"
+"""From a recipe, the model and the processor to train: a `PreTrainedModel`, a `ProcessorMixin`."""
+
+
+class SftReport(Record):
+    """What came of a training."""
+
+    student: str
+    """The folder of the model, or of its adapters if the recipe has [lora]."""
+    rows: int
+    """Different rows that it was trained on."""
+    rows_per_epoch: int
+    left_out: int
+    """Rows whose text holds a control token of the model; see `Mixture`."""
+    steps: int
+    epochs: float
+    first_loss: float
+    """Of the first step."""
+    last_loss: float
+    """Mean over the steps of the log's last line."""
+    trained_weights: int
+    weights: int
+    seconds: float
+    """Of the last session, if the training was resumed; without loading and saving."""
+    rows_per_second: float
+    """In the last session, on all devices together."""
+
+
+def fine_tune(
+    recipe: SftRecipe,
+    *,
+    say: Callable[[dict[str, float]], None] | None = None,
+    load: Loader | None = None,
+) -> SftReport:
+    """Train a student. Alone, or as one of the processes that `accelerate launch` started.
+
+    Writes `model/`, `log.jsonl`, `recipe.json`, `report.json` and `checkpoints/` to `recipe.out`. A
+    training that is resumed after its end is not done again.
+
+    Args:
+        recipe: what to train, on what, and how.
+        say: gets every line of the log too, in the main process: `step`, `loss`,
+            `mean_token_accuracy`, `learning_rate`, `grad_norm`, `epoch`.
+        load: in place of `load_student`.
+
+    Raises:
+        ConfigError: something in the recipe is missing, has no effect, or does not fit the device;
+            or `out` holds another training.
+        MissingExtraError: TRL is not installed.
+        RefineError: the loss is not finite any more.
+    """
+    if any(find_spec(name) is None for name in ("trl", "datasets", "peft", "torch")):
+        raise MissingExtraError("fine-tuning", "train")
+    from rr_refine.training.parrot.trainer import Reporter, to_arguments
+
+    arguments = to_arguments(recipe)
+    if report := _finished(recipe):
+        return report
+    model, processor = (load or load_student)(recipe)
+    limit_pixels(processor, recipe)
+    if recipe.lora is None:
+        freeze(model, recipe)
+    mixture = read_mixture(recipe.data, control_tokens(processor), recipe.seed)
+    log = Log(recipe.out / "log.jsonl")
+
+    def report_line(line: dict[str, float]) -> None:
+        log(**line)
+        if say:
+            say(line)
+
+    trainer = _trainer(recipe, arguments, model, processor, mixture, Reporter(report_line))
+    arguments.distributed_state.wait_for_everyone()  # all have looked at the folder
+    main = arguments.process_index == 0
+    if main:
+        recipe.out.mkdir(parents=True, exist_ok=True)
+        settings = json.dumps(recipe.training, indent=2)
+        (recipe.out / "recipe.json").write_text(settings + "\n", "utf-8")
+    trained, weights = count_weights(trainer.model)
+    last = _last_checkpoint(Path(arguments.output_dir)) if recipe.resume else None
+    before = _step_of(last)
+    start = time.monotonic()
+    _run(trainer, last, recipe)
+    seconds = time.monotonic() - start
+    student = recipe.out / "model"
+    trainer.save_student(student)
+    state = trainer.state
+    losses = [line["loss"] for line in state.log_history if "loss" in line]
+    seen = (state.global_step - before) * recipe.batch * recipe.accumulate * arguments.world_size
+    report = SftReport(
+        student=str(student),
+        rows=mixture.distinct,
+        rows_per_epoch=len(mixture.rows),
+        left_out=mixture.left_out,
+        steps=state.global_step,
+        epochs=state.epoch,
+        first_loss=losses[0],
+        last_loss=losses[-1],
+        trained_weights=trained,
+        weights=weights,
+        seconds=seconds,
+        rows_per_second=seen / seconds,
+    )
+    if main:
+        (recipe.out / "report.json").write_text(report.model_dump_json(indent=2) + "\n", "utf-8")
+    return report
+
+
+def _finished(recipe: SftRecipe) -> SftReport | None:
+    """The report, if `recipe.out` holds this training and it has ended.
+
+    Raises:
+        ConfigError: it holds a training, and the recipe does not say to go on, or says another.
+    """
+    file = recipe.out / "recipe.json"
+    if not file.exists():
+        return None
+    if not recipe.resume:
+        raise ConfigError(
+            f"{str(recipe.out)!r} holds a training already: go on with resume = true, or name "
+            "another folder"
+        )
+    before: dict[str, object] = json.loads(file.read_text("utf-8"))
+    changed = [key for key, value in recipe.training.items() if before.get(key) != value]
+    if changed:
+        raise ConfigError(
+            f"the training in {str(recipe.out)!r} was begun with another {changed[0]!r} "
+            f"({before.get(changed[0])!r}, not {recipe.training[changed[0]]!r}): it cannot go on "
+            "with this recipe; name another folder"
+        )
+    try:
+        return SftReport.model_validate_json((recipe.out / "report.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _trainer(
+    recipe: SftRecipe, arguments: Any, model: Any, processor: Any, mixture: Mixture, reporter: Any
+) -> CriticTrainer:
+    from transformers import PrinterCallback
+
+    from rr_refine.training.parrot.trainer import CriticTrainer, estimate_lengths
+
+    try:
+        trainer = CriticTrainer(
+            estimate_lengths(mixture.rows, processor),
+            model=model,
+            args=arguments,
+            train_dataset=mixture.dataset(),
+            processing_class=processor,
+            peft_config=adapters(recipe),
+            callbacks=[reporter],
+        )
+    except ValueError as error:  # PEFT's, where no layer is called what `targets` says
+        raise ConfigError(f"{recipe.model!r} cannot be trained like this: {error}") from error
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _run(trainer: CriticTrainer, checkpoint: str | None, recipe: SftRecipe) -> None:
+    import torch
+
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"batch = {recipe.batch} does not fit on the device: lower it and raise accumulate, "
+            "set recompute = true, lower max_pixels, or share the weights among more devices"
+        ) from error
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    if not folder.is_dir():
+        return None
+    last: str | None = get_last_checkpoint(folder)  # type: ignore[no-untyped-call]
+    return last
+
+
+def _step_of(checkpoint: str | None) -> int:
+    return 0 if checkpoint is None else int(checkpoint.rpartition("-")[2])

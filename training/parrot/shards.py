@@ -1,0 +1,134 @@
+"""Shards: the teacher's raw answers about some 512 pairs each, kept as they come.
+
+One file of JSON lines per shard: a line is one answer, or one failure with its reason, in the order
+in which they came, of all kinds and all teachers. Lines are only ever added, so the file is its own
+journal, a crash costs the questions that were under way, and a failure is asked again because it
+is no answer. (Parquet would be smaller, but cannot be added to by the line: a crash would cost
+the shard, or there would be two formats. Answers are text: gzip does as well for an archive.)
+
+A line reaches the operating system before the next question is asked, and the disk within a second:
+killing the process loses nothing, a power cut the answers of a second.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.digest import digest
+from rr_refine.errors import RefineError, StoreError
+from rr_refine.terms import Identity, Record
+from rr_refine.training.parrot.folder import locked, read_records
+from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from rr_refine.lines import LineFile
+    from rr_refine.training.parrot.teacher import TeacherQuestion
+
+__all__ = ["AnswerLine", "AnswerLog", "Answers", "fingerprint", "open_log"]
+
+_SYNC: Final = 1.0
+"""Seconds between waits for the disk; one wait takes some milliseconds."""
+
+
+def fingerprint(teacher: Identity) -> str:
+    """Whose answers are interchangeable (16 hex digits): one model, template and sampling."""
+    return digest(teacher.model_dump(mode="json"))[:16]
+
+
+class AnswerLine(Record):
+    """One line: an answer, or why there is none."""
+
+    by: str
+    """The teacher's `fingerprint`."""
+    question: str
+    """First 16 digits of the question's digest."""
+    kind: QuestionKind
+    id: str
+    """The question's, for people."""
+    answer: TeacherAnswer | None = None
+    failure: str | None = None
+    """Type and message of the error."""
+
+
+class Answers:
+    """What is known of one shard.
+
+    Args:
+        path: its file; there may be none.
+        teachers: the fingerprints of the teacher whose answers count.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+
+    def __init__(self, path: Path, teachers: Mapping[QuestionKind, str]) -> None:
+        self._teachers = teachers
+        self._answers: dict[tuple[str, str], TeacherAnswer] = {}
+        self.failures: dict[tuple[str, str], str] = {}
+        """The last failure of each question that is without an answer."""
+        for line in read_records(path, AnswerLine):
+            self.note(line)
+
+    def get(self, question: TeacherQuestion) -> TeacherAnswer | None:
+        """The answer to a question, if there is one."""
+        return self._answers.get((self._teachers[question.kind], question.digest[:16]))
+
+    def note(self, line: AnswerLine) -> None:
+        """Take a line in."""
+        key = (line.by, line.question)
+        if line.answer is not None:
+            self._answers[key] = line.answer
+            self.failures.pop(key, None)
+        elif line.failure is not None and key not in self._answers:
+            self.failures[key] = line.failure
+
+
+class AnswerLog(Answers):
+    """A shard that is being added to, by this process alone; see `open_log`."""
+
+    def __init__(self, path: Path, teachers: Mapping[QuestionKind, str], file: LineFile) -> None:
+        super().__init__(path, teachers)
+        self._path = path
+        self._file = file
+        self._synced = 0.0
+
+    def add(self, question: TeacherQuestion, outcome: TeacherAnswer | RefineError) -> None:
+        """Write one outcome down.
+
+        Raises:
+            StoreError: it could not be written; the file is as it was.
+        """
+        failed = isinstance(outcome, RefineError)
+        line = AnswerLine(
+            by=self._teachers[question.kind],
+            question=question.digest[:16],
+            kind=question.kind,
+            id=question.id,
+            answer=None if failed else outcome,
+            failure=f"{type(outcome).__name__}: {outcome}" if failed else None,
+        )
+        now = time.monotonic()
+        sync = now - self._synced >= _SYNC
+        try:
+            self._file.append(line.model_dump_json(exclude_none=True).encode(), sync=sync)
+        except OSError as error:
+            raise StoreError(f"cannot write {self._path}: {error}") from error
+        self._synced = now if sync else self._synced
+        self.note(line)
+
+
+@contextmanager
+def open_log(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[AnswerLog]:
+    """Open a shard for adding answers. A torn last line is cut off: its question is owed again.
+
+    Raises:
+        StoreLockedError: another process has it.
+        StoreError: it cannot be read or written.
+    """
+    with locked(path) as file:
+        yield AnswerLog(path, teachers, file)
