@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from rr_refine.sketch import grading
+from rr_refine.sketch.oracle import grading
 from rr_refine.sketch.checking import (
     Change,
     check,
