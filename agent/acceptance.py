@@ -7,20 +7,15 @@ accepted image had.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
-from typing import TYPE_CHECKING
 
-from rr_refine.agent.history import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rr_refine.agent.history import Candidate, VerdictRule
-    from rr_refine.agent.policy import Policy
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.terms import Dimension
+from rr_refine.agent.history import Candidate, Verdict, VerdictRule
+from rr_refine.agent.policy import Policy
+from rr_refine.reward.comparison import Comparison
+from rr_refine.terms import Dimension
 
 __all__ = ["Open", "Weighed", "floor_of", "weigh", "weigh_round"]
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import JsonValue
 
-from rr_refine.agent.rewriting.rewriter import Rewrites
+from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
+from rr_refine.agent.state import RunContext
+from rr_refine.agent.store.journal import ItemKind
 from rr_refine.boundary import boundary
 from rr_refine.digest import digest
 from rr_refine.errors import (
@@ -25,23 +28,16 @@ from rr_refine.errors import (
     GeneratorTimeout,
     RewriteError,
 )
-from rr_refine.generators.generator import RenderRequest
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.pictures import load_picture, require_not_blank
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
+from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from PIL import Image
-
-    from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter
-    from rr_refine.agent.state import RunContext
-    from rr_refine.agent.store.journal import ItemKind
-    from rr_refine.generators.generator import OnStep
-    from rr_refine.request import Request
-    from rr_refine.terms import Record
 
 __all__ = ["Done", "Effects", "comparison_key", "critique_key"]
 

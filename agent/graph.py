@@ -11,9 +11,11 @@ without a proposal the run goes back to `decide`, whose rule `repeated-prompt` e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 
 from rr_refine.agent.nodes.accept import accept
 from rr_refine.agent.nodes.critique import critique
@@ -25,14 +27,9 @@ from rr_refine.agent.nodes.review import review
 from rr_refine.agent.nodes.rewrite import rewrite
 from rr_refine.agent.state import RefineInput, RefineOutput, RefineState, RunContext
 
-if TYPE_CHECKING:
-    from langgraph.checkpoint.base import BaseCheckpointSaver
-    from langgraph.graph.state import CompiledStateGraph
-
 __all__ = ["RefineGraph", "build_graph", "recursion_limit"]
 
-if TYPE_CHECKING:
-    RefineGraph = CompiledStateGraph[RefineState, RunContext, RefineInput, RefineOutput]
+RefineGraph: TypeAlias = CompiledStateGraph[RefineState, RunContext, RefineInput, RefineOutput]
 
 
 def build_graph(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.policy import Policy
 from rr_refine.terms import Dimension, Record, to_reward
-
-if TYPE_CHECKING:
-    from rr_refine.agent.budget import Spend
-    from rr_refine.agent.policy import Policy
 
 __all__ = [
     "OUT_OF_BUDGET",

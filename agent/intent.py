@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
 from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
 from rr_refine.sketch.world.request import violations
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 __all__ = ["ProtectedSpan", "find_spans", "is_repeat", "problems"]
 

@@ -8,14 +8,14 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
+from pydantic import JsonValue
+
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from rr_refine.agent.session import Job
-    from rr_refine.agent.store.folder import RunFolder
 
 __all__ = ["RunStatus", "check_config", "config_of", "identity_of", "versions", "write_manifest"]
 

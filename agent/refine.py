@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack, cast
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from rr_refine import errors
+from rr_refine.agent.events import Event
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run, load_run
-from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected, has_methods
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError
+from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
-from rr_refine.plugins import create
+from rr_refine.plugins import Room, create
 from rr_refine.request import Request
+from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.rewriting.rewriter import Rewriter
-    from rr_refine.agent.session import Reviewer
-    from rr_refine.generators.generator import Generator
-    from rr_refine.plugins import Room
-    from rr_refine.reward.critic import Critic
 
 __all__ = [
     "DEFAULT_CRITIC",

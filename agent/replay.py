@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rr_refine.agent.acceptance import Open, weigh_round
 from rr_refine.agent.budget import Spend, left
-from rr_refine.agent.history import History
+from rr_refine.agent.history import Candidate, History, Stop
+from rr_refine.agent.policy import Policy
+from rr_refine.agent.run import Run
 from rr_refine.agent.stopping import should_stop
-
-if TYPE_CHECKING:
-    from rr_refine.agent.history import Candidate, Stop
-    from rr_refine.agent.policy import Policy
-    from rr_refine.agent.run import Run
-    from rr_refine.reward.comparison import Comparison
+from rr_refine.reward.comparison import Comparison
 
 __all__ = ["Replay", "replay"]
 

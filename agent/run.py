@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rr_refine.agent.effects import comparison_key
-from rr_refine.agent.events import read_event
+from rr_refine.agent.events import Event, read_event
+from rr_refine.agent.history import Candidate
 from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.store.journal import Journal
 from rr_refine.agent.store.rounds import read_rounds
 from rr_refine.errors import MissingExtraError, StoreError
 from rr_refine.lines import read_lines
@@ -22,15 +26,8 @@ from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import DIMENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from pandas import DataFrame
     from PIL import Image
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.store.journal import Journal
 
 __all__ = ["REPORT", "Run", "load_run", "read_run"]
 

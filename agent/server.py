@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Required, TypedDict
+from typing import Required, TypedDict
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotation
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 
+from rr_refine.agent.events import Event
 from rr_refine.agent.refine import JobOptions, refine
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import Room, available
-
-if TYPE_CHECKING:
-    from langgraph.graph.state import CompiledStateGraph
-
-    from rr_refine.agent.events import Event
 
 __all__ = ["ServerInput", "ServerOutput", "ServerState", "graph"]
 

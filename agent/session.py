@@ -8,45 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
 from langgraph.types import Command
+from pydantic import JsonValue
 
-from rr_refine.agent.events import ReviewRequested
-from rr_refine.agent.graph import build_graph, recursion_limit
-from rr_refine.agent.manifest import check_config, write_manifest
-from rr_refine.agent.review import ReviewRequest, require_possible
-from rr_refine.agent.state import RunContext, checkpoint_serializer
+from rr_refine.agent.events import Event, ReviewRequested
+from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
+from rr_refine.agent.manifest import RunStatus, check_config, write_manifest
+from rr_refine.agent.policy import Policy
+from rr_refine.agent.review import Decision, ReviewRequest, require_possible
+from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import StoreError
+from rr_refine.generators.generator import Generator
+from rr_refine.request import Request
+from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-
     import aiosqlite
     from langchain_core.runnables import RunnableConfig
-    from langgraph.checkpoint.base import BaseCheckpointSaver
-    from langgraph.runtime import RunControl
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.graph import RefineGraph
-    from rr_refine.agent.manifest import RunStatus
-    from rr_refine.agent.policy import Policy
-    from rr_refine.agent.review import Decision
-    from rr_refine.agent.rewriting.rewriter import Rewriter
-    from rr_refine.agent.state import RefineInput
-    from rr_refine.agent.store.folder import RunFolder
-    from rr_refine.generators.generator import Generator
-    from rr_refine.request import Request
-    from rr_refine.reward.critic import Critic
 
 __all__ = ["Job", "Reviewer", "run_job"]
 

@@ -18,16 +18,15 @@ from rr_refine.agent.history import (
 )
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.generators.generator import Generator
 from rr_refine.request import Request
+from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-
-    from rr_refine.agent.rewriting.rewriter import Rewriter
-    from rr_refine.agent.store.folder import RunFolder
-    from rr_refine.generators.generator import Generator
-    from rr_refine.reward.critic import Critic
 
 __all__ = [
     "Outcome",

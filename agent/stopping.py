@@ -7,13 +7,10 @@ rendering anything (`rr_refine.agent.replay`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rr_refine.agent.budget import exhausted
-from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Stop, StopRuleName
-
-if TYPE_CHECKING:
-    from rr_refine.agent.history import History
+from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Stop, StopRuleName
 
 __all__ = ["RULES", "StopRule", "should_stop"]
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Any, Final, get_args
 
 from rr_refine.agent.policy import Policy, PresetName, preset
+from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rr_refine.agent.rewriting.rewriter import Rewriter
 
 __all__ = ["ARMS", "BASELINES", "Arm", "make_arms"]
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rr_refine.benchmarks.bootstrap import Bootstrap
+from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate, Sums
+from rr_refine.benchmarks.tally import Tally
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     import numpy as np
     from numpy.typing import NDArray
-
-    from rr_refine.benchmarks.bootstrap import Estimate, Sums
-    from rr_refine.benchmarks.tally import Tally
 
 __all__ = ["Board", "Resampled", "Statistic", "macro", "mean", "ratio"]
 

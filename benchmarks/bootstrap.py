@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 

@@ -11,36 +11,35 @@ import json
 import os
 import sqlite3
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 from weakref import WeakValueDictionary
+
+from pydantic import JsonValue
 
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import StoreError, StoreLockedError
 from rr_refine.files import replace_file
+from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
-from rr_refine.reward.critic import can_compare
+from rr_refine.reward.critic import (
+    ComparisonRequest,
+    Critic,
+    CritiqueRequest,
+    PairwiseCritic,
+    can_compare,
+)
+from rr_refine.terms import Identity, Record, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
-    from types import TracebackType
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import Generator, OnStep, RenderRequest
-    from rr_refine.reward.critic import (
-        ComparisonRequest,
-        Critic,
-        CritiqueRequest,
-        PairwiseCritic,
-    )
-    from rr_refine.terms import Identity, Record, Task
 
 __all__ = [
     "Cache",

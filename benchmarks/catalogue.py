@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, cast
+from pathlib import Path
+from typing import Final, cast
 
+from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from rr_refine.benchmarks.published.protocol import Published
 
 __all__ = ["BENCHMARKS", "load", "part_of"]
 

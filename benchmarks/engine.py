@@ -8,6 +8,15 @@ OUT/runs/<arm>/<item>/    the run, as `rr-refine` leaves it, without checkpoints
 from __future__ import annotations
 
 import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +27,16 @@ from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.manifest import check_config
 from rr_refine.agent.refine import as_rewriter, make_job
+from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
-from rr_refine.agent.session import run_job
+from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.benchmarks.arms import Arm
 from rr_refine.benchmarks.cache import LinkingFolder, locked
+from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.trial import (
     Origin,
+    Trial,
     TrialFile,
     lost_trial,
     read_standings,
@@ -33,30 +47,13 @@ from rr_refine.component import connected
 from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import replace_file
+from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
+from rr_refine.reward.critic import Critic
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Awaitable,
-        Callable,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
-
     from PIL import Image
-
-    from rr_refine.agent.rewriting.rewriter import Rewriter
-    from rr_refine.agent.session import Job
-    from rr_refine.agent.store.folder import RunFolder
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.item import Benchmark, Item, Mark
-    from rr_refine.benchmarks.trial import Trial
-    from rr_refine.generators.generator import Generator
-    from rr_refine.reward.critic import Critic
 
 __all__ = ["Models", "read_trials", "run_arms", "run_many"]
 

@@ -11,38 +11,34 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from pydantic import JsonValue
+
 from rr_refine.agent.store.folder import image_path
+from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.definitions import WORSE_BY
 from rr_refine.benchmarks.engine import read_trials, run_many
-from rr_refine.benchmarks.item import Benchmark
-from rr_refine.benchmarks.judging import ATTEMPTS, Judging
-from rr_refine.benchmarks.results import Noise, summarise
+from rr_refine.benchmarks.item import Benchmark, Grader, Item, Mark
+from rr_refine.benchmarks.judging import ATTEMPTS, Judging, StandIn
+from rr_refine.benchmarks.published.protocol import Published
+from rr_refine.benchmarks.question import Judge
+from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, StoreError
 from rr_refine.files import replace_file
 from rr_refine.pictures import load_picture
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.cache import Cache
-    from rr_refine.benchmarks.item import Grader, Item, Mark
-    from rr_refine.benchmarks.judging import StandIn
-    from rr_refine.benchmarks.published.protocol import Published
-    from rr_refine.benchmarks.question import Judge
-    from rr_refine.benchmarks.results import Provenance, Results
-    from rr_refine.benchmarks.trial import Trial
 
 __all__ = ["Evaluation"]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rr_refine.benchmarks.bootstrap import Estimate
-    from rr_refine.benchmarks.results import ArmResult, Difference, Results
+from rr_refine.benchmarks.bootstrap import Estimate
+from rr_refine.benchmarks.results import ArmResult, Difference, Results
 
 __all__ = [
     "Headline",

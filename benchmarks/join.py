@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.agent.policy import Policy
 from rr_refine.benchmarks.arms import Arm
 from rr_refine.benchmarks.engine import read_trials
 from rr_refine.benchmarks.report import moved, write_report
 from rr_refine.benchmarks.results import Results, summarise
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.trial import Trial
 
 __all__ = ["join"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, JsonValue
 
-from rr_refine.benchmarks.question import Reply
+from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.endpoint.completion import Completion
 from rr_refine.endpoint.endpoint import Endpoint
 from rr_refine.endpoint.options import EndpointOptions
@@ -18,12 +19,8 @@ from rr_refine.reward.openai import CRITIC_ERRORS, to_wire
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx2
     from openai.types.chat import ChatCompletionMessageParam
-
-    from rr_refine.benchmarks.question import Question
 
 __all__ = ["OpenAIJudge", "OpenAIJudgeOptions", "create"]
 

@@ -7,6 +7,12 @@ from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.cache import Cache
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.protocol import Answers, Published
+from rr_refine.benchmarks.question import Judge, Question
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable
 from rr_refine.reward.judging import gather
@@ -14,12 +20,6 @@ from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.cache import Cache
-    from rr_refine.benchmarks.item import Item, Mark
-    from rr_refine.benchmarks.published.protocol import Answers, Published
-    from rr_refine.benchmarks.question import Judge, Question
 
 __all__ = ["ATTEMPTS", "Judging", "StandIn"]
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
 
 from rr_refine.agent.manifest import versions
+from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
+from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.report import write_report
-from rr_refine.benchmarks.results import Provenance, summarise
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.cache import Cache
-    from rr_refine.benchmarks.item import Benchmark
-    from rr_refine.benchmarks.results import Results
-    from rr_refine.benchmarks.trial import Trial
+from rr_refine.benchmarks.results import Provenance, Results, summarise
+from rr_refine.benchmarks.trial import Trial
 
 __all__ = ["measure"]
 

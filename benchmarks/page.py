@@ -10,31 +10,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import quote
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.report.text import cut, visible
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import BASELINES
 from rr_refine.benchmarks.headline import headline
+from rr_refine.benchmarks.results import Results
 from rr_refine.benchmarks.table import tables, write_method, write_subject
+from rr_refine.benchmarks.trial import Point, Trial
 from rr_refine.errors import StoreError
 from rr_refine.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.results import Results
-    from rr_refine.benchmarks.trial import Point, Trial
 
 __all__ = ["State", "page_parts", "state_of"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from xml.sax.saxutils import escape
 
+from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.headline import (
     Scale,
     headline,
@@ -14,12 +16,7 @@ from rr_refine.benchmarks.headline import (
     overall_scale,
     score_scale,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rr_refine.benchmarks.bootstrap import Estimate
-    from rr_refine.benchmarks.results import ArmResult, CurvePoint, Results
+from rr_refine.benchmarks.results import ArmResult, CurvePoint, Results
 
 __all__ = ["draw_plots"]
 

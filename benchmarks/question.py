@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from rr_refine.terms import Identity, Usage
+
 if TYPE_CHECKING:
     from PIL import Image
-
-    from rr_refine.terms import Identity, Usage
 
 __all__ = ["Judge", "Question", "Reply"]
 

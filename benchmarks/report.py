@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rr_refine.benchmarks.page import page_parts
 from rr_refine.benchmarks.plot import draw_plots
+from rr_refine.benchmarks.results import Results
 from rr_refine.benchmarks.spreadsheet import estimate_lines, trial_lines
 from rr_refine.benchmarks.table import write_tables
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
-    from rr_refine.benchmarks.results import Results
-    from rr_refine.benchmarks.trial import Trial
-    from rr_refine.terms import Record
+from rr_refine.terms import Record
 
 __all__ = ["moved", "write_json", "write_report"]
 

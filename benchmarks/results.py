@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.benchmarks.arms import BASELINES
-from rr_refine.benchmarks.board import Board, macro, mean, ratio
+from rr_refine.benchmarks.arms import BASELINES, Arm
+from rr_refine.benchmarks.board import Board, Resampled, macro, mean, ratio
 from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.definitions import WORSE_BY, definitions
 from rr_refine.benchmarks.tally import Tally
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.terms import Identity, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.board import Resampled
-    from rr_refine.benchmarks.trial import Trial
 
 __all__ = [
     "ArmResult",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from rr_refine.benchmarks.bootstrap import Estimate
-    from rr_refine.benchmarks.results import ArmResult, Difference, Results
-    from rr_refine.benchmarks.trial import Point, Trial
+from rr_refine.benchmarks.bootstrap import Estimate
+from rr_refine.benchmarks.results import ArmResult, Difference, Results
+from rr_refine.benchmarks.trial import Point, Trial
 
 __all__ = ["estimate_lines", "trial_lines"]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rr_refine.benchmarks.arms import BASELINES
+from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.headline import (
+    Scale,
     headline,
     is_published,
     overall_scale,
@@ -14,13 +17,7 @@ from rr_refine.benchmarks.headline import (
     points,
     score_scale,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from rr_refine.benchmarks.bootstrap import Estimate
-    from rr_refine.benchmarks.headline import Scale
-    from rr_refine.benchmarks.results import ArmResult, Noise, Results, WinTieLoss
+from rr_refine.benchmarks.results import ArmResult, Noise, Results, WinTieLoss
 
 __all__ = [
     "Table",

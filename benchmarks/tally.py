@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from numpy.typing import NDArray
-
-    from rr_refine.benchmarks.trial import Trial
 
 __all__ = ["Tally"]
 

@@ -6,25 +6,21 @@ OUT/trials.jsonl    one line per trial, in the order in which they ended; the la
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from rr_refine.agent.history import Candidate
+from rr_refine.agent.policy import Policy
 from rr_refine.agent.replay import replay
+from rr_refine.agent.run import Run
 from rr_refine.benchmarks.item import Mark
 from rr_refine.errors import StoreError
 from rr_refine.lines import LineFile
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-    from typing import BinaryIO
-
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.policy import Policy
-    from rr_refine.agent.run import Run
 
 __all__ = [
     "Origin",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
 
+from rr_refine.benchmarks.item import Mark
+from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rr_refine.benchmarks.item import Mark
-    from rr_refine.benchmarks.published.protocol import Published
 
 __all__ = ["Averages", "View", "view_of"]
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.engine import Models
+from rr_refine.benchmarks.judging import StandIn
+from rr_refine.benchmarks.question import Judge
 from rr_refine.cli.job import make_component, make_critic, make_generator
-from rr_refine.cli.settings import is_secret
+from rr_refine.cli.settings import Settings, is_secret
 from rr_refine.errors import ConfigError
+from rr_refine.generators.generator import Generator
+from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.engine import Models
-    from rr_refine.benchmarks.judging import StandIn
-    from rr_refine.benchmarks.question import Judge
     from rr_refine.cli.bench_options import BenchOptions
-    from rr_refine.cli.settings import Settings
-    from rr_refine.generators.generator import Generator
-    from rr_refine.reward.critic import Critic
 
 __all__ = ["make_judge", "make_models"]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
+from pydantic import JsonValue
 
 from rr_refine.cli.flag import Flag
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 __all__ = ["BenchOptions", "parse_shard"]
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
+from pydantic import JsonValue
 
+from rr_refine.benchmarks.preference.item import PreferenceSet
+from rr_refine.benchmarks.preference.outcome import Mode
+from rr_refine.benchmarks.preference.results import PreferenceResult
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
 from rr_refine.cli.progress import Progress
+from rr_refine.cli.settings import Settings
 from rr_refine.errors import ConfigError, MissingExtraError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.preference.item import PreferenceSet
-    from rr_refine.benchmarks.preference.outcome import Mode
-    from rr_refine.benchmarks.preference.results import PreferenceResult
-    from rr_refine.cli.settings import Settings
 
 __all__ = ["preference"]
 

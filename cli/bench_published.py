@@ -6,34 +6,31 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.engine import Models
+from rr_refine.benchmarks.evaluate import Evaluation
+from rr_refine.benchmarks.judging import StandIn
+from rr_refine.benchmarks.published.protocol import Published
+from rr_refine.benchmarks.question import Judge
+from rr_refine.benchmarks.results import Results
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.cli.bench_models import make_judge, make_models
 from rr_refine.cli.bench_options import BenchOptions, parse_shard
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, guarded
 from rr_refine.cli.job import make_rewriters
 from rr_refine.cli.progress import Progress
+from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.engine import Models
-    from rr_refine.benchmarks.evaluate import Evaluation
-    from rr_refine.benchmarks.judging import StandIn
-    from rr_refine.benchmarks.published.protocol import Published
-    from rr_refine.benchmarks.question import Judge
-    from rr_refine.benchmarks.results import Results
-    from rr_refine.benchmarks.trial import Trial
-    from rr_refine.cli.settings import Settings
 
 __all__ = ["gedit", "geneval", "imgedit", "picabench", "unigenbench"]
 

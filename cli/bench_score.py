@@ -5,15 +5,13 @@ from __future__ import annotations
 import json as json_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from rr_refine.benchmarks.view import View
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
-
-if TYPE_CHECKING:
-    from rr_refine.benchmarks.view import View
 
 __all__ = ["preflight", "report", "score"]
 

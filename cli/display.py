@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from types import TracebackType
+from typing import Final, Protocol, Self
 
-from rr_refine.cli.live.graphics import find_graphics
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.policy import Policy
-    from rr_refine.cli.live.graphics import Graphics
+from rr_refine.agent.events import Event
+from rr_refine.agent.policy import Policy
+from rr_refine.cli.live.graphics import Graphics, find_graphics
 
 __all__ = ["Display", "open_display"]
 

@@ -6,20 +6,17 @@ import asyncio
 import os
 import platform
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import short
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from rr_refine.cli.settings import Settings
 
 __all__ = ["doctor"]
 

@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING
 
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import as_critic, as_generator, as_rewriter, make_job
-from rr_refine.cli.settings import ENVIRONMENT_PREFIX, is_secret
+from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.agent.session import Job
+from rr_refine.cli.settings import ENVIRONMENT_PREFIX, Settings, is_secret
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import create
+from rr_refine.generators.generator import Generator
+from rr_refine.plugins import Room, create
+from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from rr_refine.agent.rewriting.rewriter import Rewriter
-    from rr_refine.agent.session import Job
-    from rr_refine.cli.settings import Settings
-    from rr_refine.generators.generator import Generator
-    from rr_refine.plugins import Room
-    from rr_refine.reward.critic import Critic
 
 __all__ = [
     "job_from",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from rr_refine.agent.events import (
     Compared,
     CriticFailed,
     Decided,
+    Event,
     Judged,
     Rendered,
     RenderFailed,
@@ -19,16 +20,10 @@ from rr_refine.agent.events import (
     RunFinished,
     RunStarted,
 )
-from rr_refine.agent.review import Edit, Keep, Pick, Reject, Reseed
+from rr_refine.agent.history import Candidate
+from rr_refine.agent.review import Decision, Edit, Keep, Pick, Reject, Reseed
 from rr_refine.cli.live.words import marked
 from rr_refine.cli.text import plain, short
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.review import Decision
 
 __all__ = ["lines_of"]
 

@@ -13,9 +13,9 @@ from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.errors import ConfigError
+from rr_refine.training.parrot.config import ParrotConfig
 
 if TYPE_CHECKING:
-    from rr_refine.training.parrot.config import ParrotConfig
     from rr_refine.training.parrot.folder import ParrotFolder
     from rr_refine.training.parrot.pipeline import Progress
 

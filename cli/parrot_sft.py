@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import JsonValue
 
 from rr_refine.cli.exits import DONE, guarded
 from rr_refine.cli.flag import Flag
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 __all__ = ["sft"]
 

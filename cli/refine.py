@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.cli.exits import DONE
+from rr_refine.cli.live.graphics import Graphics
 from rr_refine.cli.settings import Settings, read_settings
 from rr_refine.cli.table import settings_table
 from rr_refine.cli.terminal import is_attended
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import JsonValue
-
-    from rr_refine.cli.live.graphics import Graphics
 
 __all__ = ["refine_command", "say_models", "why_not_ask"]
 

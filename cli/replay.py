@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from rr_refine.agent.replay import Replay
+from rr_refine.agent.run import Run
 from rr_refine.cli.exits import DONE, guarded
 from rr_refine.cli.flag import Flag
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.agent.replay import Replay
-    from rr_refine.agent.run import Run
 
 __all__ = ["replay"]
 

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import secrets
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import ValidationError
 
 from rr_refine.agent.review import (
     Accept,
+    Decision,
     Edit,
     Keep,
     Pick,
     Quit,
     Reject,
     Reseed,
+    ReviewRequest,
     require_possible,
 )
+from rr_refine.cli.display import Display
 from rr_refine.cli.terminal import ask, attended, edit_in_editor
 from rr_refine.cli.text import plain, short
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from rr_refine.agent.review import Decision, ReviewRequest
-    from rr_refine.cli.display import Display
 
 __all__ = ["TerminalReviewer", "accept_all"]
 

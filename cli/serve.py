@@ -6,15 +6,13 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, guarded
 from rr_refine.cli.flag import Flag
-
-if TYPE_CHECKING:
-    from rr_refine.reward.serve import ServeOptions
+from rr_refine.reward.serve import ServeOptions
 
 __all__ = ["serve"]
 

@@ -12,18 +12,16 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.cli.profile import load_profile
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic import JsonValue
 
 __all__ = [
     "DEFAULTS",

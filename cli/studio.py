@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from pydantic import JsonValue
 
 from rr_refine.cli.exits import INTERRUPTED, guarded
 from rr_refine.cli.flag import Flag
+from rr_refine.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from socket import socket
-
-    from pydantic import JsonValue
-
-    from rr_refine.cli.settings import Settings
     from rr_refine.studio.studio import Studio
 
 __all__ = ["studio"]

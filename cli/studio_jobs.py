@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from rr_refine.agent.refine import make_job
+from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.job import make_critic, make_generator, make_rewriters, policy_from
-from rr_refine.cli.settings import read_settings
+from rr_refine.cli.settings import Settings, read_settings
 from rr_refine.errors import ConfigError
 from rr_refine.studio.order import Order
 from rr_refine.studio.uploads import read_upload
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.agent.run import Run
-    from rr_refine.cli.settings import Settings
 
 __all__ = ["SettingsJobMaker"]
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+
+from pydantic import JsonValue
 
 from rr_refine.agent.budget import Budget
-from rr_refine.cli.settings import is_secret
+from rr_refine.cli.settings import Settings, is_secret
 from rr_refine.cli.text import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic import JsonValue
-
-    from rr_refine.cli.settings import Settings
 
 __all__ = ["settings_table"]
 

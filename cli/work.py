@@ -8,22 +8,17 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, load_run
-from rr_refine.agent.session import run_job
+from rr_refine.agent.session import Job, Reviewer, run_job
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.cli.display import Display
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.reviewer import TerminalReviewer, accept_all
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.session import Job, Reviewer
-    from rr_refine.agent.store.folder import RunFolder
-    from rr_refine.cli.display import Display
 
 __all__ = ["tell_end", "work"]
 

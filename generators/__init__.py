@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.generators.fake import FakeGenerator
+from rr_refine.generators.generator import Generator, OnStep, RenderRequest
+from rr_refine.generators.images_api import ImagesApiGenerator
+
 if TYPE_CHECKING:
     from rr_refine.generators.contract import GeneratorContract
     from rr_refine.generators.diffusers import DiffusersGenerator
-    from rr_refine.generators.fake import FakeGenerator
-    from rr_refine.generators.generator import Generator, OnStep, RenderRequest
-    from rr_refine.generators.images_api import ImagesApiGenerator
 
 __all__ = [
     "DiffusersGenerator",

@@ -14,21 +14,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import ClassVar, TypeVar
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw
+from pydantic import JsonValue
 
 from rr_refine.errors import GeneratorError, UnsupportedRequestError
-from rr_refine.generators.generator import RenderRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
-
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import Generator
-    from rr_refine.terms import Task
+from rr_refine.generators.generator import Generator, RenderRequest
+from rr_refine.terms import Task
 
 __all__ = ["GeneratorContract"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import (
@@ -25,16 +25,13 @@ from rr_refine.errors import (
     OutOfMemoryError,
     UnsupportedRequestError,
 )
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, parse_options
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Identity, Record, Task
 
 if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.terms import Task
 
 __all__ = ["FakeGenerator", "FakeOptions", "Outcome", "create"]
 

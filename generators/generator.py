@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pydantic import JsonValue
+
+from rr_refine.terms import Identity, Task
+
 if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Identity, Task
 
 __all__ = ["Generator", "OnStep", "RenderRequest"]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.endpoint import Endpoint, RawResponse
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import (
@@ -22,19 +23,15 @@ from rr_refine.errors import (
     GeneratorUnavailable,
     UnsupportedRequestError,
 )
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.pictures import decode_picture, require_not_blank
 from rr_refine.plugins import did_you_mean, parse_options
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     import httpx2
     import openai
     from PIL import Image
-
-    from rr_refine.endpoint.endpoint import RawResponse
-    from rr_refine.generators.generator import OnStep, RenderRequest
 
 __all__ = ["ImagesApiGenerator", "ImagesApiOptions", "create"]
 

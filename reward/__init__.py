@@ -5,22 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.reward.comparison import Comparison, PairwiseCritique
+from rr_refine.reward.critic import (
+    ComparisonRequest,
+    Critic,
+    CritiqueRequest,
+    PairwiseCritic,
+)
+from rr_refine.reward.critique import Critique
+from rr_refine.reward.template import Template, builtin_template, load_template
+
 if TYPE_CHECKING:
     from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison, PairwiseCritique
     from rr_refine.reward.contract import CriticContract
-    from rr_refine.reward.critic import (
-        ComparisonRequest,
-        Critic,
-        CritiqueRequest,
-        PairwiseCritic,
-    )
-    from rr_refine.reward.critique import Critique
     from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions
     from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
     from rr_refine.reward.pairwise_parser import parse_comparison
     from rr_refine.reward.parser import parse_critique
-    from rr_refine.reward.template import Template, builtin_template, load_template
     from rr_refine.reward.template_import import import_template
     from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rr_refine.terms import Dimension
+from rr_refine.terms import Dimension
 
 __all__ = ["write_comparison", "write_critique"]
 

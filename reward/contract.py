@@ -14,22 +14,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from collections.abc import Callable, Coroutine, Mapping
+from typing import ClassVar, TypeVar, cast
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from rr_refine.errors import CriticError
 from rr_refine.reward.assessment import Assessment
-from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.terms import SCORE_MAX, SCORE_MIN, dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
-
-    from rr_refine.reward.comparison import Winner
-    from rr_refine.reward.critic import Critic, PairwiseCritic
-    from rr_refine.terms import Task
+from rr_refine.reward.comparison import Winner
+from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, PairwiseCritic
+from rr_refine.terms import SCORE_MAX, SCORE_MIN, Task, dimensions_of
 
 __all__ = ["CriticContract"]
 

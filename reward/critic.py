@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from rr_refine.component import has_methods
+from rr_refine.reward.comparison import Comparison
+from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.terms import Identity, Task
 
 __all__ = ["ComparisonRequest", "Critic", "CritiqueRequest", "PairwiseCritic", "can_compare"]
 

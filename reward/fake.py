@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 from pydantic import Field, JsonValue
 
@@ -25,16 +26,12 @@ from rr_refine.errors import (
 )
 from rr_refine.plugins import parse_options
 from rr_refine.reward.answer_format import write_comparison, write_critique
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
+from rr_refine.reward.critique import Critique
 from rr_refine.reward.judging import Answer, read_comparison, read_critique, to_assessment
 from rr_refine.terms import Dimension, Identity, Record, Task, Usage, dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-    from rr_refine.reward.critique import Critique
 
 __all__ = ["FakeAnswer", "FakeCritic", "FakeCriticOptions", "Fault", "create"]
 

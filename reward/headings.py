@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from rr_refine.reward.values import is_score
-
-if TYPE_CHECKING:
-    from rr_refine.terms import Dimension
+from rr_refine.terms import Dimension
 
 __all__ = ["Field", "Heading", "Part", "label_of", "read_heading"]
 

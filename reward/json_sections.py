@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, TypeAlias, get_args
+from collections.abc import Iterator
+from typing import Final, TypeAlias, get_args
 
 from rr_refine.reward.headings import Field, Part, label_of
 from rr_refine.reward.sections import Entry
 from rr_refine.reward.values import CutError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.terms import Dimension
+from rr_refine.terms import Dimension
 
 __all__ = ["read_json"]
 

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticRefused, CriticUnreadable
 from rr_refine.reward.assessment import Assessment
-from rr_refine.reward.comparison import Comparison
-from rr_refine.reward.critic import ComparisonRequest
-from rr_refine.reward.messages import build_messages, repair_messages
+from rr_refine.reward.comparison import Comparison, PairwiseCritique
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
+from rr_refine.reward.critique import Critique
+from rr_refine.reward.messages import Message, build_messages, repair_messages
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
 from rr_refine.reward.template import BUILTIN, load_template
-from rr_refine.terms import Record, Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-
-    from rr_refine.reward.comparison import PairwiseCritique
-    from rr_refine.reward.critic import CritiqueRequest
-    from rr_refine.reward.critique import Critique
-    from rr_refine.reward.messages import Message
-    from rr_refine.terms import Identity, Task
+from rr_refine.terms import Identity, Record, Task, Usage
 
 __all__ = [
     "Answer",

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rr_refine.errors import CriticError
-from rr_refine.reward.critic import CritiqueRequest
-from rr_refine.reward.template import Slot
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
+from rr_refine.reward.template import RubricName, Slot, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PIL import Image
-
-    from rr_refine.reward.critic import ComparisonRequest
-    from rr_refine.reward.template import RubricName, Template
 
 __all__ = ["Content", "Message", "build_messages", "png_data_url", "repair_messages"]
 

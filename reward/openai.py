@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
-from rr_refine.endpoint.completion import Completion
+from rr_refine.endpoint.completion import Choice, Completion
 from rr_refine.endpoint.endpoint import Endpoint
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
@@ -21,19 +22,13 @@ from rr_refine.errors import (
 )
 from rr_refine.plugins import parse_options
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions, gather
-from rr_refine.reward.messages import png_data_url
+from rr_refine.reward.messages import Message, png_data_url
 from rr_refine.reward.sleep import SleepingServer
-from rr_refine.terms import Identity
+from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx2
     from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
-
-    from rr_refine.endpoint.completion import Choice
-    from rr_refine.reward.messages import Message
-    from rr_refine.terms import Usage
 
 __all__ = ["CRITIC_ERRORS", "OpenAICritic", "OpenAICriticOptions", "create", "to_wire"]
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from rr_refine.errors import CriticUnreadable
-from rr_refine.reward.comparison import PairwiseCritique
-from rr_refine.reward.reading import read_answer
+from rr_refine.reward.comparison import PairwiseCritique, Winner
+from rr_refine.reward.headings import Field
+from rr_refine.reward.reading import Reading, read_answer
 from rr_refine.reward.values import read_score, read_winner
-from rr_refine.terms import dimensions_of
-
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import Winner
-    from rr_refine.reward.headings import Field
-    from rr_refine.reward.reading import Reading
-    from rr_refine.terms import Dimension, Task
+from rr_refine.terms import Dimension, Task, dimensions_of
 
 __all__ = ["parse_comparison"]
 

@@ -6,16 +6,11 @@ doubtful, contradictory or out of range is an error with a type, never a score.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rr_refine.errors import CriticUnreadable
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.reading import read_answer
 from rr_refine.reward.values import read_request, read_score
-from rr_refine.terms import dimensions_of
-
-if TYPE_CHECKING:
-    from rr_refine.terms import Task
+from rr_refine.terms import Task, dimensions_of
 
 __all__ = ["parse_critique"]
 

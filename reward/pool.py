@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
+
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, CriticTimeout, CriticUnavailable
-from rr_refine.reward.critic import can_compare
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.reward.critic import (
-        ComparisonRequest,
-        Critic,
-        CritiqueRequest,
-        PairwiseCritic,
-    )
-    from rr_refine.terms import Identity
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
+from rr_refine.reward.critic import (
+    ComparisonRequest,
+    Critic,
+    CritiqueRequest,
+    PairwiseCritic,
+    can_compare,
+)
+from rr_refine.terms import Identity
 
 __all__ = ["CriticPool", "PairwiseCriticPool", "pool"]
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from rr_refine.errors import CriticRefused, CriticTruncated, CriticUnreadable
-from rr_refine.reward.headings import read_heading
+from rr_refine.reward.headings import Field, Part, read_heading
 from rr_refine.reward.json_sections import read_json
 from rr_refine.reward.sections import Entry, read_sections
 from rr_refine.reward.values import CutError, excerpt, read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rr_refine.reward.headings import Field, Part
-    from rr_refine.terms import Dimension
+from rr_refine.terms import Dimension
 
 __all__ = ["Reading", "read_answer"]
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rr_refine.reward.headings import Field, Heading, Part, read_heading
 from rr_refine.reward.values import is_score
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rr_refine.terms import Dimension
+from rr_refine.terms import Dimension
 
 __all__ = ["Entry", "read_sections"]
 

@@ -13,10 +13,11 @@ import signal
 import socket
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT, Process, create_subprocess_exec
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import Field
 
@@ -24,9 +25,6 @@ from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.reward.vllm_command import find_vllm
 from rr_refine.reward.vllm_faults import explain_exit, log_lines
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
 
 __all__ = ["ServeOptions", "VllmServer", "serve", "serve_arguments"]
 

@@ -8,17 +8,14 @@ is left of it from before can be another picture's, and with it a wrong score.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
+from rr_refine.endpoint.endpoint import Endpoint
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from rr_refine.endpoint.endpoint import Endpoint
 
 __all__ = ["SleepingServer"]
 

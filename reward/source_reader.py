@@ -7,8 +7,9 @@ is `Unknown`; a statement whose effect cannot be told is an error that names its
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rr_refine.errors import ConfigError
 from rr_refine.reward.symbols import (
@@ -26,9 +27,6 @@ from rr_refine.reward.symbols import (
     stand_in,
     truth,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["SourceReader"]
 

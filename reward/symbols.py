@@ -7,12 +7,10 @@ here is what Python's own do. What cannot be told raises `NotToldError`.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
-from typing import TYPE_CHECKING, Final, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 __all__ = [
     "LONGEST",

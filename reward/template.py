@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "BUILTIN",

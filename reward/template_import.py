@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -26,9 +26,6 @@ from rr_refine.reward.template import (
     builtin_template,
     save_template,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["import_template"]
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rr_refine.batching import Batcher
 from rr_refine.errors import MissingExtraError
 from rr_refine.plugins import parse_options
-from rr_refine.reward.judging import ModelCritic, ModelOptions
+from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
+from rr_refine.reward.messages import Message
 from rr_refine.reward.transformers_model import Question, load_model
-from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.reward.judging import Answer
-    from rr_refine.reward.messages import Message
-    from rr_refine.terms import Usage
+from rr_refine.terms import Identity, Usage
 
 __all__ = ["TransformersCritic", "TransformersCriticOptions", "create"]
 

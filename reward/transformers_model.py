@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from rr_refine.batching import Job
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable
 from rr_refine.reward.judging import Answer
+from rr_refine.reward.messages import Message
 from rr_refine.terms import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     import torch
     from transformers import StoppingCriteriaList
 
-    from rr_refine.batching import Job
-    from rr_refine.reward.messages import Message
     from rr_refine.reward.transformers import TransformersCriticOptions
 
 __all__ = ["Model", "Question", "Reply", "load_model"]

@@ -6,12 +6,10 @@ Nothing is guessed, clamped or averaged: a value that leaves a careful reader in
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rr_refine.reward.comparison import Winner
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
-
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import Winner
 
 __all__ = [
     "CutError",

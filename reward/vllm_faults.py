@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from rr_refine.errors import ConfigError, CriticUnavailable
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.errors import RefineError
+from rr_refine.errors import ConfigError, CriticUnavailable, RefineError
 
 __all__ = ["explain_exit", "log_lines"]
 

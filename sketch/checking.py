@@ -7,14 +7,16 @@ to what somebody believes to see, right or wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from rr_refine.sketch.oracle.grading import THE_CHANGE
-from rr_refine.sketch.sight import describe_background, describe_letters
+from rr_refine.sketch.sight import Sight, describe_background, describe_letters
 from rr_refine.sketch.world.edit import Edit, apply
 from rr_refine.sketch.world.request import (
     NOTHING_ELSE,
+    Group,
     Request,
     background_phrase,
     group_phrase,
@@ -23,16 +25,8 @@ from rr_refine.sketch.world.request import (
     violations,
     word_phrase,
 )
-from rr_refine.sketch.world.scene import BACKGROUNDS, PLACES, Scene
-from rr_refine.terms import SCORE_MAX, SCORE_MIN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.sketch.sight import Sight
-    from rr_refine.sketch.world.request import Group
-    from rr_refine.sketch.world.scene import Place, Shape
-    from rr_refine.terms import Dimension, Task
+from rr_refine.sketch.world.scene import BACKGROUNDS, PLACES, Place, Scene, Shape
+from rr_refine.terms import SCORE_MAX, SCORE_MIN, Dimension, Task
 
 __all__ = [
     "COUNTS",

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import parse_options
 from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
-from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Identity
+from rr_refine.terms import Identity, Record
 
 __all__ = ["WEIGHTS", "SketchCritic", "SketchCriticOptions", "create"]
 

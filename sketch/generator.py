@@ -7,21 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.plugins import parse_options
 from rr_refine.sketch.training.generator.text import MAX_TOKENS
 from rr_refine.sketch.world.drawing import SIDE
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Identity, Record, Task
 
 if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.terms import Task
 
 __all__ = ["WEIGHTS", "SketchGenerator", "SketchGeneratorOptions", "create"]
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from random import Random
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.edit import phrase_edit
-from rr_refine.sketch.world.request import group_phrase, relation_phrase, violations
-from rr_refine.sketch.world.scene import PLACES, WORD_PLACES, Lettering, Scene, Shape
+from rr_refine.sketch.world.request import Group, Request, group_phrase, relation_phrase, violations
+from rr_refine.sketch.world.scene import (
+    PLACES,
+    WORD_PLACES,
+    Background,
+    Lettering,
+    Place,
+    Scene,
+    Shape,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from random import Random
-
     from rr_refine.sketch.checking import Change
-    from rr_refine.sketch.sight import Sight
-    from rr_refine.sketch.world.request import Group, Request
-    from rr_refine.sketch.world.scene import Background, Place
 
 __all__ = ["describe_plan", "plan", "plan_edit"]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.agent.run import load_run
 from rr_refine.errors import StoreError
 from rr_refine.studio.state import Standing
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["MAX_CARDS", "Card", "find_run", "image_file", "list_cards", "standing_of"]
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from rr_refine.sketch.world.reading import unknown_words
-from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.terms import Identity
+from rr_refine.terms import Identity, Record
 
 __all__ = ["Models", "models_of", "notes_on"]
 

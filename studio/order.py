@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import Base64Bytes, Field, ValidationError
 
+from rr_refine.agent.run import Run
 from rr_refine.errors import ConfigError
+from rr_refine.generators.generator import Generator
+from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from rr_refine.agent.run import Run
     from rr_refine.agent.session import Job
-    from rr_refine.generators.generator import Generator
-    from rr_refine.reward.critic import Critic
 
 __all__ = ["MAX_PROMPT", "JobMaker", "Order", "read_order"]
 

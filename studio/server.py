@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from rr_refine.studio.app import create_app
 from rr_refine.studio.guard import require_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from rr_refine.studio.studio import Studio
 
 __all__ = ["listen", "serve"]

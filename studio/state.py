@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from rr_refine.agent.policy import Policy
+from rr_refine.request import Request
 from rr_refine.terms import Record, Task
-
-if TYPE_CHECKING:
-    from rr_refine.agent.policy import Policy
-    from rr_refine.request import Request
 
 __all__ = ["Asked", "RunState", "Standing", "asked_of"]
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rr_refine.agent.events import write_event
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.run import load_run
+from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError
-from rr_refine.studio.history import find_run, list_cards, standing_of
-from rr_refine.studio.models import models_of, notes_on
-from rr_refine.studio.state import RunState, asked_of
-from rr_refine.studio.work import Work
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from rr_refine.agent.session import Job
-    from rr_refine.studio.history import Card
-    from rr_refine.studio.models import Models
-    from rr_refine.studio.order import JobMaker, Order
-    from rr_refine.studio.state import Asked
-    from rr_refine.studio.work import Message
+from rr_refine.studio.history import Card, find_run, list_cards, standing_of
+from rr_refine.studio.models import Models, models_of, notes_on
+from rr_refine.studio.order import JobMaker, Order
+from rr_refine.studio.state import Asked, RunState, asked_of
+from rr_refine.studio.work import Message, Work
 
 __all__ = ["Studio"]
 

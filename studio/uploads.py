@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.pictures import decode_picture
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
 
 __all__ = ["MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "read_upload", "thumbnail"]

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
-from rr_refine.agent.events import Rendered, RenderFailed, StepDone, write_event
-from rr_refine.agent.review import Quit, require_possible
-from rr_refine.agent.session import run_job
+from rr_refine.agent.events import Event, Rendered, RenderFailed, StepDone, write_event
+from rr_refine.agent.review import Decision, Quit, ReviewRequest, require_possible
+from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
-from rr_refine.studio.state import RunState
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.review import Decision, ReviewRequest
-    from rr_refine.agent.session import Job
-    from rr_refine.agent.store.folder import RunFolder
-    from rr_refine.studio.state import Asked, Standing
+from rr_refine.studio.state import Asked, RunState, Standing
 
 __all__ = ["Message", "Work"]
 

@@ -15,11 +15,9 @@ import resource
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 NODES = ("plan", "generate", "critique", "accept", "decide", "rewrite", "review", "finish")
 

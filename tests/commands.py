@@ -9,19 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Timer
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, Self
 
 from tests import command_server
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.terminal import Terminal
+from tests.terminal import Terminal
 
 __all__ = ["Commands", "Ended", "Going"]
 

@@ -9,12 +9,10 @@ import re
 import struct
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Self
 
 __all__ = ["Terminal", "visible"]
 

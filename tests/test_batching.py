@@ -3,15 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from rr_refine.batching import Batcher, Job
 from rr_refine.errors import ConfigError, RefineError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class Doubler:

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from pydantic import JsonValue
 
 from rr_refine.digest import digest, file_digest, image_digest
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
 
 
 @given(st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=4), max_size=4))

@@ -5,27 +5,20 @@ import gc
 import json
 import traceback
 import weakref
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import httpx2
+import openai
 import pytest
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
 from rr_refine.endpoint.completion import Completion
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.endpoint import Endpoint, RawResponse
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RewriteError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import openai
-    from pydantic import JsonValue
-
-    from rr_refine.endpoint.endpoint import RawResponse
 
 ERRORS = EndpointErrors(
     unavailable=lambda message: RewriteError(f"unavailable: {message}"),

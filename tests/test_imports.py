@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "peft", "numpy"}
 FRAMEWORKS = {"langgraph", "langchain_core", "openai"}

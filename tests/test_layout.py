@@ -5,16 +5,14 @@ from __future__ import annotations
 import ast
 import importlib
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import rr_refine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("agent", "benchmarks", "cli", "generators", "reward", "sketch", "studio", "training")

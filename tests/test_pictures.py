@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rr_refine.errors import BlankImageError, ConfigError
 from rr_refine.pictures import decode_picture, load_picture, require_not_blank
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LEFT_UP = 6
 """The EXIF orientation of a picture whose top is at its right side."""

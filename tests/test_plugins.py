@@ -3,17 +3,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import pytest
 from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from rr_refine import plugins
 from rr_refine.errors import ConfigError
+from rr_refine.plugins import Room
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from rr_refine.plugins import Room
 
 HERE = __name__
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
     import torch
 
 __all__ = ["Average", "Budget", "Log", "load_checkpoint", "pick_device", "save_checkpoint"]

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
+from pydantic import JsonValue
+
 from rr_refine.agent.acceptance import Open, weigh_round
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.events import Compared, Decided
+from rr_refine.agent.history import Candidate
 from rr_refine.agent.nodes.desk import Desk
-from rr_refine.agent.state import history_of
+from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.agent.store.rounds import round_item
 from rr_refine.errors import CriticError
+from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import can_compare
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-    from pydantic import JsonValue
-
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.state import RefineState, RunContext
-    from rr_refine.reward.comparison import Comparison, Winner
 
 __all__ = ["accept"]
 

@@ -7,19 +7,17 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, exhausted
+from rr_refine.agent.effects import Done
 from rr_refine.agent.events import CriticFailed, Judged
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
 from rr_refine.agent.nodes.desk import Desk
-from rr_refine.agent.state import history_of
+from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.errors import CriticError
+from rr_refine.reward.assessment import Assessment
+from rr_refine.terms import Dimension
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
-    from rr_refine.agent.effects import Done
-    from rr_refine.agent.state import RefineState, RunContext
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.terms import Dimension
 
 __all__ = ["critique", "standard_errors"]
 

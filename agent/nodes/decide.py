@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rr_refine.agent.state import history_of
+from rr_refine.agent.state import RefineState, history_of
 from rr_refine.agent.stopping import should_stop
-
-if TYPE_CHECKING:
-    from rr_refine.agent.state import RefineState
 
 __all__ = ["decide"]
 

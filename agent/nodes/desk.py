@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Literal
 
 from rr_refine.agent.budget import Spend, left
-from rr_refine.agent.effects import Effects
-from rr_refine.agent.events import StepDone
+from rr_refine.agent.effects import Done, Effects
+from rr_refine.agent.events import Event, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
+from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import (
     ConfigError,
     CriticAnswerError,
@@ -19,16 +21,10 @@ from rr_refine.errors import (
     GeneratorTimeout,
     RefineError,
 )
+from rr_refine.generators.generator import OnStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from langgraph.runtime import Runtime
-
-    from rr_refine.agent.effects import Done
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.state import RefineState, RunContext
-    from rr_refine.generators.generator import OnStep
 
 __all__ = ["Desk"]
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from rr_refine.agent.events import RunFinished
 from rr_refine.agent.nodes.desk import Desk
-from rr_refine.agent.state import Outcome, history_of
+from rr_refine.agent.state import Outcome, RefineState, RunContext, history_of
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
-    from rr_refine.agent.state import RefineState, RunContext
 
 __all__ = ["finish"]
 

@@ -6,17 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.effects import Done
 from rr_refine.agent.events import Rendered, RenderFailed, RoundStarted
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.policy import Policy
+from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import GeneratorError
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
-    from rr_refine.agent.effects import Done
-    from rr_refine.agent.policy import Policy
-    from rr_refine.agent.state import RefineState, RunContext
 
 __all__ = ["generate", "seed_of"]
 

@@ -9,12 +9,11 @@ from rr_refine.agent.events import RunStarted
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import UnsupportedRequestError
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
-    from rr_refine.agent.state import RefineState, RunContext
 
 __all__ = ["plan"]
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
 from rr_refine.agent.events import Reviewed
-from rr_refine.agent.history import Proposal, Verdict
+from rr_refine.agent.history import Candidate, Proposal, Verdict
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.desk import Desk
 from rr_refine.agent.review import (
+    Decision,
     Edit,
     Keep,
     Pick,
@@ -23,18 +24,11 @@ from rr_refine.agent.review import (
     read_decision,
     require_possible,
 )
-from rr_refine.agent.state import history_of
+from rr_refine.agent.state import RefineState, RunContext, history_of
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.rounds import round_item
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from langgraph.runtime import Runtime
-
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.review import Decision
-    from rr_refine.agent.state import RefineState, RunContext
-    from rr_refine.agent.store.folder import RunFolder
 
 __all__ = ["apply_decision", "review"]
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend
+from rr_refine.agent.effects import Done
 from rr_refine.agent.events import RewriteRejected, Rewritten
-from rr_refine.agent.history import Proposal, RewriteAttempt
+from rr_refine.agent.history import Candidate, Proposal, RewriteAttempt
 from rr_refine.agent.nodes.desk import Desk
 from rr_refine.agent.rewriting.chain import choose
-from rr_refine.agent.rewriting.rewriter import Judged, RewriteContext
-from rr_refine.agent.state import history_of
+from rr_refine.agent.rewriting.rewriter import Judged, RewriteContext, Rewriter, Rewrites
+from rr_refine.agent.state import RefineState, RunContext, history_of
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.reward.assessment import Assessment
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
-    from rr_refine.agent.effects import Done
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.rewriting.rewriter import Rewriter, Rewrites
-    from rr_refine.agent.state import RefineState, RunContext
-    from rr_refine.agent.store.folder import RunFolder
 
 __all__ = ["rewrite"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rr_refine.agent.effects import critique_key
 from rr_refine.agent.events import (
+    Event,
     Judged,
     Rendered,
     RewriteRejected,
@@ -14,14 +15,8 @@ from rr_refine.agent.events import (
     RoundStarted,
     RunStarted,
 )
-from rr_refine.agent.history import Candidate, Rejection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.history import Proposal
-    from rr_refine.request import Request
+from rr_refine.agent.history import Candidate, Proposal, Rejection
+from rr_refine.request import Request
 
 __all__ = ["Course"]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rr_refine.agent.report.story import Chapter
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.agent.report.story import Chapter
 
 __all__ = ["Curve", "Dot", "curve_of"]
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 from urllib.parse import quote
 
 from rr_refine.agent.report.headline import State, gain_of
 from rr_refine.agent.report.page import render
+from rr_refine.agent.report.story import Picture, Story
 from rr_refine.agent.report.text import cut
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from rr_refine.agent.report.story import Picture, Story
 
 __all__ = ["Entry", "entry_of", "find_runs", "write_gallery"]
 

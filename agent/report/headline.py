@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from rr_refine.agent.run import Run
+from rr_refine.agent.run import Run
 
 __all__ = ["State", "gain_of", "headline", "state_of"]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rr_refine.agent.history import Candidate
 from rr_refine.agent.report.headline import headline
 from rr_refine.agent.report.page import render_part
 from rr_refine.agent.report.text import cut
+from rr_refine.agent.run import Run
 from rr_refine.errors import StoreError
-
-if TYPE_CHECKING:
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.run import Run
 
 __all__ = ["notebook_cell"]
 

@@ -13,15 +13,12 @@ import json
 import time
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import JsonValue
 
 from rr_refine.agent.report.text import visible
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 __all__ = ["render", "render_part"]
 

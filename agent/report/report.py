@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from rr_refine.agent.report.curve import curve_of
 from rr_refine.agent.report.page import render
+from rr_refine.agent.report.story import Story
 from rr_refine.agent.report.teller import read_story
 from rr_refine.agent.run import REPORT
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
-
-if TYPE_CHECKING:
-    from rr_refine.agent.report.story import Story
-    from rr_refine.agent.store.folder import RunFolder
 
 __all__ = ["report_page", "try_report", "write_report"]
 

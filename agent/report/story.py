@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pydantic import JsonValue
 
-    from pydantic import JsonValue
-
-    from rr_refine.agent.budget import Spend
-    from rr_refine.agent.history import Candidate, Rejection
-    from rr_refine.agent.intent import ProtectedSpan
-    from rr_refine.agent.report.diff import Piece
-    from rr_refine.agent.report.headline import State
-    from rr_refine.agent.review import Decision
-    from rr_refine.agent.run import Run
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.terms import Dimension
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.history import Candidate, Rejection
+from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.report.diff import Piece
+from rr_refine.agent.report.headline import State
+from rr_refine.agent.review import Decision
+from rr_refine.agent.run import Run
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
+from rr_refine.terms import Dimension
 
 __all__ = ["Chapter", "Mark", "Picture", "Shot", "Story"]
 

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+from pydantic import JsonValue
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.effects import comparison_key
+from rr_refine.agent.history import Candidate
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.report.course import Course
 from rr_refine.agent.report.diff import diff_words
 from rr_refine.agent.report.headline import headline, state_of
 from rr_refine.agent.report.story import Chapter, Mark, Picture, Shot, Story
-from rr_refine.agent.review import Keep, read_decision
+from rr_refine.agent.review import Decision, Keep, read_decision
 from rr_refine.agent.run import Run, read_run
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.store.journal import ItemKind
 from rr_refine.agent.store.png import png_size
 from rr_refine.agent.store.rounds import Round, read_rounds
 from rr_refine.errors import StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.review import Decision
-    from rr_refine.agent.store.folder import RunFolder
-    from rr_refine.agent.store.journal import ItemKind
 
 __all__ = ["read_story"]
 

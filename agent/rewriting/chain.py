@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from rr_refine.agent.history import Proposal, Rejection
 from rr_refine.agent.intent import problems
+from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 from rr_refine.errors import RewriteError
 from rr_refine.terms import Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 
 __all__ = ["Choice", "choose"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import (
     Judged,
@@ -13,9 +13,6 @@ from rr_refine.agent.rewriting.rewriter import (
 )
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity, Record
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 __all__ = ["CriticRewriter", "create"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
 from rr_refine.endpoint.completion import Completion
 from rr_refine.endpoint.endpoint import Endpoint
 from rr_refine.endpoint.faults import EndpointErrors
@@ -17,12 +18,7 @@ from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx2
-    from pydantic import JsonValue
-
-    from rr_refine.agent.rewriting.rewriter import Judged
 
 __all__ = ["LlmRewriter", "LlmRewriterOptions", "create"]
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from rr_refine.terms import Record, Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.agent.history import Candidate
-    from rr_refine.agent.intent import ProtectedSpan
-    from rr_refine.request import Request
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.terms import Identity
+from rr_refine.agent.history import Candidate
+from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.request import Request
+from rr_refine.reward.assessment import Assessment
+from rr_refine.terms import Identity, Record, Usage
 
 __all__ = ["Judged", "Rewrite", "RewriteContext", "Rewriter", "Rewrites", "join_clauses"]
 

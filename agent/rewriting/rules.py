@@ -7,7 +7,9 @@ small models know no word of the directives, and a request in full is what helps
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.plugins import parse_options
@@ -16,9 +18,6 @@ from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.phrasing import describe
 from rr_refine.sketch.world.reading import read_request, unknown_words
 from rr_refine.terms import Dimension, Identity, Record
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 __all__ = ["RulesRewriter", "create"]
 

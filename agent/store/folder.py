@@ -16,9 +16,12 @@ import secrets
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rr_refine.agent.events import write_event
+from pydantic import JsonValue
+
+from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import Journal
 from rr_refine.agent.store.png import encode_png, with_story
 from rr_refine.digest import image_digest
@@ -27,13 +30,8 @@ from rr_refine.files import replace_file
 from rr_refine.lines import LineFile
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from filelock import BaseFileLock
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.agent.events import Event
 
 __all__ = ["RunFolder", "image_path", "new_run_name", "slug"]
 

@@ -7,16 +7,14 @@ owed again. Nothing is ever rewritten.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
 
 from rr_refine.errors import StoreError
 from rr_refine.lines import LineFile, read_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from pydantic import JsonValue
 
 __all__ = ["ItemKind", "Journal"]
 

@@ -10,13 +10,13 @@ import io
 import json
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pydantic import JsonValue
 
+if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
 
 __all__ = ["encode_png", "png_size", "read_story", "with_story"]
 

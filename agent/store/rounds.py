@@ -7,18 +7,14 @@ course are not taken for rounds of this one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+
+from pydantic import JsonValue
 
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.store.journal import Journal
 from rr_refine.digest import digest
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.agent.store.journal import Journal
 
 __all__ = ["Round", "read_rounds", "round_item"]
 

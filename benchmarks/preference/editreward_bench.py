@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel
 
-from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
+from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Truth
 from rr_refine.benchmarks.preference.labels import read_vote
+from rr_refine.benchmarks.preference.outcome import Mode
 from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
-from rr_refine.benchmarks.preference.rows import StoredPicture, find_files, hashes, read_rows
+from rr_refine.benchmarks.preference.rows import Row, StoredPicture, find_files, hashes, read_rows
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from rr_refine.benchmarks.preference.item import Truth
-    from rr_refine.benchmarks.preference.outcome import Mode
-    from rr_refine.benchmarks.preference.rows import Row
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
 

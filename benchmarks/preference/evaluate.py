@@ -9,31 +9,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from rr_refine.benchmarks.engine import run_many
-from rr_refine.benchmarks.preference.item import PreferenceItem, Skipped, open_picture
-from rr_refine.benchmarks.preference.outcome import Outcome
+from rr_refine.benchmarks.preference.item import (
+    PreferenceItem,
+    PreferenceSet,
+    Skipped,
+    Truth,
+    Verdict,
+    open_picture,
+)
+from rr_refine.benchmarks.preference.outcome import Mode, Outcome
 from rr_refine.benchmarks.preference.protocol import measure
 from rr_refine.benchmarks.preference.results import DEFINITIONS, PreferenceResult, write_table
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticError, StoreError
 from rr_refine.files import replace_file
 from rr_refine.lines import LineFile
-from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
+from rr_refine.reward.comparison import Winner
+from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
 from rr_refine.terms import SCORE_MAX, SCORE_MIN, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
-
     from PIL import Image
-
-    from rr_refine.benchmarks.preference.item import PreferenceSet, Truth, Verdict
-    from rr_refine.benchmarks.preference.outcome import Mode
-    from rr_refine.reward.comparison import Winner
-    from rr_refine.reward.critic import Critic
 
 __all__ = ["evaluate_preference", "select"]
 

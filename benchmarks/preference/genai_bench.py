@@ -8,7 +8,9 @@ not to be mixed: a folder that holds both is refused.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import BaseModel
 
@@ -22,10 +24,6 @@ from rr_refine.benchmarks.preference.rows import (
     hashes,
     read_rows,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["PROTOCOLS", "GenAIVerdict", "load", "official_parse"]
 

@@ -7,7 +7,9 @@ and the same in every run. Without it a critic that always names the first would
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -15,10 +17,6 @@ from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Official, Protocol
 from rr_refine.benchmarks.preference.rows import StoredPicture, find_files, hashes, read_rows
 from rr_refine.reward.preferences.pair import pair_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import decode_picture, load_picture
+from rr_refine.reward.preferences.pair import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from PIL import Image
 
     from rr_refine.benchmarks.preference.protocol import Protocol
-    from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [
     "PreferenceItem",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from rr_refine.benchmarks.preference.item import Truth
 
 __all__ = ["read_vote"]
 

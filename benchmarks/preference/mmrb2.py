@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, JsonValue
 
-from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped
+from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped, Truth
 from rr_refine.benchmarks.preference.labels import read_vote
 from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
 from rr_refine.benchmarks.preference.rows import (
+    Row,
     StoredPictures,
     column_names,
     find_files,
@@ -26,18 +29,8 @@ from rr_refine.benchmarks.preference.rows import (
     read_rows,
 )
 from rr_refine.errors import ConfigError
-from rr_refine.reward.preferences.raw import checked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.preference.item import Truth
-    from rr_refine.benchmarks.preference.rows import Row
-    from rr_refine.reward.preferences.pair import Picture
-    from rr_refine.reward.preferences.raw import Embedded
+from rr_refine.reward.preferences.pair import Picture
+from rr_refine.reward.preferences.raw import Embedded, checked
 
 __all__ = [
     "PROTOCOLS",

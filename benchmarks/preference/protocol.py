@@ -7,18 +7,14 @@ each other; so each number here has the name of its own.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate
 from rr_refine.benchmarks.preference.item import Truth
-from rr_refine.benchmarks.preference.outcome import Mode, Order
+from rr_refine.benchmarks.preference.outcome import Mode, Order, Outcome
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from rr_refine.benchmarks.preference.outcome import Outcome
 
 __all__ = ["DECIDED", "Measure", "Official", "Protocol", "measure"]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeAlias, TypeVar
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.reward.preferences.raw import Embedded, checked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-    from types import ModuleType
 
 __all__ = [
     "Row",

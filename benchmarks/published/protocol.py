@@ -6,18 +6,18 @@ an `official_parse(text, …)`: the official script's reading of one judge answe
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.question import Question
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from random import Random
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.item import Item, Mark
-    from rr_refine.benchmarks.question import Question
 
 __all__ = ["AnswerFile", "Answers", "Published"]
 

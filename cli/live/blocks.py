@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rr_refine.agent.events import Decided, Judged, Rendered
+from rr_refine.cli.live.thumbnail import Thumbnail
 from rr_refine.cli.live.words import changes
 from rr_refine.cli.text import short
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import RenderableType
-
-    from rr_refine.agent.events import Decided, Judged, Rendered
-    from rr_refine.cli.live.thumbnail import Thumbnail
 
 __all__ = ["beside", "candidate_block", "labelled", "prompt_change"]
 

@@ -8,12 +8,11 @@ Pillow older than ours. What is needed of the three protocols is one escape sequ
 from __future__ import annotations
 
 from base64 import standard_b64encode
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from PIL import Image
 
 __all__ = ["Graphics", "encode", "find_graphics"]

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import (
     CriticFailed,
     Decided,
+    Event,
     Judged,
     Rendered,
     RenderFailed,
@@ -19,10 +20,7 @@ from rr_refine.agent.events import (
     RoundStarted,
     StepDone,
 )
-
-if TYPE_CHECKING:
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.policy import Policy
+from rr_refine.agent.policy import Policy
 
 __all__ = ["Stage", "Status"]
 

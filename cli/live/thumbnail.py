@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.segment import ControlType, Segment
 from rich.style import Style
@@ -14,7 +15,6 @@ from rr_refine.cli.live.graphics import Graphics, encode
 
 if TYPE_CHECKING:
     from PIL import Image
-    from rich.console import Console, ConsoleOptions, RenderResult
 
 __all__ = ["Overlay", "Thumbnail", "read_thumbnail"]
 

@@ -6,11 +6,13 @@ nothing to put back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING, Final, Self
+from types import TracebackType
+from typing import Final, Self
 
-from rich.console import Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -24,23 +26,15 @@ from rr_refine.agent.events import (
     RunFinished,
     StepDone,
 )
+from rr_refine.agent.events import Event as RunEvent
+from rr_refine.agent.history import Proposal
+from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import lines_of
 from rr_refine.cli.live.blocks import beside, candidate_block, labelled, prompt_change
-from rr_refine.cli.live.status import Status
+from rr_refine.cli.live.graphics import Graphics
+from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
 from rr_refine.cli.text import short
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from rich.console import Console, RenderableType
-
-    from rr_refine.agent.events import Event as RunEvent
-    from rr_refine.agent.history import Proposal
-    from rr_refine.agent.policy import Policy
-    from rr_refine.cli.live.graphics import Graphics
-    from rr_refine.cli.live.status import Stage
 
 __all__ = ["LiveView"]
 

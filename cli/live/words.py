@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from rr_refine.cli.text import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Change", "changes", "marked"]
 

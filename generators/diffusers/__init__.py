@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pydantic import JsonValue
 
 from rr_refine.generators.diffusers.generator import DiffusersGenerator
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions, RenderOptions
+from rr_refine.generators.generator import Generator
 from rr_refine.plugins import parse_options
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import Generator
 
 __all__ = ["DiffusersGenerator", "DiffusersOptions", "LoraOptions", "RenderOptions", "create"]
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.errors import UnsupportedRequestError
+from rr_refine.generators.diffusers.family import Family
 from rr_refine.generators.diffusers.options import CALL_NAMES
 from rr_refine.plugins import did_you_mean
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.generators.diffusers.family import Family
-    from rr_refine.terms import Task
+from rr_refine.terms import Task
 
 __all__ = ["Call", "accepted_parameters", "plan_call"]
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
+from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Task
+from rr_refine.terms import Task
 
 __all__ = ["FAMILIES", "Family", "family_of", "pipeline_class"]
 

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, Self
+
+from pydantic import JsonValue
 
 from rr_refine.batching import Batcher
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.generators.diffusers.checkpoint import find_checkpoint, needs_the_hub
 from rr_refine.generators.diffusers.family import family_of
-from rr_refine.generators.diffusers.job import Render
-from rr_refine.generators.diffusers.options import RenderOptions
-from rr_refine.terms import Identity
+from rr_refine.generators.diffusers.job import Render, RenderWorker
+from rr_refine.generators.diffusers.options import DiffusersOptions, RenderOptions
+from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from diffusers import DiffusionPipeline
     from PIL import Image
-    from pydantic import JsonValue
 
     from rr_refine.generators.diffusers.checkpoint import Checkpoint
-    from rr_refine.generators.diffusers.job import RenderWorker
-    from rr_refine.generators.diffusers.options import DiffusersOptions
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.terms import Task
 
 __all__ = ["DiffusersGenerator"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from pydantic import JsonValue
+
+from rr_refine.batching import BatchWorker, Job
 from rr_refine.digest import digest
 from rr_refine.errors import UnsupportedRequestError
+from rr_refine.generators.generator import OnStep, RenderRequest
 
 if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.batching import BatchWorker, Job
-    from rr_refine.generators.generator import OnStep, RenderRequest
 
 __all__ = ["Render", "RenderJob", "RenderWorker"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rr_refine.errors import (
     ConfigError,
@@ -15,15 +16,11 @@ from rr_refine.errors import (
     MissingExtraError,
     OutOfMemoryError,
 )
+from rr_refine.generators.diffusers.checkpoint import Checkpoint, LoraFile
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
+from rr_refine.generators.diffusers.options import DiffusersOptions
 from rr_refine.generators.diffusers.rendering import is_out_of_memory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from rr_refine.generators.diffusers.checkpoint import Checkpoint, LoraFile
-    from rr_refine.generators.diffusers.options import DiffusersOptions
-    from rr_refine.terms import Task
+from rr_refine.terms import Task
 
 __all__ = ["load_pipelines", "pair_pipelines", "resolve_device", "resolve_dtype"]
 

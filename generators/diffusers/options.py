@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, Self
+from collections.abc import Mapping
+from typing import Final, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from rr_refine.errors import UnsupportedRequestError
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["CALL_NAMES", "DiffusersOptions", "LoraOptions", "RenderOptions"]
 

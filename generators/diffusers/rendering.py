@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import inspect
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import (
     ConfigError,
@@ -16,18 +18,11 @@ from rr_refine.errors import (
     OutOfMemoryError,
     UnsupportedRequestError,
 )
-from rr_refine.generators.diffusers.arguments import accepted_parameters, plan_call
+from rr_refine.generators.diffusers.arguments import Call, accepted_parameters, plan_call
 from rr_refine.generators.diffusers.family import Family, family_of
+from rr_refine.generators.diffusers.job import Render, RenderJob
 from rr_refine.generators.diffusers.options import RenderOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pydantic import JsonValue
-
-    from rr_refine.generators.diffusers.arguments import Call
-    from rr_refine.generators.diffusers.job import Render, RenderJob
-    from rr_refine.terms import Task
+from rr_refine.terms import Task
 
 __all__ = ["PipelineRenderer", "is_out_of_memory"]
 

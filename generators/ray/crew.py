@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from pydantic import JsonValue
 
 from rr_refine.boundary import boundary
 from rr_refine.component import connected, has_methods
 from rr_refine.errors import ConfigError, GeneratorError, GeneratorUnavailable, RefineError
+from rr_refine.generators.generator import Generator, RenderRequest
+from rr_refine.generators.ray.options import RayOptions
 from rr_refine.plugins import create
+from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from PIL import Image
-    from pydantic import JsonValue
     from ray import ObjectRef
     from ray.actor import ActorHandle
     from ray.exceptions import RayError
-
-    from rr_refine.generators.generator import Generator, RenderRequest
-    from rr_refine.generators.ray.options import RayOptions
-    from rr_refine.terms import Identity, Task
 
 __all__ = ["Crew"]
 

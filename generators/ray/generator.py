@@ -6,22 +6,22 @@ import asyncio
 import importlib.util
 import logging
 import signal
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from pydantic import JsonValue
 
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, GeneratorUnavailable, MissingExtraError
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.ray.options import RayOptions
 from rr_refine.plugins import parse_options
+from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PIL import Image
-    from pydantic import JsonValue
 
-    from rr_refine.generators.generator import OnStep, RenderRequest
     from rr_refine.generators.ray.crew import Crew
-    from rr_refine.terms import Identity, Task
 
 __all__ = ["RayGenerator", "create"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pydantic import Field
@@ -14,8 +15,6 @@ from rr_refine.pictures import decode_picture, load_picture
 from rr_refine.terms import Dimension, Record, Task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
 
 __all__ = [

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from rr_refine.reward.preferences.pair import Picture
-    from rr_refine.terms import Dimension, Task
+from rr_refine.reward.preferences.pair import Picture
+from rr_refine.terms import Dimension, Task
 
 __all__ = ["Choice", "Embedded", "RawPair", "checked", "read_parquet"]
 

@@ -6,17 +6,15 @@ The columns are those of the data sets' cards. Nothing is downloaded here, and n
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import BaseModel
 
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.raw import Choice, Embedded, RawPair, checked, read_parquet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 __all__ = ["SOURCES", "Source", "SourceName"]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rr_refine.reward.critique import Critique
 from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
-from rr_refine.sketch.world.request import NOTHING_ELSE, violations
-
-if TYPE_CHECKING:
-    from rr_refine.reward.critique import Critique
-    from rr_refine.sketch.world.request import Request
+from rr_refine.sketch.world.request import NOTHING_ELSE, Request, violations
 
 __all__ = ["in_world", "meets", "named_misses"]
 

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
+from pydantic import JsonValue
 
+from rr_refine.benchmarks.cache import Cache
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
 from rr_refine.cli.progress import Progress
+from rr_refine.cli.settings import Settings
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.cache import Cache
-    from rr_refine.benchmarks.trial import Trial
-    from rr_refine.cli.settings import Settings
     from rr_refine.sketch.bench.tasks import Split
-    from rr_refine.terms import Record
 
 __all__ = ["sketch"]
 

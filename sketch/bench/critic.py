@@ -6,25 +6,19 @@ for it, so that there are bad ones and good ones. Both are judged by the task's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate, estimate
+from rr_refine.benchmarks.engine import Models
 from rr_refine.errors import CriticError
 from rr_refine.sketch.bench.answers import in_world, meets, named_misses
-from rr_refine.sketch.bench.exam import Exam, agrees, differing
-from rr_refine.sketch.bench.tasks import edits, requests
+from rr_refine.sketch.bench.exam import Exam, Judged, Picture, agrees, differing
+from rr_refine.sketch.bench.tasks import Split, edits, requests
 from rr_refine.sketch.checking import Change
 from rr_refine.sketch.training.critic.wording import REFINE_BELOW
 from rr_refine.sketch.world.edit import read_edit
-from rr_refine.terms import Identity, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rr_refine.benchmarks.engine import Models
-    from rr_refine.sketch.bench.exam import Judged, Picture
-    from rr_refine.sketch.bench.tasks import Split
-    from rr_refine.terms import Dimension
+from rr_refine.terms import Dimension, Identity, Record
 
 __all__ = ["CriticResult", "EditJudgements", "Naming", "evaluate_critic"]
 

@@ -6,32 +6,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rr_refine.benchmarks.engine import run_many
+from PIL import Image
+
+from rr_refine.benchmarks.engine import Models, run_many
 from rr_refine.errors import CriticError, GeneratorError
 from rr_refine.generators.generator import RenderRequest
-from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic, can_compare
+from rr_refine.reward.critique import Critique
 from rr_refine.sketch.bench.generator import render_all
+from rr_refine.sketch.bench.tasks import SketchTask
+from rr_refine.sketch.oracle.grading import Grade
 from rr_refine.sketch.plan import plan, plan_edit
 from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.phrasing import describe
 from rr_refine.sketch.world.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from PIL import Image
-
-    from rr_refine.benchmarks.engine import Models
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import PairwiseCritic
-    from rr_refine.reward.critique import Critique
-    from rr_refine.sketch.bench.tasks import SketchTask
-    from rr_refine.sketch.oracle.grading import Grade
 
 __all__ = ["Exam", "Judged", "Picture", "agrees", "differing"]
 

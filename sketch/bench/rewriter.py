@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.plugins import parse_options
@@ -13,9 +14,6 @@ from rr_refine.sketch.world.edit import KEEP_REST
 from rr_refine.sketch.world.phrasing import describe
 from rr_refine.sketch.world.reading import read_request
 from rr_refine.terms import Identity, Record
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 __all__ = ["NAME", "BlindSketchRewriter", "create"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from random import Random
+from typing import Literal
 
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
@@ -12,15 +13,12 @@ from rr_refine.sketch.world.scene import (
     SIZES,
     WORD_PLACES,
     WORDS,
+    Colour,
+    Kind,
     Lettering,
     Scene,
     Shape,
 )
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.sketch.world.scene import Colour, Kind
 
 __all__ = ["Difficulty", "scene_of"]
 

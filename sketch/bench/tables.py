@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.table import percent, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rr_refine.benchmarks.bootstrap import Estimate
     from rr_refine.sketch.bench.critic import CriticResult, EditJudgements
     from rr_refine.sketch.bench.generator import EditResult, GeneratorResult
 

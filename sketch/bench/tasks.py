@@ -11,28 +11,23 @@ The `dev` split is for choosing between variants, `test` for what is reported.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
+
+from PIL import Image
 
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.pictures import load_picture
-from rr_refine.sketch.bench.scenes import scene_of
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.bench.scenes import Difficulty, scene_of
+from rr_refine.sketch.checking import Asked, Change
 from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import ACTIONS, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import Register, dense, describe, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
-
-    from rr_refine.sketch.bench.scenes import Difficulty
-    from rr_refine.sketch.checking import Asked
 
 __all__ = ["DIFFICULTIES", "SIZE", "SketchTask", "Split", "as_benchmark", "edits", "requests"]
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from PIL import Image
 
 from rr_refine.sketch.oracle.oracle import Reading, read_picture
 from rr_refine.sketch.world.edit import Edit, apply
 from rr_refine.sketch.world.request import NOTHING_ELSE, Request, violations
 from rr_refine.sketch.world.scene import PLACES, Scene, Shape
 from rr_refine.terms import SCORE_MAX, SCORE_MIN, Dimension, Record
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["THE_CHANGE", "Grade", "grade_edit", "grade_request"]
 

@@ -7,13 +7,11 @@ resembles nothing it admits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from rr_refine.sketch.oracle.sightings import find_lines, find_shapes, place_of
+from rr_refine.sketch.oracle.sightings import SeenLine, find_lines, find_shapes, place_of
 from rr_refine.sketch.world.drawing import SIDE
 from rr_refine.sketch.world.palette import read_inks, read_paper
 from rr_refine.sketch.world.redrawing import residual_of
@@ -28,9 +26,6 @@ from rr_refine.sketch.world.scene import (
     Shape,
 )
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from rr_refine.sketch.oracle.sightings import SeenLine
 
 __all__ = ["Reading", "read_picture"]
 

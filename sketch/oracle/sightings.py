@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rr_refine.sketch.oracle.blobs import Blob, core, find_blobs, grown
 from rr_refine.sketch.world.drawing import COLOUR_RGB, RADIUS, SIDE
 from rr_refine.sketch.world.forms import Form, fit
 from rr_refine.sketch.world.glyphs import read_line
-from rr_refine.sketch.world.palette import LETTERS, nearest_colour
+from rr_refine.sketch.world.palette import LETTERS, Inks, Paper, nearest_colour
 from rr_refine.sketch.world.request import count_word
-from rr_refine.sketch.world.scene import PLACES, Shape
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from rr_refine.sketch.world.palette import Inks, Paper
-    from rr_refine.sketch.world.scene import Colour, Place
+from rr_refine.sketch.world.scene import PLACES, Colour, Place, Shape
 
 __all__ = ["SeenLine", "SeenShape", "find_lines", "find_shapes", "place_of"]
 

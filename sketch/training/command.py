@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,8 +16,6 @@ from rr_refine.cli.flag import Flag
 from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rr_refine.sketch.training.critic.train import Pictures
 
 __all__ = ["sketch"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable
+from random import Random
+from typing import Final, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
 
 __all__ = ["Strength", "degrade"]
 

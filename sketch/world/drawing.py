@@ -6,12 +6,10 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.sketch.world.scene import PLACES
+from rr_refine.sketch.world.scene import PLACES, Background, Colour, Kind, Place, Scene, Size
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
-
-    from rr_refine.sketch.world.scene import Background, Colour, Kind, Place, Scene, Size
 
 __all__ = [
     "BACKGROUND_RGB",

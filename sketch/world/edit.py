@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from random import Random
+from typing import Final, Literal, get_args
 
 from pydantic import model_validator
 
@@ -23,9 +24,6 @@ from rr_refine.sketch.world.scene import (
     Shape,
 )
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = [
     "ACTIONS",

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageFilter
 
 from rr_refine.sketch.world.drawing import RADIUS, SIDE, silhouette
-from rr_refine.sketch.world.scene import KINDS, SIZES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from rr_refine.sketch.world.scene import Kind, Size
+from rr_refine.sketch.world.scene import KINDS, SIZES, Kind, Size
 
 __all__ = ["Form", "fit"]
 

@@ -6,15 +6,13 @@ import functools
 import itertools
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from rr_refine.sketch.world.drawing import write
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Line", "read_line"]
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rr_refine.sketch.world.scene import WORDS
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = ["misspelt"]
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rr_refine.sketch.world.drawing import BACKGROUND_RGB, COLOUR_RGB, ink_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from rr_refine.sketch.world.scene import Background, Colour
+from rr_refine.sketch.world.scene import Background, Colour
 
 __all__ = ["LETTERS", "Inks", "Paper", "nearest_colour", "read_inks", "read_paper", "spread"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from random import Random
+from typing import Final, Literal, get_args
 
 from rr_refine.sketch.world.request import (
     Direction,
@@ -13,11 +14,7 @@ from rr_refine.sketch.world.request import (
     relation_phrase,
     violations,
 )
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import Scene
 
 __all__ = [
     "REGISTERS",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from rr_refine.sketch.oracle.blobs import grown
+from rr_refine.sketch.oracle.sightings import SeenLine, SeenShape
 from rr_refine.sketch.world.drawing import (
     BACKGROUND_RGB,
     COLOUR_RGB,
@@ -16,15 +19,7 @@ from rr_refine.sketch.world.drawing import (
     silhouette,
     write,
 )
-from rr_refine.sketch.world.palette import spread
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from rr_refine.sketch.oracle.sightings import SeenLine, SeenShape
-    from rr_refine.sketch.world.palette import Inks, Paper
+from rr_refine.sketch.world.palette import Inks, Paper, spread
 
 __all__ = ["residual_of"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, Self, get_args
+from collections.abc import Sequence
+from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -19,9 +20,6 @@ from rr_refine.sketch.world.scene import (
     Word,
 )
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "DIRECTIONS",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from random import Random
+from typing import Final
 
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
@@ -17,9 +18,6 @@ from rr_refine.sketch.world.scene import (
     Scene,
     Shape,
 )
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = ["random_scene"]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from rr_refine.errors import RefineError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
 
 __all__ = ["BatchWorker", "Batcher", "Job"]
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
 
 __all__ = ["connected", "has_methods"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from pydantic import JsonValue
 
+if TYPE_CHECKING:
     from PIL import Image
-    from pydantic import JsonValue
 
 __all__ = ["digest", "file_digest", "image_digest"]
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pydantic import JsonValue
     from pydantic_core import ErrorDetails
 
 __all__ = ["Room", "available", "create", "did_you_mean", "parse_options"]

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast
 
 from PIL import Image
 
-from rr_refine.agent.history import Candidate, Failure, Verdict
+from rr_refine.agent.history import Candidate, Failure, Verdict, VerdictRule
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
 from rr_refine.errors import CriticError
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique, Winner
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.terms import Dimension, Identity, Task, Usage, dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rr_refine.agent.history import VerdictRule
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 
 Scores = dict[Dimension, float | None]
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiosqlite
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, Interrupt
@@ -22,12 +25,6 @@ from rr_refine.agent.refine import make_job
 from rr_refine.agent.state import Outcome, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from tests.agent.whole import UnreliableCritic, generator, policy
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from langchain_core.runnables import RunnableConfig
-    from langgraph.checkpoint.base import BaseCheckpointSaver
 
 
 class Loud(logging.Handler):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pytest
-    from typing_extensions import Buffer
+import pytest
+from typing_extensions import Buffer
 
 __all__ = ["FullDisk"]
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.agent.acceptance import Open, Weighed, floor_of, weigh, weigh_round
+from rr_refine.agent.history import Candidate, VerdictRule
 from rr_refine.agent.nodes.critique import standard_errors
 from rr_refine.agent.policy import Policy, preset
+from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import Dimension
 from tests.agent.builders import (
     CHALLENGER_WINS,
@@ -21,12 +23,6 @@ from tests.agent.builders import (
     edit,
     t2i,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rr_refine.agent.history import Candidate, VerdictRule
-    from rr_refine.reward.comparison import Comparison
 
 REFINE = preset("refine")
 EXACT = preset("refine", margin=0.0, noise=0.0)

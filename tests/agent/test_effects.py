@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rr_refine.agent.refine import arefine
+from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from tests.agent.builders import ScriptedCritic, ScriptedGenerator, critique, t2i
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from PIL import Image
-
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import CritiqueRequest
 
 
 class OtherModes(ScriptedGenerator):

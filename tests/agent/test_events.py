@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -26,9 +27,6 @@ from tests.agent.builders import (
     critique,
     t2i,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CAT = candidate("r0c0", t2i(2.0, 3.0), errors={"physical_quality": 0.1}, verdict="first")
 PROPOSAL = Proposal(prompt="a „Katze“\n猫", origin="critic", why="because")

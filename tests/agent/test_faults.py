@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewrites
-from rr_refine.agent.run import load_run
+from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import (
@@ -23,22 +23,16 @@ from rr_refine.errors import (
     GeneratorTimeout,
     GeneratorUnavailable,
     OutOfMemoryError,
+    RefineError,
 )
+from rr_refine.generators.fake import Outcome
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
-from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
 from rr_refine.terms import Identity
 from tests.agent.records import items, only_run
 from tests.agent.whole import PROMPT, UnreliableCritic, UnreliableGenerator, generator, policy, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.run import Run
-    from rr_refine.errors import RefineError
-    from rr_refine.generators.fake import Outcome
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.critic import Critic
 
 
 def scripted(*script: str) -> FakeCritic:

@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,10 +21,6 @@ from rr_refine.agent.store.png import read_story
 from rr_refine.digest import image_digest
 from rr_refine.errors import StoreError, StoreLockedError
 from tests.agent.full_disk import FullDisk
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PICTURE = Image.effect_noise((32, 24), 80).convert("RGB")
 NAME = image_digest(PICTURE)

@@ -6,8 +6,9 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -15,18 +16,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 from rr_refine.agent import graph as graph_module
 from rr_refine.agent.graph import build_graph, recursion_limit
 from rr_refine.agent.refine import make_job
-from rr_refine.agent.review import Accept, Pick, Reject
+from rr_refine.agent.review import Accept, Decision, Pick, Reject, ReviewRequest
 from rr_refine.agent.state import RefineState, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError
 from tests.agent.builders import CountingRewriter
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy, run
 from tests.command_server import NODES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rr_refine.agent.review import Decision, ReviewRequest
 
 ROOT = Path(__file__).parents[2]
 

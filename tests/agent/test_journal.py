@@ -3,21 +3,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
-from rr_refine.agent.store.journal import Journal
+from rr_refine.agent.store.journal import ItemKind, Journal
 from rr_refine.errors import StoreError
 from rr_refine.lines import LineFile, read_lines
 from tests.agent.full_disk import FullDisk
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.agent.store.journal import ItemKind
 
 ITEMS: list[tuple[ItemKind, str, JsonValue]] = [
     ("render", "a", {"image": "picture", "seconds": 0.5}),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +14,7 @@ from rr_refine.agent.run import load_run
 from rr_refine.digest import digest
 from rr_refine.request import Request
 from tests.agent.records import items, lines, only_run, record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Commands
+from tests.commands import Commands
 
 KILLED = -9
 # Critic seed 1: in round 0 a near tie is settled by a comparison, in round 1 a challenger wins.

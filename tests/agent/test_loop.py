@@ -6,30 +6,24 @@ import asyncio
 import re
 import threading
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Picture
+from PIL.Image import Image
 
-from rr_refine.agent.events import StepDone
+from rr_refine.agent.events import Event, StepDone
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
-from rr_refine.agent.run import load_run
+from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.store.png import read_story
 from rr_refine.errors import ConfigError, CriticUnavailable, GeneratorError
+from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from tests.agent.records import only_run
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, generator, policy, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from PIL.Image import Image
-
-    from rr_refine.agent.events import Event
-    from rr_refine.agent.run import Run
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import CritiqueRequest
 
 
 def is_empty(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
@@ -20,11 +20,8 @@ from rr_refine.agent.acceptance import Open, Weighed, weigh_round
 from rr_refine.agent.history import Candidate, Verdict
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.reward.comparison import Comparison
-from rr_refine.terms import DIMENSIONS, Dimension, dimensions_of
+from rr_refine.terms import DIMENSIONS, Dimension, Task, dimensions_of
 from tests.agent.builders import CHALLENGER_WINS, INCUMBENT_WINS, SPLIT, Scores, candidate, t2i
-
-if TYPE_CHECKING:
-    from rr_refine.terms import Task
 
 Settled = Mapping[tuple[str, str], Comparison | str]
 Rule = Callable[

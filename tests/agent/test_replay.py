@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
-from rr_refine.agent.policy import preset
+from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import arefine
-from rr_refine.agent.replay import replay
-from rr_refine.agent.review import Accept, Pick, Quit
-from rr_refine.agent.run import load_run
+from rr_refine.agent.replay import Replay, replay
+from rr_refine.agent.review import Accept, Decision, Pick, Quit, ReviewRequest
+from rr_refine.agent.run import Run, load_run
 from rr_refine.errors import CriticUnreadable
+from rr_refine.reward.comparison import Comparison
 from tests.agent.builders import (
     CHALLENGER_WINS,
     INCUMBENT_WINS,
@@ -22,17 +24,6 @@ from tests.agent.builders import (
     critique,
     t2i,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.agent.policy import Policy
-    from rr_refine.agent.replay import Replay
-    from rr_refine.agent.review import Decision, ReviewRequest
-    from rr_refine.agent.run import Run
-    from rr_refine.reward.comparison import Comparison
 
 Plan = dict[tuple[int, int], Scores | None]
 """Scores by (round, seed); None where the critic's answer cannot be read."""

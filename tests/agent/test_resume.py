@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rr_refine.agent.review import Accept
-from rr_refine.agent.rewriting.rewriter import Rewrite, Rewrites
-from rr_refine.agent.run import load_run
+from rr_refine.agent.review import Accept, Decision
+from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import CriticUnavailable, RewriteError, StoreError, StoreLockedError
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.terms import Identity
 from tests.agent.full_disk import FullDisk
 from tests.agent.records import only_run, record
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.review import Decision
-    from rr_refine.agent.rewriting.rewriter import RewriteContext
-    from rr_refine.agent.run import Run
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import CritiqueRequest
-    from tests.commands import Commands
+from tests.commands import Commands
 
 
 @pytest.fixture(scope="module")

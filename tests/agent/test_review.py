@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -15,31 +16,25 @@ from rr_refine.agent.events import ReviewRequested
 from rr_refine.agent.refine import folder_for, make_job
 from rr_refine.agent.review import (
     Accept,
+    Decision,
     Edit,
     Keep,
     Pick,
     Quit,
     Reject,
     Reseed,
+    ReviewRequest,
     read_decision,
 )
-from rr_refine.agent.rewriting.rewriter import Rewrite, Rewrites
-from rr_refine.agent.run import load_run
-from rr_refine.agent.session import run_job
+from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Identity
 from tests.agent.records import items, lines, only_run, record
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, generator, policy, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.agent.review import Decision, ReviewRequest
-    from rr_refine.agent.rewriting.rewriter import RewriteContext
-    from rr_refine.agent.run import Run
-    from rr_refine.agent.session import Job, Reviewer
-    from tests.commands import Commands
+from tests.commands import Commands
 
 REVIEWED = policy(review=True, rewriters=("rules",))
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx2
 import pytest
@@ -15,18 +15,13 @@ from rr_refine.agent.rewriting import critic, llm, rules
 from rr_refine.agent.rewriting.chain import Choice, choose
 from rr_refine.agent.rewriting.critic import CriticRewriter
 from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions, describe
-from rr_refine.agent.rewriting.rewriter import Rewrite, Rewriter, Rewrites
+from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.rewriting.rules import RulesRewriter
 from rr_refine.errors import ConfigError, RewriteError
 from rr_refine.sketch.world.reading import read_request, read_scene
 from rr_refine.sketch.world.request import violations
 from rr_refine.terms import Identity, Usage
 from tests.agent.builders import context, critique, edit, judged, t2i
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from rr_refine.agent.rewriting.rewriter import RewriteContext
 
 # -- the critic's own request ------------------------------------------------------------------
 

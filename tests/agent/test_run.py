@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from rr_refine.errors import GeneratorError, MissingExtraError
 from rr_refine.terms import DIMENSIONS
 from tests.agent import whole
 from tests.agent.report.dom import parse
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_a_row_per_candidate(tmp_path: Path) -> None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from rr_refine.agent.policy import preset
+from PIL import Image
+
+from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import arefine
-from rr_refine.generators.fake import FakeGenerator, FakeOptions
+from rr_refine.agent.run import Run
+from rr_refine.generators.fake import FakeGenerator, FakeOptions, Outcome
+from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from PIL import Image
-
-    from rr_refine.agent.policy import Policy
-    from rr_refine.agent.run import Run
-    from rr_refine.generators.fake import Outcome
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import CritiqueRequest
 
 __all__ = [
     "PROMPT",

@@ -15,17 +15,13 @@ import sys
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Winner
 from rr_refine.sketch.bench.answers import named_misses
 from rr_refine.sketch.critic import SketchCritic, SketchCriticOptions
 from rr_refine.sketch.training.critic.cases import SketchCase, drawn_cases
-from rr_refine.training.parrot.evaluate import LabelledPair, difference, evaluate
-
-if TYPE_CHECKING:
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Winner
-    from rr_refine.training.parrot.evaluate import Evaluation
+from rr_refine.training.parrot.evaluate import Evaluation, LabelledPair, difference, evaluate
 
 SEED = 100_003  # of cases; training has 7
 

@@ -17,25 +17,20 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.benchmarks.arms import ARMS, make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.critique import Critique
-from rr_refine.terms import Identity, Usage
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.critic import CritiqueRequest
-    from rr_refine.terms import Task
+from rr_refine.terms import Identity, Task, Usage
 
 WHOLE = 300 * len(ARMS)  # runs
 

@@ -13,22 +13,18 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from random import Random
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from rr_refine.sketch.oracle.grading import grade_request
+from rr_refine.sketch.oracle.oracle import Reading
 from rr_refine.sketch.world.degrading import degrade
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.phrasing import dense
 from rr_refine.sketch.world.sampling import random_scene
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from PIL import Image
-
-    from rr_refine.sketch.oracle.oracle import Reading
-    from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import Scene
 
 
 def pictures(count: int, strength: str) -> Iterator[tuple[Scene, Image.Image]]:

@@ -17,31 +17,26 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 from PIL import Image, ImageFilter
 
-from rr_refine.batching import Batcher
+from rr_refine.batching import Batcher, Job
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.component import connected
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.ray import RayGenerator, RayOptions
 from rr_refine.reward.messages import png_data_url
-from rr_refine.terms import Identity
+from rr_refine.terms import Identity, Task
 from tests.benchmarks.harness import InstantCritic, instant_items, perfect
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.batching import Job
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.terms import Task
 
 RENDERS = 3
 BATCH = 4

@@ -19,21 +19,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from PIL import Image
 
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.item import Benchmark
+from rr_refine.benchmarks.trial import Trial
+from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from tests.benchmarks.harness import InstantCritic, InstantGenerator, instant_items, perfect
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from rr_refine.benchmarks.trial import Trial
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import CritiqueRequest
 
 RENDERS: Final = 3
 EARLY: Final = 0.05

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -11,16 +11,12 @@ from rr_refine.benchmarks.cache import Cache
 from rr_refine.digest import image_digest
 from rr_refine.errors import CriticUnavailable, OutOfMemoryError, StoreError, StoreLockedError
 from rr_refine.generators.generator import RenderRequest
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
+from rr_refine.terms import Identity
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator
 from tests.benchmarks.harness import kept
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.terms import Identity
 
 REQUEST = RenderRequest("a cat", 1)
 OTHERS = [

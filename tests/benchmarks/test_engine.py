@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rr_refine.agent.run import load_run
-from rr_refine.benchmarks.arms import make_arms
+from rr_refine.benchmarks.arms import Arm, make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms, run_many
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.measure import measure
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.digest import image_digest
 from rr_refine.errors import (
     ConfigError,
@@ -28,13 +30,6 @@ from rr_refine.errors import (
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator
 from tests.benchmarks.harness import kept
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from rr_refine.benchmarks.arms import Arm
-    from rr_refine.benchmarks.trial import Trial
 
 RENDERS = 3
 ALL = make_arms(RENDERS, changes={"target": None, "patience": None})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import httpx2
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.benchmarks.judge import OpenAIJudge, OpenAIJudgeOptions, create
 from rr_refine.benchmarks.question import Question
@@ -19,9 +20,6 @@ from rr_refine.errors import (
     CriticUnreadable,
 )
 from rr_refine.plugins import parse_options
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 QUESTION = Question(("Is it red?", Image.new("RGB", (4, 4), "red")), max_tokens=7)
 

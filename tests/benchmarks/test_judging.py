@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.judging import Judging, StandIn
-from rr_refine.benchmarks.question import Reply
+from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticUnavailable, CriticUnreadable
 from rr_refine.terms import Identity, Usage
 from tests.benchmarks.published.unigenbench.files import answer, small
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.question import Question
 
 PICTURE = Image.new("RGB", (8, 8), "red")
 GOOD = answer(1, 0, 1)[0]

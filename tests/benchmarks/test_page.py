@@ -4,8 +4,9 @@ import base64
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -20,13 +21,9 @@ from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.page import state_of
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import summarise
+from rr_refine.benchmarks.trial import Trial
 from tests.agent.report.dom import Element, parse
 from tests.benchmarks.trials import JUDGED, marked, of_parts, point, trial
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.benchmarks.trial import Trial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

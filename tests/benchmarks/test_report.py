@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import csv
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,14 +11,9 @@ from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.report import moved, write_report
 from rr_refine.benchmarks.results import Results, summarise
 from rr_refine.benchmarks.table import write_tables
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import StoreError
 from tests.benchmarks.trials import JUDGED, PROGRAM, marked, of_parts, point, trial
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from rr_refine.benchmarks.trial import Trial
 
 ARMS = make_arms(2, names=["one-shot", "refine"])
 WORST = of_parts(A=(0, 4), B=(0, 1))

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 from math import pi, sqrt
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.benchmarks.arms import make_arms
+from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.results import ArmResult, Difference, Noise, Results, summarise
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
 from tests.benchmarks.trials import JUDGED, PROGRAM, marked, of_parts, point, trial
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.benchmarks.item import Mark
-    from rr_refine.benchmarks.trial import Trial
 
 ARMS = make_arms(2, names=["one-shot", "best-of-n", "refine"])
 

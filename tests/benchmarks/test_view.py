@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from rr_refine.benchmarks.view import view_of
 from tests.benchmarks.published.unigenbench.files import answer, small
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_what_the_official_number_hides(tmp_path: Path) -> None:

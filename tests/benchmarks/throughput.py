@@ -23,9 +23,12 @@ import argparse
 import asyncio
 import tempfile
 import time
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from PIL import Image
 
 from rr_refine.agent.refine import as_critic, as_generator
 from rr_refine.batching import Batcher, Job
@@ -34,19 +37,12 @@ from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.component import connected
-from rr_refine.generators.generator import RenderRequest
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.plugins import create
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.sketch.bench.tasks import as_benchmark, requests
 from tests.benchmarks.harness import InstantCritic, InstantGenerator, instant_items, perfect
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
-
-    from rr_refine.generators.generator import OnStep
-    from rr_refine.reward.assessment import Assessment
 
 ITEMS: Final = 64
 ROUNDS: Final = 3

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.results import Provenance
 from rr_refine.benchmarks.trial import Point, Shot, Trial
 from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["JUDGED", "PROGRAM", "marked", "of_parts", "point", "trial"]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
+
+from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import CriticUnavailable, GeneratorError
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.plugins import parse_options
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.judging import Answer, read_critique
 from rr_refine.sketch.checking import Change, scores_of
 from rr_refine.sketch.oracle.oracle import read_picture
@@ -18,19 +23,8 @@ from rr_refine.sketch.training.critic.wording import Opinion, critique_text
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import KEEP_REST, apply, read_edit
 from rr_refine.sketch.world.reading import read_request, read_scene
-from rr_refine.sketch.world.scene import COLOURS
-from rr_refine.terms import Identity, Record, Usage, dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-    from rr_refine.sketch.world.scene import Scene
-    from rr_refine.terms import Task
+from rr_refine.sketch.world.scene import COLOURS, Scene
+from rr_refine.terms import Identity, Record, Task, Usage, dimensions_of
 
 
 class Rates(Record):

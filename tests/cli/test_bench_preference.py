@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.benchmarks.preference.files import edition, generation, hpdv3, hub, ranked, write
 from tests.cli.test_signals import wait_for
-
-if TYPE_CHECKING:
-    from tests.commands import Commands
+from tests.commands import Commands
 
 JUDGES = "tests.benchmarks.preference.judges"
 VOTES = ["leftvote", "rightvote", "tievote", "bothbad_vote"]

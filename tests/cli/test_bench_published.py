@@ -6,10 +6,11 @@ import csv
 import json
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,12 +19,7 @@ from tests.agent.records import lines
 from tests.benchmarks.published.imgedit.files import write_archive
 from tests.benchmarks.published.unigenbench.files import answer, write
 from tests.cli.test_signals import wait_for
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.commands import Commands, Ended
+from tests.commands import Commands, Ended
 
 FAKES = ("--generator", "fake", "--critic", "fake", "--set", "generator.log=log")
 BENCH = ("bench", "unigenbench", "--data", ".", "--samples", "2", *FAKES)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.agent.run import load_run
+from rr_refine.terms import Dimension
 from tests.agent.records import only_run
+from tests.commands import Commands
 from tests.reward.answers import pointwise
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from rr_refine.terms import Dimension
-    from tests.commands import Commands
 
 KEY = "sk-4242-do-not-tell"
 POOR: dict[Dimension, str] = {

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from base64 import standard_b64decode
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageChops
 
-from rr_refine.cli.live.graphics import encode, find_graphics
-
-if TYPE_CHECKING:
-    from rr_refine.cli.live.graphics import Graphics
+from rr_refine.cli.live.graphics import Graphics, encode, find_graphics
 
 
 def picture() -> Image.Image:

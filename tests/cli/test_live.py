@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from rr_refine.agent.run import load_run
 from tests.agent.records import lines, only_run
+from tests.commands import Commands
 from tests.terminal import Terminal, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.commands import Commands
 
 FAKES = ("--generator=fake", "--critic=fake", "--set=critic.seed=1", "--set=generator.log=log")
 SMALL = ("--set=generator.width=48", "--set=generator.height=32")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,11 +14,7 @@ from rr_refine.agent.events import read_event
 from rr_refine.agent.run import load_run
 from rr_refine.agent.store.folder import RunFolder
 from tests.agent.records import items, lines, only_run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.commands import Commands
+from tests.commands import Commands
 
 SIZE = ("--set=generator.width=48", "--set=generator.height=32")
 SMALL = ("--generator=fake", *SIZE)

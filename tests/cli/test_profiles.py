@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +10,7 @@ from rr_refine.cli.profile import load_profile, profile_names, why_too_small
 from rr_refine.cli.settings import read_settings
 from rr_refine.errors import ConfigError
 from tests.cli.test_settings import shown
-
-if TYPE_CHECKING:
-    from tests.commands import Commands
+from tests.commands import Commands
 
 NAMES = ["gpu-2", "gpu-24", "gpu-80", "laptop", "sketch"]
 

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tests.agent.records import only_run
-
-if TYPE_CHECKING:
-    from tests.commands import Commands
+from tests.commands import Commands
 
 FAKES = ("--generator=fake", "--critic=fake", "--set=generator.width=48")
 ONE_SHOT = (*FAKES, "--set=generator.height=32", "--preset=one-shot")

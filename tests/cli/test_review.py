@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from rr_refine.agent.events import Reviewed
-from rr_refine.agent.run import load_run
+from rr_refine.agent.run import Run, load_run
 from tests.agent.records import items, lines, only_run
+from tests.commands import Commands
 from tests.terminal import Terminal, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from rr_refine.agent.run import Run
-    from tests.commands import Commands
 
 SMALL = ("--set=generator.width=48", "--set=generator.height=32", "--set=generator.log=log")
 FAKES = ("--generator=fake", "--critic=fake", "--set=critic.seed=1")

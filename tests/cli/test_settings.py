@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine import cli
 from rr_refine.agent.run import load_run
 from tests.agent.records import only_run
-
-if TYPE_CHECKING:
-    from tests.commands import Commands, Ended
+from tests.commands import Commands, Ended
 
 SECRET = "sk-4242-do-not-tell"
 

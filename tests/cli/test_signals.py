@@ -8,19 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from rr_refine.agent.events import read_event
 from rr_refine.agent.run import load_run
 from tests.agent.records import items, lines, only_run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.commands import Commands, Ended, Going
+from tests.commands import Commands, Ended, Going
 
 SMALL = ("--generator=fake", "--set=generator.width=48", "--set=generator.height=32")
 REQUEST = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import (
     Decided,
+    Event,
     Judged,
     Rendered,
     Reviewed,
@@ -21,9 +22,6 @@ from rr_refine.agent.policy import preset
 from rr_refine.agent.review import Accept, ReviewRequest
 from rr_refine.cli.live.status import Status
 from rr_refine.cli.live.words import changes, marked
-
-if TYPE_CHECKING:
-    from rr_refine.agent.events import Event
 
 
 class Course:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,11 +12,7 @@ import pytest
 from rr_refine.agent.run import load_run
 from rr_refine.cli.studio import studio
 from tests.cli.test_signals import wait_for
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.commands import Commands
+from tests.commands import Commands
 
 FAKES = ("--generator=fake", "--critic=fake")
 

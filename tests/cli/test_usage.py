@@ -8,12 +8,10 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.commands import Commands
+from tests.commands import Commands
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -12,13 +11,9 @@ from PIL import Image
 
 from rr_refine import generators
 from rr_refine.errors import UnsupportedRequestError
-from rr_refine.generators import FakeGenerator, GeneratorContract, RenderRequest
+from rr_refine.generators import FakeGenerator, Generator, GeneratorContract, OnStep, RenderRequest
 from rr_refine.generators.fake import FakeOptions
-from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    from rr_refine.generators import Generator, OnStep
-    from rr_refine.terms import Task
+from rr_refine.terms import Identity, Task
 
 SMALL = FakeOptions(width=32, height=32)
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
+from pydantic import JsonValue
 
 from rr_refine import plugins
 from rr_refine.errors import (
@@ -20,11 +21,6 @@ from rr_refine.errors import (
 )
 from rr_refine.generators import FakeGenerator, Generator, GeneratorContract, RenderRequest
 from rr_refine.generators.fake import create
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
 
 SMALL: dict[str, JsonValue] = {"width": 48, "height": 32}
 

@@ -7,7 +7,7 @@ import email.policy
 import io
 import json
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -28,9 +28,6 @@ from rr_refine.errors import (
 from rr_refine.generators import GeneratorContract, ImagesApiGenerator, RenderRequest
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.generators.images_api import ImagesApiOptions, create
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY = "sk-very-secret"
 URL = "http://server:8000/v1"

@@ -8,12 +8,14 @@ import signal
 import socket
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
+from pydantic import JsonValue
 
 from rr_refine import plugins
 from rr_refine.errors import (
@@ -27,19 +29,11 @@ from rr_refine.errors import (
     OutOfMemoryError,
     UnsupportedRequestError,
 )
-from rr_refine.generators import FakeGenerator, GeneratorContract, RenderRequest
+from rr_refine.generators import FakeGenerator, GeneratorContract, OnStep, RenderRequest
 from rr_refine.generators.fake import FakeOptions
 from rr_refine.generators.ray import RayGenerator, RayOptions
 from rr_refine.plugins import parse_options
-from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic import JsonValue
-
-    from rr_refine.generators import OnStep
-    from rr_refine.terms import Task
+from rr_refine.terms import Identity, Task
 
 ray = pytest.importorskip("ray")
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from rr_refine.terms import dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rr_refine.terms import Dimension, Task
+from rr_refine.terms import Dimension, Task, dimensions_of
 
 TITLES: dict[Dimension, str] = {
     "text_faithfulness": "Text Faithfulness",

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
 import pytest
 
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.contract import CriticContract
+from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
 from rr_refine.terms import Identity, Usage
-
-if TYPE_CHECKING:
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest
 
 
 class TestFakeCritic(CriticContract):

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from pydantic import ValidationError
 
 from rr_refine.reward.assessment import Assessment
-from rr_refine.reward.comparison import Comparison, PairwiseCritique
+from rr_refine.reward.comparison import Comparison, PairwiseCritique, Winner
 from rr_refine.reward.critique import Critique
-from rr_refine.terms import Identity, Usage, dimensions_of
-
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import Winner
-    from rr_refine.terms import Dimension, Task
+from rr_refine.terms import Dimension, Identity, Task, Usage, dimensions_of
 
 CRITIC = Identity(kind="test", name="critic")
 Scores = tuple[float | None, ...]

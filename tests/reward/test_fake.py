@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.digest import image_digest
 from rr_refine.errors import (
@@ -18,16 +19,10 @@ from rr_refine.errors import (
     CriticUnreadable,
 )
 from rr_refine.plugins import create as create_plugin
+from rr_refine.reward.comparison import Winner
 from rr_refine.reward.contract import CriticContract
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
 from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions, create
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.reward.comparison import Winner
 
 RED, GREEN, BLUE = (Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue"))
 CAT = CritiqueRequest("a cat", RED)

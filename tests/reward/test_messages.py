@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from rr_refine.errors import ConfigError, CriticError
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.reward.messages import build_messages, png_data_url, repair_messages
+from rr_refine.reward.messages import Message, build_messages, png_data_url, repair_messages
 from rr_refine.reward.template import Rubric, Slot, Template, Text, builtin_template
-
-if TYPE_CHECKING:
-    from rr_refine.reward.messages import Message
 
 RED, GREEN, BLUE = (Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue"))
 

@@ -6,13 +6,16 @@ import io
 import json
 import threading
 import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 import httpx2
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import (
     ConfigError,
@@ -30,16 +33,8 @@ from rr_refine.reward.contract import CriticContract
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
 from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions, create
 from rr_refine.reward.template import builtin_template, save_template
-from rr_refine.terms import dimensions_of
+from rr_refine.terms import Task, dimensions_of
 from tests.reward.answers import pairwise, pointwise
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Task
 
 RED, GREEN, BLUE = (Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue"))
 CAT = CritiqueRequest("a cat", RED)

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.errors import CriticAnswerError, CriticRefused, CriticTruncated, CriticUnreadable
+from rr_refine.reward.comparison import PairwiseCritique, Winner
 from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.terms import DIMENSIONS, dimensions_of
+from rr_refine.terms import DIMENSIONS, Dimension, Task, dimensions_of
 from tests.reward.answers import RATIONALES, SUMMARY, pairwise, pointwise
-
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import PairwiseCritique, Winner
-    from rr_refine.terms import Dimension, Task
 
 ANSWER = pairwise()
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,8 +12,9 @@ from rr_refine.errors import (
     CriticTruncated,
     CriticUnreadable,
 )
+from rr_refine.reward.critique import Critique
 from rr_refine.reward.parser import parse_critique
-from rr_refine.terms import DIMENSIONS, dimensions_of
+from rr_refine.terms import DIMENSIONS, Dimension, Task, dimensions_of
 from tests.reward.answers import (
     COMMENTS,
     RATIONALES,
@@ -24,10 +24,6 @@ from tests.reward.answers import (
     Told,
     pointwise,
 )
-
-if TYPE_CHECKING:
-    from rr_refine.reward.critique import Critique
-    from rr_refine.terms import Dimension, Task
 
 ANSWER = pointwise()
 

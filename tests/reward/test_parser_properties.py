@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rr_refine.errors import CriticAnswerError, CriticTruncated
+from rr_refine.reward.critique import Critique
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
-from rr_refine.terms import dimensions_of
+from rr_refine.terms import Dimension, Task, dimensions_of
 from tests.reward.answers import TITLES, number, pointwise
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.reward.critique import Critique
-    from rr_refine.terms import Dimension, Task
 
 # The same examples on every machine and in every run.
 fixed = settings(derandomize=True, deadline=None, database=None)

@@ -1,24 +1,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError, CriticTimeout, CriticUnavailable, CriticUnreadable
+from rr_refine.errors import (
+    ConfigError,
+    CriticError,
+    CriticTimeout,
+    CriticUnavailable,
+    CriticUnreadable,
+)
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.contract import CriticContract
-from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
+from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
 from rr_refine.reward.pool import CriticPool, PairwiseCriticPool, pool
 from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    from rr_refine.errors import CriticError
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.reward.critic import Critic
 
 REQUEST = CritiqueRequest("a hat", Image.new("RGB", (8, 8), "red"))
 

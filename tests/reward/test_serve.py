@@ -8,20 +8,18 @@ import signal
 import socket
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, CriticUnavailable, RefineError
 from rr_refine.reward.serve import ServeOptions, serve, serve_arguments
 from rr_refine.reward.vllm_command import VllmCommand, find_vllm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import JsonValue
-
     FakeVllm = Callable[..., ServeOptions]
 
 MODEL = "TIGER-Lab/RationalRewards-8B-T2I"

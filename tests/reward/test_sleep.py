@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import cast
 
 import httpx2
 import pytest
 
+from rr_refine.endpoint.endpoint import Endpoint
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.reward.openai import OpenAICritic
 from rr_refine.reward.sleep import SleepingServer
 from tests.reward.test_openai import CAT, GOOD, Json, Server, completion, fault
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rr_refine.endpoint.endpoint import Endpoint
 
 WAKES = ["/wake_up", "/reset_mm_cache", "/reset_encoder_cache"]
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
@@ -21,12 +22,7 @@ from rr_refine.reward.template import (
     save_template,
     sketch_template,
 )
-from rr_refine.terms import dimensions_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.terms import Task
+from rr_refine.terms import Task, dimensions_of
 
 REQUEST, SOURCE, IMAGE = Slot(slot="request"), Slot(slot="source"), Slot(slot="image")
 

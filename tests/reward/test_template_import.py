@@ -1,16 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.errors import ConfigError
 from rr_refine.reward.template import Rubric, Slot, Text, builtin_template, load_template
 from rr_refine.reward.template_import import import_template
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REQUEST, SOURCE, IMAGE = Slot(slot="request"), Slot(slot="source"), Slot(slot="image")
 

@@ -3,10 +3,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import (
     ConfigError,
@@ -16,21 +20,14 @@ from rr_refine.errors import (
     MissingExtraError,
 )
 from rr_refine.plugins import create as create_plugin
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
 from rr_refine.reward.transformers import TransformersCritic, create
 from tests.reward.answers import pointwise
 from tests.reward.tiny_llava import build_tiny_llava
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
-    import torch
-    from pydantic import JsonValue
-
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison
-
     Options = dict[str, object]
 
 pytest.importorskip("torch")

@@ -6,18 +6,14 @@ import asyncio
 import base64
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from rr_refine.agent.run import load_run
-from tests.studio.visitor import Told, opened
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.studio.visitor import Visitor
+from tests.studio.visitor import Told, Visitor, opened
 
 WORSE = {"text_faithfulness": 1.5, "physical_quality": 1.5}
 FIRST = {"text_faithfulness": 2.0, "physical_quality": 2.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,12 +14,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.studio.guard import MAX_BODY, Guard, is_loopback
 from rr_refine.studio.server import listen
 from rr_refine.studio.uploads import MAX_PICTURE_BYTES
-from tests.studio.visitor import opened
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.studio.visitor import Visitor
+from tests.studio.visitor import Visitor, opened
 
 TOKEN = "correct-horse-battery"
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx2
+from pydantic import JsonValue
 
-from rr_refine.agent.events import read_event
+from rr_refine.agent.events import Event, read_event
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.studio_jobs import SettingsJobMaker
 from rr_refine.studio.server import listen, serve
 from rr_refine.studio.studio import Studio
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.agent.events import Event
 
 __all__ = ["Told", "Visitor", "opened"]
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack, aclosing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, CriticTruncated, CriticUnavailable, CriticUnreadable
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
 from rr_refine.reward.serve import ServeOptions, serve
 from tests.vllm.tiny_qwen3_vl import RECITAL
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
 
 pytestmark = pytest.mark.vllm
 

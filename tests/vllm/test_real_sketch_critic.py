@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
 from rr_refine.reward.serve import serve
@@ -18,13 +19,8 @@ from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import REGISTERS, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
+from rr_refine.terms import Dimension
 from tests.vllm.test_real_server import options
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.terms import Dimension
 
 pytestmark = pytest.mark.vllm
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -15,9 +15,6 @@ from rr_refine.training.parrot.endpoint_teacher import EndpointTeacher, Endpoint
 from rr_refine.training.parrot.teacher import TeacherQuestion
 from tests.vllm.test_real_server import options
 from tests.vllm.tiny_qwen3_vl import RECITAL
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.vllm
 

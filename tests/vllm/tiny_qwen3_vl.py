@@ -14,10 +14,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
+from transformers import PreTrainedTokenizerFast, Qwen3VLForConditionalGeneration
 
 __all__ = ["RECITAL", "save_tiny_qwen3_vl"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeGuard
 
 from pydantic import Field, JsonValue
 
@@ -14,11 +14,7 @@ from rr_refine.plugins import create, parse_options
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Record
 from rr_refine.training.parrot.options import ParrotOptions
-
-if TYPE_CHECKING:
-    from typing import TypeGuard
-
-    from rr_refine.training.parrot.teacher import Teacher
+from rr_refine.training.parrot.teacher import Teacher
 
 __all__ = ["ParrotConfig", "StudentOptions", "create_teacher", "read_config"]
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.reward.preferences.pair import Label, Order, PictureStore
-    from rr_refine.training.parrot.options import ParrotOptions, Variant
-    from rr_refine.training.parrot.rationale import Gate, Rationale
-    from rr_refine.training.parrot.teacher import TeacherAnswer
-
-from rr_refine.training.parrot.teacher import TeacherQuestion
+from rr_refine.reward.preferences.pair import Label, Order, PictureStore
+from rr_refine.training.parrot.options import ParrotOptions, Variant
+from rr_refine.training.parrot.rationale import Gate, Rationale
+from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
 __all__ = ["Verdict", "judge", "predict_questions", "text_fault"]
 

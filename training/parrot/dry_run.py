@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -18,17 +19,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from rr_refine.errors import ConfigError
 from rr_refine.lines import read_lines
 from rr_refine.terms import Record
-from rr_refine.training.parrot.mixture import open_row, read_mixture
+from rr_refine.training.parrot.mixture import MixtureRow, open_row, read_mixture
 from rr_refine.training.parrot.recipe import DataPart, SftRecipe
 from rr_refine.training.parrot.sft import fine_tune
 from rr_refine.training.parrot.tiny_qwen3_vl import build_tiny_qwen3_vl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import torch
-
-    from rr_refine.training.parrot.mixture import MixtureRow
 
 __all__ = ["DryRunReport", "dry_run"]
 

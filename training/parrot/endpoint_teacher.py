@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import math
-from pathlib import Path  # noqa: TC003 - pydantic reads it
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
-from rr_refine.endpoint.completion import Completion
+from rr_refine.endpoint.completion import Choice, Completion
 from rr_refine.endpoint.endpoint import Endpoint
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import CriticRefused, CriticUnreadable
 from rr_refine.plugins import parse_options
 from rr_refine.reward.openai import CRITIC_ERRORS, to_wire
+from rr_refine.reward.preferences.pair import Label
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Identity
 from rr_refine.training.parrot.prompts import ask, words_digest
-from rr_refine.training.parrot.teacher import TeacherAnswer
+from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     import httpx2
     from openai.types.chat import ChatCompletionMessageParam
-
-    from rr_refine.endpoint.completion import Choice
-    from rr_refine.reward.preferences.pair import Label
-    from rr_refine.training.parrot.teacher import QuestionKind, TeacherQuestion
 
 __all__ = ["EndpointTeacher", "EndpointTeacherOptions", "create"]
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
@@ -23,17 +25,12 @@ from rr_refine.errors import ConfigError, CriticError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
-from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
+from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
 from rr_refine.reward.judging import gather
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Sequence
-    from pathlib import Path
-
     from PIL import Image
-
-    from rr_refine.reward.critic import Critic
 
     Picture: TypeAlias = "Image.Image | Path"
     ReadMissed: TypeAlias = "Callable[[Assessment], Collection[str]]"

@@ -6,20 +6,18 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ValidationError
 
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import decode_picture, load_picture
+from rr_refine.reward.preferences.pair import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from PIL import Image
-
-    from rr_refine.reward.preferences.pair import Picture
 
 __all__ = ["EvaluationSet"]
 

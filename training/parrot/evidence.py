@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import PairwiseCritique
+from rr_refine.reward.comparison import PairwiseCritique
 
 __all__ = ["evidence_of"]
 

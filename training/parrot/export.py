@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
-from rr_refine.reward.template import BUILTIN, load_template
-from rr_refine.training.parrot.folder import read_records, write_whole
+from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
+from rr_refine.reward.template import BUILTIN, Template, load_template
+from rr_refine.training.parrot.folder import ParrotFolder, read_records, write_whole
 from rr_refine.training.parrot.ingest import IngestCount
+from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.pipeline import read_run
 from rr_refine.training.parrot.report import Report, Reporter
-from rr_refine.training.parrot.rows import sft_row
+from rr_refine.training.parrot.rows import RowKind, SftRow, sft_row
 from rr_refine.training.parrot.shards import Answers
-from rr_refine.training.parrot.walk import walk
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
-    from rr_refine.reward.template import Template
-    from rr_refine.training.parrot.folder import ParrotFolder
-    from rr_refine.training.parrot.options import ParrotOptions
-    from rr_refine.training.parrot.rows import RowKind, SftRow
-    from rr_refine.training.parrot.walk import Walk
+from rr_refine.training.parrot.walk import Walk, walk
 
 __all__ = ["export"]
 

@@ -13,9 +13,11 @@ What is derived is written anew by every export; the rest is only ever added to.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeVar
+from pathlib import Path
+from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -24,10 +26,6 @@ from rr_refine.errors import ConfigError, StoreError, StoreLockedError
 from rr_refine.lines import LineFile, read_lines
 from rr_refine.reward.preferences.pair import MAX_PIXELS, PictureStore, PreferencePair
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["SHARD", "ParrotFolder", "locked", "read_records", "write_whole"]
 

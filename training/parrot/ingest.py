@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from rr_refine.errors import ConfigError
-from rr_refine.reward.preferences.pair import PreferencePair, exchange, pair_id
+from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exchange, pair_id
+from rr_refine.reward.preferences.raw import Choice, RawPair
 from rr_refine.terms import Record
 from rr_refine.training.parrot.evaluation import EvaluationSet
-from rr_refine.training.parrot.folder import locked, read_records
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from concurrent.futures import Future
-
-    from rr_refine.reward.preferences.pair import Label, Order
-    from rr_refine.reward.preferences.raw import Choice, RawPair
-    from rr_refine.training.parrot.folder import ParrotFolder
+from rr_refine.training.parrot.folder import ParrotFolder, locked, read_records
 
 __all__ = ["IngestCount", "ingest"]
 

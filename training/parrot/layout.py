@@ -6,18 +6,15 @@ taught is the format itself, with each justification before its score.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from rr_refine.errors import CriticUnreadable
+from rr_refine.reward.comparison import PairwiseCritique
+from rr_refine.reward.critique import Critique
 from rr_refine.reward.headings import Field, Part, read_heading
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
-from rr_refine.terms import Dimension, dimensions_of
-
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import PairwiseCritique
-    from rr_refine.reward.critique import Critique
-    from rr_refine.terms import Task
+from rr_refine.terms import Dimension, Task, dimensions_of
 
 __all__ = ["read_pairwise", "read_pointwise"]
 

@@ -6,14 +6,11 @@ for all others there are the counts alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from rr_refine.terms import Record
 from rr_refine.training.parrot.options import Variant
 from rr_refine.training.parrot.teacher import SOUND
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["FilterCount", "measure"]
 

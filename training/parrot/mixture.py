@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -12,14 +13,11 @@ from pydantic import ValidationError
 from rr_refine.errors import ConfigError
 from rr_refine.lines import read_lines
 from rr_refine.pictures import load_picture
+from rr_refine.training.parrot.recipe import DataPart
 from rr_refine.training.parrot.rows import SftRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
     from datasets import Dataset
-
-    from rr_refine.training.parrot.recipe import DataPart
 
 __all__ = ["Mixture", "MixtureRow", "open_row", "read_mixture"]
 

@@ -6,25 +6,21 @@ projected as soon as it is kept. No phase waits for another to end, and none has
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, CriticUnreadable
 from rr_refine.reward.judging import gather
+from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.terms import Identity, Record
-from rr_refine.training.parrot.folder import write_whole
+from rr_refine.training.parrot.folder import ParrotFolder, write_whole
 from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.shards import AnswerLog, fingerprint, open_log
 from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherAnswer, TeacherQuestion
 from rr_refine.training.parrot.walk import walk
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from rr_refine.reward.preferences.pair import PreferencePair
-    from rr_refine.training.parrot.folder import ParrotFolder
 
 __all__ = ["Progress", "RunRecord", "produce", "read_run"]
 

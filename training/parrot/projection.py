@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from rr_refine.errors import CriticAnswerError
+from rr_refine.reward.critique import Critique
+from rr_refine.reward.preferences.pair import PictureStore, Side
 from rr_refine.training.parrot.layout import read_pointwise
-from rr_refine.training.parrot.rationale import gives_away
-from rr_refine.training.parrot.teacher import TeacherQuestion
-
-if TYPE_CHECKING:
-    from rr_refine.reward.critique import Critique
-    from rr_refine.reward.preferences.pair import PictureStore, Side
-    from rr_refine.training.parrot.options import ParrotOptions
-    from rr_refine.training.parrot.rationale import Rationale
-    from rr_refine.training.parrot.teacher import TeacherAnswer
+from rr_refine.training.parrot.options import ParrotOptions
+from rr_refine.training.parrot.rationale import Rationale, gives_away
+from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
 __all__ = ["Fault", "Projection", "project_question", "read_projections"]
 

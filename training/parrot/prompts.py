@@ -8,21 +8,19 @@ row; `BLOCKS` lists them for whoever checks that.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.digest import digest
 from rr_refine.pictures import load_picture
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import Message, build_messages
+from rr_refine.reward.template import Template
 from rr_refine.terms import DIMENSIONS
+from rr_refine.training.parrot.teacher import QuestionKind, TeacherQuestion
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
-
-    from rr_refine.reward.template import Template
-    from rr_refine.training.parrot.teacher import QuestionKind, TeacherQuestion
 
 __all__ = ["BLOCKS", "ask", "words_digest"]
 

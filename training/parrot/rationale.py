@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from rr_refine.errors import CriticAnswerError
-from rr_refine.reward.preferences.pair import exchange
+from rr_refine.reward.comparison import PairwiseCritique
+from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exchange
 from rr_refine.training.parrot.evidence import evidence_of
 from rr_refine.training.parrot.layout import read_pairwise
-
-if TYPE_CHECKING:
-    from rr_refine.reward.comparison import PairwiseCritique
-    from rr_refine.reward.preferences.pair import Label, Order, PreferencePair
-    from rr_refine.training.parrot.options import ParrotOptions
-    from rr_refine.training.parrot.teacher import TeacherAnswer
+from rr_refine.training.parrot.options import ParrotOptions
+from rr_refine.training.parrot.teacher import TeacherAnswer
 
 __all__ = ["GATES", "Gate", "Rationale", "gives_away", "read_rationale"]
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from importlib.resources.abc import Traversable
-
-    from pydantic import JsonValue
 
 __all__ = ["LANGUAGE_MODEL", "DataPart", "Lora", "SftRecipe", "builtin_recipes", "load_recipe"]
 

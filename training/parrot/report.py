@@ -6,22 +6,17 @@ A sudden shift in any of its numbers is the cheapest detector of broken data.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from rr_refine.reward.preferences.pair import Label, exchange
 from rr_refine.terms import Dimension, Record, Task
+from rr_refine.training.parrot.consistency import Verdict
 from rr_refine.training.parrot.ingest import IngestCount
 from rr_refine.training.parrot.measure import FilterCount, measure
 from rr_refine.training.parrot.options import Variant
-from rr_refine.training.parrot.rationale import GATES, Gate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rr_refine.training.parrot.consistency import Verdict
-    from rr_refine.training.parrot.rationale import Rationale
-    from rr_refine.training.parrot.walk import Walk
+from rr_refine.training.parrot.rationale import GATES, Gate, Rationale
+from rr_refine.training.parrot.walk import Walk
 
 __all__ = ["GroupCount", "Report", "Reporter"]
 

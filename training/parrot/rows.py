@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from PIL import Image
 
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.reward.messages import build_messages
+from rr_refine.reward.messages import Message, build_messages
+from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
+from rr_refine.reward.template import Template
 from rr_refine.terms import Record, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rr_refine.reward.messages import Message
-    from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
-    from rr_refine.reward.template import Template
 
 __all__ = ["Part", "RowKind", "SftRow", "Turn", "sft_row"]
 

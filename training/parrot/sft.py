@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,7 +21,8 @@ from pydantic import ValidationError
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.terms import Record
 from rr_refine.training.loop import Log
-from rr_refine.training.parrot.mixture import read_mixture
+from rr_refine.training.parrot.mixture import Mixture, read_mixture
+from rr_refine.training.parrot.recipe import SftRecipe
 from rr_refine.training.parrot.student import (
     adapters,
     control_tokens,
@@ -31,10 +33,6 @@ from rr_refine.training.parrot.student import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rr_refine.training.parrot.mixture import Mixture
-    from rr_refine.training.parrot.recipe import SftRecipe
     from rr_refine.training.parrot.trainer import CriticTrainer
 
 __all__ = ["Loader", "SftReport", "fine_tune"]

@@ -13,21 +13,17 @@ killing the process loses nothing, a power cut the answers of a second.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.digest import digest
 from rr_refine.errors import RefineError, StoreError
+from rr_refine.lines import LineFile
 from rr_refine.terms import Identity, Record
 from rr_refine.training.parrot.folder import locked, read_records
-from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from rr_refine.lines import LineFile
-    from rr_refine.training.parrot.teacher import TeacherQuestion
+from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
 
 __all__ = ["AnswerLine", "AnswerLog", "Answers", "fingerprint", "open_log"]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError
+from rr_refine.training.parrot.recipe import SftRecipe
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
-
-    from rr_refine.training.parrot.recipe import SftRecipe
 
 __all__ = [
     "adapters",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rr_refine.terms import Dimension
 from rr_refine.training.parrot.rationale import GATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from rr_refine.terms import Dimension
     from rr_refine.training.parrot.report import Report
 
 __all__ = ["summarise"]

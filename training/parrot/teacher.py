@@ -12,22 +12,16 @@ Four kinds of question, each complete in itself, so that a teacher keeps no stat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Final, Literal, Protocol, runtime_checkable
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rr_refine.digest import digest
 from rr_refine.reward.preferences.pair import Label, Order
-from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Dimension, Identity, Task
+from rr_refine.terms import Dimension, Identity, Record, Task
 
 __all__ = ["SOUND", "QuestionKind", "Teacher", "TeacherAnswer", "TeacherQuestion"]
 

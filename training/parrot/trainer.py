@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import is_peft_model
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Sampler
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from rr_refine.errors import RefineError
-from rr_refine.training.parrot.mixture import open_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from transformers import TrainerControl, TrainerState, TrainingArguments
-
-    from rr_refine.training.parrot.mixture import MixtureRow
-    from rr_refine.training.parrot.recipe import SftRecipe
+from rr_refine.training.parrot.mixture import MixtureRow, open_row
+from rr_refine.training.parrot.recipe import SftRecipe
 
 __all__ = ["Batches", "CriticTrainer", "Reporter", "estimate_lengths", "to_arguments"]
 

@@ -6,24 +6,19 @@ walks a pair again gets to the same place, and sees which questions are still ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from rr_refine.errors import CriticAnswerError
-from rr_refine.reward.preferences.pair import exchange
+from rr_refine.reward.preferences.pair import Order, PictureStore, PreferencePair, Side, exchange
 from rr_refine.training.parrot.consistency import Verdict, judge, predict_questions, text_fault
 from rr_refine.training.parrot.layout import read_pairwise, read_pointwise
+from rr_refine.training.parrot.options import ParrotOptions, Variant
 from rr_refine.training.parrot.projection import Projection, project_question, read_projections
 from rr_refine.training.parrot.rationale import Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from rr_refine.reward.preferences.pair import Order, PictureStore, PreferencePair, Side
-    from rr_refine.training.parrot.options import ParrotOptions, Variant
 
 __all__ = ["Direct", "Lookup", "Walk", "walk"]
 

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
 from rr_refine.benchmarks.item import Item, Mark
-from rr_refine.benchmarks.published.gedit.edits import GROUPS, SUITES, read_edits
+from rr_refine.benchmarks.published.gedit.edits import (
+    GROUPS,
+    SUITES,
+    Edit,
+    EditFiles,
+    Language,
+    read_edits,
+)
 from rr_refine.benchmarks.published.gedit.scoring import (
     BEST,
     Score,
@@ -16,24 +28,16 @@ from rr_refine.benchmarks.published.gedit.scoring import (
     statistics,
 )
 from rr_refine.benchmarks.published.gedit.table import Row, read_table, write_tables
-from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, read_wording
+from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, Wording, read_wording
 from rr_refine.benchmarks.published.imgedit.picture import picture_trouble
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from rr_refine.files import replace_file
 from rr_refine.pictures import load_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from random import Random
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.published.gedit.edits import Edit, EditFiles, Language
-    from rr_refine.benchmarks.published.gedit.wording import Wording
-    from rr_refine.benchmarks.published.protocol import Answers
 
 __all__ = ["SUITES", "GEdit", "load"]
 

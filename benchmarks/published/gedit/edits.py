@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import BaseModel
 
@@ -21,10 +23,6 @@ from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import replace_file
 from rr_refine.reward.preferences.raw import Embedded, checked, read_parquet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["GROUPS", "SUITES", "Edit", "EditFiles", "Language", "read_edits"]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.errors import MissingExtraError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pydantic import JsonValue
 
 __all__ = ["BEST", "Score", "official_parse", "official_score", "statistics"]
 

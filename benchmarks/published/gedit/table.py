@@ -6,17 +6,15 @@ import csv
 import io
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.benchmarks.published.gedit.scoring import Score
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 __all__ = ["Row", "read_table", "write_tables"]
 

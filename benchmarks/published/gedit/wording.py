@@ -10,13 +10,11 @@ import ast
 import hashlib
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.benchmarks.published.imgedit.search import find_file
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["OURS", "PLACE", "Wording", "read_wording"]
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
 from rr_refine.benchmarks.item import Item, Mark
-from rr_refine.benchmarks.published.geneval.request import find_file, read_requests
+from rr_refine.benchmarks.published.geneval.request import Request, find_file, read_requests
 from rr_refine.benchmarks.published.geneval.verdict import read_verdicts, summarise
+from rr_refine.benchmarks.published.protocol import Answers
+from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from rr_refine.files import replace_file
 from rr_refine.pictures import load_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from random import Random
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.published.geneval.request import Request
-    from rr_refine.benchmarks.published.protocol import Answers
-    from rr_refine.benchmarks.question import Question
 
 __all__ = ["SUITES", "GenEval", "load"]
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, JsonValue, StrictBool, ValidationError
 
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = ["Verdict", "official_parse", "read_verdicts", "summarise"]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
@@ -21,20 +24,16 @@ from rr_refine.benchmarks.published.imgedit.scoring import (
 )
 from rr_refine.benchmarks.published.imgedit.search import find_root, read_json
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, OURS, PLACE
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from rr_refine.files import replace_file
 from rr_refine.pictures import load_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from random import Random
-
     from PIL import Image
 
     from rr_refine.benchmarks.published.imgedit.edits import EditFile, Suite
-    from rr_refine.benchmarks.published.protocol import Answers
 
 __all__ = ["SUITES", "ImgEdit", "load"]
 

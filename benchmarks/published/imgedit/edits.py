@@ -7,18 +7,16 @@ archive with the pictures (`singleturn/singleturn.json`), so each is looked for 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import BaseModel
 
 from rr_refine.benchmarks.published.imgedit.search import DEPTH, find_file, folders, read_json
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, PLACE, UGE
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
 
 __all__ = ["SUITES", "Edit", "EditFile", "Suite", "read_edits", "read_prompts"]
 

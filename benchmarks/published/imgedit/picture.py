@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rr_refine.boundary import boundary
 from rr_refine.errors import StoreError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["picture_trouble"]
 

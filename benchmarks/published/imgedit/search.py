@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["DEPTH", "find_file", "find_root", "folders", "read_json"]
 

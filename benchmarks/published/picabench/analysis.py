@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -14,15 +16,12 @@ from rr_refine.benchmarks.published.picabench.answer import (
     tolerant_parse,
 )
 from rr_refine.benchmarks.published.picabench.case import UNKNOWN, read_list
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.raw import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     from rr_refine.benchmarks.published.picabench.case import Case
-    from rr_refine.benchmarks.published.protocol import Answers
 
 __all__ = ["Judged", "analyse", "other_views", "read_judged"]
 

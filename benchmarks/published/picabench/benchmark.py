@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Final, get_args
+
+from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.published.picabench.analysis import (
@@ -24,20 +29,14 @@ from rr_refine.benchmarks.published.picabench.output import answered, write_outp
 from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
 from rr_refine.benchmarks.published.picabench.wording import OURS, find_script, read_instruction
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.pictures import load_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-    from random import Random
-
     from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.published.protocol import Answers
 
 __all__ = ["SUITES", "PicaBench", "load"]
 

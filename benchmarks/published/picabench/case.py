@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 
@@ -14,10 +16,6 @@ from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
 from rr_refine.reward.preferences.raw import Embedded, checked, read_parquet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
 

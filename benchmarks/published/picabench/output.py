@@ -6,20 +6,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from rr_refine.benchmarks.published.picabench.answer import FAILED, is_right, read_answer
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
     from rr_refine.benchmarks.published.picabench.case import Case
-    from rr_refine.benchmarks.published.protocol import Answers
 
 __all__ = ["answered", "write_output"]
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
-
-    from rr_refine.benchmarks.published.picabench.region import Area
 
 __all__ = ["masked_psnr"]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["OURS", "SCRIPTS", "find_script", "read_instruction"]
 

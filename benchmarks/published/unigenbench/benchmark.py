@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
 from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.published.unigenbench.data import find_prompts, read_prompts
 from rr_refine.benchmarks.published.unigenbench.judgements import (
     read_judgements,
@@ -16,26 +22,18 @@ from rr_refine.benchmarks.published.unigenbench.judgements import (
 from rr_refine.benchmarks.published.unigenbench.official_prompts import read_wording
 from rr_refine.benchmarks.published.unigenbench.reading import official_parse, parse, to_json
 from rr_refine.benchmarks.published.unigenbench.scoring import official_scores, to_mark
-from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS
-from rr_refine.benchmarks.published.unigenbench.wording import OURS
+from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Language
+from rr_refine.benchmarks.published.unigenbench.wording import OURS, Wording
 from rr_refine.benchmarks.question import Question
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from rr_refine.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-    from random import Random
-
     from PIL import Image
-    from pydantic import JsonValue
 
-    from rr_refine.benchmarks.published.protocol import Answers
     from rr_refine.benchmarks.published.unigenbench.data import PromptFile, Row
     from rr_refine.benchmarks.published.unigenbench.judgements import Judgement
-    from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
-    from rr_refine.benchmarks.published.unigenbench.wording import Wording
 
 __all__ = ["SUITES", "UniGenBench", "load"]
 

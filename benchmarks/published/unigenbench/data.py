@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from rr_refine.benchmarks.published.unigenbench.csv_file import read_csv
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.published.unigenbench.csv_file import CsvRecord, read_csv
+from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.published.unigenbench.csv_file import CsvRecord
-    from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 
 __all__ = ["PromptFile", "Row", "find_prompts", "read_prompts"]
 

@@ -10,15 +10,13 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.benchmarks.published.unigenbench.csv_file import read_csv
 from rr_refine.benchmarks.published.unigenbench.reading import literal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 __all__ = ["COLUMNS", "Judgement", "read_judgements", "to_csv", "to_judgement"]
 

@@ -16,17 +16,13 @@ import ast
 import hashlib
 import re
 import warnings
+from collections.abc import Collection
+from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING
 
+from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, Wording
 from rr_refine.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
-    from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 
 __all__ = ["read_wording"]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+
+from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.published.unigenbench.taxonomy import dimension, official_dimension
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pydantic import JsonValue
 
 __all__ = ["official_scores", "to_mark"]
 

@@ -6,13 +6,11 @@ these say the same in our own words, and ask for the same form of answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
+from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 
 __all__ = ["FIELDS", "OURS", "Wording"]
 

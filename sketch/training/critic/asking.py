@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from random import Random
+from typing import Final
 
-from rr_refine.sketch.world.edit import phrase_edit
-from rr_refine.sketch.world.phrasing import random_register, request_for
+from rr_refine.sketch.world.edit import Edit, phrase_edit
+from rr_refine.sketch.world.phrasing import Register, random_register, request_for
+from rr_refine.sketch.world.request import Request
 from rr_refine.sketch.world.sampling import random_scene
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.sketch.world.edit import Edit
-    from rr_refine.sketch.world.phrasing import Register
-    from rr_refine.sketch.world.request import Request
-    from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import Scene
 
 __all__ = ["random_edit_phrase", "random_request"]
 

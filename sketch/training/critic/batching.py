@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.sketch.training.critic.lessons import question_of, random_lesson
+from PIL import Image
+
+from rr_refine.sketch.training.critic.lessons import Lesson, question_of, random_lesson
 from rr_refine.sketch.training.critic.student import IMAGE_TOKENS, to_pixels
 from rr_refine.sketch.training.critic.tokenizer import END, IMAGE, PAD, token_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from random import Random
-
     import torch
-    from PIL import Image
     from transformers import PreTrainedTokenizerFast
-
-    from rr_refine.sketch.training.critic.lessons import Lesson
 
 __all__ = ["Batch", "EncodedTalk", "Turn", "encode", "endless_batches", "to_batch"]
 

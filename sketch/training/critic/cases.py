@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from PIL import Image
 
 from rr_refine.reward.preferences.raw import RawPair
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.checking import Asked, Change
 from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.oracle.oracle import read_picture
 from rr_refine.sketch.training.critic.asking import random_edit_phrase, random_request
@@ -26,14 +29,7 @@ from rr_refine.sketch.world.edit import random_edit, read_edit
 from rr_refine.sketch.world.phrasing import phrase
 from rr_refine.sketch.world.reading import read_request
 from rr_refine.sketch.world.sampling import random_scene
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from PIL import Image
-
-    from rr_refine.sketch.checking import Asked
-    from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import Scene
 
 __all__ = [
     "SketchCase",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from random import Random
-
-    from rr_refine.reward.preferences.raw import Choice
-    from rr_refine.terms import Dimension
+from rr_refine.reward.preferences.raw import Choice
+from rr_refine.terms import Dimension, Record
 
 __all__ = ["ChoiceModel"]
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
+from random import Random
+from typing import Final, Literal, TypeVar, get_args
 
 from pydantic import Field
 
-from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS, Shape
+from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.world.scene import (
+    BACKGROUNDS,
+    COLOURS,
+    KINDS,
+    PLACES,
+    SIZES,
+    WORDS,
+    Colour,
+    Kind,
+    Shape,
+)
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from random import Random
-
-    from rr_refine.sketch.sight import Sight
-    from rr_refine.sketch.world.scene import Colour, Kind
 
 __all__ = ["FAULTS", "Fault", "FaultRates", "invent", "misread"]
 

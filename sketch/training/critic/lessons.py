@@ -7,7 +7,8 @@ not among it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from random import Random
+from typing import Final
 
 from rr_refine.reward.messages import Message
 from rr_refine.sketch.checking import check
@@ -16,17 +17,11 @@ from rr_refine.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.sketch.training.critic.asking import random_edit_phrase, random_request
 from rr_refine.sketch.training.critic.mutation import muddle
 from rr_refine.sketch.training.critic.nearby import near, request_near
-from rr_refine.sketch.training.critic.viewing import random_view, view_of
+from rr_refine.sketch.training.critic.viewing import View, random_view, view_of
 from rr_refine.sketch.world.edit import KEEP_REST, apply, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import REGISTERS, describe, phrase
-from rr_refine.sketch.world.request import NOTHING_ELSE, requirements
+from rr_refine.sketch.world.request import NOTHING_ELSE, Request, requirements
 from rr_refine.sketch.world.sampling import random_scene
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.sketch.training.critic.viewing import View
-    from rr_refine.sketch.world.request import Request
 
 __all__ = ["SET_PHRASES", "Lesson", "question_of", "random_lesson", "talk_about"]
 

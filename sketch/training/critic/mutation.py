@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
 
 from rr_refine.sketch.world.edit import apply, random_edit
@@ -15,16 +17,13 @@ from rr_refine.sketch.world.scene import (
     WORD_PLACES,
     WORDS,
     Lettering,
+    Place,
     Scene,
     Shape,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from random import Random
-
     from rr_refine.sketch.checking import Change
-    from rr_refine.sketch.world.scene import Place
 
 __all__ = [
     "EDIT_MUTATIONS",

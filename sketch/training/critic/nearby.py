@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from random import Random
 
 from pydantic import ValidationError
 
+from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.edit import apply, random_edit
-from rr_refine.sketch.world.phrasing import request_for
+from rr_refine.sketch.world.phrasing import Register, request_for
+from rr_refine.sketch.world.request import Request
 from rr_refine.sketch.world.sampling import random_scene
-from rr_refine.sketch.world.scene import MAX_SHAPES
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.sketch.sight import Sight
-    from rr_refine.sketch.world.phrasing import Register
-    from rr_refine.sketch.world.request import Request
-    from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import MAX_SHAPES, Scene
 
 __all__ = ["near", "request_near"]
 

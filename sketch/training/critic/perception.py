@@ -13,7 +13,9 @@ Run: `rr-refine train sketch --only critic`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from random import Random
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final, cast
@@ -40,9 +42,6 @@ from rr_refine.training.loop import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import torch
     from transformers import SiglipVisionModel
 

@@ -12,16 +12,18 @@ Run: `rr-refine train sketch --only critic`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast
 
-from rr_refine.sketch.training.critic.batching import encode, endless_batches, to_batch
+from rr_refine.sketch.training.critic.batching import Batch, encode, endless_batches, to_batch
 from rr_refine.sketch.training.critic.lessons import random_lesson, talk_about
 from rr_refine.sketch.training.critic.perception import PerceptionRecipe, optimizers, train_tower
 from rr_refine.sketch.training.critic.student import StudentSize, build_student, save_student
 from rr_refine.sketch.training.critic.tokenizer import PAD, build_tokenizer, token_id
-from rr_refine.sketch.training.critic.viewing import plain_view
+from rr_refine.sketch.training.critic.viewing import View, plain_view
 from rr_refine.training.loop import (
     Average,
     Budget,
@@ -32,18 +34,12 @@ from rr_refine.training.loop import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import torch
     from transformers import (
         LlavaForConditionalGeneration,
         PreTrainedTokenizerFast,
         SiglipVisionModel,
     )
-
-    from rr_refine.sketch.training.critic.batching import Batch
-    from rr_refine.sketch.training.critic.viewing import View
 
 __all__ = ["PretrainRecipe", "answer_loss", "examine", "pretrain", "train_language"]
 

@@ -5,13 +5,17 @@ How it errs, and why so: see `rr_refine.sketch.training.critic.teacher`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from rr_refine.sketch.checking import Change, scores_of
+from rr_refine.reward.preferences.pair import Side
+from rr_refine.sketch.checking import Asked, Change, scores_of
+from rr_refine.sketch.oracle.grading import Grade
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import sight_of
-from rr_refine.sketch.training.critic.faults import invent, misread
+from rr_refine.sketch.sight import Sight, sight_of
+from rr_refine.sketch.training.critic.faults import Fault, FaultRates, invent, misread
 from rr_refine.sketch.training.critic.reader import shown
 from rr_refine.sketch.training.critic.wording import (
     Opinion,
@@ -19,19 +23,9 @@ from rr_refine.sketch.training.critic.wording import (
     critique_text,
     quality_words,
 )
-from rr_refine.terms import SCORE_MIN
+from rr_refine.terms import SCORE_MIN, Dimension
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from random import Random
-
-    from rr_refine.reward.preferences.pair import Side
-    from rr_refine.sketch.checking import Asked
-    from rr_refine.sketch.oracle.grading import Grade
-    from rr_refine.sketch.sight import Sight
-    from rr_refine.sketch.training.critic.faults import Fault, FaultRates
-    from rr_refine.terms import Dimension
-
     _Two: TypeAlias = tuple[Opinion, Opinion]
 
 __all__ = [

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rr_refine.reward.preferences.pair import Order
 from rr_refine.sketch.checking import faithfulness
-from rr_refine.sketch.sight import read_sight
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.reward.preferences.pair import Order
-    from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.sight import Sight, read_sight
 
 __all__ = ["lean", "predict", "shown"]
 

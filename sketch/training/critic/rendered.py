@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.checking import Asked, Change
 from rr_refine.sketch.oracle.oracle import read_picture
-from rr_refine.sketch.sight import sight_of
+from rr_refine.sketch.sight import Sight, sight_of
 from rr_refine.sketch.training.critic.cases import SketchCase, grade, read_asked
 from rr_refine.sketch.training.critic.nearby import request_near
 from rr_refine.sketch.training.critic.viewing import View, shifted
 from rr_refine.sketch.world.phrasing import phrase, random_register
 from rr_refine.sketch.world.render import Render
 from rr_refine.sketch.world.scene import MAX_LETTERS, WORD_PLACES, Lettering
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from rr_refine.sketch.checking import Asked
-    from rr_refine.sketch.sight import Sight
 
 __all__ = ["rendered_cases", "rendered_views"]
 

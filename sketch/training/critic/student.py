@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from PIL import Image
 
 from rr_refine.sketch.training.critic.tokenizer import IMAGE, token_id
 from rr_refine.sketch.world.drawing import SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import torch
-    from PIL import Image
     from transformers import (
         LlavaForConditionalGeneration,
         LlavaProcessor,

@@ -26,15 +26,21 @@ from __future__ import annotations
 import asyncio
 import math
 from functools import lru_cache
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.errors import CriticError
 from rr_refine.pictures import load_picture
 from rr_refine.plugins import parse_options
+from rr_refine.reward.preferences.pair import Label
+from rr_refine.sketch.checking import Asked
 from rr_refine.sketch.training.critic.cases import grade, read_asked
 from rr_refine.sketch.training.critic.faults import FaultRates
 from rr_refine.sketch.training.critic.rationales import (
+    Written,
     anchored_rationale,
     free_critique,
     free_rationale,
@@ -42,19 +48,9 @@ from rr_refine.sketch.training.critic.rationales import (
     project,
 )
 from rr_refine.sketch.training.critic.reader import predict
+from rr_refine.sketch.training.critic.wording import Opinion
 from rr_refine.terms import Identity
-from rr_refine.training.parrot.teacher import SOUND, TeacherAnswer
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.reward.preferences.pair import Label
-    from rr_refine.sketch.checking import Asked
-    from rr_refine.sketch.training.critic.rationales import Written
-    from rr_refine.sketch.training.critic.wording import Opinion
-    from rr_refine.training.parrot.teacher import QuestionKind, TeacherQuestion
+from rr_refine.training.parrot.teacher import SOUND, QuestionKind, TeacherAnswer, TeacherQuestion
 
 __all__ = ["SketchTeacher", "SketchTeacherOptions", "create"]
 

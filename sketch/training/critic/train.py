@@ -8,9 +8,13 @@ filtered and projected; and fine-tuning on what was kept.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
 
 from rr_refine.component import connected
 from rr_refine.sketch.training.critic.cases import drawn_cases, raw_pairs
@@ -19,21 +23,14 @@ from rr_refine.sketch.training.critic.pretrain import PretrainRecipe, pretrain
 from rr_refine.sketch.training.critic.rendered import rendered_cases, rendered_views
 from rr_refine.sketch.training.critic.student import StudentSize, pack_student
 from rr_refine.sketch.training.critic.teacher import SketchTeacher, SketchTeacherOptions
+from rr_refine.sketch.training.critic.viewing import View
 from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.pipeline import produce
 from rr_refine.training.parrot.recipe import load_recipe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pydantic import JsonValue
-
-    from rr_refine.sketch.training.critic.viewing import View
-    from rr_refine.training.parrot.report import Report
+from rr_refine.training.parrot.report import Report
 
 __all__ = ["QUICK", "CriticRecipe", "Pictures", "make_rows", "train_critic"]
 

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from random import Random
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from PIL import Image
 
 from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.degrading import degrade
@@ -26,9 +28,6 @@ from rr_refine.sketch.world.scene import (
     Scene,
     Shape,
 )
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["View", "lettered_view", "plain_view", "random_view", "shifted", "view_of"]
 

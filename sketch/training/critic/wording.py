@@ -7,24 +7,18 @@ The words are a closed set.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rr_refine.reward.answer_format import write_comparison, write_critique
-from rr_refine.sketch.checking import COUNTS, Change, check, how_far_made, lost
+from rr_refine.sketch.checking import COUNTS, Asked, Change, Check, check, how_far_made, lost
 from rr_refine.sketch.plan import describe_plan, plan, plan_edit
-from rr_refine.sketch.sight import describe_sight, sight_of
+from rr_refine.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.sketch.world.edit import KEEP_REST, phrase_edit
 from rr_refine.sketch.world.phrasing import dense, describe, phrase
-from rr_refine.sketch.world.request import NOTHING_ELSE, requirements
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rr_refine.sketch.checking import Asked, Check
-    from rr_refine.sketch.sight import Sight
-    from rr_refine.sketch.world.request import Request
-    from rr_refine.terms import Dimension
+from rr_refine.sketch.world.request import NOTHING_ELSE, Request, requirements
+from rr_refine.terms import Dimension
 
 __all__ = [
     "FIXED_PIECES",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.sketch.training.generator.autoencoder import to_pixels
+from rr_refine.sketch.training.generator.flow_model import FlowModel
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.sampling import random_scene
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from diffusers import AutoencoderTiny, FluxPipeline
-
-    from rr_refine.sketch.training.generator.flow_model import FlowModel
 
 __all__ = ["assemble", "save_pipeline", "scale_latents"]
 

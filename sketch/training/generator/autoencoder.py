@@ -13,13 +13,16 @@ Run: `rr-refine train sketch --only autoencoder`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast
 
 from rr_refine.sketch.world.drawing import SIDE, centre_of, draw
 from rr_refine.sketch.world.sampling import random_scene
+from rr_refine.sketch.world.scene import Lettering
 from rr_refine.training.loop import (
     Budget,
     Log,
@@ -29,14 +32,9 @@ from rr_refine.training.loop import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     import torch
     from diffusers import AutoencoderTiny
     from PIL import Image
-
-    from rr_refine.sketch.world.scene import Lettering
 
 __all__ = ["AutoencoderRecipe", "build_autoencoder", "crops", "to_pixels", "train_autoencoder"]
 

@@ -15,9 +15,11 @@ Run: `rr-refine train sketch --only flow` begins with it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, cast
 
+from rr_refine.sketch.training.generator.flow_model import FlowRecipe
 from rr_refine.sketch.training.generator.pool import LABELS, things_of
 from rr_refine.sketch.training.generator.text import MAX_TOKENS, build_t5, build_t5_tokenizer
 from rr_refine.sketch.world.phrasing import phrase, request_for
@@ -26,12 +28,8 @@ from rr_refine.sketch.world.scene import PLACES
 from rr_refine.training.loop import Budget, Log, load_checkpoint, pick_device, save_checkpoint
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor
     from transformers import T5EncoderModel
-
-    from rr_refine.sketch.training.generator.flow_model import FlowRecipe
 
 __all__ = ["BindingRecipe", "train_binding"]
 

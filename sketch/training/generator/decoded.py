@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -18,15 +19,12 @@ from rr_refine.sketch.world.misspelling import misspelt
 from rr_refine.sketch.world.phrasing import REGISTERS, phrase, request_for
 from rr_refine.sketch.world.render import Render
 from rr_refine.sketch.world.sampling import random_scene
+from rr_refine.sketch.world.scene import Scene
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
     from diffusers import AutoencoderTiny
     from PIL import Image
-
-    from rr_refine.sketch.world.scene import Scene
 
 __all__ = ["decode_cases"]
 

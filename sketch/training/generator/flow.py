@@ -16,12 +16,14 @@ Run: `rr-refine train sketch --only flow`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from rr_refine.sketch.training.generator.flow_model import FlowModel, FlowRecipe, build_flow_model
-from rr_refine.sketch.training.generator.pool import GRID, LABELS, Pool
+from rr_refine.sketch.training.generator.pool import GRID, LABELS, Batch, Pool
 from rr_refine.training.loop import (
     Average,
     Budget,
@@ -32,15 +34,10 @@ from rr_refine.training.loop import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from diffusers import AutoencoderTiny, FluxTransformer2DModel
     from torch import Tensor, nn
     from torch.optim import Optimizer
     from transformers import T5EncoderModel
-
-    from rr_refine.sketch.training.generator.pool import Batch
 
 __all__ = ["train_flow"]
 

@@ -11,13 +11,11 @@ from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import Edit, apply, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import Register, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
-from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
+from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS, Scene
 
 if TYPE_CHECKING:
     import torch
     from diffusers import AutoencoderTiny
-
-    from rr_refine.sketch.world.scene import Scene
 
 __all__ = ["GRID", "LABELS", "Batch", "Pool", "pack", "things_of", "unpack"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.generators.generator import RenderRequest
+from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.lines import LineFile, read_lines
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import phrase_edit, random_edit
@@ -16,11 +17,7 @@ from rr_refine.sketch.world.render import Render
 from rr_refine.sketch.world.sampling import random_scene
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
-
-    from rr_refine.generators.generator import Generator
 
 __all__ = ["render_cases"]
 

@@ -7,18 +7,16 @@ while the latents stay as they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from rr_refine.sketch.training.generator.assembly import save_pipeline, scale_latents
 from rr_refine.sketch.training.generator.autoencoder import AutoencoderRecipe, train_autoencoder
 from rr_refine.sketch.training.generator.binding import BindingRecipe, train_binding
 from rr_refine.sketch.training.generator.flow import train_flow
 from rr_refine.sketch.training.generator.flow_model import FlowRecipe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["QUICK", "GeneratorRecipe", "train_generator"]
 

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rr_refine.endpoint.faults import EndpointFaults
+from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import httpx2
     import openai
-
-    from rr_refine.endpoint.faults import EndpointErrors
-    from rr_refine.endpoint.options import EndpointOptions
 
 __all__ = ["Endpoint", "RawResponse"]
 

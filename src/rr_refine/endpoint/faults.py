@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
     import openai
-
-    from rr_refine.endpoint.options import EndpointOptions
 
 __all__ = ["EndpointErrors", "EndpointFaults"]
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image
 
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import arefine
-from rr_refine.agent.review import Accept, Keep, Reject
+from rr_refine.agent.review import Accept, Decision, Keep, Reject, ReviewRequest
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.run import Run
 from rr_refine.errors import CriticUnreadable, GeneratorError
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.terms import Identity, Task, Usage, dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from rr_refine.agent.review import Decision, ReviewRequest
-    from rr_refine.agent.run import Run
-    from rr_refine.generators.generator import OnStep, RenderRequest
-    from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 
 __all__ = ["run"]
 

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from rr_refine.agent.report.gallery import Entry, entry_of, find_runs, write_gallery
 from rr_refine.agent.report.teller import read_story
+from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, StoreError
 from tests.agent import whole
 from tests.agent.report.dom import Element, require_sound
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.run import Run
 
 
 def entry(path: Path) -> Entry:

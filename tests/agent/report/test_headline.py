@@ -1,23 +1,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.agent.budget import Spend
-from rr_refine.agent.history import Stop
+from rr_refine.agent.history import Candidate, Stop, StopRuleName
+from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
-from rr_refine.agent.report.headline import headline, state_of
+from rr_refine.agent.report.headline import State, headline, state_of
 from rr_refine.agent.run import Run
 from rr_refine.agent.state import Outcome
 from rr_refine.request import Request
 from tests.agent.builders import candidate, t2i
-
-if TYPE_CHECKING:
-    from rr_refine.agent.history import Candidate, StopRuleName
-    from rr_refine.agent.manifest import RunStatus
-    from rr_refine.agent.report.headline import State
 
 LOW, MIDDLE, HIGH = t2i(2.0, 2.0), t2i(3.0, 2.0), t2i(4.0, 3.0)
 

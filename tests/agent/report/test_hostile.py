@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -12,14 +12,10 @@ from rr_refine.agent.report.gallery import entry_of, write_gallery
 from rr_refine.agent.report.report import report_page, write_report
 from rr_refine.agent.report.teller import read_story
 from rr_refine.agent.report.text import visible
+from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from tests.agent.report import hostile
 from tests.agent.report.dom import parse, require_sound
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.run import Run
 
 MARKUP = (
     "<script>alert(1)</script>",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,20 +10,15 @@ from PIL import Image
 from rr_refine.agent.policy import preset
 from rr_refine.agent.report.report import report_page
 from rr_refine.agent.report.teller import read_story
+from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.errors import ConfigError, CriticUnreadable, GeneratorError, StoreError
+from rr_refine.errors import ConfigError, CriticError, CriticUnreadable, GeneratorError, StoreError
+from rr_refine.reward.critique import Critique
 from tests.agent import whole
 from tests.agent.builders import SPLIT, CountingRewriter, ScriptedCritic, ScriptedGenerator, t2i
 from tests.agent.builders import critique as critique_of
 from tests.agent.records import only_run
 from tests.agent.report.dom import Element, require_sound
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.run import Run
-    from rr_refine.errors import CriticError
-    from rr_refine.reward.critique import Critique
 
 
 def page_of(path: Path) -> Element:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from rr_refine.agent.events import Rendered, RoundStarted
+from rr_refine.agent.events import Event, Rendered, RoundStarted
 from rr_refine.agent.refine import folder_for, make_job
 from rr_refine.agent.report.report import try_report, write_report
 from rr_refine.agent.run import load_run
@@ -18,11 +18,6 @@ from rr_refine.errors import ConfigError, StoreError
 from tests.agent import whole
 from tests.agent.full_disk import FullDisk
 from tests.agent.records import only_run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.agent.events import Event
 
 
 async def test_a_finished_run_has_its_report(tmp_path: Path) -> None:

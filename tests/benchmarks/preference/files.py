@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow
 import pyarrow.ipc
 from pyarrow import parquet
 
 from tests.benchmarks.preference.judges import picture
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 GOOD, POOR = 200, 50
 QUALITIES = {"A": (GOOD, POOR), "B": (POOR, GOOD), "tie": (GOOD, GOOD), "bad": (POOR, POOR)}

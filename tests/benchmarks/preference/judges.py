@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import Literal
 
 from PIL import Image
 
+from rr_refine.errors import CriticError
 from rr_refine.reward.answer_format import write_comparison, write_critique
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.judging import Answer, read_comparison, read_critique, to_assessment
 from rr_refine.terms import Dimension, Identity, Usage, dimensions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rr_refine.errors import CriticError
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 
 Kind = Literal["right", "first", "tie", "physics"]
 """Always right; always for the picture that is shown first; never for any; right, but it sees the

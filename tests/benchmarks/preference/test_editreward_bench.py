@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from rr_refine.benchmarks.preference import editreward_bench
 from rr_refine.benchmarks.preference.evaluate import evaluate_preference
 from rr_refine.benchmarks.preference.item import PreferenceItem
-from rr_refine.errors import ConfigError, CriticTimeout, CriticUnreadable
+from rr_refine.benchmarks.preference.protocol import Measure
+from rr_refine.benchmarks.preference.results import PreferenceResult
+from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnreadable
 from tests.benchmarks.preference.files import ranked, write
 from tests.benchmarks.preference.judges import Judge
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.preference.protocol import Measure
-    from rr_refine.benchmarks.preference.results import PreferenceResult
-    from rr_refine.errors import CriticError
 
 GROUPS = [(200, 50), (50, 200), (90, 90), (200, 120, 40), (40, 200, 120), (250, 180, 110, 40)]
 """Qualities of the edits of each group. Comparisons: 3 of two edits, one of them a tie, 6 of three,

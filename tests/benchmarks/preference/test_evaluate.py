@@ -2,24 +2,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.preference import genai_bench, hpdv3
 from rr_refine.benchmarks.preference.evaluate import evaluate_preference, select
+from rr_refine.benchmarks.preference.item import PreferenceSet
 from rr_refine.benchmarks.preference.results import PreferenceResult, write_table
-from rr_refine.errors import ConfigError, CriticTimeout, CriticUnreadable
+from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnreadable
+from rr_refine.reward.comparison import Comparison
+from rr_refine.reward.critic import ComparisonRequest
 from tests.benchmarks.preference import files
 from tests.benchmarks.preference.files import generation, write
 from tests.benchmarks.preference.judges import COST, Judge, Solitary
-
-if TYPE_CHECKING:
-    from rr_refine.benchmarks.preference.item import PreferenceSet
-    from rr_refine.errors import CriticError
-    from rr_refine.reward.comparison import Comparison
-    from rr_refine.reward.critic import ComparisonRequest
 
 VOTES = ["leftvote", "rightvote", "tievote", "rightvote"]
 

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from rr_refine.benchmarks.preference import genai_bench
 from rr_refine.benchmarks.preference.evaluate import evaluate_preference
-from rr_refine.errors import CriticTimeout, CriticUnreadable
+from rr_refine.benchmarks.preference.protocol import Measure
+from rr_refine.benchmarks.preference.results import PreferenceResult
+from rr_refine.errors import CriticError, CriticTimeout, CriticUnreadable
 from tests.benchmarks.preference.files import edition, generation, write
 from tests.benchmarks.preference.judges import Judge
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.preference.protocol import Measure
-    from rr_refine.benchmarks.preference.results import PreferenceResult
-    from rr_refine.errors import CriticError
 
 VOTES = ["leftvote", "leftvote", "rightvote", "tievote", "bothbad_vote"]
 

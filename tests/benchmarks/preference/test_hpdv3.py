@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from rr_refine.errors import CriticTimeout
 from tests.benchmarks.preference import files
 from tests.benchmarks.preference.files import GOOD, POOR
 from tests.benchmarks.preference.judges import Judge
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 async def test_right_and_first(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -12,9 +13,6 @@ from rr_refine.benchmarks.preference.item import PreferenceItem, Skipped
 from rr_refine.errors import ConfigError, CriticTimeout
 from tests.benchmarks.preference.files import hub, stored, write
 from tests.benchmarks.preference.judges import Judge, picture
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CHOSEN = ["a", "B", "b", "A"]
 

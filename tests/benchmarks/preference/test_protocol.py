@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from rr_refine.benchmarks.preference.outcome import Outcome
+from rr_refine.benchmarks.preference.item import Truth, Verdict
+from rr_refine.benchmarks.preference.outcome import Mode, Order, Outcome
 from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol, measure
-
-if TYPE_CHECKING:
-    from rr_refine.benchmarks.preference.item import Truth, Verdict
-    from rr_refine.benchmarks.preference.outcome import Mode, Order
 
 ALL: frozenset[Mode] = frozenset({"pairwise", "pointwise"})
 PLAIN = Protocol("plain", "All.", Official("forward", ALL))

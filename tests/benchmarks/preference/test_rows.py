@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow
 import pytest
@@ -12,9 +12,6 @@ from rr_refine.benchmarks.preference.labels import read_vote
 from rr_refine.benchmarks.preference.rows import find_files
 from rr_refine.errors import ConfigError
 from tests.benchmarks.preference.files import GOOD, POOR, edition, generation, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KINDS = ["x.parquet", "x.stream.arrow", "x.arrow", "x.jsonl", "x.json"]
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, UnsupportedRequestError
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
 from rr_refine.generators.diffusers.arguments import plan_call
 from rr_refine.generators.diffusers.family import family_of
 from rr_refine.generators.generator import RenderRequest
+from rr_refine.terms import Task
 from tests.generators.diffusers import tiny
 from tests.generators.diffusers.conftest import picture
-
-if TYPE_CHECKING:
-    from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Task
 
 SMALL = RenderOptions(steps=1, width=64, height=64)
 

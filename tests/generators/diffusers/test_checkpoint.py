@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import huggingface_hub
@@ -13,6 +14,7 @@ import torch
 from diffusers import FluxPipeline
 from huggingface_hub import constants, errors
 from peft import LoraConfig, get_peft_model_state_dict
+from pydantic import JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import (
@@ -28,11 +30,6 @@ from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.plugins import create as create_plugin
 from tests.generators.diffusers import tiny
 from tests.generators.diffusers.conftest import picture
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import JsonValue
 
 SMALL: dict[str, Any] = {"steps": 2, "width": 32, "height": 32, "device": "cpu"}
 CUBE = RenderRequest("a red cube", 1)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rr_refine.generators.contract import GeneratorContract
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
+from rr_refine.generators.generator import Generator
 from tests.generators.diffusers import tiny
-
-if TYPE_CHECKING:
-    from rr_refine.generators.generator import Generator
 
 
 @functools.cache

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
 from rr_refine.generators.diffusers.family import FAMILIES, family_of, pipeline_class
 from rr_refine.generators.generator import RenderRequest
+from rr_refine.terms import Task
 from tests.generators.diffusers import tiny
 from tests.generators.diffusers.conftest import picture, watch_calls
-
-if TYPE_CHECKING:
-    from PIL import Image
-    from pydantic import JsonValue
-
-    from rr_refine.terms import Task
 
 SIZE: dict[str, JsonValue] = {"steps": 2, "width": 64, "height": 64}
 NO_BINNING: dict[str, JsonValue] = {**SIZE, "use_resolution_binning": False}

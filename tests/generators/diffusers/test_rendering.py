@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
 from diffusers import PixArtSigmaPipeline, StableDiffusionPipeline
+from PIL import Image
 
 from rr_refine.errors import (
     ConfigError,
@@ -21,9 +22,6 @@ from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
 from rr_refine.generators.generator import RenderRequest
 from tests.generators.diffusers import tiny
 from tests.generators.diffusers.conftest import picture, watch_calls
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 OPTIONS = RenderOptions(steps=2, width=32, height=32)
 

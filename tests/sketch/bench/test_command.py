@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.agent.records import lines
 from tests.benchmarks.harness import kept
 from tests.cli.test_signals import wait_for
-
-if TYPE_CHECKING:
-    from tests.commands import Commands
+from tests.commands import Commands
 
 WORLD = (
     *("bench", "sketch", "--limit", "2", "--renders", "2"),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from rr_refine.benchmarks.engine import Models
 from rr_refine.errors import CriticError
+from rr_refine.generators.generator import RenderRequest
 from rr_refine.sketch.bench.critic import evaluate_critic
 from rr_refine.sketch.bench.generator import evaluate_generator
 from rr_refine.sketch.bench.tables import critic_table, generator_table
 from rr_refine.sketch.bench.tasks import edits, requests
 from tests.benchmarks.world import Eye, Painter, Rates
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rr_refine.generators.generator import RenderRequest
 
 
 def first_of(count: int) -> Callable[[RenderRequest], bool]:

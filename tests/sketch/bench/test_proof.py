@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models
 from rr_refine.benchmarks.measure import measure
+from rr_refine.benchmarks.results import ArmResult
 from rr_refine.sketch.bench.rewriter import NAME
 from rr_refine.sketch.bench.tasks import SketchTask, as_benchmark, edits, requests
 from tests.benchmarks.world import Eye, Painter
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.results import ArmResult
 
 
 async def arms_of(out: Path, tasks: tuple[SketchTask, ...]) -> dict[str, ArmResult]:

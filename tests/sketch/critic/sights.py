@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from random import Random
 
-from rr_refine.sketch.checking import Change, scores_of
+from rr_refine.sketch.checking import Asked, Change, scores_of
 from rr_refine.sketch.sight import Sight, sight_of
 from rr_refine.sketch.training.critic.faults import invent, misread
 from rr_refine.sketch.training.critic.wording import Opinion
 from rr_refine.sketch.world.edit import random_edit
 from rr_refine.sketch.world.phrasing import REGISTERS, request_for
 from rr_refine.sketch.world.sampling import random_scene
-from rr_refine.sketch.world.scene import PLACES
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from rr_refine.sketch.checking import Asked
-    from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import PLACES, Scene
 
 
 def random_asked(random: Random) -> tuple[Asked, Scene]:

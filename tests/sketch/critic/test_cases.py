@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 from itertools import islice
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,7 @@ from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticError
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.sketch.checking import Change, task_of
 from rr_refine.sketch.training.critic.cases import drawn_cases, raw_pairs, read_asked
 from rr_refine.sketch.training.critic.cases import grade as grade_of
@@ -26,11 +27,6 @@ from rr_refine.terms import dimensions_of
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.teacher import Teacher, TeacherQuestion
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.reward.preferences.pair import PreferencePair
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)

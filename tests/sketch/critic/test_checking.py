@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from rr_refine.sketch.oracle import grading
 from rr_refine.sketch.checking import (
+    Asked,
     Change,
     check,
     how_far_made,
@@ -17,6 +16,7 @@ from rr_refine.sketch.checking import (
     scores_of,
     task_of,
 )
+from rr_refine.sketch.oracle import grading
 from rr_refine.sketch.oracle.oracle import Reading
 from rr_refine.sketch.sight import Sight, sight_of
 from rr_refine.sketch.world.edit import apply, random_edit
@@ -25,9 +25,6 @@ from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Lettering, Scene
 from rr_refine.terms import dimensions_of
 from tests.sketch.critic.sights import random_asked, random_sight
-
-if TYPE_CHECKING:
-    from rr_refine.sketch.checking import Asked
 
 PICTURE = Image.new("RGB", (8, 8))
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,9 +20,11 @@ from rr_refine.sketch.world.sampling import random_scene
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from pathlib import Path
+
 import torch
 from safetensors import safe_open
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration
 
 from rr_refine.sketch.training.critic.batching import encode, to_batch
 from rr_refine.sketch.training.critic.perception import PerceptionRecipe, optimizers, train_tower
@@ -35,12 +37,6 @@ from rr_refine.sketch.training.critic.student import (
     to_pixels,
 )
 from rr_refine.sketch.training.critic.tokenizer import IMAGE, build_tokenizer, token_id
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from transformers import LlavaForConditionalGeneration
-
 
 TOKENIZER = build_tokenizer()
 TINY = StudentSize(

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.sketch.checking import scores_of, task_of
+from rr_refine.reward.preferences.pair import Side
+from rr_refine.sketch.checking import Asked, scores_of, task_of
 from rr_refine.sketch.sight import describe_sight, read_sight, sight_of
 from rr_refine.sketch.training.critic.choice import ChoiceModel
 from rr_refine.sketch.training.critic.faults import FaultRates, invent, misread
@@ -25,12 +26,6 @@ from rr_refine.training.parrot.evidence import evidence_of
 from rr_refine.training.parrot.layout import read_pairwise, read_pointwise
 from rr_refine.training.parrot.rationale import gives_away
 from tests.sketch.critic.sights import random_asked, random_opinion
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rr_refine.reward.preferences.pair import Side
-    from rr_refine.sketch.checking import Asked
 
 NEVER = FaultRates(vague=0, hallucinates=0, ignores_label=0, misreads=0, second_look=0, gives_in=0)
 

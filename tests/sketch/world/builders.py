@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from rr_refine.sketch.world.sampling import random_scene
-from rr_refine.sketch.world.scene import Lettering, Place, Scene, Shape
-
-if TYPE_CHECKING:
-    from rr_refine.sketch.world.scene import Background, Word
+from rr_refine.sketch.world.scene import Background, Lettering, Place, Scene, Shape, Word
 
 # The same examples on every machine and in every run.
 fixed = settings(derandomize=True, deadline=None, database=None)

@@ -7,23 +7,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from rr_refine.errors import CriticError
 from rr_refine.reward.answer_format import write_comparison, write_critique
-from rr_refine.reward.preferences.pair import Label
+from rr_refine.reward.preferences.pair import Label, PreferencePair
 from rr_refine.reward.preferences.raw import Choice, RawPair
-from rr_refine.terms import Identity, dimensions_of
+from rr_refine.terms import Dimension, Identity, Task, dimensions_of
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
-from rr_refine.training.parrot.teacher import SOUND, TeacherAnswer, TeacherQuestion
-
-if TYPE_CHECKING:
-    from rr_refine.reward.preferences.pair import PreferencePair
-    from rr_refine.terms import Dimension, Task
-    from rr_refine.training.parrot.teacher import QuestionKind
+from rr_refine.training.parrot.teacher import SOUND, QuestionKind, TeacherAnswer, TeacherQuestion
 
 Reply = Callable[[TeacherQuestion], TeacherAnswer | CriticError]
 

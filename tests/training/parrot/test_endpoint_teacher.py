@@ -3,24 +3,18 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, CriticRefused, CriticUnavailable, CriticUnreadable
 from rr_refine.plugins import create
-from rr_refine.reward.preferences.pair import PictureStore
+from rr_refine.reward.preferences.pair import Label, Order, PictureStore
 from rr_refine.reward.template import builtin_template
 from rr_refine.training.parrot.endpoint_teacher import EndpointTeacher, EndpointTeacherOptions
-from rr_refine.training.parrot.teacher import Teacher, TeacherQuestion
+from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherQuestion
 from tests.training.parrot.school import picture
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.reward.preferences.pair import Label, Order
-    from rr_refine.training.parrot.teacher import QuestionKind
 
 Json = dict[str, "JsonValue"]
 

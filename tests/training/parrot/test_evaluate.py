@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticUnavailable
-from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.comparison import Comparison, Winner
+from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
+from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions, Step
+from rr_refine.terms import Identity
 from rr_refine.training.parrot.evaluate import (
     CaseResult,
     Evaluation,
@@ -16,15 +20,6 @@ from rr_refine.training.parrot.evaluate import (
     difference,
     evaluate,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.reward.assessment import Assessment
-    from rr_refine.reward.comparison import Comparison, Winner
-    from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-    from rr_refine.reward.fake import Step
-    from rr_refine.terms import Identity
 
 
 def picture(number: int) -> Image.Image:

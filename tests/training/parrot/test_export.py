@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,6 +11,7 @@ from PIL import Image
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import build_messages
 from rr_refine.reward.template import builtin_template, load_template
+from rr_refine.terms import Task
 from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
@@ -28,10 +29,6 @@ from tests.training.parrot.school import (
     raw_pair,
     sound,
 )
-
-if TYPE_CHECKING:
-    from rr_refine.terms import Task
-
 
 TEMPLATE = builtin_template()
 

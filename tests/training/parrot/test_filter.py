@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from rr_refine.reward.preferences.pair import Label, Order
 from rr_refine.training.parrot.consistency import judge, predict_questions, text_fault
-from rr_refine.training.parrot.options import ParrotOptions
-from rr_refine.training.parrot.rationale import read_rationale
+from rr_refine.training.parrot.folder import ParrotFolder
+from rr_refine.training.parrot.options import ParrotOptions, Variant
+from rr_refine.training.parrot.rationale import Gate, Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer
 from tests.training.parrot.school import make_folder, pair_of, pairwise, sound
-
-if TYPE_CHECKING:
-    from rr_refine.reward.preferences.pair import Label, Order
-    from rr_refine.training.parrot.folder import ParrotFolder
-    from rr_refine.training.parrot.options import Variant
-    from rr_refine.training.parrot.rationale import Gate, Rationale
 
 OPTIONS = ParrotOptions()
 GOOD = pairwise("t2i", "A")

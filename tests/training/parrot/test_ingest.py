@@ -4,22 +4,18 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageDraw
 
 from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.pictures import load_picture
-from rr_refine.reward.preferences.pair import PictureStore, exchange
+from rr_refine.reward.preferences.pair import PictureStore, Side, exchange
+from rr_refine.reward.preferences.raw import RawPair
 from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.folder import ParrotFolder, locked
 from rr_refine.training.parrot.ingest import ingest
 from tests.training.parrot.school import make_folder, picture, raw_pair
-
-if TYPE_CHECKING:
-    from rr_refine.reward.preferences.pair import Side
-    from rr_refine.reward.preferences.raw import RawPair
 
 
 def test_the_winner_is_a_about_as_often_as_b(tmp_path: Path) -> None:

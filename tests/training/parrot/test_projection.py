@@ -1,22 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from rr_refine.reward.preferences.pair import Side
+from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.options import ParrotOptions
-from rr_refine.training.parrot.projection import project_question, read_projections
-from rr_refine.training.parrot.rationale import read_rationale
-from rr_refine.training.parrot.teacher import TeacherAnswer
+from rr_refine.training.parrot.projection import Fault, project_question, read_projections
+from rr_refine.training.parrot.rationale import Rationale, read_rationale
+from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 from tests.training.parrot.school import make_folder, pair_of, pairwise, pointwise
-
-if TYPE_CHECKING:
-    from rr_refine.reward.preferences.pair import Side
-    from rr_refine.training.parrot.folder import ParrotFolder
-    from rr_refine.training.parrot.projection import Fault
-    from rr_refine.training.parrot.rationale import Rationale
-    from rr_refine.training.parrot.teacher import TeacherQuestion
 
 OPTIONS = ParrotOptions()
 

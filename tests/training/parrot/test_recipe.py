@@ -3,17 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.training.parrot.mixture import open_row, read_mixture
 from rr_refine.training.parrot.recipe import DataPart, SftRecipe, builtin_recipes, load_recipe
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
 
 RELEASED: dict[str, object] = {
     "freeze_tower": True,

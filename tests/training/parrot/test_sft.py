@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.training.parrot import sft
@@ -16,11 +18,6 @@ from rr_refine.training.parrot.sft import SftReport, fine_tune
 from rr_refine.training.parrot.student import load_student, merge_adapter
 from tests.reward.tiny_llava import build_tiny_llava
 from tests.training.parrot.test_recipe import write_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import torch
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")

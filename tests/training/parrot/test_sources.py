@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow
 import pytest
@@ -11,12 +11,9 @@ from pyarrow import parquet
 
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
-from rr_refine.reward.preferences.sources import SOURCES
+from rr_refine.reward.preferences.raw import RawPair
+from rr_refine.reward.preferences.sources import SOURCES, SourceName
 from tests.training.parrot.school import picture
-
-if TYPE_CHECKING:
-    from rr_refine.reward.preferences.raw import RawPair
-    from rr_refine.reward.preferences.sources import SourceName
 
 
 def encoded(number: int) -> dict[str, object]:

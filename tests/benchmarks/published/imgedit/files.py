@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from PIL import Image
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EDITS: dict[str, dict[str, str]] = {
     "1082": {"id": "animal/01.jpg", "prompt": "Smooth its shell.", "edit_type": "adjust"},

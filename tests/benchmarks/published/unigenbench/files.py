@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from rr_refine.benchmarks.published.unigenbench import load
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.published.unigenbench import UniGenBench
+from rr_refine.benchmarks.published.unigenbench import UniGenBench, load
 
 EN = (
     "index,prompt_en,sub_dims_en\n"

@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.benchmarks.published.unigenbench import SUITES, load
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.unigenbench.files import BROKEN, EN, ZH, prompts_with, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.published.protocol import Published
 
 
 def test_items(tmp_path: Path) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from PIL import Image
 
 from tests.benchmarks.published.unigenbench.files import small
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALL = ("0_0.png", "0_1.png", "1_0.png", "1_1.png")
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from rr_refine.benchmarks.published.unigenbench import load, official_parse
 from rr_refine.errors import CriticUnreadable
 from tests.benchmarks.published.unigenbench.files import ZH, answer, small, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def tags(analysis: str, score: str) -> str:

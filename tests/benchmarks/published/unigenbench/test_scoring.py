@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import JsonValue
 
+from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.published.unigenbench import load
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.unigenbench.files import ZH, answer, small, write
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from rr_refine.benchmarks.published.protocol import Answers
 
 
 def entry(correct: int, total: int, accuracy: float) -> dict[str, float]:

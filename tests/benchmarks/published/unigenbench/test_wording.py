@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.unigenbench import load
+from rr_refine.benchmarks.published.unigenbench import UniGenBench, load
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.unigenbench.files import EVAL_COMMON, ZH, prompts_with, small, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rr_refine.benchmarks.published.unigenbench import UniGenBench
 
 PICTURE = Image.new("RGB", (8, 8), "red")
 LABELS = [
