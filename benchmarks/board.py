@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate, Sums
 from rr_refine.benchmarks.tally import Tally
 from rr_refine.errors import ConfigError
+from rr_refine.statistics import Bootstrap, Estimate, Sums
 
 if TYPE_CHECKING:
     import numpy as np

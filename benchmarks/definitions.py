@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rr_refine.benchmarks.bootstrap import RESAMPLES
+from rr_refine.statistics import RESAMPLES
 
 __all__ = ["WORSE_BY", "definitions"]
 

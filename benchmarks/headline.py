@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.results import ArmResult, Difference, Results
+from rr_refine.statistics import Estimate
 
 __all__ = [
     "Headline",

@@ -8,7 +8,6 @@ from math import ceil, floor, log10
 from typing import Final
 from xml.sax.saxutils import escape
 
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.headline import (
     Scale,
     headline,
@@ -17,6 +16,7 @@ from rr_refine.benchmarks.headline import (
     score_scale,
 )
 from rr_refine.benchmarks.results import ArmResult, CurvePoint, Results
+from rr_refine.statistics import Estimate
 
 __all__ = ["draw_plots"]
 

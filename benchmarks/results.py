@@ -11,10 +11,10 @@ from pydantic import JsonValue
 
 from rr_refine.benchmarks.arms import BASELINES, Arm
 from rr_refine.benchmarks.board import Board, Resampled, macro, mean, ratio
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.definitions import WORSE_BY, definitions
 from rr_refine.benchmarks.tally import Tally
 from rr_refine.benchmarks.trial import Trial
+from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record
 
 __all__ = [

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.results import ArmResult, Difference, Results
 from rr_refine.benchmarks.trial import Point, Trial
+from rr_refine.statistics import Estimate
 
 __all__ = ["estimate_lines", "trial_lines"]
 

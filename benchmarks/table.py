@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from rr_refine.benchmarks.arms import BASELINES
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.headline import (
     Scale,
     headline,
@@ -18,6 +17,7 @@ from rr_refine.benchmarks.headline import (
     score_scale,
 )
 from rr_refine.benchmarks.results import ArmResult, Noise, Results, WinTieLoss
+from rr_refine.statistics import Estimate
 
 __all__ = [
     "Table",

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate
 from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.benchmarks.preference.outcome import Mode, Order, Outcome
+from rr_refine.statistics import Bootstrap, Estimate
 from rr_refine.terms import Record
 
 __all__ = ["DECIDED", "Measure", "Official", "Protocol", "measure"]

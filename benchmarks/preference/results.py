@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.benchmarks.preference.outcome import Mode
 from rr_refine.benchmarks.preference.protocol import Measure
 from rr_refine.benchmarks.table import percent, rows
+from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record, Usage
 
 __all__ = ["DEFINITIONS", "PreferenceResult", "write_table"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
-from rr_refine.benchmarks.bootstrap import Bootstrap, Estimate, estimate
 from rr_refine.benchmarks.engine import Models
 from rr_refine.errors import CriticError
 from rr_refine.sketch.bench.answers import in_world, meets, named_misses
@@ -18,6 +17,7 @@ from rr_refine.sketch.bench.tasks import Split, edits, requests
 from rr_refine.sketch.checking import Change
 from rr_refine.sketch.training.critic.wording import REFINE_BELOW
 from rr_refine.sketch.world.edit import read_edit
+from rr_refine.statistics import Bootstrap, Estimate, estimate
 from rr_refine.terms import Dimension, Identity, Record
 
 __all__ = ["CriticResult", "EditJudgements", "Naming", "evaluate_critic"]

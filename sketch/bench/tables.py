@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rr_refine.benchmarks.bootstrap import Estimate
 from rr_refine.benchmarks.table import percent, rows
+from rr_refine.statistics import Estimate
 
 if TYPE_CHECKING:
     from rr_refine.sketch.bench.critic import CriticResult, EditJudgements

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from rr_refine.benchmarks.bootstrap import Bootstrap, estimate, estimate_by
+from rr_refine.statistics import Bootstrap, estimate, estimate_by
 
 # What the resampled mean of n values, of which k are 1 and the others 0, is distributed as: a
 # binomial with chance k / n, whose 2.5 and 97.5 percentiles can be looked up.
@@ -103,15 +103,15 @@ def test_statistics_of_sums_share_their_resamples() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [0.1 * index for index in range(17)]
     whole = Bootstrap(17, seed=3).mean(values)
-    monkeypatch.setattr("rr_refine.benchmarks.bootstrap._KEPT", 0)
-    monkeypatch.setattr("rr_refine.benchmarks.bootstrap._BLOCK", 70)
+    monkeypatch.setattr("rr_refine.statistics._KEPT", 0)
+    monkeypatch.setattr("rr_refine.statistics._BLOCK", 70)
     pieces = Bootstrap(17, seed=3).mean(values)
     assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high))
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     # All counts at once would take 30,000 x 100 x 8 bytes = 24 MB, twice over.
-    monkeypatch.setattr("rr_refine.benchmarks.bootstrap._KEPT", 0)
+    monkeypatch.setattr("rr_refine.statistics._KEPT", 0)
     tracemalloc.start()
     try:
         Bootstrap(30_000, resamples=100).mean([1.0] * 30_000)
