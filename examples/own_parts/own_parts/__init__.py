@@ -1,0 +1,1 @@
+"""Parts for rr-refine: copy this package to begin your own."""
