@@ -10,7 +10,7 @@ from typing import get_args
 from urllib.parse import quote
 
 from rr_refine.agent.report.headline import State, gain_of
-from rr_refine.agent.report.page import render
+from rr_refine.agent.report.page import PAGES
 from rr_refine.agent.report.story import Picture, Story
 from rr_refine.agent.report.text import cut
 from rr_refine.errors import StoreError
@@ -88,7 +88,7 @@ def write_gallery(path: Path, entries: Sequence[Entry]) -> None:
         StoreError: it cannot be written.
     """
     improved = sum(entry.state == "improved" for entry in entries)
-    page = render(
+    page = PAGES.page(
         "gallery",
         title=f"{len(entries)} run{'' if len(entries) == 1 else 's'}, {improved} improved",
         states=[s for s in get_args(State) if any(e.state == s for e in entries)],

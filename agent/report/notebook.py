@@ -9,7 +9,7 @@ from typing import Final
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.report.headline import headline
-from rr_refine.agent.report.page import render_part
+from rr_refine.agent.report.page import PAGES
 from rr_refine.agent.report.text import cut
 from rr_refine.agent.run import Run
 from rr_refine.errors import StoreError
@@ -40,7 +40,7 @@ def notebook_cell(run: Run) -> str:
         thumbs.append(_thumb(run, first, "first image"))
     if best is not None:
         thumbs.append(_thumb(run, best, "result"))
-    return render_part("notebook.html", headline=headline(run), thumbs=thumbs, run=run)
+    return PAGES.part("notebook.html", headline=headline(run), thumbs=thumbs, run=run)
 
 
 def _thumb(run: Run, candidate: Candidate, name: str) -> _Thumb:

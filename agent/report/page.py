@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import time
-from functools import cache
+from collections.abc import Iterator
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -20,58 +20,84 @@ from pydantic import JsonValue
 
 from rr_refine.agent.report.text import visible
 
-__all__ = ["render", "render_part"]
+__all__ = ["PAGES", "Pages", "script_json"]
 
 
-def render(name: str, **values: object) -> str:
-    """A page from the templates `<name>.html` and `<name>.js`, and `style.css`."""
-    style, script = _text("style.css"), _text(f"{name}.js")
-    policy = (
-        # file: for browsers that do not count a file beside this one as 'self'.
-        "default-src 'none'; img-src 'self' file:; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    # The hashes are of what stands in the page, so it must be these very characters.
-    assets = {"style": Markup(style), "script": Markup(script)}
-    return render_part(f"{name}.html", policy=policy, **assets, **values)
+class Pages:
+    """The pages whose templates are in a folder of a package.
+
+    What a template includes, and `style.css`, may also be among those of the report.
+
+    Args:
+        package: `rr_refine.benchmarks`.
+        folder: its folder of templates.
+    """
+
+    def __init__(self, package: str, folder: str) -> None:
+        self._homes = [files(package) / folder, files(__package__) / "templates"]
+        self._environment = Environment(
+            loader=FunctionLoader(self._find),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=visible,
+            optimized=False,  # one page a process is usual: compiling it costs more than filling it
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {
+            "change": lambda value: f"{value:+.2f}".replace("-", "−"),
+            "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+            "label": lambda name: str(name).replace("_", " ").replace("-", " "),
+            "score": lambda value: f"{value:.2f}",
+            "time": lambda seconds: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds)),
+        }
+
+    def stream(self, name: str, **values: object) -> Iterator[str]:
+        """A page, piece by piece, from `<name>.html` and `<name>.js`.
+
+        Its style is `style.css` and, where there is one, `<name>.css`.
+        """
+        style = self._text("style.css") + (self._find(f"{name}.css") or "")
+        script = self._text(f"{name}.js")
+        policy = (
+            # file: for browsers that do not count a file beside this one as 'self'.
+            "default-src 'none'; img-src 'self' file:; "
+            f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+            "base-uri 'none'; form-action 'none'"
+        )
+        # The hashes are of what stands in the page, so it must be these very characters.
+        assets = {"style": Markup(style), "script": Markup(script)}
+        template = self._environment.get_template(f"{name}.html")
+        return template.generate(policy=policy, **assets, **values)
+
+    def page(self, name: str, **values: object) -> str:
+        """The same in one piece."""
+        return "".join(self.stream(name, **values))
+
+    def part(self, template: str, **values: object) -> str:
+        """What a template makes of the values."""
+        return self._environment.get_template(template).render(**values)
+
+    def _text(self, name: str) -> str:
+        text = self._find(name)
+        if text is None:
+            raise FileNotFoundError(name)
+        return text
+
+    def _find(self, name: str) -> str | None:
+        found = (home / name for home in self._homes)
+        return next((file.read_text("utf-8") for file in found if file.is_file()), None)
 
 
-def render_part(template: str, **values: object) -> str:
-    """What a template makes of the values."""
-    return _environment().get_template(template).render(**values)
+def script_json(value: JsonValue) -> Markup:
+    """Short JSON for the inside of a script element, where markup could end it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_text),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=visible,
-        optimized=False,  # one page a process is usual: compiling it costs more than filling it
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "change": lambda value: f"{value:+.2f}".replace("-", "−"),
-        "json": _json,
-        "label": lambda name: str(name).replace("_", " ").replace("-", " "),
-        "score": lambda value: f"{value:.2f}",
-        "time": lambda seconds: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds)),
-    }
-    return environment
-
-
-@cache
-def _text(name: str) -> str:
-    return files(__package__).joinpath("templates", name).read_text("utf-8")
-
-
-@cache
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _json(value: JsonValue) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+PAGES = Pages("rr_refine.agent.report", "templates")
+"""The report's own."""

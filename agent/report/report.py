@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from rr_refine.agent.report.curve import curve_of
-from rr_refine.agent.report.page import render
+from rr_refine.agent.report.page import PAGES
 from rr_refine.agent.report.story import Story
 from rr_refine.agent.report.teller import read_story
 from rr_refine.agent.run import REPORT
@@ -19,7 +19,7 @@ __all__ = ["report_page", "try_report", "write_report"]
 def report_page(story: Story) -> str:
     """The page, for a place one folder below that of the run."""
     best = story.best
-    return render(
+    return PAGES.page(
         "report",
         story=story,
         base="../",

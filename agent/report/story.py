@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from rr_refine.agent.budget import Spend
+from rr_refine.agent.diff import Piece
 from rr_refine.agent.history import Candidate, Rejection
 from rr_refine.agent.intent import ProtectedSpan
-from rr_refine.agent.report.diff import Piece
 from rr_refine.agent.report.headline import State
 from rr_refine.agent.review import Decision
 from rr_refine.agent.run import Run

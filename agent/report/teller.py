@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from rr_refine.agent.budget import Spend
+from rr_refine.agent.diff import diff_words
 from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.report.course import Course
-from rr_refine.agent.report.diff import diff_words
 from rr_refine.agent.report.headline import headline, state_of
 from rr_refine.agent.report.story import Chapter, Mark, Picture, Shot, Story
 from rr_refine.agent.review import Decision, Keep, read_decision

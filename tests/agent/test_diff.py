@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rr_refine.agent.report.diff import diff_words
+from rr_refine.agent.diff import diff_words
 
 
 def told(old: str, new: str) -> str:

@@ -1,4 +1,4 @@
-"""What changed between two prompts, word by word."""
+"""What changed between two prompts, word by word; for the report and for the terminal."""
 
 from __future__ import annotations
 
