@@ -24,8 +24,8 @@ from pydantic import JsonValue
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
 from rr_refine.digest import digest, image_digest
-from rr_refine.errors import StoreError, StoreLockedError
-from rr_refine.files import replace_file
+from rr_refine.errors import StoreError
+from rr_refine.files import locked, replace_file
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
@@ -48,7 +48,6 @@ __all__ = [
     "CachedPairwiseCritic",
     "Kind",
     "LinkingFolder",
-    "locked",
 ]
 
 RecordT = TypeVar("RecordT", bound="Record")
@@ -89,7 +88,7 @@ class Cache:
         self.made: Counter[Kind] = Counter()
         """What was not found and had to be made."""
         with ExitStack() as undo:
-            undo.enter_context(locked(path))
+            undo.enter_context(locked(path, path / ".lock"))
             with self._errors():
                 self._items = sqlite3.connect(path / _FILE, isolation_level=None)
                 undo.callback(self._items.close)
@@ -331,30 +330,6 @@ class LinkingFolder(RunFolder):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.link(self._pictures(name), path)
         return super().put_image(image, story)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder; created when missing.
-
-    Raises:
-        StoreLockedError: another process has it.
-        StoreError: it cannot be created or locked.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StoreLockedError(f"another process works in {str(folder)!r}; wait for it") from None
-    except OSError as error:
-        raise StoreError(f"cannot lock folder {str(folder)!r}: {error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _load(path: Path) -> Image.Image | None:

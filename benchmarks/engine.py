@@ -32,7 +32,7 @@ from rr_refine.agent.run import read_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import Arm
-from rr_refine.benchmarks.cache import LinkingFolder, locked
+from rr_refine.benchmarks.cache import LinkingFolder
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.trial import (
     Origin,
@@ -46,7 +46,7 @@ from rr_refine.benchmarks.trial import (
 from rr_refine.component import connected
 from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import locked, replace_file
 from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
 from rr_refine.reward.critic import Critic
@@ -113,7 +113,7 @@ async def run_arms(
         arm.name: arm.rewriters or tuple(map(as_rewriter, arm.policy.rewriters)) for arm in arms
     }
     drain = drain or asyncio.Event()
-    with locked(out):
+    with locked(out, out / ".lock"):
         async with connected([part for chain in chains.values() for part in chain]):
             header = _Header(
                 benchmark=benchmark.name,

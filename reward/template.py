@@ -14,6 +14,7 @@ from pydantic import ValidationError, model_validator
 
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
+from rr_refine.files import replace_file
 from rr_refine.terms import Record
 
 __all__ = [
@@ -170,8 +171,7 @@ def save_template(template: Template, store: Path) -> Path:
     path = store / f"{template.digest}.json"
     text = json.dumps(template.model_dump(mode="json"), ensure_ascii=False, indent=2)
     try:
-        store.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n", "utf-8")
+        replace_file(path, f"{text}\n".encode(), durable=False)
     except OSError as error:
         raise ConfigError(f"template cannot be written to {str(path)!r}: {error}") from error
     return path

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from rr_refine.files import replacing
+
 if TYPE_CHECKING:
     import torch
 
@@ -104,10 +106,8 @@ def save_checkpoint(file: Path, state: Mapping[str, object]) -> None:
     """Write `state` so that a crash leaves the old checkpoint or the new one, never half of one."""
     import torch
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    half = file.with_suffix(".part")
-    torch.save(dict(state), half)
-    half.replace(file)
+    with replacing(file, durable=False) as part:
+        torch.save(dict(state), part)
 
 
 def load_checkpoint(file: Path) -> dict[str, object] | None:

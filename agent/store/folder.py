@@ -25,12 +25,11 @@ from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import Journal
 from rr_refine.agent.store.png import encode_png, with_story
 from rr_refine.digest import image_digest
-from rr_refine.errors import StoreError, StoreLockedError
-from rr_refine.files import replace_file
+from rr_refine.errors import StoreError
+from rr_refine.files import locked, replace_file
 from rr_refine.lines import LineFile
 
 if TYPE_CHECKING:
-    from filelock import BaseFileLock
     from PIL import Image
 
 __all__ = ["RunFolder", "image_path", "new_run_name", "slug"]
@@ -52,15 +51,16 @@ class RunFolder:
 
     def __init__(self, path: Path | str, *, lock: bool = True) -> None:
         self.path = Path(path)
-        self._lock: BaseFileLock | None = None
+        self._lock = ExitStack()
+        self._writable = lock
         if lock:
             self._make()
-            self._lock = _take_lock(self.path)
+            self._lock.enter_context(locked(self.path, self.path / ".lock"))
         elif not self.path.is_dir():
             raise StoreError(f"run folder {str(path)!r} does not exist")
         self._events: LineFile | None = None
         with ExitStack() as undo:
-            undo.callback(self._unlock)
+            undo.callback(self._lock.close)
             self.journal = Journal(self.path / "samples.jsonl", writable=lock)
             undo.callback(self.journal.close)
             if lock:
@@ -84,7 +84,8 @@ class RunFolder:
         if self._events is not None:
             self._events.close()
             self._events = None
-        self._unlock()
+        self._lock.close()
+        self._writable = False
 
     # -- images ------------------------------------------------------------------------------
 
@@ -192,7 +193,7 @@ class RunFolder:
 
     def _write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Replace a file, see `replace_file`."""
-        if self._lock is None:
+        if not self._writable:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
         try:
             replace_file(path, data, durable=durable)
@@ -204,11 +205,6 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot create run folder {str(self.path)!r}: {error}") from error
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
 
 
 def image_path(folder: Path, name: str) -> Path:
@@ -236,21 +232,6 @@ def slug(text: str, length: int = 32) -> str:
     """Letters, digits and dashes only, safe as a file name everywhere."""
     words = re.sub(r"[^a-z0-9]+", "-", text[:400].lower()).strip("-")
     return words[:length].strip("-") or "run"
-
-
-def _take_lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StoreLockedError(
-            f"another process works on {path}; wait for it, or copy the folder"
-        ) from None
-    except OSError as error:
-        raise StoreError(f"cannot lock run folder {str(path)!r}: {error}") from error
-    return lock
 
 
 def _open_lines(path: Path) -> LineFile:

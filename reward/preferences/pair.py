@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from rr_refine.digest import image_digest
 from rr_refine.errors import StoreError
+from rr_refine.files import replacing
 from rr_refine.pictures import decode_picture, load_picture
 from rr_refine.terms import Dimension, Record, Task
 
@@ -111,12 +111,10 @@ class PictureStore:
         path = self.path(key)
         if path.exists():
             return key
-        half = path.with_suffix(f".{os.urandom(4).hex()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Level 1 takes a third of the default's time; there are hundreds of thousands.
-            image.save(half, "PNG", compress_level=1)
-            half.replace(path)
+            with replacing(path, durable=False) as file:
+                # Level 1 takes a third of the default's time; there are hundreds of thousands.
+                image.save(file, "PNG", compress_level=1)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error}") from error
         return key

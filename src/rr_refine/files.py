@@ -1,20 +1,29 @@
-"""Files that are replaced as a whole: no reader ever sees half of one."""
+"""Files that several readers and writers share: replaced as a whole, or locked."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["replace_file"]
+from rr_refine.errors import StoreError, StoreLockedError
+
+__all__ = ["locked", "replace_file", "replacing"]
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
-    """Write `data` to `path`, all or nothing; its folder is created when missing.
+@contextmanager
+def replacing(path: Path, *, durable: bool) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes `path` when the block ends: all or nothing.
+
+    No reader ever sees half of it, and a crash leaves the old file or the new one. The folder is
+    created when missing.
 
     Args:
-        durable: wait until it is on disk; not needed for what can be made again.
+        durable: the contents are on disk (fsync) before `path` changes; not needed for what can be
+            made again.
 
     Raises:
         OSError: it could not be written; `path` is as it was before.
@@ -24,12 +33,48 @@ def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         part.replace(path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
+
+
+def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write `data` to `path`; see `replacing`."""
+    with replacing(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def locked(path: Path, lock: Path) -> Iterator[None]:
+    """Keep other processes, and other threads of this one, away from `path` during the block.
+
+    Args:
+        path: what is worked on, for the messages.
+        lock: the file that is locked; it and its folder are created when missing, and it stays.
+
+    Raises:
+        StoreLockedError: somebody else has it; this is said at once.
+        StoreError: it cannot be created or locked.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire(timeout=0)
+    except Timeout:
+        raise StoreLockedError(
+            f"another process works on {path}; wait for it, or work on a copy"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"cannot lock {str(path)!r}: {error}") from error
+    try:
+        yield
+    finally:
+        held.release()

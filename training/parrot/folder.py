@@ -19,15 +19,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from rr_refine.errors import ConfigError, StoreError, StoreLockedError
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.files import locked, replacing
 from rr_refine.lines import LineFile, read_lines
 from rr_refine.reward.preferences.pair import MAX_PIXELS, PictureStore, PreferencePair
 from rr_refine.terms import Record
 
-__all__ = ["SHARD", "ParrotFolder", "locked", "read_records", "write_whole"]
+__all__ = ["SHARD", "ParrotFolder", "opened", "read_records", "write_whole"]
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -97,7 +97,7 @@ def read_records(path: Path, kind: type[RecordT]) -> list[RecordT]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[LineFile]:
+def opened(path: Path) -> Iterator[LineFile]:
     """A file open for adding lines, by one process at a time.
 
     Raises:
@@ -105,16 +105,13 @@ def locked(path: Path) -> Iterator[LineFile]:
         StoreError: it cannot be opened.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=0):
+        with locked(path, path.with_name(f"{path.name}.lock")):
             file = LineFile(path)
             try:
                 yield file
                 file.sync()
             finally:
                 file.close()
-    except Timeout as error:
-        raise StoreLockedError(f"another process is writing {path}") from error
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
 
@@ -125,15 +122,12 @@ def write_whole(path: Path, lines: Iterable[str]) -> int:
     Raises:
         StoreError: it cannot be written.
     """
-    half = path.with_suffix(".part")
     count = 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with half.open("w", encoding="utf-8") as file:
+        with replacing(path, durable=False) as file:
             for line in lines:
-                file.write(line + "\n")
+                file.write(line.encode() + b"\n")
                 count += 1
-        half.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
     return count

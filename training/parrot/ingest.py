@@ -13,7 +13,7 @@ from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exch
 from rr_refine.reward.preferences.raw import Choice, RawPair
 from rr_refine.terms import Record
 from rr_refine.training.parrot.evaluation import EvaluationSet
-from rr_refine.training.parrot.folder import ParrotFolder, locked, read_records
+from rr_refine.training.parrot.folder import ParrotFolder, opened, read_records
 
 __all__ = ["IngestCount", "ingest"]
 
@@ -68,7 +68,7 @@ def ingest(
         StoreError: the folder cannot be read or written.
     """
     tallies: dict[tuple[str, str], _Tally] = {}
-    with locked(folder.path / "pairs.jsonl") as file, ThreadPoolExecutor(workers) as threads:
+    with opened(folder.path / "pairs.jsonl") as file, ThreadPoolExecutor(workers) as threads:
         known = {pair.id for pair in read_records(folder.path / "pairs.jsonl", PreferencePair)}
 
         def submitted() -> Iterator[tuple[_Tally, Future[PreferencePair | str] | str]]:
@@ -91,7 +91,7 @@ def ingest(
                 break
     counts = [tally.count(*name) for name, tally in tallies.items()]
     _require_pictures(counts)
-    with locked(folder.path / "ingest.jsonl") as log:
+    with opened(folder.path / "ingest.jsonl") as log:
         for count in counts:
             log.append(count.model_dump_json().encode(), sync=False)
     return counts

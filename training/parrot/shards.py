@@ -22,7 +22,7 @@ from rr_refine.digest import digest
 from rr_refine.errors import RefineError, StoreError
 from rr_refine.lines import LineFile
 from rr_refine.terms import Identity, Record
-from rr_refine.training.parrot.folder import locked, read_records
+from rr_refine.training.parrot.folder import opened, read_records
 from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
 
 __all__ = ["AnswerLine", "AnswerLog", "Answers", "fingerprint", "open_log"]
@@ -126,5 +126,5 @@ def open_log(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[Answe
         StoreLockedError: another process has it.
         StoreError: it cannot be read or written.
     """
-    with locked(path) as file:
+    with opened(path) as file:
         yield AnswerLog(path, teachers, file)

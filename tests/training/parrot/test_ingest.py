@@ -13,7 +13,7 @@ from rr_refine.pictures import load_picture
 from rr_refine.reward.preferences.pair import PictureStore, Side, exchange
 from rr_refine.reward.preferences.raw import RawPair
 from rr_refine.training.parrot.evaluation import EvaluationSet
-from rr_refine.training.parrot.folder import ParrotFolder, locked
+from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
 from tests.training.parrot.school import make_folder, picture, raw_pair
 
@@ -109,7 +109,7 @@ def test_a_wrong_picture_folder_is_the_users_mistake(tmp_path: Path) -> None:
 
 
 def test_two_processes_cannot_add_pairs_at_once(tmp_path: Path) -> None:
-    with locked(tmp_path / "pairs.jsonl"), pytest.raises(StoreLockedError):
+    with opened(tmp_path / "pairs.jsonl"), pytest.raises(StoreLockedError):
         ingest(ParrotFolder(tmp_path), [raw_pair(1)])
 
 

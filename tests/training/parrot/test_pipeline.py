@@ -8,7 +8,7 @@ import pytest
 
 from rr_refine.errors import ConfigError, CriticUnavailable, StoreError, StoreLockedError
 from rr_refine.training.parrot import folder as folder_module
-from rr_refine.training.parrot.folder import ParrotFolder, locked
+from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.pipeline import Progress, produce, read_run
@@ -144,7 +144,7 @@ async def test_jobs_share_a_folder_by_shards(
 
 async def test_a_shard_belongs_to_one_process(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, 1)
-    with locked(folder.answers(0)), pytest.raises(StoreLockedError):
+    with opened(folder.answers(0)), pytest.raises(StoreLockedError):
         await produce(folder, FakeTeacher(), OPTIONS)
 
 
