@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, get_args
+
+from pydantic import JsonValue
 
 from rr_refine.agent.policy import Policy, PresetName, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.errors import ConfigError
+from rr_refine.generators.generator import Generator
 from rr_refine.plugins import did_you_mean
+from rr_refine.reward.critic import Critic
 
-__all__ = ["ARMS", "BASELINES", "Arm", "make_arms"]
+__all__ = ["ARMS", "BASELINES", "Arm", "Models", "make_arms"]
 
 ARMS: Final[tuple[PresetName, ...]] = (
     "one-shot",
@@ -37,6 +41,16 @@ class Arm:
     policy: Policy
     rewriters: tuple[Rewriter, ...] = ()
     """Made with options of their own; by default those that the policy names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What renders and judges, the same for all arms."""
+
+    generator: Generator
+    critic: Critic
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    """For every render: `guidance_scale`, …"""
 
 
 def make_arms(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from rr_refine.benchmarks.item import WORSE_BY
 from rr_refine.statistics import RESAMPLES
 
-__all__ = ["WORSE_BY", "definitions"]
-
-WORSE_BY: Final = 0.1
-"""Score points on the scale of the critic, 1 to 4: the margin of the loop's own acceptance rule."""
+__all__ = ["definitions"]
 
 
 def definitions(worse_by: float = WORSE_BY) -> dict[str, str]:

@@ -18,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import LinkingFolder
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.trial import (
@@ -47,25 +47,13 @@ from rr_refine.component import connected
 from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import locked, replace_file
-from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
-from rr_refine.reward.critic import Critic
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["Models", "read_trials", "run_arms", "run_many"]
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """What renders and judges, the same for all arms."""
-
-    generator: Generator
-    critic: Critic
-    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
-    """For every render: `guidance_scale`, …"""
 
 
 async def run_arms(
@@ -311,6 +299,8 @@ class _Entry:
         return marks
 
     async def _grade(self, path: Path) -> Mark | str:
+        if self._benchmark.grade is None:
+            return "CriticUnavailable: there is no judge; give one with --judge-url, and --resume"
         image = await asyncio.to_thread(load_picture, path)
         try:
             return await self._benchmark.grade(self.item, image)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rr_refine.terms import SCORE_MIN, Record
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Benchmark", "Grader", "Item", "Mark"]
+__all__ = ["WORSE_BY", "Benchmark", "Grader", "Item", "Mark"]
+
+WORSE_BY: Final = 0.1
+"""Score points on the scale of the critic, 1 to 4: the margin of the loop's own acceptance rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,30 @@ Grader: TypeAlias = "Callable[[Item, Image.Image], Awaitable[Mark]]"
 `RefineError` where it cannot tell: a mark that is missing is counted, never made up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Benchmark:
-    """Items and their grader."""
+    """Items, and the grader where the benchmark has one of its own.
+
+    What else a benchmark can do is in the protocols of `rr_refine.benchmarks.protocol`; a subclass
+    has the methods of those that apply.
+    """
 
     name: str
     """With the split and what else tells one set of items from another: `sketch test`."""
     items: Sequence[Item]
-    grade: Grader
-    worst: Callable[[Item], Mark] = field(default=lambda _: Mark(exact=False, score=SCORE_MIN))
-    """The mark of a missing picture, and of one that could not be graded: the lowest there is, in
-    every part."""
+    """May be replaced by some of them: all methods are about these."""
+    grade: Grader | None = None
+    """A program; None where a judge is asked, or where pictures are only made."""
     dimensions: tuple[str, ...] = ()
     """The parts whose plain mean is the overall value, as its tables have it (macro average);
     parts may hold more, such as finer dimensions. Empty where there is no such value."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of every file that was read, by its name: data, official prompts."""
+    notes: tuple[str, ...] = ()
+    """What had to be mended or is unusual about these files, in words for the user."""
+    worse_by: float = WORSE_BY
+    """Score points by which a result must be lower to count as worse than the first picture."""
+
+    def worst(self, item: Item) -> Mark:  # noqa: ARG002  the same for all
+        """The mark of a missing picture or judgement: the lowest there is, in every part."""
+        return Mark(exact=False, score=SCORE_MIN)

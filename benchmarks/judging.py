@@ -4,60 +4,62 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.cache import Cache
-from rr_refine.benchmarks.item import Item, Mark
-from rr_refine.benchmarks.published.protocol import Answers, Published
-from rr_refine.benchmarks.question import Judge, Question
+from rr_refine.benchmarks.item import Benchmark, Grader, Item, Mark
+from rr_refine.benchmarks.protocol import Answers, AsksJudge
+from rr_refine.benchmarks.question import GradingJudge, Judge, Question
 from rr_refine.digest import digest, image_digest
-from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable
+from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable, StoreError
+from rr_refine.files import replace_file
 from rr_refine.reward.judging import gather
-from rr_refine.terms import Identity, Usage
+from rr_refine.terms import Identity, Record, Usage
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["ATTEMPTS", "Judging", "StandIn"]
+__all__ = ["ATTEMPTS", "FakeJudge", "JudgeFile", "Judging"]
 
 ATTEMPTS: Final = 4
 """Times that a picture is put to the judge until its answers can be read. The official scripts try
 11 times (UniGenBench), once (ImgEdit) or without an end (GEdit-Bench)."""
 
 
-class StandIn:
-    """In place of a judge: answers that mean nothing, the same for the same picture."""
+class FakeJudge:
+    """In place of a judge: answers without meaning, the same for the same picture."""
 
     identity: Final = Identity(kind="fake", name="stand-in")
 
-    def answers(self, published: Published, item: Item, name: str, turn: int) -> Answers:
+    def answers(self, benchmark: AsksJudge, item: Item, name: str, turn: int) -> Answers:
         """Answers in the form of the benchmark, decided by the picture's digest."""
-        return published.write_answers(item, Random(f"{item.id} {name} {turn}"))
+        return benchmark.write_answers(item, Random(f"{item.id} {name} {turn}"))
 
 
 class Judging:
-    """Marks pictures of a published benchmark. Safe to use by many runs at once.
+    """Marks pictures of a benchmark. Safe to use by many runs at once.
 
     A picture of an item is judged once, whoever asks. Answers that cannot be read are kept, and
     asked for again up to `attempts` times; a picture that stays without a mark is owed again in
     the next session.
 
     Args:
-        published: asks and reads.
+        benchmark: asks and reads.
         judge: connected.
         cache: where answers are kept.
         attempts: at least 1.
     """
 
     def __init__(
-        self, published: Published, judge: Judge | StandIn, cache: Cache, attempts: int = ATTEMPTS
+        self, benchmark: AsksJudge, judge: Judge | FakeJudge, cache: Cache, attempts: int = ATTEMPTS
     ) -> None:
         if attempts < 1:
             raise ConfigError(f"judge attempts = {attempts} would ask nothing; give at least 1")
-        self._published = published
+        self._benchmark = benchmark
         self._judge = judge
         self._cache = cache
         self._attempts = attempts
@@ -76,8 +78,13 @@ class Judging:
         key = self._key(item, name, turn)
         async with self._cache.lock(key):
             if (kept := self._kept(key)) is not None:
-                return self._published.read(item, kept)
-            return await self._ask(item, image, name, turn)
+                return self._benchmark.read(item, kept)
+            if isinstance(self._judge, FakeJudge):
+                answers = self._judge.answers(self._benchmark, item, name, turn)
+                self._cache.keep("judgement", key, {"answers": list(answers)})
+                return self._benchmark.read(item, answers)
+            questions = await asyncio.to_thread(self._benchmark.questions, item, image)
+            return await self._ask(self._judge, item, questions, key)
 
     def answers(self, item: Item, image: str, turn: int = 0) -> Answers | None:
         """The kept answers about a picture, by its digest; None where there are none that can be
@@ -85,24 +92,22 @@ class Judging:
         """
         return self._kept(self._key(item, image, turn))
 
-    async def _ask(self, item: Item, image: Image.Image, name: str, turn: int) -> Mark:
+    async def _ask(
+        self, judge: Judge, item: Item, questions: tuple[Question, ...], key: str
+    ) -> Mark:
         """Ask until the answers can be read."""
-        key = self._key(item, name, turn)
-        if isinstance(self._judge, StandIn):
-            made = self._judge.answers(self._published, item, name, turn)
-            self._cache.keep("judgement", key, {"answers": list(made)})
-            return self._published.read(item, made)
-        questions = await asyncio.to_thread(self._published.questions, item, image)
         failed: CriticAnswerError | None = None
         for attempt in range(1, self._attempts + 1):
             try:
-                answers, usage = await self._put(questions)
-                mark = self._published.read(item, answers)
+                replies = await gather(*(judge.ask(question) for question in questions))
+                answers = tuple(reply.text for reply in replies)
+                mark = self._benchmark.read(item, answers)
             except CriticAnswerError as error:
                 raw: list[JsonValue] = [error.raw]
                 self._cache.keep("unreadable", f"{key} {self._next(key)}", {"answers": raw})
                 failed = error
                 continue
+            usage = sum((reply.usage for reply in replies), Usage())
             value: dict[str, JsonValue] = {
                 "answers": list(answers),
                 "usage": usage.model_dump(mode="json"),
@@ -116,14 +121,6 @@ class Judging:
             f"the last: {failed}",
             failed.raw,
         ) from failed
-
-    async def _put(self, questions: tuple[Question, ...]) -> tuple[Answers, Usage]:
-        assert not isinstance(self._judge, StandIn)
-        replies = await gather(*(self._judge.ask(question) for question in questions))
-        return (
-            tuple(reply.text for reply in replies),
-            sum((reply.usage for reply in replies), Usage()),
-        )
 
     def _kept(self, key: str) -> Answers | None:
         found = self._cache.find("judgement", key)
@@ -141,11 +138,73 @@ class Judging:
         return digest(
             {
                 "by": self._judge.identity.model_dump(mode="json"),
-                "of": self._published.name,
-                "words": self._published.wording,
+                "of": self._benchmark.name,
+                "words": self._benchmark.wording,
                 "item": item.id,
                 "prompt": item.prompt,
                 "image": image,
                 "turn": turn,
             }
         )
+
+
+class _Asked(Record):
+    """What judge.json holds."""
+
+    judge: Identity
+    wording: str
+    files: dict[str, str]
+
+    def __str__(self) -> str:
+        files = ", ".join(f"{name} {digest[:8]}" for name, digest in self.files.items())
+        return f"{self.judge.name!r} in words {self.wording!r} about {files}"
+
+
+class JudgeFile:
+    """OUT/judge.json: whose marks are in the folder, so that those of two judges are never mixed.
+
+    Args:
+        judge: connected; None where nothing is judged now.
+
+    Raises:
+        ConfigError: another judge, or one that was asked in other words or about other files, was
+            at work here, or there is none now.
+        StoreError: the file cannot be read.
+    """
+
+    def __init__(
+        self, out: Path, benchmark: Benchmark, judge: Judge | GradingJudge | FakeJudge | None
+    ) -> None:
+        self._path = out / "judge.json"
+        self._mine: _Asked | None = None
+        if judge is not None:
+            wording = benchmark.wording if isinstance(benchmark, AsksJudge) else ""
+            files = dict(benchmark.files)
+            self._mine = _Asked(judge=judge.identity, wording=wording, files=files)
+        if not self._path.exists():
+            return
+        try:
+            theirs = _Asked.model_validate_json(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self._path} cannot be read: {error}") from error
+        if self._mine is None:
+            raise ConfigError(
+                f"{str(out)!r} was judged by {theirs}: go on with the same judge, or give "
+                "another --out"
+            )
+        if theirs != self._mine:
+            raise ConfigError(
+                f"{str(out)!r} was judged by {theirs}, and this would be {self._mine}: marks of "
+                "two judges cannot be compared; give another --out"
+            )
+
+    def before(self, grade: Grader) -> Grader:
+        """`grade`, but whose marks these are is on disk before the first of them."""
+
+        async def graded(item: Item, image: Image.Image) -> Mark:
+            if self._mine is not None and not self._path.exists():
+                data = self._mine.model_dump_json(indent=1).encode() + b"\n"
+                await asyncio.to_thread(replace_file, self._path, data, durable=True)
+            return await grade(item, image)
+
+        return graded

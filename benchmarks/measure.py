@@ -1,23 +1,52 @@
-"""A whole benchmark: every item through every arm, the statistics, and the report."""
+"""A whole benchmark: every item through every arm, laid out, judged, scored, and reported.
+
+OUT/bench.json, OUT/trials.jsonl, OUT/runs/    see `rr_refine.benchmarks.engine`
+OUT/cache/                  renders, critiques and the judge's raw answers
+OUT/judge.json              whose marks these are, where a judge gives them
+OUT/pictures/<arm>/…        the official layout where there is one, and nothing else
+OUT/judgements/<arm>/       what the official scoring script ingests
+OUT/results.json, …         see `rr_refine.benchmarks.report`
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from statistics import fmean
+from typing import Final
 
 from pydantic import JsonValue
 
 from rr_refine.agent.manifest import versions
-from rr_refine.benchmarks.arms import Arm
+from rr_refine.agent.store.folder import image_path
+from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import Cache
-from rr_refine.benchmarks.engine import Models, read_trials, run_arms
-from rr_refine.benchmarks.item import Benchmark
+from rr_refine.benchmarks.engine import read_trials, run_arms, run_many
+from rr_refine.benchmarks.item import Benchmark, Mark
+from rr_refine.benchmarks.judging import ATTEMPTS, FakeJudge, JudgeFile, Judging
+from rr_refine.benchmarks.protocol import AsksJudge, Layout, OfficialScore
+from rr_refine.benchmarks.question import GradingJudge, Judge, can_grade
 from rr_refine.benchmarks.report import write_report
-from rr_refine.benchmarks.results import Provenance, Results, summarise
+from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
 from rr_refine.benchmarks.trial import Trial
+from rr_refine.errors import ConfigError, CriticError, StoreError
+from rr_refine.pictures import load_picture
 
-__all__ = ["measure"]
+__all__ = ["AnyJudge", "measure", "preflight"]
+
+AnyJudge = Judge | GradingJudge | FakeJudge
+
+_AT_ONCE: Final = 32
+"""Pictures that are judged again at once; the judge bounds it further."""
 
 
 async def measure(
@@ -29,52 +58,217 @@ async def measure(
     *,
     renders: int,
     concurrency: int = 32,
+    curve: bool = True,
+    judge: AnyJudge | None = None,
+    attempts: int = ATTEMPTS,
+    noise: int = 0,
     settings: Mapping[str, JsonValue] | None = None,
     on_trial: Callable[[Trial], None] | None = None,
-) -> Results:
+    drain: asyncio.Event | None = None,
+) -> Results | None:
     """Run `benchmark` in `out` and leave the report there; see `run_arms` and `write_report`.
 
     Args:
         models: connected.
-        settings: how they were configured; recorded only, so no keys and passwords.
+        cache: of the same folder.
+        judge: connected; None leaves pictures that no program grades without marks, which a later
+            session can add.
+        attempts: see `Judging`.
+        noise: how many pictures of the first arm are judged once more, to hold the judge against
+            itself.
+        settings: how all were configured; recorded only, so no keys and passwords.
+
+    Returns:
+        None where it was drained before all was done: the pictures are laid out.
 
     Raises:
-        ConfigError: `out` holds runs of other models, policies or requests; a wrong key.
+        ConfigError: `out` holds runs of other models, policies, requests or judges; a wrong key; a
+            judge that has nothing to do.
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
     start = time.monotonic()
+    work = _Work(benchmark, arms, cache, out, judge, attempts)
     shared = Models(
         cache.generator(models.generator), cache.critic(models.critic), models.parameters
     )
-    await run_arms(
-        benchmark,
+    whole = await run_arms(
+        work.graded(),
         arms,
         shared,
         out,
         renders=renders,
         concurrency=concurrency,
+        curve=curve,
         pictures=cache.image_path,
         on_trial=on_trial,
+        drain=drain,
     )
-    wanted = {item.id for item in benchmark.items}
-
-    def read() -> Iterator[Trial]:
-        return (trial for trial in read_trials(out) if trial.item in wanted)
-
+    work.lay_out()
+    if not whole:
+        return None
+    again = await work.noise(noise)
+    official, views = work.score()
+    judged_by = None if judge is None else judge.identity
+    critic = models.critic.identity
     results = summarise(
-        read,
+        work.trials,
         arms,
         Provenance(
             benchmark=benchmark.name,
             renders=renders,
             generator=models.generator.identity,
-            critic=models.critic.identity,
+            critic=critic,
+            judge=judged_by,
+            judge_is_critic=judged_by is not None and judged_by.name == critic.name,
+            wording=benchmark.wording if isinstance(benchmark, AsksJudge) else "",
+            files=dict(benchmark.files),
+            notes=benchmark.notes,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions(),
             settings=dict(settings or {}),
             seconds=time.monotonic() - start,
-            made={str(kind): count for kind, count in cache.made.items()},
+            made={str(kind): number for kind, number in cache.made.items()},
         ),
-        dimensions=benchmark.dimensions,
+        dimensions=benchmark.dimensions if judge is not None or benchmark.grade else (),
+        official=official,
+        extra_views=views,
+        noise=again,
+        worse_by=benchmark.worse_by,
     )
-    write_report(out, results, read)
+    write_report(out, results, work.trials)
     return results
+
+
+def preflight(benchmark: Benchmark, arms: Sequence[Arm], out: Path) -> dict[str, list[str]]:
+    """What the official script would stumble over, by arm; empty where there is no layout."""
+    if not isinstance(benchmark, Layout):
+        return {}
+    return {arm.name: benchmark.preflight(_pictures(out, arm.name)) for arm in arms}
+
+
+@dataclass(slots=True)
+class _Work:
+    """One call of `measure`."""
+
+    benchmark: Benchmark
+    arms: Sequence[Arm]
+    cache: Cache
+    out: Path
+    judge: AnyJudge | None
+    attempts: int
+
+    def graded(self) -> Benchmark:
+        """The benchmark with the judge as its grader, where there is one."""
+        benchmark, judge = self.benchmark, self.judge
+        if judge is not None and (
+            benchmark.grade or not (can_grade(judge) or isinstance(benchmark, AsksJudge))
+        ):
+            raise ConfigError(f"{benchmark.name} asks no judge: leave out the judge")
+        file = JudgeFile(self.out, benchmark, judge)
+        if judge is None:
+            return benchmark
+        own = copy(benchmark)
+        if can_grade(judge):
+            own.grade = file.before(judge.grade)
+        elif (judging := self._judging()) is not None:
+            own.grade = file.before(judging.mark)
+        return own
+
+    def trials(self) -> Iterator[Trial]:
+        """Those of the benchmark's items and arms, one at a time."""
+        arms, items = {arm.name for arm in self.arms}, {item.id for item in self.benchmark.items}
+        return (t for t in read_trials(self.out) if t.arm in arms and t.item in items)
+
+    def lay_out(self) -> None:
+        """Bring the pictures of all trials that are there into the official layout."""
+        benchmark = self.benchmark
+        if not isinstance(benchmark, Layout):
+            return
+        items = {item.id: item for item in benchmark.items}
+        try:
+            for trial in self.trials():
+                if trial.result.shot is not None:
+                    target = _pictures(self.out, trial.arm) / benchmark.picture(items[trial.item])
+                    _link(image_path(self.out / trial.run, trial.result.shot.image), target)
+        except OSError as error:
+            raise StoreError(f"cannot lay out the pictures of {self.out}: {error}") from error
+        for arm in self.arms:
+            _pictures(self.out, arm.name).mkdir(parents=True, exist_ok=True)
+            benchmark.lay_out(_pictures(self.out, arm.name))
+
+    async def noise(self, pictures: int) -> Noise | None:
+        """The judge against itself. Where a second answer cannot be had or read, one less."""
+        judging = self._judging()
+        if judging is None or not pictures:
+            return None
+        items = {item.id: item for item in self.benchmark.items}
+        first = (t for t in self.trials() if t.arm == self.arms[0].name and t.result.mark)
+        pairs: list[tuple[Mark, Mark]] = []
+
+        async def again(trial: Trial) -> None:
+            shot, mark = trial.result.shot, trial.result.mark
+            assert shot is not None and mark is not None
+            file = image_path(self.out / trial.run, shot.image)
+            image = await asyncio.to_thread(load_picture, file)
+            with suppress(CriticError):
+                pairs.append((mark, await judging.mark(items[trial.item], image, turn=1)))
+
+        await run_many((again(trial) for trial in islice(first, pictures)), _AT_ONCE)
+        if not pairs:
+            return None
+        return Noise(
+            pictures=len(pairs),
+            difference=fmean(abs(a.score - b.score) for a, b in pairs),
+            flipped=fmean(a.exact != b.exact for a, b in pairs),
+        )
+
+    def score(self) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+        """Write all judgements as the official scripts ingest them; gives, by arm, what those make
+        of them, and what else can be read from them.
+        """
+        official: dict[str, JsonValue] = {}
+        further: dict[str, JsonValue] = {}
+        benchmark, judging = self.benchmark, self._judging()
+        if judging is None or not isinstance(benchmark, OfficialScore):
+            return official, further
+        made: dict[str, dict[str, str]] = {arm.name: {} for arm in self.arms}
+        for trial in self.trials():
+            if trial.result.shot is not None:
+                made[trial.arm][trial.item] = trial.result.shot.image
+        for arm, pictures in made.items():
+            judged = {
+                item.id: judging.answers(item, pictures[item.id])
+                for item in benchmark.items
+                if item.id in pictures  # the official scripts never come to ask about others
+            }
+            benchmark.write_judgements(
+                self.out / "judgements" / arm, _pictures(self.out, arm), judged
+            )
+            official[arm] = benchmark.official(judged)
+            if views := benchmark.views(judged):
+                further[arm] = views
+        return official, further
+
+    def _judging(self) -> Judging | None:
+        """None where no questions are put."""
+        judge, benchmark = self.judge, self.benchmark
+        if judge is None or can_grade(judge) or not isinstance(benchmark, AsksJudge):
+            return None
+        return Judging(benchmark, judge, self.cache, self.attempts)
+
+
+def _pictures(out: Path, arm: str) -> Path:
+    return out / "pictures" / arm
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file at a second place where that can be, else a copy."""
+    if target.exists():
+        if target.samefile(source):
+            return
+        target.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)

@@ -1,16 +1,20 @@
-"""What a judge is asked, and what asks and answers are: texts and pictures in, a text out."""
+"""Judges: what they are asked and answer, and those that grade without being asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from typing_extensions import TypeIs
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.component import has_methods
 from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Judge", "Question", "Reply"]
+__all__ = ["GradingJudge", "Judge", "Question", "Reply", "can_grade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,28 @@ class Judge(Protocol):
             CriticError: there is no answer; of the kind that fits.
         """
         ...
+
+
+class GradingJudge(Protocol):
+    """Grades the picture of an item by a program, without the questions of a benchmark.
+
+    Its marks have no dimensions, and no official script knows them.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """Whatever its marks depend on."""
+        ...
+
+    async def grade(self, item: Item, image: Image.Image) -> Mark:
+        """The mark of a picture.
+
+        Raises:
+            CriticError: it cannot tell.
+        """
+        ...
+
+
+def can_grade(judge: object) -> TypeIs[GradingJudge]:
+    """Whether a judge grades by itself; its `identity`, which it may not know yet, is not asked."""
+    return has_methods(judge, "grade")

@@ -11,7 +11,8 @@ from pydantic import JsonValue
 
 from rr_refine.benchmarks.arms import BASELINES, Arm
 from rr_refine.benchmarks.board import Board, Resampled, macro, mean, ratio
-from rr_refine.benchmarks.definitions import WORSE_BY, definitions
+from rr_refine.benchmarks.definitions import definitions
+from rr_refine.benchmarks.item import WORSE_BY
 from rr_refine.benchmarks.tally import Tally
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.statistics import Estimate
@@ -148,7 +149,7 @@ class Provenance(Record):
     judge_is_critic: bool = False
     """Does the judge grade what it steered?"""
     wording: str = ""
-    """Where the words of the judge's questions are from; see `Published`."""
+    """Where the words of the judge's questions are from; see `AsksJudge`."""
     files: dict[str, str] = {}
     """sha256 of the benchmark's files, by name."""
     notes: tuple[str, ...] = ()
@@ -202,7 +203,7 @@ def summarise(
             resampling, on the order in which items first come.
         arms: those to report; trials of others are left alone.
         dimensions: see `Benchmark`.
-        official: by arm, see `Published.official`.
+        official: by arm, see `OfficialScore.official`.
         extra_views: by arm.
         worse_by: score points that make a result worse than the first picture.
 

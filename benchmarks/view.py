@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from rr_refine.benchmarks.item import Mark
-from rr_refine.benchmarks.published.protocol import Published
+from rr_refine.benchmarks.item import Benchmark, Mark
 from rr_refine.terms import Record
 
 __all__ = ["Averages", "View", "view_of"]
@@ -41,36 +40,36 @@ class View(Record):
     """Over all items: failed and absent ones got nothing."""
 
 
-def view_of(published: Published, marks: Mapping[str, Mark | None]) -> View:
+def view_of(benchmark: Benchmark, marks: Mapping[str, Mark | None]) -> View:
     """Coverage and both averages.
 
     Args:
-        published: with its items.
+        benchmark: with its items.
         marks: by item id; None for a judgement that cannot be read. Items that are not named have
             none.
     """
-    ids = [item.id for item in published.items]
+    ids = [item.id for item in benchmark.items]
     there = [mark for name in ids if (mark := marks.get(name)) is not None]
-    filled = [marks.get(item.id) or published.worst(item) for item in published.items]
+    filled = [marks.get(item.id) or benchmark.worst(item) for item in benchmark.items]
     failed = sum(name in marks and marks[name] is None for name in ids)
     return View(
         items=len(ids),
         judged=len(there),
         failed=failed,
         absent=len(ids) - len(there) - failed,
-        counted=_averages(published, there),
-        failures_as_zero=_averages(published, filled),
+        counted=_averages(benchmark, there),
+        failures_as_zero=_averages(benchmark, filled),
     )
 
 
-def _averages(published: Published, marks: Sequence[Mark]) -> Averages:
+def _averages(benchmark: Benchmark, marks: Sequence[Mark]) -> Averages:
     sums: dict[str, tuple[float, float]] = {}
     for mark in marks:
         for name, (got, of) in mark.parts.items():
             before = sums.get(name, (0.0, 0.0))
             sums[name] = (before[0] + got, before[1] + of)
     values = {name: got / of for name, (got, of) in sums.items() if of}
-    named = [values[name] for name in published.dimensions if name in values]
+    named = [values[name] for name in benchmark.dimensions if name in values]
     return Averages(
         macro=fmean(named) if named else None,
         micro=fmean(mark.score for mark in marks) if marks else None,

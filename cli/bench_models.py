@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.benchmarks.engine import Models
-from rr_refine.benchmarks.judging import StandIn
-from rr_refine.benchmarks.question import Judge
+from rr_refine.benchmarks.arms import Models
+from rr_refine.benchmarks.item import Benchmark
+from rr_refine.benchmarks.judging import FakeJudge
+from rr_refine.benchmarks.measure import AnyJudge
+from rr_refine.benchmarks.protocol import AsksJudge
+from rr_refine.cli.bench_options import BenchOptions
 from rr_refine.cli.job import make_component, make_critic, make_generator
-from rr_refine.cli.settings import Settings, is_secret
+from rr_refine.cli.settings import DEFAULTS, Settings, is_secret
+from rr_refine.component import has_methods
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
+from rr_refine.generators.ray import create
 from rr_refine.reward.critic import Critic
-
-if TYPE_CHECKING:
-    from rr_refine.cli.bench_options import BenchOptions
+from rr_refine.reward.pool import pool
 
 __all__ = ["make_judge", "make_models"]
 
@@ -31,29 +34,21 @@ def make_models(options: BenchOptions, settings: Settings) -> Models:
     Raises:
         ConfigError: one is unknown, or does not take its options.
     """
-    from rr_refine.benchmarks.engine import Models
-
-    if settings.sources["critic.use"] == "default" and settings.values["critic.use"] == "sketch":
-        # It can judge nothing but sketches, and no published prompt asks for those.
-        settings.lay({"critic.use": "fake"}, "no critic was named")
     for part in ("generator", "critic"):
         if settings.values[f"{part}.use"] == "fake":
             print(f"note: the {part} is a stand-in without a model", file=sys.stderr)
-        if settings.values[f"{part}.use"] == "sketch":
+        if settings.values[f"{part}.use"] == DEFAULTS[f"{part}.use"]:
             settings.values.setdefault(f"{part}.batch", _BATCH)
     generator = _ray(options, settings) if options.engine == "ray" else make_generator(settings)
     return Models(generator, _critic(options, settings), settings.section("parameters"))
 
 
-def make_judge(options: BenchOptions, settings: Settings) -> Judge | StandIn | None:
+def make_judge(options: BenchOptions, settings: Settings, benchmark: Benchmark) -> AnyJudge | None:
     """The judge, not connected; None where nothing is to be judged.
 
     Raises:
-        ConfigError: it is unknown, or does not take its options.
+        ConfigError: it is unknown, does not take its options, or has nothing to do.
     """
-    from rr_refine.benchmarks.judging import StandIn
-    from rr_refine.component import has_methods
-
     use = settings.values.get("judge.use")
     if use in (None, "none"):
         for key in settings.section("judge"):
@@ -61,17 +56,18 @@ def make_judge(options: BenchOptions, settings: Settings) -> Judge | StandIn | N
                 raise ConfigError(f"judge.{key} has no effect without a judge: give --judge-url")
         if options.noise:
             raise ConfigError(f"--noise {options.noise} has no effect without a judge")
-        print(
-            "note: nothing is judged: pictures are made and laid out; give --judge-url, now or "
-            "later with --resume",
-            file=sys.stderr,
-        )
+        if isinstance(benchmark, AsksJudge):
+            print(
+                "note: nothing is judged: pictures are made and laid out; give --judge-url, now "
+                "or later with --resume",
+                file=sys.stderr,
+            )
         return None
     judge = make_component(settings, "judges", "judge")
-    if isinstance(judge, StandIn):
+    if isinstance(judge, FakeJudge):
         print("note: the judge is a stand-in: its marks mean nothing", file=sys.stderr)
-    elif not has_methods(judge, "ask"):
-        raise ConfigError(f"judge.use = {use!r} has no method ask(question)")
+    elif not (has_methods(judge, "ask") or has_methods(judge, "grade")):
+        raise ConfigError(f"judge.use = {use!r} has no method ask(question) or grade(item, image)")
     return judge  # type: ignore[return-value]  # a protocol, checked by its method
 
 
@@ -79,8 +75,6 @@ def _critic(options: BenchOptions, settings: Settings) -> Critic:
     urls = options.critic_url or []
     if len(urls) < 2:
         return make_critic(settings)
-    from rr_refine.reward.pool import pool
-
     critics = []
     for url in urls:
         settings.values["critic.base_url"] = url
@@ -90,8 +84,6 @@ def _critic(options: BenchOptions, settings: Settings) -> Critic:
 
 
 def _ray(options: BenchOptions, settings: Settings) -> Generator:
-    from rr_refine.generators.ray import create
-
     given: dict[str, JsonValue] = {
         "workers": options.workers,
         "num_gpus": options.gpus,

@@ -22,21 +22,21 @@ _MACHINES = Group("Machines", sort_key=3)
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
-    """Options that all published benchmarks share.
+    """Options that all benchmarks share.
 
     Attributes:
         out: Folder of runs, pictures, judgements and report.
-        arm: A preset of the loop; may be given more than once. one-shot and refine by default.
+        arm: A preset of the loop, again and again; by default those that the benchmark names.
         renders: Pictures per item that no arm may exceed.
-        blind: Rewriter of the blind arms: the best that can be done without seeing a picture.
+        blind: Rewriter of the blind arms, which see no picture; by default the benchmark's own.
         curve: Judge also what an arm would have returned with fewer renders.
-        limit: Prompts, in the order of the file.
+        limit: The first so many prompts; all by default.
         shard: i/n takes the i-th of n parts, for n commands with an --out each.
         concurrency: Runs at once.
         resume: Go on in a folder that has runs already.
         fail_on_error: Exit code 1 if failed runs are more than this share of all runs.
         json: The results as one JSON object on stdout.
-        judge: openai, fake, none, or a dotted path.
+        judge: Judge by name or dotted path, such as openai or fake; none for no judge.
         judge_url: Endpoint of an OpenAI-compatible judge.
         judge_model: Its model; the one that it serves by default.
         attempts: Times that a picture is put to the judge until the answer can be read.
@@ -56,7 +56,7 @@ class BenchOptions:
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
     arm: Annotated[list[str] | None, Parameter(negative=())] = None
     renders: int = 4
-    blind: str = "rules"
+    blind: str | None = None
     curve: Flag = False
     limit: int | None = None
     shard: str | None = None

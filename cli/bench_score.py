@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json as json_module
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from rr_refine.benchmarks.view import View
+from rr_refine.benchmarks.item import Benchmark
+from rr_refine.benchmarks.loader import find_loader
+from rr_refine.benchmarks.protocol import AnswerFile, Layout, ScoresFiles
+from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
+from rr_refine.errors import ConfigError
 
 __all__ = ["preflight", "report", "score"]
 
@@ -33,7 +38,7 @@ def score(
     what that hides: coverage, failures counted as zero, both averages.
 
     Args:
-        benchmark: unigenbench, imgedit, gedit, picabench, geneval, or mmrb2 for predictions.
+        benchmark: A benchmark with official judgement files, or mmrb2 for predictions.
         data: The benchmark's own files.
         judgements: The file, from the official scripts or from a run's judgements folder.
         suite: Part of the benchmark; the first one by default.
@@ -45,32 +50,20 @@ def score(
     def command() -> int:
         if benchmark == "mmrb2":
             return _predictions(data, judgements, suite or "image")
-        from rr_refine.benchmarks.catalogue import load
-        from rr_refine.benchmarks.published.protocol import AnswerFile
-        from rr_refine.benchmarks.view import view_of
-
         with TemporaryDirectory() as cache:
-            published = load(
-                benchmark,
-                data,
-                suite,
-                samples=samples,
-                limit=limit,
-                cache=Path(cache),
-                sources=False,
-            )
-            official, marks = published.score_file(judgements)
-            view = view_of(published, marks)
+            found = _load(benchmark, Path(cache), data, suite, samples, limit, sources=False)
+            if not isinstance(found, ScoresFiles):
+                raise ConfigError(f"{benchmark} has no judgement files to score")
+            official, marks = found.score_file(judgements)
+            view = view_of(found, marks)
             further = (
-                published.views(published.judgements(judgements))
-                if isinstance(published, AnswerFile)
-                else {}
+                found.views(found.judgements(judgements)) if isinstance(found, AnswerFile) else {}
             )
         if json:
             whole = {
-                "benchmark": published.name,
-                "files": dict(published.files),
-                "notes": list(published.notes),
+                "benchmark": found.name,
+                "files": dict(found.files),
+                "notes": list(found.notes),
                 "official": official,
                 "further": further,
                 "ours": view.model_dump(mode="json"),
@@ -99,7 +92,7 @@ def preflight(
     One line for each thing that the script would stumble over; exit code 1 if there are any.
 
     Args:
-        benchmark: unigenbench, imgedit, gedit, picabench or geneval.
+        benchmark: A benchmark with an official layout of pictures.
         data: The benchmark's own files.
         pictures: The folder that the official script is given: pictures/ARM of a run.
         suite: Part of the benchmark; the first one by default.
@@ -108,16 +101,14 @@ def preflight(
     """
 
     def command() -> int:
-        from rr_refine.benchmarks.catalogue import load
-
         with TemporaryDirectory() as cache:
-            published = load(
-                benchmark, data, suite, samples=samples, limit=limit, cache=Path(cache)
-            )
-            problems = published.preflight(pictures)
+            found = _load(benchmark, Path(cache), data, suite, samples, limit)
+            if not isinstance(found, Layout):
+                raise ConfigError(f"{benchmark} has no official layout of pictures")
+            problems = found.preflight(pictures)
         for problem in problems:
             print(problem)
-        print(f"{len(published.items)} pictures expected, {len(problems)} problems")
+        print(f"{len(found.items)} pictures expected, {len(problems)} problems")
         return FAILED if problems else DONE
 
     return guarded(command)
@@ -147,6 +138,24 @@ def report(
         return DONE
 
     return guarded(command)
+
+
+def _load(
+    name: str,
+    cache: Path,
+    data: Path,
+    suite: str | None,
+    samples: int | None,
+    limit: int | None,
+    *,
+    sources: bool = True,
+) -> Benchmark:
+    loader = find_loader(name)
+    given: dict[str, Any] = {"data": data, "suite": suite, "samples": samples}
+    given = {key: value for key, value in given.items() if value is not None}
+    if unknown := given.keys() - {option.name for option in fields(loader)}:
+        raise ConfigError(f"benchmark {name!r} has no option --{min(unknown)}")
+    return loader(**given).load(limit=limit, cache=cache, sources=sources)
 
 
 def _predictions(data: Path, file: Path, task: str) -> int:

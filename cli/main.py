@@ -46,31 +46,7 @@ app.command("rr_refine.cli.report:report", name="report", help="Write pages that
 app.command("rr_refine.cli.studio:studio", name="studio", help="The same loop in the browser.")
 app.command("rr_refine.cli.serve:serve", name="serve", help="Serve a critic with vLLM.")
 app.command("rr_refine.cli.doctor:doctor", name="doctor", help="What is installed and reachable.")
-bench = App(name="bench", help="Measure how much refining helps.")
-bench.command(
-    "rr_refine.sketch.bench.command:sketch",
-    name="sketch",
-    help="Arms on held-out sketch requests, graded by an oracle.",
-)
-bench.command(
-    "rr_refine.cli.bench_preference:preference",
-    name="preference",
-    help="A critic against what people preferred, on published pairs.",
-)
-for _name, _help in (
-    ("unigenbench", "Arms on UniGenBench."),
-    ("imgedit", "Arms on ImgEdit-Bench."),
-    ("gedit", "Arms on GEdit-Bench."),
-    ("picabench", "Arms on PICABench."),
-    ("geneval", "GenEval's pictures, by arms."),
-):
-    bench.command(f"rr_refine.cli.bench_published:{_name}", name=_name, help=_help)
-bench.command("rr_refine.cli.bench_score:score", name="score", help="Score a judgement file.")
-bench.command(
-    "rr_refine.cli.bench_score:preflight", name="preflight", help="Check pictures before judging."
-)
-bench.command("rr_refine.cli.bench_score:report", name="report", help="Put parts together.")
-app.command(bench)
+app.command("rr_refine.cli.bench:bench", name="bench", help="Measure how much refining helps.")
 critic = App(name="critic", help="Critic tools.")
 critic.command(
     "rr_refine.cli.critic:import_template",

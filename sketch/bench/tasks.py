@@ -29,7 +29,16 @@ from rr_refine.sketch.world.edit import ACTIONS, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import Register, dense, describe, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 
-__all__ = ["DIFFICULTIES", "SIZE", "SketchTask", "Split", "as_benchmark", "edits", "requests"]
+__all__ = [
+    "DIFFICULTIES",
+    "SIZE",
+    "SketchTask",
+    "Split",
+    "as_benchmark",
+    "edits",
+    "requests",
+    "to_mark",
+]
 
 Split = Literal["test", "dev"]
 DIFFICULTIES: Final[tuple[Difficulty, ...]] = ("count", "relation", "attribute", "word")
@@ -64,7 +73,7 @@ def as_benchmark(name: str, tasks: Sequence[SketchTask]) -> Benchmark:
     by_id = {task.item.id: task for task in tasks}
 
     async def grade(item: Item, image: Image.Image) -> Mark:
-        return _mark(await asyncio.to_thread(by_id[item.id].grade, image))
+        return to_mark(await asyncio.to_thread(by_id[item.id].grade, image))
 
     return Benchmark(name, tuple(task.item for task in tasks), grade)
 
@@ -131,7 +140,8 @@ def edits(
     return tuple(tasks)
 
 
-def _mark(grade: Grade) -> Mark:
+def to_mark(grade: Grade) -> Mark:
+    """The mark that a grade of the oracle makes, 1 to 4 as the critic's mean."""
     return Mark(
         exact=grade.exact,
         score=fmean(score for score in grade.scores.values() if score is not None),

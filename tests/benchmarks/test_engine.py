@@ -59,6 +59,11 @@ def items(count: int) -> tuple[Item, ...]:
     )
 
 
+class Hats(Benchmark):
+    def worst(self, item: Item) -> Mark:
+        return Mark(exact=False, score=0.0, parts={"hats": (0, 3)})
+
+
 class Bench:
     """A benchmark in a folder, with components that remember and can fail."""
 
@@ -81,12 +86,7 @@ class Bench:
         with Cache(self.out / "cache") as cache:
             try:
                 self.all_done = await run_arms(
-                    Benchmark(
-                        self.name,
-                        self.items,
-                        self.grader,
-                        worst=lambda _: Mark(exact=False, score=0.0, parts={"hats": (0, 3)}),
-                    ),
+                    Hats(self.name, self.items, self.grader),
                     self.arms,
                     Models(
                         cache.generator(self.generator), cache.critic(self.critic), self.parameters
@@ -535,6 +535,7 @@ async def test_a_whole_benchmark_leaves_a_report(tmp_path: Path) -> None:
             tmp_path,
             renders=RENDERS,
         )
+    assert results is not None
     assert {arm.arm: arm.renders for arm in results.arms} == {"one-shot": 1, "best-of-n": RENDERS}
     assert results.provenance.made == {"render": 2 * RENDERS, "critique": 2 * RENDERS}
     assert results.provenance.versions["rr-refine"]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.cache import Cache
-from rr_refine.benchmarks.judging import Judging, StandIn
+from rr_refine.benchmarks.judging import FakeJudge, Judging
 from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticUnavailable, CriticUnreadable
@@ -92,8 +92,8 @@ async def test_the_stand_in_says_the_same_of_the_same_picture(tmp_path: Path) ->
     marks = []
     for folder in ("a", "b"):
         with Cache(tmp_path / folder) as cache:
-            judging = Judging(bench, StandIn(), cache)
+            judging = Judging(bench, FakeJudge(), cache)
             marks.append([await judging.mark(item, PICTURE) for item in bench.items])
     assert marks[0] == marks[1]
     with pytest.raises(ConfigError, match="attempts = 0"):
-        Judging(bench, StandIn(), cache, attempts=0)
+        Judging(bench, FakeJudge(), cache, attempts=0)

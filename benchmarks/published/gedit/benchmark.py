@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
+from rr_refine.benchmarks.published.files import picture_trouble, write_file
 from rr_refine.benchmarks.published.gedit.edits import (
     GROUPS,
     SUITES,
@@ -29,17 +34,13 @@ from rr_refine.benchmarks.published.gedit.scoring import (
 )
 from rr_refine.benchmarks.published.gedit.table import Row, read_table, write_tables
 from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, Wording, read_wording
-from rr_refine.benchmarks.published.imgedit.picture import picture_trouble
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
-from rr_refine.files import replace_file
-from rr_refine.pictures import load_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["SUITES", "GEdit", "load"]
+__all__ = ["SUITES", "GEdit", "GEditLoader", "load"]
 
 _MAX_TOKENS: Final = 1400
 """Of the official script."""
@@ -79,16 +80,9 @@ def load(
         MissingExtraError: the data set cannot be read without pyarrow.
         StoreError: a picture cannot be put into `cache`.
     """
-    asked = "cn" if suite == "zh" else suite
-    language = next((own for own in SUITES if own == asked), None)
-    if language is None:
-        raise ConfigError(f"gedit has no suite {suite!r}; it has {', '.join(SUITES)}")
-    if samples != 1:
-        raise ConfigError(
-            f"samples = {samples!r}: the layout of gedit has one picture of an edit, {{key}}.png"
-        )
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit must be at least 1, not {limit}")
+    language = check_choice(
+        "gedit", "cn" if suite == "zh" else suite, SUITES, samples=samples, limit=limit
+    )
     wording, official = OURS, {}
     if prompts is not None:
         wording, file, sha256 = read_wording(prompts)
@@ -97,8 +91,30 @@ def load(
     return GEdit(language, found, wording, {**found.sha256, **official})
 
 
-class GEdit:
-    """One suite; see `rr_refine.benchmarks.published.Published`, which it is.
+@dataclass(frozen=True, kw_only=True)
+class GEditLoader(BenchmarkLoader):
+    """Arms on GEdit-Bench.
+
+    Attributes:
+        data: The data set's folder or parquet files.
+        suite: Language of the instructions; zh is another name of cn.
+        prompts: Official vie_prompts.py, for the judge's exact prompts; else our own wording.
+    """
+
+    data: Path
+    suite: Literal["en", "cn", "zh"] = "en"
+    prompts: Path | None = None
+
+    def load(
+        self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
+    ) -> GEdit:
+        """See `BenchmarkLoader.load`."""
+        del sources  # the edits are in the same files
+        return load(self.data, self.suite, limit=limit, prompts=self.prompts, cache=cache)
+
+
+class GEdit(PublishedBenchmark):
+    """One suite.
 
     Args:
         files: sha256 by name, of all that was read.
@@ -107,26 +123,29 @@ class GEdit:
     def __init__(
         self, language: Language, found: EditFiles, wording: Wording, files: Mapping[str, str]
     ) -> None:
-        self.name = f"gedit {language}"
-        self.items: Sequence[Item] = tuple(
-            # The official scripts name no seed: its own for each item.
-            Item(
-                id=edit.key,
-                prompt=edit.instruction,
-                seed=number,
-                source=edit.source,
-                labels={"task_type": edit.group, **_intersection(edit)},
-            )
-            for number, edit in enumerate(found.edits)
-        )
         present = {edit.group for edit in found.edits}
-        self.dimensions: tuple[str, ...] = tuple(group for group in GROUPS if group in present)
-        self.files = files
-        self.wording = wording.source
-        self.notes = found.notes
+        super().__init__(
+            name=f"gedit {language}",
+            items=tuple(
+                # The official scripts name no seed: its own for each item.
+                Item(
+                    id=edit.key,
+                    prompt=edit.instruction,
+                    seed=number,
+                    source=edit.source,
+                    labels={"task_type": edit.group, **_intersection(edit)},
+                )
+                for number, edit in enumerate(found.edits)
+            ),
+            dimensions=tuple(group for group in GROUPS if group in present),
+            files=files,
+            wording=wording.source,
+            notes=found.notes,
+            worse_by=BEST / 30,
+        )
         self._language = language
         self._edits = {edit.key: edit for edit in found.edits}
-        self._wording = wording
+        self._texts = wording
 
     def picture(self, item: Item) -> str:
         """`fullset/<task type>/<en or cn>/<key>.png`."""
@@ -138,12 +157,12 @@ class GEdit:
         It is scaled to the size of the original, as officially; sent as PNG, where the official
         script sends JPEG.
         """
-        source = self._original(item)
+        source = self.original(item)
         edited = image.resize(source.size)
-        semantics = self._wording.semantics.replace(PLACE, item.prompt)
+        semantics = self._texts.semantics.replace(PLACE, item.prompt)
         return (
             Question((semantics, source, edited), max_tokens=_MAX_TOKENS),
-            Question((self._wording.quality, edited), max_tokens=_MAX_TOKENS),
+            Question((self._texts.quality, edited), max_tokens=_MAX_TOKENS),
         )
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -181,14 +200,8 @@ class GEdit:
         """Write the original of each item beside its picture, `<key>_SRCIMG.png`."""
         for item in self.items:
             path = folder / self._original_name(item)
-            if path.is_file():
-                continue
-            try:
-                replace_file(path, self._original_png(item), durable=False)
-            except OSError as error:
-                raise StoreError(
-                    f"cannot write {str(path)!r}: {error.strerror or error}"
-                ) from error
+            if not path.is_file():
+                write_file(path, self._original_png(item))
 
     def write_judgements(
         self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
@@ -228,10 +241,6 @@ class GEdit:
             for item, score in self._scored(judged)
         )
 
-    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
-        """None: an answer that the official script does not read has no score to be found."""
-        return {}
-
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
         """Score a `…_combined_gpt_score.csv` of the official scripts.
 
@@ -266,22 +275,19 @@ class GEdit:
             lines += troubles or _squeezed(folder, *names)
         return lines
 
-    def _original(self, item: Item) -> Image.Image:
-        assert item.source is not None
-        try:
-            return load_picture(item.source)
-        except ConfigError as error:
-            raise StoreError(str(error)) from error
-
     def _original_name(self, item: Item) -> str:
         return f"{self.picture(item).removesuffix('.png')}_SRCIMG.png"
 
     def _original_png(self, item: Item) -> bytes:
-        data = self._edits[item.id].source.read_bytes()
+        source = self._edits[item.id].source
+        try:
+            data = source.read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot read {str(source)!r}: {error.strerror or error}") from error
         if data.startswith(_PNG):
             return data
         file = io.BytesIO()
-        self._original(item).save(file, "PNG")
+        self.original(item).save(file, "PNG")
         return file.getvalue()
 
     def _mark(self, item: Item, score: Score) -> Mark:

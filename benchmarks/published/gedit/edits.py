@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from rr_refine.benchmarks.published.imgedit.search import find_root, read_json
+from rr_refine.benchmarks.published.files import find_root, read_json
 from rr_refine.boundary import boundary
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError

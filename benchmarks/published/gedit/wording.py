@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rr_refine.benchmarks.published.imgedit.search import find_file
+from rr_refine.benchmarks.published.files import find_file
 from rr_refine.errors import ConfigError
 
 __all__ = ["OURS", "PLACE", "Wording", "read_wording"]

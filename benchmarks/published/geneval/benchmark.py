@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.item import Benchmark, Item, Mark
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.benchmarks.published.benchmark import check_choice
+from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.geneval.request import Request, find_file, read_requests
 from rr_refine.benchmarks.published.geneval.verdict import read_verdicts, summarise
-from rr_refine.benchmarks.published.protocol import Answers
-from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
-from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
-from rr_refine.files import replace_file
+from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-__all__ = ["SUITES", "GenEval", "load"]
+__all__ = ["SUITES", "GenEval", "GenEvalLoader", "load"]
 
 SUITES: Final[tuple[str, ...]] = ("geneval",)
 _SEED: Final = 42
@@ -52,11 +49,7 @@ def load(
     Raises:
         ConfigError: the file is missing or not of the published form, or an option is wrong.
     """
-    if suite not in SUITES:
-        raise ConfigError(f"geneval has no suite {suite!r}; it has {', '.join(SUITES)}")
-    for name, value in (("samples", samples), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} = {value}: give at least 1")
+    check_choice("geneval", suite, SUITES, samples=samples, limit=limit, several=True)
     if prompts is not None:
         raise ConfigError(
             f"prompts = {str(prompts)!r}: geneval asks no judge, and so has no words for one"
@@ -66,8 +59,30 @@ def load(
     return GenEval(requests, samples, {file.name: file_digest(file)})
 
 
-class GenEval:
-    """The benchmark. See `Published`, which it is, for what the methods promise.
+@dataclass(frozen=True, kw_only=True)
+class GenEvalLoader(BenchmarkLoader):
+    """GenEval's pictures, by arms.
+
+    GenEval is judged by a detector, in its own repository: pictures are made and laid out for it.
+
+    Attributes:
+        data: evaluation_metadata.jsonl or its folder.
+        samples: Pictures of each prompt; the official protocol has 4.
+    """
+
+    data: Path
+    samples: int = 4
+
+    def load(
+        self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
+    ) -> GenEval:
+        """See `BenchmarkLoader.load`."""
+        del cache, sources  # there are no source pictures
+        return load(self.data, samples=self.samples, limit=limit)
+
+
+class GenEval(Benchmark):
+    """The benchmark: pictures are made for a detector, which judges them elsewhere.
 
     Args:
         requests: no index twice.
@@ -76,66 +91,31 @@ class GenEval:
     """
 
     def __init__(self, requests: Sequence[Request], samples: int, files: Mapping[str, str]) -> None:
+        super().__init__(
+            name="geneval",
+            items=tuple(
+                _item(request, sample) for request in requests for sample in range(samples)
+            ),
+            dimensions=tuple(dict.fromkeys(request.tag for request in requests)),
+            files=files,
+            worse_by=1 / 30,
+        )
         self._requests = tuple(requests)
         self._samples = samples
-        self.name = "geneval"
-        self.items: Sequence[Item] = tuple(
-            _item(request, sample) for request in requests for sample in range(samples)
-        )
-        self.dimensions: tuple[str, ...] = tuple(dict.fromkeys(r.tag for r in requests))
-        self.files = files
-        self.wording = "ours"
-        self.notes: tuple[str, ...] = ()
 
     def picture(self, item: Item) -> str:
         """`00042/samples/0001.png`"""
         request, sample = item.id.split("_")
         return f"{request}/samples/{sample}.png"
 
-    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:  # noqa: ARG002
-        """None: the judge is a detector."""
-        return ()
-
-    def read(self, item: Item, answers: Answers) -> Mark:  # noqa: ARG002
-        """Nothing can be read.
-
-        Raises:
-            CriticUnreadable: always.
-        """
-        raise CriticUnreadable(
-            f"{item.id}: no judge is asked in geneval; run its evaluate_images.py on the pictures",
-            "",
-        )
-
     def worst(self, item: Item) -> Mark:
         """Not correct."""
         return _mark(item, correct=False)
 
-    def write_answers(self, item: Item, random: Random) -> Answers:  # noqa: ARG002
-        """None, as there are no questions."""
-        return ()
-
     def lay_out(self, folder: Path) -> None:
         """Write each prompt's `00042/metadata.jsonl`: its line, byte by byte."""
         for request in self._asked():
-            path = folder / request.id / "metadata.jsonl"
-            try:
-                replace_file(path, request.line, durable=False)
-            except OSError as error:
-                raise StoreError(f"cannot write {path}: {error}") from error
-
-    def write_judgements(
-        self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
-    ) -> None:
-        """Nothing: no judge is asked."""
-
-    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
-        """Empty: no judge is asked."""
-        return {}
-
-    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
-        """Empty: no judge is asked."""
-        return {}
+            write_file(folder / request.id / "metadata.jsonl", request.line)
 
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
         """Score the results of `evaluate_images.py`."""

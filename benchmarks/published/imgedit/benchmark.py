@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -12,8 +13,17 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
-from rr_refine.benchmarks.published.imgedit.edits import SUITES, read_edits, read_prompts
-from rr_refine.benchmarks.published.imgedit.picture import picture_trouble
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
+from rr_refine.benchmarks.published.files import find_root, read_json, write_file
+from rr_refine.benchmarks.published.imgedit.edits import (
+    SUITES,
+    EditFile,
+    Suite,
+    read_edits,
+    read_prompts,
+)
 from rr_refine.benchmarks.published.imgedit.scoring import (
     average_scores,
     official_parse,
@@ -22,20 +32,14 @@ from rr_refine.benchmarks.published.imgedit.scoring import (
     tolerant_parse,
     type_scores,
 )
-from rr_refine.benchmarks.published.imgedit.search import find_root, read_json
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, OURS, PLACE
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.question import Question
-from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
-from rr_refine.files import replace_file
-from rr_refine.pictures import load_picture
+from rr_refine.errors import ConfigError, CriticUnreadable
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from rr_refine.benchmarks.published.imgedit.edits import EditFile, Suite
-
-__all__ = ["SUITES", "ImgEdit", "load"]
+__all__ = ["SUITES", "ImgEdit", "ImgEditLoader", "load"]
 
 _BEST: Final = 5
 
@@ -67,15 +71,7 @@ def load(
     Raises:
         ConfigError: a file is missing or not of the published form, or an argument is wrong.
     """
-    chosen = next((own for own in SUITES if own == suite), None)
-    if chosen is None:
-        raise ConfigError(f"imgedit has no suite {suite!r}; it has {', '.join(SUITES)}")
-    if samples != 1:
-        raise ConfigError(
-            f"samples = {samples!r}: the layout of imgedit has one picture of an edit, {{key}}.png"
-        )
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit must be at least 1, not {limit}")
+    chosen = check_choice("imgedit", suite, SUITES, samples=samples, limit=limit)
     if prompts is not None and chosen == "uge":
         raise ConfigError(
             "the official prompt of the suite 'uge' is in UGE_bench.py and asks for no line that "
@@ -100,8 +96,30 @@ def load(
     return ImgEdit(chosen, file, keys, root, texts, wording, files)
 
 
-class ImgEdit:
-    """One suite; see `rr_refine.benchmarks.published.Published`, which it is.
+@dataclass(frozen=True, kw_only=True)
+class ImgEditLoader(BenchmarkLoader):
+    """Arms on ImgEdit-Bench.
+
+    Attributes:
+        data: The Benchmark folder: JSON files and pictures.
+        suite: basic has 737 edits of 9 types, uge 47 hard ones.
+        prompts: Official prompts.json, for the judge's exact prompts; else our own wording.
+    """
+
+    data: Path
+    suite: Suite = "basic"
+    prompts: Path | None = None
+
+    def load(
+        self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
+    ) -> ImgEdit:
+        """See `BenchmarkLoader.load`."""
+        del cache  # its pictures are files already
+        return load(self.data, self.suite, limit=limit, prompts=self.prompts, sources=sources)
+
+
+class ImgEdit(PublishedBenchmark):
+    """One suite.
 
     Args:
         file: all edits of the suite: judgement files may be about more of them than are items.
@@ -122,41 +140,35 @@ class ImgEdit:
         wording: str,
         files: Mapping[str, str],
     ) -> None:
-        self.name = f"imgedit {suite}"
-        self.items: Sequence[Item] = tuple(
-            # The official scripts make no pictures, and so name no seed: its own for each item.
-            Item(
-                id=key,
-                prompt=file.edits[key].prompt.strip(),
-                seed=number,
-                source=root / file.edits[key].picture,
-                labels={} if suite == "uge" else {"edit_type": file.edits[key].type},
-            )
-            for number, key in enumerate(keys)
-        )
         present = {file.edits[key].type for key in keys}
-        self.dimensions: tuple[str, ...] = tuple(name for name in LABELS if name in present)
-        self.files = files
-        self.wording = wording
-        self.notes = file.notes
+        super().__init__(
+            name=f"imgedit {suite}",
+            items=tuple(
+                # The official scripts make no pictures, and so name no seed: its own for each item.
+                Item(
+                    id=key,
+                    prompt=file.edits[key].prompt.strip(),
+                    seed=number,
+                    source=root / file.edits[key].picture,
+                    labels={} if suite == "uge" else {"edit_type": file.edits[key].type},
+                )
+                for number, key in enumerate(keys)
+            ),
+            dimensions=tuple(name for name in LABELS if name in present),
+            files=files,
+            wording=wording,
+            notes=file.notes,
+            worse_by=_BEST / 30,
+        )
         self._suite = suite
         self._edits = file.edits
         self._texts = texts
-
-    def picture(self, item: Item) -> str:
-        """`1082.png`, in a flat folder; the official scripts look for no other extension."""
-        return f"{item.id}.png"
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """One message: text, original, edited picture."""
         edit = self._edits[item.id]
         text = self._texts[edit.type].replace(PLACE, edit.prompt)
-        assert item.source is not None
-        try:
-            source = load_picture(item.source)
-        except ConfigError as error:
-            raise StoreError(str(error)) from error
-        return (Question((text, source, image)),)
+        return (Question((text, self.original(item), image)),)
 
     def read(self, item: Item, answers: Answers) -> Mark:
         """The mean of the scores that the official script finds, however many these are.
@@ -187,9 +199,6 @@ class ImgEdit:
         scores = [first, *(random.randint(1, first) for _ in labels[1:])]
         lines = [f"{label}: {score}" for label, score in zip(labels, scores, strict=True)]
         return ("\n".join(["Brief reasoning: Of no meaning.", *lines]),)
-
-    def lay_out(self, folder: Path) -> None:
-        """Nothing: edited pictures are all that the official folder holds."""
 
     def write_judgements(
         self,
@@ -278,11 +287,6 @@ class ImgEdit:
             "counted": len(scores),
         }
 
-    def preflight(self, folder: Path) -> list[str]:
-        """Every picture that is missing, cannot be opened, or is no PNG."""
-        found = (picture_trouble(folder, self.picture(item)) for item in self.items)
-        return [trouble for trouble in found if trouble]
-
     def _given(self, judged: Mapping[str, Answers | None]) -> dict[str, str]:
         """The answers that there are, in the order of the items."""
         found = ((item.id, judged.get(item.id)) for item in self.items)
@@ -298,7 +302,4 @@ class ImgEdit:
 
 def _write(path: Path, value: object, *, indent: int) -> None:
     """Write JSON as the official scripts do."""
-    try:
-        replace_file(path, json.dumps(value, indent=indent).encode(), durable=False)
-    except OSError as error:
-        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    write_file(path, json.dumps(value, indent=indent).encode())

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from rr_refine.benchmarks.published.imgedit.search import DEPTH, find_file, folders, read_json
+from rr_refine.benchmarks.published.files import DEPTH, find_file, folders, read_json
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, PLACE, UGE
 from rr_refine.errors import ConfigError
 

@@ -12,7 +12,12 @@ but it is not needed: `PicaBench.write_judgements` writes a whole `meta_info.jso
 from __future__ import annotations
 
 from rr_refine.benchmarks.published.picabench.answer import official_parse
-from rr_refine.benchmarks.published.picabench.benchmark import SUITES, PicaBench, load
+from rr_refine.benchmarks.published.picabench.benchmark import (
+    SUITES,
+    PicaBench,
+    PicaBenchLoader,
+    load,
+)
 from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 
-__all__ = ["SUITES", "PicaBench", "load", "masked_psnr", "official_parse"]
+__all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "load", "masked_psnr", "official_parse"]

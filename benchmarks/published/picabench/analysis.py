@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, JsonValue
 
+from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.picabench.answer import (
     FAILED,
     is_right,
@@ -16,7 +17,6 @@ from rr_refine.benchmarks.published.picabench.answer import (
     tolerant_parse,
 )
 from rr_refine.benchmarks.published.picabench.case import UNKNOWN, read_list
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.raw import checked
 

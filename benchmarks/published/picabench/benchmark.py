@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, get_args
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Final, get_args
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
 from rr_refine.benchmarks.published.picabench.analysis import (
     Judged,
     analyse,
@@ -29,7 +33,6 @@ from rr_refine.benchmarks.published.picabench.output import answered, write_outp
 from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
 from rr_refine.benchmarks.published.picabench.wording import OURS, find_script, read_instruction
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
@@ -38,7 +41,7 @@ from rr_refine.pictures import load_picture
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["SUITES", "PicaBench", "load"]
+__all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "load"]
 
 SUITES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
 """Which of an item's three prompts is asked for; the first is the official default."""
@@ -73,13 +76,7 @@ def load(
         StoreError: a picture cannot be written to the cache.
         MissingExtraError: the parquet cannot be read without pyarrow.
     """
-    chosen = next((own for own in SUITES if own == suite), None)
-    if chosen is None:
-        raise ConfigError(f"picabench has no suite {suite!r}; it has {', '.join(SUITES)}")
-    if samples != 1:
-        raise ConfigError(f"samples = {samples}: picabench has 1 picture per item")
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit = {limit}: give at least 1")
+    chosen = check_choice("picabench", suite, SUITES, samples=samples, limit=limit)
     found = find_files(data)
     files = _digests(found)
     instruction, wording = OURS, "ours"
@@ -91,8 +88,28 @@ def load(
     return PicaBench(chosen, cases, files, instruction, wording)
 
 
-class PicaBench:
-    """One suite. See `Published`, which it is, for what the methods promise.
+@dataclass(frozen=True, kw_only=True)
+class PicaBenchLoader(BenchmarkLoader):
+    """Arms on PICABench.
+
+    Attributes:
+        data: The parquet file or its folder, or a meta_info.json.
+        suite: How much the instruction says of the physics.
+    """
+
+    data: Path
+    suite: Difficulty = "superficial"
+
+    def load(
+        self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
+    ) -> PicaBench:
+        """See `BenchmarkLoader.load`."""
+        del sources  # the cases are in the same files
+        return load(self.data, self.suite, limit=limit, cache=cache)
+
+
+class PicaBench(PublishedBenchmark):
+    """One suite.
 
     Args:
         suite: which prompt `cases` have.
@@ -110,18 +127,17 @@ class PicaBench:
         instruction: str,
         wording: str,
     ) -> None:
+        super().__init__(
+            name=f"picabench {suite}",
+            items=tuple(map(_item, cases)),
+            dimensions=(_OVERALL,),
+            files=files,
+            wording=wording,
+            notes=tuple(_notes(cases)),
+            worse_by=1 / 30,
+        )
         self._cases = {case.id: case for case in cases}
         self._instruction = instruction
-        self.name = f"picabench {suite}"
-        self.items: Sequence[Item] = tuple(map(_item, cases))
-        self.dimensions: tuple[str, ...] = (_OVERALL,)
-        self.files = files
-        self.wording = wording
-        self.notes = tuple(_notes(cases))
-
-    def picture(self, item: Item) -> str:
-        """`00042.png`: the row number, found by the official script beside `.jpg` and others."""
-        return f"{item.id}.png"
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """Each question with its region; PNG, where the official script sends JPEG."""
@@ -160,9 +176,6 @@ class PicaBench:
             answer = {"answer": "Yes" if yes else "No", "explanation": "made up"}
             written.append(json.dumps(answer))
         return tuple(written)
-
-    def lay_out(self, folder: Path) -> None:
-        """Nothing: the layout has pictures only."""
 
     def write_judgements(
         self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.picabench.answer import FAILED, is_right, read_answer
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 

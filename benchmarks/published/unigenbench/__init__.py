@@ -4,7 +4,12 @@ CodeGoat24/UniGenBench (arXiv 2508.20751, 2510.18701). Its prompt files are CC B
 own copy is read, nothing of it is shipped.
 """
 
-from rr_refine.benchmarks.published.unigenbench.benchmark import SUITES, UniGenBench, load
+from rr_refine.benchmarks.published.unigenbench.benchmark import (
+    SUITES,
+    UniGenBench,
+    UniGenBenchLoader,
+    load,
+)
 from rr_refine.benchmarks.published.unigenbench.reading import official_parse
 
-__all__ = ["SUITES", "UniGenBench", "load", "official_parse"]
+__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "load", "official_parse"]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
-from rr_refine.benchmarks.published.protocol import Answers
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
+from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.unigenbench.data import find_prompts, read_prompts
 from rr_refine.benchmarks.published.unigenbench.judgements import (
     read_judgements,
@@ -25,9 +28,7 @@ from rr_refine.benchmarks.published.unigenbench.scoring import official_scores, 
 from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Language
 from rr_refine.benchmarks.published.unigenbench.wording import OURS, Wording
 from rr_refine.benchmarks.question import Question
-from rr_refine.boundary import boundary
-from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
-from rr_refine.files import replace_file
+from rr_refine.errors import ConfigError, CriticUnreadable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     from rr_refine.benchmarks.published.unigenbench.data import PromptFile, Row
     from rr_refine.benchmarks.published.unigenbench.judgements import Judgement
 
-__all__ = ["SUITES", "UniGenBench", "load"]
+__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "load"]
 
-SUITES: Final = ("en", "en_long", "zh", "zh_long")
+Suite = Literal["en", "en_long", "zh", "zh_long"]
+SUITES: Final[tuple[Suite, ...]] = get_args(Suite)
 """600 prompts each; the same in both languages."""
 
 _FIRST_SEED: Final = 3407
@@ -72,11 +74,7 @@ def load(
         ConfigError: a file cannot be read or is not of the published form, a testpoint has no
             explanation, or an argument is out of range.
     """
-    if suite not in SUITES:
-        raise ConfigError(f"UniGenBench has no suite {suite!r}; there are {', '.join(SUITES)}")
-    for name, value in (("samples", samples), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} must be at least 1, not {value}")
+    check_choice("unigenbench", suite, SUITES, samples=samples, limit=limit, several=True)
     language: Language = "zh" if suite.startswith("zh") else "en"
     file = read_prompts(find_prompts(data, suite), language, limit=limit)
     labels = dict.fromkeys(label for row in file.rows for label in row.testpoints)
@@ -91,8 +89,35 @@ def load(
     return UniGenBench(suite, language, file, files, wording, samples)
 
 
-class UniGenBench:
-    """One suite; see `rr_refine.benchmarks.published.Published`."""
+@dataclass(frozen=True, kw_only=True)
+class UniGenBenchLoader(BenchmarkLoader):
+    """Arms on UniGenBench.
+
+    Leaves pictures in the official layout, judgements that the official scripts ingest, and a
+    report. Ctrl-C and SIGTERM end it after the steps under way; --resume goes on.
+
+    Attributes:
+        data: Folder with test_prompts_en.csv and its like, or one such file.
+        suite: Language and length of the prompts.
+        samples: Pictures of each prompt; the official protocol has 4.
+        prompts: Official eval_common.py, for the judge's exact prompts; else our own wording.
+    """
+
+    data: Path
+    suite: Suite = "en"
+    samples: int = 4
+    prompts: Path | None = None
+
+    def load(
+        self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
+    ) -> UniGenBench:
+        """See `BenchmarkLoader.load`."""
+        del cache, sources  # there are no source pictures
+        return load(self.data, self.suite, samples=self.samples, limit=limit, prompts=self.prompts)
+
+
+class UniGenBench(PublishedBenchmark):
+    """One suite."""
 
     def __init__(
         self,
@@ -103,35 +128,34 @@ class UniGenBench:
         wording: Wording,
         samples: int,
     ) -> None:
-        self.name = f"unigenbench {suite}"
-        self.items: Sequence[Item] = tuple(
-            Item(
-                id=f"{row.index}_{sample}",
-                prompt=row.prompt,
-                seed=_FIRST_SEED + sample,
-                labels={"theme": row.theme} if row.theme else {},
-                group=str(row.index),
-            )
-            for row in file.rows
-            for sample in range(samples)
+        super().__init__(
+            name=f"unigenbench {suite}",
+            items=tuple(
+                Item(
+                    id=f"{row.index}_{sample}",
+                    prompt=row.prompt,
+                    seed=_FIRST_SEED + sample,
+                    labels={"theme": row.theme} if row.theme else {},
+                    group=str(row.index),
+                )
+                for row in file.rows
+                for sample in range(samples)
+            ),
+            dimensions=DIMENSIONS[language],
+            files=files,
+            wording=wording.source,
+            notes=file.notes,
+            worse_by=1 / 30,
         )
-        self.dimensions = DIMENSIONS[language]
-        self.files = files
-        self.wording = wording.source
-        self.notes = file.notes
         self._suite = suite
         self._file = file
         self._rows = {str(row.index): row for row in file.rows}
-        self._wording = wording
-
-    def picture(self, item: Item) -> str:
-        """`{index}_{sample}.png`, in a flat folder."""
-        return f"{item.id}.png"
+        self._texts = wording
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """One message, text before picture, as the official Gemini script sends it."""
         row = self._row(item)
-        text = self._wording.question(row.prompt, row.testpoints, row.descriptions)
+        text = self._texts.question(row.prompt, row.testpoints, row.descriptions)
         return (Question((text, image), max_tokens=_MAX_TOKENS),)
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -173,9 +197,6 @@ class UniGenBench:
             f"<analysis>{analysis}</analysis>\n<score>{scores}</score>\n</description>",
         )
 
-    def lay_out(self, folder: Path) -> None:
-        """Nothing: pictures are all that the official folder holds."""
-
     def write_prompts(self, folder: Path) -> Path:
         """Write the suite's prompt file for the official script (`--csv_file`), and say where.
 
@@ -187,7 +208,7 @@ class UniGenBench:
         """
         path = folder / f"test_prompts_{self._suite}.csv"
         rows = dict.fromkeys(map(self._row, self.items))
-        _write(path, "".join([self._file.header, *(row.text for row in rows)]).encode())
+        write_file(path, "".join([self._file.header, *(row.text for row in rows)]).encode())
         return path
 
     def write_judgements(
@@ -211,8 +232,8 @@ class UniGenBench:
             for item, answers in self._judged(judged)
         ]
         table = json.dumps(self.official(judged), ensure_ascii=False, indent=4)
-        _write(folder / f"{self._suite}.csv", to_csv(rows))
-        _write(folder / f"{self._suite}.json", table.encode())
+        write_file(folder / f"{self._suite}.csv", to_csv(rows))
+        write_file(folder / f"{self._suite}.json", table.encode())
         self.write_prompts(folder)
 
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
@@ -243,11 +264,6 @@ class UniGenBench:
         items = {item.id: item for item in self.items}
         marks = {id: self._mark(items[id], judgement) for id, judgement in rows if id in items}
         return _official(judgement for _, judgement in rows), marks
-
-    def preflight(self, folder: Path) -> list[str]:
-        """Every picture that is missing, cannot be opened, or is no PNG."""
-        found = (_trouble(folder / self.picture(item)) for item in self.items)
-        return [trouble for trouble in found if trouble]
 
     def _row(self, item: Item) -> Row:
         return self._rows[item.group]
@@ -281,25 +297,3 @@ class UniGenBench:
 
 def _official(judgements: Iterable[Judgement | None]) -> dict[str, JsonValue]:
     return official_scores((j.testpoints, j.scores) for j in judgements if j is not None)
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        replace_file(path, data, durable=False)
-    except OSError as error:
-        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-
-
-def _trouble(path: Path) -> str | None:
-    """What is wrong with a picture, in a line."""
-    from PIL import Image
-
-    if not path.is_file():
-        return f"{path.name} is missing"
-    try:
-        # A decoder of foreign bytes may raise anything.
-        with boundary(StoreError, f"opening {path.name}"), Image.open(path) as image:
-            image.verify()
-    except StoreError as error:
-        return str(error)
-    return None if image.format == "PNG" else f"{path.name} holds {image.format}, not PNG"

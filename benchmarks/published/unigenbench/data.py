@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.benchmarks.published.unigenbench.csv_file import CsvRecord, read_csv
+from rr_refine.benchmarks.published.csv_file import CsvRecord, read_csv
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.errors import ConfigError
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rr_refine.benchmarks.published.unigenbench.csv_file import read_csv
+from rr_refine.benchmarks.published.csv_file import read_csv
 from rr_refine.benchmarks.published.unigenbench.reading import literal
 
 __all__ = ["COLUMNS", "Judgement", "read_judgements", "to_csv", "to_judgement"]

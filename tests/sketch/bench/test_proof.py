@@ -24,6 +24,7 @@ async def arms_of(out: Path, tasks: tuple[SketchTask, ...]) -> dict[str, ArmResu
             out,
             renders=2,
         )
+    assert results is not None
     return {arm.arm: arm for arm in results.arms}
 
 

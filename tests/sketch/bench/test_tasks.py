@@ -100,6 +100,7 @@ def test_edits(in_full: bool) -> None:
 async def test_marks_are_the_oracles() -> None:
     full = requests("test", 4, in_full=True)
     bench = as_benchmark("sketch", full)
+    assert bench.grade
     for task in full:
         scene = read_scene(task.item.prompt)
         assert scene
@@ -115,6 +116,7 @@ async def test_marks_are_the_oracles() -> None:
 async def test_marks_of_edits() -> None:
     tasks = edits("test", 6)
     bench = as_benchmark("sketch edits", tasks)
+    assert bench.grade
     for task in tasks:
         assert isinstance(task.asked, Change)
         assert task.source

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 from PIL import Image
 
+from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.gedit import GEdit, load
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.gedit.files import KEYS, write_arrow, write_copy
 
@@ -63,7 +63,7 @@ def test_an_original_that_is_gone_cannot_be_asked_about(english: GEdit, tmp_path
     item.source.unlink()
     with pytest.raises(StoreError, match="does not exist"):
         english.questions(item, Image.new("RGB", (8, 8)))
-    with pytest.raises(StoreError, match="cannot write"):
+    with pytest.raises(StoreError, match="cannot read"):
         english.lay_out(tmp_path / "pictures")
 
 

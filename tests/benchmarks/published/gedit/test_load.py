@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.published.gedit import SUITES, load
-from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.pictures import load_picture
 from tests.benchmarks.published.gedit.files import (
@@ -20,6 +19,7 @@ from tests.benchmarks.published.gedit.files import (
     write_copy,
     write_parquet,
 )
+from tests.benchmarks.published.parts import is_whole
 
 pytest.importorskip("pyarrow")
 
@@ -38,7 +38,8 @@ def test_the_data_set_is_read_in_every_form(tmp_path: Path, form: str) -> None:
         (split / "cache-7a.arrow").write_bytes(b"what `map` leaves")
     if form.endswith("file"):
         data = next(data.rglob("*-00000-of-*"))
-    loaded: Published = load(data, cache=tmp_path / "cache")
+    loaded = load(data, cache=tmp_path / "cache")
+    assert is_whole(loaded)
     assert loaded.name == "gedit en"
     assert [(item.id, item.prompt, dict(item.labels)) for item in loaded.items] == [
         (KEYS["a"], "Write OPEN.", {"task_type": "text_change", "intersection": "yes"}),
@@ -178,7 +179,7 @@ def test_a_limit_takes_the_first(tmp_path: Path) -> None:
     [
         ({"suite": "fr"}, "no suite 'fr'; it has en, cn"),
         ({"samples": 2}, "samples = 2: the layout of gedit has one picture"),
-        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"limit": 0}, "limit = 0: give at least 1"),
         ({"cache": None}, "has its pictures inside: name a folder"),
     ],
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from random import Random
 
 import pytest
 from PIL import Image
 
+from rr_refine.benchmarks.protocol import AsksJudge, Layout, OfficialScore, ScoresFiles
 from rr_refine.benchmarks.published.geneval import SUITES, GenEval, load, official_parse
-from rr_refine.benchmarks.published.protocol import Published
-from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
+from rr_refine.errors import ConfigError, StoreError
 
 NAME = "evaluation_metadata.jsonl"
 LINES = [
@@ -47,7 +46,7 @@ def draw(published: GenEval, folder: Path) -> None:
 
 
 def test_items(data: Path) -> None:
-    published: Published = load(data)
+    published = load(data)
     assert published.name == SUITES[0]
     assert published.dimensions == ("single_object", "colors")
     assert published.files == {NAME: hashlib.sha256(data.read_bytes()).hexdigest()}
@@ -115,17 +114,11 @@ def test_fewer_items(published: GenEval, tmp_path: Path) -> None:
     assert published.preflight(tmp_path) == []
 
 
-def test_nothing_is_asked(published: GenEval, tmp_path: Path) -> None:
-    item = published.items[0]
-    assert published.questions(item, Image.new("RGB", (8, 8))) == ()
-    assert published.write_answers(item, Random(1)) == ()
-    assert published.official({item.id: None}) == {}
-    assert published.views({item.id: None}) == {}
-    with pytest.raises(CriticUnreadable, match=r"00000_0000: no judge .* evaluate_images\.py"):
-        published.read(item, ())
-    published.write_judgements(tmp_path / "judgements", tmp_path, {item.id: None})
-    assert not (tmp_path / "judgements").exists()
-    worst = published.worst(item)
+def test_nothing_is_asked(published: GenEval) -> None:
+    assert all(isinstance(published, part) for part in (Layout, ScoresFiles))
+    assert not isinstance(published, AsksJudge | OfficialScore)
+    assert published.grade is None
+    worst = published.worst(published.items[0])
     assert (worst.exact, worst.score, worst.parts) == (False, 0, {"single_object": (0, 1)})
 
 

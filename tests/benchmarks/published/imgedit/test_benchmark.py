@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.item import Item
+from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.imgedit import ImgEdit, load
-from rr_refine.benchmarks.published.protocol import Answers
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.imgedit.files import (
     EDITS,

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from rr_refine.benchmarks.published.imgedit import SUITES, load
-from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.imgedit.files import (
     EDITS,
@@ -17,6 +16,7 @@ from tests.benchmarks.published.imgedit.files import (
     write_json,
     write_pictures,
 )
+from tests.benchmarks.published.parts import is_whole
 
 
 def test_the_suites() -> None:
@@ -32,7 +32,8 @@ def test_basic_is_read_wherever_its_files_are(tmp_path: Path, form: str) -> None
         "checkout": (checkout, checkout / "originals"),
         "file": (archive / "singleturn" / "singleturn.json", archive / "singleturn"),
     }[form]
-    loaded: Published = load(data, "basic")
+    loaded = load(data, "basic")
+    assert is_whole(loaded)
     assert loaded.name == "imgedit basic"
     assert [(item.id, item.source) for item in loaded.items] == [
         (key, root / edit["id"]) for key, edit in EDITS.items()
@@ -111,7 +112,7 @@ def test_a_limit_takes_the_first_and_needs_their_pictures_only(tmp_path: Path) -
     [
         ({"suite": "multiturn"}, "no suite 'multiturn'; it has basic, uge"),
         ({"samples": 4}, "samples = 4: the layout of imgedit has one picture"),
-        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"limit": 0}, "limit = 0: give at least 1"),
         ({"suite": "uge", "prompts": Path("prompts.json")}, "leave the prompts out"),
         ({"prompts": Path("none.json")}, "cannot read 'none.json'"),
     ],

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.published.picabench import SUITES, load
-from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
+from tests.benchmarks.published.parts import is_whole
 from tests.benchmarks.published.picabench.files import (
     BOX,
     encoded,
@@ -40,7 +40,8 @@ def data(tmp_path: Path) -> Path:
 def test_a_suite_is_a_column_of_prompts(
     data: Path, tmp_path: Path, suite: str, prompt: str
 ) -> None:
-    published: Published = load(data, suite, cache=tmp_path)
+    published = load(data, suite, cache=tmp_path)
+    assert is_whole(published)
     item = published.items[1]
     assert (item.id, item.prompt, item.seed) == ("00001", prompt, 1)
     assert item.labels == {"category": "Optics", "law": "Refraction", "operation": "add"}

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from rr_refine.benchmarks.published.protocol import Published
 from rr_refine.benchmarks.published.unigenbench import SUITES, load
 from rr_refine.errors import ConfigError, StoreError
+from tests.benchmarks.published.parts import is_whole
 from tests.benchmarks.published.unigenbench.files import BROKEN, EN, ZH, prompts_with, write
 
 
 def test_items(tmp_path: Path) -> None:
-    found: Published = load(write(tmp_path))
+    found = load(write(tmp_path))
+    assert is_whole(found)
     assert found.name == "unigenbench en"
     # Two prompts, four samples each.
     assert [(i.id, i.seed, i.group) for i in found.items] == [
@@ -163,11 +164,11 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_arguments_out_of_range(tmp_path: Path) -> None:
     write(tmp_path)
-    with pytest.raises(ConfigError, match="no suite 'de'; there are en, en_long, zh, zh_long"):
+    with pytest.raises(ConfigError, match="no suite 'de'; it has en, en_long, zh, zh_long"):
         load(tmp_path, "de")
-    with pytest.raises(ConfigError, match="samples must be at least 1, not 0"):
+    with pytest.raises(ConfigError, match="samples = 0: give at least 1"):
         load(tmp_path, samples=0)
-    with pytest.raises(ConfigError, match="limit must be at least 1, not -1"):
+    with pytest.raises(ConfigError, match="limit = -1: give at least 1"):
         load(tmp_path, limit=-1)
     for suite in SUITES[1:]:
         with pytest.raises(ConfigError, match=f"has no test_prompts_{suite}.csv"):

@@ -33,7 +33,10 @@ def test_every_missing_picture_is_named(tmp_path: Path) -> None:
     pictures = paint(tmp_path / "pictures")
     (pictures / "0_1.png").unlink()
     (pictures / "1_1.png").rename(pictures / "1_1.jpg")
-    assert bench.preflight(pictures) == ["0_1.png is missing", "1_1.png is missing"]
+    assert bench.preflight(pictures) == [
+        "0_1.png is missing",
+        "1_1.png is missing; 1_1.jpg is not looked for",
+    ]
     assert bench.preflight(tmp_path / "none") == [f"{name} is missing" for name in ALL]
 
 

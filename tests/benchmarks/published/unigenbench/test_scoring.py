@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from rr_refine.benchmarks.published.protocol import Answers
+from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.unigenbench import load
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.unigenbench.files import ZH, answer, small, write

@@ -1,0 +1,90 @@
+"""What the published benchmarks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.item import Benchmark, Item
+from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.files import picture_trouble
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.pictures import load_picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["PublishedBenchmark", "check_choice"]
+
+SuiteT = TypeVar("SuiteT", bound=str)
+
+
+@dataclass
+class PublishedBenchmark(Benchmark):
+    """One whose official layout is a folder of PNG files, and whose pictures a judge grades.
+
+    A subclass adds what `AsksJudge`, `OfficialScore` and `ScoresFiles` ask for.
+    """
+
+    wording: str = "ours"
+    """See `AsksJudge`."""
+
+    def picture(self, item: Item) -> str:
+        """`<id>.png`, in a flat folder."""
+        return f"{item.id}.png"
+
+    def lay_out(self, folder: Path) -> None:
+        """Nothing: pictures are all that the official folder holds."""
+
+    def preflight(self, folder: Path) -> list[str]:
+        """Every picture that is missing, cannot be opened, or is no PNG."""
+        found = (picture_trouble(folder, self.picture(item)) for item in self.items)
+        return [trouble for trouble in found if trouble]
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
+        """None: there is no other reading of the answers."""
+        return {}
+
+    def original(self, item: Item) -> Image.Image:
+        """The picture to edit.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        assert item.source is not None
+        try:
+            return load_picture(item.source)
+        except ConfigError as error:
+            raise StoreError(str(error)) from error
+
+
+def check_choice(
+    name: str,
+    suite: str,
+    suites: Sequence[SuiteT],
+    *,
+    samples: int,
+    limit: int | None,
+    several: bool = False,
+) -> SuiteT:
+    """The suite of this name.
+
+    Args:
+        several: there may be more than one picture of an item.
+
+    Raises:
+        ConfigError: there is no such suite, or a number is out of range.
+    """
+    chosen = next((own for own in suites if own == suite), None)
+    if chosen is None:
+        raise ConfigError(f"{name} has no suite {suite!r}; it has {', '.join(suites)}")
+    for what, value in (("samples", samples), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{what} = {value}: give at least 1")
+    if samples != 1 and not several:
+        raise ConfigError(f"samples = {samples}: the layout of {name} has one picture of an item")
+    return chosen

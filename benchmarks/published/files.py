@@ -1,0 +1,224 @@
+"""The user's copies of official files, read; and files for the official scripts, written."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from rr_refine.boundary import boundary
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.files import replace_file
+
+__all__ = [
+    "DEPTH",
+    "find_file",
+    "find_root",
+    "folders",
+    "keep_picture",
+    "parse_python",
+    "picture_trouble",
+    "read_file",
+    "read_json",
+    "read_lines",
+    "write_file",
+]
+
+DEPTH: Final = 2
+"""Levels of folders below the one that is given."""
+
+
+T = TypeVar("T")
+RowT = TypeVar("RowT", bound=BaseModel)
+
+
+def folders(data: Path) -> Iterator[Path]:
+    """`data`, or the folder of that file, and the folders below, the least deep first.
+
+    Raises:
+        ConfigError: there is no such path, or a folder cannot be read.
+    """
+    if not data.exists():
+        raise ConfigError(f"{str(data)!r} does not exist")
+    level = [data if data.is_dir() else data.parent]
+    yield from level
+    for _ in range(DEPTH):
+        level = [path for folder in level for path in _folders_in(folder)]
+        yield from level
+
+
+def find_file(data: Path, names: Sequence[str]) -> Path | None:
+    """The first file of one of these names.
+
+    Raises:
+        ConfigError: as `folders`.
+    """
+    paths = (folder / name for folder in folders(data) for name in names)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def find_root(data: Path, pictures: Collection[str], hint: str) -> Path:
+    """The folder below which the original pictures are.
+
+    Args:
+        pictures: that must all be there, one at least.
+        hint: where they can be had.
+
+    Raises:
+        ConfigError: no folder has them all; or as `folders`.
+    """
+    fewest: tuple[Path, list[str]] | None = None
+    for folder in folders(data):
+        missing = [picture for picture in pictures if not (folder / picture).is_file()]
+        if not missing:
+            return folder
+        if fewest is None or len(missing) < len(fewest[1]):
+            fewest = folder, missing
+    assert fewest is not None
+    raise ConfigError(
+        f"the original pictures are not all in one folder of {str(data)!r}: of {len(pictures)}, "
+        f"{str(fewest[0])!r} lacks {len(fewest[1])}, such as {fewest[1][0]!r}; {hint}"
+    )
+
+
+def read_file(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+
+
+def read_json(path: Path, form: type[T]) -> tuple[T, str]:
+    """A JSON file's value, and the file's sha256.
+
+    Args:
+        form: the type of the value.
+
+    Raises:
+        ConfigError: it cannot be read, or is not of this form.
+    """
+    data = read_file(path)
+    try:
+        value = TypeAdapter(form).validate_python(json.loads(data))
+    except ValidationError as error:
+        raise ConfigError(f"{str(path)!r} is not of the expected form: {_first(error)}") from None
+    except ValueError as error:
+        raise ConfigError(f"{str(path)!r} is no JSON: {error}") from error
+    return value, hashlib.sha256(data).hexdigest()
+
+
+def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[RowT, bytes]]:
+    """The lines of a file of JSON lines, each read, and as it stands there without its end.
+
+    Args:
+        otherwise: what to say of a line that is no such row: `is not of the published form`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line is no such row.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            yield row.model_validate_json(line), line
+        except ValidationError as error:
+            raise ConfigError(
+                f"line {number} of {str(path)!r} {otherwise}: {_first(error)}"
+            ) from None
+
+
+def parse_python(path: Path) -> tuple[ast.Module, str]:
+    """A Python file, parsed and never run, and its sha256.
+
+    Raises:
+        ConfigError: it cannot be read, or is no Python.
+    """
+    data = read_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as for `"\d"`: no concern of ours
+            return ast.parse(data), hashlib.sha256(data).hexdigest()
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} is no Python file: {error}") from error
+
+
+def keep_picture(data: bytes, folder: Path, name: str, what: str) -> Path:
+    """Put a picture that came inside of another file into a folder, unless it is there already.
+
+    Args:
+        name: of its file, without the ending, which is that of its format.
+        what: the picture, in words, for the messages.
+
+    Raises:
+        ConfigError: it is no picture.
+        StoreError: it cannot be written.
+    """
+    from PIL import Image
+
+    # A decoder of foreign bytes may raise anything.
+    with boundary(ConfigError, what), Image.open(io.BytesIO(data)) as image:
+        kind = str(image.format).lower()
+    path = folder / f"{name}.{'jpg' if kind == 'jpeg' else kind}"
+    if not (path.is_file() and path.read_bytes() == data):
+        write_file(path, data)
+    return path
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that can be made again.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        replace_file(path, data, durable=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def picture_trouble(folder: Path, name: str) -> str | None:
+    """What is wrong with a picture that should be a PNG file, in a line; None if it is one.
+
+    Args:
+        name: below `folder`.
+    """
+    from PIL import Image
+
+    path = folder / name
+    if not path.is_file():
+        others = [p.name for p in sorted(path.parent.glob(f"{path.stem}.*"))]
+        return f"{name} is missing" + (f"; {others[0]} is not looked for" if others else "")
+    try:
+        # A decoder of foreign bytes may raise anything.
+        with boundary(StoreError, f"opening {name}"), Image.open(path) as image:
+            image.verify()
+    except StoreError as error:
+        return str(error)
+    return None if image.format == "PNG" else f"{name} holds {image.format}, not PNG"
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(folder)!r}: {error.strerror or error}") from error

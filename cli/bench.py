@@ -1,0 +1,300 @@
+"""`rr-refine bench NAME`: arms of the loop on a benchmark. Benchmarks come in by entry points."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import App, Parameter
+
+from rr_refine.benchmarks.loader import (
+    BenchmarkLoader,
+    Exam,
+    benchmark_names,
+    find_loader,
+    part_of,
+)
+from rr_refine.cli.bench_options import BenchOptions, parse_shard
+from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, guarded
+from rr_refine.cli.progress import Progress
+from rr_refine.cli.settings import Settings, read_settings, split_assignment
+from rr_refine.cli.text import plain
+from rr_refine.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:  # with langgraph, which the help can do without
+    from rr_refine.benchmarks.arms import Arm
+    from rr_refine.benchmarks.item import Benchmark
+    from rr_refine.benchmarks.trial import Trial
+    from rr_refine.terms import Record
+
+__all__ = ["bench"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SHOWN: Final = 5
+"""Lines of a preflight's findings that are shown; the rest is counted."""
+_SECTIONS: Final = ("generator.", "critic.", "judge.", "parameters.", "loop.", "rewriter.")
+"""Settings that have an effect here."""
+
+bench = App(name="bench", help="Measure how much refining helps.", help_format="plaintext")
+bench.command(
+    "rr_refine.cli.bench_preference:preference",
+    name="preference",
+    help="A critic against what people preferred, on published pairs.",
+)
+bench.command("rr_refine.cli.bench_score:score", name="score", help="Score a judgement file.")
+bench.command(
+    "rr_refine.cli.bench_score:preflight", name="preflight", help="Check pictures before judging."
+)
+bench.command("rr_refine.cli.bench_score:report", name="report", help="Put parts together.")
+
+
+def _add(name: str) -> None:
+    """Add a benchmark's command. One that is broken says so when it is called, not before."""
+    try:
+        loader = find_loader(name)
+    except ConfigError as error:
+        said = str(error)
+
+        def broken() -> int:
+            print(f"error: {plain(said)}", file=sys.stderr)
+            return USAGE
+
+        bench.command(broken, name=name, help="Cannot be loaded.")
+        return
+    paragraphs = (inspect.getdoc(loader) or "").partition("Attributes:")[0].strip().split("\n\n")
+    words = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    bench.command(_command(name, loader), name=name, help=words)
+
+
+def _command(name: str, loader: type[BenchmarkLoader]) -> Callable[..., int]:
+    """The command of a benchmark: its own options, then those that all share."""
+
+    def command(*, own: BenchmarkLoader, options: BenchOptions | None = None) -> int:
+        return guarded(lambda: _run(name, own, options or BenchOptions()))
+
+    # `negative`: a switch of a benchmark has no `--no-` twin, as those of all commands.
+    command.__annotations__["own"] = Annotated[loader, Parameter(name="*", negative=())]
+    given = inspect.signature(loader).parameters.values()
+    if all(option.default is not option.empty for option in given):
+        command.__kwdefaults__ = {"own": loader(), "options": None}
+    return command
+
+
+for _name in benchmark_names():
+    _add(_name)
+
+
+def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
+    """One command's work; gives the exit code."""
+    options.check()
+    exam = own.exam(options.limit)
+    assigned = dict(split_assignment(text) for text in options.set_ or ())
+    settings = read_settings(options.config, {**options.flags(), **assigned})
+    for key, use in own.settings.items():
+        if settings.sources[key] == "default":
+            settings.lay({key: use}, f"rr-refine bench {name}")
+    _require_effect(settings, assigned, own.closed())
+    if find_spec("numpy") is None:
+        raise MissingExtraError("rr-refine bench", "local")
+    out = options.out or Path("runs", f"bench-{name}")
+    if not options.resume and (out / ("cache" if exam else "bench.json")).exists():
+        raise ConfigError(
+            f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
+        )
+    try:
+        if exam is not None:
+            for option in ("arm", "shard", "judge", "judge_url"):
+                if getattr(options, option) is not None:
+                    flag = option.replace("_", "-")
+                    raise ConfigError(f"--{flag} is for comparing arms only")
+            return asyncio.run(_examine(exam, options, settings, out))
+        benchmark = own.load(limit=options.limit, cache=out / "data")
+        if options.shard is not None:
+            benchmark = part_of(benchmark, *parse_shard(options.shard))
+        arms = _arms(own, options, settings)
+        curve = options.curve or own.curve
+        return asyncio.run(_Comparison(benchmark, arms, options, settings, out, curve).run())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _require_effect(settings: Settings, assigned: Iterable[str], closed: str) -> None:
+    """Refuse settings without effect, and those that change what is reported under one name."""
+    for key in assigned:
+        if not key.startswith(_SECTIONS):
+            hint = "; give --renders" if key.startswith("budget.") else ""
+            raise ConfigError(f"--set {key} has no effect on a benchmark{hint}")
+    if settings.values.get("loop.review"):
+        raise ConfigError("loop.review has no place in a benchmark: nobody is there to decide")
+    for key, source in settings.sources.items() if closed else ():
+        if key.startswith("loop.") or (key == "rewriter.use" and source != "default"):
+            raise ConfigError(
+                f"{key} from {source} would make `refine` another method than the one that is "
+                f"reported: {closed}"
+            )
+
+
+def _arms(own: BenchmarkLoader, options: BenchOptions, settings: Settings) -> tuple[Arm, ...]:
+    from rr_refine.benchmarks.arms import make_arms
+    from rr_refine.cli.job import make_rewriters
+
+    changes = settings.section("loop")
+    if settings.values["rewriter.use"] is not None:
+        changes["rewriters"] = list(settings.texts("rewriter.use"))
+    arms = make_arms(
+        options.renders,
+        names=options.arm or own.arms,
+        blind=options.blind or own.blind,
+        changes=changes,
+    )
+    policies = [arm.policy for arm in arms]
+    return tuple(
+        replace(arm, rewriters=make_rewriters(settings, arm.policy, *policies)) for arm in arms
+    )
+
+
+async def _examine(exam: Exam, options: BenchOptions, settings: Settings, out: Path) -> int:
+    """Test one model by itself; gives the exit code."""
+    from rr_refine.benchmarks.arms import Models
+    from rr_refine.benchmarks.cache import Cache
+    from rr_refine.benchmarks.report import write_json
+    from rr_refine.cli.bench_models import make_models
+    from rr_refine.component import connected
+
+    models = make_models(options, settings)
+    needed = (models.generator, models.critic) if exam.needs_critic else (models.generator,)
+    with Cache(out / "cache") as cache:
+        async with connected(needed):
+            shared = Models(
+                cache.generator(models.generator), cache.critic(models.critic), models.parameters
+            )
+            result = await exam.run(shared, concurrency=options.concurrency, on_step=Progress())
+    write_json(out, f"{exam.name}.json", result.record)
+    _show_result(options, result.record, result.table, out, result.failed)
+    return FAILED if result.failed else DONE
+
+
+class _Comparison:
+    """Arms of the loop on a benchmark."""
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        arms: Sequence[Arm],
+        options: BenchOptions,
+        settings: Settings,
+        out: Path,
+        curve: bool,
+    ) -> None:
+        self._benchmark = benchmark
+        self._arms = arms
+        self._options = options
+        self._settings = settings
+        self._out = out
+        self._curve = curve
+        self._graded = benchmark.grade is not None
+        self._progress = Progress()
+        self._runs = len(benchmark.items) * len(arms)
+        self._done = self._failed = 0
+        self._sum = 0.0
+
+    async def run(self) -> int:
+        """Run, score, report; gives the exit code."""
+        from rr_refine.benchmarks.cache import Cache
+        from rr_refine.benchmarks.measure import measure, preflight
+        from rr_refine.benchmarks.table import write_tables
+        from rr_refine.benchmarks.trial import read_trials
+        from rr_refine.cli.bench_models import make_judge, make_models
+        from rr_refine.component import connected
+
+        options, settings, benchmark = self._options, self._settings, self._benchmark
+        judge = make_judge(options, settings, benchmark)
+        self._graded |= judge is not None
+        models = make_models(options, settings)
+        public = settings.public()
+        for note in benchmark.notes:
+            print(f"note: {plain(note)}", file=sys.stderr)
+        with Cache(self._out / "cache") as cache:
+            async with connected((models.generator, models.critic, judge)):
+                self._progress.begin("runs", sum(t.settled for t in read_trials(self._out)))
+                with _draining() as drain:
+                    results = await measure(
+                        benchmark,
+                        self._arms,
+                        models,
+                        cache,
+                        self._out,
+                        renders=options.renders,
+                        concurrency=options.concurrency,
+                        curve=self._curve,
+                        judge=judge,
+                        attempts=options.attempts,
+                        noise=options.noise,
+                        settings={k: v for k, v in public.items() if k.startswith(_SECTIONS)},
+                        on_trial=self._show,
+                        drain=drain,
+                    )
+        if results is None:
+            done = f"{self._done} of {self._runs}"
+            print(f"stopped after {done} runs; --resume goes on", file=sys.stderr)
+            return INTERRUPTED
+        for arm, problems in preflight(benchmark, self._arms, self._out).items():
+            _show_preflight(arm, problems)
+        _show_result(options, results, write_tables(results), self._out, self._failed)
+        # The one comparison that --fail-on-error stands for.
+        too_many = self._failed > options.fail_on_error * self._runs
+        return FAILED if too_many else DONE
+
+    def _show(self, trial: Trial) -> None:
+        """Show how far it is."""
+        self._done += 1
+        lacking = trial.result.shot is None or (self._graded and not trial.settled)
+        self._failed += trial.error is not None or lacking
+        self._sum += (trial.result.mark or trial.worst).score
+        score = self._sum / self._done if self._graded else None
+        self._progress("runs", self._done, self._runs, self._failed, score)
+
+
+@contextmanager
+def _draining() -> Iterator[asyncio.Event]:
+    """The first Ctrl-C or SIGTERM lets the steps under way come to their end, another ends all."""
+    loop, task, drain = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+    assert task is not None
+
+    def stop() -> None:
+        if drain.is_set():
+            task.cancel()
+            return
+        drain.set()
+        print("\nstopping after the steps under way; once more stops at once", file=sys.stderr)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield drain
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _show_preflight(arm: str, problems: Sequence[str]) -> None:
+    if not problems:
+        print(f"preflight  {arm}: ready for the official script", file=sys.stderr)
+    for problem in problems[:_SHOWN]:
+        print(f"preflight  {arm}: {plain(problem)}", file=sys.stderr)
+    if len(problems) > _SHOWN:
+        print(f"preflight  {arm}: and {len(problems) - _SHOWN} more", file=sys.stderr)
+
+
+def _show_result(options: BenchOptions, result: Record, table: str, out: Path, failed: int) -> None:
+    print(result.model_dump_json() if options.json else f"{table}\n{out}")
+    if failed:
+        print(f"{failed} failed; --resume tries them again", file=sys.stderr)
