@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from rr_refine.benchmarks.page import page_parts
@@ -15,6 +14,7 @@ from rr_refine.benchmarks.spreadsheet import estimate_lines, trial_lines
 from rr_refine.benchmarks.table import write_tables
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import StoreError
+from rr_refine.files import replacing
 from rr_refine.terms import Record
 
 __all__ = ["moved", "write_json", "write_report"]
@@ -70,14 +70,8 @@ def _json(record: Record) -> str:
 
 def _write(out: Path, name: str, parts: Iterable[str]) -> None:
     """Write a file piece by piece; it is there when it is whole."""
-    part = out / f".{name}.part"
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(parts)
-        part.replace(out / name)
+        with replacing(out / name, durable=False) as file:
+            file.writelines(part.encode() for part in parts)
     except OSError as error:
         raise StoreError(f"cannot write the report to {str(out)!r}: {error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
