@@ -1,95 +1,36 @@
-"""What every training script here needs: when to stop, where to go on, and averaged weights."""
+"""The loop of a small training: steps, learning rate, averaged weights, a log, and a checkpoint."""
 
 from __future__ import annotations
 
 import json
+import pickle
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
 
+import torch
+from torch.nn.utils import clip_grad_norm_
+
+from rr_refine.errors import ConfigError
 from rr_refine.files import replacing
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
 
-__all__ = ["Average", "Budget", "Log", "load_checkpoint", "pick_device", "save_checkpoint"]
+__all__ = ["Log", "TrainingLoop", "muon_and_adamw", "pick_device"]
 
-
-@dataclass(slots=True)
-class Budget:
-    """When a training run ends: after so many steps, or after so many minutes, earlier runs
-    counted in.
-    """
-
-    steps: int
-    minutes: float = float("inf")
-    step: int = 0
-    """Steps done."""
-    spent: float = 0.0
-    """Seconds that earlier runs took."""
-    _start: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        """Training time so far."""
-        return self.spent + time.monotonic() - self._start
-
-    @property
-    def progress(self) -> float:
-        """From 0 at the start to 1 at the end, by what runs out first."""
-        return min(1.0, max(self.step / self.steps, self.seconds / 60 / self.minutes))
-
-    def __iter__(self) -> Iterator[int]:
-        """The steps that are left, numbered from 1."""
-        while self.progress < 1.0:
-            self.step += 1
-            yield self.step
-
-    def learning_rate(self, peak: float, *, warmup: int = 100, floor: float = 0.02) -> float:
-        """Linear warm-up, a plateau, then linear decay to `floor * peak` over the last 40 %.
-
-        Warm-up, stable, decay (MiniCPM, arXiv 2404.06395): the plateau can be lengthened later.
-        """
-        decay = 1.0 if self.progress < 0.6 else max(floor, (1.0 - self.progress) / 0.4)
-        return peak * min(1.0, self.step / max(1, warmup)) * decay
-
-
-class Average:
-    """An exponential moving average of a module's weights (EMA)."""
-
-    def __init__(self, module: torch.nn.Module, decay: float = 0.999) -> None:
-        self.decay = decay
-        self.weights = {name: value.detach().clone() for name, value in _floats(module)}
-        self._updates = 0
-
-    def update(self, module: torch.nn.Module) -> None:
-        """Move the average towards the module; the first updates count more."""
-        import torch
-
-        self._updates += 1
-        share = max(1.0 - self.decay, 1.0 - (self._updates + 1) / (self._updates + 10))
-        names = list(self.weights)
-        new = dict(_floats(module))
-        torch._foreach_lerp_([self.weights[n] for n in names], [new[n] for n in names], share)
-
-    def copy_to(self, module: torch.nn.Module) -> None:
-        """Put the averaged weights into `module`."""
-        module.load_state_dict(self.weights, strict=False)
-
-    def state_dict(self) -> dict[str, object]:
-        """Weights and the number of updates."""
-        return {"weights": self.weights, "updates": self._updates}
-
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """The inverse of `state_dict`."""
-        self.weights = cast("dict[str, torch.Tensor]", state["weights"])
-        self._updates = cast("int", state["updates"])
+_DECAY: Final = 0.4
+"""Share of the steps in which the learning rate falls."""
+_FLOOR: Final = 0.02
+"""Share of the peak at which it begins and ends."""
 
 
 class Log:
-    """One JSON line per report, appended to a file and handed to `say`."""
+    """A file to which each call appends one line of JSON."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -102,31 +43,182 @@ class Log:
             file.write(json.dumps(shown) + "\n")
 
 
-def save_checkpoint(file: Path, state: Mapping[str, object]) -> None:
-    """Write `state` so that a crash leaves the old checkpoint or the new one, never half of one."""
-    import torch
+class TrainingLoop:
+    """`for step in loop:`, with one `update` in its body; goes on where the last run stopped.
 
-    with replacing(file, durable=False) as part:
-        torch.save(dict(state), part)
+    The learning rate of each parameter group rises to what the optimiser was made with, stays
+    there, and falls linearly over the last 40 % of the steps (warm-up, stable, decay: MiniCPM,
+    arXiv 2404.06395), so that a finished run can be given more steps.
+
+    Args:
+        file: the checkpoint; the log stands beside it, with the suffix `.jsonl`.
+        model: everything that is trained, on its device.
+        optimizers: one or more, over parameters of `model`.
+        steps: to train in all, those of earlier runs counted in.
+        random: what the data is drawn from; it continues from where the checkpoint was written.
+        warmup: steps until the peak of the learning rate.
+        decay: of the exponential moving average of the weights; None keeps none.
+        clip: the largest norm of all gradients together.
+        log_every: steps between two lines of the log, each with the means since the last.
+        save_every: steps between two checkpoints.
+
+    Raises:
+        ConfigError: the checkpoint cannot be read, or is of another model or version.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        model: nn.Module,
+        optimizers: Sequence[Optimizer],
+        *,
+        steps: int,
+        random: Random,
+        warmup: int = 100,
+        decay: float | None = None,
+        clip: float = 1.0,
+        log_every: int = 50,
+        save_every: int = 500,
+    ) -> None:
+        from diffusers.training_utils import EMAModel
+        from transformers import get_wsd_schedule
+
+        self._file = file
+        self._model = model
+        self._optimizers = optimizers
+        self._steps = steps
+        self._random = random
+        self._clip = clip
+        self._log_every, self._save_every = log_every, save_every
+        self._average = None if decay is None else EMAModel(model.parameters(), decay, foreach=True)
+        self._measured: dict[str, list[float]] = defaultdict(list)
+        self.step = 0
+        self._earlier = 0.0
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        peaks = [group["lr"] for group in groups]
+        if file.exists():
+            self._restore()
+            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = group["initial_lr"] = peak
+        self._schedules = [
+            get_wsd_schedule(
+                optimizer,
+                warmup,
+                round(_DECAY * steps),
+                num_training_steps=steps,
+                decay_type="linear",
+                min_lr_ratio=_FLOOR,
+                last_epoch=self.step - 1,
+            )
+            for optimizer in optimizers
+        ]
+        self._start = time.monotonic()
+        self.log = Log(file.with_suffix(".jsonl"))
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, that of earlier runs counted in."""
+        return self._earlier + time.monotonic() - self._start
+
+    def __iter__(self) -> Iterator[int]:
+        """The steps that are left, numbered from 1."""
+        while self.step < self._steps:
+            self.step += 1
+            yield self.step
+            last = self.step == self._steps
+            if self.step % self._log_every == 0 or last:
+                means = {name: sum(v) / len(v) for name, v in self._measured.items()}
+                self.log(step=self.step, seconds=self.seconds, **means)
+                self._measured.clear()
+            if self.step % self._save_every == 0 or last:
+                self._save()
+
+    def update(self, loss: Tensor, /, **measured: float) -> None:
+        """One step of all optimisers against `loss`; `measured` goes into the log."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        clip_grad_norm_(self._model.parameters(), self._clip)
+        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+        if self._average is not None:
+            self._average.step(self._model.parameters())
+        for name, value in measured.items():
+            self._measured[name].append(value)
+
+    def finish(self) -> None:
+        """Put the averaged weights, if there are any, into the model, and set it to evaluate."""
+        if self._average is not None:
+            self._average.copy_to(self._model.parameters())
+        self._model.eval()
+
+    def _save(self) -> None:
+        state = {
+            "model": self._model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "average": None if self._average is None else self._average.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "random": self._random.getstate(),
+            "torch_random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state_all(),
+        }
+        with replacing(self._file, durable=True) as file:
+            torch.save(state, file)
+
+    def _restore(self) -> None:
+        try:
+            state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
+            random = state["random"]  # missing from checkpoints of earlier versions
+            self._model.load_state_dict(state["model"])
+            for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+            if self._average is not None:
+                self._average.load_state_dict(state["average"])
+                self._average.to(next(self._model.parameters()).device)
+            self._random.setstate(random)
+            torch.set_rng_state(state["torch_random"])
+            torch.cuda.set_rng_state_all(state["cuda_random"])
+            self.step, self._earlier = state["step"], state["seconds"]
+        except (
+            *(AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError),
+            pickle.UnpicklingError,
+        ) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ConfigError(
+                f"the training cannot go on from {str(self._file)!r}, which is broken, or of "
+                f"another model or version ({reason}): move it away, or name another folder"
+            ) from error
 
 
-def load_checkpoint(file: Path) -> dict[str, object] | None:
-    """What `save_checkpoint` wrote, on the CPU; None where there is nothing."""
-    import torch
+def muon_and_adamw(
+    model: nn.Module, hidden: Callable[[str], bool], *, muon: float, adamw: float
+) -> tuple[Optimizer, Optimizer]:
+    """Muon for the matrices of hidden layers, AdamW for all else in `model` that is trained.
 
-    if not file.exists():
-        return None
-    return cast("dict[str, object]", torch.load(file, map_location="cpu", weights_only=True))
+    Muon's steps are made as large as AdamW's (Moonlight, arXiv 2502.16982). It computes in
+    bfloat16, which CPUs without such instructions emulate slowly.
+
+    Args:
+        model: whose weights are trained, unless they need no gradient.
+        hidden: whether a weight of this name belongs to a hidden layer.
+        muon: learning rate of the former.
+        adamw: learning rate of the latter.
+    """
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            (matrices if weight.ndim == 2 and hidden(name) else rest).append(weight)
+    return (
+        torch.optim.Muon(matrices, lr=muon, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=adamw, betas=(0.9, 0.98), weight_decay=0.0),
+    )
 
 
 def pick_device(name: str = "auto") -> str:
     """`auto` is an accelerator if there is one, else the CPU."""
-    import torch
-
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _floats(module: torch.nn.Module) -> Iterable[tuple[str, torch.Tensor]]:
-    return ((n, v) for n, v in module.state_dict().items() if v.is_floating_point())

@@ -20,7 +20,6 @@ from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.terms import Record
-from rr_refine.training.loop import Log
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
 from rr_refine.training.parrot.student import (
@@ -90,6 +89,7 @@ def fine_tune(
     """
     if any(find_spec(name) is None for name in ("trl", "datasets", "peft", "torch")):
         raise MissingExtraError("fine-tuning", "train")
+    from rr_refine.training.loop import Log
     from rr_refine.training.parrot.trainer import Reporter, to_arguments
 
     arguments = to_arguments(recipe)

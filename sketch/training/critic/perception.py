@@ -14,11 +14,11 @@ Run: `rr-refine train sketch --only critic`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.sketch.training.critic.student import PATCH, StudentSize, to_pixels, tower_config
 from rr_refine.sketch.training.critic.viewing import View, lettered_view, random_view
@@ -32,14 +32,7 @@ from rr_refine.sketch.world.scene import (
     SIZES,
     WORDS,
 )
-from rr_refine.training.loop import (
-    Average,
-    Budget,
-    Log,
-    load_checkpoint,
-    pick_device,
-    save_checkpoint,
-)
+from rr_refine.training.loop import TrainingLoop, muon_and_adamw, pick_device
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +57,6 @@ class PerceptionRecipe:
     """What to train, and how long."""
 
     steps: int = 4000
-    minutes: float = float("inf")
     batch: int = 48
     learning_rate: float = 1e-3
     size: StudentSize = field(default_factory=StudentSize)
@@ -82,17 +74,8 @@ def optimizers(
     model: torch.nn.Module, learning_rate: float
 ) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """Muon for the matrices of `model`'s layers, AdamW for the rest: embeddings, norms, heads."""
-    import torch
-
-    from rr_refine.training.muon import Muon
-
-    hidden: list[torch.nn.Parameter] = []
-    rest: list[torch.nn.Parameter] = []
-    for name, weight in model.named_parameters():
-        if weight.requires_grad:
-            (hidden if ".layers." in name and weight.ndim == 2 else rest).append(weight)
-    return Muon(hidden, learning_rate), torch.optim.AdamW(
-        rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0
+    return muon_and_adamw(
+        model, lambda name: ".layers." in name, muon=learning_rate, adamw=learning_rate
     )
 
 
@@ -114,57 +97,24 @@ def train_tower(
     tower = SiglipVisionModel(tower_config(recipe.size))
     heads = torch.nn.Linear(recipe.size.tower_width, sum(_HEADS.values()))
     eyes = torch.nn.ModuleDict({"tower": tower, "heads": heads}).to(device)
-    average = Average(eyes, decay=0.99)
-    both = optimizers(eyes, recipe.learning_rate)
-    budget = Budget(recipe.steps, recipe.minutes)
-    if state := load_checkpoint(folder / "tower.pt"):
-        eyes.load_state_dict(cast("dict[str, torch.Tensor]", state["model"]))
-        average.load_state_dict(cast("dict[str, object]", state["average"]))
-        for optimizer, saved in zip(
-            both, cast("list[dict[str, object]]", state["optimizers"]), strict=True
-        ):
-            optimizer.load_state_dict(saved)
-        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
-    random = Random(recipe.seed * 1_000_003 + budget.step)
-    log = Log(folder / "tower.jsonl")
-    running = 0.0
-
-    def save() -> None:
-        save_checkpoint(
-            folder / "tower.pt",
-            {
-                "model": eyes.state_dict(),
-                "average": average.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in both],
-                "step": budget.step,
-                "seconds": budget.seconds,
-                "recipe": asdict(recipe),
-            },
-        )
-
-    for step in budget:
+    random = Random(recipe.seed)
+    loop = TrainingLoop(
+        folder / "tower.pt",
+        eyes,
+        optimizers(eyes, recipe.learning_rate),
+        steps=recipe.steps,
+        random=random,
+        decay=0.99,
+    )
+    for _ in loop:
         pixels, labels = _batch(_views(random, recipe, rendered))
         said = _see(eyes, pixels.to(device))
         loss = torch.stack([_loss(said[name], labels[name].to(device)) for name in _HEADS]).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(eyes.parameters(), 1.0)
-        for optimizer in both:
-            for group in optimizer.param_groups:
-                group["lr"] = budget.learning_rate(recipe.learning_rate)
-            optimizer.step()
-            optimizer.zero_grad()
-        average.update(eyes)
-        running += loss.item()
-        if step % 50 == 0:
-            log(step=step, seconds=budget.seconds, loss=running / 50)
-            running = 0.0
-        if step % 500 == 0:
-            save()
-    save()
-    average.copy_to(eyes)
+        loop.update(loss, loss=loss.item())
+    loop.finish()
     random = Random(-recipe.seed)
-    grades = _grade(eyes.eval(), [random_view(random) for _ in range(recipe.exam)])
-    log(step=budget.step, seconds=budget.seconds, **grades)
+    grades = _grade(eyes, [random_view(random) for _ in range(recipe.exam)])
+    loop.log(step=loop.step, seconds=loop.seconds, **grades)
     return tower
 
 

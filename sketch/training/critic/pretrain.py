@@ -13,10 +13,10 @@ Run: `rr-refine train sketch --only critic`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rr_refine.sketch.training.critic.batching import Batch, encode, endless_batches, to_batch
 from rr_refine.sketch.training.critic.lessons import random_lesson, talk_about
@@ -24,14 +24,7 @@ from rr_refine.sketch.training.critic.perception import PerceptionRecipe, optimi
 from rr_refine.sketch.training.critic.student import StudentSize, build_student, save_student
 from rr_refine.sketch.training.critic.tokenizer import PAD, build_tokenizer, token_id
 from rr_refine.sketch.training.critic.viewing import View, plain_view
-from rr_refine.training.loop import (
-    Average,
-    Budget,
-    Log,
-    load_checkpoint,
-    pick_device,
-    save_checkpoint,
-)
+from rr_refine.training.loop import TrainingLoop, pick_device
 
 if TYPE_CHECKING:
     import torch
@@ -46,10 +39,9 @@ __all__ = ["PretrainRecipe", "answer_loss", "examine", "pretrain", "train_langua
 
 @dataclass(frozen=True, slots=True)
 class PretrainRecipe:
-    """What to train, and how long. Steps and minutes are those of the second part."""
+    """What to train, and how long. Steps are those of the second part."""
 
     steps: int = 6000
-    minutes: float = float("inf")
     tokens: int = 3000
     """In a batch, padding and pictures included."""
     learning_rate: float = 1.5e-3
@@ -90,59 +82,27 @@ def train_language(
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.vision_tower.requires_grad_(False)
     model.to(device)  # type: ignore[arg-type]
-    average = Average(model, decay=0.99)
-    both = optimizers(model, recipe.learning_rate)
-    budget = Budget(recipe.steps, recipe.minutes)
-    if state := load_checkpoint(folder / "language.pt"):
-        model.load_state_dict(cast("dict[str, torch.Tensor]", state["model"]))
-        average.load_state_dict(cast("dict[str, object]", state["average"]))
-        for optimizer, saved in zip(
-            both, cast("list[dict[str, object]]", state["optimizers"]), strict=True
-        ):
-            optimizer.load_state_dict(saved)
-        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
-    random = Random(recipe.seed * 1_000_003 + budget.step)
+    random = Random(recipe.seed)
+    loop = TrainingLoop(
+        folder / "language.pt",
+        model,
+        optimizers(model, recipe.learning_rate),
+        steps=recipe.steps,
+        random=random,
+        decay=0.99,
+        log_every=20,
+        save_every=250,
+    )
     batches = endless_batches(random, tokenizer, recipe.tokens)
-    log = Log(folder / "language.jsonl")
-    running, talks = 0.0, 0
-
-    def save() -> None:
-        save_checkpoint(
-            folder / "language.pt",
-            {
-                "model": model.state_dict(),
-                "average": average.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in both],
-                "step": budget.step,
-                "seconds": budget.seconds,
-                "recipe": asdict(recipe),
-            },
-        )
-
-    for step in budget:
+    for step in loop:
         batch = next(batches)
         loss = answer_loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in both:
-            for group in optimizer.param_groups:
-                group["lr"] = budget.learning_rate(recipe.learning_rate)
-            optimizer.step()
-            optimizer.zero_grad()
-        average.update(model)
-        running += loss.item()
-        talks += len(batch.ids)
-        if step % 20 == 0:
-            log(step=step, seconds=budget.seconds, loss=running / 20, talks=talks)
-            running, talks = 0.0, 0
+        loop.update(loss, loss=loss.item(), talks=len(batch.ids))
         if step % 250 == 0:
-            save()
-            log(step=step, **examine(model, tokenizer, Random(-1), recipe.exam // 3))
-    save()
-    average.copy_to(model)
+            loop.log(step=step, **examine(model, tokenizer, Random(-1), recipe.exam // 3))
+    loop.finish()
     grades = examine(model, tokenizer, Random(-1), recipe.exam)
-    log(step=budget.step, seconds=budget.seconds, **grades)
-    model.eval()  # type: ignore[no-untyped-call]
+    loop.log(step=loop.step, seconds=loop.seconds, **grades)
     return model
 
 

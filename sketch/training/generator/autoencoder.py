@@ -14,22 +14,16 @@ Run: `rr-refine train sketch --only autoencoder`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rr_refine.sketch.world.drawing import SIDE, centre_of, draw
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Lettering
-from rr_refine.training.loop import (
-    Budget,
-    Log,
-    load_checkpoint,
-    pick_device,
-    save_checkpoint,
-)
+from rr_refine.training.loop import TrainingLoop, pick_device
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +50,6 @@ class AutoencoderRecipe:
     """What to train, and how long."""
 
     steps: int = 6000
-    minutes: float = float("inf")
     batch: int = 24
     learning_rate: float = 1.5e-3
     latent_noise: float = 0.1
@@ -110,28 +103,11 @@ def train_autoencoder(
         model.register_to_config(**_scale_of(encoder_of))
         model.encoder.requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.0)
-    budget = Budget(recipe.steps, recipe.minutes)
-    if state := load_checkpoint(folder / f"{name}.pt"):
-        model.load_state_dict(cast("dict[str, torch.Tensor]", state["model"]))
-        optimizer.load_state_dict(cast("dict[str, object]", state["optimizer"]))
-        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
-    random = Random(recipe.seed * 1_000_003 + budget.step)
-    log = Log(folder / f"{name}.jsonl")
-    running = 0.0
-
-    def save() -> None:
-        save_checkpoint(
-            folder / f"{name}.pt",
-            {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": budget.step,
-                "seconds": budget.seconds,
-                "recipe": asdict(recipe),
-            },
-        )
-
-    for step in budget:
+    random = Random(recipe.seed)
+    loop = TrainingLoop(
+        folder / f"{name}.pt", model, [optimizer], steps=recipe.steps, random=random
+    )
+    for _ in loop:
         pixels, weight = crops(random, recipe.batch)
         pixels = pixels.to(device, memory_format=torch.channels_last)
         latents = model.encode(pixels).latents
@@ -140,20 +116,9 @@ def train_autoencoder(
         loss = ((error.abs() + error.square()) * weight.to(device)).mean()
         mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
         balance = (mean.square() + (spread - 1.0).square()).mean()  # constant for a frozen encoder
-        for group in optimizer.param_groups:
-            group["lr"] = budget.learning_rate(recipe.learning_rate)
-        optimizer.zero_grad()
-        (loss + BALANCE_WEIGHT * balance).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        running += loss.item()
-        if step % 50 == 0:
-            log(step=step, seconds=budget.seconds, loss=running / 50, balance=balance.item())
-            running = 0.0
-        if step % 500 == 0:
-            save()
-    save()
-    return model.eval()
+        loop.update(loss + BALANCE_WEIGHT * balance, loss=loss.item(), balance=balance.item())
+    loop.finish()
+    return model
 
 
 def _scale_of(model: AutoencoderTiny) -> dict[str, float]:

@@ -14,6 +14,7 @@ Run: `rr-refine train sketch --only flow` begins with it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -25,7 +26,7 @@ from rr_refine.sketch.training.generator.text import MAX_TOKENS, build_t5, build
 from rr_refine.sketch.world.phrasing import phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import PLACES
-from rr_refine.training.loop import Budget, Log, load_checkpoint, pick_device, save_checkpoint
+from rr_refine.training.loop import TrainingLoop, pick_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["BindingRecipe", "train_binding"]
 
 _ASKED: Final = ("thing", "colour", "size")
-_EVERY: Final = 50
-"""Steps between lines of the log, and between checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def train_binding(folder: Path, recipe: BindingRecipe, flow: FlowRecipe) -> T5En
 
     Args:
         folder: for `binding.pt` and the log `binding.jsonl`: cross-entropy, and the share of whole
-            scenes that were read without a mistake in the last batch.
+            scenes that were read without a mistake.
         recipe: what to train, and how long.
         flow: the recipe of the flow model, for the encoder's size.
     """
@@ -78,30 +77,22 @@ def train_binding(folder: Path, recipe: BindingRecipe, flow: FlowRecipe) -> T5En
     rest = [weight for name, weight in parts.named_parameters() if not name.startswith("t5.")]
     optimizer = torch.optim.Adam(
         [
-            {"params": list(t5.parameters()), "peak": recipe.learning_rate},
-            {"params": rest, "peak": 3 * recipe.learning_rate},
+            {"params": list(t5.parameters()), "lr": recipe.learning_rate},
+            {"params": rest, "lr": 3 * recipe.learning_rate},
         ]
     )
-    budget = Budget(recipe.steps)
-    if state := load_checkpoint(folder / "binding.pt"):
-        parts.load_state_dict(cast("dict[str, Tensor]", state["model"]))
-        optimizer.load_state_dict(cast("dict[str, object]", state["optimizer"]))
-        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
-    random = Random(recipe.seed * 1_000_003 + budget.step)
-    log = Log(folder / "binding.jsonl")
-
-    def save() -> None:
-        save_checkpoint(
-            folder / "binding.pt",
-            {
-                "model": parts.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": budget.step,
-                "seconds": budget.seconds,
-            },
-        )
-
-    for step in budget:
+    random = Random(recipe.seed)
+    loop = TrainingLoop(
+        folder / "binding.pt",
+        parts,
+        [optimizer],
+        steps=recipe.steps,
+        random=random,
+        warmup=10,
+        clip=math.inf,
+        save_every=50,
+    )
+    for _ in loop:
         scenes = [random_scene(random) for _ in range(recipe.batch)]
         captions = [
             phrase(request_for(scene, "dense", random), "dense", random) for scene in scenes
@@ -123,14 +114,7 @@ def train_binding(folder: Path, recipe: BindingRecipe, flow: FlowRecipe) -> T5En
             for n, logits in enumerate(told)
         ]
         loss = cast("Tensor", sum(losses))
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in optimizer.param_groups:
-            group["lr"] = budget.learning_rate(group["peak"], warmup=10)
-        optimizer.step()
-        optimizer.zero_grad()
-        if step % _EVERY == 0 or budget.progress >= 1.0:
-            right = torch.stack([logits.argmax(-1) for logits in told], dim=-1) == things
-            exact = right.flatten(1).all(dim=1).float().mean().item()
-            log(step=step, seconds=budget.seconds, loss=loss.item(), exact=exact)
-            save()
+        right = torch.stack([logits.argmax(-1) for logits in told], dim=-1) == things
+        exact = right.flatten(1).all(dim=1).float().mean().item()
+        loop.update(loss, loss=loss.item(), exact=exact)
     return t5

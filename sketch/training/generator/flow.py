@@ -17,26 +17,17 @@ Run: `rr-refine train sketch --only flow`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from rr_refine.sketch.training.generator.flow_model import FlowModel, FlowRecipe, build_flow_model
 from rr_refine.sketch.training.generator.pool import GRID, LABELS, Batch, Pool
-from rr_refine.training.loop import (
-    Average,
-    Budget,
-    Log,
-    load_checkpoint,
-    pick_device,
-    save_checkpoint,
-)
+from rr_refine.training.loop import TrainingLoop, muon_and_adamw, pick_device
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, FluxTransformer2DModel
     from torch import Tensor, nn
-    from torch.optim import Optimizer
     from transformers import T5EncoderModel
 
 __all__ = ["train_flow"]
@@ -50,7 +41,8 @@ class _LabelHead:
 
         self.layers = nn.ModuleDict({name: nn.Linear(width, n) for name, n in LABELS.items()})
         self._tokens: Tensor | None = None
-        transformer.transformer_blocks[-1].register_forward_hook(self._keep)
+        block = transformer.transformer_blocks[-1]
+        self.hook = block.register_forward_hook(self._keep)
 
     def _keep(self, _block: nn.Module, _inputs: object, outputs: tuple[Tensor, Tensor]) -> None:
         self._tokens = outputs[1]
@@ -82,38 +74,31 @@ def train_flow(
         t5: begins as this (see `train_binding`); None for an untrained encoder.
     """
     import torch
+    from torch import nn
 
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     model = build_flow_model(recipe)
     if t5 is not None:
         model.t5.load_state_dict(t5.state_dict())
-    live = model.modules().to(device).train()
     head = _LabelHead(model.transformer, recipe.width)
-    head.layers.to(device)
+    live = nn.ModuleDict({"model": model.modules(), "head": head.layers}).to(device).train()
     forward = torch.compile(model.transformer) if recipe.compile else model.transformer
-    weights = [*live.parameters(), *head.layers.parameters()]
-    optimizers = _optimizers(live, head.layers)
-    average = Average(live, recipe.average)
-    budget = Budget(recipe.steps, recipe.minutes)
-    if state := load_checkpoint(folder / "flow.pt"):
-        live.load_state_dict(cast("dict[str, Tensor]", state["model"]))
-        head.layers.load_state_dict(cast("dict[str, Tensor]", state["head"]))
-        average.load_state_dict(cast("dict[str, object]", state["average"]))
-        for optimizer, saved in zip(
-            optimizers, cast("list[Any]", state["optimizers"]), strict=True
-        ):
-            optimizer.load_state_dict(saved)
-        budget.step, budget.spent = cast("int", state["step"]), cast("float", state["seconds"])
-    random = Random(recipe.seed * 1_000_003 + budget.step)
+    muon, adamw = recipe.learning_rates
+    random = Random(recipe.seed)
+    loop = TrainingLoop(
+        folder / "flow.pt",
+        live,
+        muon_and_adamw(live, _in_hidden_layer, muon=muon, adamw=adamw),
+        steps=recipe.steps,
+        random=random,
+        decay=recipe.average,
+        save_every=recipe.save_every,
+    )
     pool = Pool(autoencoder.to(device), random, size=recipe.pool)
-    pool.renew(recipe.first_pool if budget.step == 0 else recipe.first_pool * 4)
+    pool.renew(recipe.first_pool if loop.step == 0 else recipe.first_pool * 4)
     scale, shift = autoencoder.config.scaling_factor, autoencoder.config.shift_factor
-    log = Log(folder / "flow.jsonl")
-    sums = {"flow": 0.0, "label": 0.0, "edit": 0.0}
-    counts = {"t2i": 0, "edit": 0}
-
-    for step in budget:
+    for step in loop:
         edits = random.random() < recipe.edit_share
         size = recipe.edit_batch if edits else recipe.batch
         batch = pool.draw_batch(size, edits=edits, caption_dropout=recipe.caption_dropout)
@@ -126,60 +111,20 @@ def train_flow(
         velocity = _velocity(model, forward, noisy, t, batch, device, scale, shift)
         flow_loss = (velocity - (noise - clean)).square().mean()
         label_loss = head.loss({name: value.to(device) for name, value in batch.labels.items()})
-        (flow_loss + recipe.label_weight * label_loss).backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        for optimizer, peak in zip(optimizers, recipe.learning_rates, strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = budget.learning_rate(peak)
-            optimizer.step()
-            optimizer.zero_grad()
-        average.update(live)
-        counts["edit" if edits else "t2i"] += 1
-        sums["edit" if edits else "flow"] += flow_loss.item()
-        sums["label"] += label_loss.item()
+        measured = {"edit" if edits else "flow": flow_loss.item(), "label": label_loss.item()}
+        loop.update(flow_loss + recipe.label_weight * label_loss, **measured)
         if step % 4 == 0:
             pool.renew(recipe.renewed)
-        if step % 50 == 0:
-            log(
-                step=step,
-                seconds=budget.seconds,
-                flow=sums["flow"] / max(1, counts["t2i"]),
-                edit=sums["edit"] / max(1, counts["edit"]),
-                label=sums["label"] / 50,
-            )
-            sums, counts = dict.fromkeys(sums, 0.0), dict.fromkeys(counts, 0)
-        if step % recipe.save_every == 0 or budget.progress >= 1.0:
-            save_checkpoint(
-                folder / "flow.pt",
-                {
-                    "model": live.state_dict(),
-                    "head": head.layers.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                    "step": budget.step,
-                    "seconds": budget.seconds,
-                    "recipe": asdict(recipe),
-                },
-            )
-    averaged = build_flow_model(recipe)
-    average.copy_to(averaged.modules())
-    averaged.modules().eval()
-    return averaged
+    loop.finish()
+    head.hook.remove()
+    live.cpu()
+    return model
 
 
-def _optimizers(live: nn.Module, head: nn.Module) -> tuple[Optimizer, Optimizer]:
-    """Muon for the matrices of layers, AdamW for embeddings, modulations, vectors and the head."""
-    from torch.optim import AdamW
-
-    from rr_refine.training.muon import Muon
-
-    matrices: list[nn.Parameter] = []
-    rest = list(head.parameters())
-    for name, weight in live.named_parameters():
-        layer = "blocks." in name or ".block." in name
-        modulation = ".norm" in name or "relative_attention_bias" in name
-        (matrices if layer and weight.ndim == 2 and not modulation else rest).append(weight)
-    return Muon(matrices, lr=1e-3), AdamW(rest, betas=(0.9, 0.98), weight_decay=0.0)
+def _in_hidden_layer(name: str) -> bool:
+    """Of a transformer block, but not its modulation, nor a bias by position."""
+    layer = "blocks." in name or ".block." in name
+    return layer and ".norm" not in name and "relative_attention_bias" not in name
 
 
 def _velocity(

@@ -29,7 +29,6 @@ class FlowRecipe:
     """What to train, and how long."""
 
     steps: int = 20_000
-    minutes: float = float("inf")
     batch: int = 64
     edit_batch: int = 40
     """Edits have nearly twice the tokens."""
