@@ -19,8 +19,8 @@ from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, 
 from rr_refine.benchmarks.preference.labels import read_vote
 from rr_refine.benchmarks.preference.outcome import Mode
 from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
-from rr_refine.benchmarks.preference.rows import Row, StoredPicture, find_files, hashes, read_rows
 from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.rows import Row, StoredPicture, find_files, hashes, read_rows
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
 from rr_refine.benchmarks.preference.labels import read_vote
 from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
-from rr_refine.benchmarks.preference.rows import (
+from rr_refine.reward.preferences.rows import (
     StoredPicture,
     column_names,
     find_files,

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Official, Protocol
-from rr_refine.benchmarks.preference.rows import StoredPicture, find_files, hashes, read_rows
 from rr_refine.reward.preferences.pair import pair_id
+from rr_refine.reward.preferences.rows import StoredPicture, find_files, hashes, read_rows
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
 

@@ -20,17 +20,18 @@ from pydantic import BaseModel, BeforeValidator, JsonValue
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped, Truth
 from rr_refine.benchmarks.preference.labels import read_vote
 from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
-from rr_refine.benchmarks.preference.rows import (
+from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.pair import Picture
+from rr_refine.reward.preferences.rows import (
+    Embedded,
     Row,
     StoredPictures,
+    checked,
     column_names,
     find_files,
     hashes,
     read_rows,
 )
-from rr_refine.errors import ConfigError
-from rr_refine.reward.preferences.pair import Picture
-from rr_refine.reward.preferences.raw import Embedded, checked
 
 __all__ = [
     "PROTOCOLS",

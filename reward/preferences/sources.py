@@ -5,20 +5,50 @@ The columns are those of the data sets' cards. Nothing is downloaded here, and n
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from rr_refine.errors import ConfigError
-from rr_refine.reward.preferences.raw import Choice, Embedded, RawPair, checked, read_parquet
+from rr_refine.reward.preferences.pair import Picture
+from rr_refine.reward.preferences.rows import Embedded, find_files, read_rows
+from rr_refine.terms import Dimension, Task
 
-__all__ = ["SOURCES", "Source", "SourceName"]
+__all__ = ["SOURCES", "Preferred", "RawPair", "Source", "SourceName"]
+
+Preferred = Literal["first", "second", "tie"]
+"""Which of a row's two pictures people preferred."""
 
 SourceName = Literal["editreward", "hpdv3", "rapidata"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawPair:
+    """A pair as its file has it: some files always put the winner first."""
+
+    dataset: str
+    split: str
+    key: str
+    """What the row is called in its data set."""
+    instruction: str
+    first: Picture
+    second: Picture
+    preferred: Preferred
+    margin: float | None
+    """How clear the preference is, 0 to 1; None where the file does not say."""
+    licence: str
+    source: Picture | None = None
+    """The picture that was edited."""
+    preferred_by: Mapping[Dimension, Preferred] | None = None
+    first_model: str | None = None
+    second_model: str | None = None
+
+    @property
+    def task(self) -> Task:
+        """`edit` if there is a source picture."""
+        return "t2i" if self.source is None else "edit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +108,10 @@ def _read_editreward(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
 
     The vote is a tie where it is one, or contradicts the sums, or these are equal.
     """
-    votes: dict[str, Choice] = {"leftvote": "first", "rightvote": "second"}
+    votes: dict[str, Preferred] = {"leftvote": "first", "rightvote": "second"}
     folder = path if path.is_dir() else path.parent
-    for row in read_parquet(path, _EditReward):
+    for found in read_rows(find_files(path, several=True), _EditReward):
+        row = found.value
         gap = row.left_overall_score - row.right_overall_score
         followed = row.left_instruction_following_score - row.right_instruction_following_score
         looks = row.left_quality_aesthetic_score - row.right_quality_aesthetic_score
@@ -109,14 +140,8 @@ def _read_hpdv3(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
 
     The margin is the annotators' confidence, or that of their votes where it is not given.
     """
-    try:
-        rows = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read as JSON: {error}") from error
-    if not isinstance(rows, list):
-        raise ConfigError(f"{str(path)!r} holds no list of pairs")
-    for number, found in enumerate(rows):
-        row = checked(_Hpdv3, found, path, number)
+    for found in read_rows(find_files(path), _Hpdv3):
+        row = found.value
         margin = row.confidence
         if margin is None and row.choice_dist:
             margin = _margin(row.choice_dist[0], row.choice_dist[-1])
@@ -125,8 +150,8 @@ def _read_hpdv3(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
             split=split,
             key=f"{row.path1}|{row.path2}|{row.prompt}",
             instruction=row.prompt,
-            first=path.parent / row.path1,
-            second=path.parent / row.path2,
+            first=found.folder / row.path1,
+            second=found.folder / row.path2,
             preferred="first",
             margin=None if margin is None else min(1.0, max(0.0, margin)),
             first_model=row.model1,
@@ -138,7 +163,8 @@ def _read_hpdv3(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
 def _read_rapidata(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
     """Rapidata's image preferences: each pair with its votes, one data set per question."""
     folder = path if path.is_dir() else path.parent
-    for number, row in enumerate(read_parquet(path, _Rapidata)):
+    for number, found in enumerate(read_rows(find_files(path, several=True), _Rapidata)):
+        row = found.value
         names = (row.image1_path, row.image2_path)
         pictures = f"{names[0]}|{names[1]}" if all(names) else f"{path.name}|{number}"
         yield RawPair(
@@ -165,7 +191,7 @@ SOURCES: Final[dict[SourceName, Source]] = {
 }
 
 
-def _better(gap: float) -> Choice:
+def _better(gap: float) -> Preferred:
     return "tie" if gap == 0 else "first" if gap > 0 else "second"
 
 

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
@@ -27,6 +26,7 @@ from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
 from rr_refine.reward.judging import gather
+from rr_refine.statistics import Estimate, estimate
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaseResult",
-    "Estimate",
     "Evaluation",
     "LabelledPair",
     "Mode",
@@ -51,7 +50,6 @@ Mode = Literal["pointwise", "pairwise"]
 
 _Asked = Literal["a", "b", "comparison"]
 
-RESAMPLES: Final = 2000
 _ASKED: Final[dict[Mode, tuple[_Asked, ...]]] = {
     "pointwise": ("a", "b"),
     "pairwise": ("comparison",),
@@ -74,14 +72,6 @@ class LabelledPair:
     missed_a: frozenset[str] | None = None
     """What Image A misses of the request, in the words that `read_missed` finds; None: unknown."""
     missed_b: frozenset[str] | None = None
-
-
-class Estimate(Record):
-    """A mean with its 95 % confidence interval, by bootstrap over the pairs (percentiles)."""
-
-    value: float
-    low: float
-    high: float
 
 
 class CaseResult(Record):
@@ -158,8 +148,8 @@ class Evaluation(Record):
     modes: tuple[Mode, ...]
     cases: tuple[CaseResult, ...]
 
-    def summary(self, mode: Mode, seed: int = 0) -> Summary:
-        """The figures of `mode`; `seed` is the bootstrap's.
+    def summary(self, mode: Mode) -> Summary:
+        """The figures of `mode`.
 
         Raises:
             ConfigError: the mode was not asked, or no pair differs.
@@ -175,7 +165,7 @@ class Evaluation(Record):
         return Summary(
             pairs=len(differing),
             ties=len(self.cases) - len(differing),
-            accuracy=_bootstrap([case.credit(mode) for case in differing], seed),
+            accuracy=estimate(case.credit(mode) for case in differing),
             with_half_credit=fmean(case.credit(mode, tie=0.5) for case in differing),
             readable=1 - len(failed) / (len(asked) * len(self.cases)),
             failures=dict(Counter(failure.partition(":")[0] for failure in failed)),
@@ -228,7 +218,7 @@ async def evaluate(
     return Evaluation(modes=tuple(modes), cases=tuple(cases))
 
 
-def difference(first: Evaluation, second: Evaluation, mode: Mode, seed: int = 0) -> Estimate:
+def difference(first: Evaluation, second: Evaluation, mode: Mode) -> Estimate:
     """How much more often the first critic is right than the second, on the same pairs.
 
     Resampled by pair, so that what makes a pair hard for both cancels out.
@@ -241,8 +231,7 @@ def difference(first: Evaluation, second: Evaluation, mode: Mode, seed: int = 0)
         id: case.better for id, case in theirs.items()
     }:
         raise ConfigError("two critics can only be compared on the same pairs with the same labels")
-    gains = [case.credit(mode) - theirs[id].credit(mode) for id, case in mine.items()]
-    return _bootstrap(gains, seed)
+    return estimate(case.credit(mode) - theirs[id].credit(mode) for id, case in mine.items())
 
 
 async def _judge(
@@ -299,10 +288,3 @@ def _added(
 
 def _share(part: int, rest: int) -> float | None:
     return part / (part + rest) if part + rest else None
-
-
-def _bootstrap(values: Sequence[float], seed: int) -> Estimate:
-    random = Random(seed)
-    means = sorted(fmean(random.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    low, high = means[round(0.025 * RESAMPLES)], means[round(0.975 * RESAMPLES) - 1]
-    return Estimate(value=fmean(values), low=low, high=high)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exchange, pair_id
-from rr_refine.reward.preferences.raw import Choice, RawPair
+from rr_refine.reward.preferences.sources import Preferred, RawPair
 from rr_refine.terms import Record
 from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.folder import ParrotFolder, opened, read_records
@@ -19,7 +19,7 @@ __all__ = ["IngestCount", "ingest"]
 
 T = TypeVar("T")
 
-_LABELS: Final[dict[Choice, Label]] = {"first": "A", "second": "B", "tie": "tie"}
+_LABELS: Final[dict[Preferred, Label]] = {"first": "A", "second": "B", "tie": "tie"}
 
 
 class IngestCount(Record):

@@ -22,7 +22,7 @@ from rr_refine.boundary import boundary
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import replace_file
-from rr_refine.reward.preferences.raw import Embedded, checked, read_parquet
+from rr_refine.reward.preferences.rows import Embedded, checked, read_parquet
 
 __all__ = ["GROUPS", "SUITES", "Edit", "EditFiles", "Language", "read_edits"]
 

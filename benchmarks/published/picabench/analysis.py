@@ -18,7 +18,7 @@ from rr_refine.benchmarks.published.picabench.answer import (
 )
 from rr_refine.benchmarks.published.picabench.case import UNKNOWN, read_list
 from rr_refine.errors import ConfigError
-from rr_refine.reward.preferences.raw import checked
+from rr_refine.reward.preferences.rows import checked
 
 if TYPE_CHECKING:
     from rr_refine.benchmarks.published.picabench.case import Case

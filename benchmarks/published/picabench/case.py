@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
-from rr_refine.reward.preferences.raw import Embedded, checked, read_parquet
+from rr_refine.reward.preferences.rows import Embedded, checked, read_parquet
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
 

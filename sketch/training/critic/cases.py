@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from rr_refine.reward.preferences.raw import RawPair
+from rr_refine.reward.preferences.sources import RawPair
 from rr_refine.sketch.checking import Asked, Change
 from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.oracle.oracle import read_picture

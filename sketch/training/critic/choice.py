@@ -9,7 +9,7 @@ from statistics import fmean
 
 from pydantic import Field
 
-from rr_refine.reward.preferences.raw import Choice
+from rr_refine.reward.preferences.sources import Preferred
 from rr_refine.terms import Dimension, Record
 
 __all__ = ["ChoiceModel"]
@@ -35,13 +35,13 @@ class ChoiceModel(Record):
         first: Mapping[Dimension, float | None],
         second: Mapping[Dimension, float | None],
         random: Random,
-    ) -> tuple[Choice, float]:
+    ) -> tuple[Preferred, float]:
         """The choice, and its margin in [0, 1]: how far from even the odds were."""
         gap = _mean(first) - _mean(second)
         if abs(gap) < self.tie:
             return "tie", 0.0
         chance = 1 / (1 + math.exp(-gap / self.temperature))
-        choice: Choice = "first" if random.random() < chance else "second"
+        choice: Preferred = "first" if random.random() < chance else "second"
         return choice, abs(2 * chance - 1)
 
 

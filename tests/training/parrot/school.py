@@ -13,7 +13,7 @@ from PIL import Image
 from rr_refine.errors import CriticError
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.preferences.pair import Label, PreferencePair
-from rr_refine.reward.preferences.raw import Choice, RawPair
+from rr_refine.reward.preferences.sources import Preferred, RawPair
 from rr_refine.terms import Dimension, Identity, Task, dimensions_of
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
@@ -26,7 +26,7 @@ def picture(number: int) -> Image.Image:
     return Image.new("RGB", (8, 8), (number % 256, number // 256, 77))
 
 
-def raw_pair(number: int, preferred: Choice = "first", *, task: Task = "t2i") -> RawPair:
+def raw_pair(number: int, preferred: Preferred = "first", *, task: Task = "t2i") -> RawPair:
     return RawPair(
         dataset="school",
         split="train",

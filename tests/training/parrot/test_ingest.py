@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.preferences.pair import PictureStore, Side, exchange
-from rr_refine.reward.preferences.raw import RawPair
+from rr_refine.reward.preferences.sources import RawPair
 from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest

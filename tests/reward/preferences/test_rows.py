@@ -9,8 +9,8 @@ import pytest
 from rr_refine.benchmarks.preference import genai_bench
 from rr_refine.benchmarks.preference.item import PreferenceItem, open_picture
 from rr_refine.benchmarks.preference.labels import read_vote
-from rr_refine.benchmarks.preference.rows import find_files
 from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.rows import find_files
 from tests.benchmarks.preference.files import GOOD, POOR, edition, generation, write
 
 KINDS = ["x.parquet", "x.stream.arrow", "x.arrow", "x.jsonl", "x.json"]
@@ -75,7 +75,7 @@ def test_files_of_no_use(tmp_path: Path, name: str, text: str | None, message: s
 def test_another_data_set_is_told_by_its_columns(tmp_path: Path) -> None:
     row = {"prompt": "p", "left_video": "x", "right_video": "y", "vote_type": "leftvote"}
     data = genai_bench.load(write(tmp_path / "x.parquet", [row]))
-    with pytest.raises(ConfigError, match="left_image: Field required"):
+    with pytest.raises(ConfigError, match="has no column 'left_image'"):
         list(data.read())
 
 

@@ -11,8 +11,7 @@ from pyarrow import parquet
 
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
-from rr_refine.reward.preferences.raw import RawPair
-from rr_refine.reward.preferences.sources import SOURCES, SourceName
+from rr_refine.reward.preferences.sources import SOURCES, RawPair, SourceName
 from tests.training.parrot.school import picture
 
 
@@ -168,9 +167,9 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read as parquet"):
         read("rapidata", tmp_path / "c.parquet")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="no parquet files"):
+    with pytest.raises(ConfigError, match="there is no data at"):
         read("rapidata", tmp_path / "empty")
-    for text, words in (("{", "cannot be read as JSON"), ("{}", "holds no list"), ("[1]", "row 0")):
+    for text, words in (("{", "is no JSON"), ("{}", "holds no list"), ("[1]", "row 0")):
         (tmp_path / "d.json").write_text(text)
         with pytest.raises(ConfigError, match=words):
             read("hpdv3", tmp_path / "d.json")

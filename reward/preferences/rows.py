@@ -1,4 +1,4 @@
-"""Rows of a published file: parquet, arrow, JSON lines or JSON, one after another, checked."""
+"""Rows of published files (parquet, arrow, JSON lines, JSON), read one by one and checked."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.reward.preferences.raw import Embedded, checked
+from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [
+    "Embedded",
     "Row",
     "StoredPicture",
     "StoredPictures",
+    "checked",
     "column_names",
     "find_files",
     "hashes",
+    "read_parquet",
     "read_rows",
 ]
 
@@ -37,8 +40,19 @@ _BUFFER: Final = 1 << 20
 """Bytes read at once of a parquet file's column."""
 
 
+class Embedded(BaseModel):
+    """A picture in a column: its bytes, or the path of a file."""
+
+    data: bytes | None = Field(None, alias="bytes")
+    path: str | None = None
+
+    def picture(self, folder: Path) -> Picture:
+        """The bytes, or the file in `folder`, which may be missing."""
+        return self.data or folder / (self.path or "no picture")
+
+
 def _as_embedded(value: object) -> object:
-    """A path and bare bytes, too, are pictures."""
+    """A picture may also be a bare path, or bare bytes."""
     if isinstance(value, str):
         return {"path": value}
     return {"bytes": value} if isinstance(value, bytes) else value
@@ -137,6 +151,28 @@ def read_rows(files: Sequence[Path], row: type[ValueT]) -> Iterator[Row[ValueT]]
             yield Row(checked(row, found, file, number), file, number)
 
 
+def read_parquet(file: Path, row: type[ValueT]) -> Iterator[ValueT]:
+    """The rows of one parquet file; see `read_rows`."""
+    for number, found in enumerate(_read_parquet(file, row)):
+        yield checked(row, found, file, number)
+
+
+def checked(row: type[ValueT], found: object, file: Path, number: int) -> ValueT:
+    """One row, by its model.
+
+    Raises:
+        ConfigError: it lacks something, or something is of another type.
+    """
+    try:
+        return row.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"row {number} of {str(file)!r} is not of the expected form: {place}: {first['msg']}"
+        ) from None
+
+
 def column_names(file: Path) -> frozenset[str]:
     """The columns of a file; where it is JSON, those of its first row.
 
@@ -220,7 +256,7 @@ def _read_parquet(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
     try:
         # By default, all row groups are read ahead and none is let go before the end.
         with pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as table:
-            kept = _kept(table.schema_arrow.names, row)
+            kept = _columns(file, table.schema_arrow.names, row)
             for batch in table.iter_batches(_BATCH, columns=kept):
                 yield from batch.to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
@@ -238,12 +274,21 @@ def _read_arrow(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
                 whole = pyarrow.ipc.open_file(source)
                 batches = (whole.get_batch(i) for i in range(whole.num_record_batches))
             for batch in batches:
-                kept = _kept(batch.schema.names, row)
+                kept = _columns(file, batch.schema.names, row)
                 for start in range(0, batch.num_rows, _BATCH):
                     yield from batch.select(kept).slice(start, _BATCH).to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as arrow: {error}") from error
 
 
-def _kept(names: Sequence[str], row: type[BaseModel] | None) -> list[str]:
-    return [name for name in names if row is None or name in row.model_fields]
+def _columns(file: Path, found: Sequence[str], row: type[BaseModel] | None) -> list[str]:
+    """Those of `row`, or all."""
+    if row is None:
+        return list(found)
+    missing = [n for n, f in row.model_fields.items() if f.is_required() and n not in found]
+    if missing:
+        raise ConfigError(
+            f"{str(file)!r} has no column {missing[0]!r} (it has {', '.join(map(repr, found))}): "
+            "is it the data set that was named?"
+        )
+    return [name for name in row.model_fields if name in found]
