@@ -120,15 +120,15 @@ class BenchOptions:
         return flags | {key: value for key, value in given.items() if value is not None}
 
 
-def parse_shard(text: str) -> tuple[int, int]:
-    """`2/8` as (2, 8).
+def parse_shard(text: str, option: str = "--shard") -> tuple[int, int]:
+    """`2/8` as (2, 8); `option` is named in messages.
 
     Raises:
         ConfigError: it is nothing like that.
     """
     index, slash, count = text.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal()):
-        raise ConfigError(f"--shard {text!r} must look like 1/4: the first of four parts")
+        raise ConfigError(f"{option} {text!r} must look like 1/4: the first of four parts")
     if not 1 <= int(index) <= int(count):
-        raise ConfigError(f"--shard {text!r} is out of range: parts are 1 to {count}")
+        raise ConfigError(f"{option} {text!r} is out of range: parts are 1 to {count}")
     return int(index), int(count)

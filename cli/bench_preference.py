@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.preference.item import PreferenceSet
-from rr_refine.benchmarks.preference.outcome import Mode
+from rr_refine.benchmarks.preference.protocol import Mode
 from rr_refine.benchmarks.preference.results import PreferenceResult
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED, guarded

@@ -58,7 +58,7 @@ parrot = App(name="parrot", help="Training data for a critic, from preferences."
 parrot.command("rr_refine.cli.parrot:ingest", name="ingest", help="Add a data set's pairs.")
 parrot.command("rr_refine.cli.parrot:run", name="run", help="Ask a teacher, filter, export.")
 parrot.command("rr_refine.cli.parrot:export", name="export", help="Write training rows anew.")
-parrot.command("rr_refine.cli.parrot_sft:sft", name="sft", help="Fine-tune a student.")
+parrot.command("rr_refine.cli.parrot:sft", name="sft", help="Fine-tune a student.")
 app.command(parrot)
 train = App(name="train", help="Train the models in the box.")
 train.command("rr_refine.sketch.training.command:sketch", name="sketch", help="The sketch models.")

@@ -1,25 +1,39 @@
-"""`rr-refine parrot …`: training data for a critic, from preferences."""
+"""`rr-refine parrot …`: training data for a critic from preferences, and the training itself."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from pydantic import JsonValue
 
+from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED, guarded
-from rr_refine.errors import ConfigError
-from rr_refine.training.parrot.config import ParrotConfig
+from rr_refine.cli.flag import Flag
+from rr_refine.cli.progress import Progress as ProgressLine
+from rr_refine.component import connected
+from rr_refine.reward.preferences.sources import SOURCES
+from rr_refine.training.parrot.config import (
+    ParrotConfig,
+    StudentOptions,
+    create_teacher,
+    read_config,
+)
+from rr_refine.training.parrot.dry_run import dry_run as rehearse
+from rr_refine.training.parrot.evaluation import EvaluationSet
+from rr_refine.training.parrot.export import export as write
+from rr_refine.training.parrot.folder import ParrotFolder
+from rr_refine.training.parrot.ingest import ingest as add
+from rr_refine.training.parrot.pipeline import Progress, produce
+from rr_refine.training.parrot.recipe import load_recipe
+from rr_refine.training.parrot.report import summarise
+from rr_refine.training.parrot.sft import fine_tune
 
-if TYPE_CHECKING:
-    from rr_refine.training.parrot.folder import ParrotFolder
-    from rr_refine.training.parrot.pipeline import Progress
-
-__all__ = ["export", "ingest", "run"]
+__all__ = ["export", "ingest", "run", "sft"]
 
 KEY = "PARROT_API_KEY"
 """Environment variable of the teacher's key."""
@@ -51,11 +65,6 @@ def ingest(
     """
 
     def command() -> int:
-        from rr_refine.reward.preferences.sources import SOURCES
-        from rr_refine.training.parrot.evaluation import EvaluationSet
-        from rr_refine.training.parrot.folder import ParrotFolder
-        from rr_refine.training.parrot.ingest import ingest as add
-
         reader = SOURCES[source]
         counts = add(
             ParrotFolder(folder),
@@ -95,13 +104,10 @@ def run(
     """
 
     def command() -> int:
-        from rr_refine.training.parrot.config import read_config
-        from rr_refine.training.parrot.folder import ParrotFolder
-
         settings, place = read_config(config), ParrotFolder(folder)
-        index, count = _part(part)
-        progress = asyncio.run(_produce(place, settings, (index, count), concurrency))
-        if count == 1:
+        shard = parse_shard(part, "--part")
+        progress = asyncio.run(_produce(place, settings, shard, concurrency))
+        if shard[1] == 1:
             _export(place, settings)
         if progress.failures:
             print(
@@ -122,10 +128,59 @@ def export(folder: Path, /, *, config: Path | None = None) -> int:
     """
 
     def command() -> int:
-        from rr_refine.training.parrot.config import read_config
-        from rr_refine.training.parrot.folder import ParrotFolder
-
         _export(ParrotFolder(folder), None if config is None else read_config(config))
+        return DONE
+
+    return guarded(command)
+
+
+def sft(
+    recipe: str,
+    /,
+    *,
+    model: str | None = None,
+    data: Annotated[list[Path] | None, Parameter(negative=())] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    max_steps: int | None = None,
+    resume: Flag = False,
+    dry_run: Flag = False,
+) -> int:
+    """Fine-tune a student. On several GPUs, start it with `accelerate launch`; see the recipes.
+
+    Args:
+        recipe: A TOML file, or sketch, qwen3-vl-8b or qwen3-vl-8b-lora.
+        model: Hub id or folder of the model to begin with, in place of the recipe's.
+        data: A file of training rows, in place of the recipe's. May be given more than once.
+        out: Folder for the student, the log and checkpoints, in place of the recipe's.
+        max_steps: Steps to train, in place of the recipe's epochs.
+        resume: Go on from the newest checkpoint in the folder.
+        dry_run: Train a tiny random Qwen3-VL by the recipe instead, and check what came of it.
+    """
+
+    def command() -> int:
+        given: dict[str, JsonValue] = {
+            "model": model,
+            "data": [{"file": str(file)} for file in data] if data else None,
+            "out": None if out is None else str(out),
+            "max_steps": max_steps,
+            "resume": resume or None,
+        }
+        loaded = load_recipe(recipe, {k: v for k, v in given.items() if v is not None})
+        if dry_run:
+            seen = rehearse(loaded)
+            print(f"rows: {seen.rows}")
+            print(f"supervised: {seen.supervised!r}")
+            print(f"loss: {', '.join(f'{loss:.3f}' for loss in seen.losses)}")
+            print(f"trained: {seen.trained_weights:,} of {seen.weights:,} weights")
+            print("frozen weights unchanged, a resumed run ends the same, the folder loads")
+            return DONE
+        report = fine_tune(loaded, say=_say)
+        print(
+            f"{report.steps} steps, {report.rows} rows, loss {report.first_loss:.3f} to "
+            f"{report.last_loss:.3f}, {report.rows_per_second:.1f} rows/s",
+            file=sys.stderr,
+        )
+        print(report.student)
         return DONE
 
     return guarded(command)
@@ -134,14 +189,11 @@ def export(folder: Path, /, *, config: Path | None = None) -> int:
 async def _produce(
     folder: ParrotFolder, config: ParrotConfig, part: tuple[int, int], concurrency: int
 ) -> Progress:
-    from rr_refine.component import connected
-    from rr_refine.training.parrot.config import create_teacher
-    from rr_refine.training.parrot.pipeline import produce
-
     options = dict(config.teacher)
     if key := os.environ.get(KEY):
         options["api_key"] = key
     teacher = create_teacher(options)
+    show = ProgressLine()
     async with connected([teacher]):
         return await produce(
             folder,
@@ -149,15 +201,11 @@ async def _produce(
             config.parrot,
             part=part,
             concurrency=concurrency,
-            on_progress=_Ticker(),
+            on_progress=lambda now: show("pairs", now.done, now.pairs, now.failures),
         )
 
 
 def _export(folder: ParrotFolder, config: ParrotConfig | None) -> None:
-    from rr_refine.training.parrot.config import StudentOptions
-    from rr_refine.training.parrot.export import export as write
-    from rr_refine.training.parrot.summary import summarise
-
     student = StudentOptions() if config is None else config.student
     report = write(
         folder,
@@ -169,26 +217,7 @@ def _export(folder: ParrotFolder, config: ParrotConfig | None) -> None:
     print(folder.path / "sft" / "parrot.jsonl")
 
 
-def _part(text: str) -> tuple[int, int]:
-    index, slash, count = text.partition("/")
-    if not (slash and index.isdigit() and count.isdigit()):
-        raise ConfigError(f"--part {text!r} must look like 1/4")
-    return int(index), int(count)
-
-
-class _Ticker:
-    """Says every few seconds how far the run is."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._said >= 5 or progress.done == progress.pairs:
-            self._said = now
-            print(
-                f"{progress.done} of {progress.pairs} pairs, {progress.answers} answers, "
-                f"{progress.failures} failures",
-                file=sys.stderr,
-                flush=True,
-            )
+def _say(line: dict[str, float]) -> None:
+    shown = ("loss", "mean_token_accuracy", "learning_rate", "epoch")
+    values = ", ".join(f"{key} {line[key]:.4g}" for key in shown if key in line)
+    print(f"step {line['step']}: {values}", file=sys.stderr, flush=True)

@@ -15,10 +15,14 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Truth
-from rr_refine.benchmarks.preference.labels import read_vote
-from rr_refine.benchmarks.preference.outcome import Mode
-from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
+from rr_refine.benchmarks.preference.item import (
+    DECIDED,
+    PreferenceItem,
+    PreferenceSet,
+    Truth,
+    read_vote,
+)
+from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, Mode, OfficialRule
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.rows import Row, StoredPicture, find_files, hashes, read_rows
 
@@ -36,11 +40,13 @@ _TIES: Final = re.compile(
 )
 
 
-def _protocol(size: int, definition: str) -> Protocol:
-    return Protocol(
+def _protocol(size: int, definition: str) -> EvaluationProtocol:
+    return EvaluationProtocol(
         name=f"K{size}",
         definition=definition,
-        official=Official(f"inference_{size}pair_hf.py: {_GROUPS}", _PAIRWISE, drops="unanswered"),
+        official=OfficialRule(
+            f"inference_{size}pair_hf.py: {_GROUPS}", _PAIRWISE, drops="unanswered"
+        ),
         size=size,
         grouped=True,
     )
@@ -50,20 +56,20 @@ PROTOCOLS: Final = (
     _protocol(2, "Pairs of two edits: A better, B better, or a tie, which is a class of its own."),
     _protocol(3, "Groups of three edits; right if all three comparisons are."),
     _protocol(4, "Groups of four edits; right if all six comparisons are."),
-    Protocol(
+    EvaluationProtocol(
         name="overall",
         definition="All groups: those that are right, by K2, K3 and K4, over all there are.",
-        official=Official(
+        official=OfficialRule(
             "the published tables: right groups over all groups, in the file's order only",
             _PAIRWISE,
         ),
         grouped=True,
     ),
-    Protocol(
+    EvaluationProtocol(
         name="non-tie",
         definition="Comparisons, each by itself, in which one edit is better; a tie is wrong. "
         "Table 1 of RationalRewards is of this kind.",
-        official=Official(
+        official=OfficialRule(
             rule="RationalRewards: one order, what failed leaves the denominator",
             modes=_PAIRWISE,
             drops="failed",

@@ -16,22 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from rr_refine.benchmarks.engine import run_many
-from rr_refine.benchmarks.preference.item import (
-    PreferenceItem,
-    PreferenceSet,
-    Skipped,
-    Truth,
-    Verdict,
-    open_picture,
-)
-from rr_refine.benchmarks.preference.outcome import Mode, Outcome
-from rr_refine.benchmarks.preference.protocol import measure
+from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped, Truth
+from rr_refine.benchmarks.preference.protocol import Mode, PairOutcome, measure_accuracy
 from rr_refine.benchmarks.preference.results import DEFINITIONS, PreferenceResult, write_table
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticError, StoreError
 from rr_refine.files import replace_file
 from rr_refine.lines import LineFile
 from rr_refine.reward.comparison import Winner
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
+from rr_refine.reward.preferences.pair import Label, open_picture
 from rr_refine.terms import SCORE_MAX, SCORE_MIN, Usage
 
 if TYPE_CHECKING:
@@ -42,8 +35,8 @@ __all__ = ["evaluate_preference", "select"]
 _EQUAL: Final = 1e-9
 """As for the sums of a comparison (`PairwiseCritique.winner`): rounding is no preference."""
 _UNREADABLE: Final = "a picture that cannot be read"
-_FORWARD: Final[dict[Winner, Verdict]] = {"a": "A", "b": "B", "tie": "tie"}
-_REVERSE: Final[dict[Winner, Verdict]] = {"a": "B", "b": "A", "tie": "tie"}
+_FORWARD: Final[dict[Winner, Label]] = {"a": "A", "b": "B", "tie": "tie"}
+_REVERSE: Final[dict[Winner, Label]] = {"a": "B", "b": "A", "tie": "tie"}
 
 
 def select(
@@ -100,18 +93,18 @@ async def evaluate_preference(
     if not owed:
         raise ConfigError(f"nothing of {data.name} is selected; it has {len(data.groups)} pairs")
     next(data.read(), None)  # a file of another form is found before anything is written
-    with _Exam(critic, modes, out) as exam:
+    with _Questioning(critic, modes, out) as asking:
         done = 0
 
         async def one(found: PreferenceItem | Skipped) -> None:
             nonlocal done
-            await exam.ask(found)
+            await asking.ask(found)
             done += 1
             if on_pair is not None:
-                on_pair(done, owed, exam.failed)
+                on_pair(done, owed, asking.failed)
 
         await run_many((one(found) for found in _found(data, chosen)), concurrency)
-    exam.require_pictures()
+    asking.require_pictures()
     result = PreferenceResult(
         benchmark=data.name,
         files=dict(data.files),
@@ -120,16 +113,16 @@ async def evaluate_preference(
         modes=tuple(modes),
         selection=_selection(limit, shard),
         rows=owed,
-        labels=dict(sorted(exam.labels.items())),
-        skipped=dict(sorted(exam.skipped.items())),
-        failures=dict(sorted(Counter(o.failure for o in exam.outcomes if o.failure).items())),
+        labels=dict(sorted(asking.labels.items())),
+        skipped=dict(sorted(asking.skipped.items())),
+        failures=dict(sorted(Counter(o.failure for o in asking.outcomes if o.failure).items())),
         measures=tuple(
             found
             for protocol in data.protocols
             for mode in modes
-            if (found := measure(protocol, mode, exam.outcomes, exam.broken))
+            if (found := measure_accuracy(protocol, mode, asking.outcomes, asking.broken))
         ),
-        usage=sum((outcome.usage for outcome in exam.outcomes), Usage()),
+        usage=sum((outcome.usage for outcome in asking.outcomes), Usage()),
         notes=data.notes,
         definitions={
             **DEFINITIONS,
@@ -145,13 +138,13 @@ async def evaluate_preference(
     return result
 
 
-class _Exam:
+class _Questioning:
     """The questions to one critic, and what came of them. A context manager: it holds a file."""
 
     def __init__(self, critic: Critic, modes: Sequence[Mode], out: Path) -> None:
         self._critic = critic
         self._modes = modes
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[PairOutcome] = []
         self.labels: Counter[Truth] = Counter()
         self.skipped: Counter[str] = Counter()
         self.broken: set[str] = set()
@@ -198,8 +191,10 @@ class _Exam:
         self.skipped[reason] += 1
         self.broken.add(group)
 
-    async def _outcome(self, item: PreferenceItem, mode: Mode, pictures: _Pictures) -> Outcome:
-        known = Outcome(id=item.id, group=item.group, size=item.size, mode=mode, truth=item.truth)
+    async def _outcome(self, item: PreferenceItem, mode: Mode, pictures: _Pictures) -> PairOutcome:
+        known = PairOutcome(
+            id=item.id, group=item.group, size=item.size, mode=mode, truth=item.truth
+        )
         ask = self._compare if mode == "pairwise" else self._score
         try:
             return known.model_copy(update=await ask(item.prompt, pictures))
@@ -239,7 +234,7 @@ class _Exam:
             "usage": a.usage + b.usage,
         }
 
-    def _write(self, outcome: Outcome) -> None:
+    def _write(self, outcome: PairOutcome) -> None:
         try:
             self._file.append(outcome.model_dump_json(exclude_defaults=True).encode(), sync=False)
         except OSError as error:

@@ -14,9 +14,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
-from rr_refine.benchmarks.preference.labels import read_vote
-from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
+from rr_refine.benchmarks.preference.item import DECIDED, PreferenceItem, PreferenceSet, read_vote
+from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.reward.preferences.rows import (
     StoredPicture,
     column_names,
@@ -41,22 +40,22 @@ _VERDICTS: Final[dict[str, GenAIVerdict]] = {
 }
 
 PROTOCOLS: Final = (
-    Protocol(
+    EvaluationProtocol(
         name="4-class",
         definition="All pairs, with votes for A, for B, for a tie and against both. The critic "
         "has one tie only: it is right for both of the latter, as the official script accepts "
         "[[A=B]] for them. A judge that must tell them apart has the harder task.",
-        official=Official(
+        official=OfficialRule(
             rule="inference.py: the left picture is A, no other order; what cannot be read is "
             "wrong",
             modes=frozenset({"pairwise"}),
         ),
     ),
-    Protocol(
+    EvaluationProtocol(
         name="non-tie",
         definition="Pairs with a vote for A or B only; a tie is wrong. Table 1 of "
         "RationalRewards is of this kind.",
-        official=Official(
+        official=OfficialRule(
             rule="RationalRewards: one order, what failed leaves the denominator",
             modes=frozenset({"pairwise"}),
             drops="failed",

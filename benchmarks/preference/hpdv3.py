@@ -14,17 +14,17 @@ from typing import Final
 from pydantic import BaseModel
 
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet
-from rr_refine.benchmarks.preference.protocol import Official, Protocol
+from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.reward.preferences.pair import pair_id
 from rr_refine.reward.preferences.rows import StoredPicture, find_files, hashes, read_rows
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
 
 PROTOCOLS: Final = (
-    Protocol(
+    EvaluationProtocol(
         name="pairwise accuracy",
         definition="All pairs; one of the pictures is always preferred, and a tie is wrong.",
-        official=Official(
+        official=OfficialRule(
             rule="evaluate.py --mode pair: the preferred picture has the higher score, equal "
             "scores are wrong; of scores only, which never fail",
             modes=frozenset({"pointwise"}),

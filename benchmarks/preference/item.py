@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.errors import ConfigError
-from rr_refine.pictures import decode_picture, load_picture
 from rr_refine.reward.preferences.pair import Picture
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from rr_refine.benchmarks.preference.protocol import Protocol
+    from rr_refine.benchmarks.preference.protocol import EvaluationProtocol
 
 __all__ = [
+    "DECIDED",
     "PreferenceItem",
     "PreferenceSet",
     "Skipped",
     "Truth",
-    "Verdict",
-    "open_picture",
+    "read_vote",
 ]
 
 Truth = Literal["A", "B", "tie", "both_bad"]
 """What people said: one of the pictures, both equally good, or neither of them any good."""
 
-Verdict = Literal["A", "B", "tie"]
-"""What a critic says; it cannot tell a tie of two good pictures from one of two bad ones."""
+DECIDED: Final[frozenset[Truth]] = frozenset({"A", "B"})
+"""Pairs of which people preferred one picture."""
+
+_VOTES: Final[dict[str, Truth]] = {
+    "leftvote": "A",
+    "rightvote": "B",
+    "tievote": "tie",
+    "bothbad_vote": "both_bad",
+    "{a}": "A",
+    "{b}": "B",
+    "{a}>{b}": "A",
+    "{b}>{a}": "B",
+    "{a}={b}": "tie",
+    "{b}={a}": "tie",
+    "{a}={b}=good": "tie",
+    "{a}={b}=bad": "both_bad",
+}
+"""GenAI-Bench's `vote_type` and its verdicts, EditReward-Bench's `ranking`, MMRB2's `chosen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class PreferenceSet:
 
     name: str
     """With the suite: `genai-bench image_edition`."""
-    protocols: tuple[Protocol, ...]
+    protocols: tuple[EvaluationProtocol, ...]
     files: Mapping[str, str]
     """sha256 of every file that was read, by its name; pictures in files of their own left out."""
     groups: Sequence[str]
@@ -78,15 +91,23 @@ class PreferenceSet:
     """What is unusual about these files, in words for the user."""
 
 
-def open_picture(picture: Picture) -> Image.Image:
-    """Decode a picture as upright RGB.
+def read_vote(vote: str, place: str, *, a: str = "A", b: str = "B") -> Truth:
+    """What people said, in whatever case the file writes it.
+
+    Args:
+        vote: the label.
+        place: where it is, for the message.
+        a: what the file calls the first picture.
+        b: and the second.
 
     Raises:
-        ConfigError: it is missing, or no picture that Pillow can read.
+        ConfigError: it is none of the labels that are known; leaving the row out would change
+            what is measured.
     """
-    if not isinstance(picture, bytes):
-        return load_picture(picture)
+    known = {text.format(a=a, b=b).lower(): truth for text, truth in _VOTES.items()}
     try:
-        return decode_picture(picture)
-    except ValueError as error:
-        raise ConfigError(f"a picture of the data cannot be read: {error}") from error
+        return known[vote.strip().lower()]
+    except KeyError:
+        raise ConfigError(
+            f"{place}: the label {vote!r} is none of {', '.join(map(repr, known))}"
+        ) from None

@@ -17,9 +17,15 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, JsonValue
 
-from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped, Truth
-from rr_refine.benchmarks.preference.labels import read_vote
-from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol
+from rr_refine.benchmarks.preference.item import (
+    DECIDED,
+    PreferenceItem,
+    PreferenceSet,
+    Skipped,
+    Truth,
+    read_vote,
+)
+from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
@@ -46,10 +52,10 @@ _PLACEHOLDER: Final = re.compile(r"<image_\d+>")
 _SWAPPED: Final = {"A": "B", "B": "A"}
 
 PROTOCOLS: Final = (
-    Protocol(
+    EvaluationProtocol(
         name="position-swapped",
         definition="Each pair in both orders: right answers over twice the pairs; a tie is wrong.",
-        official=Official(
+        official=OfficialRule(
             rule="compute_accuracy.py: right answers of both orders over the answers there are; "
             "what failed leaves the denominator",
             modes=frozenset({"pairwise", "pointwise"}),

@@ -1,4 +1,4 @@
-"""Protocols: which pairs count, what is right, and what stands in the denominator.
+"""Protocols of evaluation: which pairs count, what is right, and what is in the denominator.
 
 The published numbers of one benchmark are often of several protocols, and cannot be compared with
 each other; so each number here has the name of its own.
@@ -11,21 +11,68 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-from rr_refine.benchmarks.preference.item import Truth
-from rr_refine.benchmarks.preference.outcome import Mode, Order, Outcome
+from rr_refine.benchmarks.preference.item import DECIDED, Truth
+from rr_refine.reward.preferences.pair import Label
 from rr_refine.statistics import Bootstrap, Estimate
-from rr_refine.terms import Record
+from rr_refine.terms import Record, Usage
 
-__all__ = ["DECIDED", "Measure", "Official", "Protocol", "measure"]
+__all__ = [
+    "EvaluationProtocol",
+    "Mode",
+    "OfficialRule",
+    "Order",
+    "PairOutcome",
+    "ProtocolResult",
+    "measure_accuracy",
+]
+
+Mode = Literal["pairwise", "pointwise"]
+"""Both pictures side by side, or each alone."""
+
+Order = Literal["forward", "reverse"]
+"""Which picture was shown first: A, or B."""
 
 _ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 
-DECIDED: Final[frozenset[Truth]] = frozenset({"A", "B"})
-"""Pairs of which people preferred one picture."""
+
+class PairOutcome(Record):
+    """A line of pairs.jsonl."""
+
+    id: str
+    group: str
+    size: int
+    """As `PreferenceItem.size`."""
+    mode: Mode
+    truth: Truth
+    forward: Label | None = None
+    """With A shown first; None where there is no answer that can be read."""
+    reverse: Label | None = None
+    """With B shown first, in the same names. Pointwise, where nothing has an order, the same."""
+    scores: tuple[float, float] | None = None
+    """Pointwise: the means of A and B, 1 to 4."""
+    failure: str | None = None
+    """The type of the error: `CriticTimeout`."""
+    message: str | None = None
+    unanswered: bool = False
+    """It failed because the critic said nothing at all; an answer that cannot be read is one."""
+    raw: str | None = None
+    """The answer that could not be read, as it came; those that could are in the cache."""
+    usage: Usage = Usage()
+
+    def right(self, order: Order) -> bool:
+        """Whether the critic, asked in this order, says what people said.
+
+        One tie stands for both of theirs: it is accepted where both are good and where both are
+        bad, as GenAI-Bench's script accepts a plain `[[A=B]]`.
+        """
+        verdict = self.forward if order == "forward" else self.reverse
+        return verdict is not None and verdict == (
+            "tie" if self.truth == "both_bad" else self.truth
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Official:
+class OfficialRule:
     """How the official script comes to its number."""
 
     rule: str
@@ -40,12 +87,12 @@ class Official:
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class EvaluationProtocol:
     """One way to count."""
 
     name: str
     definition: str
-    official: Official
+    official: OfficialRule
     truths: frozenset[Truth] = field(default_factory=lambda: frozenset(get_args(Truth)))
     """The labels that count; pairs with others are left out."""
     size: int | None = None
@@ -53,12 +100,12 @@ class Protocol:
     grouped: bool = False
     """A group is right if all its pairs are."""
 
-    def holds(self, outcome: Outcome) -> bool:
+    def holds(self, outcome: PairOutcome) -> bool:
         """Does a pair count?"""
         return outcome.truth in self.truths and self.size in (None, outcome.size)
 
 
-class Measure(Record):
+class ProtocolResult(Record):
     """One critic by one protocol, in one mode."""
 
     mode: Mode
@@ -82,9 +129,12 @@ class Measure(Record):
     place does not matter. None for pointwise, and where there are none."""
 
 
-def measure(
-    protocol: Protocol, mode: Mode, outcomes: Iterable[Outcome], broken: Collection[str] = ()
-) -> Measure | None:
+def measure_accuracy(
+    protocol: EvaluationProtocol,
+    mode: Mode,
+    outcomes: Iterable[PairOutcome],
+    broken: Collection[str] = (),
+) -> ProtocolResult | None:
     """Count by a protocol.
 
     Args:
@@ -104,7 +154,7 @@ def measure(
     units = _units(protocol, counted)
     pairwise = mode == "pairwise"
     ours = _estimates(units)
-    return Measure(
+    return ProtocolResult(
         mode=mode,
         protocol=protocol.name,
         accuracy=ours["accuracy"],
@@ -118,16 +168,18 @@ def measure(
     )
 
 
-def _units(protocol: Protocol, outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+def _units(
+    protocol: EvaluationProtocol, outcomes: Sequence[PairOutcome]
+) -> list[list[PairOutcome]]:
     if not protocol.grouped:
         return [[outcome] for outcome in outcomes]
-    groups: dict[str, list[Outcome]] = {}
+    groups: dict[str, list[PairOutcome]] = {}
     for outcome in outcomes:
         groups.setdefault(outcome.group, []).append(outcome)
     return list(groups.values())
 
 
-def _official(protocol: Protocol, units: Sequence[Sequence[Outcome]]) -> float | None:
+def _official(protocol: EvaluationProtocol, units: Sequence[Sequence[PairOutcome]]) -> float | None:
     drops = protocol.official.drops
     votes: list[bool] = []
     for unit in units:
@@ -146,7 +198,7 @@ def _official(protocol: Protocol, units: Sequence[Sequence[Outcome]]) -> float |
     return sum(votes) / len(votes) if votes else None
 
 
-def _estimates(units: Sequence[Sequence[Outcome]]) -> dict[str, Estimate]:
+def _estimates(units: Sequence[Sequence[PairOutcome]]) -> dict[str, Estimate]:
     """Shares, all over the same resamples of groups; those of nothing are left out."""
     counted = [_count(unit) for unit in units]
     sums = Bootstrap(len(units), groups=[unit[0].group for unit in units]).sums(
@@ -164,7 +216,7 @@ def _estimates(units: Sequence[Sequence[Outcome]]) -> dict[str, Estimate]:
     }
 
 
-def _count(unit: Sequence[Outcome]) -> dict[str, tuple[float, float]]:
+def _count(unit: Sequence[PairOutcome]) -> dict[str, tuple[float, float]]:
     """What a unit adds to each share, as (got, of)."""
     forward, reverse = (all(o.right(order) for o in unit) for order in _ORDERS)
     answered = [o for o in unit if o.failure is None]

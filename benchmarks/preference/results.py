@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rr_refine.benchmarks.preference.item import Truth
-from rr_refine.benchmarks.preference.outcome import Mode
-from rr_refine.benchmarks.preference.protocol import Measure
+from rr_refine.benchmarks.preference.protocol import Mode, ProtocolResult
 from rr_refine.benchmarks.table import percent, rows
 from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record, Usage
@@ -50,7 +49,7 @@ class PreferenceResult(Record):
     """Rows by reason."""
     failures: dict[str, int]
     """Pairs without an answer that can be read, by error, in all modes."""
-    measures: tuple[Measure, ...]
+    measures: tuple[ProtocolResult, ...]
     usage: Usage
     """Of all answers, those from an earlier start, too."""
     notes: tuple[str, ...]

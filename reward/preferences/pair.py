@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from pydantic import Field
 
 from rr_refine.digest import image_digest
-from rr_refine.errors import StoreError
+from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replacing
 from rr_refine.pictures import decode_picture, load_picture
 from rr_refine.terms import Dimension, Record, Task
@@ -26,6 +26,7 @@ __all__ = [
     "PreferencePair",
     "Side",
     "exchange",
+    "open_picture",
     "pair_id",
 ]
 
@@ -44,6 +45,20 @@ MAX_PIXELS: Final = 802_816
 image_max_pixels). More would be thrown away when it is read."""
 
 _OTHER: Final[dict[Label, Label]] = {"A": "B", "B": "A", "tie": "tie"}
+
+
+def open_picture(picture: Picture) -> Image.Image:
+    """Decode a picture as upright RGB.
+
+    Raises:
+        ConfigError: it is missing, or no picture that Pillow can read.
+    """
+    if not isinstance(picture, bytes):
+        return load_picture(picture)
+    try:
+        return decode_picture(picture)
+    except ValueError as error:
+        raise ConfigError(f"a picture of the data cannot be read: {error}") from error
 
 
 def exchange(label: Label, order: Order) -> Label:
@@ -101,12 +116,10 @@ class PictureStore:
         """Keep a picture, as upright RGB, and give its key. Safe in any number of threads.
 
         Raises:
-            ConfigError: the file is missing, or no picture.
-            ValueError: the bytes are no picture.
+            ConfigError: it is missing, or no picture.
             StoreError: it cannot be written.
         """
-        decoded = decode_picture(picture) if isinstance(picture, bytes) else load_picture(picture)
-        image = self._fitted(decoded)
+        image = self._fitted(open_picture(picture))
         key = image_digest(image)
         path = self.path(key)
         if path.exists():
@@ -122,6 +135,10 @@ class PictureStore:
     def path(self, key: str) -> Path:
         """Where a picture is, or would be."""
         return self._folder / key[:2] / f"{key}.png"
+
+    def source(self, pair: PreferencePair) -> Path | None:
+        """Where the picture is that a pair's two are edits of; None for text-to-image."""
+        return None if pair.source is None else self.path(pair.source)
 
     def _fitted(self, image: Image.Image) -> Image.Image:
         pixels = image.width * image.height

@@ -21,7 +21,7 @@ from rr_refine.reward.comparison import Winner
 from rr_refine.sketch.bench.answers import named_misses
 from rr_refine.sketch.critic import SketchCritic, SketchCriticOptions
 from rr_refine.sketch.training.critic.cases import SketchCase, drawn_cases
-from rr_refine.training.parrot.evaluate import Evaluation, LabelledPair, difference, evaluate
+from tests.benchmarks.critic_accuracy import Evaluation, LabelledPair, difference, evaluate
 
 SEED = 100_003  # of cases; training has 7
 

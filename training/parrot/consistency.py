@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from rr_refine.reward.preferences.pair import Label, Order, PictureStore
-from rr_refine.training.parrot.options import ParrotOptions, Variant
+from rr_refine.training.parrot.config import ParrotOptions, Variant
 from rr_refine.training.parrot.rationale import Gate, Rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
-__all__ = ["Verdict", "judge", "predict_questions", "text_fault"]
+__all__ = ["ConsistencyCheck", "check_consistency", "predict_questions", "text_fault"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConsistencyCheck:
     """What one filter makes of one rationale."""
 
     rationale: Rationale
@@ -63,7 +63,7 @@ def predict_questions(
             kind="predict",
             task=pair.task,
             instruction=pair.instruction,
-            source=None if pair.source is None else pictures.path(pair.source),
+            source=pictures.source(pair),
             image_a=pictures.path(pair.image("A", rationale.order)),
             image_b=pictures.path(pair.image("B", rationale.order)),
             order=order,
@@ -74,12 +74,12 @@ def predict_questions(
     ]
 
 
-def judge(
+def check_consistency(
     rationale: Rationale,
     variant: Variant,
     answers: Sequence[TeacherAnswer],
     options: ParrotOptions,
-) -> Verdict:
+) -> ConsistencyCheck:
     """Decide by the answers to `predict_questions`.
 
     `predictive` keeps what makes the label likely enough; `paper` what makes it the most likely
@@ -89,7 +89,7 @@ def judge(
     chance = fmean(chances.get(rationale.label, 0.0) for chances in found)
     best = {_most_likely(chances) for chances in found}
     kept = best == {rationale.label} if variant == "paper" else chance >= options.tau
-    return Verdict(
+    return ConsistencyCheck(
         rationale,
         variant,
         reason=None if kept else "prediction",

@@ -8,16 +8,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
 from rr_refine.errors import ConfigError
-from rr_refine.pictures import decode_picture, load_picture
-from rr_refine.reward.preferences.pair import Picture
-
-if TYPE_CHECKING:
-    from PIL import Image
+from rr_refine.reward.preferences.pair import Picture, open_picture
 
 __all__ = ["EvaluationSet"]
 
@@ -39,8 +35,7 @@ class EvaluationSet:
         """Put a request in, with the picture that it edits.
 
         Raises:
-            ConfigError: the file is missing, or no picture.
-            ValueError: the bytes are no picture.
+            ConfigError: it is missing, or no picture.
         """
         self._known[_plain(instruction)].append(None if source is None else _look(source))
 
@@ -87,12 +82,7 @@ def _plain(text: str) -> str:
 
 def _look(picture: Picture) -> int:
     """A difference hash of 64 bits: is each of 8 x 8 cells brighter than its right neighbour?"""
-    image = decode_picture(picture) if isinstance(picture, bytes) else load_picture(picture)
-    return _bits(image.convert("L").resize((9, 8)))
-
-
-def _bits(small: Image.Image) -> int:
-    grey = small.tobytes()
+    grey = open_picture(picture).convert("L").resize((9, 8)).tobytes()
     result = 0
     for row in range(8):
         for left, right in zip(grey[9 * row : 9 * row + 8], grey[9 * row + 1 :], strict=False):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
 from rr_refine.reward.template import BUILTIN, Template, load_template
+from rr_refine.training.parrot.answers import Answers
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder, read_records, write_whole
 from rr_refine.training.parrot.ingest import IngestCount
-from rr_refine.training.parrot.options import ParrotOptions
+from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.pipeline import read_run
-from rr_refine.training.parrot.report import Report, Reporter
+from rr_refine.training.parrot.report import Report, ReportBuilder
 from rr_refine.training.parrot.rows import RowKind, SftRow, sft_row
-from rr_refine.training.parrot.shards import Answers
-from rr_refine.training.parrot.walk import Walk, walk
 
 __all__ = ["export"]
 
@@ -61,14 +61,14 @@ class _Exporter:
         self._run = read_run(folder)
         self._options = options or self._run.options
         self._template = template
-        self._reporter = Reporter(self._options.variant)
+        self._reporter = ReportBuilder(self._options.variant)
         self._quota: Counter[tuple[str, RowKind]] = Counter()
         self._candidates: dict[tuple[str, RowKind], list[str]] = defaultdict(list)
         self._rows: Counter[str] = Counter()
 
     def parrot(self) -> Iterator[str]:
         """Lines of what was kept."""
-        for state in self._walks():
+        for state in self._states():
             self._reporter.add(state)
             for direct in state.direct:
                 if direct.readable:
@@ -86,7 +86,7 @@ class _Exporter:
             for group, ids in self._candidates.items()
             for id in sorted(ids)[: self._quota[group]]  # ids begin with a hash
         }
-        for state in self._walks() if chosen else ():
+        for state in self._states() if chosen else ():
             for direct in state.direct:
                 if direct.id in chosen:
                     row = self._row(direct.id, state.pair, "AB", direct.side, direct.answer.text)
@@ -100,15 +100,14 @@ class _Exporter:
             update={"ingested": tuple(ingested), "rows": dict(self._rows)}
         )
 
-    def _walks(self) -> Iterator[Walk]:
+    def _states(self) -> Iterator[PairState]:
         for number in self._folder.shards:
             answers = Answers(self._folder.answers(number), self._run.fingerprints)
             for pair in self._folder.shard(number):
-                yield walk(pair, answers.get, self._folder.pictures, self._options)
+                yield PairState(pair, answers.get, self._folder.pictures, self._options)
 
-    def _kept(self, state: Walk) -> Iterator[SftRow]:
-        for verdict in state.kept:
-            kept = verdict.rationale
+    def _kept(self, state: PairState) -> Iterator[SftRow]:
+        for kept in state.kept:
             yield self._row(kept.id, state.pair, kept.order, None, kept.answer.text)
         for projection in state.projections:
             if projection.fault is None:

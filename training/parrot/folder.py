@@ -3,7 +3,7 @@
     pairs.jsonl            one `PreferencePair` a line, appended; its order is the manifest
     images/ab/ab12….png    see `PictureStore`
     ingest.jsonl           one `IngestCount` a line: what was read, kept and dropped, and why
-    answers/00000.jsonl    what the teacher answered about the first 512 pairs; see `AnswerLog`
+    answers/00000.jsonl    what the teacher answered about the first 512 pairs; see `Answers`
     run.json               who taught, and by which options: see `RunRecord`
     sft/parrot.jsonl       training rows, derived; with `sft/direct.jsonl` for the ablation
     report.json            derived

@@ -146,7 +146,7 @@ def _pair(folder: ParrotFolder, raw: RawPair, evaluation: EvaluationSet) -> Pref
             return "evaluation set"
         first, second = folder.pictures.put(raw.first), folder.pictures.put(raw.second)
         source = None if raw.source is None else folder.pictures.put(raw.source)
-    except (ConfigError, ValueError) as error:
+    except ConfigError as error:
         return f"broken picture: {error}"
     if first == second:
         return "same picture"

@@ -1,6 +1,6 @@
-"""The pipeline: every pair of a folder is walked through all phases, many at a time.
+"""The pipeline: every pair of a folder goes through all phases, many at a time.
 
-A pair is its own little machine (see `walk`): its rationale is checked as soon as it is there, and
+A pair goes on by itself (see `PairState`): its rationale is checked as soon as it is there, and
 projected as soon as it is kept. No phase waits for another to end, and none has state to lose.
 """
 
@@ -16,11 +16,11 @@ from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, Critic
 from rr_refine.reward.judging import gather
 from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.terms import Identity, Record
+from rr_refine.training.parrot.answers import Answers, fingerprint, open_answers
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder, write_whole
-from rr_refine.training.parrot.options import ParrotOptions
-from rr_refine.training.parrot.shards import AnswerLog, fingerprint, open_log
+from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherAnswer, TeacherQuestion
-from rr_refine.training.parrot.walk import walk
 
 __all__ = ["Progress", "RunRecord", "produce", "read_run"]
 
@@ -123,7 +123,7 @@ def read_run(folder: ParrotFolder) -> RunRecord:
 class _Shard:
     """A shard under work; it is closed when its last pair is done."""
 
-    log: AnswerLog
+    log: Answers
     left: int
     stack: ExitStack
 
@@ -145,16 +145,16 @@ class _Run:
             pairs = self._folder.shard(number)
             own = stack.enter_context(ExitStack())
             path = self._folder.answers(number)
-            log = own.enter_context(open_log(path, self._record.fingerprints))
+            log = own.enter_context(open_answers(path, self._record.fingerprints))
             shard = _Shard(log, len(pairs), own)
             for pair in pairs:
                 yield pair, shard
 
-    async def finish(self, pair: PreferencePair, log: AnswerLog) -> None:
-        """Walk a pair until nothing more is owed but what failed."""
+    async def finish(self, pair: PreferencePair, log: Answers) -> None:
+        """Ask about a pair until nothing more is owed but what failed."""
         failed: set[str] = set()
         while True:
-            state = walk(pair, log.get, self._folder.pictures, self._record.options)
+            state = PairState(pair, log.get, self._folder.pictures, self._record.options)
             owed = [q for q in state.owed if q.id + q.kind not in failed]
             if not owed:
                 break
@@ -162,7 +162,7 @@ class _Run:
             failed |= {q.id + q.kind for q, ok in zip(owed, outcomes, strict=True) if not ok}
         self.progress.done += 1
 
-    async def _ask(self, question: TeacherQuestion, log: AnswerLog) -> bool:
+    async def _ask(self, question: TeacherQuestion, log: Answers) -> bool:
         """Ask, and write down what comes; gives whether it is an answer."""
         try:
             answer = _complete(question, await self._teacher.answer(question))

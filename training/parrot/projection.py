@@ -10,9 +10,8 @@ from typing import Final, Literal
 from rr_refine.errors import CriticAnswerError
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.preferences.pair import PictureStore, Side
-from rr_refine.training.parrot.layout import read_pointwise
-from rr_refine.training.parrot.options import ParrotOptions
-from rr_refine.training.parrot.rationale import Rationale, gives_away
+from rr_refine.training.parrot.config import ParrotOptions
+from rr_refine.training.parrot.rationale import Rationale, gives_away, read_pointwise
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
 __all__ = ["Fault", "Projection", "project_question", "read_projections"]
@@ -63,7 +62,7 @@ def project_question(rationale: Rationale, side: Side, pictures: PictureStore) -
         kind="project",
         task=pair.task,
         instruction=pair.instruction,
-        source=None if pair.source is None else pictures.path(pair.source),
+        source=pictures.source(pair),
         image_a=pictures.path(pair.image(side, rationale.order)),
         rationale="\n".join(
             f"{dimension.replace('_', ' ').capitalize()}: {text}"

@@ -1,20 +1,36 @@
-"""Rationales: the teacher's answers, read, and the checks that need no second opinion."""
+"""Rationales: the teacher's answers, read, and the checks that need no second opinion.
+
+The critic's parsers read whatever a model writes. A student learns the answer format itself, so
+here every heading must be there, with each justification before its score.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
-from rr_refine.errors import CriticAnswerError
+from rr_refine.errors import CriticAnswerError, CriticUnreadable
 from rr_refine.reward.comparison import PairwiseCritique
+from rr_refine.reward.critique import Critique
+from rr_refine.reward.headings import Field, Part, read_heading
+from rr_refine.reward.pairwise_parser import parse_comparison
+from rr_refine.reward.parser import parse_critique
 from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exchange
-from rr_refine.training.parrot.evidence import evidence_of
-from rr_refine.training.parrot.layout import read_pairwise
-from rr_refine.training.parrot.options import ParrotOptions
+from rr_refine.terms import Dimension, Task, dimensions_of
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.teacher import TeacherAnswer
 
-__all__ = ["GATES", "Gate", "Rationale", "gives_away", "read_rationale"]
+__all__ = [
+    "GATES",
+    "Gate",
+    "Rationale",
+    "evidence_of",
+    "gives_away",
+    "read_pairwise",
+    "read_pointwise",
+    "read_rationale",
+]
 
 Gate = Literal["finish", "format", "score order", "length", "leak", "third picture", "prediction"]
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
@@ -42,6 +58,26 @@ _THIRD: Final = re.compile(
     r"|\b(?i:(?:third|fourth)\s(?:image|picture|edit)|(?:all\s)?three\s(?:edits|candidates))\b"
 )
 """A picture that was never shown. A source picture makes three pictures, but not three edits."""
+
+
+_CLAUSE: Final = re.compile(
+    r"(?<=[.!?;])\s+|\n+|,\s+(?=(?:so|thus|hence|therefore|which|giving|earning|making|leading)\b)"
+)
+"""Where one statement ends. `3.5` is not split, as no space follows the point."""
+
+_DECISION: Final = re.compile(
+    r"""
+      \b[1-4]\.\d\b | \b[1-4]\s?(?:/|out\sof)\s?4\b
+    | \b(?:scor(?:e[sd]?|ing)|rat(?:ed|ings?)|anchor(?:s|ed)?)\b
+    | \b(?:winners?|wins|won|winning|victory|verdict)\b
+    | \bprefer(?:s|red|able|ence)?\b | \b(?:better|best|stronger|superior)\soverall\b
+    | \boverall,?\s(?:image\s)?[AB]\b | \b(?:it['’]s\sa|it\sis\sa|a)\s(?:tie|draw)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A statement of a score or of a decision."""
+
+_Name: TypeAlias = Dimension | Field | Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +118,39 @@ def read_rationale(
     return Rationale(id, pair, order, answer, critique, evidence, failed)
 
 
+def read_pairwise(text: str, task: Task) -> PairwiseCritique:
+    """Read an answer about two pictures that has the right layout.
+
+    Raises:
+        CriticAnswerError: it cannot be read, or has another layout.
+    """
+    critique = parse_comparison(text, task)
+    _require(text, task, ("justification", "score_a", "score_b", "winner"), ("summary",))
+    return critique
+
+
+def read_pointwise(text: str, task: Task) -> Critique:
+    """Read an answer about one picture that has the right layout; errors as for `read_pairwise`."""
+    critique = parse_critique(text, task)
+    end: tuple[Part, ...] = ("summary", "refinement", "comments", "request")
+    _require(text, task, ("justification", "score"), end)
+    return critique
+
+
+def evidence_of(critique: PairwiseCritique) -> str:
+    """The justifications of a rationale, by dimension, without scores, winners and summary.
+
+    It is put together from what the parser read, so that no way of writing a heading can carry a
+    score along. Statements of a score or a decision within a justification are left out too:
+    with them, to predict the label from the rationale would be to copy it.
+    """
+    parts = []
+    for dimension, rationale in critique.rationales.items():
+        if kept := " ".join(s for s in _CLAUSE.split(rationale or "") if not _DECISION.search(s)):
+            parts.append(f"{dimension.replace('_', ' ').capitalize()}: {kept}")
+    return "\n".join(parts)
+
+
 def gives_away(text: str, instruction: str) -> bool:
     """Whether a text betrays that its writer was told the outcome.
 
@@ -116,3 +185,14 @@ def _failed(
 def _says(pattern: re.Pattern[str], text: str, instruction: str) -> bool:
     asked = instruction.casefold()
     return any(found.group().casefold() not in asked for found in pattern.finditer(text))
+
+
+def _require(text: str, task: Task, fields: tuple[Field, ...], end: tuple[Part, ...]) -> None:
+    """Require that nothing stands before the first heading, and that all are there, in order."""
+    expected: list[_Name] = ["analysis", "judgement"]
+    for dimension in dimensions_of(task):
+        expected += [dimension, *fields]
+    headings = [read_heading(line) for line in text.strip().splitlines()]
+    found = iter([h.dimension or h.label for h in headings if h])
+    if headings[0] is None or not all(name in found for name in (*expected, *end)):
+        raise CriticUnreadable("its headings are not those of the answer format", text)

@@ -6,19 +6,19 @@ A sudden shift in any of its numbers is the cheapest detector of broken data.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from rr_refine.reward.preferences.pair import Label, exchange
 from rr_refine.terms import Dimension, Record, Task
-from rr_refine.training.parrot.consistency import Verdict
+from rr_refine.training.parrot.config import Variant
+from rr_refine.training.parrot.consistency import ConsistencyCheck
 from rr_refine.training.parrot.ingest import IngestCount
-from rr_refine.training.parrot.measure import FilterCount, measure
-from rr_refine.training.parrot.options import Variant
+from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.rationale import GATES, Gate, Rationale
-from rr_refine.training.parrot.walk import Walk
+from rr_refine.training.parrot.teacher import SOUND
 
-__all__ = ["GroupCount", "Report", "Reporter"]
+__all__ = ["FilterCount", "GroupCount", "Report", "ReportBuilder", "summarise"]
 
 _BINS = 10
 
@@ -40,6 +40,23 @@ class GroupCount(Record):
     def retention(self) -> float:
         """The share of pairs that are kept."""
         return self.kept_pairs / self.pairs if self.pairs else 0.0
+
+
+class FilterCount(Record):
+    """What one filter did."""
+
+    variant: Variant
+    kept: int
+    rejected: int
+    precision: float | None = None
+    """The share of rejected rationales that are faulty; None if it is not known, or none was."""
+    recall: float | None = None
+    """The share of faulty rationales that are rejected."""
+    sound_kept: float | None = None
+    """The share of sound rationales that are kept."""
+    faulty_kept: float | None = None
+    """The share of kept rationales that are faulty: what the student learns from."""
+    recall_by_fault: dict[str, float] = {}
 
 
 class Report(Record):
@@ -72,8 +89,8 @@ class Report(Record):
     """What the training files hold: `parrot pairwise`, `parrot pointwise`, `direct …`."""
 
 
-class Reporter:
-    """Counts walks, one after another.
+class ReportBuilder:
+    """Counts pairs, one after another.
 
     Args:
         variant: the filter that decides.
@@ -92,31 +109,31 @@ class Reporter:
         self._projections: Counter[str] = Counter()
         self._judged: dict[Variant, Counter[tuple[str | None, bool]]] = defaultdict(Counter)
 
-    def add(self, walk: Walk) -> None:
+    def add(self, state: PairState) -> None:
         """Count one pair."""
-        pair = walk.pair
+        pair = state.pair
         group = self._groups[pair.dataset, pair.task, pair.label]
         group["pairs"] += 1
-        group["rationales"] += len(walk.rationales)
-        group["kept pairs"] += bool(walk.kept)
-        self._owed += len(walk.owed)
-        for rationale in walk.rationales:
+        group["rationales"] += len(state.rationales)
+        group["kept pairs"] += bool(state.kept)
+        self._owed += len(state.owed)
+        for rationale in state.rationales:
             self._count(rationale)
-        for verdict in walk.verdicts.get(self._variant, ()):
-            group.update(_passed(verdict))
-            if verdict.chance is not None:
-                self._chances[min(_BINS - 1, int(verdict.chance * _BINS))] += 1
-            if verdict.flipped is not None:
-                self._flips.append(verdict.flipped)
-        for verdict in walk.kept:
-            self._kept.append((pair.dataset, verdict.rationale.label))
-            self._compare(verdict.rationale)
-        for projection in walk.projections:
+        for check in state.checks.get(self._variant, ()):
+            group.update(_passed(check))
+            if check.chance is not None:
+                self._chances[min(_BINS - 1, int(check.chance * _BINS))] += 1
+            if check.flipped is not None:
+                self._flips.append(check.flipped)
+        for rationale in state.kept:
+            self._kept.append((pair.dataset, rationale.label))
+            self._compare(rationale)
+        for projection in state.projections:
             self._projections[projection.fault or "kept"] += 1
             self._tokens["project"].append(projection.answer.tokens)
-        self._tokens["judge"] += [direct.answer.tokens for direct in walk.direct]
-        for variant, verdicts in walk.verdicts.items():
-            self._judged[variant].update((v.rationale.answer.truth, v.kept) for v in verdicts)
+        self._tokens["judge"] += [direct.answer.tokens for direct in state.direct]
+        for variant, checks in state.checks.items():
+            self._judged[variant].update((c.rationale.answer.truth, c.kept) for c in checks)
 
     def report(self) -> Report:
         """What was counted so far."""
@@ -148,7 +165,7 @@ class Reporter:
             agreement={d: fmean(agreed) for d, agreed in self._agreement.items()},
             tokens={kind: fmean(found) for kind, found in self._tokens.items() if found},
             projections=dict(self._projections),
-            filters=tuple(measure(v, counts) for v, counts in sorted(self._judged.items())),
+            filters=tuple(_measured(v, counts) for v, counts in sorted(self._judged.items())),
         )
 
     def _count(self, rationale: Rationale) -> None:
@@ -169,9 +186,9 @@ class Reporter:
                 self._agreement[dimension].append(said == label)
 
 
-def _passed(verdict: Verdict) -> list[str]:
+def _passed(check: ConsistencyCheck) -> list[str]:
     """The gates that a rationale passed, up to the first that it did not."""
-    return list(GATES[: GATES.index(verdict.reason)] if verdict.reason else GATES)
+    return list(GATES[: GATES.index(check.reason)] if check.reason else GATES)
 
 
 def _share_a(labels: Iterable[tuple[str, Label]]) -> dict[str, float]:
@@ -180,3 +197,118 @@ def _share_a(labels: Iterable[tuple[str, Label]]) -> dict[str, float]:
         if label != "tie":
             found[dataset].append(label == "A")
     return {dataset: fmean(a) for dataset, a in sorted(found.items())}
+
+
+def _measured(variant: Variant, counts: Mapping[tuple[str | None, bool], int]) -> FilterCount:
+    """Measure a filter.
+
+    Args:
+        variant: the filter.
+        counts: (truth of the rationale, whether it was kept) -> rationales.
+    """
+    faults = sorted({truth for truth, _ in counts if truth not in (None, SOUND)}, key=str)
+
+    def total(kept: bool, *truths: str | None) -> int:
+        return sum(n for (truth, k), n in counts.items() if k == kept and truth in truths)
+
+    hits, misses = total(False, *faults), total(True, *faults)
+    sound_kept, sound_rejected = total(True, SOUND), total(False, SOUND)
+    return FilterCount(
+        variant=variant,
+        kept=sum(n for (_, kept), n in counts.items() if kept),
+        rejected=sum(n for (_, kept), n in counts.items() if not kept),
+        precision=_share(hits, hits + sound_rejected),
+        recall=_share(hits, hits + misses),
+        sound_kept=_share(sound_kept, sound_kept + sound_rejected),
+        faulty_kept=_share(misses, misses + sound_kept),
+        recall_by_fault={
+            str(fault): total(False, fault) / (total(False, fault) + total(True, fault))
+            for fault in faults
+        },
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def summarise(report: Report) -> str:
+    """All that matters of a report."""
+    parts = [_gates(report)]
+    if report.share_a:
+        parts.append(
+            "Label A: "
+            + _shares(report.share_a)
+            + f" of all pairs; {_shares(report.share_a_kept) or '-'} of what is kept."
+        )
+    if sum(report.chances):
+        bins = " ".join(map(str, report.chances))
+        flips = "" if report.flips is None else f" The two orders disagree on {report.flips:.1%}."
+        parts.append(f"Probability of the label, in tenths from 0 to 1: {bins}.{flips}")
+    if report.not_applicable:
+        parts.append(f"N/A: {_shares(report.not_applicable)}.")
+    if report.agreement:
+        parts.append(f"Agreement with people by dimension: {_shares(report.agreement)}.")
+    if report.projections:
+        parts.append(f"Pointwise: {_counts(report.projections)}.")
+    if report.tokens:
+        means = ", ".join(f"{kind} {mean:.0f}" for kind, mean in report.tokens.items())
+        parts.append(f"Mean tokens: {means}.")
+    if any(found.recall is not None for found in report.filters):
+        parts.append(_filters(report))
+    if report.rows:
+        parts.append(f"Rows: {_counts(report.rows)}.")
+    if report.owed:
+        parts.append(f"Not finished: {report.owed} questions are owed. Run again to ask them.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _gates(report: Report) -> str:
+    head = ("data set", "task", "label", "pairs", "rationales", *GATES, "kept pairs")
+    rows = [
+        (
+            group.dataset,
+            group.task,
+            group.label,
+            group.pairs,
+            group.rationales,
+            *(group.passed[gate] for gate in GATES),
+            f"{group.kept_pairs} ({group.retention:.0%})",
+        )
+        for group in report.groups
+    ]
+    return _table(head, rows)
+
+
+def _filters(report: Report) -> str:
+    head = ("filter", "kept", "rejected", "precision", "recall", "sound kept", "faulty among kept")
+    faults = sorted({fault for found in report.filters for fault in found.recall_by_fault})
+    rows = [
+        (
+            found.variant,
+            found.kept,
+            found.rejected,
+            *map(_percent, (found.precision, found.recall, found.sound_kept, found.faulty_kept)),
+            *(_percent(found.recall_by_fault.get(fault)) for fault in faults),
+        )
+        for found in report.filters
+    ]
+    return _table((*head, *(f"recall of {fault}" for fault in faults)), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(map(str, row)) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _shares(shares: Mapping[str, float] | Mapping[Dimension, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in shares.items())
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"

@@ -90,7 +90,7 @@ def fine_tune(
     if any(find_spec(name) is None for name in ("trl", "datasets", "peft", "torch")):
         raise MissingExtraError("fine-tuning", "train")
     from rr_refine.training.loop import Log
-    from rr_refine.training.parrot.trainer import Reporter, to_arguments
+    from rr_refine.training.parrot.trainer import LogCallback, to_arguments
 
     arguments = to_arguments(recipe)
     if report := _finished(recipe):
@@ -107,7 +107,7 @@ def fine_tune(
         if say:
             say(line)
 
-    trainer = _trainer(recipe, arguments, model, processor, mixture, Reporter(report_line))
+    trainer = _trainer(recipe, arguments, model, processor, mixture, LogCallback(report_line))
     arguments.distributed_state.wait_for_everyone()  # all have looked at the folder
     main = arguments.process_index == 0
     if main:

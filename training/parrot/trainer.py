@@ -20,7 +20,7 @@ from rr_refine.errors import RefineError
 from rr_refine.training.parrot.mixture import MixtureRow, open_row
 from rr_refine.training.parrot.recipe import SftRecipe
 
-__all__ = ["Batches", "CriticTrainer", "Reporter", "estimate_lengths", "to_arguments"]
+__all__ = ["Batches", "CriticTrainer", "LogCallback", "estimate_lengths", "to_arguments"]
 
 _POOL = 50
 """Batches whose rows are sorted together: enough for little padding, few enough for variety."""
@@ -150,7 +150,7 @@ class Batches(Sampler[int]):
         return max(self._lengths[row] for row in batch)
 
 
-class Reporter(TrainerCallback):
+class LogCallback(TrainerCallback):
     """Hands every line of the log on, and ends a training that has gone wrong."""
 
     def __init__(self, say: Callable[[dict[str, float]], None]) -> None:

@@ -24,10 +24,10 @@ from rr_refine.sketch.training.critic.rendered import rendered_cases, rendered_v
 from rr_refine.sketch.training.critic.student import StudentSize, pack_student
 from rr_refine.sketch.training.critic.teacher import SketchTeacher, SketchTeacherOptions
 from rr_refine.sketch.training.critic.viewing import View
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
-from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.pipeline import produce
 from rr_refine.training.parrot.recipe import load_recipe
 from rr_refine.training.parrot.report import Report

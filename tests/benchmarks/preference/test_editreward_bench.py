@@ -7,7 +7,7 @@ import pytest
 from rr_refine.benchmarks.preference import editreward_bench
 from rr_refine.benchmarks.preference.evaluate import evaluate_preference
 from rr_refine.benchmarks.preference.item import PreferenceItem
-from rr_refine.benchmarks.preference.protocol import Measure
+from rr_refine.benchmarks.preference.protocol import ProtocolResult
 from rr_refine.benchmarks.preference.results import PreferenceResult
 from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnreadable
 from tests.benchmarks.preference.files import ranked, write
@@ -18,7 +18,7 @@ GROUPS = [(200, 50), (50, 200), (90, 90), (200, 120, 40), (40, 200, 120), (250, 
 6 of four; A is better in all of the fourth group and of the last."""
 
 
-def by_protocol(result: PreferenceResult) -> dict[str, Measure]:
+def by_protocol(result: PreferenceResult) -> dict[str, ProtocolResult]:
     return {f"{one.protocol} {one.mode}": one for one in result.measures}
 
 
@@ -192,7 +192,7 @@ def test_official_parse_of_two(text: str, verdict: str | None) -> None:
         ("[[A>B]]", "BvsC", 3, "A>B"),
         ("[[Left>Right]]", "BvsC", 3, "B>C"),
         ("[right>left]", "AvsC", 3, "C>A"),
-        ("Verdict: C>A", "AvsC", 3, "C>A"),
+        ("Label: C>A", "AvsC", 3, "C>A"),
         ("[[A=C]]", "AvsC", 3, None),
         ("They are the same", "AvsC", 3, None),
         ("C is better", "BvsC", 3, "C>B"),

@@ -6,7 +6,7 @@ import pytest
 
 from rr_refine.benchmarks.preference import genai_bench
 from rr_refine.benchmarks.preference.evaluate import evaluate_preference
-from rr_refine.benchmarks.preference.protocol import Measure
+from rr_refine.benchmarks.preference.protocol import ProtocolResult
 from rr_refine.benchmarks.preference.results import PreferenceResult
 from rr_refine.errors import CriticError, CriticTimeout, CriticUnreadable
 from tests.benchmarks.preference.files import edition, generation, write
@@ -15,7 +15,7 @@ from tests.benchmarks.preference.judges import Judge
 VOTES = ["leftvote", "leftvote", "rightvote", "tievote", "bothbad_vote"]
 
 
-def by_protocol(result: PreferenceResult) -> dict[str, Measure]:
+def by_protocol(result: PreferenceResult) -> dict[str, ProtocolResult]:
     return {f"{one.protocol}, {one.mode}": one for one in result.measures}
 
 

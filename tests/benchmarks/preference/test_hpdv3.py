@@ -8,8 +8,9 @@ import pytest
 
 from rr_refine.benchmarks.preference import hpdv3
 from rr_refine.benchmarks.preference.evaluate import evaluate_preference
-from rr_refine.benchmarks.preference.item import PreferenceItem, open_picture
+from rr_refine.benchmarks.preference.item import PreferenceItem
 from rr_refine.errors import CriticTimeout
+from rr_refine.reward.preferences.pair import open_picture
 from tests.benchmarks.preference import files
 from tests.benchmarks.preference.files import GOOD, POOR
 from tests.benchmarks.preference.judges import Judge

@@ -23,7 +23,7 @@ async def test_right_and_first(tmp_path: Path) -> None:
     assert [(one.accuracy.value, one.official) for one in right.measures] == [(1, 1), (1, 1)]
     assert right.skipped == {}
     first = await evaluate_preference(data, Judge("first"), tmp_path)
-    # Official, too, asks in both orders.
+    # OfficialRule, too, asks in both orders.
     assert [(one.accuracy.value, one.official) for one in first.measures] == [(0.5, 0.5)]
     ties = await evaluate_preference(data, Judge("tie"), tmp_path)
     assert [(one.accuracy.value, one.official) for one in ties.measures] == [(0, 0)]

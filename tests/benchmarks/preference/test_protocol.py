@@ -2,28 +2,35 @@ from __future__ import annotations
 
 import pytest
 
-from rr_refine.benchmarks.preference.item import Truth, Verdict
-from rr_refine.benchmarks.preference.outcome import Mode, Order, Outcome
-from rr_refine.benchmarks.preference.protocol import DECIDED, Official, Protocol, measure
+from rr_refine.benchmarks.preference.item import DECIDED, Truth
+from rr_refine.benchmarks.preference.protocol import (
+    EvaluationProtocol,
+    Mode,
+    OfficialRule,
+    Order,
+    PairOutcome,
+    measure_accuracy,
+)
+from rr_refine.reward.preferences.pair import Label
 
 ALL: frozenset[Mode] = frozenset({"pairwise", "pointwise"})
-PLAIN = Protocol("plain", "All.", Official("forward", ALL))
+PLAIN = EvaluationProtocol("plain", "All.", OfficialRule("forward", ALL))
 
 
 def said(
     truth: Truth,
-    forward: Verdict | None,
-    reverse: Verdict | None,
+    forward: Label | None,
+    reverse: Label | None,
     *,
     group: str = "",
     size: int = 2,
     failure: str | None = None,
     unanswered: bool = False,
-) -> Outcome:
+) -> PairOutcome:
     if forward is None and failure is None:
         failure = "CriticUnreadable"
     number = next(_numbers)
-    return Outcome(
+    return PairOutcome(
         id=str(number),
         group=group or str(number),
         size=size,
@@ -55,14 +62,14 @@ _numbers = iter(range(10**6))
     ],
 )
 @pytest.mark.parametrize("order", ["forward", "reverse"])
-def test_what_is_right(truth: Truth, verdict: Verdict | None, right: bool, order: Order) -> None:
-    wrong: Verdict = "B" if truth == "A" else "A"
+def test_what_is_right(truth: Truth, verdict: Label | None, right: bool, order: Order) -> None:
+    wrong: Label = "B" if truth == "A" else "A"
     outcome = said(truth, *((verdict, wrong) if order == "forward" else (wrong, verdict)))
     assert outcome.right(order) == right
 
 
 def test_each_order_counts_half_and_failures_are_wrong() -> None:
-    found = measure(
+    found = measure_accuracy(
         PLAIN,
         "pairwise",
         [
@@ -99,17 +106,17 @@ def test_what_leaves_the_official_denominator(drops: str, official: float) -> No
         said("A", None, None, failure="CriticUnavailable", unanswered=True),
         said("A", None, None),
     ]
-    protocol = Protocol("x", "All.", Official("", ALL, drops=drops))  # type: ignore[arg-type]
-    found = measure(protocol, "pairwise", outcomes)
+    protocol = EvaluationProtocol("x", "All.", OfficialRule("", ALL, drops=drops))  # type: ignore[arg-type]
+    found = measure_accuracy(protocol, "pairwise", outcomes)
     assert found is not None
     assert found.official == official
     assert found.accuracy.value == 2.0 / 5  # 1/2 + 1 + 1/2: ours does not depend on it
 
 
 def test_both_orders_of_the_official_number() -> None:
-    official = Official("", ALL, orders=("forward", "reverse"), drops="failed")
+    official = OfficialRule("", ALL, orders=("forward", "reverse"), drops="failed")
     outcomes = [said("A", "A", "B"), said("B", "B", "B"), said("A", None, None)]
-    found = measure(Protocol("x", "All.", official), "pairwise", outcomes)
+    found = measure_accuracy(EvaluationProtocol("x", "All.", official), "pairwise", outcomes)
     assert found is not None
     assert found.official == 3 / 4
     assert found.accuracy.value == 3 / 6
@@ -117,15 +124,15 @@ def test_both_orders_of_the_official_number() -> None:
 
 def test_labels_that_do_not_count_are_left_out() -> None:
     outcomes = [said("A", "A", "A"), said("tie", "A", "A"), said("both_bad", "A", "A")]
-    protocol = Protocol("non-tie", "", Official("", ALL), truths=DECIDED)
-    found = measure(protocol, "pairwise", outcomes)
+    protocol = EvaluationProtocol("non-tie", "", OfficialRule("", ALL), truths=DECIDED)
+    found = measure_accuracy(protocol, "pairwise", outcomes)
     assert found is not None
     assert (found.accuracy.value, found.pairs) == (1.0, 1)
-    assert measure(protocol, "pairwise", outcomes[1:]) is None
-    assert measure(protocol, "pointwise", outcomes) is None
+    assert measure_accuracy(protocol, "pairwise", outcomes[1:]) is None
+    assert measure_accuracy(protocol, "pointwise", outcomes) is None
 
 
-def three(group: str, *verdicts: Verdict | None) -> list[Outcome]:
+def three(group: str, *verdicts: Label | None) -> list[PairOutcome]:
     """A group of three edits; A is always better, and the reverse order always right."""
     return [
         said("A", v, "A" if v else None, group=group, size=3, unanswered=v is None)
@@ -134,7 +141,9 @@ def three(group: str, *verdicts: Verdict | None) -> list[Outcome]:
 
 
 def test_groups_are_right_as_a_whole() -> None:
-    protocol = Protocol("K3", "", Official("", ALL, drops="unanswered"), size=3, grouped=True)
+    protocol = EvaluationProtocol(
+        "K3", "", OfficialRule("", ALL, drops="unanswered"), size=3, grouped=True
+    )
     outcomes = [
         *three("right", "A", "A", "A"),
         *three("one wrong", "A", "B", "A"),
@@ -143,14 +152,14 @@ def test_groups_are_right_as_a_whole() -> None:
         *three("torn", "A", "A"),
         said("A", "B", "B", group="of two", size=2),
     ]
-    found = measure(protocol, "pairwise", outcomes)
+    found = measure_accuracy(protocol, "pairwise", outcomes)
     assert found is not None
     # Ours, of five: right 1, one wrong 1/2 (the reverse order), torn 1 by what there is.
     assert found.accuracy.value == 2.5 / 5
     # Official: "all silent" leaves, and of the other four only "right" is whole and right.
     assert found.official == 1 / 4
     assert (found.units, found.pairs) == (5, 14)
-    without = measure(protocol, "pairwise", outcomes, {"one wrong"})
+    without = measure_accuracy(protocol, "pairwise", outcomes, {"one wrong"})
     assert without is not None
     assert without.accuracy.value == 2 / 4
 
@@ -158,10 +167,12 @@ def test_groups_are_right_as_a_whole() -> None:
 def test_pairs_of_a_group_are_resampled_together() -> None:
     together = [said("A", "A", "A", group="x") for _ in range(50)]
     together += [said("A", "B", "B", group="y") for _ in range(50)]
-    found = measure(PLAIN, "pairwise", together)
+    found = measure_accuracy(PLAIN, "pairwise", together)
     assert found is not None
     # Two groups: a resample has none, one or two of the right one, so that the interval is all.
     assert (found.accuracy.low, found.accuracy.value, found.accuracy.high) == (0.0, 0.5, 1.0)
-    apart = measure(PLAIN, "pairwise", [o.model_copy(update={"group": o.id}) for o in together])
+    apart = measure_accuracy(
+        PLAIN, "pairwise", [o.model_copy(update={"group": o.id}) for o in together]
+    )
     assert apart is not None
     assert 0.35 < apart.accuracy.low < 0.45 and 0.55 < apart.accuracy.high < 0.65

@@ -7,9 +7,9 @@ import pyarrow
 import pytest
 
 from rr_refine.benchmarks.preference import genai_bench
-from rr_refine.benchmarks.preference.item import PreferenceItem, open_picture
-from rr_refine.benchmarks.preference.labels import read_vote
+from rr_refine.benchmarks.preference.item import PreferenceItem, read_vote
 from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences.pair import open_picture
 from rr_refine.reward.preferences.rows import find_files
 from tests.benchmarks.preference.files import GOOD, POOR, edition, generation, write
 

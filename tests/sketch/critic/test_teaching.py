@@ -22,9 +22,12 @@ from rr_refine.sketch.training.critic.rationales import (
 from rr_refine.sketch.training.critic.reader import lean, predict, shown
 from rr_refine.sketch.training.critic.wording import Opinion, comparison_text
 from rr_refine.sketch.world.sampling import random_scene
-from rr_refine.training.parrot.evidence import evidence_of
-from rr_refine.training.parrot.layout import read_pairwise, read_pointwise
-from rr_refine.training.parrot.rationale import gives_away
+from rr_refine.training.parrot.rationale import (
+    evidence_of,
+    gives_away,
+    read_pairwise,
+    read_pointwise,
+)
 from tests.sketch.critic.sights import random_asked, random_opinion
 
 NEVER = FaultRates(vague=0, hallucinates=0, ignores_label=0, misreads=0, second_look=0, gives_in=0)

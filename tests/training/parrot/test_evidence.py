@@ -9,7 +9,7 @@ import pytest
 
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.terms import DIMENSIONS, dimensions_of
-from rr_refine.training.parrot.evidence import evidence_of
+from rr_refine.training.parrot.rationale import evidence_of
 from tests.reward.answers import RATIONALES, SCORES, TITLES, pairwise
 
 TOLD = re.compile(r"3\.5|2\.0|Image A\b|winner|score|summary|paw\.", re.IGNORECASE)

@@ -12,13 +12,13 @@ from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import build_messages
 from rr_refine.reward.template import builtin_template, load_template
 from rr_refine.terms import Task
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
-from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.pipeline import produce
 from rr_refine.training.parrot.prompts import BLOCKS, ask
-from rr_refine.training.parrot.summary import summarise
+from rr_refine.training.parrot.report import summarise
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 from tests.training.parrot.school import (
     FakeTeacher,

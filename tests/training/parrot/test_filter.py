@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rr_refine.reward.preferences.pair import Label, Order
-from rr_refine.training.parrot.consistency import judge, predict_questions, text_fault
+from rr_refine.training.parrot.config import ParrotOptions, Variant
+from rr_refine.training.parrot.consistency import check_consistency, predict_questions, text_fault
 from rr_refine.training.parrot.folder import ParrotFolder
-from rr_refine.training.parrot.options import ParrotOptions, Variant
 from rr_refine.training.parrot.rationale import Gate, Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer
 from tests.training.parrot.school import make_folder, pair_of, pairwise, sound
@@ -147,7 +147,7 @@ def test_both_variants_of_the_verdict(
     chance: float,
     flipped: bool | None,
 ) -> None:
-    verdict = judge(read(folder, GOOD), variant, found, OPTIONS)
+    verdict = check_consistency(read(folder, GOOD), variant, found, OPTIONS)
     assert verdict.kept == kept
     assert verdict.reason == (None if kept else "prediction")
     assert verdict.chance == pytest.approx(chance)

@@ -8,11 +8,11 @@ import pytest
 
 from rr_refine.errors import ConfigError, CriticUnavailable, StoreError, StoreLockedError
 from rr_refine.training.parrot import folder as folder_module
+from rr_refine.training.parrot.answers import AnswerLine, Answers
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
-from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.pipeline import Progress, produce, read_run
-from rr_refine.training.parrot.shards import AnswerLine, Answers
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 from tests.training.parrot.school import FakeTeacher, good, make_folder, pairwise, raw_pair
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rr_refine.reward.preferences.pair import Side
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder
-from rr_refine.training.parrot.options import ParrotOptions
 from rr_refine.training.parrot.projection import Fault, project_question, read_projections
 from rr_refine.training.parrot.rationale import Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion

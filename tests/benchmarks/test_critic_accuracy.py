@@ -13,7 +13,7 @@ from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions, Step
 from rr_refine.terms import Identity
-from rr_refine.training.parrot.evaluate import (
+from tests.benchmarks.critic_accuracy import (
     CaseResult,
     Evaluation,
     LabelledPair,

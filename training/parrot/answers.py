@@ -25,7 +25,7 @@ from rr_refine.terms import Identity, Record
 from rr_refine.training.parrot.folder import opened, read_records
 from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
 
-__all__ = ["AnswerLine", "AnswerLog", "Answers", "fingerprint", "open_log"]
+__all__ = ["AnswerLine", "Answers", "fingerprint", "open_answers"]
 
 _SYNC: Final = 1.0
 """Seconds between waits for the disk; one wait takes some milliseconds."""
@@ -57,12 +57,18 @@ class Answers:
     Args:
         path: its file; there may be none.
         teachers: the fingerprints of the teacher whose answers count.
+        file: to add to; see `open_answers`.
 
     Raises:
         StoreError: the file cannot be read.
     """
 
-    def __init__(self, path: Path, teachers: Mapping[QuestionKind, str]) -> None:
+    def __init__(
+        self, path: Path, teachers: Mapping[QuestionKind, str], file: LineFile | None = None
+    ) -> None:
+        self._path = path
+        self._file = file
+        self._synced = 0.0
         self._teachers = teachers
         self._answers: dict[tuple[str, str], TeacherAnswer] = {}
         self.failures: dict[tuple[str, str], str] = {}
@@ -83,22 +89,14 @@ class Answers:
         elif line.failure is not None and key not in self._answers:
             self.failures[key] = line.failure
 
-
-class AnswerLog(Answers):
-    """A shard that is being added to, by this process alone; see `open_log`."""
-
-    def __init__(self, path: Path, teachers: Mapping[QuestionKind, str], file: LineFile) -> None:
-        super().__init__(path, teachers)
-        self._path = path
-        self._file = file
-        self._synced = 0.0
-
     def add(self, question: TeacherQuestion, outcome: TeacherAnswer | RefineError) -> None:
         """Write one outcome down.
 
         Raises:
             StoreError: it could not be written; the file is as it was.
         """
+        if self._file is None:
+            raise ValueError(f"{self._path} is open for reading only")
         failed = isinstance(outcome, RefineError)
         line = AnswerLine(
             by=self._teachers[question.kind],
@@ -119,7 +117,7 @@ class AnswerLog(Answers):
 
 
 @contextmanager
-def open_log(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[AnswerLog]:
+def open_answers(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[Answers]:
     """Open a shard for adding answers. A torn last line is cut off: its question is owed again.
 
     Raises:
@@ -127,4 +125,4 @@ def open_log(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[Answe
         StoreError: it cannot be read or written.
     """
     with opened(path) as file:
-        yield AnswerLog(path, teachers, file)
+        yield Answers(path, teachers, file)

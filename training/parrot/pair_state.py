@@ -1,26 +1,34 @@
-"""The walk of a pair through all phases, as far as its answers go.
+"""How far one pair has come through the phases, by the teacher's answers so far.
 
-It is a pure function of what the teacher has answered. So there is nothing to resume: whoever
-walks a pair again gets to the same place, and sees which questions are still owed.
+It is a pure function of these answers, so there is nothing to resume: computed again, it is the
+same, and names the questions that are still open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from rr_refine.errors import CriticAnswerError
 from rr_refine.reward.preferences.pair import Order, PictureStore, PreferencePair, Side, exchange
-from rr_refine.training.parrot.consistency import Verdict, judge, predict_questions, text_fault
-from rr_refine.training.parrot.layout import read_pairwise, read_pointwise
-from rr_refine.training.parrot.options import ParrotOptions, Variant
+from rr_refine.training.parrot.config import ParrotOptions, Variant
+from rr_refine.training.parrot.consistency import (
+    ConsistencyCheck,
+    check_consistency,
+    predict_questions,
+    text_fault,
+)
 from rr_refine.training.parrot.projection import Projection, project_question, read_projections
-from rr_refine.training.parrot.rationale import Rationale, read_rationale
+from rr_refine.training.parrot.rationale import (
+    Rationale,
+    read_pairwise,
+    read_pointwise,
+    read_rationale,
+)
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
-__all__ = ["Direct", "Lookup", "Walk", "walk"]
+__all__ = ["DirectAnswer", "Lookup", "PairState"]
 
 Lookup: TypeAlias = Callable[[TeacherQuestion], TeacherAnswer | None]
 """The answer to a question, if there is one."""
@@ -29,7 +37,7 @@ _OTHER: Final[dict[Variant, Variant]] = {"predictive": "paper", "paper": "predic
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
+class DirectAnswer:
     """What the teacher says without knowing the label; for the ablation."""
 
     id: str
@@ -40,64 +48,53 @@ class Direct:
     """It ended by itself and has the right layout. Nothing else is asked of it."""
 
 
-@dataclass(slots=True)
-class Walk:
-    """How far a pair has come."""
-
-    pair: PreferencePair
-    rationales: list[Rationale] = field(default_factory=list)
-    verdicts: dict[Variant, list[Verdict]] = field(default_factory=dict)
-    """Of each filter that was asked for, in the order of the rationales."""
-    kept: list[Verdict] = field(default_factory=list)
-    """By the filter that decides; one per order at most."""
-    projections: list[Projection] = field(default_factory=list)
-    """Of the first kept rationale; good ones and others."""
-    direct: list[Direct] = field(default_factory=list)
-    owed: list[TeacherQuestion] = field(default_factory=list)
-    """What has to be answered to get on; more may follow from the answers."""
-
-
-def walk(
-    pair: PreferencePair, lookup: Lookup, pictures: PictureStore, options: ParrotOptions
-) -> Walk:
-    """Walk as far as the answers go. A pair without a preference gets nowhere."""
-    state = Walk(pair)
-    if pair.label != "tie":
-        _Walker(state, lookup, pictures, options).go()
-    return state
-
-
-class _Walker:
-    """The phases, each of which looks its answers up and notes what is owed."""
+class PairState:
+    """One pair, taken as far as the answers allow. One without a preference stays where it is."""
 
     def __init__(
-        self, state: Walk, lookup: Lookup, pictures: PictureStore, options: ParrotOptions
+        self,
+        pair: PreferencePair,
+        lookup: Lookup,
+        pictures: PictureStore,
+        options: ParrotOptions,
     ) -> None:
-        self._state = state
+        self.pair = pair
         self._lookup = lookup
         self._pictures = pictures
         self._options = options
+        self.rationales: list[Rationale] = []
+        self.checks: dict[Variant, list[ConsistencyCheck]] = {}
+        """Of each filter that was asked for, in the order of the rationales."""
+        self.kept: list[Rationale] = []
+        """By the filter that decides; one per order at most."""
+        self.projections: list[Projection] = []
+        """Of the first kept rationale; good ones and others."""
+        self.direct: list[DirectAnswer] = []
+        self.owed: list[TeacherQuestion] = []
+        """What has to be answered to get on; more may follow from the answers."""
+        if pair.label != "tie":
+            self._advance()
 
-    def go(self) -> None:
+    def _advance(self) -> None:
         orders: tuple[Order, ...] = ("AB", "BA") if self._options.both_orders else ("AB",)
         for order in orders:
             for attempt in range(self._options.attempts):
                 if not self._try(order, attempt):
                     break
-        if self._options.project and self._state.kept:
-            self._project(self._state.kept[0].rationale)
+        if self._options.project and self.kept:
+            self._project(self.kept[0])
         if self._options.direct:
-            self._judge()
+            self._ask_directly()
 
     def _try(self, order: Order, attempt: int) -> bool:
-        """One rationale and its verdicts. Gives whether a further attempt is due."""
-        pair = self._state.pair
+        """One rationale and its checks. Gives whether a further attempt is due."""
+        pair = self.pair
         question = TeacherQuestion(
             id=f"{pair.id}:{order}:{attempt}",
             kind="anchor",
             task=pair.task,
             instruction=pair.instruction,
-            source=self._source(),
+            source=self._pictures.source(pair),
             image_a=self._pictures.path(pair.image("A", order)),
             image_b=self._pictures.path(pair.image("B", order)),
             label=exchange(pair.label, order),
@@ -106,35 +103,34 @@ class _Walker:
         if not answers:
             return False
         rationale = read_rationale(question.id, pair, order, answers[0], self._options)
-        self._state.rationales.append(rationale)
-        verdict = self._verdict(rationale, self._options.variant)
+        self.rationales.append(rationale)
+        check = self._check(rationale, self._options.variant)
         if self._options.compare:
-            self._verdict(rationale, _OTHER[self._options.variant])
-        if verdict is not None and verdict.kept:
-            self._state.kept.append(verdict)
-        return verdict is not None and not verdict.kept
+            self._check(rationale, _OTHER[self._options.variant])
+        if check is not None and check.kept:
+            self.kept.append(rationale)
+        return check is not None and not check.kept
 
-    def _verdict(self, rationale: Rationale, variant: Variant) -> Verdict | None:
-        """The verdict of one filter, or None if its questions are owed."""
+    def _check(self, rationale: Rationale, variant: Variant) -> ConsistencyCheck | None:
+        """What one filter says, or None if its questions are owed."""
         if reason := text_fault(rationale, variant):
-            verdict = Verdict(rationale, variant, reason)
+            check = ConsistencyCheck(rationale, variant, reason)
         else:
             answers = self._answers(predict_questions(rationale, variant, self._pictures))
             if not answers:
                 return None
-            verdict = judge(rationale, variant, answers, self._options)
-        self._state.verdicts.setdefault(variant, []).append(verdict)
-        return verdict
+            check = check_consistency(rationale, variant, answers, self._options)
+        self.checks.setdefault(variant, []).append(check)
+        return check
 
     def _project(self, rationale: Rationale) -> None:
         sides: tuple[Side, ...] = ("A", "B")
         questions = [project_question(rationale, side, self._pictures) for side in sides]
         if answers := self._answers(questions):
-            a, b = answers
-            self._state.projections += read_projections(rationale, a, b, self._options)
+            self.projections += read_projections(rationale, *answers, self._options)
 
-    def _judge(self) -> None:
-        pair = self._state.pair
+    def _ask_directly(self) -> None:
+        pair = self.pair
         sides: tuple[Side | None, ...] = (None, "A", "B")
         for side in sides:
             question = TeacherQuestion(
@@ -142,24 +138,20 @@ class _Walker:
                 kind="judge",
                 task=pair.task,
                 instruction=pair.instruction,
-                source=self._source(),
+                source=self._pictures.source(pair),
                 image_a=self._pictures.path(pair.image(side or "A")),
                 image_b=self._pictures.path(pair.image_b) if side is None else None,
             )
             for answer in self._answers([question]):
                 readable = _readable(answer, pair, side)
-                self._state.direct.append(Direct(question.id, side, answer, readable))
+                self.direct.append(DirectAnswer(question.id, side, answer, readable))
 
     def _answers(self, questions: Sequence[TeacherQuestion]) -> list[TeacherAnswer]:
         """All answers, or none and a note of what is owed."""
         found = [(question, self._lookup(question)) for question in questions]
         owed = [question for question, answer in found if answer is None]
-        self._state.owed += owed
+        self.owed += owed
         return [] if owed else [answer for _, answer in found if answer is not None]
-
-    def _source(self) -> Path | None:
-        key = self._state.pair.source
-        return None if key is None else self._pictures.path(key)
 
 
 def _readable(answer: TeacherAnswer, pair: PreferencePair, side: Side | None) -> bool:
