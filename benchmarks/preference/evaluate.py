@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, TypeVar
 
 from rr_refine.benchmarks.engine import run_many
-from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped, Truth
+from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped
 from rr_refine.benchmarks.preference.protocol import Mode, PairOutcome, measure_accuracy
 from rr_refine.benchmarks.preference.results import DEFINITIONS, PreferenceResult, write_table
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticError, StoreError
@@ -27,10 +27,9 @@ from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, 
 from rr_refine.reward.preferences.pair import Label, open_picture
 from rr_refine.terms import SCORE_MAX, SCORE_MIN, Usage
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 __all__ = ["evaluate_preference", "select"]
+
+T = TypeVar("T", bound=Hashable)
 
 _EQUAL: Final = 1e-9
 """As for the sums of a comparison (`PairwiseCritique.winner`): rounding is no preference."""
@@ -93,18 +92,28 @@ async def evaluate_preference(
     if not owed:
         raise ConfigError(f"nothing of {data.name} is selected; it has {len(data.groups)} pairs")
     next(data.read(), None)  # a file of another form is found before anything is written
-    with _Questioning(critic, modes, out) as asking:
+    outcomes: list[PairOutcome] = []
+    skipped: list[Skipped] = []
+    with closing(_new_file(out)) as file:
         done = 0
 
-        async def one(found: PreferenceItem | Skipped) -> None:
+        async def ask(item: PreferenceItem | Skipped) -> None:
             nonlocal done
-            await asking.ask(found)
+            answer = await _ask(critic, item, modes)
+            if isinstance(answer, Skipped):
+                skipped.append(answer)
+            else:
+                _write(file, answer)
+                outcomes.extend(o.model_copy(update={"message": None, "raw": None}) for o in answer)
             done += 1
             if on_pair is not None:
-                on_pair(done, owed, asking.failed)
+                on_pair(done, owed, sum(o.failure is not None for o in outcomes))
 
-        await run_many((one(found) for found in _found(data, chosen)), concurrency)
-    asking.require_pictures()
+        await run_many((ask(item) for item in data.read() if item.group in chosen), concurrency)
+    unreadable = [found.detail for found in skipped if found.reason == _UNREADABLE]
+    if unreadable and not outcomes:
+        raise ConfigError(f"not one pair's pictures can be read; the last: {unreadable[-1]}")
+    torn = {found.group for found in skipped}
     result = PreferenceResult(
         benchmark=data.name,
         files=dict(data.files),
@@ -113,16 +122,16 @@ async def evaluate_preference(
         modes=tuple(modes),
         selection=_selection(limit, shard),
         rows=owed,
-        labels=dict(sorted(asking.labels.items())),
-        skipped=dict(sorted(asking.skipped.items())),
-        failures=dict(sorted(Counter(o.failure for o in asking.outcomes if o.failure).items())),
+        labels=_counts(o.truth for o in outcomes if o.mode == modes[0]),
+        skipped=_counts(found.reason for found in skipped),
+        failures=_counts(o.failure for o in outcomes if o.failure),
         measures=tuple(
             found
             for protocol in data.protocols
             for mode in modes
-            if (found := measure_accuracy(protocol, mode, asking.outcomes, asking.broken))
+            if (found := measure_accuracy(protocol, mode, outcomes, torn))
         ),
-        usage=sum((outcome.usage for outcome in asking.outcomes), Usage()),
+        usage=sum((outcome.usage for outcome in outcomes), Usage()),
         notes=data.notes,
         definitions={
             **DEFINITIONS,
@@ -138,125 +147,90 @@ async def evaluate_preference(
     return result
 
 
-class _Questioning:
-    """The questions to one critic, and what came of them. A context manager: it holds a file."""
+async def _ask(
+    critic: Critic, item: PreferenceItem | Skipped, modes: Sequence[Mode]
+) -> list[PairOutcome] | Skipped:
+    """Ask about a pair in all modes, unless it is to be skipped."""
+    if isinstance(item, Skipped):
+        return item
+    try:
+        request = await asyncio.to_thread(_open, item)
+    except ConfigError as error:
+        return Skipped(item.id, item.group, _UNREADABLE, str(error))
+    return [await _outcome(critic, item, mode, request) for mode in modes]
 
-    def __init__(self, critic: Critic, modes: Sequence[Mode], out: Path) -> None:
-        self._critic = critic
-        self._modes = modes
-        self.outcomes: list[PairOutcome] = []
-        self.labels: Counter[Truth] = Counter()
-        self.skipped: Counter[str] = Counter()
-        self.broken: set[str] = set()
-        """Groups of which a pair was skipped."""
-        self.failed = 0
-        self._why = ""
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "pairs.jsonl").unlink(missing_ok=True)  # all of it is said again
-            self._file = LineFile(out / "pairs.jsonl")
-        except OSError as error:
-            raise StoreError(f"cannot write to {str(out)!r}: {error}") from error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    async def ask(self, found: PreferenceItem | Skipped) -> None:
-        """Ask in all modes, unless it is to be skipped."""
-        if isinstance(found, Skipped):
-            self._skip(found.group, found.reason)
-            return
-        try:
-            pictures = await asyncio.to_thread(_Pictures.open, found)
-        except ConfigError as error:
-            self._why = str(error)
-            self._skip(found.group, _UNREADABLE)
-            return
-        self.labels[found.truth] += 1
-        for mode in self._modes:
-            outcome = await self._outcome(found, mode, pictures)
-            self.failed += outcome.failure is not None
-            self.outcomes.append(outcome.model_copy(update={"message": None, "raw": None}))
-            self._write(outcome)
-
-    def require_pictures(self) -> None:
-        """Not a single pair could be looked at: the data is not whole."""
-        if not self.outcomes and self.skipped[_UNREADABLE]:
-            raise ConfigError(f"not one pair's pictures can be read; the last: {self._why}")
-
-    def _skip(self, group: str, reason: str) -> None:
-        self.skipped[reason] += 1
-        self.broken.add(group)
-
-    async def _outcome(self, item: PreferenceItem, mode: Mode, pictures: _Pictures) -> PairOutcome:
-        known = PairOutcome(
-            id=item.id, group=item.group, size=item.size, mode=mode, truth=item.truth
+async def _outcome(
+    critic: Critic, item: PreferenceItem, mode: Mode, request: ComparisonRequest
+) -> PairOutcome:
+    known = PairOutcome(id=item.id, group=item.group, size=item.size, mode=mode, truth=item.truth)
+    ask = _compare if mode == "pairwise" else _score
+    try:
+        return known.model_copy(update=await ask(critic, request))
+    except CriticError as error:
+        answer = error if isinstance(error, CriticAnswerError) else None
+        return known.model_copy(
+            update={
+                "failure": type(error).__name__,
+                "message": str(error),
+                "unanswered": answer is None,
+                "raw": None if answer is None else answer.raw,
+            }
         )
-        ask = self._compare if mode == "pairwise" else self._score
-        try:
-            return known.model_copy(update=await ask(item.prompt, pictures))
-        except CriticError as error:
-            answer = error if isinstance(error, CriticAnswerError) else None
-            return known.model_copy(
-                update={
-                    "failure": type(error).__name__,
-                    "message": str(error),
-                    "unanswered": answer is None,
-                    "raw": None if answer is None else answer.raw,
-                }
-            )
-
-    async def _compare(self, prompt: str, pictures: _Pictures) -> dict[str, object]:
-        assert can_compare(self._critic)
-        found = await self._critic.compare(
-            ComparisonRequest(prompt, pictures.a, pictures.b, pictures.source)
-        )
-        return {
-            "forward": _FORWARD[found.forward.winner],
-            "reverse": _REVERSE[found.reverse.winner],
-            "usage": found.usage,
-        }
-
-    async def _score(self, prompt: str, pictures: _Pictures) -> dict[str, object]:
-        a, b = [
-            await self._critic.critique(CritiqueRequest(prompt, picture, pictures.source))
-            for picture in (pictures.a, pictures.b)
-        ]
-        gap = a.reward - b.reward
-        verdict = "tie" if abs(gap) < _EQUAL else "A" if gap > 0 else "B"
-        return {
-            "forward": verdict,
-            "reverse": verdict,
-            "scores": tuple(SCORE_MIN + (SCORE_MAX - SCORE_MIN) * x.reward for x in (a, b)),
-            "usage": a.usage + b.usage,
-        }
-
-    def _write(self, outcome: PairOutcome) -> None:
-        try:
-            self._file.append(outcome.model_dump_json(exclude_defaults=True).encode(), sync=False)
-        except OSError as error:
-            raise StoreError(f"cannot write the outcome of a pair: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Pictures:
-    """Of one pair, decoded."""
-
-    a: Image.Image
-    b: Image.Image
-    source: Image.Image | None
-
-    @classmethod
-    def open(cls, item: PreferenceItem) -> Self:
-        source = None if item.source is None else open_picture(item.source)
-        return cls(open_picture(item.image_a), open_picture(item.image_b), source)
+async def _compare(critic: Critic, request: ComparisonRequest) -> dict[str, object]:
+    assert can_compare(critic)
+    found = await critic.compare(request)
+    return {
+        "forward": _FORWARD[found.forward.winner],
+        "reverse": _REVERSE[found.reverse.winner],
+        "usage": found.usage,
+    }
 
 
-def _found(data: PreferenceSet, chosen: Collection[str]) -> Iterator[PreferenceItem | Skipped]:
-    return (found for found in data.read() if found.group in chosen)
+async def _score(critic: Critic, request: ComparisonRequest) -> dict[str, object]:
+    a, b = [
+        await critic.critique(CritiqueRequest(request.prompt, picture, request.source))
+        for picture in (request.image_a, request.image_b)
+    ]
+    gap = a.reward - b.reward
+    better = "tie" if abs(gap) < _EQUAL else "A" if gap > 0 else "B"
+    return {
+        "forward": better,
+        "reverse": better,
+        "scores": tuple(SCORE_MIN + (SCORE_MAX - SCORE_MIN) * x.reward for x in (a, b)),
+        "usage": a.usage + b.usage,
+    }
+
+
+def _open(item: PreferenceItem) -> ComparisonRequest:
+    """A pair with its pictures decoded."""
+    source = None if item.source is None else open_picture(item.source)
+    return ComparisonRequest(
+        item.prompt, open_picture(item.image_a), open_picture(item.image_b), source
+    )
+
+
+def _new_file(out: Path) -> LineFile:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "pairs.jsonl").unlink(missing_ok=True)  # all of it is said again
+        return LineFile(out / "pairs.jsonl")
+    except OSError as error:
+        raise StoreError(f"cannot write to {str(out)!r}: {error}") from error
+
+
+def _write(file: LineFile, outcomes: Sequence[PairOutcome]) -> None:
+    try:
+        for outcome in outcomes:
+            file.append(outcome.model_dump_json(exclude_defaults=True).encode(), sync=False)
+    except OSError as error:
+        raise StoreError(f"cannot write the outcome of a pair: {error}") from error
+
+
+def _counts(found: Iterable[T]) -> dict[T, int]:
+    return dict(sorted(Counter(found).items(), key=str))
 
 
 def _selection(limit: int | None, shard: tuple[int, int]) -> str:

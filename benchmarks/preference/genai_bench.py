@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.preference.item import DECIDED, PreferenceItem, PreferenceSet, read_vote
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.reward.preferences.rows import (
+    Row,
     StoredPicture,
     column_names,
     find_files,
@@ -99,7 +100,7 @@ def load(data: Path) -> PreferenceSet:
         protocols=PROTOCOLS,
         files=hashes(files),
         groups=[str(number) for number in range(len(rows))],
-        read=lambda: _edition(files) if edits else _generation(files),
+        read=lambda: _items(files, edits=edits),
     )
 
 
@@ -113,28 +114,24 @@ def official_parse(text: str) -> GenAIVerdict | None:
     return None if found is None else _VERDICTS.get(found[1])
 
 
-def _generation(files: Sequence[Path]) -> Iterator[PreferenceItem]:
-    for number, row in enumerate(read_rows(files, _Generation)):
-        value = row.value
+def _items(files: Sequence[Path], *, edits: bool) -> Iterator[PreferenceItem]:
+    rows: Iterator[Row[_Edition]] | Iterator[Row[_Generation]] = (
+        read_rows(files, _Edition) if edits else read_rows(files, _Generation)
+    )
+    for number, row in enumerate(rows):
+        value, folder = row.value, row.folder
+        if isinstance(value, _Edition):
+            prompt, source = value.instruct_prompt, value.source_image.picture(folder)
+            pictures = value.left_output_image, value.right_output_image
+        else:
+            prompt, source = value.prompt, None
+            pictures = value.left_image, value.right_image
         yield PreferenceItem(
             id=str(number),
-            prompt=value.prompt,
-            image_a=value.left_image.picture(row.folder),
-            image_b=value.right_image.picture(row.folder),
+            prompt=prompt,
+            image_a=pictures[0].picture(folder),
+            image_b=pictures[1].picture(folder),
             truth=read_vote(value.vote_type, row.place),
             group=str(number),
-        )
-
-
-def _edition(files: Sequence[Path]) -> Iterator[PreferenceItem]:
-    for number, row in enumerate(read_rows(files, _Edition)):
-        value = row.value
-        yield PreferenceItem(
-            id=str(number),
-            prompt=value.instruct_prompt,
-            image_a=value.left_output_image.picture(row.folder),
-            image_b=value.right_output_image.picture(row.folder),
-            truth=read_vote(value.vote_type, row.place),
-            group=str(number),
-            source=value.source_image.picture(row.folder),
+            source=source,
         )

@@ -72,6 +72,8 @@ class Skipped:
     group: str
     reason: str
     """In few words, the same for all rows of its kind: `2 input images`."""
+    detail: str = ""
+    """About this row alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,19 +201,13 @@ def _official(protocol: EvaluationProtocol, units: Sequence[Sequence[PairOutcome
 def _estimates(units: Sequence[Sequence[PairOutcome]]) -> dict[str, Estimate]:
     """Shares, all over the same resamples of groups; those of nothing are left out."""
     counted = [_count(unit) for unit in units]
-    sums = Bootstrap(len(units), groups=[unit[0].group for unit in units]).sums(
-        [(name, place) for name in counted[0] for place in (0, 1)],
-        lambda key: [count[key[0]][key[1]] for count in counted],
-    )
-
-    def share(name: str, of: int) -> Estimate:
-        return sums.estimate(lambda total: total((name, 0)) / total((name, 1)), of)
-
-    return {
-        name: share(name, of)
-        for name in counted[0]
-        if (of := int(sum(count[name][1] for count in counted)))
-    }
+    bootstrap = Bootstrap(len(units), groups=[unit[0].group for unit in units])
+    found = {}
+    for name in counted[0]:
+        got, of = zip(*(count[name] for count in counted), strict=True)
+        if items := int(sum(of)):
+            found[name] = bootstrap.ratio(got, of).model_copy(update={"items": items})
+    return found
 
 
 def _count(unit: Sequence[PairOutcome]) -> dict[str, tuple[float, float]]:

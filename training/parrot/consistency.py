@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from rr_refine.reward.preferences.pair import Label, Order, PictureStore
@@ -45,24 +45,21 @@ def predict_questions(
 ) -> list[TeacherQuestion]:
     """What has to be asked to judge a rationale whose text is in order."""
     pair = rationale.pair
+    blind = TeacherQuestion(
+        id=f"{rationale.id}:paper",
+        kind="predict",
+        task=pair.task,
+        instruction=pair.instruction,
+        rationale=rationale.answer.text,
+        choices=("A", "B", "tie"),
+    )
     if variant == "paper":
-        return [
-            TeacherQuestion(
-                id=f"{rationale.id}:paper",
-                kind="predict",
-                task=pair.task,
-                instruction=pair.instruction,
-                rationale=rationale.answer.text,
-                choices=("A", "B", "tie"),
-            )
-        ]
+        return [blind]
     orders: tuple[Order, ...] = ("AB", "BA")
     return [
-        TeacherQuestion(
+        replace(
+            blind,
             id=f"{rationale.id}:{order}",
-            kind="predict",
-            task=pair.task,
-            instruction=pair.instruction,
             source=pictures.source(pair),
             image_a=pictures.path(pair.image("A", rationale.order)),
             image_b=pictures.path(pair.image("B", rationale.order)),

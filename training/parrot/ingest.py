@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -67,61 +67,52 @@ def ingest(
         StoreLockedError: another process is adding pairs.
         StoreError: the folder cannot be read or written.
     """
-    tallies: dict[tuple[str, str], _Tally] = {}
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    broken: dict[tuple[str, str], str] = {}
     with opened(folder.path / "pairs.jsonl") as file, ThreadPoolExecutor(workers) as threads:
         known = {pair.id for pair in read_records(folder.path / "pairs.jsonl", PreferencePair)}
 
-        def submitted() -> Iterator[tuple[_Tally, Future[PreferencePair | str] | str]]:
+        def submitted() -> Iterator[tuple[RawPair, Future[PreferencePair | str] | str]]:
             for raw in rows:
-                tally = tallies.setdefault((raw.dataset, raw.split), _Tally())
                 if reason := _unfit(raw, margin, known):
-                    yield tally, reason
+                    yield raw, reason
                 else:
                     known.add(pair_id(raw.dataset, raw.key))
-                    yield tally, threads.submit(_pair, folder, raw, evaluation or EvaluationSet())
+                    yield raw, threads.submit(_pair, folder, raw, evaluation or EvaluationSet())
 
         added = 0
-        for tally, work in _ahead(submitted(), 4 * workers):
-            outcome = work if isinstance(work, str) else work.result()
-            tally.note(outcome)
-            if isinstance(outcome, PreferencePair):
-                file.append(outcome.model_dump_json().encode(), sync=False)
+        for raw, work in _ahead(submitted(), 4 * workers):
+            name = raw.dataset, raw.split
+            pair = work if isinstance(work, str) else work.result()
+            if isinstance(pair, PreferencePair):
+                file.append(pair.model_dump_json().encode(), sync=False)
+                counts[name]["kept"] += 1
                 added += 1
+            else:
+                reason, _, why = pair.partition(": ")
+                counts[name][reason] += 1
+                if why:
+                    broken.setdefault(name, why)
             if added == limit:
                 break
-    counts = [tally.count(*name) for name, tally in tallies.items()]
-    _require_pictures(counts)
-    with opened(folder.path / "ingest.jsonl") as log:
-        for count in counts:
-            log.append(count.model_dump_json().encode(), sync=False)
-    return counts
-
-
-class _Tally:
-    """Counts what becomes of rows."""
-
-    def __init__(self) -> None:
-        self._kept = 0
-        self._dropped: Counter[str] = Counter()
-        self._broken: str | None = None
-
-    def note(self, outcome: PreferencePair | str) -> None:
-        if isinstance(outcome, PreferencePair):
-            self._kept += 1
-            return
-        reason, _, why = outcome.partition(": ")
-        self._dropped[reason] += 1
-        self._broken = self._broken or why or None
-
-    def count(self, dataset: str, split: str) -> IngestCount:
-        return IngestCount(
-            dataset=dataset,
-            split=split,
-            read=self._kept + self._dropped.total(),
-            kept=self._kept,
-            dropped=dict(self._dropped),
-            broken=self._broken,
+    ingested = [
+        IngestCount(
+            dataset=name[0],
+            split=name[1],
+            read=count.total(),
+            kept=count.pop("kept", 0),
+            dropped=dict(count),
+            broken=broken.get(name),
         )
+        for name, count in counts.items()
+    ]
+    for found in ingested:
+        if found.broken and found.dropped["broken picture"] == found.read:
+            raise ConfigError(f"no picture of {found.dataset!r} can be read; {found.broken}")
+    with opened(folder.path / "ingest.jsonl") as log:
+        for found in ingested:
+            log.append(found.model_dump_json().encode(), sync=False)
+    return ingested
 
 
 def _unfit(raw: RawPair, margin: float, known: set[str]) -> str | None:
@@ -174,12 +165,6 @@ def _pair(folder: ParrotFolder, raw: RawPair, evaluation: EvaluationSet) -> Pref
         swapped=swapped,
         licence=raw.licence,
     )
-
-
-def _require_pictures(counts: list[IngestCount]) -> None:
-    for count in counts:
-        if count.broken and not count.kept and count.dropped["broken picture"] == count.read:
-            raise ConfigError(f"no picture of {count.dataset!r} can be read; {count.broken}")
 
 
 def _ahead(items: Iterator[T], count: int) -> Iterator[T]:

@@ -127,7 +127,8 @@ class PairState:
         sides: tuple[Side, ...] = ("A", "B")
         questions = [project_question(rationale, side, self._pictures) for side in sides]
         if answers := self._answers(questions):
-            self.projections += read_projections(rationale, *answers, self._options)
+            a, b = answers
+            self.projections += read_projections(rationale, a, b, self._options)
 
     def _ask_directly(self) -> None:
         pair = self.pair

@@ -119,24 +119,18 @@ def ask(question: TeacherQuestion, template: Template) -> tuple[Message, ...]:
 def _block(question: TeacherQuestion) -> str:
     """What is added to the student's prompt."""
     if question.kind == "anchor":
-        return _ANCHOR.replace("{label}", f"Image {question.label}")
+        return _ANCHOR.format(label=f"Image {question.label}")
     if question.kind == "project":
-        before, _, after = _PROJECT.partition("{rationale}")
-        before = before.replace("{side}", question.side or "").replace(
-            "{scores}", _scores(question)
+        scores = question.scores or {}
+        lines = [
+            f"- {d.replace('_', ' ')}: {'N/A' if (score := scores[d]) is None else f'{score:g}'}"
+            for d in DIMENSIONS
+            if d in scores
+        ]
+        return _PROJECT.format(
+            side=question.side, scores="\n".join(lines), rationale=question.rationale or ""
         )
-        return before + (question.rationale or "") + after
     return ""
-
-
-def _scores(question: TeacherQuestion) -> str:
-    scores = question.scores or {}
-    lines = (f"- {d.replace('_', ' ')}: {_number(scores[d])}" for d in DIMENSIONS if d in scores)
-    return "\n".join(lines)
-
-
-def _number(score: float | None) -> str:
-    return "N/A" if score is None else f"{score:g}"
 
 
 def _predict(question: TeacherQuestion) -> tuple[Message, ...]:
@@ -148,15 +142,15 @@ def _predict(question: TeacherQuestion) -> tuple[Message, ...]:
         b = ("\n\nImage B:", _opened(question.image_b))
         edits = question.source is not None
         pictures = "a source picture and two edits of it" if edits else "two pictures"
-        content.append(_PREDICT.replace("{pictures}", pictures))
+        content.append(_PREDICT.format(pictures=pictures))
         content += ["\n\nThe source picture:", _opened(question.source)] if edits else []
         content += a + b if question.order == "AB" else b + a
     choices = question.choices if question.order == "AB" else question.choices[::-1]
-    end = _PREDICT_END.replace("{choices}", ", ".join(choices))
-    # The words of others go in last, so that nothing in them is taken for a slot.
-    before, _, rest = end.partition("{instruction}")
-    between, _, after = rest.partition("{rationale}")
-    end = before + question.instruction + between + (question.rationale or "") + after
+    end = _PREDICT_END.format(
+        choices=", ".join(choices),
+        instruction=question.instruction,
+        rationale=question.rationale or "",
+    )
     return Message("system", (_PREDICT_SYSTEM,)), _user(*content, end)
 
 

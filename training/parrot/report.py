@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import TypeVar
 
 from rr_refine.reward.preferences.pair import Label, exchange
 from rr_refine.terms import Dimension, Record, Task
 from rr_refine.training.parrot.config import Variant
-from rr_refine.training.parrot.consistency import ConsistencyCheck
 from rr_refine.training.parrot.ingest import IngestCount
 from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.rationale import GATES, Gate, Rationale
 from rr_refine.training.parrot.teacher import SOUND
 
 __all__ = ["FilterCount", "GroupCount", "Report", "ReportBuilder", "summarise"]
+
+K = TypeVar("K")
 
 _BINS = 10
 
@@ -100,7 +102,8 @@ class ReportBuilder:
         self._variant = variant
         self._groups: dict[tuple[str, Task, Label], Counter[str]] = defaultdict(Counter)
         self._owed = 0
-        self._kept: list[tuple[str, Label]] = []
+        self._a: dict[str, list[bool]] = defaultdict(list)
+        self._a_kept: dict[str, list[bool]] = defaultdict(list)
         self._chances = [0] * _BINS
         self._flips: list[bool] = []
         self._not_applicable: dict[Dimension, list[bool]] = defaultdict(list)
@@ -117,16 +120,18 @@ class ReportBuilder:
         group["rationales"] += len(state.rationales)
         group["kept pairs"] += bool(state.kept)
         self._owed += len(state.owed)
+        if pair.label != "tie":
+            self._a[pair.dataset].append(pair.label == "A")
         for rationale in state.rationales:
             self._count(rationale)
         for check in state.checks.get(self._variant, ()):
-            group.update(_passed(check))
+            group.update(GATES[: GATES.index(check.reason)] if check.reason else GATES)
             if check.chance is not None:
                 self._chances[min(_BINS - 1, int(check.chance * _BINS))] += 1
             if check.flipped is not None:
                 self._flips.append(check.flipped)
         for rationale in state.kept:
-            self._kept.append((pair.dataset, rationale.label))
+            self._a_kept[pair.dataset].append(rationale.label == "A")
             self._compare(rationale)
         for projection in state.projections:
             self._projections[projection.fault or "kept"] += 1
@@ -137,11 +142,6 @@ class ReportBuilder:
 
     def report(self) -> Report:
         """What was counted so far."""
-        labels = [
-            (dataset, label)
-            for (dataset, _, label), group in self._groups.items()
-            for _ in range(group["pairs"])
-        ]
         return Report(
             variant=self._variant,
             groups=tuple(
@@ -157,13 +157,13 @@ class ReportBuilder:
                 for (dataset, task, label), group in sorted(self._groups.items())
             ),
             owed=self._owed,
-            share_a=_share_a(labels),
-            share_a_kept=_share_a(self._kept),
+            share_a=_means(dict(sorted(self._a.items()))),
+            share_a_kept=_means(dict(sorted(self._a_kept.items()))),
             chances=tuple(self._chances),
             flips=fmean(self._flips) if self._flips else None,
-            not_applicable={d: fmean(na) for d, na in self._not_applicable.items()},
-            agreement={d: fmean(agreed) for d, agreed in self._agreement.items()},
-            tokens={kind: fmean(found) for kind, found in self._tokens.items() if found},
+            not_applicable=_means(self._not_applicable),
+            agreement=_means(self._agreement),
+            tokens=_means(self._tokens),
             projections=dict(self._projections),
             filters=tuple(_measured(v, counts) for v, counts in sorted(self._judged.items())),
         )
@@ -186,26 +186,12 @@ class ReportBuilder:
                 self._agreement[dimension].append(said == label)
 
 
-def _passed(check: ConsistencyCheck) -> list[str]:
-    """The gates that a rationale passed, up to the first that it did not."""
-    return list(GATES[: GATES.index(check.reason)] if check.reason else GATES)
-
-
-def _share_a(labels: Iterable[tuple[str, Label]]) -> dict[str, float]:
-    found: dict[str, list[bool]] = defaultdict(list)
-    for dataset, label in labels:
-        if label != "tie":
-            found[dataset].append(label == "A")
-    return {dataset: fmean(a) for dataset, a in sorted(found.items())}
+def _means(found: Mapping[K, Sequence[float]]) -> dict[K, float]:
+    return {key: fmean(values) for key, values in found.items() if values}
 
 
 def _measured(variant: Variant, counts: Mapping[tuple[str | None, bool], int]) -> FilterCount:
-    """Measure a filter.
-
-    Args:
-        variant: the filter.
-        counts: (truth of the rationale, whether it was kept) -> rationales.
-    """
+    """What a filter did; counts are of (truth of the rationale, whether it was kept)."""
     faults = sorted({truth for truth, _ in counts if truth not in (None, SOUND)}, key=str)
 
     def total(kept: bool, *truths: str | None) -> int:

@@ -89,6 +89,9 @@ def fine_tune(
     """
     if any(find_spec(name) is None for name in ("trl", "datasets", "peft", "torch")):
         raise MissingExtraError("fine-tuning", "train")
+    from torch import OutOfMemoryError
+    from transformers.trainer_utils import get_last_checkpoint
+
     from rr_refine.training.loop import Log
     from rr_refine.training.parrot.trainer import LogCallback, to_arguments
 
@@ -115,10 +118,19 @@ def fine_tune(
         settings = json.dumps(recipe.training, indent=2)
         (recipe.out / "recipe.json").write_text(settings + "\n", "utf-8")
     trained, weights = count_weights(trainer.model)
-    last = _last_checkpoint(Path(arguments.output_dir)) if recipe.resume else None
-    before = _step_of(last)
+    checkpoints = Path(arguments.output_dir)
+    last: str | None = None
+    if recipe.resume and checkpoints.is_dir():
+        last = get_last_checkpoint(checkpoints)  # type: ignore[no-untyped-call]
+    before = int(last.rpartition("-")[2]) if last else 0
     start = time.monotonic()
-    _run(trainer, last, recipe)
+    try:
+        trainer.train(resume_from_checkpoint=last)
+    except OutOfMemoryError as error:
+        raise ConfigError(
+            f"batch = {recipe.batch} does not fit on the device: lower it and raise accumulate, "
+            "set recompute = true, lower max_pixels, or share the weights among more devices"
+        ) from error
     seconds = time.monotonic() - start
     student = recipe.out / "model"
     trainer.save_student(student)
@@ -193,28 +205,3 @@ def _trainer(
         raise ConfigError(f"{recipe.model!r} cannot be trained like this: {error}") from error
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _run(trainer: CriticTrainer, checkpoint: str | None, recipe: SftRecipe) -> None:
-    import torch
-
-    try:
-        trainer.train(resume_from_checkpoint=checkpoint)
-    except torch.OutOfMemoryError as error:
-        raise ConfigError(
-            f"batch = {recipe.batch} does not fit on the device: lower it and raise accumulate, "
-            "set recompute = true, lower max_pixels, or share the weights among more devices"
-        ) from error
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    if not folder.is_dir():
-        return None
-    last: str | None = get_last_checkpoint(folder)  # type: ignore[no-untyped-call]
-    return last
-
-
-def _step_of(checkpoint: str | None) -> int:
-    return 0 if checkpoint is None else int(checkpoint.rpartition("-")[2])

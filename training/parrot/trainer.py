@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from accelerate.utils import is_peft_model
-from torch.nn.functional import cross_entropy
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
@@ -27,7 +26,7 @@ _POOL = 50
 
 
 class CriticTrainer(SFTTrainer):  # type: ignore[misc]
-    """`SFTTrainer` with batches of rows of one length, and a cheaper loss on a CPU.
+    """`SFTTrainer` with batches of rows of one length.
 
     Args:
         lengths: of the rows, in any unit.
@@ -45,40 +44,6 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
         # Processes take batches in turn, so that it is good for their batches to be alike, too.
         together = self.args.per_device_train_batch_size * self.args.world_size
         return Batches(self._lengths, together, self.args.seed)
-
-    def compute_loss(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor:
-        """Mean negative log-likelihood of the supervised tokens, as TRL computes it.
-
-        TRL's kernel never holds all logits. Without Triton it projects every position, twice, in
-        strides of 128 KB; for a small student on a CPU that is a tenth of the step. There, we
-        project the supervised positions, once.
-        """
-        on_cpu = self.accelerator.device.type == "cpu"
-        if return_outputs or not on_cpu or self.args.bf16 or self.args.world_size > 1:
-            theirs: torch.Tensor = super().compute_loss(
-                model, inputs, return_outputs, num_items_in_batch
-            )
-            return theirs
-        whole = self.accelerator.unwrap_model(model)
-        whole = whole.get_base_model() if is_peft_model(whole) else whole
-        labels = inputs.pop("labels")[:, 1:]
-        supervised = labels != -100
-        hidden = whole.base_model(**inputs, use_cache=False).last_hidden_state[:, :-1]
-        logits = whole.get_output_embeddings()(hidden[supervised])
-        targets = labels[supervised]
-        count = len(targets) if num_items_in_batch is None else num_items_in_batch
-        with torch.no_grad():
-            right = (logits.argmax(-1) == targets).float().mean().item()
-        self._metrics["train"]["mean_token_accuracy"].append(right)
-        self._total_train_tokens += int(inputs["attention_mask"].sum())
-        self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
-        return cross_entropy(logits, targets, reduction="sum") / count
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Go on with the weights of a checkpoint.

@@ -168,7 +168,7 @@ def test_a_loss_that_is_no_number_ends_the_training(llava: Path, tmp_path: Path)
     assert not (tmp_path / "out" / "model").exists()
 
 
-def test_the_loss_on_a_cpu_is_that_of_trl_and_nothing_is_reported_home(
+def test_the_loss_is_that_of_trl_and_nothing_is_reported_home(
     llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
