@@ -2,7 +2,7 @@
 
 A rewrite may add and reorder; it may not lose what the user spelled out. Protected are quoted
 text, numbers (as digits or words), names, LoRA triggers, and weights such as `(red hat:1.3)`.
-Prompts of the sketch world can be read whole, so there all that was asked for is.
+Who knows more about prompts has an `IntentCheck` of their own.
 
 Every pattern here takes time in proportion to the text: a prompt may be long and hostile.
 """
@@ -12,15 +12,53 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal
+from typing import Final, Literal, Protocol, runtime_checkable
 
-from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
-from rr_refine.sketch.world.request import violations
-from rr_refine.terms import Record
+from rr_refine.request import Request
+from rr_refine.terms import Identity, Record
 
-__all__ = ["ProtectedSpan", "find_spans", "is_repeat", "problems"]
+__all__ = [
+    "IntentCheck",
+    "NoIntentCheck",
+    "ProtectedSpan",
+    "find_spans",
+    "is_repeat",
+    "problems",
+]
 
 SpanKind = Literal["quoted", "number", "name", "lora", "weight", "kept"]
+
+
+@runtime_checkable
+class IntentCheck(Protocol):
+    """Rejects rewrites that no longer ask for what was asked, beyond what `problems` finds.
+
+    For those who can read prompts of some kind: the words of a product line, a house style.
+    `connect` and `aclose` are optional, see `rr_refine.component`.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """All that its answers depend on besides the request and the prompt."""
+        ...
+
+    def problems(self, request: Request, prompt: str) -> tuple[str, ...]:
+        """Why `prompt` may not be used for `request`, each like `it does not ask for a red hat`.
+
+        Nothing where the prompt is fine, or says nothing that this check understands. The same
+        arguments must give the same answer: an interrupted run asks again.
+        """
+        ...
+
+
+class NoIntentCheck:
+    """Entry point `none` of `rr_refine.intent_checks`: no objection to anything."""
+
+    identity = Identity(kind="none", name="none")
+
+    def problems(self, request: Request, prompt: str) -> tuple[str, ...]:  # noqa: ARG002
+        """None."""
+        return ()
 
 
 class ProtectedSpan(Record):
@@ -161,26 +199,11 @@ def problems(
     held = _Prompt(prompt)
     found += [f"it lost the {span.kind} {span.text!r}" for span in spans if not held.holds(span)]
     folded, before = _fold(prompt), _fold(original)
-    found += _asks_otherwise(prompt, original)
     for word in avoid:
         banned = _fold(word)
         if banned and _has_words(folded, banned) and not _has_words(before, banned):
             found.append(f"it says {word!r}, which is to be avoided")
     return found
-
-
-def _asks_otherwise(prompt: str, original: str) -> list[str]:
-    """In the sketch world all that a prompt asks for can be read: what of `original` it loses.
-
-    Only where the prompt describes one whole scene, in words of that world alone, as the small
-    critic's requests do. Of any other nothing is known.
-    """
-    if unknown_words(original) or unknown_words(prompt):
-        return []
-    asked, scene = read_request(original), read_scene(prompt)
-    if asked is None or scene is None:
-        return []
-    return [f"it does not ask for {missed}" for missed in violations(asked, scene)]
 
 
 def is_repeat(prompt: str, tried: Iterable[str]) -> bool:

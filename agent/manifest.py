@@ -41,6 +41,9 @@ def config_of(job: Job) -> dict[str, JsonValue]:
         "generator": job.generator.identity.model_dump(mode="json"),
         "critic": job.critic.identity.model_dump(mode="json"),
         "rewriters": [r.identity.model_dump(mode="json") for r in job.rewriters],
+        "intent_check": (
+            None if job.intent_check is None else job.intent_check.identity.model_dump(mode="json")
+        ),
         "settings": job.settings,
     }
 

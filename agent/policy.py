@@ -64,8 +64,9 @@ class Policy(Record):
     pairwise: bool = True
     """Settle near ties by a comparison in both orders, if the critic can compare."""
 
-    rewriters: tuple[str, ...] = ("critic", "rules")
-    """Rewriters by name, tried in order until one gives a usable prompt."""
+    rewriters: tuple[str, ...] = ("critic", "companions", "rules")
+    """Rewriters by name, tried in order until one gives a usable prompt. `companions` stands for
+    those that generator and critic bring along: for the small models a planner, for most none."""
     render_timeout: float = Field(default=1800.0, gt=0)
     """Seconds after which a render counts as failed."""
     critique_timeout: float = Field(default=600.0, gt=0)
@@ -105,13 +106,13 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
         "budget": {"rounds": 1},
         "candidates": 1,
         "rewrite_first": True,
-        "rewriters": ("rules",),
+        "rewriters": ("companions", "rules"),
     },
     "blind-rewrite-best-of-n": {
         "budget": {"rounds": 1},
         "candidates": 4,
         "rewrite_first": True,
-        "rewriters": ("rules",),
+        "rewriters": ("companions", "rules"),
         "acceptance": "highest",
     },
 }

@@ -6,24 +6,31 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 
 from pydantic import JsonValue, ValidationError
 
-from rr_refine import errors
+from rr_refine import defaults, errors
+from rr_refine.agent.components import (
+    as_critic,
+    as_generator,
+    as_intent_check,
+    companion_check,
+    make_chain,
+)
 from rr_refine.agent.events import Event
+from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
-from rr_refine.component import connected, has_methods
+from rr_refine.component import connected
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError
 from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
-from rr_refine.plugins import Room, create
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 
@@ -31,24 +38,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "DEFAULT_CRITIC",
-    "DEFAULT_GENERATOR",
     "JobOptions",
     "RefineOptions",
     "arefine",
-    "as_critic",
-    "as_generator",
-    "as_rewriter",
     "folder_for",
     "make_job",
     "refine",
     "require_image",
 ]
-
-DEFAULT_GENERATOR: Final = "sketch"
-DEFAULT_CRITIC: Final = "sketch"
-"""The bundled small models. The critic knows nothing but sketches, so that it is the default of the
-bundled generator only."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -62,6 +59,9 @@ class JobOptions(TypedDict, total=False):
     """An object with the `Critic` protocol, or a name. Needed with a generator of your own."""
     rewriters: Sequence[Rewriter | str]
     """Objects or names, tried in order; those of the policy by default."""
+    intent_check: IntentCheck | str | None
+    """An object with the `IntentCheck` protocol, or a name, `none` for none. By default the one
+    that generator and critic bring along."""
     policy: Policy | str
     """A `Policy`, or the name of a preset; `refine` by default."""
     seed: int
@@ -152,19 +152,23 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
     chosen = preset(policy) if isinstance(policy, str) else policy
-    generator = options.get("generator", DEFAULT_GENERATOR)
-    if "critic" not in options and generator != DEFAULT_GENERATOR:
+    generator = options.get("generator", defaults.GENERATOR)
+    if "critic" not in options and generator != defaults.GENERATOR:
         raise ConfigError(
             "a generator of your own needs a critic that knows its pictures: give critic=… "
             "('fake' invents scores, to try the loop)"
         )
-    chain = options.get("rewriters", chosen.rewriters)
+    generator, critic = as_generator(generator), as_critic(options.get("critic", defaults.CRITIC))
+    check = options.get("intent_check")
     return Job(
         request=request,
         policy=chosen,
-        generator=as_generator(generator),
-        critic=as_critic(options.get("critic", DEFAULT_CRITIC)),
-        rewriters=tuple(as_rewriter(r) for r in chain),
+        generator=generator,
+        critic=critic,
+        rewriters=make_chain(options.get("rewriters", chosen.rewriters), generator, critic),
+        intent_check=(
+            companion_check(generator, critic) if check is None else as_intent_check(check)
+        ),
         source=source,
         settings=dict(options.get("settings", {})),
     )
@@ -202,39 +206,3 @@ def require_image(run: Run) -> None:
         raise GeneratorError(f"{run.path} holds no image")
     kind = getattr(errors, failure.error, GeneratorError)
     raise cast("type[GeneratorError]", kind)(f"{failure.message} (run folder: {run.path})")
-
-
-def as_generator(given: object) -> Generator:
-    """A generator by name, or the object itself if it is one.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    return cast("Generator", _component("generators", given, "generate", "Generator"))
-
-
-def as_critic(given: object) -> Critic:
-    """A critic by name, or the object itself if it is one.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    return cast("Critic", _component("critics", given, "critique", "Critic"))
-
-
-def as_rewriter(given: object) -> Rewriter:
-    """A rewriter by name, or the object itself if it is one.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    return cast("Rewriter", _component("rewriters", given, "rewrite", "Rewriter"))
-
-
-def _component(room: Room, given: object, method: str, protocol: str) -> object:
-    made = create(room, given, {}) if isinstance(given, str) else given
-    if not has_methods(made, method):
-        raise ConfigError(
-            f"{given!r} is no {protocol.lower()}: see the protocol rr_refine.{protocol}"
-        )
-    return made

@@ -18,7 +18,7 @@ from langgraph.runtime import Runtime
 from rr_refine.agent.events import Event
 from rr_refine.agent.refine import JobOptions, refine
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import Room, available
+from rr_refine.plugins import Group, available
 
 __all__ = ["ServerInput", "ServerOutput", "ServerState", "graph"]
 
@@ -95,8 +95,8 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
     }
 
 
-def _installed(room: Room, name: str) -> str:
+def _installed(group: Group, name: str) -> str:
     """The name of an installed component: a client of a server must not import what it likes."""
-    if name not in available(room):
-        raise ConfigError(f"{name!r} is none of the {room}: {', '.join(available(room))}")
+    if name not in available(group):
+        raise ConfigError(f"{name!r} is none of the {group}: {', '.join(available(group))}")
     return name

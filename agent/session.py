@@ -24,6 +24,7 @@ from pydantic import JsonValue
 
 from rr_refine.agent.events import Event, ReviewRequested
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
+from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.manifest import RunStatus, check_config, write_manifest
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.review import Decision, ReviewRequest, require_possible
@@ -56,6 +57,8 @@ class Job:
     generator: Generator
     critic: Critic
     rewriters: tuple[Rewriter, ...]
+    intent_check: IntentCheck | None = None
+    """Has a say on every proposal; None for none."""
     source: Image.Image | None = None
     """The picture to edit; its digest is `request.source`."""
     settings: dict[str, JsonValue] = field(default_factory=dict)
@@ -64,7 +67,7 @@ class Job:
     @property
     def components(self) -> tuple[object, ...]:
         """What has to be connected before the job can run, see `rr_refine.component`."""
-        return (self.generator, self.critic, *self.rewriters)
+        return (self.generator, self.critic, *self.rewriters, self.intent_check)
 
 
 async def run_job(
@@ -124,7 +127,11 @@ async def _drive(
     control: RunControl | None,
 ) -> AsyncIterator[Event]:
     context = RunContext(
-        generator=job.generator, critic=job.critic, rewriters=job.rewriters, folder=folder
+        generator=job.generator,
+        critic=job.critic,
+        rewriters=job.rewriters,
+        folder=folder,
+        intent_check=job.intent_check,
     )
     given: RefineInput | Command[object] | None = await _start(graph, saver, job)
     while True:

@@ -16,7 +16,7 @@ from rr_refine.agent.history import (
     Stop,
     Verdict,
 )
-from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.intent import IntentCheck, ProtectedSpan
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.store.folder import RunFolder
@@ -105,6 +105,7 @@ class RunContext:
     critic: Critic
     rewriters: tuple[Rewriter, ...]
     folder: RunFolder
+    intent_check: IntentCheck | None = None
 
 
 def history_of(state: RefineState) -> History:

@@ -8,6 +8,8 @@ from typing import Any, Final, get_args
 
 from pydantic import JsonValue
 
+from rr_refine.agent.components import make_chain
+from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.policy import Policy, PresetName, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.errors import ConfigError
@@ -41,6 +43,12 @@ class Arm:
     policy: Policy
     rewriters: tuple[Rewriter, ...] = ()
     """Made with options of their own; by default those that the policy names."""
+    intent_check: IntentCheck | None = None
+    """By default the one that generator and critic bring along."""
+
+    def chain(self, generator: Generator, critic: Critic) -> tuple[Rewriter, ...]:
+        """The rewriters, with those that generator and critic bring along."""
+        return self.rewriters or make_chain(self.policy.rewriters, generator, critic)
 
 
 @dataclass(frozen=True, slots=True)

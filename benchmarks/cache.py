@@ -206,18 +206,18 @@ class CachedGenerator:
     """A generator that renders a request once."""
 
     def __init__(self, inner: Generator, cache: Cache) -> None:
-        self._inner = inner
+        self.wrapped = inner
         self._cache = cache
 
     @property
     def identity(self) -> Identity:
         """That of the generator: its pictures are the same."""
-        return self._inner.identity
+        return self.wrapped.identity
 
     @property
     def tasks(self) -> frozenset[Task]:
         """Those of the generator."""
-        return self._inner.tasks
+        return self.wrapped.tasks
 
     async def generate(
         self, request: RenderRequest, *, on_step: OnStep | None = None
@@ -240,7 +240,7 @@ class CachedGenerator:
         async with self._cache.lock(key):
             image = await self._cache.find_image(key)
             if image is None:
-                image = await self._inner.generate(request, on_step=on_step)
+                image = await self.wrapped.generate(request, on_step=on_step)
                 await self._cache.keep_image(key, image, request)
             return image
 
@@ -249,13 +249,13 @@ class CachedCritic:
     """A critic that judges a picture of a request once."""
 
     def __init__(self, inner: Critic, cache: Cache) -> None:
-        self._inner = inner
+        self.wrapped = inner
         self._cache = cache
 
     @property
     def identity(self) -> Identity:
         """That of the critic: its judgements are the same."""
-        return self._inner.identity
+        return self.wrapped.identity
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """See `Critic.critique`.
@@ -272,7 +272,7 @@ class CachedCritic:
                 "source": _name(request.source),
             }
         )
-        make = partial(self._inner.critique, request)
+        make = partial(self.wrapped.critique, request)
         return await self._cache.once("critique", key, Assessment, make)
 
 

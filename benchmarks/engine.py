@@ -26,7 +26,7 @@ from langgraph.runtime import RunControl
 from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.manifest import check_config
-from rr_refine.agent.refine import as_rewriter, make_job
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
 from rr_refine.agent.session import Job, run_job
@@ -97,12 +97,11 @@ async def run_arms(
             a wrong key.
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
-    chains = {
-        arm.name: arm.rewriters or tuple(map(as_rewriter, arm.policy.rewriters)) for arm in arms
-    }
+    chains = {arm.name: arm.chain(models.generator, models.critic) for arm in arms}
+    checks = [arm.intent_check for arm in arms]
     drain = drain or asyncio.Event()
     with locked(out, out / ".lock"):
-        async with connected([part for chain in chains.values() for part in chain]):
+        async with connected([*checks, *(part for chain in chains.values() for part in chain)]):
             header = _Header(
                 benchmark=benchmark.name,
                 renders=renders,
@@ -228,6 +227,7 @@ class _Session:
             generator=self.models.generator,
             critic=self.models.critic,
             rewriters=self.chains[arm.name],
+            intent_check=arm.intent_check,
             policy=arm.policy,
             seed=item.seed,
             parameters=self.models.parameters,

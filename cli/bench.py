@@ -30,7 +30,7 @@ from rr_refine.cli.text import plain
 from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
-    from rr_refine.benchmarks.arms import Arm
+    from rr_refine.benchmarks.arms import Arm, Models
     from rr_refine.benchmarks.item import Benchmark
     from rr_refine.benchmarks.trial import Trial
     from rr_refine.terms import Record
@@ -40,7 +40,15 @@ __all__ = ["bench"]
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOWN: Final = 5
 """Lines of a preflight's findings that are shown; the rest is counted."""
-_SECTIONS: Final = ("generator.", "critic.", "judge.", "parameters.", "loop.", "rewriter.")
+_SECTIONS: Final = (
+    "generator.",
+    "critic.",
+    "judge.",
+    "parameters.",
+    "loop.",
+    "rewriter.",
+    "intent.",
+)
 """Settings that have an effect here."""
 
 bench = App(name="bench", help="Measure how much refining helps.", help_format="plaintext")
@@ -109,6 +117,8 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
         )
+    from rr_refine.cli.bench_models import make_models
+
     try:
         if exam is not None:
             for option in ("arm", "shard", "judge", "judge_url"):
@@ -119,9 +129,11 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
         benchmark = own.load(limit=options.limit, cache=out / "data")
         if options.shard is not None:
             benchmark = part_of(benchmark, *parse_shard(options.shard))
-        arms = _arms(own, options, settings)
+        models = make_models(options, settings)
+        arms = _arms(own, options, settings, models)
         curve = options.curve or own.curve
-        return asyncio.run(_Comparison(benchmark, arms, options, settings, out, curve).run())
+        work = _Comparison(benchmark, arms, models, options, settings, out, curve)
+        return asyncio.run(work.run())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
@@ -142,9 +154,11 @@ def _require_effect(settings: Settings, assigned: Iterable[str], closed: str) ->
             )
 
 
-def _arms(own: BenchmarkLoader, options: BenchOptions, settings: Settings) -> tuple[Arm, ...]:
+def _arms(
+    own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models
+) -> tuple[Arm, ...]:
     from rr_refine.benchmarks.arms import make_arms
-    from rr_refine.cli.job import make_rewriters
+    from rr_refine.cli.job import make_intent_check, make_rewriters
 
     changes = settings.section("loop")
     if settings.values["rewriter.use"] is not None:
@@ -156,8 +170,15 @@ def _arms(own: BenchmarkLoader, options: BenchOptions, settings: Settings) -> tu
         changes=changes,
     )
     policies = [arm.policy for arm in arms]
+    pair = models.generator, models.critic
+    check = make_intent_check(settings, *pair)
     return tuple(
-        replace(arm, rewriters=make_rewriters(settings, arm.policy, *policies)) for arm in arms
+        replace(
+            arm,
+            rewriters=make_rewriters(settings, arm.policy, *pair, *policies),
+            intent_check=check,
+        )
+        for arm in arms
     )
 
 
@@ -189,6 +210,7 @@ class _Comparison:
         self,
         benchmark: Benchmark,
         arms: Sequence[Arm],
+        models: Models,
         options: BenchOptions,
         settings: Settings,
         out: Path,
@@ -196,6 +218,7 @@ class _Comparison:
     ) -> None:
         self._benchmark = benchmark
         self._arms = arms
+        self._models = models
         self._options = options
         self._settings = settings
         self._out = out
@@ -212,13 +235,13 @@ class _Comparison:
         from rr_refine.benchmarks.measure import measure, preflight
         from rr_refine.benchmarks.table import write_tables
         from rr_refine.benchmarks.trial import read_trials
-        from rr_refine.cli.bench_models import make_judge, make_models
+        from rr_refine.cli.bench_models import make_judge
         from rr_refine.component import connected
 
         options, settings, benchmark = self._options, self._settings, self._benchmark
+        models = self._models
         judge = make_judge(options, settings, benchmark)
         self._graded |= judge is not None
-        models = make_models(options, settings)
         public = settings.public()
         for note in benchmark.notes:
             print(f"note: {plain(note)}", file=sys.stderr)

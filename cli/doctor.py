@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
 
+from rr_refine import defaults
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import short
@@ -60,8 +61,8 @@ def _doctor(profile: str | None, config: Path | None) -> int:
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.system()}")
     yield from _packages(_BASE, needed=True)
-    local = settings.values["generator.use"] in ("diffusers", "sketch")
-    local |= settings.values["critic.use"] in ("transformers", "sketch")
+    local = settings.values["generator.use"] in ("diffusers", defaults.GENERATOR)
+    local |= settings.values["critic.use"] in ("transformers", defaults.CRITIC)
     yield from _packages(_LOCAL, needed=local)
     yield _device()
     yield from _machine(settings)
@@ -149,17 +150,27 @@ async def _reach(components: Iterable[object]) -> None:
 
 
 def _rewriters(settings: Settings) -> Iterator[Finding]:
-    from rr_refine.cli.job import make_rewriters, policy_from
+    from rr_refine.cli.job import (
+        make_critic,
+        make_generator,
+        make_intent_check,
+        make_rewriters,
+        policy_from,
+    )
 
     try:
         policy = policy_from(settings)
-        rewriters = make_rewriters(settings, policy)
-        asyncio.run(_reach(rewriters))
+        generator, critic = make_generator(settings), make_critic(settings)
+        rewriters = make_rewriters(settings, policy, generator, critic)
+        check = make_intent_check(settings, generator, critic)
+        asyncio.run(_reach((*rewriters, check)))
     except RefineError as error:
         yield Finding("no", "rewriters", str(error))
         return
     names = ", ".join(f"{r.identity.kind} ({r.identity.name})" for r in rewriters)
     yield Finding("ok", "rewriters", names)
+    if check is not None:
+        yield Finding("ok", "intent check", f"{check.identity.kind} ({check.identity.name})")
     yield Finding("ok", "policy", f"preset {policy.preset}, {policy.budget.rounds} rounds at most")
 
 

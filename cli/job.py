@@ -6,14 +6,25 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rr_refine.agent.components import (
+    COMPANIONS,
+    as_critic,
+    as_generator,
+    as_intent_check,
+    as_rewriter,
+    companion_check,
+    make_chain,
+)
+from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.policy import Policy, preset
-from rr_refine.agent.refine import as_critic, as_generator, as_rewriter, make_job
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.session import Job
 from rr_refine.cli.settings import ENVIRONMENT_PREFIX, Settings, is_secret
+from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
-from rr_refine.plugins import Room, create
+from rr_refine.plugins import Group, create
 from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ __all__ = [
     "make_component",
     "make_critic",
     "make_generator",
+    "make_intent_check",
     "make_rewriters",
     "policy_from",
 ]
@@ -36,12 +48,14 @@ def job_from(settings: Settings, prompt: str, image: Image.Image | Path | None) 
         ConfigError: a setting that is wrong, unknown, or without effect.
     """
     policy = policy_from(settings)
+    generator, critic = make_generator(settings), make_critic(settings)
     return make_job(
         prompt,
         image=image,
-        generator=make_generator(settings),
-        critic=make_critic(settings),
-        rewriters=make_rewriters(settings, policy),
+        generator=generator,
+        critic=critic,
+        rewriters=make_rewriters(settings, policy, generator, critic),
+        intent_check=make_intent_check(settings, generator, critic),
         policy=policy,
         seed=settings.number("seed"),
         keep=settings.texts("keep"),
@@ -81,32 +95,54 @@ def make_critic(settings: Settings) -> Critic:
     return as_critic(make_component(settings, "critics", "critic"))
 
 
-def make_rewriters(settings: Settings, policy: Policy, *beside: Policy) -> tuple[Rewriter, ...]:
+def make_rewriters(
+    settings: Settings, policy: Policy, generator: Generator, critic: Critic, *beside: Policy
+) -> tuple[Rewriter, ...]:
     """The policy's rewriters with the options of `[rewriter.<name>]`.
 
     Args:
+        generator: may bring rewriters along, together with the critic.
         beside: other policies at work; an option has an effect if any of them has its rewriter.
 
     Raises:
         ConfigError: one is unknown, does not take its options, or is not in use.
     """
     options = settings.section("rewriter")
-    made: list[Rewriter] = []
-    for name in policy.rewriters:
+
+    def make(name: str) -> Rewriter:
         _find_modules_here(name)
         mine = {k.partition(".")[2]: v for k, v in options.items() if k.startswith(f"{name}.")}
-        made.append(as_rewriter(create("rewriters", name, mine)))
+        return as_rewriter(create("rewriters", name, mine))
+
+    made = make_chain(policy.rewriters, generator, critic, make)
     names = dict.fromkeys(name for known in (policy, *beside) for name in known.rewriters)
+    if COMPANIONS in names:
+        names |= dict.fromkeys(shared_companions(generator, critic).rewriters)
     unused = sorted(k for k in options if not k.startswith(tuple(f"{name}." for name in names)))
     if unused:
         raise ConfigError(
             f"rewriter.{unused[0]} has no effect: the rewriters are {', '.join(names)}; "
             "name it in rewriter.use"
         )
-    return tuple(made)
+    return made
 
 
-def make_component(settings: Settings, room: Room, section: str) -> object:
+def make_intent_check(
+    settings: Settings, generator: Generator, critic: Critic
+) -> IntentCheck | None:
+    """The check of `[intent]`; by default what generator and critic bring along, which may be None.
+
+    Raises:
+        ConfigError: it is unknown, or does not take these options.
+    """
+    if settings.values["intent.use"] is not None:
+        return as_intent_check(make_component(settings, "intent_checks", "intent"))
+    if options := settings.section("intent"):
+        raise ConfigError(f"intent.{min(options)} has no effect: name the check in intent.use")
+    return companion_check(generator, critic)
+
+
+def make_component(settings: Settings, group: Group, section: str) -> object:
     """What a section names, with its options.
 
     Raises:
@@ -120,7 +156,7 @@ def make_component(settings: Settings, room: Room, section: str) -> object:
         for key in [key for key in options if is_secret(key)]:
             if settings.sources[f"{section}.{key}"].startswith(ENVIRONMENT_PREFIX):
                 del options[key]
-    return create(room, name, options)
+    return create(group, name, options)
 
 
 def _find_modules_here(name: str) -> None:

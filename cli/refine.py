@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
@@ -14,7 +15,12 @@ from rr_refine.cli.live.graphics import Graphics
 from rr_refine.cli.settings import Settings, read_settings
 from rr_refine.cli.table import settings_table
 from rr_refine.cli.terminal import is_attended
+from rr_refine.cli.text import plain
+from rr_refine.component import ask_both, notice_of, unknown_to
 from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rr_refine.agent.session import Job  # langgraph
 
 __all__ = ["refine_command", "say_models", "why_not_ask"]
 
@@ -51,7 +57,7 @@ def refine_command(
         print("\n".join(settings_table(settings)))
         _say_machine(settings)
         return DONE
-    say_models(settings, words)
+    say_models(settings, job)
 
     from rr_refine.cli.display import open_display
     from rr_refine.cli.work import work
@@ -95,8 +101,8 @@ def _prompt_from_pipe() -> str:
         raise ConfigError(f"standard input holds bytes that are no text: is it {known}?") from None
 
 
-def say_models(settings: Settings, prompt: str) -> None:
-    """Say which small or fake models are in use, and where a prompt is outside of their world."""
+def say_models(settings: Settings, job: Job) -> None:
+    """Say what everybody should know of the models in use, and which words they do not know."""
     used = {part: settings.values[f"{part}.use"] for part in ("generator", "critic")}
     # A stand-in must never pass for a model.
     fakes = [part for part, name in used.items() if name == "fake"]
@@ -106,15 +112,13 @@ def say_models(settings: Settings, prompt: str) -> None:
             f"{'are stand-ins' if len(fakes) > 1 else 'is a stand-in'} without a model; for real "
             "ones give --model and --critic-url (rr-refine doctor tells what is there)"
         )
-    if "sketch" not in used.values():
-        return
-    from rr_refine.sketch.world.reading import unknown_words
-
-    sketched = " and ".join(part for part, name in used.items() if name == "sketch")
-    _note(f"{sketched}: the small models in the box, which know coloured shapes and nothing else")
-    if unknown := unknown_words(prompt):
-        shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-        _note(f"they do not know {shown}; for pictures of anything, use real models:\n{_REAL}")
+    for parts, notice in ask_both(notice_of, job.generator, job.critic):
+        _note(f"{parts}: {plain(notice)}")
+    ask = partial(unknown_to, request=job.request)
+    for parts, words in ask_both(ask, job.generator, job.critic):
+        shown = ", ".join(map(repr, words[:5])) + (", …" if len(words) > 5 else "")
+        know = "do not know" if " and " in parts else "does not know"
+        _note(f"{parts} {know} {shown}; for pictures of anything, use models such as\n{_REAL}")
 
 
 _REAL: Final = """\

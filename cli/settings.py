@@ -19,6 +19,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine import defaults
 from rr_refine.cli.profile import load_profile
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
@@ -43,9 +44,10 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "seed": 0,
     "keep": [],
     "avoid": [],
-    "generator.use": "sketch",
-    "critic.use": "sketch",
+    "generator.use": defaults.GENERATOR,
+    "critic.use": defaults.CRITIC,
     "rewriter.use": None,
+    "intent.use": None,
     "studio.token": None,
 }
 """Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
@@ -54,7 +56,7 @@ each component."""
 _INTENTS: Final = Path(__file__).with_name("intents")
 """Presets by intent: files of settings, as a user could write them."""
 
-_OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "parameters")
+_OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "intent", "parameters")
 """Sections whose keys only the component knows."""
 
 
@@ -76,7 +78,7 @@ class Settings:
         """
         for key in layer:
             _require_known(key, source)
-        for section in ("generator", "critic", "judge"):
+        for section in ("generator", "critic", "judge", "intent"):
             name = f"{section}.use"
             if self.sources.get(name, "default") == "default":
                 continue
@@ -203,8 +205,9 @@ def read_settings(
     if profile is not None and settings.values.get(model) == profile.settings.get(model):
         for key in profile.with_model.keys() - settings.values.keys():
             settings.lay({key: profile.with_model[key]}, f"profile {profile.name}")
-    if settings.sources["critic.use"] == "default" and settings.values["generator.use"] != "sketch":
-        settings.values["critic.use"] = "fake"  # the sketch critic knows nothing but sketches
+    is_default = settings.values["generator.use"] == defaults.GENERATOR
+    if settings.sources["critic.use"] == "default" and not is_default:
+        settings.values["critic.use"] = "fake"  # the default critic is for the default generator
     return settings
 
 

@@ -10,7 +10,13 @@ from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.cli.job import make_critic, make_generator, make_rewriters, policy_from
+from rr_refine.cli.job import (
+    make_critic,
+    make_generator,
+    make_intent_check,
+    make_rewriters,
+    policy_from,
+)
 from rr_refine.cli.settings import Settings, read_settings
 from rr_refine.errors import ConfigError
 from rr_refine.studio.order import Order
@@ -38,7 +44,8 @@ class SettingsJobMaker:
             avoid=tuple(settings.texts("avoid")),
         )
         # What is wrong with the rest is told now, not to the first visitor.
-        make_rewriters(settings, policy_from(settings))
+        make_rewriters(settings, policy_from(settings), self.generator, self.critic)
+        self.intent_check = make_intent_check(settings, self.generator, self.critic)
 
     def new(self, order: Order) -> Job:
         """The job of a new run."""
@@ -57,7 +64,8 @@ class SettingsJobMaker:
             image=None if order.picture is None else read_upload(order.picture),
             generator=self.generator,
             critic=self.critic,
-            rewriters=make_rewriters(settings, policy),
+            rewriters=make_rewriters(settings, policy, self.generator, self.critic),
+            intent_check=self.intent_check,
             policy=policy,
             seed=order.seed,
             keep=order.keep,
@@ -91,7 +99,8 @@ class SettingsJobMaker:
             policy=run.policy,
             generator=self.generator,
             critic=self.critic,
-            rewriters=make_rewriters(settings, run.policy),
+            rewriters=make_rewriters(settings, run.policy, self.generator, self.critic),
+            intent_check=make_intent_check(settings, self.generator, self.critic),
             source=source,
             settings=recorded,
         )

@@ -65,6 +65,11 @@ class CriticPool:
         self._rest = rest
 
     @property
+    def wrapped(self) -> Critic:
+        """The first, which speaks for all: see `rr_refine.component`."""
+        return self._seats[0].critic
+
+    @property
     def identity(self) -> Identity:
         """That of each critic.
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -15,11 +16,11 @@ from pydantic import ValidationError, model_validator
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import replace_file
+from rr_refine.plugins import available, create
 from rr_refine.terms import Record
 
 __all__ = [
     "BUILTIN",
-    "SKETCH",
     "Rubric",
     "RubricName",
     "Slot",
@@ -27,8 +28,8 @@ __all__ = [
     "Text",
     "builtin_template",
     "load_template",
+    "read_template",
     "save_template",
-    "sketch_template",
 ]
 
 RubricName = Literal["t2i", "edit", "pairwise-t2i", "pairwise-edit"]
@@ -36,9 +37,6 @@ RubricName = Literal["t2i", "edit", "pairwise-t2i", "pairwise-edit"]
 
 BUILTIN: Final = "builtin"
 """The name of the template in our own words that the package carries."""
-
-SKETCH: Final = "sketch"
-"""The name of the short template that the bundled sketch critic was trained on."""
 
 SlotName = Literal["request", "source", "image", "image_a", "image_b"]
 
@@ -116,34 +114,25 @@ class Template(Record):
 @cache
 def builtin_template() -> Template:
     """The rubric in our own words, with the headings that released critics write."""
-    return _read_shipped(BUILTIN, "")
+    return read_template(BUILTIN, files("rr_refine.reward") / "templates")
 
 
-@cache
-def sketch_template() -> Template:
-    """The sketch critic's: pictures and request; it knows the rest."""
-    return _read_shipped(SKETCH, f"{SKETCH}-")
+def read_template(name: str, folder: Traversable) -> Template:
+    """A template from a folder of Markdown files, one a rubric, as it lies in a package.
 
-
-def _read_shipped(name: str, prefix: str) -> Template:
-    folder = files("rr_refine.reward") / "templates"
+    A file has two sections, headed by `<!-- system -->` and `<!-- user -->`, of which the first may
+    be empty and is then no message; in the second, a line that is `{{slot}}` and nothing else is a
+    slot. A picture takes the line breaks around it, the request does not.
+    """
     return Template(
         name=name,
         rubrics={
-            rubric: _read_rubric((folder / f"{prefix}{rubric}.md").read_text("utf-8"))
-            for rubric in _IMAGES
+            rubric: _read_rubric((folder / f"{rubric}.md").read_text("utf-8")) for rubric in _IMAGES
         },
     )
 
 
 def _read_rubric(markdown: str) -> Rubric:
-    """Read our own file format.
-
-    Two sections, headed by `<!-- system -->` and `<!-- user -->`, of which the first may be empty
-    and is then no message; in the second, a line that is
-    `{{slot}}` and nothing else is a slot. A picture takes the line breaks around it, the request
-    does not.
-    """
     _, _, rest = markdown.partition("<!-- system -->\n")
     system, _, user = rest.partition("<!-- user -->\n")
     pieces = re.split(r"^\{\{(\w+)\}\}$", user.strip(), flags=re.MULTILINE)
@@ -181,8 +170,8 @@ def load_template(name: str, store: Path | None = None) -> Template:
     """Load a template.
 
     Args:
-        name: `builtin`, `sketch`, the beginning of a digest in the store, or the path of a stored
-            template.
+        name: `builtin`, an entry point of `rr_refine.templates`, the beginning of a digest in the
+            store, or the path of a stored template.
         store: the folder that `save_template` wrote to.
 
     Raises:
@@ -190,8 +179,9 @@ def load_template(name: str, store: Path | None = None) -> Template:
     """
     if name == BUILTIN:
         return builtin_template()
-    if name == SKETCH:
-        return sketch_template()
+    named = available("templates")
+    if name in named:
+        return _require_template(create("templates", name, {}), name)
     if re.fullmatch(r"[0-9a-f]{4,64}", name) and store is not None:
         found = sorted(store.glob(f"{name}*.json"))
         if len(found) == 1:
@@ -206,9 +196,15 @@ def load_template(name: str, store: Path | None = None) -> Template:
         return _read_stored(path)
     stored = [p.stem[:12] for p in sorted(store.glob("*.json"))] if store is not None else []
     raise ConfigError(
-        f"there is no template {name!r}; there are {_listed([BUILTIN, SKETCH, *stored])}, "
+        f"there is no template {name!r}; there are {_listed([BUILTIN, *named, *stored])}, "
         "or give the path of a stored one (rr-refine critic import-template FILE makes one)"
     )
+
+
+def _require_template(given: object, name: str) -> Template:
+    if not isinstance(given, Template):
+        raise ConfigError(f"the entry point {name!r} of rr_refine.templates gives {given!r}")
+    return given
 
 
 def _read_stored(path: Path) -> Template:

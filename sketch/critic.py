@@ -12,6 +12,7 @@ from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import parse_options
 from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
+from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.terms import Identity, Record
 
 __all__ = ["WEIGHTS", "SketchCritic", "SketchCriticOptions", "create"]
@@ -45,7 +46,7 @@ def create(**options: JsonValue) -> SketchCritic:
     return SketchCritic(parse_options(SketchCriticOptions, options, "critic"))
 
 
-class SketchCritic(TransformersCritic):
+class SketchCritic(ShapesOnly, TransformersCritic):
     """A `TransformersCritic` set up for the sketch critic: its own short template, greedy.
 
     Raises:

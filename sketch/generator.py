@@ -13,6 +13,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.plugins import parse_options
+from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.sketch.training.generator.text import MAX_TOKENS
 from rr_refine.sketch.world.drawing import SIDE
 from rr_refine.terms import Identity, Record, Task
@@ -51,7 +52,7 @@ def create(**options: JsonValue) -> SketchGenerator:
     return SketchGenerator(parse_options(SketchGeneratorOptions, options, "generator"))
 
 
-class SketchGenerator:
+class SketchGenerator(ShapesOnly):
     """A `DiffusersGenerator` set up for the sketch models: 128 x 128 pixels, one device.
 
     Args:

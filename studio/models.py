@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from rr_refine.sketch.world.reading import unknown_words
-from rr_refine.terms import Identity, Record
+from rr_refine.component import ask_both, notice_of, unknown_to
+from rr_refine.generators.generator import Generator
+from rr_refine.request import Request
+from rr_refine.reward.critic import Critic
+from rr_refine.terms import Record
 
 __all__ = ["Models", "models_of", "notes_on"]
 
@@ -19,42 +23,38 @@ class Models(Record):
     """Whole sentences about stand-ins and small models; empty for others."""
 
 
-def models_of(generator: Identity, critic: Identity) -> Models:
-    """Who draws and who judges."""
-    notes = tuple(_stand_ins(generator, critic))
-    return Models(generator=generator.name, critic=critic.name, notes=notes)
+def models_of(generator: Generator, critic: Critic) -> Models:
+    """Who draws and who judges; both must be connected."""
+    notices = [
+        f"{parts.capitalize()}: {notice}."
+        for parts, notice in ask_both(notice_of, generator, critic)
+    ]
+    return Models(
+        generator=generator.identity.name,
+        critic=critic.identity.name,
+        notes=(*_stand_ins(generator, critic), *notices),
+    )
 
 
-def notes_on(prompt: str, generator: Identity, critic: Identity) -> tuple[str, ...]:
-    """What the models in use cannot do with this prompt."""
-    if not (_is_sketch(generator) or _is_sketch(critic)):
-        return ()
-    unknown = unknown_words(prompt)
-    if not unknown:
-        return ()
-    shown = ", ".join(f"“{word}”" for word in unknown[:5]) + (", …" if len(unknown) > 5 else "")
-    return (f"The small sketch models do not know {shown}: they know coloured shapes only.",)
+def notes_on(request: Request, generator: Generator, critic: Critic) -> tuple[str, ...]:
+    """Which words of a request the models in use do not know, in whole sentences."""
+    notes = []
+    for parts, words in ask_both(partial(unknown_to, request=request), generator, critic):
+        shown = ", ".join(f"“{word}”" for word in words[:5]) + (", …" if len(words) > 5 else "")
+        know = "do not know" if " and " in parts else "does not know"
+        notes.append(f"{parts.capitalize()} {know} {shown}.")
+    return tuple(notes)
 
 
-def _stand_ins(generator: Identity, critic: Identity) -> Iterator[str]:
+def _stand_ins(generator: Generator, critic: Critic) -> Iterator[str]:
     # A stand-in must never pass for a model.
     fakes = [
         words
-        for identity, words in (
+        for part, words in (
             (generator, "The generator is a stand-in: it draws patterns, not what you ask for."),
             (critic, "The critic is a stand-in: it invents its scores and looks at no picture."),
         )
-        if identity.kind == "fake"
+        if part.identity.kind == "fake"
     ]
     if fakes:
         yield " ".join(fakes)
-    small = [w for w, i in (("generator", generator), ("critic", critic)) if _is_sketch(i)]
-    if small:
-        yield (
-            f"Small sketch model in the box: {' and '.join(small)}. It knows coloured shapes and "
-            "nothing else."
-        )
-
-
-def _is_sketch(identity: Identity) -> bool:
-    return "sketch" in (identity.name, identity.kind)

@@ -56,7 +56,7 @@ class Studio:
     @property
     def models(self) -> Models:
         """Who draws and who judges here. The studio must be open."""
-        return models_of(self.maker.generator.identity, self.maker.critic.identity)
+        return models_of(self.maker.generator, self.maker.critic)
 
     # -- runs at work ------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class Studio:
             self._problems[work.name] = work.problem
 
     def _asked(self, job: Job) -> Asked:
-        notes = notes_on(job.request.prompt, job.generator.identity, job.critic.identity)
+        notes = notes_on(job.request, job.generator, job.critic)
         return asked_of(job.request, job.policy, notes)
 
     # -- all runs ----------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class Work:
 
     async def _run(self) -> None:
         try:
-            async with connected(self._job.rewriters):
+            async with connected((*self._job.rewriters, self._job.intent_check)):
                 session = run_job(self._folder, self._job, reviewer=self._review)
                 async with aclosing(session) as events:
                     async for event in events:

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from rr_refine import plugins
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import Room
+from rr_refine.plugins import Group
 from rr_refine.terms import Record
 
 HERE = __name__
@@ -52,7 +52,7 @@ class Component:
         return cls(size)
 
 
-def test_names_of_a_room() -> None:
+def test_names_of_a_group() -> None:
     assert {"diffusers", "fake", "images-api"} <= set(plugins.available("generators"))
     assert {"fake", "openai", "transformers"} <= set(plugins.available("critics"))
     assert {"critic", "llm", "rules"} <= set(plugins.available("rewriters"))
@@ -73,7 +73,7 @@ def test_a_dotted_path(path: str, options: dict[str, JsonValue], size: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "words"),
+    ("group", "name", "words"),
     [
         ("generators", "fakee", r"unknown generator 'fakee' \(did you mean 'fake'\?\); there are "),
         ("critics", "", "unknown critic ''; there are "),
@@ -85,9 +85,9 @@ def test_a_dotted_path(path: str, options: dict[str, JsonValue], size: int) -> N
         ("critics", f"{HERE}:nothing.at.all", "cannot be imported"),
     ],
 )
-def test_no_such_component(room: Room, name: str, words: str) -> None:
+def test_no_such_component(group: Group, name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        plugins.create(room, name, {})
+        plugins.create(group, name, {})
 
 
 def test_options_that_a_component_does_not_take() -> None:

@@ -41,6 +41,7 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         context,
         ask,
         refused=state["refused"],
+        check=desk.context.intent_check,
         may_repeat=policy.seeds == "on-repeat",
     )
     for rejection in choice.rejections:

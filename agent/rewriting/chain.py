@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from rr_refine.agent.history import Proposal, Rejection
-from rr_refine.agent.intent import problems
+from rr_refine.agent.intent import IntentCheck, problems
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
+from rr_refine.boundary import boundary
 from rr_refine.errors import RewriteError
+from rr_refine.request import Request
 from rr_refine.terms import Usage
 
 __all__ = ["Choice", "choose"]
@@ -30,22 +31,26 @@ async def choose(
     ask: Callable[[Rewriter], Awaitable[Rewrites]],
     refused: Sequence[str] = (),
     *,
+    check: IntentCheck | None = None,
     may_repeat: bool = False,
 ) -> Choice:
-    """Ask one rewriter after the other until a proposal passes the intent check.
+    """Ask one rewriter after the other until a proposal keeps to the request.
 
     Args:
         ask: calls a rewriter (the loop does it through its journal).
         refused: proposals that a human rejected; they count as tried.
+        check: has a say on each proposal that is otherwise fine.
         may_repeat: a rewriter that has nothing new may have an earlier prompt once more.
     """
     choice = Choice()
-    problems_of = partial(
-        problems,
-        spans=context.spans,
-        avoid=context.request.avoid,
-        original=context.request.prompt,
-    )
+
+    def problems_of(prompt: str, tried: Sequence[str]) -> list[str]:
+        request = context.request
+        found = problems(
+            prompt, context.spans, avoid=request.avoid, original=request.prompt, tried=tried
+        )
+        return found or _objections(check, request, prompt)
+
     for rewriter in rewriters:
         name = rewriter.identity.kind
         try:
@@ -74,3 +79,14 @@ async def choose(
             choice.proposal = Proposal(prompt=again.prompt, origin=name, why=again.why)
             return choice
     return choice
+
+
+def _objections(check: IntentCheck | None, request: Request, prompt: str) -> list[str]:
+    """What the check says. One that fails objects: nothing goes through unchecked."""
+    if check is None:
+        return []
+    try:
+        with boundary(RewriteError, f"the intent check {check.identity.name!r}"):
+            return list(check.problems(request, prompt))
+    except RewriteError as error:
+        return [str(error)]

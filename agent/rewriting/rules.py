@@ -1,22 +1,13 @@
-"""A rewriter without a model: it says again, more plainly, what the critic found missing.
-
-A request of the sketch world it first says in full, with a place and a size for everything: the
-small models know no word of the directives, and a request in full is what helps them most.
-"""
+"""A rewriter without a model: it says again, more plainly, what the critic found missing."""
 
 from __future__ import annotations
 
-from random import Random
 from typing import Final
 
 from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.plugins import parse_options
-from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import Sight
-from rr_refine.sketch.world.phrasing import describe
-from rr_refine.sketch.world.reading import read_request, unknown_words
 from rr_refine.terms import Dimension, Identity, Record
 
 __all__ = ["RulesRewriter", "create"]
@@ -42,18 +33,13 @@ _DIRECTIVES: Final[dict[Dimension, tuple[str, str]]] = {
 }
 
 
-_LAYOUTS: Final = 4
-"""Ways to say a request of the sketch world in full: more than there are rounds by default."""
-
-
 class RulesRewriter:
     """Appends plain directives for the weakest dimensions to the original request.
 
-    Before the first render (blind) it appends those that any picture of the task profits from. A
-    request of the sketch world it first says in full, in several layouts.
+    Before the first render (blind) it appends those that any picture of the task profits from.
     """
 
-    identity = Identity(kind="rules", name="rules", details={"version": 2})
+    identity = Identity(kind="rules", name="rules", details={"version": 3})
 
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`. Costs nothing."""
@@ -64,30 +50,11 @@ class RulesRewriter:
             [text for d in weak for text in _DIRECTIVES[d]],
         ]
         why = "weakest: " + ", ".join(d.replace("_", " ") for d in weak)
-        directives = tuple(
-            Rewrite(
-                prompt=join_clauses(context.request.prompt, [*context.remarks, *clauses]),
-                why=why,
-            )
+        prompts = [
+            join_clauses(context.request.prompt, [*context.remarks, *clauses])
             for clauses in variants
-        )
-        return Rewrites(proposals=_said_in_full(context) + directives)
-
-
-def _said_in_full(context: RewriteContext) -> tuple[Rewrite, ...]:
-    """Whole scenes that meet a request of the sketch world; none for any other, or for an edit."""
-    request = context.request
-    if request.task == "edit" or unknown_words(request.prompt):
-        return ()
-    asked = read_request(request.prompt)
-    if asked is None:
-        return ()
-    scenes = [
-        plan(asked, Sight(None), Random(f"{request.prompt} {number}") if number else None)
-        for number in range(_LAYOUTS)
-    ]
-    prompts = [join_clauses(describe(scene), context.remarks) for scene in scenes if scene]
-    return tuple(Rewrite(prompt=p, why="said in full") for p in dict.fromkeys(prompts))
+        ]
+        return Rewrites(proposals=tuple(Rewrite(prompt=prompt, why=why) for prompt in prompts))
 
 
 def _weak(context: RewriteContext) -> list[Dimension]:

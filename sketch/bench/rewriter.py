@@ -8,11 +8,8 @@ from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.plugins import parse_options
-from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.rewriter import say_in_full
 from rr_refine.sketch.world.edit import KEEP_REST
-from rr_refine.sketch.world.phrasing import describe
-from rr_refine.sketch.world.reading import read_request
 from rr_refine.terms import Identity, Record
 
 __all__ = ["NAME", "BlindSketchRewriter", "create"]
@@ -36,11 +33,8 @@ class BlindSketchRewriter:
         prompt = context.request.prompt
         if context.request.task == "edit":
             return Rewrites(proposals=(Rewrite(prompt=f"{prompt}; {KEEP_REST}"),))
-        asked = read_request(prompt)
-        scene = None if asked is None else plan(asked, Sight(None), Random(prompt))
-        if scene is None:
-            return Rewrites()
-        return Rewrites(proposals=(Rewrite(prompt=describe(scene)),))
+        scene = say_in_full(prompt, Random(prompt))
+        return Rewrites(proposals=(Rewrite(prompt=scene),) if scene else ())
 
 
 class _Options(Record):

@@ -1,12 +1,155 @@
-"""The life of a component: some must ask who they are, and some hold connections."""
+"""What a part may have besides its one method: a life, limits, and companions. All of it optional.
+
+Some parts must ask who they are, and some hold connections: `connected`. A generator or critic may
+also have any of these, which are looked up by name:
+
+    notice: str
+        What everybody who uses it should know, without a full stop: `a small model that knows
+        coloured shapes and nothing else`. Terminal and studio show it.
+    unknown(request) -> tuple[str, ...]
+        The words of a request that it does not understand: see `CanTellUnknown`.
+    companions: Companions
+        Other parts that were made for it: see `shared_companions`.
+
+One that stands in front of another, such as a cache, names it in the attribute `wrapped`, and what
+it has none of itself is then looked up there.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-__all__ = ["connected", "has_methods"]
+from rr_refine.boundary import boundary
+from rr_refine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rr_refine.request import Request  # pydantic, which `rr-refine --help` does not load
+
+__all__ = [
+    "CanTellUnknown",
+    "Companions",
+    "HasCompanions",
+    "HasNotice",
+    "ask_both",
+    "connected",
+    "has_methods",
+    "notice_of",
+    "shared_companions",
+    "unknown_to",
+]
+
+AnswerT = TypeVar("AnswerT", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """Parts that were made for a generator and its critic, by entry point or dotted path."""
+
+    rewriters: tuple[str, ...] = ()
+    """What `companions` stands for in a policy's rewriters, in this order."""
+    intent_check: str | None = None
+    """What is used where no other intent check is named."""
+
+
+class HasNotice(Protocol):
+    """A part whose users should know something about it."""
+
+    @property
+    def notice(self) -> str | None:
+        """One clause, such as `a small model that knows coloured shapes and nothing else`."""
+        ...
+
+
+class CanTellUnknown(Protocol):
+    """A part that can tell what it does not understand."""
+
+    def unknown(self, request: Request) -> tuple[str, ...]:
+        """The words of the request that it does not understand, each once and as they were written.
+
+        It is asked before anything is connected, and must be quick.
+        """
+        ...
+
+
+class HasCompanions(Protocol):
+    """A part that others were made for."""
+
+    @property
+    def companions(self) -> Companions | None:
+        """Known before `connect`."""
+        ...
+
+
+def notice_of(part: object) -> str | None:
+    """The notice of a part, if it has one."""
+    for one in _layers(part):
+        if notice := getattr(one, "notice", None):
+            return str(notice)
+    return None
+
+
+def unknown_to(part: object, request: Request) -> tuple[str, ...]:
+    """The words of a request that a part says it does not understand.
+
+    Raises:
+        ConfigError: it cannot tell, though it has a method for it.
+    """
+    for one in _layers(part):
+        if callable(getattr(one, "unknown", None)):
+            with boundary(ConfigError, f"{type(one).__name__}.unknown"):
+                return tuple(cast("CanTellUnknown", one).unknown(request))
+    return ()
+
+
+def ask_both(
+    question: Callable[[object], AnswerT | None], generator: object, critic: object
+) -> list[tuple[str, AnswerT]]:
+    """What generator and critic answer, with `generator`, `critic` or, where they answer the same,
+    `generator and critic` before it. Empty answers are left out.
+    """
+    answers: dict[AnswerT, list[str]] = {}
+    for name, part in (("generator", generator), ("critic", critic)):
+        if answer := question(part):
+            answers.setdefault(answer, []).append(name)
+    return [(" and ".join(names), answer) for answer, names in answers.items()]
+
+
+def shared_companions(generator: object, critic: object) -> Companions:
+    """What generator and critic both bring along: what one of them names alone is not used.
+
+    A rewriter that was made for a generator and its critic says nothing useful to others.
+
+    Raises:
+        ConfigError: `companions` is something else.
+    """
+    one, other = _companions(generator), _companions(critic)
+    return Companions(
+        rewriters=tuple(name for name in one.rewriters if name in other.rewriters),
+        intent_check=one.intent_check if one.intent_check == other.intent_check else None,
+    )
+
+
+def _companions(part: object) -> Companions:
+    for one in _layers(part):
+        found = getattr(one, "companions", None)
+        if isinstance(found, Companions):
+            return found
+        if found is not None:
+            raise ConfigError(
+                f"{type(one).__name__}.companions = {found!r} must be a "
+                "rr_refine.component.Companions"
+            )
+    return Companions()
+
+
+def _layers(part: object) -> Iterable[object]:
+    while part is not None:
+        yield part
+        part = getattr(part, "wrapped", None)
 
 
 @asynccontextmanager

@@ -1,8 +1,17 @@
-"""The one door through which components come in, ours and yours alike.
+"""Every door through which parts come in, ours and yours alike.
 
-A component is named by an entry point (`fake`, `diffusers`, …) or by a dotted path
+A part is named by an entry point (`fake`, `diffusers`, …) or by a dotted path
 (`my_pkg.mod:MyCritic`). Either way it is a callable that takes the options of its config section as
-keyword arguments and returns the component.
+keyword arguments and returns the part. The entry point groups, all under `rr_refine.`:
+
+    generators     makes pictures: `rr_refine.Generator`
+    critics        judges them: `rr_refine.Critic`
+    rewriters      proposes prompts: `rr_refine.Rewriter`
+    intent_checks  rejects prompts: `rr_refine.agent.intent.IntentCheck`
+    templates      a critic's template by name: gives a `rr_refine.reward.template.Template`
+    judges         answers the questions of published benchmarks
+    teachers       explains preferences, for `rr-refine parrot run`
+    trainers       a command under `rr-refine train`, without options of a config section
 """
 
 from __future__ import annotations
@@ -22,41 +31,49 @@ from rr_refine.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["Room", "available", "create", "did_you_mean", "parse_options"]
+__all__ = ["Group", "available", "create", "did_you_mean", "parse_options"]
 
-Room = Literal["generators", "critics", "rewriters", "teachers", "judges"]
-"""Entry point groups are called `rr_refine.<room>`."""
+Group = Literal[
+    "generators", "critics", "rewriters", "intent_checks", "templates", "judges", "teachers"
+]
+"""An entry point group whose parts `create` makes, without the prefix `rr_refine.`."""
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
-def available(room: Room) -> list[str]:
-    """Names of the installed components of a room, sorted."""
-    return sorted(entry_points(group=f"rr_refine.{room}").names)
+def available(group: Group) -> list[str]:
+    """Names of the installed parts of a group, sorted."""
+    return sorted(entry_points(group=f"rr_refine.{group}").names)
 
 
-def create(room: Room, name: str, options: Mapping[str, JsonValue]) -> object:
-    """Make the component `name` of `room` from the options of its config section.
+def create(group: Group, name: str, options: Mapping[str, JsonValue]) -> object:
+    """Make the part `name` of `group` from the options of its config section.
 
     Raises:
-        ConfigError: there is no such component, or it does not take these options.
+        ConfigError: there is no such part, or it does not take these options.
     """
-    factory = _factory(room, name)
+    factory = _factory(group, name)
     try:
         inspect.signature(factory).bind(**options)
     except (TypeError, ValueError) as error:  # ValueError: written in C, without a signature
-        raise ConfigError(f"{room[:-1]} {name!r} does not take these options: {error}") from error
+        raise ConfigError(
+            f"{_noun(group)} {name!r} does not take these options: {error}"
+        ) from error
     return factory(**options)
 
 
-def _factory(room: Room, name: str) -> Callable[..., object]:
+def _factory(group: Group, name: str) -> Callable[..., object]:
     try:
-        loaded = _imported(name) if ":" in name else _entry(room, name)
+        loaded = _imported(name) if ":" in name else _entry(group, name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{room[:-1]} {name!r} cannot be imported: {error}") from error
+        raise ConfigError(f"{_noun(group)} {name!r} cannot be imported: {error}") from error
     if not callable(loaded):
-        raise ConfigError(f"{room[:-1]} {name!r} is not callable")
+        raise ConfigError(f"{_noun(group)} {name!r} is not callable")
     return cast("Callable[..., object]", loaded)
+
+
+def _noun(group: Group) -> str:
+    return group.removesuffix("s").replace("_", " ")
 
 
 def _imported(path: str) -> object:
@@ -65,12 +82,12 @@ def _imported(path: str) -> object:
     return found
 
 
-def _entry(room: Room, name: str) -> object:
-    found = entry_points(group=f"rr_refine.{room}", name=name)
+def _entry(group: Group, name: str) -> object:
+    found = entry_points(group=f"rr_refine.{group}", name=name)
     if not found:
-        names = available(room)
+        names = available(group)
         raise ConfigError(
-            f"unknown {room[:-1]} {name!r}{did_you_mean(name, names)}; there are "
+            f"unknown {_noun(group)} {name!r}{did_you_mean(name, names)}; there are "
             f"{', '.join(names)}, or give a dotted path such as 'my_pkg.mod:MyClass'"
         )
     loaded: object = next(iter(found)).load()

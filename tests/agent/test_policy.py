@@ -84,7 +84,7 @@ def test_blind_rewriting_sees_no_picture_first(name: str, count: int) -> None:
     policy = preset(name)
     assert policy.rewrite_first
     assert (policy.budget.rounds, policy.candidates) == (1, count)
-    assert policy.rewriters == ("rules",)  # the critic's request needs a picture
+    assert policy.rewriters == ("companions", "rules")  # the critic's request needs a picture
 
 
 def test_blind_best_of_n_differs_from_best_of_n_in_the_prompt_only() -> None:

@@ -18,8 +18,6 @@ from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions, descr
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.rewriting.rules import RulesRewriter
 from rr_refine.errors import ConfigError, RewriteError
-from rr_refine.sketch.world.reading import read_request, read_scene
-from rr_refine.sketch.world.request import violations
 from rr_refine.terms import Identity, Usage
 from tests.agent.builders import context, critique, edit, judged, t2i
 
@@ -102,34 +100,6 @@ async def test_rules_repeat_what_the_user_remarked() -> None:
     wanted = context("a cat", remarks=["make it older", "no hat"])
     for prompt in await prompts(wanted):
         assert prompt.startswith("a cat. Make it older. No hat. ")
-
-
-async def test_rules_say_a_request_of_the_sketch_world_in_full() -> None:
-    asked = "three red circles left of a blue star and the word SUN"
-    wanted = context(asked, remarks=["bigger"])
-    proposals = [text.removesuffix(". Bigger.") for text in await prompts(wanted)]
-    whole = [scene for text in proposals if (scene := read_scene(text))]
-    assert len(whole) == len(set(proposals)) - 3 >= 3, "and the directives after them"
-    request = read_request(asked)
-    assert request
-    for scene in whole:
-        assert violations(request, scene) == ()
-    for proposal in await prompts(wanted):
-        assert "Bigger." in proposal
-        assert problems(proposal, wanted.spans, original=asked) == []
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        context("three red circles left of a blue star, in oil"),
-        context("two red circles", task="edit"),
-        context("a red circle at the left and a blue star at the left"),  # no scene has both
-        context("white background"),
-    ],
-)
-async def test_rules_say_nothing_else_in_full(wanted: RewriteContext) -> None:
-    assert not any(map(read_scene, await prompts(wanted)))
 
 
 _TEXT = st.text() | st.lists(

@@ -20,7 +20,6 @@ from rr_refine.reward.template import (
     builtin_template,
     load_template,
     save_template,
-    sketch_template,
 )
 from rr_refine.terms import Task, dimensions_of
 
@@ -128,16 +127,15 @@ def test_stored_templates_are_found_by_digest_and_path(tmp_path: Path) -> None:
     renamed = path.rename(tmp_path / "mine.json")
     assert load_template(str(renamed), tmp_path / "store") == template
     assert load_template("builtin", tmp_path) is builtin_template()
-    assert load_template("sketch", tmp_path) is sketch_template()
 
 
-@pytest.mark.parametrize("name", get_args(RubricName))
-def test_the_sketch_template_is_short_and_has_no_system_message(name: RubricName) -> None:
-    rubric = sketch_template().rubric(name)
-    words = "".join(part.text for part in rubric.user if isinstance(part, Text))
-    assert rubric.system is None
-    assert len(words.split()) <= 4
-    assert isinstance(rubric.user[0], Slot)
+def test_a_template_by_entry_point_must_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rr_refine.reward.template.available", lambda _: ["own"])
+    monkeypatch.setattr("rr_refine.reward.template.create", lambda *_: make())
+    assert load_template("own") == make()
+    monkeypatch.setattr("rr_refine.reward.template.create", lambda *_: "beef")
+    with pytest.raises(ConfigError, match=r"'own' of rr_refine\.templates gives 'beef'"):
+        load_template("own")
 
 
 def test_templates_that_cannot_be_loaded(tmp_path: Path) -> None:

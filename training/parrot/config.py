@@ -65,7 +65,7 @@ class StudentOptions(Record):
     """The config section `[student]`: how the critic to be trained is asked."""
 
     template: str = BUILTIN
-    """`builtin`, `sketch`, the beginning of an imported template's digest, or a path."""
+    """`builtin`, one by entry point, the beginning of an imported template's digest, or a path."""
     template_store: Path | None = None
     """The folder of imported templates, for a template named by its digest."""
 

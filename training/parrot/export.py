@@ -35,7 +35,7 @@ def export(
     Args:
         folder: after a run.
         options: how to filter what is there, by default as the run did.
-        template: the student's prompt: `builtin`, `sketch`, or a stored template, as for a critic.
+        template: the student's prompt: as for a critic: `builtin`, a name, or a stored one.
         template_store: the folder of stored templates.
 
     Raises:

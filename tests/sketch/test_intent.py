@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from rr_refine import plugins
+from rr_refine.agent.intent import IntentCheck
+from rr_refine.request import Request
+from rr_refine.sketch.intent import SketchIntentCheck
+
+ASKED = "two red circles left of a blue star"
+WHOLE = (
+    "white background; a large red circle at the top left; a small red circle at the left; "
+    "a large blue star at the bottom right"
+)
+
+
+@pytest.mark.parametrize(
+    ("original", "rewrite", "lost"),
+    [
+        (ASKED, WHOLE, []),
+        (ASKED, WHOLE.replace("red", "pink"), ["two red circles", f"{ASKED}", "nothing else"]),
+        (ASKED, WHOLE.replace("at the left", "at the right"), [ASKED]),
+        (
+            ASKED,
+            WHOLE.replace("blue star", "red circle"),
+            ["two red circles", "a blue star", ASKED],
+        ),
+        # What is no whole scene, or is of another world, says nothing for sure.
+        (ASKED, "white background; two red circles", []),
+        (ASKED, f"{WHOLE}, in oil", []),
+        (f"{ASKED}, in oil", WHOLE.replace("red", "pink"), []),
+        ("a picture of nothing", WHOLE, []),
+    ],
+)
+def test_all_that_was_asked_for_is_protected(original: str, rewrite: str, lost: list[str]) -> None:
+    found = SketchIntentCheck().problems(Request(prompt=original), rewrite)
+    assert found == tuple(f"it does not ask for {missed}" for missed in lost)
+
+
+def test_it_comes_in_by_the_same_door_as_others() -> None:
+    check = plugins.create("intent_checks", "sketch", {})
+    assert isinstance(check, IntentCheck)
+    assert isinstance(check, SketchIntentCheck)
