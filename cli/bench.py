@@ -50,6 +50,7 @@ _SECTIONS: Final = (
     "intent.",
 )
 """Settings that have an effect here."""
+_CHAIN: Final = ("rewriter.use", "intent.use")
 
 bench = App(name="bench", help="Measure how much refining helps.", help_format="plaintext")
 bench.command(
@@ -147,7 +148,7 @@ def _require_effect(settings: Settings, assigned: Iterable[str], closed: str) ->
     if settings.values.get("loop.review"):
         raise ConfigError("loop.review has no place in a benchmark: nobody is there to decide")
     for key, source in settings.sources.items() if closed else ():
-        if key.startswith("loop.") or (key == "rewriter.use" and source != "default"):
+        if key.startswith("loop.") or (key in _CHAIN and source != "default"):
             raise ConfigError(
                 f"{key} from {source} would make `refine` another method than the one that is "
                 f"reported: {closed}"

@@ -25,7 +25,7 @@ async def main() -> None:
             {"request": job.request, "policy": job.policy},
             {"configurable": {"thread_id": "poster"}},
             # Live objects are not saved in checkpoints: hand them in again to resume.
-            context=RunContext(job.generator, job.critic, job.rewriters, folder),
+            context=RunContext(job.generator, job.critic, job.rewriters, folder, job.intent_check),
             durability="sync",
         )
     outcome = final["outcome"]

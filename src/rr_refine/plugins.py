@@ -9,7 +9,8 @@ keyword arguments and returns the part. The entry point groups, all under `rr_re
     rewriters      proposes prompts: `rr_refine.Rewriter`
     intent_checks  rejects prompts: `rr_refine.agent.intent.IntentCheck`
     templates      a critic's template by name: gives a `rr_refine.reward.template.Template`
-    judges         answers the questions of published benchmarks
+    benchmarks     a benchmark: `rr_refine.benchmarks.loader.BenchmarkLoader`
+    judges         answers a benchmark's questions, or grades its pictures
     teachers       explains preferences, for `rr-refine parrot run`
     trainers       a command under `rr-refine train`, without options of a config section
 """
