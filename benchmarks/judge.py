@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, JsonValue
 
 from rr_refine.benchmarks.question import Question, Reply
-from rr_refine.endpoint.completion import Completion
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.chat import ChatEndpoint, Message
+from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.options import EndpointOptions
-from rr_refine.errors import CriticRefused, CriticTruncated, CriticUnreadable
+from rr_refine.errors import CriticRefused, CriticTruncated
 from rr_refine.plugins import parse_options
-from rr_refine.reward.messages import Message
-from rr_refine.reward.openai import CRITIC_ERRORS, to_wire
+from rr_refine.reward.openai import CRITIC_ERRORS
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
     import httpx2
-    from openai.types.chat import ChatCompletionMessageParam
 
 __all__ = ["OpenAIJudge", "OpenAIJudgeOptions", "create"]
 
@@ -54,7 +51,7 @@ def create(**options: JsonValue) -> OpenAIJudge:
     return OpenAIJudge(parse_options(OpenAIJudgeOptions, options, _SECTION))
 
 
-class OpenAIJudge:
+class OpenAIJudge(EndpointComponent[ChatEndpoint]):
     """Asks an endpoint. Safe to use from several event loops.
 
     Args:
@@ -72,7 +69,7 @@ class OpenAIJudge:
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
         self._options = options
-        self._endpoint = Endpoint(
+        self._endpoint = ChatEndpoint(
             options, section=_SECTION, errors=CRITIC_ERRORS, http_client=http_client
         )
 
@@ -92,54 +89,24 @@ class OpenAIJudge:
             },
         )
 
-    async def connect(self) -> None:
-        """Find out which model is served.
-
-        Raises:
-            ConfigError: the endpoint serves several models, or does not know the key.
-            CriticError: it cannot be asked, or serves none.
-        """
-        await self._endpoint.connect()
-
-    async def aclose(self) -> None:
-        """Close the running event loop's connections. A later call opens them again."""
-        await self._endpoint.aclose()
-
     async def ask(self, question: Question) -> Reply:
         """See `Judge.ask`."""
-        # Packing pictures takes a while, in which other questions should move on.
-        wire = await asyncio.to_thread(lambda: [to_wire(Message("user", question.content))])
-        completion = await self._complete(wire, self._options.max_tokens or question.max_tokens)
-        if not completion.choices:
-            raise CriticUnreadable(
-                f"{self._endpoint.url} sent a completion without any choices",
-                completion.model_dump_json(),
-            )
-        choice = completion.choices[0]
-        text = choice.message.content or ""
-        if choice.message.refusal or choice.finish_reason == "content_filter":
-            said = choice.message.refusal or text
+        options = self._options
+        fields: dict[str, JsonValue] = {
+            "temperature": options.temperature,
+            options.limit_name: options.max_tokens or question.max_tokens,
+        }
+        (choice,), usage = await self._endpoint.complete(
+            (Message("user", question.content),), fields
+        )
+        if choice.refused:
+            said = choice.message.refusal or choice.text
             raise CriticRefused(f"the judge declined to answer: {said.strip()[:200]!r}", said)
-        if choice.finish_reason == "length":
+        text = choice.message.content or ""
+        if choice.truncated:
             raise CriticTruncated(
                 f"the judge's answer was cut off by the token limit: …{text[-200:]!r}; "
                 f"raise {_SECTION}.max_tokens",
                 text,
             )
-        return Reply(text, completion.cost(answers=1))
-
-    async def _complete(
-        self, messages: list[ChatCompletionMessageParam], limit: int | None
-    ) -> Completion:
-        import openai
-
-        temperature = self._options.temperature
-        return await self._endpoint.ask(
-            Completion,
-            lambda client, model: client.chat.completions.with_raw_response.create(
-                model=model,
-                messages=messages,
-                extra_body=None if limit is None else {self._options.limit_name: limit},
-                temperature=openai.omit if temperature is None else temperature,
-            ),
-        )
+        return Reply(text, usage)

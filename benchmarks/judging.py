@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from rr_refine.batching import gather
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.item import Benchmark, Grader, Item, Mark
 from rr_refine.benchmarks.protocol import Answers, AsksJudge
@@ -17,7 +18,6 @@ from rr_refine.benchmarks.question import GradingJudge, Judge, Question
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable, StoreError
 from rr_refine.files import replace_file
-from rr_refine.reward.judging import gather
 from rr_refine.terms import Identity, Record, Usage
 
 if TYPE_CHECKING:

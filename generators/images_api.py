@@ -1,20 +1,15 @@
-"""Images from any endpoint with OpenAI's images API: vLLM-Omni, SGLang, cloud services.
-
-Text-to-image goes to `POST {base_url}/images/generations`, edits to `POST {base_url}/images/edits`.
-"""
+"""Images from any endpoint with OpenAI's images API: vLLM-Omni, SGLang, cloud services."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import io
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from rr_refine.endpoint.endpoint import Endpoint, RawResponse
+from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.images import ImagesEndpoint
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import (
     GeneratorError,
@@ -24,13 +19,12 @@ from rr_refine.errors import (
     UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
-from rr_refine.pictures import decode_picture, require_not_blank
+from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, parse_options
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
     import httpx2
-    import openai
     from PIL import Image
 
 __all__ = ["ImagesApiGenerator", "ImagesApiOptions", "create"]
@@ -41,6 +35,7 @@ _ERRORS: Final = EndpointErrors(
     refused=GeneratorRefused,
     rejected=UnsupportedRequestError,
     unreadable=GeneratorError,
+    unanswered=GeneratorError,
 )
 
 _OWN_FIELDS: Final = frozenset(
@@ -60,9 +55,6 @@ _KNOWN_PARAMETERS: Final = frozenset(
 )
 """What vLLM-Omni, SGLang or OpenAI read. Servers ignore a field they do not know, without a word,
 so that a misspelt one must be caught here."""
-
-_IMAGE_BYTES_MAX: Final = 64 * 2**20
-"""A 4096 x 4096 PNG of noise has 48 MiB."""
 
 Size = Annotated[str, Field(pattern=r"^([1-9]\d*x[1-9]\d*|auto)$")]
 
@@ -95,7 +87,7 @@ class ImagesApiOptions(EndpointOptions):
         return self
 
 
-class ImagesApiGenerator:
+class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
     """Renders through an images API. Safe to use from several event loops.
 
     Args:
@@ -113,7 +105,7 @@ class ImagesApiGenerator:
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
         self._options = options
-        self._endpoint = Endpoint(
+        self._endpoint = ImagesEndpoint(
             options, section="generator", errors=_ERRORS, http_client=http_client
         )
 
@@ -144,15 +136,6 @@ class ImagesApiGenerator:
         """Whether the seed is sent, so that a request can be repeated."""
         return self._options.seed_field is not None
 
-    async def connect(self) -> None:
-        """Find out which model is served, so that `identity` is known before the first render.
-
-        Raises:
-            ConfigError: the endpoint serves several models, or does not know the key.
-            GeneratorError: it cannot be asked, or serves none.
-        """
-        await self._endpoint.connect()
-
     async def generate(
         self,
         request: RenderRequest,
@@ -175,26 +158,9 @@ class ImagesApiGenerator:
                 f"the model of {self._endpoint.url} is set up for {sorted(self.tasks)}, "
                 f"not for {request.task!r}; see the option `tasks`"
             )
-        fields = self._fields(request)
-        source = None if request.source is None else await asyncio.to_thread(_png, request.source)
-
-        def send(client: openai.AsyncOpenAI, model: str) -> Awaitable[RawResponse]:
-            images = client.images.with_raw_response
-            # The SDK lets `extra_body` win over its own arguments, whose types are closed sets.
-            if source is None:
-                return images.generate(prompt=request.prompt, model=model, extra_body=fields)
-            return images.edit(
-                image=("source.png", source, "image/png"),
-                prompt=request.prompt,
-                model=model,
-                extra_body=fields,
-            )
-
-        return await self._image(await self._endpoint.ask(_Answer, send))
-
-    async def aclose(self) -> None:
-        """Close the running event loop's connections. A later call opens them again."""
-        await self._endpoint.aclose()
+        image = await self._endpoint.render(request.prompt, request.source, self._fields(request))
+        require_not_blank(image)
+        return image
 
     def _fields(self, request: RenderRequest) -> dict[str, JsonValue]:
         """Everything in the body besides the prompt, the model and the source."""
@@ -229,32 +195,6 @@ class ImagesApiGenerator:
             raise UnsupportedRequestError(f"{given} needs the other side too: an API takes both")
         return f"{given['width']}x{given['height']}"
 
-    async def _image(self, answer: _Answer) -> Image.Image:
-        entry = answer.data[0] if answer.data else _Entry()
-        try:
-            if entry.b64_json:
-                image = await asyncio.to_thread(_decode_base64, entry.b64_json)
-            elif entry.url:
-                content = await self._endpoint.download(entry.url, limit=_IMAGE_BYTES_MAX)
-                image = await asyncio.to_thread(decode_picture, content)
-            else:
-                raise GeneratorError(f"{self._endpoint.url} answered without an image")
-        except ValueError as error:
-            raise GeneratorError(f"{self._endpoint.url} answered with {error}") from error
-        require_not_blank(image)
-        return image
-
-
-class _Entry(BaseModel):
-    b64_json: str | None = None
-    url: str | None = None
-
-
-class _Answer(BaseModel):
-    """The body of an answer, in either form."""
-
-    data: list[_Entry] | None = None
-
 
 def create(**options: JsonValue) -> ImagesApiGenerator:
     """Make a generator from the options of a config section.
@@ -263,15 +203,3 @@ def create(**options: JsonValue) -> ImagesApiGenerator:
         ConfigError: an option is unknown, missing or out of range.
     """
     return ImagesApiGenerator(parse_options(ImagesApiOptions, options, "generator"))
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    # Loopback and data-centre links are faster than zlib at its default level.
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
-def _decode_base64(encoded: str) -> Image.Image:
-    # Some servers send a data URL: the part after the comma is the image.
-    return decode_picture(base64.b64decode(encoded.rpartition(",")[2]))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from rr_refine.batching import gather
+from rr_refine.endpoint.chat import Message
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticRefused, CriticUnreadable
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.critique import Critique
-from rr_refine.reward.messages import Message, build_messages, repair_messages
+from rr_refine.reward.messages import build_messages, repair_messages
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
 from rr_refine.reward.template import BUILTIN, load_template
@@ -26,7 +27,6 @@ __all__ = [
     "Answer",
     "ModelCritic",
     "ModelOptions",
-    "gather",
     "read_comparison",
     "read_critique",
     "to_assessment",
@@ -219,13 +219,3 @@ def to_assessment(
             f"the samples cannot be put together: {error.errors()[0]['msg']}",
             "\n\n".join(critique.raw for critique in critiques),
         ) from error
-
-
-async def gather(*work: Coroutine[None, None, T]) -> list[T]:
-    """Await all; when one fails, cancel the others and raise its error itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from failed.exceptions[0].__cause__
-    return [task.result() for task in tasks]

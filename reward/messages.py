@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from rr_refine.endpoint.chat import Message
 from rr_refine.errors import CriticError
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.template import RubricName, Slot, Template
@@ -15,30 +13,13 @@ from rr_refine.reward.template import RubricName, Slot, Template
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Content", "Message", "build_messages", "png_data_url", "repair_messages"]
-
-Content = tuple["str | Image.Image", ...]
-"""Texts and RGB images, in order."""
+__all__ = ["build_messages", "repair_messages"]
 
 _REPAIR = """\
 Your answer could not be read: {problem}
 
 Write the same judgement again, with the same scores and the same words, in exactly the answer \
 format that you were given, from the first heading to the last. Write nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation with a critic."""
-
-    role: Literal["system", "user", "assistant"]
-    content: Content
-    """No two texts in a row: they are one, so that no chat template can put anything between."""
-
-    @property
-    def text(self) -> str:
-        """Its words without its images."""
-        return "".join(part for part in self.content if isinstance(part, str))
 
 
 def build_messages(
@@ -93,11 +74,3 @@ def repair_messages(
         Message("assistant", (answer,)),
         Message("user", (_REPAIR.replace("{problem}", problem),)),
     )
-
-
-def png_data_url(image: Image.Image) -> str:
-    """The image as a lossless `data:image/png;base64,…` address."""
-    buffer = io.BytesIO()
-    # Level 1 takes a third of the default's time, and the bytes travel a local network at most.
-    image.save(buffer, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

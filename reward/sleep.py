@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.client import EndpointClient
 from rr_refine.errors import ConfigError
 
 __all__ = ["SleepingServer"]
@@ -30,7 +30,7 @@ class SleepingServer:
     Nobody else may use the server meanwhile: not another process, nor another event loop.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: EndpointClient) -> None:
         self._endpoint = endpoint
         self._uses: WeakKeyDictionary[asyncio.AbstractEventLoop, _Use] = WeakKeyDictionary()
 

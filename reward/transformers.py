@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from rr_refine.batching import Batcher
+from rr_refine.endpoint.chat import Message
 from rr_refine.errors import MissingExtraError
 from rr_refine.plugins import parse_options
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
-from rr_refine.reward.messages import Message
 from rr_refine.reward.transformers_model import Question, load_model
 from rr_refine.terms import Identity, Usage
 

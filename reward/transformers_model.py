@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from rr_refine.batching import Job
+from rr_refine.batching import BatchJob
+from rr_refine.endpoint.chat import Message
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable
 from rr_refine.reward.judging import Answer
-from rr_refine.reward.messages import Message
 from rr_refine.terms import Usage
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "Question", "Reply", "load_model"]
 
 Reply: TypeAlias = "tuple[list[Answer], Usage]"
-QuestionJob: TypeAlias = "Job[Question, Reply]"
+QuestionJob: TypeAlias = "BatchJob[Question, Reply]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from rr_refine.batching import Batcher, Job
+from rr_refine.batching import Batcher, BatchJob
 from rr_refine.errors import ConfigError, RefineError
 
 
@@ -22,7 +22,7 @@ class Doubler:
     def limit(self, work: int) -> int:
         return self.most
 
-    def run(self, jobs: Sequence[Job[int, int]]) -> None:
+    def run(self, jobs: Sequence[BatchJob[int, int]]) -> None:
         numbers = [job.work for job in jobs]
         self.batches.append(numbers)
         if self.before:
@@ -117,7 +117,7 @@ async def test_a_bad_one_fails_alone() -> None:
 
 async def test_a_worker_may_lower_its_limit_and_leave_jobs_undone() -> None:
     class Small(Doubler):
-        def run(self, jobs: Sequence[Job[int, int]]) -> None:
+        def run(self, jobs: Sequence[BatchJob[int, int]]) -> None:
             if len(jobs) > 2:
                 self.batches.append([job.work for job in jobs])
                 self.most = len(jobs) // 2

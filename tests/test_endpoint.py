@@ -10,12 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import httpx2
-import openai
 import pytest
 from pydantic import JsonValue, SecretStr
 
-from rr_refine.endpoint.completion import Completion
-from rr_refine.endpoint.endpoint import Endpoint, RawResponse
+from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RewriteError
@@ -26,6 +24,7 @@ ERRORS = EndpointErrors(
     refused=lambda message: RewriteError(f"refused: {message}"),
     rejected=lambda message: RewriteError(f"rejected: {message}"),
     unreadable=lambda message: RewriteError(f"unreadable: {message}"),
+    unanswered=lambda message: RewriteError(f"unanswered: {message}"),
 )
 
 
@@ -70,17 +69,17 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def make(url: str, **options: JsonValue) -> Endpoint:
+def make(url: str, **options: JsonValue) -> ChatEndpoint:
     given = EndpointOptions.model_validate({"base_url": url, "max_retries": 0, **options})
-    return Endpoint(given, section="rewriter.llm", errors=ERRORS)
+    return ChatEndpoint(given, section="rewriter.llm", errors=ERRORS)
 
 
-def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> Endpoint:
+def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> ChatEndpoint:
     """An endpoint whose requests end here."""
     given = EndpointOptions(
         base_url="http://host/v1", model="m", api_key=SecretStr("sk-secret"), max_retries=0
     )
-    return Endpoint(
+    return ChatEndpoint(
         given,
         section="rewriter.llm",
         errors=ERRORS,
@@ -88,14 +87,9 @@ def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> Endpoint:
     )
 
 
-async def ask(endpoint: Endpoint, words: str) -> str | None:
-    completion = await endpoint.ask(
-        Completion,
-        lambda client, model: client.chat.completions.with_raw_response.create(
-            model=model, messages=[{"role": "user", "content": words}]
-        ),
-    )
-    return completion.choices[0].message.content
+async def ask(endpoint: ChatEndpoint, words: str) -> str | None:
+    (choice,), _ = await endpoint.complete((Message("user", (words,)),), {})
+    return choice.message.content
 
 
 def test_one_endpoint_in_one_event_loop_after_another(url: str) -> None:
@@ -121,13 +115,12 @@ async def test_the_rooms_own_errors(url: str) -> None:
 
 
 async def test_other_exceptions_leave_as_they_are_and_free_the_place() -> None:
-    async def fail(client: openai.AsyncOpenAI, model: str) -> RawResponse:
-        raise KeyError("mine")
-
     endpoint = make("http://127.0.0.1:9/v1", model="m", concurrency=1)
+    cyclic: dict[str, JsonValue] = {}
+    cyclic["self"] = cyclic
     for _ in range(2):
-        with pytest.raises(KeyError):
-            await endpoint.ask(Completion, fail)
+        with pytest.raises((ValueError, RecursionError)):
+            await endpoint.complete((), {"odd": cyclic})
     await endpoint.aclose()
 
 

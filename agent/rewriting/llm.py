@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
-from rr_refine.endpoint.completion import Completion
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.chat import ChatEndpoint, Choice, Message
+from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import RewriteError
 from rr_refine.plugins import parse_options
-from rr_refine.terms import Identity
+from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -43,13 +43,7 @@ Answer in this form and no other:
 <why>one sentence: what you changed because of which finding</why>
 <prompt>the new prompt</prompt>"""
 
-_ERRORS: Final = EndpointErrors(
-    unavailable=RewriteError,
-    timeout=RewriteError,
-    refused=RewriteError,
-    rejected=RewriteError,
-    unreadable=RewriteError,
-)
+_ERRORS: Final = EndpointErrors.all(RewriteError)
 
 
 class LlmRewriterOptions(EndpointOptions):
@@ -68,7 +62,7 @@ class LlmRewriterOptions(EndpointOptions):
     judgements and images."""
 
 
-class LlmRewriter:
+class LlmRewriter(EndpointComponent[ChatEndpoint]):
     """Hands a language model the critic's reasons and the protected spans.
 
     Args:
@@ -86,7 +80,7 @@ class LlmRewriter:
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
         self._options = options
-        self._endpoint = Endpoint(
+        self._endpoint = ChatEndpoint(
             options, section="rewriter.llm", errors=_ERRORS, http_client=http_client
         )
 
@@ -100,39 +94,18 @@ class LlmRewriter:
         details = self._options.model_dump(include={"temperature", "max_tokens", "samples"})
         return Identity(kind="llm", name=self._endpoint.model, details=details)
 
-    async def connect(self) -> None:
-        """Ask the endpoint for its model, if none was named.
-
-        Raises:
-            ConfigError: it serves several models, or does not know the key.
-            RewriteError: it cannot be asked, or serves none.
-        """
-        await self._endpoint.connect()
-
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`.
 
         Raises:
             RewriteError: the endpoint failed, or no answer held a prompt.
         """
-        completion = await self._endpoint.ask(
-            Completion,
-            lambda client, model: client.chat.completions.with_raw_response.create(
-                model=model,
-                messages=[
-                    {"role": "system", "content": _SYSTEM},
-                    {"role": "user", "content": describe(context)},
-                ],
-                temperature=self._options.temperature,
-                max_tokens=self._options.max_tokens,
-                n=self._options.samples,
-            ),
+        choices, usage = await self._endpoint.complete(
+            (Message("system", (_SYSTEM,)), Message("user", (describe(context),))),
+            self._options.model_dump(include={"temperature", "max_tokens"}),
+            n=self._options.samples,
         )
-        return _read(completion)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop."""
-        await self._endpoint.aclose()
+        return _read(choices, usage)
 
 
 def describe(context: RewriteContext) -> str:
@@ -175,15 +148,13 @@ def _findings(judged: Judged) -> str:
     return "\n".join(lines)
 
 
-def _read(completion: Completion) -> Rewrites:
-    texts = [choice.message.content or "" for choice in completion.choices]
+def _read(choices: Sequence[Choice], usage: Usage) -> Rewrites:
+    texts = [choice.message.content or "" for choice in choices]
     proposals = [p for text in texts if (p := _proposal(text)) is not None]
     if not proposals:
-        shown = texts[0][:200] if texts else ""
+        shown = texts[0][:200]
         raise RewriteError(f"the language model's answer holds no <prompt>…</prompt>: {shown!r}")
-    return Rewrites(
-        proposals=tuple(dict.fromkeys(proposals)), usage=completion.cost(answers=len(texts))
-    )
+    return Rewrites(proposals=tuple(dict.fromkeys(proposals)), usage=usage)
 
 
 def _proposal(text: str) -> Rewrite | None:

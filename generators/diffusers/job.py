@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import JsonValue
 
-from rr_refine.batching import BatchWorker, Job
+from rr_refine.batching import BatchJob, BatchWorker
 from rr_refine.digest import digest
 from rr_refine.errors import UnsupportedRequestError
 from rr_refine.generators.generator import OnStep, RenderRequest
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Render", "RenderJob", "RenderWorker"]
 
-RenderJob: TypeAlias = "Job[Render, Image.Image]"
+RenderJob: TypeAlias = "BatchJob[Render, Image.Image]"
 RenderWorker: TypeAlias = "BatchWorker[Render, Image.Image]"
 
 

@@ -1,25 +1,26 @@
-"""Concurrent calls, gathered into batches for one device."""
+"""Concurrent calls: gathered into batches for one device, or awaited together."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from rr_refine.errors import RefineError
 
-__all__ = ["BatchWorker", "Batcher", "Job"]
+__all__ = ["BatchJob", "BatchWorker", "Batcher", "gather"]
 
+T = TypeVar("T")
 W = TypeVar("W")
 R = TypeVar("R")
 
 
 @dataclass(eq=False, slots=True)
-class Job(Generic[W, R]):
+class BatchJob(Generic[W, R]):
     """One call on its way through the batcher."""
 
     work: W
@@ -43,7 +44,7 @@ class BatchWorker(Protocol[W, R]):
         """Most jobs like this one in one call of `run`."""
         ...
 
-    def run(self, jobs: Sequence[Job[W, R]]) -> None:
+    def run(self, jobs: Sequence[BatchJob[W, R]]) -> None:
         """Do jobs of one kind, giving each its result or its own error.
 
         Those that got neither are given again, without the others: so a worker that ran out of
@@ -73,14 +74,14 @@ class Batcher(Generic[W, R]):
         self._load = load
         self._name = name
         self._worker: BatchWorker[W, R] | None = None
-        self._pending: deque[Job[W, R]] = deque()
+        self._pending: deque[BatchJob[W, R]] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     async def submit(self, work: W, kind: Hashable = None) -> R:
         """Queue work and wait for its result.
 
-        Cancelling drops it from the queue. What already runs is told by `Job.abandoned`.
+        Cancelling drops it from the queue. What already runs is told by `BatchJob.abandoned`.
 
         Args:
             kind: only work of equal kind goes together.
@@ -88,7 +89,7 @@ class Batcher(Generic[W, R]):
         Raises:
             RefineError: what the worker, or loading it, failed with.
         """
-        job: Job[W, R] = Job(work, kind)
+        job: BatchJob[W, R] = BatchJob(work, kind)
         with self._lock:
             self._pending.append(job)
         try:
@@ -107,7 +108,7 @@ class Batcher(Generic[W, R]):
                 self._thread.start()
 
     def _work(self) -> None:
-        jobs: list[Job[W, R]] = []
+        jobs: list[BatchJob[W, R]] = []
         try:
             while self._has_work():
                 try:
@@ -133,7 +134,7 @@ class Batcher(Generic[W, R]):
                 self._thread = None
             return bool(self._pending)
 
-    def _take(self, worker: BatchWorker[W, R] | None) -> list[Job[W, R]]:
+    def _take(self, worker: BatchWorker[W, R] | None) -> list[BatchJob[W, R]]:
         """The first pending job and those that can go with it; without a worker, all of them."""
         with self._lock:
             alive = [job for job in self._pending if job.is_awaited]
@@ -146,7 +147,7 @@ class Batcher(Generic[W, R]):
         return [job for job in taken if job.result.set_running_or_notify_cancel()]
 
 
-def _finish(worker: BatchWorker[W, R], jobs: list[Job[W, R]]) -> None:
+def _finish(worker: BatchWorker[W, R], jobs: list[BatchJob[W, R]]) -> None:
     """Run until nobody waits for any of them."""
     together = len(jobs)
     while jobs := [job for job in jobs if job.is_awaited]:
@@ -157,3 +158,13 @@ def _finish(worker: BatchWorker[W, R], jobs: list[Job[W, R]]) -> None:
             if len(part) == 1:
                 part[0].result.set_exception(error)
             together = 1
+
+
+async def gather(*work: Coroutine[None, None, T]) -> list[T]:
+    """Await all; when one fails, cancel the others and raise its error itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
+    return [task.result() for task in tasks]

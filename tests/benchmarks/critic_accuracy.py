@@ -19,13 +19,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
+from rr_refine.batching import gather
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, CriticError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
-from rr_refine.reward.judging import gather
 from rr_refine.statistics import Estimate, estimate
 from rr_refine.terms import Record
 

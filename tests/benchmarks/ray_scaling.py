@@ -26,15 +26,15 @@ from zlib import crc32
 
 from PIL import Image, ImageFilter
 
-from rr_refine.batching import Batcher, Job
+from rr_refine.batching import Batcher, BatchJob
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.component import connected
+from rr_refine.endpoint.chat import png_data_url
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.ray import RayGenerator, RayOptions
-from rr_refine.reward.messages import png_data_url
 from rr_refine.terms import Identity, Task
 from tests.benchmarks.harness import InstantCritic, instant_items, perfect
 
@@ -66,7 +66,7 @@ class PacedGenerator:
     def limit(self, work: RenderRequest) -> int:
         return BATCH
 
-    def run(self, jobs: Sequence[Job[RenderRequest, Image.Image]]) -> None:
+    def run(self, jobs: Sequence[BatchJob[RenderRequest, Image.Image]]) -> None:
         lines = [f"{os.getpid()} {job.work.seed} {job.work.prompt}\n" for job in jobs]
         with self._diary.open("ab", buffering=0) as file:
             file.write("".join(lines).encode())

@@ -31,7 +31,7 @@ from typing import Final
 from PIL import Image
 
 from rr_refine.agent.refine import as_critic, as_generator
-from rr_refine.batching import Batcher, Job
+from rr_refine.batching import Batcher, BatchJob
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms
@@ -61,7 +61,7 @@ class Device:
     def limit(self, work: None) -> int:
         return BATCH
 
-    def run(self, jobs: Sequence[Job[None, None]]) -> None:
+    def run(self, jobs: Sequence[BatchJob[None, None]]) -> None:
         self.batches.append(len(jobs))
         time.sleep(self._seconds)
         for job in jobs:

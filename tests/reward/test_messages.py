@@ -6,9 +6,10 @@ import io
 import pytest
 from PIL import Image
 
+from rr_refine.endpoint.chat import Message, png_data_url
 from rr_refine.errors import ConfigError, CriticError
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.reward.messages import Message, build_messages, png_data_url, repair_messages
+from rr_refine.reward.messages import build_messages, repair_messages
 from rr_refine.reward.template import Rubric, Slot, Template, Text, builtin_template
 
 RED, GREEN, BLUE = (Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue"))

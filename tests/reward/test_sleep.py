@@ -7,7 +7,7 @@ from typing import cast
 import httpx2
 import pytest
 
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.client import EndpointClient
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.reward.openai import OpenAICritic
 from rr_refine.reward.sleep import SleepingServer
@@ -68,7 +68,7 @@ class Told:
 
 async def test_judgements_at_once_share_the_time_awake() -> None:
     endpoint = Told()
-    sleeping = SleepingServer(cast("Endpoint", endpoint))
+    sleeping = SleepingServer(cast("EndpointClient", endpoint))
 
     async def ask() -> None:
         async with sleeping.awake():
@@ -90,7 +90,7 @@ async def test_it_sleeps_again_after_a_fault() -> None:
 @pytest.mark.parametrize("path", WAKES)
 async def test_it_sleeps_again_when_a_judgement_is_cancelled_while_it_wakes(path: str) -> None:
     endpoint = Told()
-    sleeping = SleepingServer(cast("Endpoint", endpoint))
+    sleeping = SleepingServer(cast("EndpointClient", endpoint))
 
     async def ask() -> None:
         async with sleeping.awake():

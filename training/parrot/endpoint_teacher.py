@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
-from rr_refine.endpoint.completion import Choice, Completion
-from rr_refine.endpoint.endpoint import Endpoint
+from rr_refine.endpoint.chat import ChatEndpoint, Choice
+from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import CriticRefused, CriticUnreadable
 from rr_refine.plugins import parse_options
-from rr_refine.reward.openai import CRITIC_ERRORS, to_wire
+from rr_refine.reward.openai import CRITIC_ERRORS
 from rr_refine.reward.preferences.pair import Label
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Identity
@@ -24,7 +24,6 @@ from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, Teach
 
 if TYPE_CHECKING:
     import httpx2
-    from openai.types.chat import ChatCompletionMessageParam
 
 __all__ = ["EndpointTeacher", "EndpointTeacherOptions", "create"]
 
@@ -68,7 +67,7 @@ def create(**options: JsonValue) -> EndpointTeacher:
     return EndpointTeacher(parse_options(EndpointTeacherOptions, options, "teacher"))
 
 
-class EndpointTeacher:
+class EndpointTeacher(EndpointComponent[ChatEndpoint]):
     """Teaches by asking an endpoint. See `Teacher`.
 
     Args:
@@ -87,7 +86,7 @@ class EndpointTeacher:
     ) -> None:
         self._options = options
         self._template = load_template(options.template, options.template_store)
-        self._endpoint = Endpoint(
+        self._endpoint = ChatEndpoint(
             options, section="teacher", errors=CRITIC_ERRORS, http_client=http_client
         )
 
@@ -105,14 +104,6 @@ class EndpointTeacher:
         )
         return Identity(kind="openai", name=self._endpoint.model, details={**words, **sampling})
 
-    async def connect(self) -> None:
-        """Ask the endpoint for its model, if none was named; errors as for `Endpoint.connect`."""
-        await self._endpoint.connect()
-
-    async def aclose(self) -> None:
-        """Close the running event loop's connections. A later call opens them again."""
-        await self._endpoint.aclose()
-
     async def answer(self, question: TeacherQuestion) -> TeacherAnswer:
         """See `Teacher.answer`.
 
@@ -120,64 +111,29 @@ class EndpointTeacher:
             CriticError: of the kind that fits; `CriticUnreadable` if a prediction came without
                 the probabilities of its choices.
         """
-        # Reading and packing pictures takes a while, in which other requests should move on.
-        messages = await asyncio.to_thread(self._messages, question)
+        # Reading pictures takes a while, in which other requests should move on.
+        messages = await asyncio.to_thread(ask, question, self._template)
+        fields: dict[str, JsonValue] = {
+            "temperature": self._options.temperature,
+            "max_tokens": self._options.max_tokens,
+        }
         if question.kind == "predict":
-            return await self._predict(question, messages)
-        completion = await self._endpoint.ask(
-            Completion,
-            lambda client, model: client.chat.completions.with_raw_response.create(
-                model=model,
-                messages=messages,
-                temperature=self._options.temperature,
-                max_tokens=self._options.max_tokens,
-            ),
+            # One token, at temperature 0, and how likely it and the others were.
+            fields = {"temperature": 0.0, "max_tokens": 1, "logprobs": True, "top_logprobs": _TOP}
+            if self._options.structured:
+                fields["structured_outputs"] = {"choice": list(question.choices)}
+        (choice,), usage = await self._endpoint.complete(messages, fields)
+        if choice.refused:
+            said = choice.text
+            raise CriticRefused(f"the teacher declined: {said[:200]!r}", said)
+        answer = TeacherAnswer(
+            text=choice.message.content or "",
+            finish_reason=choice.finish_reason or "unknown",
+            tokens=usage.completion_tokens,
         )
-        return _answer(_first(completion), completion)
-
-    async def _predict(
-        self, question: TeacherQuestion, messages: list[ChatCompletionMessageParam]
-    ) -> TeacherAnswer:
-        """One token, at temperature 0, and how likely it and the others were."""
-        choice_only = {"structured_outputs": {"choice": list(question.choices)}}
-        completion = await self._endpoint.ask(
-            Completion,
-            lambda client, model: client.chat.completions.with_raw_response.create(
-                model=model,
-                messages=messages,
-                temperature=0.0,
-                max_tokens=1,
-                logprobs=True,
-                top_logprobs=_TOP,
-                extra_body=choice_only if self._options.structured else None,
-            ),
-        )
-        choice = _first(completion)
-        chances = _chances(choice, question.choices)
-        return _answer(choice, completion).model_copy(update={"chances": chances})
-
-    def _messages(self, question: TeacherQuestion) -> list[ChatCompletionMessageParam]:
-        return [to_wire(message) for message in ask(question, self._template)]
-
-
-def _first(completion: Completion) -> Choice:
-    if not completion.choices:
-        raise CriticUnreadable(
-            "the teacher sent a completion without any choices", completion.model_dump_json()
-        )
-    choice = completion.choices[0]
-    if choice.message.refusal or choice.finish_reason == "content_filter":
-        said = choice.message.refusal or choice.message.content or ""
-        raise CriticRefused(f"the teacher declined: {said[:200]!r}", said)
-    return choice
-
-
-def _answer(choice: Choice, completion: Completion) -> TeacherAnswer:
-    return TeacherAnswer(
-        text=choice.message.content or "",
-        finish_reason=choice.finish_reason or "unknown",
-        tokens=completion.cost(answers=1).completion_tokens,
-    )
+        if question.kind == "predict":
+            answer = answer.model_copy(update={"chances": _chances(choice, question.choices)})
+        return answer
 
 
 def _chances(choice: Choice, choices: tuple[Label, ...]) -> dict[Label, float]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from rr_refine.batching import gather
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, CriticUnreadable
-from rr_refine.reward.judging import gather
 from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.terms import Identity, Record
 from rr_refine.training.parrot.answers import Answers, fingerprint, open_answers

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.digest import digest
+from rr_refine.endpoint.chat import Message
 from rr_refine.pictures import load_picture
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.reward.messages import Message, build_messages
+from rr_refine.reward.messages import build_messages
 from rr_refine.reward.template import Template
 from rr_refine.terms import DIMENSIONS
 from rr_refine.training.parrot.teacher import QuestionKind, TeacherQuestion

@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 
 from PIL import Image
 
+from rr_refine.endpoint.chat import Message
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.reward.messages import Message, build_messages
+from rr_refine.reward.messages import build_messages
 from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
 from rr_refine.reward.template import Template
 from rr_refine.terms import Record, Task

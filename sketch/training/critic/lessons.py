@@ -10,7 +10,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from rr_refine.reward.messages import Message
+from rr_refine.endpoint.chat import Message
 from rr_refine.sketch.checking import check
 from rr_refine.sketch.plan import describe_plan, plan
 from rr_refine.sketch.sight import Sight, describe_sight, sight_of

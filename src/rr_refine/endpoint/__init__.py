@@ -1,1 +1,1 @@
-"""OpenAI-compatible endpoints: one client, its options, and how their faults are named."""
+"""OpenAI-compatible endpoints: one client for chat and images, its options and its faults."""

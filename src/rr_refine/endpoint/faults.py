@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RefineError
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     import openai
 
 __all__ = ["EndpointErrors", "EndpointFaults"]
+
+_Kind: TypeAlias = Literal["key", "address", "unavailable", "timeout", "refused", "rejected"]
+_BY_STATUS: Final[Mapping[int, _Kind]] = {
+    401: "key",
+    402: "key",
+    403: "key",
+    404: "address",
+    405: "address",
+    408: "timeout",
+    409: "unavailable",
+    425: "unavailable",
+    429: "unavailable",
+    451: "refused",
+}
+"""What a status means, unless the words say that the content was declined. From 500 on, others are
+`unavailable`; the rest is `rejected`."""
 
 _REFUSAL_WORDS: Final = ("moderation", "contentpolicy", "contentfilter", "responsibleai", "safety")
 """Parts of the error codes by which servers say that they will not, rather than cannot."""
@@ -39,6 +55,13 @@ class EndpointErrors:
     """The server does not accept the request: 400, 413, 422 and their like."""
     unreadable: Callable[[str], RefineError]
     """The server answered, but with something else than was asked for."""
+    unanswered: Callable[[str], RefineError]
+    """The server answered as it should, but without an answer or an image in it."""
+
+    @classmethod
+    def all(cls, error: Callable[[str], RefineError]) -> EndpointErrors:
+        """One error for every fault."""
+        return cls(*[error] * len(fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +137,24 @@ class EndpointFaults:
         status = error.status_code
         words = self.clean(_words(error))
         said = f"{self.url} answered {status}: {words}"
+        retried = f"{self.url} answered {status}{self._attempts}: {words}"
         marks = f"{error.code} {error.type}".lower().replace("_", "").replace("-", "")
         declined = status in (400, 403, 422) and any(word in marks for word in _REFUSAL_WORDS)
-        if declined or status == 451:
-            return self.errors.refused(said)
-        if status in (401, 402, 403):
-            return ConfigError(f"{said}; check {self.section}.api_key")
-        if status in (404, 405):
-            return ConfigError(
-                f"{said}; check {self.section}.model, and {self.section}.base_url: it must be the "
-                "root of an OpenAI-compatible API, which mostly ends in /v1"
-            )
-        retried = f"{self.url} answered {status}{self._attempts}: {words}"
-        if status == 408:
-            return self.errors.timeout(retried)
-        if status in (409, 425, 429) or status >= 500:
-            return self.errors.unavailable(retried)
+        kind = _BY_STATUS.get(status, "unavailable" if status >= 500 else "rejected")
+        match "refused" if declined else kind:
+            case "key":
+                return ConfigError(f"{said}; check {self.section}.api_key")
+            case "address":
+                return ConfigError(
+                    f"{said}; check {self.section}.model, and {self.section}.base_url: it must be "
+                    "the root of an OpenAI-compatible API, which mostly ends in /v1"
+                )
+            case "unavailable":
+                return self.errors.unavailable(retried)
+            case "timeout":
+                return self.errors.timeout(retried)
+            case "refused":
+                return self.errors.refused(said)
         return self.errors.rejected(said)
 
 

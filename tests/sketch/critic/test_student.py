@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rr_refine.reward.messages import Message
+from rr_refine.endpoint.chat import Message
 from rr_refine.reward.template import load_template
 from rr_refine.sketch.sight import sight_of
 from rr_refine.sketch.training.critic.lessons import random_lesson, talk_about

@@ -48,6 +48,8 @@ class Server:
         user = messages[-1]
         assert isinstance(user, dict)
         content = user["content"]
+        if isinstance(content, str):
+            return [{"type": "text", "text": content}]
         assert isinstance(content, list)
         return [part for part in content if isinstance(part, dict)]
 

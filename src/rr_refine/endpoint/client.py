@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint, as every room that talks to one needs it.
+"""The client of an OpenAI-compatible endpoint, below chat and images.
 
 It keeps one client per event loop (a connection belongs to the loop that opened it), bounds how
 many requests are under way, finds out which model is served, and reads the answers. What goes
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
 from rr_refine.endpoint.options import EndpointOptions
@@ -23,20 +23,13 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-__all__ = ["Endpoint", "RawResponse"]
+__all__ = ["EndpointClient", "EndpointComponent"]
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
+EndpointT = TypeVar("EndpointT", bound="EndpointClient")
 
 
-class RawResponse(Protocol):
-    """What the client library's `with_raw_response` gives: a response before it is read."""
-
-    @property
-    def http_response(self) -> httpx2.Response:
-        """With its body at hand."""
-
-
-class Endpoint:
+class EndpointClient:
     """One OpenAI-compatible endpoint. Use it from any number of event loops, one after another or
     at once; call `aclose` in each loop when it is done there.
 
@@ -67,7 +60,7 @@ class Endpoint:
             )
         self._options = options
         self._section = section
-        self._errors = errors
+        self.errors = errors
         self._http_client = http_client
         self._faults = EndpointFaults(errors, self.url, section, options)
         self._model = options.model
@@ -101,7 +94,7 @@ class Endpoint:
                 with self._faults.caught():
                     served = await self._served(session.client)
                 if not served:
-                    raise self._errors.unavailable(
+                    raise self.errors.unavailable(
                         f"{self.url} lists no model; is it still loading? "
                         f"If it never lists them, set {self._section}.model"
                     )
@@ -112,23 +105,26 @@ class Endpoint:
                     )
                 self._model = served[0]
 
-    async def ask(
+    async def post(
         self,
+        path: str,
+        body: Mapping[str, JsonValue],
         answer: type[AnswerT],
-        send: Callable[[openai.AsyncOpenAI, str], Awaitable[RawResponse]],
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
     ) -> AnswerT:
         """Send one request as soon as there is a free place, and read what comes back.
 
         Args:
-            answer: the form of the body. What it does not name is ignored.
-            send: makes the request with the client and the model's name, through the client
-                library's `with_raw_response`: the body is read here, since the library itself
-                checks no types.
+            path: below the root of the API.
+            body: its fields, without the model.
+            answer: the form of the answer. What it does not name is ignored.
+            files: field -> (name, contents, media type); the body is then a form.
 
         Raises:
             ConfigError: the key, the model or the URL is wrong (401, 403, 404).
             RefineError: of the kinds given as `errors`.
         """
+        import httpx2
         import openai
 
         await self.connect()
@@ -136,7 +132,15 @@ class Endpoint:
         async with session.slots:
             with self._faults.caught():
                 try:
-                    response = await send(session.client, self.model)
+                    response = await session.client.post(
+                        path,
+                        cast_to=httpx2.Response,  # read here: the library itself checks no types
+                        body={"model": self.model, **body},
+                        files=files,
+                        options={"headers": {"Content-Type": "multipart/form-data"}}
+                        if files
+                        else {},
+                    )
                 except openai.NotFoundError:
                     await self._require_served(session.client)
                     raise
@@ -179,7 +183,7 @@ class Endpoint:
             base = httpx2.URL(self.url)
             target = base.join(url)
             if target.scheme not in ("http", "https") or not target.host:
-                raise self._errors.unreadable(f"{self.url} points at {clean(url)!r}")
+                raise self.errors.unreadable(f"{self.url} points at {clean(url)!r}")
             headers = {"Accept": "*/*"}
             if (key := self._options.key) and _origin(target) == _origin(base):
                 headers["Authorization"] = f"Bearer {key}"
@@ -191,15 +195,15 @@ class Endpoint:
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > limit:
-                        raise self._errors.unreadable(
+                        raise self.errors.unreadable(
                             f"{self.url} points at a file of more than {limit} bytes"
                         )
         except httpx2.TimeoutException as error:
-            raise self._errors.timeout(
+            raise self.errors.timeout(
                 f"{self.url} points at a file that did not come within {self._options.timeout:g} s"
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise self._errors.unavailable(
+            raise self.errors.unavailable(
                 f"{self.url} points at a file that cannot be fetched: {clean(str(error))}"
             ) from error
         return bytes(body)
@@ -238,7 +242,9 @@ class Endpoint:
         return _Session(client, http, asyncio.Semaphore(self._options.concurrency), asyncio.Lock())
 
     async def _served(self, client: openai.AsyncOpenAI) -> list[str]:
-        response = await client.models.with_raw_response.list()
+        import httpx2
+
+        response = await client.get("/models", cast_to=httpx2.Response)
         return sorted(model.id for model in self._read(_Models, response).data)
 
     async def _require_served(self, client: openai.AsyncOpenAI) -> None:
@@ -256,8 +262,8 @@ class Endpoint:
                 f"set {self._section}.model to what is there"
             ) from None
 
-    def _read(self, answer: type[AnswerT], response: RawResponse) -> AnswerT:
-        body = response.http_response.content
+    def _read(self, answer: type[AnswerT], response: httpx2.Response) -> AnswerT:
+        body = response.content
         try:
             return answer.model_validate_json(body)
         except ValidationError as error:
@@ -266,6 +272,20 @@ class Endpoint:
             why = f"{place}: {first['msg']}" if place else first["msg"]
             # Not `from error`, which repeats the body.
             raise self._faults.unreadable(body, why) from None
+
+
+class EndpointComponent(Generic[EndpointT]):
+    """A component behind an endpoint, connected and closed with it."""
+
+    _endpoint: EndpointT
+
+    async def connect(self) -> None:
+        """Find out which model is served, so that `identity` is known; see `EndpointClient`."""
+        await self._endpoint.connect()
+
+    async def aclose(self) -> None:
+        """Close the running event loop's connections. A later call opens them again."""
+        await self._endpoint.aclose()
 
 
 @dataclass(frozen=True, slots=True)
