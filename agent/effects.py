@@ -2,7 +2,7 @@
 
 Rendering, judging, comparing and rewriting are looked up in the run's journal first and written
 to it when done. A run that starts again from the beginning therefore repeats nothing that was
-finished, whatever became of its checkpoints. A failure is never written: it is owed again.
+finished. A failure is never written: it is owed again.
 """
 
 from __future__ import annotations

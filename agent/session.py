@@ -1,22 +1,19 @@
 """A session: one job at work in its run folder, streamed event by event.
 
-It writes the folder's config and manifest, runs the graph on the folder's own checkpoints, answers
-its interrupts, and leaves a status and a report behind whatever happens.
+It writes the folder's config and manifest, runs the graph, answers its interrupts, and leaves a
+status and a report behind whatever happens. The graph's state is in memory: the folder's journal
+holds all that a later session needs to come to the same state again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command
@@ -31,13 +28,11 @@ from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.errors import StoreError
 from rr_refine.generators.generator import Generator
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
-    import aiosqlite
     from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
@@ -76,10 +71,11 @@ async def run_job(
     *,
     reviewer: Reviewer | None = None,
     control: RunControl | None = None,
-    checkpoints: bool = True,
     report: bool = True,
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
+
+    What an earlier session finished is looked up in the journal, and told again.
 
     The job's components must be connected, see `rr_refine.component`.
 
@@ -87,8 +83,6 @@ async def run_job(
         reviewer: decides on proposals where the policy asks for review. Without it the stream
             ends with `ReviewRequested`, and the run goes on from there the next time.
         control: `request_drain()` ends the session after the step in progress.
-        checkpoints: keep the graph's state in the folder after each step. Without it, and it is
-            quicker, a session goes over the folder's journal from the beginning.
         report: write the run's report at the end, as far as it went.
 
     Raises:
@@ -100,11 +94,11 @@ async def run_job(
     write_manifest(folder, job, "running")
     status: RunStatus = "interrupted"
     try:
-        async with _checkpoints(folder) if checkpoints else _memory() as saver:
-            graph = _graph().copy({"checkpointer": saver})
-            async for event in _drive(graph, saver, folder, job, reviewer, control):
-                yield event
-            status = await _status(graph, job)
+        saver = InMemorySaver(serde=checkpoint_serializer())
+        graph = _graph().copy({"checkpointer": saver})
+        async for event in _drive(graph, folder, job, reviewer, control):
+            yield event
+        status = await _status(graph, job)
     except GraphDrained:
         status = "interrupted"
     except Exception:
@@ -120,7 +114,6 @@ async def run_job(
 
 async def _drive(
     graph: RefineGraph,
-    saver: BaseCheckpointSaver[str],
     folder: RunFolder,
     job: Job,
     reviewer: Reviewer | None,
@@ -133,15 +126,14 @@ async def _drive(
         folder=folder,
         intent_check=job.intent_check,
     )
-    given: RefineInput | Command[object] | None = await _start(graph, saver, job)
+    given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
         stream = graph.astream(
             given,
             _config(job),
             context=context,
             stream_mode="custom",
-            # What is in memory alone need not be there after each step.
-            durability="exit" if isinstance(saver, InMemorySaver) else "sync",
+            durability="exit",  # the state is copied when the graph pauses or ends, and not before
             control=control,
         )
         async for event in stream:
@@ -157,18 +149,6 @@ async def _drive(
         decision = await reviewer(question)
         require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))
-
-
-async def _start(
-    graph: RefineGraph, saver: BaseCheckpointSaver[str], job: Job
-) -> RefineInput | None:
-    """None to go on from the last checkpoint; else the input, to go over the journal anew."""
-    state = await graph.aget_state(_config(job))
-    if state.next:
-        return None
-    if state.values:  # an earlier session came to an end, maybe by a fault: start over
-        await saver.adelete_thread(_THREAD)
-    return {"request": job.request, "policy": job.policy}
 
 
 async def _question(graph: RefineGraph, job: Job) -> ReviewRequest | None:
@@ -195,52 +175,3 @@ def _config(job: Job) -> RunnableConfig:
         "configurable": {"thread_id": _THREAD},
         "recursion_limit": recursion_limit(job.policy.budget.rounds),
     }
-
-
-@asynccontextmanager
-async def _memory() -> AsyncIterator[InMemorySaver]:
-    """Checkpoints that end with the session."""
-    yield InMemorySaver(serde=checkpoint_serializer())
-
-
-@asynccontextmanager
-async def _checkpoints(folder: RunFolder) -> AsyncIterator[AsyncSqliteSaver]:
-    """The folder's checkpoints. They are disposable: broken ones are thrown away.
-
-    Raises:
-        StoreError: they cannot be written.
-    """
-    import aiosqlite
-
-    path = folder.path / "checkpoints.sqlite"
-    try:
-        for last_try in (False, True):
-            async with aiosqlite.connect(path) as connection:
-                try:
-                    saver = await _open_saver(connection)
-                except sqlite3.DatabaseError:
-                    if last_try:
-                        raise
-                else:
-                    try:
-                        yield saver
-                    finally:
-                        # LangGraph still writes when it is cancelled. Closed between statement and
-                        # commit, the file would stay locked until the garbage is collected, and
-                        # this process could not go on with the run.
-                        async with saver.lock:
-                            await connection.close()
-                    return
-            for part in folder.path.glob("checkpoints.sqlite*"):
-                part.unlink()
-    except sqlite3.Error as error:
-        raise StoreError(f"cannot write {path}: {error}") from error
-
-
-async def _open_saver(connection: aiosqlite.Connection) -> AsyncSqliteSaver:
-    saver = AsyncSqliteSaver(connection, serde=checkpoint_serializer())
-    await saver.setup()
-    # They are disposable, so they need not outlive a power cut: no fsync per step.
-    await connection.execute("PRAGMA synchronous=NORMAL")
-    await saver.aget_tuple({"configurable": {"thread_id": _THREAD}})
-    return saver

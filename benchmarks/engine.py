@@ -239,7 +239,7 @@ class _Session:
         if isinstance(manifest, dict) and manifest.get("status") == "done":
             check_config(folder, job)
             return None
-        events = run_job(folder, job, control=self.control, checkpoints=False, report=False)
+        events = run_job(folder, job, control=self.control, report=False)
         try:
             async with aclosing(events):
                 async for _ in events:

@@ -21,7 +21,7 @@ from rr_refine.errors import ConfigError, RefineError
 
 __all__ = ["doctor"]
 
-_BASE: Final = ("langgraph", "langgraph-checkpoint-sqlite", "pydantic", "pillow", "openai")
+_BASE: Final = ("langgraph", "pydantic", "pillow", "openai")
 _LOCAL: Final = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors")
 
 

@@ -19,6 +19,7 @@ async def main() -> None:
     job = make_job(
         'a poster that says "OPEN"', generator="fake", critic="fake", policy=preset("refine")
     )
+    # To keep the state on disk: pip install langgraph-checkpoint-sqlite aiosqlite
     graph = build_graph(InMemorySaver(serde=checkpoint_serializer()))
     with folder_for(job, Path("runs")) as folder:
         final = await graph.ainvoke(

@@ -27,7 +27,7 @@ def warm_up() -> None:
         importlib.import_module(f"rr_refine.cli.{module}")
     for module in ("generators.fake", "reward.fake", "agent.rewriting.rules"):
         importlib.import_module(f"rr_refine.{module}")
-    for module in ("aiosqlite", "langgraph.runtime", "openai", "filelock", "PIL.ImageFont"):
+    for module in ("langgraph.runtime", "openai", "filelock", "PIL.ImageFont"):
         importlib.import_module(module)
     importlib.import_module("PIL.Image").init()
 
@@ -49,6 +49,7 @@ def run(job: dict[str, Any]) -> None:
     if job["kill"] is not None:
         arm(job["kill"])
     if job["file_size"] is not None:
+        sys.dont_write_bytecode = True  # half a module would be read by all that come after
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"],) * 2)
     code: object = 0
     try:

@@ -1,7 +1,7 @@
 """Rounds in the journal: what was tried and what was best, round after round.
 
-A run may be gone over again, when a failure is made good or its checkpoints are lost, and may then
-take another course. Each round names the one that it was built on, so that rounds of an earlier
+A run that goes on is gone over from the beginning, and may take another course where a failure is
+made good. Each round names the one that it was built on, so that rounds of an earlier
 course are not taken for rounds of this one.
 """
 

@@ -223,9 +223,7 @@ def test_keys_are_in_no_file_of_the_run(secrets: Commands) -> None:
 
 def files(folder: Path) -> list[Path]:
     found = [p for p in folder.rglob("*") if p.is_file()]
-    assert {"config.json", "samples.jsonl", "events.jsonl", "checkpoints.sqlite"} <= {
-        p.name for p in found
-    }
+    assert {"config.json", "samples.jsonl", "events.jsonl"} <= {p.name for p in found}
     return found
 
 
