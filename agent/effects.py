@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import JsonValue
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["Done", "Effects", "comparison_key", "critique_key"]
+
+_IN_FLIGHT: Final = 8
+"""Most pictures that wait in memory for the critic: 24 MiB where they have 1024 x 1024 pixels."""
 
 T_co = TypeVar("T_co", covariant=True)
 RecordT = TypeVar("RecordT", bound="Record")
@@ -118,6 +121,7 @@ class Effects:
             "seconds": seconds,
         }
         self._folder.journal.put("render", key, record)
+        self._keep(name, image)
         return Done(name, key, seconds, cached=False)
 
     async def assess(self, image: str, *, timeout: float) -> Done[Assessment]:
@@ -217,10 +221,30 @@ class Effects:
         return Done(value, key, seconds, cached=False)
 
     async def _source(self) -> Image.Image | None:
-        source = self._request.source
-        return None if source is None else await self._load(source)
+        """A copy of the picture to edit, which is read once a run."""
+        name, pictures = self._request.source, self._context.pictures
+        if name is None:
+            return None
+        if name not in pictures:
+            pictures[name] = await self._read(name)
+        return pictures[name].copy()
+
+    def _keep(self, name: str, image: Image.Image) -> None:
+        """Have a copy of a picture, as it was stored, at hand for the critic, who sees it next."""
+        pictures = self._context.pictures
+        waiting = [kept for kept in pictures if kept != self._request.source]
+        if len(waiting) >= _IN_FLIGHT:
+            del pictures[waiting[0]]
+        pictures[name] = image.copy()
+        pictures[name].info = {}
 
     async def _load(self, name: str) -> Image.Image:
+        """A stored picture: the one at hand, which is then let go, or else from its file."""
+        if name == self._request.source or name not in self._context.pictures:
+            return await self._read(name)
+        return self._context.pictures.pop(name)
+
+    async def _read(self, name: str) -> Image.Image:
         # In a thread: decoding a large picture would hold up everything else in the event loop.
         return await asyncio.to_thread(self._folder.load_image, name)
 

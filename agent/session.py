@@ -126,6 +126,8 @@ async def _drive(
         folder=folder,
         intent_check=job.intent_check,
     )
+    if job.source is not None and job.request.source is not None:
+        context.pictures[job.request.source] = job.source
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
         stream = graph.astream(

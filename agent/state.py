@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 from rr_refine.agent.budget import Budget, Spend
@@ -27,6 +27,7 @@ from rr_refine.terms import Record
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+    from PIL import Image
 
 __all__ = [
     "Outcome",
@@ -106,6 +107,9 @@ class RunContext:
     rewriters: tuple[Rewriter, ...]
     folder: RunFolder
     intent_check: IntentCheck | None = None
+    pictures: dict[str, Image.Image] = field(default_factory=dict)
+    """By digest, what need not be read back from the folder: the picture to edit, and those that
+    were just rendered."""
 
 
 def history_of(state: RefineState) -> History:

@@ -107,7 +107,7 @@ class RunFolder:
         return image_path(self.path, name)
 
     def load_image(self, name: str) -> Image.Image:
-        """The image with this digest.
+        """The image with this digest, without what its file says about it.
 
         Raises:
             StoreError: it is missing or broken.
@@ -117,7 +117,9 @@ class RunFolder:
         try:
             with Image.open(self.image_path(name)) as image:
                 image.load()
-                return image.copy()
+                bare = image.copy()
+                bare.info = {}
+                return bare
         except (OSError, SyntaxError) as error:
             raise StoreError(
                 f"image {name[:12]}… of {self.path} cannot be read: {error}"
