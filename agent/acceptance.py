@@ -2,24 +2,56 @@
 
 The guarantee (invariant 1): along a run with `acceptance="better"`, the incumbent's mean score
 never falls, and no guarded dimension falls by more than the noise below the best value that any
-accepted image had.
+accepted image had. A policy of your own gives its own guarantees. Name it by an entry point of the
+group `rr_refine.acceptance`, or by a dotted path (`my_pkg.mod:MyAcceptance`) to something that
+gives an `Acceptance` when it is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
 from statistics import fmean
+from typing import Final, Protocol, cast
 
 from rr_refine.agent.history import Candidate, Verdict, VerdictRule
 from rr_refine.agent.policy import Policy
+from rr_refine.boundary import boundary
+from rr_refine.component import has_methods
+from rr_refine.errors import ConfigError, RuleError
+from rr_refine.plugins import create
 from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import Dimension
 
-__all__ = ["Open", "Weighed", "floor_of", "weigh", "weigh_round"]
+__all__ = ["Acceptance", "Open", "Weighed", "acceptance_of", "floor_of", "weigh", "weigh_round"]
 
 _EPSILON = 1e-9  # two means that differ by rounding are equal
+_ACCEPTING: Final = ("win", "always")
+_REFUSING: Final = ("tie", "guard", "worse")
+
+
+class Acceptance(Protocol):
+    """Decides between two judged images of different pixels."""
+
+    def weigh(
+        self,
+        challenger: Candidate,
+        incumbent: Candidate,
+        floor: Mapping[Dimension, float],
+        policy: Policy,
+    ) -> Verdict:
+        """The verdict on the challenger, its reason in words.
+
+        The same arguments must give the same verdict: recorded runs are replayed. Accept by the
+        rule `win` or `always`; refuse by `worse`, `guard` or `tie`. After a tie the critic compares
+        the two side by side, where `policy.pairwise` is set. `Verdict.against` is filled in.
+
+        Args:
+            floor: best score per dimension among the images accepted so far, see `floor_of`.
+        """
+        ...
 
 
 def weigh(
@@ -35,32 +67,100 @@ def weigh(
 
     Returns:
         The verdict. Rule `tie` means that the scores do not decide.
+
+    Raises:
+        RuleError: the acceptance policy failed; the message names it.
+        ConfigError: there is no such acceptance policy.
     """
+    against = None if incumbent is None else incumbent.id
     if challenger.failure is not None or challenger.mean is None:
         failure = challenger.failure
         words = f"{failure.error}: {failure.message}" if failure else "it was not judged"
-        return _refuse("failed", words, incumbent)
+        return _refuse("failed", words, against)
     if incumbent is None or incumbent.mean is None:
-        return _accept("first", "the first judged image", incumbent)
+        return _accept("first", "the first judged image", against)
     if challenger.image is not None and challenger.image == incumbent.image:
-        return _refuse("same", "it is the very picture of the incumbent", incumbent)
-    if policy.acceptance == "always":
-        return _accept("always", "the newest image is taken as it is", incumbent)
-    means = f"{incumbent.mean:.2f} -> {challenger.mean:.2f}"
-    if policy.acceptance == "highest":
+        return _refuse("same", "it is the very picture of the incumbent", against)
+    what = f"the acceptance policy {policy.acceptance!r}"
+    acceptance = acceptance_of(policy)
+    with boundary(RuleError, what):
+        verdict: object = acceptance.weigh(challenger, incumbent, floor, policy)
+    if not isinstance(verdict, Verdict):
+        raise RuleError(f"{what} answered {verdict!r}, which is no Verdict")
+    if verdict.rule not in (_ACCEPTING if verdict.accepted else _REFUSING):
+        raise RuleError(
+            f"{what} answered accepted={verdict.accepted} by the rule {verdict.rule!r}; it may "
+            f"accept by {', '.join(_ACCEPTING)} and refuse by {', '.join(_REFUSING)}"
+        )
+    return verdict.model_copy(update={"against": incumbent.id})
+
+
+class Better:
+    """A challenger must win beyond margin and noise, and no guarded dimension may fall."""
+
+    def weigh(
+        self,
+        challenger: Candidate,
+        incumbent: Candidate,
+        floor: Mapping[Dimension, float],
+        policy: Policy,
+    ) -> Verdict:
+        """See `Acceptance`."""
+        if fallen := _fallen(challenger, incumbent, floor, policy):
+            return _refuse("guard", fallen)
+        means, gain = _means(challenger, incumbent), _gain(challenger, incumbent)
+        need = policy.margin + _noise_of_gain(challenger, incumbent, policy)
+        if gain < -_EPSILON:
+            return _refuse("worse", f"{means}, {gain:+.2f} like for like")
+        if gain > need + _EPSILON:
+            return _accept("win", f"{means}, more than the {need:.2f} needed")
+        return _refuse("tie", f"{means}, within the {need:.2f} needed")
+
+
+class Highest:
+    """The highest mean is enough."""
+
+    def weigh(
+        self,
+        challenger: Candidate,
+        incumbent: Candidate,
+        floor: Mapping[Dimension, float],  # noqa: ARG002
+        policy: Policy,  # noqa: ARG002
+    ) -> Verdict:
+        """See `Acceptance`."""
+        assert challenger.mean is not None and incumbent.mean is not None
+        means = _means(challenger, incumbent)
         if challenger.mean > incumbent.mean + _EPSILON:
-            return _accept("win", f"mean {means}", incumbent)
-        return _refuse("worse", f"mean {means}, not higher", incumbent)
-    fallen = _fallen(challenger, incumbent, floor, policy)
-    if fallen:
-        return _refuse("guard", fallen, incumbent)
-    gain = _gain(challenger, incumbent)
-    need = policy.margin + _noise_of_gain(challenger, incumbent, policy)
-    if gain < -_EPSILON:
-        return _refuse("worse", f"mean {means}, {gain:+.2f} like for like", incumbent)
-    if gain > need + _EPSILON:
-        return _accept("win", f"mean {means}, more than the {need:.2f} needed", incumbent)
-    return _refuse("tie", f"mean {means}, within the {need:.2f} needed", incumbent)
+            return _accept("win", means)
+        return _refuse("worse", f"{means}, not higher")
+
+
+class Always:
+    """The newest judged image is taken as it is."""
+
+    def weigh(self, *_: object) -> Verdict:
+        """See `Acceptance`."""
+        return _accept("always", "the newest image is taken as it is")
+
+
+def acceptance_of(policy: Policy) -> Acceptance:
+    """The acceptance policy that a policy names.
+
+    Raises:
+        ConfigError: there is none of that name, or what is named makes none.
+    """
+    return _acceptance(policy.acceptance)
+
+
+@cache
+def _acceptance(name: str) -> Acceptance:
+    made = create("acceptance", name, {})
+    if not has_methods(made, "weigh"):
+        raise ConfigError(
+            f"acceptance {name!r} makes {made!r}, which has no method weigh(challenger, incumbent, "
+            "floor, policy): see the protocol rr_refine.agent.acceptance.Acceptance"
+        )
+    return cast("Acceptance", made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +303,13 @@ def _error(candidate: Candidate, dimension: Dimension, policy: Policy) -> float:
     return candidate.errors.get(dimension, policy.noise) if policy.noise else 0.0
 
 
-def _accept(rule: VerdictRule, reason: str, incumbent: Candidate | None) -> Verdict:
-    return Verdict(accepted=True, rule=rule, reason=reason, against=_id(incumbent))
+def _means(challenger: Candidate, incumbent: Candidate) -> str:
+    return f"mean {incumbent.mean:.2f} -> {challenger.mean:.2f}"
 
 
-def _refuse(rule: VerdictRule, reason: str, incumbent: Candidate | None) -> Verdict:
-    return Verdict(accepted=False, rule=rule, reason=reason, against=_id(incumbent))
+def _accept(rule: VerdictRule, reason: str, against: str | None = None) -> Verdict:
+    return Verdict(accepted=True, rule=rule, reason=reason, against=against)
 
 
-def _id(candidate: Candidate | None) -> str | None:
-    return None if candidate is None else candidate.id
+def _refuse(rule: VerdictRule, reason: str, against: str | None = None) -> Verdict:
+    return Verdict(accepted=False, rule=rule, reason=reason, against=against)

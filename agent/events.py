@@ -47,6 +47,10 @@ class RunStarted(_Event):
     type: Literal["run-started"] = "run-started"
     run: str
     """Path of the run folder."""
+    run_id: str = ""
+    """Empty where an older version wrote it."""
+    parent: str | None = None
+    """Id of the run that this one comes from."""
     prompt: str
     task: Task
     preset: str

@@ -19,7 +19,6 @@ __all__ = [
     "Rejection",
     "RewriteAttempt",
     "Stop",
-    "StopRuleName",
     "Verdict",
     "VerdictRule",
 ]
@@ -38,17 +37,6 @@ VerdictRule = Literal[
     "guard",  # a guarded dimension fell
     "tie",  # near tie, not won in both orders
     "worse",  # the mean is lower
-]
-
-StopRuleName = Literal[
-    "user",
-    "critic-failed",
-    "generator-failed",
-    "target",
-    "budget",
-    "repeated-prompt",
-    "plateau",
-    "max-rounds",
 ]
 
 
@@ -144,7 +132,8 @@ class RewriteAttempt(Record):
 class Stop(Record):
     """Why the run ended."""
 
-    rule: StopRuleName
+    rule: str
+    """The name of the rule that fired: one of `stopping.RULES`, or of your own."""
     reason: str
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import JsonValue
@@ -17,7 +19,15 @@ from rr_refine.errors import ConfigError
 if TYPE_CHECKING:
     from rr_refine.agent.session import Job
 
-__all__ = ["RunStatus", "check_config", "config_of", "identity_of", "versions", "write_manifest"]
+__all__ = [
+    "RunStatus",
+    "check_config",
+    "config_of",
+    "identity_of",
+    "run_id_of",
+    "versions",
+    "write_manifest",
+]
 
 RunStatus = Literal["running", "waiting", "done", "failed", "interrupted"]
 
@@ -34,8 +44,10 @@ _PACKAGES: Final = (
 
 
 def config_of(job: Job) -> dict[str, JsonValue]:
-    """What determines the run, nulls kept."""
+    """What determines the run, nulls kept; and what it is called, if the caller chose that."""
     return {
+        "run_id": job.run_id,
+        "parent": job.parent,
         "request": job.request.model_dump(mode="json"),
         "policy": job.policy.model_dump(mode="json"),
         "generator": job.generator.identity.model_dump(mode="json"),
@@ -48,9 +60,18 @@ def config_of(job: Job) -> dict[str, JsonValue]:
     }
 
 
-def identity_of(config: dict[str, JsonValue]) -> str:
-    """Digest of a configuration: two runs with the same one do the same work."""
-    return digest(config)
+def identity_of(config: Mapping[str, JsonValue]) -> str:
+    """Digest of a configuration: two runs with the same one do the same work for the same parent.
+
+    What the run is called has no part in it.
+    """
+    parent = config.get("parent")
+    return digest(_work_of(config) | ({} if parent is None else {"parent": parent}))
+
+
+def run_id_of(config: Mapping[str, JsonValue], path: Path) -> str:
+    """The id of the run in the folder `path`; without one it is called after the folder."""
+    return str(config.get("run_id") or path.resolve().name)
 
 
 def check_config(folder: RunFolder, job: Job) -> None:
@@ -62,20 +83,33 @@ def check_config(folder: RunFolder, job: Job) -> None:
     config = config_of(job)
     earlier = folder.read_json("config.json")
     if earlier is None:
-        folder.write_json("config.json", config)
-        return
-    if earlier == config:
+        folder.write_json("config.json", config | {"run_id": run_id_of(config, folder.path)})
         return
     assert isinstance(earlier, dict)
-    differs = [key for key in config if config[key] != earlier.get(key)]
-    raise ConfigError(
-        f"run folder {str(folder.path)!r} was made with another {', '.join(differs) or 'version'}; "
-        "resume it as it was, or give another folder"
-    )
+    known = earlier | {"run_id": run_id_of(earlier, folder.path)}
+    work, before = _work_of(config), _work_of(earlier)
+    differs = [key for key in config if work.get(key) != before.get(key)]
+    differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
+    if differs or work != before:
+        raise ConfigError(
+            f"run folder {str(folder.path)!r} was made with another "
+            f"{', '.join(differs) or 'version'}; resume it as it was, or give another folder"
+        )
+
+
+def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What the work depends on, without what is not set: older versions do not know all of it."""
+    work = {k: v for k, v in config.items() if v is not None and k not in ("run_id", "parent")}
+    policy = work.get("policy")
+    if isinstance(policy, dict) and not policy.get("stop_rules"):
+        work["policy"] = {k: v for k, v in policy.items() if k != "stop_rules"}
+    return work
 
 
 def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
     """Write what is known now; called at the start and at the end of every session."""
+    config = folder.read_json("config.json")
+    assert isinstance(config, dict)
     earlier = folder.read_json("manifest.json")
     sessions = earlier.get("sessions", []) if isinstance(earlier, dict) else []
     assert isinstance(sessions, list)
@@ -87,7 +121,9 @@ def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
         sessions = [*sessions[:-1], {**last, "ended": time.time(), "status": status}]
     manifest: dict[str, JsonValue] = {
         "status": status,
-        "identity": identity_of(config_of(job)),
+        "run_id": run_id_of(config, folder.path),
+        "parent": config.get("parent"),
+        "identity": identity_of(config),
         "sessions": sessions,
         "generator": job.generator.identity.model_dump(mode="json"),
         "critic": job.critic.identity.model_dump(mode="json"),

@@ -47,9 +47,14 @@ class Policy(Record):
     patience: int | None = Field(default=2, ge=1)
     """Stop after this many rounds in a row without a new incumbent; None never does."""
 
-    acceptance: Literal["better", "highest", "always"] = "better"
+    stop_rules: tuple[str, ...] = ()
+    """Stopping rules of your own, asked in this order after the built-in ones: entry points of
+    `rr_refine.stop_rules`, or dotted paths (`my_pkg.mod:MyRule`)."""
+
+    acceptance: str = "better"
     """`better`: a challenger must win beyond margin and noise, and no guarded dimension may fall;
-    `highest`: the highest mean is enough; `always`: the newest judged image is taken as it is."""
+    `highest`: the highest mean is enough; `always`: the newest judged image is taken as it is.
+    Or one of your own: an entry point of `rr_refine.acceptance`, or a dotted path."""
     margin: float = Field(default=0.1, ge=0.0, le=3.0)
     """By how much (score points, 1 to 4 scale) a challenger's mean must win beyond the noise."""
     noise: float = Field(default=0.1, ge=0.0, le=3.0)
@@ -118,7 +123,9 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
 }
 
 # Changing these would make a preset another method under the same name.
-_SHAPE: Final = frozenset({"budget.rounds", "rewrite_first", "acceptance", "patience", "seeds"})
+_SHAPE: Final = frozenset(
+    {"budget.rounds", "rewrite_first", "acceptance", "patience", "seeds", "stop_rules"}
+)
 _WEIGHING: Final = frozenset({"margin", "noise", "guard", "pairwise"})  # only `better` looks at it
 _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "refine": frozenset(),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 from pydantic import JsonValue, ValidationError
 
 from rr_refine import defaults, errors
+from rr_refine.agent.acceptance import acceptance_of
 from rr_refine.agent.components import (
     as_critic,
     as_generator,
@@ -25,7 +26,8 @@ from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job, Reviewer, run_job
-from rr_refine.agent.store.folder import RunFolder, new_run_name
+from rr_refine.agent.stopping import rules_of
+from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
 from rr_refine.component import connected
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError
@@ -74,6 +76,11 @@ class JobOptions(TypedDict, total=False):
     """Passed on to the generator: `width`, `guidance_scale`, …"""
     settings: Mapping[str, JsonValue]
     """How the components were configured; recorded in config.json, with no other effect."""
+    run_id: str | None
+    """A name of your own for the run and its folder: up to 100 letters, digits, `_`, `-` and `.`.
+    The same id finds the same run: it goes on where it was left; a finished one is told again."""
+    parent: str | None
+    """Id of the run that this one comes from; recorded."""
 
 
 class RefineOptions(JobOptions, total=False):
@@ -152,6 +159,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
     chosen = preset(policy) if isinstance(policy, str) else policy
+    rules_of(chosen), acceptance_of(chosen)  # what is named wrongly is said now
     generator = options.get("generator", defaults.GENERATOR)
     if "critic" not in options and generator != defaults.GENERATOR:
         raise ConfigError(
@@ -171,11 +179,19 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         ),
         source=source,
         settings=dict(options.get("settings", {})),
+        run_id=_id("run_id", options.get("run_id")),
+        parent=_id("parent", options.get("parent")),
     )
 
 
+def _id(name: str, given: str | None) -> str | None:
+    return None if given is None else require_run_id(name, given)
+
+
 def folder_for(job: Job, out: Path) -> RunFolder:
-    """The folder of an unfinished run of the same job in `out`, else a new one.
+    """The folder in `out` of the run with the job's id, or of an unfinished run of the same job.
+
+    Else it is a new one.
 
     The job's components must be connected: their identities are part of what is the same.
 
@@ -183,6 +199,8 @@ def folder_for(job: Job, out: Path) -> RunFolder:
         StoreLockedError: that run is being worked on.
         StoreError: the folder cannot be created.
     """
+    if job.run_id is not None:
+        return RunFolder(out / job.run_id)
     identity = identity_of(config_of(job))
     for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
         manifest = RunFolder(path, lock=False).read_json("manifest.json")

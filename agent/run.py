@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.events import Event, read_event
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.manifest import RunStatus
+from rr_refine.agent.manifest import RunStatus, run_id_of
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
@@ -59,6 +59,17 @@ class Run:
     """The best so far, by the acceptance rule."""
     outcome: Outcome | None
     """None where the run did not come to its end."""
+
+    @property
+    def id(self) -> str:
+        """What the run is called: by its caller, or after the folder that it was made in."""
+        return run_id_of(self.config, self.path)
+
+    @property
+    def parent(self) -> str | None:
+        """Id of the run that this one comes from."""
+        parent = self.config.get("parent")
+        return None if parent is None else str(parent)
 
     @property
     def best(self) -> Candidate | None:

@@ -22,7 +22,7 @@ from pydantic import JsonValue
 from rr_refine.agent.events import Event, ReviewRequested
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
 from rr_refine.agent.intent import IntentCheck
-from rr_refine.agent.manifest import RunStatus, check_config, write_manifest
+from rr_refine.agent.manifest import RunStatus, check_config, run_id_of, write_manifest
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.rewriting.rewriter import Rewriter
@@ -58,6 +58,10 @@ class Job:
     """The picture to edit; its digest is `request.source`."""
     settings: dict[str, JsonValue] = field(default_factory=dict)
     """How the components were configured, for config.json; never a key or a password."""
+    run_id: str | None = None
+    """What the caller calls the run; else it is called after its folder."""
+    parent: str | None = None
+    """Id of the run that this one comes from."""
 
     @property
     def components(self) -> tuple[object, ...]:
@@ -119,12 +123,17 @@ async def _drive(
     reviewer: Reviewer | None,
     control: RunControl | None,
 ) -> AsyncIterator[Event]:
+    config = folder.read_json("config.json")
+    assert isinstance(config, dict)
+    parent = config.get("parent")
     context = RunContext(
         generator=job.generator,
         critic=job.critic,
         rewriters=job.rewriters,
         folder=folder,
         intent_check=job.intent_check,
+        run_id=run_id_of(config, folder.path),
+        parent=None if parent is None else str(parent),
     )
     if job.source is not None and job.request.source is not None:
         context.pictures[job.request.source] = job.source

@@ -107,9 +107,18 @@ class RunContext:
     rewriters: tuple[Rewriter, ...]
     folder: RunFolder
     intent_check: IntentCheck | None = None
+    run_id: str | None = None
+    """What the run is called; None calls it after its folder."""
+    parent: str | None = None
+    """Id of the run that this one comes from."""
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""
+
+    @property
+    def name(self) -> str:
+        """The id of the run."""
+        return self.run_id or self.folder.path.resolve().name
 
 
 def history_of(state: RefineState) -> History:

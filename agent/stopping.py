@@ -1,28 +1,63 @@
-"""Stopping rules: small pure functions of the history, checked in a fixed order.
+"""Stopping rules: small pure functions of the history, asked in a fixed order.
 
 Because they look at nothing else, a recorded run can be replayed under another policy without
-rendering anything (`rr_refine.agent.replay`).
+rendering anything (`rr_refine.agent.replay`). Rules of your own come after the built-in ones, in
+the order of `Policy.stop_rules`: entry points of the group `rr_refine.stop_rules`, or dotted paths
+(`my_pkg.mod:MyRule`) to something that gives a `StopRule` when it is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Final, Protocol, cast
 
 from rr_refine.agent.budget import exhausted
-from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Stop, StopRuleName
+from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Stop
+from rr_refine.agent.policy import Policy
+from rr_refine.boundary import boundary
+from rr_refine.component import has_methods
+from rr_refine.errors import ConfigError, RuleError
+from rr_refine.plugins import create
 
-__all__ = ["RULES", "StopRule", "should_stop"]
-
-StopRule = Callable[["History"], str | None]
-"""Looks at the history; returns the reason to stop in words, or None to go on."""
+__all__ = ["RULES", "StopRule", "rules_of", "should_stop"]
 
 
+class StopRule(Protocol):
+    """Says when a run is over."""
+
+    def check(self, history: History) -> Stop | None:
+        """The stop, with the name of this rule and the reason in words; None to go on.
+
+        It is asked after each round, and again when a run is resumed or replayed: the same history
+        must give the same answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltIn:
+    name: str
+    reason: Callable[[History], str | None]
+
+    def check(self, history: History) -> Stop | None:
+        reason = self.reason(history)
+        return None if reason is None else Stop(rule=self.name, reason=reason)
+
+
+def _built_in(reason: Callable[[History], str | None]) -> Callable[[], _BuiltIn]:
+    """What an entry point names: it makes the rule, which is called after its function."""
+    return partial(_BuiltIn, reason.__name__.replace("_", "-"), reason)
+
+
+@_built_in
 def user(history: History) -> str | None:
     """The user said stop."""
     return history.user_stop
 
 
+@_built_in
 def critic_failed(history: History) -> str | None:
     """There are images in the last round, and none of them could be judged."""
     if not history.rounds:
@@ -31,6 +66,7 @@ def critic_failed(history: History) -> str | None:
     return None if any(c.scores is not None for c in rendered) else _fault(rendered)
 
 
+@_built_in
 def generator_failed(history: History) -> str | None:
     """No candidate of the last round gave an image."""
     if not history.rounds or any(c.image is not None for c in history.rounds[-1]):
@@ -38,6 +74,7 @@ def generator_failed(history: History) -> str | None:
     return _fault(history.rounds[-1])
 
 
+@_built_in
 def target(history: History) -> str | None:
     """Every applicable dimension of the incumbent reaches the target (paper, section 3.2)."""
     goal, incumbent = history.policy.target, history.incumbent
@@ -51,17 +88,20 @@ def target(history: History) -> str | None:
     )
 
 
+@_built_in
 def budget(history: History) -> str | None:
     """A limit of the budget is reached."""
     return exhausted(history.policy.budget, history.spend)
 
 
+@_built_in
 def max_rounds(history: History) -> str | None:
     """The number of rounds is reached."""
     done, limit = len(history.rounds), history.policy.budget.rounds
     return f"{done} of {limit} rounds done" if done >= limit else None
 
 
+@_built_in
 def plateau(history: History) -> str | None:
     """The last rounds brought no new incumbent."""
     patience, rounds = history.policy.patience, history.rounds
@@ -73,6 +113,7 @@ def plateau(history: History) -> str | None:
     return f"no better image in {patience} round{'s' if patience > 1 else ''}"
 
 
+@_built_in
 def repeated_prompt(history: History) -> str | None:
     """The rewriters have no prompt left that is new and keeps to the request."""
     last = history.rewrites[-1] if history.rewrites else None
@@ -84,19 +125,6 @@ def repeated_prompt(history: History) -> str | None:
     return "no new prompt: " + "; ".join(f"{r.rewriter}: {r.reason}" for r in rejections)
 
 
-RULES: Final[dict[StopRuleName, StopRule]] = {
-    "user": user,
-    "critic-failed": critic_failed,
-    "generator-failed": generator_failed,
-    "target": target,
-    "budget": budget,
-    "repeated-prompt": repeated_prompt,
-    "plateau": plateau,
-    "max-rounds": max_rounds,
-}
-"""In the order in which they are checked; the first that fires is the one in the result."""
-
-
 def _fault(candidates: Iterable[Candidate]) -> str | None:
     """The first failure that is a fault, in words; running out of budget is none."""
     for candidate in candidates:
@@ -106,10 +134,53 @@ def _fault(candidates: Iterable[Candidate]) -> str | None:
     return None
 
 
+_IN_ORDER = (
+    *(user(), critic_failed(), generator_failed(), target()),
+    *(budget(), repeated_prompt(), plateau(), max_rounds()),
+)
+RULES: Final[dict[str, StopRule]] = {rule.name: rule for rule in _IN_ORDER}
+"""The built-in rules, in the order in which they are asked; the first that fires ends the run."""
+
+
 def should_stop(history: History) -> Stop | None:
-    """The first rule that fires, with its reason; None to go on."""
-    for name, rule in RULES.items():
-        reason = rule(history)
-        if reason is not None:
-            return Stop(rule=name, reason=reason)
+    """What the first rule that fires says; None to go on.
+
+    Raises:
+        RuleError: a rule of the policy's own failed; the message names it.
+        ConfigError: there is no such rule.
+    """
+    for rule in RULES.values():
+        if stop := rule.check(history):
+            return stop
+    for name, rule in rules_of(history.policy).items():
+        what = f"the stopping rule {name!r}"
+        with boundary(RuleError, what):
+            answer: object = rule.check(history)
+        if answer is None:
+            continue
+        if not isinstance(answer, Stop):
+            raise RuleError(f"{what} answered {answer!r}, which is neither a Stop nor None")
+        if answer.rule in RULES and not isinstance(rule, _BuiltIn):
+            raise RuleError(f"{what} calls itself {answer.rule!r}, the name of a built-in rule")
+        return answer
     return None
+
+
+def rules_of(policy: Policy) -> dict[str, StopRule]:
+    """The rules that a policy has besides the built-in ones, by what it calls them.
+
+    Raises:
+        ConfigError: there is no such rule, or what is named makes none.
+    """
+    return {name: _rule(name) for name in policy.stop_rules}
+
+
+@cache
+def _rule(name: str) -> StopRule:
+    made = create("stop_rules", name, {})
+    if not has_methods(made, "check"):
+        raise ConfigError(
+            f"stopping rule {name!r} makes {made!r}, which has no method check(history): see the "
+            "protocol rr_refine.agent.stopping.StopRule"
+        )
+    return cast("StopRule", made)

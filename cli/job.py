@@ -74,7 +74,10 @@ def policy_from(settings: Settings) -> Policy:
     changes = settings.section("loop")
     if settings.values["rewriter.use"] is not None:
         changes["rewriters"] = list(settings.texts("rewriter.use"))
-    return preset(settings.text("preset"), budget=settings.section("budget"), **changes)
+    policy = preset(settings.text("preset"), budget=settings.section("budget"), **changes)
+    for name in (*policy.stop_rules, policy.acceptance):
+        _find_modules_here(name)
+    return policy
 
 
 def make_generator(settings: Settings) -> Generator:

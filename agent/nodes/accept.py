@@ -126,5 +126,5 @@ def _story(desk: Desk, state: RefineState, candidate: Candidate) -> dict[str, Js
         "candidate": candidate.id,
         "accepted": verdict.accepted if verdict else None,
         "reason": verdict.reason if verdict else None,
-        "run": desk.context.folder.path.name,
+        "run": desk.context.name,
     }

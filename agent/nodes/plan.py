@@ -36,6 +36,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     desk.emit(
         RunStarted(
             run=str(desk.context.folder.path),
+            run_id=desk.context.name,
+            parent=desk.context.parent,
             prompt=request.prompt,
             task=request.task,
             preset=policy.preset,

@@ -25,14 +25,14 @@ from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import Journal
 from rr_refine.agent.store.png import encode_png, with_story
 from rr_refine.digest import image_digest
-from rr_refine.errors import StoreError
+from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, replace_file
 from rr_refine.lines import LineFile
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["RunFolder", "image_path", "new_run_name", "slug"]
+__all__ = ["RunFolder", "image_path", "new_run_name", "require_run_id", "slug"]
 
 
 class RunFolder:
@@ -228,6 +228,23 @@ def new_run_name(prompt: str, identity: str) -> str:
     """
     now = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     return f"{now}-{slug(prompt)}-{identity[:8]}-{secrets.token_hex(2)}"
+
+
+def require_run_id(name: str, run_id: str) -> str:
+    """An id that a caller chose, if it can name a folder.
+
+    Args:
+        name: what it is called in the message: `run_id`, `parent`.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?", run_id):
+        raise ConfigError(
+            f"{name} = {run_id!r} cannot name a run: use 1 to 100 letters (a to z), digits, '_', "
+            "'-' and '.'; the first may be neither '-' nor '.', the last no '.'"
+        )
+    return run_id
 
 
 def slug(text: str, length: int = 32) -> str:

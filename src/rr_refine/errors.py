@@ -13,6 +13,7 @@ RefineError
 │   └── CriticAnswerError  there is an answer, kept in `.raw`
 │       ├── CriticUnreadable, CriticTruncated, CriticRefused
 ├── RewriteError           critique -> prompt failed
+├── RuleError              a stopping rule or acceptance policy failed
 └── StoreError             the run folder cannot be read or written
     └── StoreLockedError   another process has it
 """
@@ -37,6 +38,7 @@ __all__ = [
     "OutOfMemoryError",
     "RefineError",
     "RewriteError",
+    "RuleError",
     "StoreError",
     "StoreLockedError",
     "UnsupportedRequestError",
@@ -135,6 +137,10 @@ class CriticRefused(CriticAnswerError):
 
 class RewriteError(RefineError):
     """No usable prompt came out of a rewriter."""
+
+
+class RuleError(RefineError):
+    """A stopping rule or acceptance policy raised, or did not answer as its protocol says."""
 
 
 class StoreError(RefineError):

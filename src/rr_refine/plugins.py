@@ -8,6 +8,8 @@ keyword arguments and returns the part. The entry point groups, all under `rr_re
     critics        judges them: `rr_refine.Critic`
     rewriters      proposes prompts: `rr_refine.Rewriter`
     intent_checks  rejects prompts: `rr_refine.agent.intent.IntentCheck`
+    stop_rules     ends runs: `rr_refine.agent.stopping.StopRule`, without options
+    acceptance     takes pictures or refuses them: `rr_refine.agent.acceptance.Acceptance`, likewise
     templates      a critic's template by name: gives a `rr_refine.reward.template.Template`
     benchmarks     a benchmark: `rr_refine.benchmarks.loader.BenchmarkLoader`
     judges         answers a benchmark's questions, or grades its pictures
@@ -35,7 +37,15 @@ if TYPE_CHECKING:
 __all__ = ["Group", "available", "create", "did_you_mean", "parse_options"]
 
 Group = Literal[
-    "generators", "critics", "rewriters", "intent_checks", "templates", "judges", "teachers"
+    "generators",
+    "critics",
+    "rewriters",
+    "intent_checks",
+    "stop_rules",
+    "acceptance",
+    "templates",
+    "judges",
+    "teachers",
 ]
 """An entry point group whose parts `create` makes, without the prefix `rr_refine.`."""
 

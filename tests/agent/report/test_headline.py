@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rr_refine.agent.budget import Spend
-from rr_refine.agent.history import Candidate, Stop, StopRuleName
+from rr_refine.agent.history import Candidate, Stop
 from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.report.headline import State, headline, state_of
@@ -20,7 +20,7 @@ LOW, MIDDLE, HIGH = t2i(2.0, 2.0), t2i(3.0, 2.0), t2i(4.0, 3.0)
 def run(
     *candidates: Candidate,
     best: str | None = None,
-    rule: StopRuleName | None = "max-rounds",
+    rule: str | None = "max-rounds",
     status: RunStatus = "done",
 ) -> Run:
     """A run whose incumbent is `best`; without a rule it has not ended."""
