@@ -4,6 +4,7 @@ by their names.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -59,7 +60,38 @@ def test_the_critic_and_the_rewriter_work_by_name(installed: Path, tmp_path: Pat
     assert "a red evening, bathed in red light" in done.stdout
 
 
+def test_the_stopping_rule_and_the_acceptance_policy_work_by_name(
+    installed: Path, tmp_path: Path
+) -> None:
+    """The scripted scores fall from round to round in text faithfulness, and rise in quality."""
+    scores = [
+        {"text_faithfulness": 3.0 - fall, "physical_quality": 2.0 + fall / 2}
+        for fall in (0.0, 0.5, 1.0, 1.5)
+    ]
+    done = rr_refine(
+        tmp_path,
+        *("a red evening", "--generator=fake", "--critic=fake", "--rounds=4", "--json"),
+        *("--set", f"critic.script={json.dumps(scores)}"),
+        *("--set", 'loop.stop_rules=["own-downhill"]', "--set", "loop.acceptance=own-text-first"),
+        *("--set", "loop.patience=4"),  # the built-in plateau would be first
+        site=installed,
+    )
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    verdicts = [e["verdict"] for e in events if e["type"] == "decided"]
+    assert [(v["rule"], v["reason"]) for v in verdicts] == [
+        ("first", "the first judged image"),
+        ("worse", "text faithfulness 3.00 -> 2.50"),
+        ("worse", "text faithfulness 3.00 -> 2.00"),
+    ]
+    assert events[-1]["stop"] == {"rule": "own-downhill", "reason": "from 2.50 down to 2.00"}
+
+
 def test_they_are_unknown_where_the_package_is_not_installed(tmp_path: Path) -> None:
     done = rr_refine(tmp_path, *RUN)
     assert done.returncode == 2
     assert "unknown critic 'own-tones'" in done.stderr
+    rule = ("--set", 'loop.stop_rules=["own-downhill"]')
+    done = rr_refine(tmp_path, "a red evening", "--generator=fake", "--critic=fake", *rule)
+    assert done.returncode == 2
+    assert "unknown stop rule 'own-downhill'" in done.stderr
