@@ -78,7 +78,7 @@ class JobOptions(TypedDict, total=False):
     """How the components were configured; recorded in config.json, with no other effect."""
     run_id: str | None
     """A name of your own for the run and its folder: up to 100 letters, digits, `_`, `-` and `.`.
-    The same id finds the same run: it goes on where it was left; a finished one is told again."""
+    The same id finds the same run: it goes on where it was left, and a finished one is given."""
     parent: str | None
     """Id of the run that this one comes from; recorded."""
 

@@ -19,6 +19,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command
 from pydantic import JsonValue
 
+from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.events import Event, ReviewRequested
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
 from rr_refine.agent.intent import IntentCheck
@@ -79,7 +80,7 @@ async def run_job(
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
 
-    What an earlier session finished is looked up in the journal, and told again.
+    What an earlier session finished is looked up in the journal, and not told again.
 
     The job's components must be connected, see `rr_refine.component`.
 
@@ -134,6 +135,7 @@ async def _drive(
         intent_check=job.intent_check,
         run_id=run_id_of(config, folder.path),
         parent=None if parent is None else str(parent),
+        dedup=EventDedup(folder.path / "events.jsonl"),
     )
     if job.source is not None and job.request.source is not None:
         context.pictures[job.request.source] = job.source

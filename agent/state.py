@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 from rr_refine.agent.budget import Budget, Spend
+from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.history import (
     Candidate,
     Failure,
@@ -111,6 +112,8 @@ class RunContext:
     """What the run is called; None calls it after its folder."""
     parent: str | None = None
     """Id of the run that this one comes from."""
+    dedup: EventDedup | None = None
+    """Keeps back what an earlier session told; None where the graph goes on from a checkpoint."""
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""

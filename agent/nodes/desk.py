@@ -51,10 +51,15 @@ class Desk:
         self._start = time.monotonic()
 
     def emit(self, event: Event) -> None:
-        """Stream an event and append it to the run's file; steps are streamed only."""
-        self._write(event)
-        if not isinstance(event, StepDone):
-            self.context.folder.record_event(event)
+        """Stream an event and append it to the run's file, if no earlier session did.
+
+        Steps are streamed only.
+        """
+        dedup = self.context.dedup
+        for new in [event] if dedup is None else dedup.new(event):
+            self._write(new)
+            if not isinstance(new, StepDone):
+                self.context.folder.record_event(new)
 
     def on_step(self, candidate: str) -> OnStep:
         """A step callback for a render that may call it from any thread."""

@@ -57,9 +57,10 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         decision = _ask(question)
         change = apply_decision(state, decision)
         desk.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
-        desk.emit(Reviewed(round=len(history.rounds), decision=decision))
     else:
-        change = apply_decision(state, read_decision(decided))
+        decision = read_decision(decided)
+        change = apply_decision(state, decision)
+    desk.emit(Reviewed(round=len(history.rounds), decision=decision))
     if "incumbent" in change:
         await asyncio.to_thread(_keep_pick, desk.context.folder, change)
     return change

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -18,7 +19,7 @@ from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import arefine
 from rr_refine.agent.review import Accept, Pick, ReviewRequest
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.errors import StoreError
+from rr_refine.errors import CriticUnavailable, StoreError
 from tests.agent.builders import (
     CountingRewriter,
     ScriptedCritic,
@@ -27,6 +28,7 @@ from tests.agent.builders import (
     critique,
     t2i,
 )
+from tests.agent.whole import UnreliableCritic, run
 
 CAT = candidate("r0c0", t2i(2.0, 3.0), errors={"physical_quality": 0.1}, verdict="first")
 PROPOSAL = Proposal(prompt="a „Katze“\n猫", origin="critic", why="because")
@@ -194,3 +196,52 @@ async def test_a_broken_event_is_a_store_error_and_a_torn_one_is_left_out(tmp_pa
         run.events()
     path.unlink()
     assert run.events() == ()
+
+
+async def test_a_run_that_goes_on_tells_what_is_new(tmp_path: Path) -> None:
+    class Leaves(Exception):
+        pass
+
+    def leave_at(kind: str) -> Callable[[Event], None]:
+        def on_event(event: Event) -> None:
+            told.append(event)
+            if event.type == kind:
+                raise Leaves
+
+        return on_event
+
+    told: list[Event] = []
+    for kind in ("rendered", "rewritten", "judged"):
+        with pytest.raises(Leaves):
+            await run(tmp_path, on_event=leave_at(kind))
+    done = await run(tmp_path, on_event=told.append)
+    kinds = [event.type for event in told if event.type != "step-done"]
+    once = ["round-started", "rendered", "judged", "decided"]
+    assert kinds == ["run-started", *once, "rewritten", *once, "run-finished"]
+    assert [event.type for event in done.events()] == kinds
+
+
+async def test_another_course_is_told_from_its_beginning(tmp_path: Path) -> None:
+    told: list[Event] = []
+    gone = CriticUnavailable("gone")
+    await run(tmp_path, critic=UnreliableCritic([None, gone]), on_event=told.append)
+    await run(tmp_path, on_event=told.append)
+    kinds = [event.type for event in told if event.type != "step-done"]
+    once = ["round-started", "rendered", "judged", "decided"]
+    failed = ["round-started", "rendered", "critic-failed", "decided"]
+    assert kinds == [
+        *("run-started", *once, "rewritten", *failed, "run-finished"),
+        *("run-started", *once, "rewritten", *once, "run-finished"),
+    ]
+    again = [event for event in told if isinstance(event, events.Rendered)]
+    assert [event.cached for event in again] == [False, False, True, True]
+
+
+async def test_events_that_cannot_be_read_are_told_again(tmp_path: Path) -> None:
+    gone = CriticUnavailable("gone")
+    left = await run(tmp_path, critic=UnreliableCritic([gone]))
+    (left.path / "events.jsonl").write_bytes(b"nonsense\n")
+    told: list[Event] = []
+    await run(tmp_path, on_event=told.append)
+    assert told[0].type == "run-started"
+    assert told[-1].type == "run-finished"
