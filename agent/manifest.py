@@ -99,7 +99,9 @@ def check_config(folder: RunFolder, job: Job) -> None:
 
 def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """What the work depends on, without what is not set: older versions do not know all of it."""
-    work = {k: v for k, v in config.items() if v is not None and k not in ("run_id", "parent")}
+    work: dict[str, JsonValue] = {
+        k: v for k, v in config.items() if v is not None and k not in ("run_id", "parent")
+    }
     policy = work.get("policy")
     if isinstance(policy, dict) and not policy.get("stop_rules"):
         work["policy"] = {k: v for k, v in policy.items() if k != "stop_rules"}
