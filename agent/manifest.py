@@ -42,6 +42,12 @@ _PACKAGES: Final = (
     "transformers",
 )
 
+_ADDED: Final[dict[str, dict[str, JsonValue]]] = {
+    "policy": {"stop_rules": []},
+    "settings": {"intent.use": None},
+}
+"""What older versions did not write, by section of the config: keys, with their values if unset."""
+
 
 def config_of(job: Job) -> dict[str, JsonValue]:
     """What determines the run, nulls kept; and what it is called, if the caller chose that."""
@@ -98,13 +104,14 @@ def check_config(folder: RunFolder, job: Job) -> None:
 
 
 def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """What the work depends on, without what is not set: older versions do not know all of it."""
+    """What the work depends on, without what older versions did not write and is not set."""
     work: dict[str, JsonValue] = {
         k: v for k, v in config.items() if v is not None and k not in ("run_id", "parent")
     }
-    policy = work.get("policy")
-    if isinstance(policy, dict) and not policy.get("stop_rules"):
-        work["policy"] = {k: v for k, v in policy.items() if k != "stop_rules"}
+    for section, unset in _ADDED.items():
+        table = work.get(section)
+        if isinstance(table, dict):
+            work[section] = {k: v for k, v in table.items() if k not in unset or v != unset[k]}
     return work
 
 
