@@ -12,20 +12,28 @@ from typing import Annotated, Final, Literal
 from cyclopts import Parameter
 from pydantic import JsonValue
 
+from rr_refine.benchmarks.preference import editreward_bench, genai_bench, hpdv3, mmrb2
 from rr_refine.benchmarks.preference.item import PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Mode
-from rr_refine.benchmarks.preference.results import PreferenceResult
+from rr_refine.benchmarks.preference.results import PreferenceResult, write_table
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
 from rr_refine.cli.progress import Progress
-from rr_refine.cli.settings import Settings
+from rr_refine.cli.settings import Settings, read_settings, split_assignment
+from rr_refine.component import connected
 from rr_refine.errors import ConfigError, MissingExtraError
 
 __all__ = ["preference"]
 
 BenchmarkName = Literal["genai-bench", "mmrb2", "editreward-bench", "hpdv3"]
 
+_LOADERS: Final[dict[BenchmarkName, Callable[[Path], PreferenceSet]]] = {
+    "genai-bench": genai_bench.load,
+    "mmrb2": mmrb2.load,
+    "editreward-bench": editreward_bench.load,
+    "hpdv3": hpdv3.load,
+}
 _MODES: Final[dict[str, tuple[Mode, ...]]] = {
     "pairwise": ("pairwise",),
     "pointwise": ("pointwise",),
@@ -50,7 +58,7 @@ def preference(
     resume: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Ask a critic which of two pictures is better, and hold that against what people said.
+    """Ask a critic which of two pictures is better, and compare that with what people said.
 
     Always in both orders. Writes preference.json, table.md and pairs.jsonl; every answer is kept
     in the cache beside them. Exit code 1 if some pairs failed: they count as wrong, and are asked
@@ -85,11 +93,28 @@ def preference(
             )
         if find_spec("numpy") is None:
             raise MissingExtraError("rr-refine bench", "local")
-        found = _load(benchmark, data)
-        result = asyncio.run(
-            _evaluate(found, settings, out, _MODES[mode], limit, part, concurrency)
-        )
-        return _leave(result, out, as_json=json)
+        return _leave(asyncio.run(evaluate(settings, part)), out, as_json=json)
+
+    async def evaluate(settings: Settings, part: tuple[int, int]) -> PreferenceResult:
+        from rr_refine.benchmarks.cache import Cache
+        from rr_refine.benchmarks.preference.evaluate import evaluate_preference
+        from rr_refine.cli.job import make_critic
+
+        pairs = _LOADERS[benchmark](data)
+        asked = make_critic(settings)
+        progress = Progress()
+        with Cache(out / "cache") as cache:
+            async with connected([asked]):
+                return await evaluate_preference(
+                    pairs,
+                    cache.critic(asked),
+                    out,
+                    modes=_MODES[mode],
+                    limit=limit,
+                    shard=part,
+                    concurrency=concurrency,
+                    on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
+                )
 
     return guarded(command)
 
@@ -97,8 +122,6 @@ def preference(
 def _settings(
     critic: str | None, url: str | None, config: Path | None, assignments: Sequence[str]
 ) -> Settings:
-    from rr_refine.cli.settings import read_settings, split_assignment
-
     flags: dict[str, JsonValue] = {}
     if url is not None:
         flags |= {"critic.use": "openai", "critic.base_url": url}
@@ -117,52 +140,8 @@ def _settings(
     return settings
 
 
-def _load(benchmark: BenchmarkName, data: Path) -> PreferenceSet:
-    from rr_refine.benchmarks.preference import editreward_bench, genai_bench, hpdv3, mmrb2
-
-    loaders: dict[BenchmarkName, Callable[[Path], PreferenceSet]] = {
-        "genai-bench": genai_bench.load,
-        "mmrb2": mmrb2.load,
-        "editreward-bench": editreward_bench.load,
-        "hpdv3": hpdv3.load,
-    }
-    return loaders[benchmark](data)
-
-
-async def _evaluate(
-    data: PreferenceSet,
-    settings: Settings,
-    out: Path,
-    modes: tuple[Mode, ...],
-    limit: int | None,
-    shard: tuple[int, int],
-    concurrency: int,
-) -> PreferenceResult:
-    from rr_refine.benchmarks.cache import Cache
-    from rr_refine.benchmarks.preference.evaluate import evaluate_preference
-    from rr_refine.cli.job import make_critic
-    from rr_refine.component import connected
-
-    critic = make_critic(settings)
-    progress = Progress()
-    with Cache(out / "cache") as cache:
-        async with connected([critic]):
-            return await evaluate_preference(
-                data,
-                cache.critic(critic),
-                out,
-                modes=modes,
-                limit=limit,
-                shard=shard,
-                concurrency=concurrency,
-                on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
-            )
-
-
 def _leave(result: PreferenceResult, out: Path, *, as_json: bool) -> int:
     """Show the result; gives the exit code."""
-    from rr_refine.benchmarks.preference.results import write_table
-
     if as_json:
         print(result.model_dump_json())
     else:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED, guarded
 from rr_refine.cli.flag import Flag
-from rr_refine.cli.progress import Progress as ProgressLine
+from rr_refine.cli.progress import Progress
 from rr_refine.component import connected
 from rr_refine.reward.preferences.sources import SOURCES
 from rr_refine.training.parrot.config import (
@@ -28,7 +28,7 @@ from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.export import export as write
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest as add
-from rr_refine.training.parrot.pipeline import Progress, produce
+from rr_refine.training.parrot.pipeline import PipelineProgress, produce
 from rr_refine.training.parrot.recipe import load_recipe
 from rr_refine.training.parrot.report import summarise
 from rr_refine.training.parrot.sft import fine_tune
@@ -188,12 +188,12 @@ def sft(
 
 async def _produce(
     folder: ParrotFolder, config: ParrotConfig, part: tuple[int, int], concurrency: int
-) -> Progress:
+) -> PipelineProgress:
     options = dict(config.teacher)
     if key := os.environ.get(KEY):
         options["api_key"] = key
     teacher = create_teacher(options)
-    show = ProgressLine()
+    show = Progress()
     async with connected([teacher]):
         return await produce(
             folder,

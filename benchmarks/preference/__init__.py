@@ -1,1 +1,1 @@
-"""How well a critic agrees with people: pairs of pictures, and which of them they preferred."""
+"""How well a critic agrees with people about which of two pictures is better."""

@@ -24,7 +24,7 @@ from rr_refine.benchmarks.preference.item import (
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, Mode, OfficialRule
 from rr_refine.errors import ConfigError
-from rr_refine.reward.preferences.rows import Row, StoredPicture, find_files, hashes, read_rows
+from rr_refine.reward.preferences.rows import FileRow, StoredPicture, find_files, hashes, read_rows
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
 
@@ -212,7 +212,7 @@ def _items(files: Sequence[Path]) -> Iterator[PreferenceItem]:
         )
 
 
-def _truth(row: Row[_Ranking] | Row[_Comparison]) -> Truth:
+def _truth(row: FileRow[_Ranking] | FileRow[_Comparison]) -> Truth:
     """By the letters of the two edits: of `BvsC`, `B>C` is A, the first that is shown."""
     first, versus, second = row.value.comparison_type.partition("vs")
     if not (first and versus and second):
@@ -222,13 +222,13 @@ def _truth(row: Row[_Ranking] | Row[_Comparison]) -> Truth:
     return read_vote(row.value.ranking, row.place, a=first, b=second)
 
 
-def _group(row: Row[_Ranking] | Row[_Comparison]) -> str:
+def _group(row: FileRow[_Ranking] | FileRow[_Comparison]) -> str:
     """Its group, as the official scripts name it, among those of its size."""
     id = row.value.id
     return f"{row.value.dataset}/{id.split('_')[0] if '_' in id else id[:10]}"
 
 
-def _size(row: Row[_Ranking] | Row[_Comparison]) -> int:
+def _size(row: FileRow[_Ranking] | FileRow[_Comparison]) -> int:
     try:
         return _SIZES[row.value.dataset]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Evaluating: a critic is asked about every pair, and held against what people said.
+"""Evaluation: a critic is asked about every pair, and compared with what people said.
 
 OUT/preference.json   the result
 OUT/table.md          the same as a table
@@ -65,7 +65,7 @@ async def evaluate_preference(
     concurrency: int = 32,
     on_pair: Callable[[int, int, int], None] | None = None,
 ) -> PreferenceResult:
-    """Ask about every pair that is selected; what fails is data, and wrong.
+    """Ask about every selected pair. A failed answer is recorded, and counts as wrong.
 
     A few pairs' pictures are in memory at a time.
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.preference.item import DECIDED, PreferenceItem, PreferenceSet, read_vote
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.reward.preferences.rows import (
-    Row,
+    FileRow,
     StoredPicture,
     column_names,
     find_files,
@@ -115,7 +115,7 @@ def official_parse(text: str) -> GenAIVerdict | None:
 
 
 def _items(files: Sequence[Path], *, edits: bool) -> Iterator[PreferenceItem]:
-    rows: Iterator[Row[_Edition]] | Iterator[Row[_Generation]] = (
+    rows: Iterator[FileRow[_Edition] | FileRow[_Generation]] = (
         read_rows(files, _Edition) if edits else read_rows(files, _Generation)
     )
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""A pair of pictures whose better one people have chosen, and a set of such pairs."""
+"""Pairs of pictures with what people said about them, and sets of such pairs."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class PreferenceSet:
 
 
 def read_vote(vote: str, place: str, *, a: str = "A", b: str = "B") -> Truth:
-    """What people said, in whatever case the file writes it.
+    """A published label as a `Truth`; upper and lower case make no difference.
 
     Args:
         vote: the label.

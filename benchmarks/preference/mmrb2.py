@@ -30,7 +30,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
     Embedded,
-    Row,
+    FileRow,
     StoredPictures,
     checked,
     column_names,
@@ -247,7 +247,7 @@ def _judgement(prediction: object, order: str, place: str) -> str | None:
 def _labels(files: Sequence[Path], *, hub: bool) -> dict[str, Truth]:
     """The labels by pair, in the order of the rows."""
     labels: dict[str, Truth] = {}
-    rows: Iterator[Row[_HubLabel]] | Iterator[Row[_FileLabel]] = (
+    rows: Iterator[FileRow[_HubLabel]] | Iterator[FileRow[_FileLabel]] = (
         read_rows(files, _HubLabel) if hub else read_rows(files, _FileLabel)
     )
     for row in rows:

@@ -76,9 +76,9 @@ class OfficialRule:
     """How the official script comes to its number."""
 
     rule: str
-    """In words."""
+    """In words, for the table."""
     modes: frozenset[Mode]
-    """What it can be computed of."""
+    """The modes that it can be computed for."""
     orders: tuple[Order, ...] = ("forward",)
     """Which of the two orders it looks at."""
     drops: Literal["nothing", "unanswered", "failed"] = "nothing"
@@ -101,7 +101,7 @@ class EvaluationProtocol:
     """A group is right if all its pairs are."""
 
     def holds(self, outcome: PairOutcome) -> bool:
-        """Does a pair count?"""
+        """Whether a pair counts."""
         return outcome.truth in self.truths and self.size in (None, outcome.size)
 
 

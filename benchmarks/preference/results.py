@@ -1,4 +1,4 @@
-"""What a critic's agreement with people came to, as a record and as a table."""
+"""The result of an evaluation, as a record and as a table."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PreferenceResult(Record):
 
 
 def write_table(result: PreferenceResult) -> str:
-    """A markdown table with a line per measure, and what they mean."""
+    """A Markdown table with a line per protocol and mode, and what they mean."""
     asked = sum(result.labels.values())
     parts = [
         f"{result.benchmark}: {asked} pairs ({result.selection}), critic {result.critic.name}",

@@ -133,11 +133,11 @@ class PictureStore:
         return key
 
     def path(self, key: str) -> Path:
-        """Where a picture is, or would be."""
+        """The file of a picture, which may not be there yet."""
         return self._folder / key[:2] / f"{key}.png"
 
     def source(self, pair: PreferencePair) -> Path | None:
-        """Where the picture is that a pair's two are edits of; None for text-to-image."""
+        """The file of a pair's source picture; None for text-to-image."""
         return None if pair.source is None else self.path(pair.source)
 
     def _fitted(self, image: Image.Image) -> Image.Image:

@@ -18,21 +18,20 @@ from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [
     "Embedded",
-    "Row",
+    "FileRow",
     "StoredPicture",
     "StoredPictures",
     "checked",
     "column_names",
     "find_files",
     "hashes",
-    "read_parquet",
     "read_rows",
 ]
 
 ValueT = TypeVar("ValueT", bound=BaseModel)
 
 _KINDS: Final = (".parquet", ".arrow", ".jsonl", ".json")
-"""What can be read. Of a folder, the first kind that is there: JSON beside it describes it."""
+"""Formats that can be read. In a folder the first one found counts: JSON beside it is metadata."""
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}$")
 _BATCH: Final = 16
 """Rows read at once: an edit's three pictures may be 2 MB each."""
@@ -47,7 +46,7 @@ class Embedded(BaseModel):
     path: str | None = None
 
     def picture(self, folder: Path) -> Picture:
-        """The bytes, or the file in `folder`, which may be missing."""
+        """The bytes, or the file in `folder` (which may be missing)."""
         return self.data or folder / (self.path or "no picture")
 
 
@@ -59,7 +58,7 @@ def _as_embedded(value: object) -> object:
 
 
 def _as_list(value: object) -> object:
-    """Columns of lists come as lists, as numpy arrays (pandas), or as one thing or none."""
+    """Lists come as lists, as numpy arrays (pandas), as one element, or as None."""
     if value is None:
         return []
     if hasattr(value, "tolist"):
@@ -74,8 +73,8 @@ StoredPictures: TypeAlias = Annotated[tuple[StoredPicture, ...], BeforeValidator
 
 
 @dataclass(frozen=True, slots=True)
-class Row(Generic[ValueT]):
-    """One row, by its model."""
+class FileRow(Generic[ValueT]):
+    """One parsed row, and where it is."""
 
     value: ValueT
     file: Path
@@ -84,12 +83,12 @@ class Row(Generic[ValueT]):
 
     @property
     def folder(self) -> Path:
-        """What paths in it are relative to."""
+        """The folder that paths in the row are relative to."""
         return self.file.parent
 
     @property
     def place(self) -> str:
-        """For messages."""
+        """Where the row is, for messages."""
         return f"row {self.number} of {str(self.file)!r}"
 
 
@@ -139,7 +138,7 @@ def hashes(files: Sequence[Path]) -> dict[str, str]:
         raise ConfigError(f"the data cannot be read: {error}") from error
 
 
-def read_rows(files: Sequence[Path], row: type[ValueT]) -> Iterator[Row[ValueT]]:
+def read_rows(files: Sequence[Path], row: type[ValueT]) -> Iterator[FileRow[ValueT]]:
     """The rows of all files. Of columns, only those of `row` are read.
 
     Raises:
@@ -148,17 +147,11 @@ def read_rows(files: Sequence[Path], row: type[ValueT]) -> Iterator[Row[ValueT]]
     """
     for file in files:
         for number, found in enumerate(_objects(file, row)):
-            yield Row(checked(row, found, file, number), file, number)
-
-
-def read_parquet(file: Path, row: type[ValueT]) -> Iterator[ValueT]:
-    """The rows of one parquet file; see `read_rows`."""
-    for number, found in enumerate(_read_parquet(file, row)):
-        yield checked(row, found, file, number)
+            yield FileRow(checked(row, found, file, number), file, number)
 
 
 def checked(row: type[ValueT], found: object, file: Path, number: int) -> ValueT:
-    """One row, by its model.
+    """Parse one row.
 
     Raises:
         ConfigError: it lacks something, or something is of another type.
@@ -211,7 +204,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _objects(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
-    """What the rows hold, unchecked; where files have columns, only those of `row`."""
+    """The rows, unchecked; of files with columns, only those of `row`."""
     if file.suffix == ".parquet":
         yield from _read_parquet(file, row)
     elif file.suffix == ".arrow":
@@ -278,11 +271,11 @@ def _read_arrow(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
                 for start in range(0, batch.num_rows, _BATCH):
                     yield from batch.select(kept).slice(start, _BATCH).to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as arrow: {error}") from error
+        raise ConfigError(f"{str(file)!r} cannot be read as Arrow: {error}") from error
 
 
 def _columns(file: Path, found: Sequence[str], row: type[BaseModel] | None) -> list[str]:
-    """Those of `row`, or all."""
+    """The columns of `row`; all of them without one."""
     if row is None:
         return list(found)
     missing = [n for n, f in row.model_fields.items() if f.is_required() and n not in found]

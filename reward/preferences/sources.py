@@ -16,7 +16,7 @@ from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import Embedded, find_files, read_rows
 from rr_refine.terms import Dimension, Task
 
-__all__ = ["SOURCES", "Preferred", "RawPair", "Source", "SourceName"]
+__all__ = ["SOURCES", "PreferenceSource", "Preferred", "RawPair", "SourceName"]
 
 Preferred = Literal["first", "second", "tie"]
 """Which of a row's two pictures people preferred."""
@@ -26,12 +26,12 @@ SourceName = Literal["editreward", "hpdv3", "rapidata"]
 
 @dataclass(frozen=True, slots=True)
 class RawPair:
-    """A pair as its file has it: some files always put the winner first."""
+    """A pair in the order of its file; some files always put the winner first."""
 
     dataset: str
     split: str
     key: str
-    """What the row is called in its data set."""
+    """The row's id in its data set."""
     instruction: str
     first: Picture
     second: Picture
@@ -52,7 +52,7 @@ class RawPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PreferenceSource:
     """How one data set is read."""
 
     read: Callable[[Path, str, str], Iterator[RawPair]]
@@ -182,12 +182,14 @@ def _read_rapidata(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
         )
 
 
-SOURCES: Final[dict[SourceName, Source]] = {
-    "editreward": Source(_read_editreward, "TIGER-Lab/EditReward-Data", 0.0),
+SOURCES: Final[dict[SourceName, PreferenceSource]] = {
+    "editreward": PreferenceSource(_read_editreward, "TIGER-Lab/EditReward-Data", 0.0),
     # The confidence that HPDv3's authors train with (HPSv3_7B.yaml).
-    "hpdv3": Source(_read_hpdv3, "MizzenAI/HPDv3", 0.95),
+    "hpdv3": PreferenceSource(_read_hpdv3, "MizzenAI/HPDv3", 0.95),
     # 8 votes to 2, or 21 to 5.
-    "rapidata": Source(_read_rapidata, "Rapidata/human-alignment-preferences-images", 0.6),
+    "rapidata": PreferenceSource(
+        _read_rapidata, "Rapidata/human-alignment-preferences-images", 0.6
+    ),
 }
 
 
@@ -196,5 +198,5 @@ def _better(gap: float) -> Preferred:
 
 
 def _margin(first: float, second: float) -> float:
-    """How far from a draw the votes are, 0 to 1."""
+    """The lead in votes as a share of all votes, 0 to 1."""
     return abs(first - second) / (first + second) if first + second else 0.0

@@ -7,11 +7,11 @@ import pytest
 
 from rr_refine.cli.main import main
 from rr_refine.training.parrot.folder import ParrotFolder
-from tests.training.parrot.school import make_folder, picture
+from tests.training.parrot.fakes import make_folder, picture
 
 CONFIG = """\
 [teacher]
-use = "tests.training.parrot.school:create"
+use = "tests.training.parrot.fakes:create"
 
 [parrot]
 direct = true
@@ -92,7 +92,7 @@ def test_mistakes_are_one_line(
 ) -> None:
     make_folder(tmp_path, 1)
     if "[teacher]" not in text:
-        text += '\n[teacher]\nuse = "tests.training.parrot.school:create"\n'
+        text += '\n[teacher]\nuse = "tests.training.parrot.fakes:create"\n'
     assert run("run", str(tmp_path), config(tmp_path, text), *arguments) == 2
     told = capsys.readouterr().err
     assert words in told

@@ -1,10 +1,10 @@
-"""Shards: the teacher's raw answers about some 512 pairs each, kept as they come.
+"""The teacher's raw answers, in shards of 512 pairs.
 
-One file of JSON lines per shard: a line is one answer, or one failure with its reason, in the order
-in which they came, of all kinds and all teachers. Lines are only ever added, so the file is its own
-journal, a crash costs the questions that were under way, and a failure is asked again because it
-is no answer. (Parquet would be smaller, but cannot be added to by the line: a crash would cost
-the shard, or there would be two formats. Answers are text: gzip does as well for an archive.)
+Each shard is one file of JSON lines. A line is one answer, or one failure with its reason, of any
+kind and any teacher, in order of arrival. Lines are only added, so the file is its own journal: a
+crash costs the questions that were under way, and what failed is asked again. (Parquet would be
+smaller, but no line can be added to it: a crash would cost the shard, or there would be two
+formats. Answers are text: gzip does as well for an archive.)
 
 A line reaches the operating system before the next question is asked, and the disk within a second:
 killing the process loses nothing, a power cut the answers of a second.
@@ -28,11 +28,11 @@ from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, Teach
 __all__ = ["AnswerLine", "Answers", "fingerprint", "open_answers"]
 
 _SYNC: Final = 1.0
-"""Seconds between waits for the disk; one wait takes some milliseconds."""
+"""Seconds between two syncs to disk; one takes some milliseconds."""
 
 
 def fingerprint(teacher: Identity) -> str:
-    """Whose answers are interchangeable (16 hex digits): one model, template and sampling."""
+    """16 hex digits; answers of teachers with the same fingerprint are interchangeable."""
     return digest(teacher.model_dump(mode="json"))[:16]
 
 
@@ -52,7 +52,7 @@ class AnswerLine(Record):
 
 
 class Answers:
-    """What is known of one shard.
+    """The answers and failures of one shard.
 
     Args:
         path: its file; there may be none.
@@ -81,7 +81,7 @@ class Answers:
         return self._answers.get((self._teachers[question.kind], question.digest[:16]))
 
     def note(self, line: AnswerLine) -> None:
-        """Take a line in."""
+        """Add a line to what is known."""
         key = (line.by, line.question)
         if line.answer is not None:
             self._answers[key] = line.answer
@@ -90,7 +90,7 @@ class Answers:
             self.failures[key] = line.failure
 
     def add(self, question: TeacherQuestion, outcome: TeacherAnswer | RefineError) -> None:
-        """Write one outcome down.
+        """Write an answer or a failure to the file.
 
         Raises:
             StoreError: it could not be written; the file is as it was.
@@ -118,7 +118,7 @@ class Answers:
 
 @contextmanager
 def open_answers(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[Answers]:
-    """Open a shard for adding answers. A torn last line is cut off: its question is owed again.
+    """Open a shard for adding answers. A torn last line is cut off, and its question asked again.
 
     Raises:
         StoreLockedError: another process has it.

@@ -16,16 +16,16 @@ __all__ = ["ConsistencyCheck", "check_consistency", "predict_questions", "text_f
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyCheck:
-    """What one filter makes of one rationale."""
+    """The result of one filter for one rationale."""
 
     rationale: Rationale
     variant: Variant
     reason: Gate | None
-    """The first gate that it did not pass; None if it is kept."""
+    """The first gate that the rationale did not pass; None if it is kept."""
     chance: float | None = None
-    """The probability of the label, averaged over the orders; None if it was not asked for."""
+    """The probability of the label, averaged over the orders; None if nobody was asked."""
     flipped: bool | None = None
-    """Whether the two orders disagree on the better picture; None if one was asked."""
+    """Whether the two orders disagree on the better picture; None if only one was asked."""
 
     @property
     def kept(self) -> bool:
@@ -43,7 +43,7 @@ def text_fault(rationale: Rationale, variant: Variant) -> Gate | None:
 def predict_questions(
     rationale: Rationale, variant: Variant, pictures: PictureStore
 ) -> list[TeacherQuestion]:
-    """What has to be asked to judge a rationale whose text is in order."""
+    """The questions that decide on a rationale whose text has passed."""
     pair = rationale.pair
     blind = TeacherQuestion(
         id=f"{rationale.id}:paper",
@@ -96,7 +96,7 @@ def check_consistency(
 
 
 def _most_likely(chances: dict[Label, float]) -> Label | None:
-    """None where two are equally likely."""
+    """The likeliest label; None where two are equally likely."""
     top = max(chances.values(), default=0.0)
     best = [label for label, chance in chances.items() if chance == top]
     return best[0] if len(best) == 1 else None

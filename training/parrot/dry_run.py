@@ -1,4 +1,4 @@
-"""A dry run: the whole of a recipe on a random Qwen3-VL of a few hundred thousand weights.
+"""A dry run: a whole recipe on a random Qwen3-VL of a few hundred thousand weights.
 
 The same code trains it for a few steps on a CPU in seconds, and what people found out after days
 on many GPUs is checked: that exactly the answer is supervised, that what is frozen stays as it is
@@ -32,19 +32,19 @@ __all__ = ["DryRunReport", "dry_run"]
 STEPS: Final = 4
 """A checkpoint is made half-way."""
 ROWS: Final = 4
-"""Trained on in every step, so that the loss must fall."""
+"""All of them are seen in every step, so the loss must fall."""
 PIXELS: Final = 64 * 64
 
 
 class DryRunReport(Record):
-    """What was seen to work."""
+    """What the dry run showed."""
 
     rows: Literal["recipe", "made up"]
     """Whether rows of the recipe's own files were used; made-up ones if the files are not there."""
     supervised: str
     """The text of the tokens that were learned from, in the first row."""
     losses: tuple[float, ...]
-    """Before each of the steps."""
+    """Of each step, before its update."""
     trained_weights: int
     weights: int
 

@@ -1,4 +1,4 @@
-"""A teacher behind an OpenAI-compatible endpoint: vLLM with Qwen3-VL-32B, or any that sees."""
+"""A teacher behind an OpenAI-compatible endpoint: vLLM with Qwen3-VL-32B, for example."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class EndpointTeacherOptions(EndpointOptions):
     base_url: str = "http://localhost:8000/v1"
     """The root of the API; without a path, `/v1` is meant. Default: vLLM's."""
     max_retries: int = Field(default=4, ge=0)
-    """Further attempts after a passing fault."""
+    """Further attempts after a transient error."""
     concurrency: int = Field(default=64, ge=1)
     """Requests under way at once; a batch job should keep the server full."""
     timeout: float = Field(default=600.0, gt=0)
-    """Seconds without a sign of life; in a full queue an answer takes minutes."""
+    """Seconds to wait for an answer; in a full queue it takes minutes."""
     temperature: float = Field(default=0.7, ge=0, le=2)
     """For rationales; above 0, so that a second attempt is another one. Predictions take 0."""
     max_tokens: int = Field(default=2048, ge=1)

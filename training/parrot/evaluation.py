@@ -1,4 +1,4 @@
-"""Evaluation sets, kept out of training data: their requests, and the pictures they are about."""
+"""Evaluation sets: requests, with the pictures they edit, that are kept out of training data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLOSE: Final = 6
 
 
 class EvaluationSet:
-    """What must not be trained on.
+    """Requests that must not be trained on.
 
     A text-to-image request is in it by its words, whatever was rendered for it; an edit by its
     words and a source that looks the same. Case, punctuation and spacing make no difference.
@@ -32,7 +32,7 @@ class EvaluationSet:
         self._known: dict[str, list[int | None]] = defaultdict(list)
 
     def add(self, instruction: str, source: Picture | None = None) -> None:
-        """Put a request in, with the picture that it edits.
+        """Add a request, with the picture that it edits.
 
         Raises:
             ConfigError: it is missing, or no picture.

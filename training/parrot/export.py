@@ -1,4 +1,4 @@
-"""Export: kept samples become training rows, in the student's own words, and the report is made."""
+"""Export: kept samples become training rows with the student's own prompt, and a report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rr_refine.training.parrot.folder import ParrotFolder, read_records, write_w
 from rr_refine.training.parrot.ingest import IngestCount
 from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.pipeline import read_run
-from rr_refine.training.parrot.report import Report, ReportBuilder
+from rr_refine.training.parrot.report import ExportReport, ReportBuilder
 from rr_refine.training.parrot.rows import RowKind, SftRow, sft_row
 
 __all__ = ["export"]
@@ -26,7 +26,7 @@ def export(
     options: ParrotOptions | None = None,
     template: str = BUILTIN,
     template_store: Path | None = None,
-) -> Report:
+) -> ExportReport:
     """Write `sft/parrot.jsonl`, `sft/direct.jsonl` if there are direct answers, and `report.json`.
 
     Needs no teacher. The direct rows are as many as the others of each data set and kind, or all
@@ -93,7 +93,7 @@ class _Exporter:
                     self._rows[f"direct {row.kind}"] += 1
                     yield self._line(row)
 
-    def report(self) -> Report:
+    def report(self) -> ExportReport:
         """The numbers of both passes."""
         ingested = read_records(self._folder.path / "ingest.jsonl", IngestCount)
         return self._reporter.report().model_copy(

@@ -36,7 +36,7 @@ SHARD: Final = 512
 
 
 class ParrotFolder:
-    """Where things are in one folder.
+    """The files of one folder.
 
     Args:
         path: created when something is written.
@@ -49,7 +49,7 @@ class ParrotFolder:
 
     @cached_property
     def pairs(self) -> Sequence[PreferencePair]:
-        """All pairs, in the order of the manifest, as they were when this was first asked.
+        """All pairs, in the order of the manifest; read once.
 
         Raises:
             StoreError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Ingesting: raw pairs become preference pairs, in random order; what tells nothing is dropped."""
+"""Ingestion: raw pairs become preference pairs, in random order; useless ones are dropped."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def ingest(
 
 
 def _unfit(raw: RawPair, margin: float, known: set[str]) -> str | None:
-    """Why a row is of no use, as far as its words tell."""
+    """Why a row is dropped, as far as its text tells; None if it is not."""
     if raw.preferred == "tie":
         return "tie"
     if raw.margin is None and margin > 0:
@@ -131,7 +131,7 @@ def _unfit(raw: RawPair, margin: float, known: set[str]) -> str | None:
 
 
 def _pair(folder: ParrotFolder, raw: RawPair, evaluation: EvaluationSet) -> PreferencePair | str:
-    """The pair with its pictures kept, or why it is of no use."""
+    """The pair, its pictures stored, or why it is dropped."""
     try:
         if evaluation.holds(raw.instruction, raw.source):
             return "evaluation set"

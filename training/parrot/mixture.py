@@ -1,4 +1,4 @@
-"""The mixture: rows of several files in their shares, read and checked before training begins."""
+"""The mixture: rows of several files by their weights, read and checked before training begins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Batch = dict[str, list[object]]
 
 @dataclass(frozen=True, slots=True)
 class MixtureRow:
-    """One row, still closed."""
+    """One row, its pictures not yet opened."""
 
     line: str
     """The `SftRow`, as JSON: a string takes a tenth of the memory of what is in it."""
@@ -38,7 +38,7 @@ class MixtureRow:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """What an epoch consists of, in no order."""
+    """The rows of an epoch, unordered."""
 
     rows: tuple[MixtureRow, ...]
     distinct: int

@@ -45,7 +45,7 @@ class DirectAnswer:
     """The picture that was judged alone; None for a comparison."""
     answer: TeacherAnswer
     readable: bool
-    """It ended by itself and has the right layout. Nothing else is asked of it."""
+    """Whether it ended by itself and has the right layout; nothing else is checked."""
 
 
 class PairState:

@@ -22,11 +22,11 @@ from rr_refine.training.parrot.folder import ParrotFolder, write_whole
 from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherAnswer, TeacherQuestion
 
-__all__ = ["Progress", "RunRecord", "produce", "read_run"]
+__all__ = ["PipelineProgress", "RunRecord", "produce", "read_run"]
 
 
 class RunRecord(Record):
-    """`run.json`: who taught, and by which options."""
+    """`run.json`: the teacher, and the options."""
 
     options: ParrotOptions
     teachers: dict[QuestionKind, Identity]
@@ -38,15 +38,15 @@ class RunRecord(Record):
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far a run is. Pairs that were finished before count as they are come across."""
+class PipelineProgress:
+    """How far a run is. Pairs that were finished before are counted when they are reached."""
 
     pairs: int
     done: int = 0
     answers: int = 0
-    """That came in this run."""
+    """Received in this run."""
     failures: int = 0
-    """Questions that stayed without an answer in this run."""
+    """Questions without an answer in this run."""
 
 
 async def produce(
@@ -57,9 +57,9 @@ async def produce(
     part: tuple[int, int] = (1, 1),
     concurrency: int = 64,
     patience: int = 20,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> Progress:
-    """Ask everything that is still owed, and keep the answers.
+    on_progress: Callable[[PipelineProgress], None] | None = None,
+) -> PipelineProgress:
+    """Ask every question that is still open, and keep the answers.
 
     Start it again after any end: what was answered is not asked again, what failed is.
 
@@ -105,7 +105,7 @@ async def produce(
 
 
 def read_run(folder: ParrotFolder) -> RunRecord:
-    """Who taught last, and by which options.
+    """The teacher and the options of the last run.
 
     Raises:
         ConfigError: nobody did yet, or the file cannot be read.
@@ -121,7 +121,7 @@ def read_run(folder: ParrotFolder) -> RunRecord:
 
 @dataclass(slots=True)
 class _Shard:
-    """A shard under work; it is closed when its last pair is done."""
+    """A shard being worked on; it is closed when its last pair is done."""
 
     log: Answers
     left: int
@@ -132,7 +132,7 @@ class _Run:
     def __init__(
         self, folder: ParrotFolder, teacher: Teacher, record: RunRecord, patience: int
     ) -> None:
-        self.progress = Progress(pairs=0)
+        self.progress = PipelineProgress(pairs=0)
         self._folder = folder
         self._teacher = teacher
         self._record = record
@@ -163,7 +163,7 @@ class _Run:
         self.progress.done += 1
 
     async def _ask(self, question: TeacherQuestion, log: Answers) -> bool:
-        """Ask, and write down what comes; gives whether it is an answer."""
+        """Ask, and record the outcome; True if it is an answer."""
         try:
             answer = _complete(question, await self._teacher.answer(question))
         except CriticError as error:
@@ -183,7 +183,7 @@ class _Run:
 
 
 def _complete(question: TeacherQuestion, answer: TeacherAnswer) -> TeacherAnswer:
-    """Refuse a prediction without probabilities: nothing could be made of it."""
+    """Refuse a prediction without probabilities: it is of no use."""
     if question.kind == "predict" and set(answer.chances or ()) != set(question.choices):
         raise CriticUnreadable(
             f"the teacher's prediction has the chances {answer.chances!r}; "

@@ -49,7 +49,7 @@ class Projection:
 
 
 def project_question(rationale: Rationale, side: Side, pictures: PictureStore) -> TeacherQuestion:
-    """Ask for one picture, with what the kept rationale says of it.
+    """The question about one picture, with what the kept rationale says of it.
 
     Raises:
         ValueError: the rationale could not be read.

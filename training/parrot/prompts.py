@@ -118,7 +118,7 @@ def ask(question: TeacherQuestion, template: Template) -> tuple[Message, ...]:
 
 
 def _block(question: TeacherQuestion) -> str:
-    """What is added to the student's prompt."""
+    """The text that is added to the student's prompt."""
     if question.kind == "anchor":
         return _ANCHOR.format(label=f"Image {question.label}")
     if question.kind == "project":

@@ -82,7 +82,7 @@ _Name: TypeAlias = Dimension | Field | Part
 
 @dataclass(frozen=True, slots=True)
 class Rationale:
-    """One answer about a pair, read."""
+    """One answer about a pair, parsed."""
 
     id: str
     """Of the question that it answers."""

@@ -18,7 +18,7 @@ from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.rationale import GATES, Gate, Rationale
 from rr_refine.training.parrot.teacher import SOUND
 
-__all__ = ["FilterCount", "GroupCount", "Report", "ReportBuilder", "summarise"]
+__all__ = ["ExportReport", "FilterCount", "GroupCount", "ReportBuilder", "summarise"]
 
 K = TypeVar("K")
 
@@ -61,7 +61,7 @@ class FilterCount(Record):
     recall_by_fault: dict[str, float] = {}
 
 
-class Report(Record):
+class ExportReport(Record):
     """All numbers of one export."""
 
     variant: Variant
@@ -140,9 +140,9 @@ class ReportBuilder:
         for variant, checks in state.checks.items():
             self._judged[variant].update((c.rationale.answer.truth, c.kept) for c in checks)
 
-    def report(self) -> Report:
+    def report(self) -> ExportReport:
         """What was counted so far."""
-        return Report(
+        return ExportReport(
             variant=self._variant,
             groups=tuple(
                 GroupCount(
@@ -218,7 +218,7 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def summarise(report: Report) -> str:
+def summarise(report: ExportReport) -> str:
     """All that matters of a report."""
     parts = [_gates(report)]
     if report.share_a:
@@ -249,7 +249,7 @@ def summarise(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _gates(report: Report) -> str:
+def _gates(report: ExportReport) -> str:
     head = ("data set", "task", "label", "pairs", "rationales", *GATES, "kept pairs")
     rows = [
         (
@@ -266,7 +266,7 @@ def _gates(report: Report) -> str:
     return _table(head, rows)
 
 
-def _filters(report: Report) -> str:
+def _filters(report: ExportReport) -> str:
     head = ("filter", "kept", "rejected", "precision", "recall", "sound kept", "faulty among kept")
     faults = sorted({fault for found in report.filters for fault in found.recall_by_fault})
     rows = [

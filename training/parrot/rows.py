@@ -14,19 +14,19 @@ from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
 from rr_refine.reward.template import Template
 from rr_refine.terms import Record, Task
 
-__all__ = ["Part", "RowKind", "SftRow", "Turn", "sft_row"]
+__all__ = ["ChatMessage", "ContentPart", "RowKind", "SftRow", "sft_row"]
 
-Part: TypeAlias = dict[str, str]
+ContentPart: TypeAlias = dict[str, str]
 """`{"type": "text", "text": "…"}`, or `{"type": "image"}` for the next image of the row."""
 
 RowKind = Literal["pairwise", "pointwise"]
 
 
-class Turn(Record):
+class ChatMessage(Record):
     """One message. Its content is a list of parts, always, so that all rows are of one type."""
 
     role: Literal["system", "user", "assistant"]
-    content: tuple[Part, ...]
+    content: tuple[ContentPart, ...]
 
 
 class SftRow(Record):
@@ -36,9 +36,9 @@ class SftRow(Record):
     kind: RowKind
     task: Task
     dataset: str
-    prompt: tuple[Turn, ...]
+    prompt: tuple[ChatMessage, ...]
     """What a critic is asked, word for word."""
-    completion: tuple[Turn, ...]
+    completion: tuple[ChatMessage, ...]
     images: tuple[str, ...]
     """Keys of pictures in the order of the image parts; in a file, paths relative to the folder."""
 
@@ -79,8 +79,10 @@ def sft_row(
         kind="pairwise" if side is None else "pointwise",
         task=pair.task,
         dataset=pair.dataset,
-        prompt=tuple(map(_turn, messages)),
-        completion=(Turn(role="assistant", content=({"type": "text", "text": text.strip()},)),),
+        prompt=tuple(map(_message, messages)),
+        completion=(
+            ChatMessage(role="assistant", content=({"type": "text", "text": text.strip()},)),
+        ),
         images=tuple(
             next(key for key, stand_in in blanks.items() if stand_in is part)
             for part in _parts(messages)
@@ -89,12 +91,12 @@ def sft_row(
     )
 
 
-def _turn(message: Message) -> Turn:
-    content: list[Part] = [
+def _message(message: Message) -> ChatMessage:
+    content: list[ContentPart] = [
         {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
         for part in message.content
     ]
-    return Turn(role=message.role, content=tuple(content))
+    return ChatMessage(role=message.role, content=tuple(content))
 
 
 def _parts(messages: Sequence[Message]) -> list[str | Image.Image]:

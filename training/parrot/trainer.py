@@ -19,7 +19,13 @@ from rr_refine.errors import RefineError
 from rr_refine.training.parrot.mixture import MixtureRow, open_row
 from rr_refine.training.parrot.recipe import SftRecipe
 
-__all__ = ["Batches", "CriticTrainer", "LogCallback", "estimate_lengths", "to_arguments"]
+__all__ = [
+    "CriticTrainer",
+    "LengthGroupedSampler",
+    "LogCallback",
+    "estimate_lengths",
+    "to_arguments",
+]
 
 _POOL = 50
 """Batches whose rows are sorted together: enough for little padding, few enough for variety."""
@@ -40,10 +46,10 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
     def _send_telemetry(self) -> None:
         """Training reports to nobody. TRL would send model type and hardware to its makers."""
 
-    def _get_train_sampler(self, train_dataset: object = None) -> Batches:  # noqa: ARG002
+    def _get_train_sampler(self, train_dataset: object = None) -> LengthGroupedSampler:  # noqa: ARG002
         # Processes take batches in turn, so that it is good for their batches to be alike, too.
         together = self.args.per_device_train_batch_size * self.args.world_size
-        return Batches(self._lengths, together, self.args.seed)
+        return LengthGroupedSampler(self._lengths, together, self.args.seed)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Go on with the weights of a checkpoint.
@@ -76,7 +82,7 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
         self.processing_class.save_pretrained(folder)
 
 
-class Batches(Sampler[int]):
+class LengthGroupedSampler(Sampler[int]):
     """The order of an epoch: batches of rows of about one length, in random order.
 
     The longest batch comes first: if memory is short, that shows at once and not in hour three.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -20,9 +20,9 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.published.files import find_root, read_json
 from rr_refine.boundary import boundary
 from rr_refine.digest import file_digest
-from rr_refine.errors import ConfigError, MissingExtraError, StoreError
+from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
-from rr_refine.reward.preferences.rows import Embedded, checked, read_parquet
+from rr_refine.reward.preferences.rows import Embedded, read_rows
 
 __all__ = ["GROUPS", "SUITES", "Edit", "EditFiles", "Language", "read_edits"]
 
@@ -154,38 +154,17 @@ def _files(data: Path, end: str) -> list[Path]:
     return [path for path in found if path.parent.name == "train"] or found
 
 
-def _read_tables(files: Iterable[Path], language: Language, cache: Path | None) -> Iterator[Edit]:
-    for file in files:
-        read = _read_arrow if file.suffix == ".arrow" else read_parquet
-        for row in read(file, _Row):
-            if (row.instruction_language == "en") != (language == "en"):
-                continue
-            _check(file, row.key, row.task_type)
-            picture = row.input_image or row.input_image_raw
-            if picture is None:
-                raise ConfigError(f"{str(file)!r}: key {row.key!r} has no picture")
-            source = _source(file, row.key, picture, cache)
-            yield Edit(row.key, row.task_type, row.instruction, source, row.Intersection_exist)
-
-
-def _read_arrow(file: Path, row: type[_Row]) -> Iterator[_Row]:
-    """The rows of a file as `datasets` writes it, one in memory at a time."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("reading Arrow files", "train") from error
-    number = 0
-    try:
-        with pyarrow.memory_map(str(file)) as source:
-            for batch in pyarrow.ipc.open_stream(source):
-                names = [name for name in row.model_fields if name in batch.schema.names]
-                chosen = batch.select(names)
-                for index in range(chosen.num_rows):
-                    (found,) = chosen.slice(index, 1).to_pylist()
-                    yield checked(row, found, file, number)
-                    number += 1
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as Arrow: {error}") from error
+def _read_tables(files: Sequence[Path], language: Language, cache: Path | None) -> Iterator[Edit]:
+    for found in read_rows(files, _Row):
+        row, file = found.value, found.file
+        if (row.instruction_language == "en") != (language == "en"):
+            continue
+        _check(file, row.key, row.task_type)
+        picture = row.input_image or row.input_image_raw
+        if picture is None:
+            raise ConfigError(f"{str(file)!r}: key {row.key!r} has no picture")
+        source = _source(file, row.key, picture, cache)
+        yield Edit(row.key, row.task_type, row.instruction, source, row.Intersection_exist)
 
 
 def _source(file: Path, key: str, picture: Embedded, cache: Path | None) -> Path:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
-from rr_refine.reward.preferences.rows import Embedded, checked, read_parquet
+from rr_refine.reward.preferences.rows import Embedded, checked, read_rows
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
 
@@ -180,22 +180,20 @@ def read_list(file: Path) -> list[JsonValue]:
 
 
 def _from_parquet(files: list[Path], suite: Difficulty, cache: Path | None) -> Iterator[Case]:
-    index = 0
-    for file in files:
-        for row in read_parquet(file, _Row):
-            yield _case(
-                row,
-                file,
-                index,
-                prompt={
-                    "superficial": row.superficial_prompt,
-                    "intermediate": row.intermediate_prompt,
-                    "explicit": row.explicit_prompt,
-                }[suite],
-                difficulty=suite,
-                source=_source(row.input_image, index, file, cache),
-            )
-            index += 1
+    for index, found in enumerate(read_rows(files, _Row)):
+        row, file = found.value, found.file
+        yield _case(
+            row,
+            file,
+            index,
+            prompt={
+                "superficial": row.superficial_prompt,
+                "intermediate": row.intermediate_prompt,
+                "explicit": row.explicit_prompt,
+            }[suite],
+            difficulty=suite,
+            source=_source(row.input_image, index, file, cache),
+        )
 
 
 def _from_meta(file: Path, suite: Difficulty) -> Iterator[Case]:

@@ -30,7 +30,7 @@ from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.pipeline import produce
 from rr_refine.training.parrot.recipe import load_recipe
-from rr_refine.training.parrot.report import Report
+from rr_refine.training.parrot.report import ExportReport
 
 __all__ = ["QUICK", "CriticRecipe", "Pictures", "make_rows", "train_critic"]
 
@@ -115,7 +115,7 @@ def train_critic(
     return folder / "critic"
 
 
-def make_rows(folder: Path, recipe: CriticRecipe, pictures: Pictures | None = None) -> Report:
+def make_rows(folder: Path, recipe: CriticRecipe, pictures: Pictures | None = None) -> ExportReport:
     """Pairs, rationales and training rows in a PARROT folder, without a model of any kind."""
     parrot = ParrotFolder(folder)
     if pictures:

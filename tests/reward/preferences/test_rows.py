@@ -62,7 +62,7 @@ def test_the_files_of_one_split(tmp_path: Path) -> None:
         ("x.json", '[{"prompt": "a"}]', "row 0 of .*: vote_type: Field required"),
         ("x.json", '[{"vote_type": "left"}]', "row 0 of .*: the label 'left' is none of"),
         ("x.parquet", "nothing", "cannot be read as parquet"),
-        ("x.arrow", "nothing", "cannot be read as arrow"),
+        ("x.arrow", "nothing", "cannot be read as Arrow"),
     ],
 )
 def test_files_of_no_use(tmp_path: Path, name: str, text: str | None, message: str) -> None:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.preferences.sources import SOURCES, RawPair, SourceName
-from tests.training.parrot.school import picture
+from tests.training.parrot.fakes import picture
 
 
 def encoded(number: int) -> dict[str, object]:

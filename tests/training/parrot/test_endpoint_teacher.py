@@ -14,7 +14,7 @@ from rr_refine.reward.preferences.pair import Label, Order, PictureStore
 from rr_refine.reward.template import builtin_template
 from rr_refine.training.parrot.endpoint_teacher import EndpointTeacher, EndpointTeacherOptions
 from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherQuestion
-from tests.training.parrot.school import picture
+from tests.training.parrot.fakes import picture
 
 Json = dict[str, "JsonValue"]
 

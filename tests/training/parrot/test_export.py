@@ -20,7 +20,7 @@ from rr_refine.training.parrot.pipeline import produce
 from rr_refine.training.parrot.prompts import BLOCKS, ask
 from rr_refine.training.parrot.report import summarise
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
-from tests.training.parrot.school import (
+from tests.training.parrot.fakes import (
     FakeTeacher,
     good,
     make_folder,

@@ -12,7 +12,7 @@ from rr_refine.training.parrot.consistency import check_consistency, predict_que
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.rationale import Gate, Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer
-from tests.training.parrot.school import make_folder, pair_of, pairwise, sound
+from tests.training.parrot.fakes import make_folder, pair_of, pairwise, sound
 
 OPTIONS = ParrotOptions()
 GOOD = pairwise("t2i", "A")

@@ -15,7 +15,7 @@ from rr_refine.reward.preferences.sources import RawPair
 from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
-from tests.training.parrot.school import make_folder, picture, raw_pair
+from tests.training.parrot.fakes import make_folder, picture, raw_pair
 
 
 def test_the_winner_is_a_about_as_often_as_b(tmp_path: Path) -> None:

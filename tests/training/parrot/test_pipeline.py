@@ -12,9 +12,9 @@ from rr_refine.training.parrot.answers import AnswerLine, Answers
 from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
-from rr_refine.training.parrot.pipeline import Progress, produce, read_run
+from rr_refine.training.parrot.pipeline import PipelineProgress, produce, read_run
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
-from tests.training.parrot.school import FakeTeacher, good, make_folder, pairwise, raw_pair
+from tests.training.parrot.fakes import FakeTeacher, good, make_folder, pairwise, raw_pair
 
 OPTIONS = ParrotOptions()
 
@@ -195,5 +195,5 @@ async def test_pairs_added_later_are_taught_too(tmp_path: Path) -> None:
     await produce(make_folder(tmp_path, 2), FakeTeacher(), OPTIONS)
     ingest(ParrotFolder(tmp_path), [raw_pair(9)])
     teacher = FakeTeacher()
-    progress: Progress = await produce(ParrotFolder(tmp_path), teacher, OPTIONS)
+    progress: PipelineProgress = await produce(ParrotFolder(tmp_path), teacher, OPTIONS)
     assert (progress.pairs, teacher.count("anchor")) == (3, 1)

@@ -10,7 +10,7 @@ from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.projection import Fault, project_question, read_projections
 from rr_refine.training.parrot.rationale import Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
-from tests.training.parrot.school import make_folder, pair_of, pairwise, pointwise
+from tests.training.parrot.fakes import make_folder, pair_of, pairwise, pointwise
 
 OPTIONS = ParrotOptions()
 

@@ -205,22 +205,22 @@ def test_the_loss_is_that_of_trl_and_nothing_is_reported_home(
 
 
 def test_batches_are_of_one_length_and_differ_by_epoch() -> None:
-    from rr_refine.training.parrot.trainer import Batches
+    from rr_refine.training.parrot.trainer import LengthGroupedSampler
 
     lengths = [float(number % 10) for number in range(203)]
-    batches = Batches(lengths, batch=4, seed=1)
+    batches = LengthGroupedSampler(lengths, batch=4, seed=1)
     epochs = []
     for epoch in (0, 1, 0):
         batches.set_epoch(epoch)
         epochs.append(list(batches))
         assert sorted(epochs[-1]) == list(range(203))
     assert epochs[0] == epochs[2] != epochs[1]
-    assert epochs[0] != list(Batches(lengths, batch=4, seed=2))
+    assert epochs[0] != list(LengthGroupedSampler(lengths, batch=4, seed=2))
     groups = [[lengths[row] for row in epochs[0][i : i + 4]] for i in range(0, 200, 4)]
     assert groups[0] == [9.0] * 4
     assert sum(max(group) - min(group) for group in groups) <= 10
     assert [min(group) for group in groups] != sorted(min(group) for group in groups)
-    assert list(Batches([1.0], batch=4, seed=0)) == [0]
+    assert list(LengthGroupedSampler([1.0], batch=4, seed=0)) == [0]
 
 
 @pytest.mark.parametrize("name", builtin_recipes())

@@ -130,5 +130,5 @@ def pair_of(folder: ParrotFolder, label: Label = "A") -> PreferencePair:
 
 
 def create(name: str = "fake") -> FakeTeacher:
-    """For a config: `tests.training.parrot.school:create`."""
+    """For a config: `tests.training.parrot.fakes:create`."""
     return FakeTeacher(name=name)
