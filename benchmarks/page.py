@@ -7,20 +7,16 @@ its own style and script work.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue, ValidationError
 
+from rr_refine.agent.report.page import Pages, script_json
 from rr_refine.agent.report.text import cut, visible
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import BASELINES
@@ -39,6 +35,7 @@ State = Literal["improved", "worsened", "unchanged", "failed", "not graded"]
 _TEXT: Final = 2000
 """Most characters of a text about one trial: there may be tens of thousands of trials."""
 _SAME: Final = 1e-9
+_PAGES: Final = Pages("rr_refine.benchmarks", "page")
 
 
 def page_parts(
@@ -52,32 +49,18 @@ def page_parts(
         out: the folder that the page is for; run folders are relative to it.
     """
     source = results.provenance
-    style, script = _text("style.css") + _text("bench.css"), _text("bench.js")
-    policy = (
-        # file: for browsers that do not count a file beside this one as 'self'.
-        "default-src 'none'; img-src 'self' file:; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        _environment()
-        .get_template("bench.html")
-        .generate(
-            policy=policy,
-            # The hashes are of what stands in the page, so it must be these very characters.
-            style=Markup(style),
-            script=Markup(script),
-            results=results,
-            source=source,
-            record=json.dumps(source.model_dump(mode="json"), indent=1, ensure_ascii=False),
-            subject=write_subject(results),
-            gains=list(_gains(results)),
-            tables=list(tables(results)),
-            method=[line.replace("**", "") for line in write_method(results)],
-            plots={name: Markup(svg) for name, svg in plots.items()},
-            arms=_json([arm.arm for arm in results.arms]),
-            lines=_lines(results, trials, out),
-        )
+    return _PAGES.stream(
+        "bench",
+        results=results,
+        source=source,
+        record=json.dumps(source.model_dump(mode="json"), indent=1, ensure_ascii=False),
+        subject=write_subject(results),
+        gains=list(_gains(results)),
+        tables=list(tables(results)),
+        method=[line.replace("**", "") for line in write_method(results)],
+        plots={name: Markup(svg) for name, svg in plots.items()},
+        arms=script_json([arm.arm for arm in results.arms]),
+        lines=_lines(results, trials, out),
     )
 
 
@@ -127,7 +110,7 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
                 _shown(label): _shown(value) for label, value in trial.labels.items()
             }
             line |= {"request": _shown(request), "source": source, "labels": labels}
-        yield Markup(_json(line) + "\n")
+        yield script_json(line) + "\n"
 
 
 def _words(run: Path, result: Point) -> tuple[str, str | None, str]:
@@ -160,35 +143,3 @@ def _picture(point: Point) -> list[JsonValue] | None:
 
 def _shown(text: str) -> str:
     return str(visible(cut(text, _TEXT)))
-
-
-def _json(value: JsonValue) -> Markup:
-    """JSON for the inside of a script element, where markup could end it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_text),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _text(name: str) -> str:
-    """A template, style or script: ours, or what all pages have in common."""
-    here = files(__package__).joinpath("page", name)
-    if here.is_file():
-        return here.read_text("utf-8")
-    return files("rr_refine.agent.report").joinpath("templates", name).read_text("utf-8")
-
-
-@cache
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -95,3 +95,41 @@ def test_they_are_unknown_where_the_package_is_not_installed(tmp_path: Path) -> 
     done = rr_refine(tmp_path, "a red evening", "--generator=fake", "--critic=fake", *rule)
     assert done.returncode == 2
     assert "unknown stop rule 'own-downhill'" in done.stderr
+
+
+BENCH = ("bench", "own-tones", "--generator", "fake", "--critic", "own-tones", "--out", "there")
+
+
+def test_the_benchmark_is_run_by_its_name_and_leaves_a_report(
+    installed: Path, tmp_path: Path
+) -> None:
+    done = rr_refine(tmp_path, *BENCH, "--tones", "red", "--limit", "2", site=installed)
+    assert done.returncode == 0, done.stderr
+    assert "own-tones: 2 items" in done.stdout
+    results = json.loads((tmp_path / "there" / "results.json").read_text())
+    assert [arm["arm"] for arm in results["arms"]] == ["one-shot", "refine"]
+    assert results["arms"][0]["coverage"]["marked"] == 2
+    assert (tmp_path / "there" / "index.html").is_file()
+    refused = rr_refine(tmp_path, *BENCH, "--judge", "fake", "--resume", site=installed)
+    assert (refused.returncode, "asks no judge" in refused.stderr) == (2, True)
+
+
+def test_the_benchmark_is_listed_with_its_options(installed: Path, tmp_path: Path) -> None:
+    listed = rr_refine(tmp_path, "bench", "--help", site=installed)
+    assert "Pictures in one tone, graded by their mean colour." in listed.stdout
+    told = rr_refine(tmp_path, "bench", "own-tones", "--help", site=installed)
+    assert "Which colour words are asked for." in told.stdout
+    assert "--renders" in told.stdout
+    missed = rr_refine(tmp_path, "bench", "own-tone", site=installed)
+    assert (missed.returncode, 'Did you mean "own-tones"' in missed.stderr) == (2, True)
+    alone = rr_refine(tmp_path, "bench", "own-tones")
+    assert (alone.returncode, "Unknown command" in alone.stderr) == (2, True)
+
+
+def test_a_broken_benchmark_disturbs_no_other(installed: Path, tmp_path: Path) -> None:
+    site = shutil.copytree(installed, tmp_path / "site")
+    (site / "own_parts" / "benchmark.py").write_text("import no_such_module\n")
+    listed = rr_refine(tmp_path, "bench", "--help", site=site)
+    assert "Arms on UniGenBench." in listed.stdout
+    called = rr_refine(tmp_path, "bench", "own-tones", site=site)
+    assert (called.returncode, "no_such_module" in called.stderr) == (2, True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from rr_refine.benchmarks.published.files import read_file
 from rr_refine.errors import ConfigError
 
 __all__ = ["CsvFile", "CsvRecord", "read_csv"]
@@ -37,8 +38,11 @@ class CsvFile:
     sha256: str
 
 
-def read_csv(path: Path, columns: Collection[str]) -> CsvFile:
+def read_csv(path: Path, columns: Collection[str], wanted: str = "") -> CsvFile:
     """Read a CSV file (UTF-8, quotes doubled) that has at least these columns.
+
+    Args:
+        wanted: the file to give instead, for the message where a column is missing.
 
     Raises:
         ConfigError: it cannot be read, is no CSV, or lacks a column.
@@ -46,18 +50,18 @@ def read_csv(path: Path, columns: Collection[str]) -> CsvFile:
     # The default of 128 KiB is less than a judge that repeats itself writes in 4,096 tokens.
     csv.field_size_limit(2**31 - 1)
     try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")
-        records = _split(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+        data = read_file(path)
+        records = _split(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{str(path)!r} is no CSV file in UTF-8: {error}") from error
     if not records:
         raise ConfigError(f"{str(path)!r} is empty")
     names, header, _ = records[0]
+    hint = f"; give the file {wanted}" if wanted else ""
     if missing := [column for column in columns if column not in names]:
-        raise ConfigError(f"{str(path)!r} has no column {missing[0]!r}; it has {', '.join(names)}")
+        raise ConfigError(
+            f"{str(path)!r} has no column {missing[0]!r}; it has {', '.join(names)}{hint}"
+        )
     for cells, _, line in records:
         if len(cells) != len(names):
             raise ConfigError(

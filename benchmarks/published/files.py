@@ -120,7 +120,8 @@ def read_json(path: Path, form: type[T]) -> tuple[T, str]:
 
 
 def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[RowT, bytes]]:
-    """The lines of a file of JSON lines, each read, and as it stands there without its end.
+    """The lines of a file of JSON lines, each read, and as it stands there without its end. Blank
+    ones at the end are left out.
 
     Args:
         otherwise: what to say of a line that is no such row: `is not of the published form`.
@@ -132,6 +133,8 @@ def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[Ro
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
     for number, line in enumerate(lines, 1):
         try:
             yield row.model_validate_json(line), line
@@ -169,9 +172,11 @@ def keep_picture(data: bytes, folder: Path, name: str, what: str) -> Path:
     """
     from PIL import Image
 
-    # A decoder of foreign bytes may raise anything.
-    with boundary(ConfigError, what), Image.open(io.BytesIO(data)) as image:
-        kind = str(image.format).lower()
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            kind = str(image.format).lower()
+    except Exception as error:  # a decoder of foreign bytes may raise anything
+        raise ConfigError(f"{what} is no picture: {error}") from error
     path = folder / f"{name}.{'jpg' if kind == 'jpeg' else kind}"
     if not (path.is_file() and path.read_bytes() == data):
         write_file(path, data)

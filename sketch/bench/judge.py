@@ -11,6 +11,7 @@ from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.errors import CriticUnreadable
 from rr_refine.pictures import load_picture
 from rr_refine.plugins import parse_options
+from rr_refine.sketch.bench.answers import in_world
 from rr_refine.sketch.bench.tasks import to_mark
 from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
 from rr_refine.sketch.oracle.oracle import read_picture
@@ -42,7 +43,7 @@ class SketchJudge:
 def _grade(item: Item, image: Image.Image) -> Grade:
     if item.source is None:
         asked = read_request(item.prompt)
-        if asked is not None:
+        if asked is not None and in_world(item.prompt):
             return grade_request(asked, image)
     else:
         scene = read_picture(load_picture(item.source)).scene

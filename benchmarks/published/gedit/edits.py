@@ -8,7 +8,6 @@ The data set has its pictures inside: they are read one at a time and put into a
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from rr_refine.benchmarks.published.files import find_root, read_json
-from rr_refine.boundary import boundary
+from rr_refine.benchmarks.published.files import find_root, keep_picture, read_json
 from rr_refine.digest import file_digest
-from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.rows import Embedded, read_rows
 
 __all__ = ["GROUPS", "SUITES", "Edit", "EditFiles", "Language", "read_edits"]
@@ -169,8 +166,6 @@ def _read_tables(files: Sequence[Path], language: Language, cache: Path | None) 
 
 def _source(file: Path, key: str, picture: Embedded, cache: Path | None) -> Path:
     """The path of a picture, which is written unless it is there already."""
-    from PIL import Image
-
     if picture.data is None:
         path = file.parent / (picture.path or "no picture")
         if not path.is_file():
@@ -178,19 +173,9 @@ def _source(file: Path, key: str, picture: Embedded, cache: Path | None) -> Path
         return path
     if cache is None:
         raise ConfigError(f"{str(file)!r} has its pictures inside: name a folder to put them in")
-    # A decoder of foreign bytes may raise anything.
-    with (
-        boundary(ConfigError, f"the picture of key {key!r} in {str(file)!r}"),
-        Image.open(io.BytesIO(picture.data)) as image,
-    ):
-        end = str(image.format).lower()
-    path = cache / "sources" / f"{hashlib.sha256(picture.data).hexdigest()}.{end}"
-    if not path.is_file():
-        try:
-            replace_file(path, picture.data, durable=False)
-        except OSError as error:
-            raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-    return path
+    name = hashlib.sha256(picture.data).hexdigest()
+    what = f"the picture of key {key!r} in {str(file)!r}"
+    return keep_picture(picture.data, cache / "sources", name, what)
 
 
 def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[Edit]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rr_refine.benchmarks.published.csv_file import read_csv
+from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.benchmarks.published.gedit.scoring import Score
-from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.errors import ConfigError
 
 __all__ = ["Row", "read_table", "write_tables"]
 
@@ -84,26 +85,14 @@ def read_table(file: Path) -> list[Row]:
     Raises:
         ConfigError: it is none.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(
-                    f"{str(file)!r} has no column {missing[0]!r}: give the file "
-                    "…_combined_gpt_score.csv of GEdit-Bench's scripts"
-                )
-            return [_row(file, number, cells) for number, cells in enumerate(reader, 1)]
-    except OSError as error:
-        raise ConfigError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{str(file)!r} is no CSV file in UTF-8: {error}") from error
+    records = read_csv(file, _COLUMNS, "…_combined_gpt_score.csv of GEdit-Bench's scripts").records
+    return [_row(file, number, record.cells) for number, record in enumerate(records, 1)]
 
 
 def _row(file: Path, number: int, cells: dict[str, str]) -> Row:
     where = f"{str(file)!r} row {number}"
     source, edited, instruction, semantics, quality, within, language = (
-        cells[name] or "" for name in _COLUMNS
+        cells[name] for name in _COLUMNS
     )
     if not re.search(rf"(^|[/\\])({'|'.join(GROUPS)})[/\\][^/\\]+[/\\][^/\\]+\.png$", edited):
         raise ConfigError(f"{where}: {edited!r} does not end with <group>/<language>/<key>.png")
@@ -128,7 +117,4 @@ def _write(path: Path, rows: Iterable[Row], language: str) -> None:
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
     writer.writerows(row.cells(language) for row in rows)
-    try:
-        replace_file(path, text.getvalue().encode(), durable=False)
-    except OSError as error:
-        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    write_file(path, text.getvalue().encode())

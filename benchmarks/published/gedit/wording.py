@@ -7,13 +7,11 @@ the same form. The user's copy is read without being run.
 from __future__ import annotations
 
 import ast
-import hashlib
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rr_refine.benchmarks.published.files import find_file
+from rr_refine.benchmarks.published.files import find_file, parse_python
 from rr_refine.errors import ConfigError
 
 __all__ = ["OURS", "PLACE", "Wording", "read_wording"]
@@ -92,15 +90,7 @@ def read_wording(prompts: Path) -> tuple[Wording, Path, str]:
     file = prompts if prompts.is_file() else find_file(prompts, (_FILE,))
     if file is None:
         raise ConfigError(f"there is no {_FILE} in {str(prompts)!r}")
-    try:
-        data = file.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as for `"\d"`: no concern of ours
-            tree = ast.parse(data)
-    except OSError as error:
-        raise ConfigError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} is no Python file: {error}") from error
+    tree, sha256 = parse_python(file)
     texts = {
         target.id: node.value.value
         for node in tree.body
@@ -119,5 +109,4 @@ def read_wording(prompts: Path) -> tuple[Wording, Path, str]:
     )
     if PLACE not in semantics:
         raise ConfigError(f"{str(file)!r} leaves no place for the instruction: {PLACE} is missing")
-    sha256 = hashlib.sha256(data).hexdigest()
     return Wording(semantics, quality, f"official {sha256[:12]}"), file, sha256

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from rr_refine.benchmarks.published.files import read_lines
 from rr_refine.errors import ConfigError
 
 __all__ = ["Request", "find_file", "read_requests"]
@@ -57,22 +58,8 @@ def read_requests(file: Path) -> list[Request]:
     Raises:
         ConfigError: the file cannot be read, is empty, or a line is not of the published form.
     """
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
-    requests = []
-    for index, line in enumerate(lines):
-        try:
-            found = _Metadata.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "it"
-            raise ConfigError(
-                f"line {index + 1} of {str(file)!r} is not of the published form: "
-                f"{place}: {first['msg']}"
-            ) from None
-        requests.append(Request(index, found.tag, found.prompt, line))
+    lines = read_lines(file, _Metadata, "is not of the published form")
+    requests = [Request(n, found.tag, found.prompt, line) for n, (found, line) in enumerate(lines)]
     if not requests:
         raise ConfigError(f"{str(file)!r} is empty")
     return requests

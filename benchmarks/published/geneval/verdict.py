@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, JsonValue, StrictBool, ValidationError
+from pydantic import BaseModel, JsonValue, StrictBool
 
+from rr_refine.benchmarks.published.files import read_lines
 from rr_refine.errors import ConfigError
 
 __all__ = ["Verdict", "official_parse", "read_verdicts", "summarise"]
@@ -49,23 +50,8 @@ def read_verdicts(file: Path) -> list[Verdict]:
     Raises:
         ConfigError: it cannot be read, or a line is not of the official form.
     """
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
-    verdicts = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            verdicts.append(Verdict.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "it"
-            raise ConfigError(
-                f"line {number} of {str(file)!r} is no result of evaluate_images.py: "
-                f"{place}: {first['msg']}"
-            ) from None
+    lines = read_lines(file, Verdict, "is no result of evaluate_images.py")
+    verdicts = [verdict for verdict, _ in lines]
     if not verdicts:
         raise ConfigError(f"{str(file)!r} holds no results")
     return verdicts

@@ -82,8 +82,8 @@ def load(
     instruction, wording = OURS, "ours"
     if prompts is not None:
         script = find_script(prompts)
-        files |= _digests([script])
-        instruction, wording = read_instruction(script), f"official {files[script.name][:12]}"
+        instruction, files[script.name] = read_instruction(script)
+        wording = f"official {files[script.name][:12]}"
     cases = read_cases(found, chosen, limit, cache)
     return PicaBench(chosen, cases, files, instruction, wording)
 

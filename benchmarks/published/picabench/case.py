@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 
+from rr_refine.benchmarks.published.files import keep_picture
 from rr_refine.benchmarks.published.picabench.region import Area
-from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.rows import Embedded, checked, read_rows
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
@@ -247,23 +246,5 @@ def _source(found: Embedded, index: int, file: Path, cache: Path | None) -> Path
         raise ConfigError(
             f"the pictures are inside {str(file)!r}: give a cache folder to put them in"
         )
-    path = cache / "sources" / f"{index:05d}.{_suffix(data, index, file)}"
-    try:
-        if not (path.is_file() and path.read_bytes() == data):
-            replace_file(path, data, durable=False)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}") from error
-    return path
-
-
-def _suffix(data: bytes, index: int, file: Path) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            kind = (image.format or "").lower()
-    except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise ConfigError(
-            f"row {index} of {str(file)!r} has an input_image that is no picture: {error}"
-        ) from error
-    return "jpg" if kind == "jpeg" else kind
+    what = f"the input_image of row {index} of {str(file)!r}"
+    return keep_picture(data, cache / "sources", f"{index:05d}", what)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.picabench.answer import FAILED, is_right, read_answer
-from rr_refine.errors import StoreError
-from rr_refine.files import replace_file
 
 if TYPE_CHECKING:
     from rr_refine.benchmarks.published.picabench.case import Case
@@ -95,7 +94,4 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _write(path: Path, value: JsonValue) -> None:
     data = json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    try:
-        replace_file(path, data, durable=False)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}") from error
+    write_file(path, data)

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 from typing import Final
 
+from rr_refine.benchmarks.published.files import parse_python
 from rr_refine.errors import ConfigError
 
 __all__ = ["OURS", "SCRIPTS", "find_script", "read_instruction"]
@@ -34,19 +35,16 @@ def find_script(prompts: Path) -> Path:
     raise ConfigError(f"{str(prompts)!r} is neither one of {', '.join(SCRIPTS)} nor holds one")
 
 
-def read_instruction(script: Path) -> str:
-    """What the official script adds to a question; the script is read, not run.
+def read_instruction(script: Path) -> tuple[str, str]:
+    """What the official script adds to a question, and the sha256 of the script.
 
     Raises:
         ConfigError: it cannot be read, or has no such text.
     """
-    try:
-        tree = ast.parse(script.read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"{str(script)!r} cannot be read as Python: {error}") from error
+    tree, sha256 = parse_python(script)
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
                 if name == _NAME:
-                    return text
+                    return text, sha256
     raise ConfigError(f"{str(script)!r} has no text called {_NAME!r}: is it {SCRIPTS[0]}?")

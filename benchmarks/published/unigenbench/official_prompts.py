@@ -13,13 +13,12 @@ Where there is one in each language, the one with Chinese characters is the Chin
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
-import warnings
 from collections.abc import Collection
 from pathlib import Path
 from string import Formatter
 
+from rr_refine.benchmarks.published.files import parse_python
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, Wording
 from rr_refine.errors import ConfigError
@@ -38,15 +37,7 @@ def read_wording(file: Path, language: Language, labels: Collection[str]) -> tup
     Raises:
         ConfigError: the file cannot be read or lacks what is needed.
     """
-    try:
-        data = file.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as for `"\d"`: no concern of ours
-            tree = ast.parse(data)
-    except OSError as error:
-        raise ConfigError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} is no Python file: {error}") from error
+    tree, sha256 = parse_python(file)
     nodes = list(ast.walk(tree))
     templates = {t: None for node in nodes if (t := _template(node)) and _language(t) == language}
     tables = [_texts(node) for node in nodes if isinstance(node, ast.Dict)]
@@ -67,7 +58,6 @@ def read_wording(file: Path, language: Language, labels: Collection[str]) -> tup
                 f"{str(file)!r} has {found or 'no'} {what} for {language!r}; one is needed: "
                 "give eval/src/eval_common.py of UniGenBench's repository"
             )
-    sha256 = hashlib.sha256(data).hexdigest()
     (template,), (header,) = templates, headers
     return Wording(template, explanations, header, f"official {sha256[:12]}"), sha256
 

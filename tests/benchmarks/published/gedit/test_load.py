@@ -54,7 +54,7 @@ def test_pictures_come_out_of_the_files_once(tmp_path: Path) -> None:
     data, cache = write_arrow(tmp_path / "train"), tmp_path / "cache"
     loaded = load(data, cache=cache)
     sources = [item.source for item in loaded.items]
-    assert [Path(str(s)).suffix for s in sources] == [".png", ".jpeg", ".png", ".png"]
+    assert [Path(str(s)).suffix for s in sources] == [".png", ".jpg", ".png", ".png"]
     opened = [load_picture(source) for source in sources if source is not None]
     assert [image.size for image in opened] == [(16, 12)] * 4  # input_image, not the raw one
     assert opened[0].getpixel((0, 0)) == (255, 0, 0)
@@ -198,7 +198,7 @@ def test_arguments_that_are_refused(
         ({"key": "../x"}, "key '../x' cannot be the name"),
         ({"instruction": None}, r"row 0 of .*: instruction"),
         ({"input_image": None, "input_image_raw": None}, "has no picture"),
-        ({"input_image": {"bytes": b"GIF?", "path": None}}, "the picture of key .* raised"),
+        ({"input_image": {"bytes": b"GIF?", "path": None}}, "the picture of key .* is no picture"),
         ({"input_image": {"bytes": None, "path": "x.png"}}, r"is not at .*x\.png"),
         ({"instruction_language": "cn"}, "has no edits in 'en'"),
     ],

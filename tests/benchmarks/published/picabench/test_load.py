@@ -195,7 +195,7 @@ def area_without_width(found: dict[str, Any]) -> None:
     [
         (no_prompt, "item 0 of .* has no prompt"),
         (no_law, "has no column 'physics_law'"),
-        (broken_picture, "row 0 of .* that is no picture"),
+        (broken_picture, "row 0 of .* is no picture"),
         (no_picture, "row 0 of .* has no input_image"),
         (odd_area, "row 0 of .*: edit_area"),
         (area_without_width, "row 0 of .*: width"),
@@ -243,7 +243,7 @@ def test_what_is_asked_for_wrongly(data: Path, tmp_path: Path) -> None:
         load(data, prompts=tmp_path, cache=tmp_path)
     with pytest.raises(ConfigError, match="no text called 'json_instruction'"):
         load(data, prompts=Path(__file__), cache=tmp_path)
-    with pytest.raises(ConfigError, match="cannot be read as Python"):
+    with pytest.raises(ConfigError, match="is no Python file"):
         load(data, prompts=data, cache=tmp_path)
     broken = tmp_path / "meta_info.json"
     broken.write_text("[")
