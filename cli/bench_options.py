@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 from pydantic import JsonValue
 
-from rr_refine.cli.flag import Flag
+from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError
 
 __all__ = ["BenchOptions", "parse_shard"]

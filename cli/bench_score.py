@@ -15,7 +15,7 @@ from rr_refine.benchmarks.loader import find_loader
 from rr_refine.benchmarks.protocol import AnswerFile, Layout, ScoresFiles
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.exits import DONE, FAILED, guarded
-from rr_refine.cli.flag import Flag
+from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError
 
 __all__ = ["preflight", "report", "score"]

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rr_refine.cli.exits import DONE, guarded
-
 __all__ = ["completion"]
 
 
-def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     """Print a completion script; nothing is installed. See docs/terminal.md for where to put it.
 
     Args:
         shell: The shell that reads the script.
     """
-    return guarded(lambda: _print(shell))
-
-
-def _print(shell: Literal["bash", "zsh", "fish"]) -> int:
-    from rr_refine.cli.main import app
+    from rr_refine.cli.main import app  # which imports this module's command by name
 
     print(app.generate_completion(shell=shell))
-    return DONE

@@ -1,32 +1,51 @@
-"""`rr-refine config show`: each setting and where it comes from."""
+"""`rr-refine config show`: each setting, its value, and where it comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import json
+from collections.abc import Iterator
 
-from rr_refine.cli.exits import DONE, guarded
+from pydantic import JsonValue
 
-__all__ = ["show"]
+from rr_refine.agent.budget import Budget
+from rr_refine.cli.options import SettingsOptions
+from rr_refine.cli.settings import Settings, is_secret
+from rr_refine.cli.text import plain
+
+__all__ = ["settings_table", "show"]
 
 
-def show(
-    *, preset: str | None = None, profile: str | None = None, config: Path | None = None
-) -> int:
+def show(*, preset: str | None = None, options: SettingsOptions = SettingsOptions()) -> None:
     """Show each setting, its value and where it comes from; keys are masked.
 
     Args:
         preset: A preset by name, as for a run.
-        profile: A profile by name, as for a run.
-        config: A TOML file, or the config.json of a run.
     """
-    return guarded(lambda: _show({"preset": preset, "profile": profile}, config))
+    print("\n".join(settings_table(options.read({"preset": preset}))))
 
 
-def _show(given: Mapping[str, str | None], config: Path | None) -> int:
-    from rr_refine.cli.settings import read_settings
-    from rr_refine.cli.table import settings_table
+def settings_table(settings: Settings) -> Iterator[str]:
+    """One line per setting: those that were set, and what the preset makes of the rest.
 
-    flags = {key: value for key, value in given.items() if value is not None}
-    print("\n".join(settings_table(read_settings(config, flags))))
-    return DONE
+    Raises:
+        ConfigError: the policy is not valid.
+    """
+    from rr_refine.cli.job import policy_from
+
+    policy = policy_from(settings)
+    rows: dict[str, tuple[JsonValue, str]] = {
+        key: (value, settings.sources[key]) for key, value in settings.values.items()
+    }
+    for name, value in policy.model_dump(mode="json").items():
+        if name not in ("preset", "budget", "rewriters"):
+            rows.setdefault(f"loop.{name}", (value, f"preset {policy.preset}"))
+    for name in Budget.model_fields:
+        value = policy.budget.model_dump(mode="json")[name]
+        rows.setdefault(f"budget.{name}", (value, f"preset {policy.preset}"))
+    if rows["rewriter.use"][0] is None:
+        rows["rewriter.use"] = (list(policy.rewriters), f"preset {policy.preset}")
+    width = max(len(key) for key in rows)
+    for key in sorted(rows, key=lambda k: (k.count("."), k)):
+        value, source = rows[key]
+        shown = '"***"' if is_secret(key) else json.dumps(value, ensure_ascii=False)
+        yield f"{key:<{width}}  {plain(shown)}  ({source})"

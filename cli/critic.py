@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rr_refine.cli.exits import DONE, guarded
+from rr_refine.reward import template_import
 
 __all__ = ["import_template"]
 
 
-def import_template(file: Path, /, *, store: Path | None = None) -> int:
-    """Take the critic's exact messages out of a README or model card, and keep them by hash.
+def import_template(file: Path, /, *, store: Path | None = None) -> None:
+    """Take the critic's exact messages from a README or model card, and keep them by hash.
 
     The code in the file is read, never run.
 
@@ -19,17 +19,9 @@ def import_template(file: Path, /, *, store: Path | None = None) -> int:
         file: README.md or model card with the Python functions that build the messages.
         store: Folder for imported templates; ~/.rr-refine/templates by default.
     """
-
-    def command() -> int:
-        from rr_refine.reward.template_import import import_template as take
-
-        folder = store or Path.home() / ".rr-refine" / "templates"
-        template = take(file, folder)
-        path = folder / f"{template.digest}.json"
-        rubrics = ", ".join(template.rubrics)
-        print(f"imported {rubrics} as {template.digest[:12]}", file=sys.stderr)
-        print(f"use it with: --set critic.template={path}", file=sys.stderr)
-        print(path)
-        return DONE
-
-    return guarded(command)
+    folder = store or Path.home() / ".rr-refine" / "templates"
+    template = template_import.import_template(file, folder)
+    path = folder / f"{template.digest}.json"
+    print(f"imported {', '.join(template.rubrics)} as {template.digest[:12]}", file=sys.stderr)
+    print(f"use it with: --set critic.template={path}", file=sys.stderr)
+    print(path)

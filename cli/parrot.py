@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED, guarded
-from rr_refine.cli.flag import Flag
+from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.component import connected
 from rr_refine.reward.preferences.sources import SOURCES

@@ -3,74 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from pydantic import JsonValue
-
+from rr_refine.agent.refine import folder_for
+from rr_refine.agent.session import Job
+from rr_refine.cli.config import settings_table
 from rr_refine.cli.exits import DONE
-from rr_refine.cli.live.graphics import Graphics
-from rr_refine.cli.settings import Settings, read_settings
-from rr_refine.cli.table import settings_table
-from rr_refine.cli.terminal import is_attended
+from rr_refine.cli.job import job_from
+from rr_refine.cli.options import DisplayOptions
+from rr_refine.cli.profile import load_profile, why_too_small
+from rr_refine.cli.runner import run, why_not_ask
+from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain
 from rr_refine.component import ask_both, notice_of, unknown_to
 from rr_refine.errors import ConfigError
 
-if TYPE_CHECKING:
-    from rr_refine.agent.session import Job  # langgraph
-
-__all__ = ["refine_command", "say_models", "why_not_ask"]
+__all__ = ["refine_command", "say_models"]
 
 
 def refine_command(
+    settings: Settings,
     prompt: str | None,
     image: Path | None,
-    config: Path | None,
-    flags: Mapping[str, JsonValue],
+    display: DisplayOptions,
     *,
     dry_run: bool,
-    as_json: bool,
-    auto: bool,
-    plain: bool,
-    pictures: Graphics | None,
 ) -> int:
-    """Run, or with `dry_run` only check.
-
-    Args:
-        auto: no review, whatever the settings say.
-        plain: no live view.
-        pictures: how the live view shows them; None finds out.
-    """
-    settings = read_settings(config, flags)
-    if settings.values.get("loop.review") is True and (why := why_not_ask(as_json, auto)):
+    """Run, or with `dry_run` only check."""
+    if settings.values.get("loop.review") is True and (why := why_not_ask(display)):
         settings.lay({"loop.review": False}, why)
     words = _prompt_from_pipe() if prompt is None else prompt
-
-    from rr_refine.agent.refine import folder_for
-    from rr_refine.cli.job import job_from
-
     job = job_from(settings, words, image)
     if dry_run:
         print("\n".join(settings_table(settings)))
         _say_machine(settings)
         return DONE
     say_models(settings, job)
-
-    from rr_refine.cli.display import open_display
-    from rr_refine.cli.work import work
-
-    out = Path(settings.text("out"))
-    display = open_display(job.policy, as_json=as_json, plain=plain, pictures=pictures)
-    return work(job, lambda: folder_for(job, out), display, ask=True, as_json=as_json)
+    return run(job, lambda: folder_for(job, Path(settings.text("out"))), display)
 
 
 def _say_machine(settings: Settings) -> None:
     """Say what this machine lacks for the profile, and what has to be started beside it."""
-    from rr_refine.cli.profile import load_profile, why_too_small
-
     if settings.values["profile"] is None:
         return
     profile = load_profile(settings.text("profile"))
@@ -78,17 +53,6 @@ def _say_machine(settings: Settings) -> None:
         _note(why)
     if profile.machine.start:
         _note(f"start first: {profile.machine.start}")
-
-
-def why_not_ask(as_json: bool, auto: bool) -> str | None:
-    """Why a review cannot be put to anybody; None where it can. Says so unless it was asked for."""
-    if auto:
-        return "--auto"
-    if not as_json and is_attended():
-        return None
-    why = "--json" if as_json else "no terminal"
-    _note(f"no review ({why}): every new prompt is accepted as it comes")
-    return why
 
 
 def _prompt_from_pipe() -> str:

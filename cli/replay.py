@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from rr_refine.agent.replay import Replay
-from rr_refine.agent.run import Run
-from rr_refine.cli.exits import DONE, guarded
-from rr_refine.cli.flag import Flag
+from rr_refine.agent.replay import replay as replay_run
+from rr_refine.agent.run import Run, load_run
+from rr_refine.cli.options import Flag
+from rr_refine.cli.settings import Settings, split_assignment
+from rr_refine.cli.text import short
+from rr_refine.errors import ConfigError
 
 __all__ = ["replay"]
 
@@ -24,7 +28,7 @@ def replay(
     policy: str = "refine",
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
     json: Flag = False,
-) -> int:
+) -> None:
     """Apply another policy of acceptance and stopping to a recorded run; nothing is rendered.
 
     Prompts are those that were tried: another policy might have led to others.
@@ -35,37 +39,26 @@ def replay(
         set_: A loop.* or budget.* setting, as key=value. May be given more than once.
         json: One JSON object on stdout.
     """
-    return guarded(lambda: _replay(directory, policy, set_ or [], as_json=json))
-
-
-def _replay(directory: Path, name: str, assignments: list[str], *, as_json: bool) -> int:
-    from rr_refine.agent.replay import replay as replay_run
-    from rr_refine.agent.run import load_run
     from rr_refine.cli.job import policy_from
-    from rr_refine.cli.settings import Settings, split_assignment
-    from rr_refine.errors import ConfigError
 
     run = load_run(directory)
-    changes = dict(split_assignment(text) for text in assignments)
+    changes = dict(split_assignment(text) for text in set_ or ())
     for key in changes:
         if not key.startswith(("loop.", "budget.")):
             raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
     settings = Settings()
-    settings.lay({"preset": name, **changes}, "command line")
+    settings.lay({"preset": policy, **changes}, "command line")
     settings.lay_intent()
     replayed = replay_run(run, policy_from(settings))
-    if as_json:
+    if json:
         print(_json(replayed))
     else:
         print("\n".join(_lines(run, replayed)))
     if replayed.stop is None:
         print("note: the policy would have gone on where the record ends", file=sys.stderr)
-    return DONE
 
 
 def _lines(run: Run, replayed: Replay) -> Iterator[str]:
-    from rr_refine.cli.text import short
-
     for candidate in replayed.candidates:
         verdict = candidate.verdict
         assert verdict is not None
@@ -79,9 +72,7 @@ def _lines(run: Run, replayed: Replay) -> Iterator[str]:
 
 
 def _json(replayed: Replay) -> str:
-    import json
-
-    return json.dumps(
+    return json_module.dumps(
         {
             "stop": None if replayed.stop is None else replayed.stop.model_dump(),
             "incumbent": None if replayed.incumbent is None else replayed.incumbent.id,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from rr_refine.cli.exits import DONE, FAILED, guarded
-
-if TYPE_CHECKING:
-    from rr_refine.agent.report.gallery import Entry
+from rr_refine.agent.report.gallery import Entry, entry_of, find_runs, write_gallery
+from rr_refine.agent.report.report import write_report
+from rr_refine.agent.run import REPORT
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.cli.exits import DONE, FAILED
+from rr_refine.cli.text import plain
+from rr_refine.errors import ConfigError, StoreError
 
 __all__ = ["report"]
 
@@ -29,15 +32,6 @@ def report(
         directories: Run folders, or folders that hold runs at any depth.
         out: The gallery's file; gallery.html in the folder that holds the runs by default.
     """
-    return guarded(lambda: _report(directories, out))
-
-
-def _report(directories: tuple[Path, ...], out: Path | None) -> int:
-    from rr_refine.agent.report.gallery import find_runs, write_gallery
-    from rr_refine.agent.run import REPORT
-    from rr_refine.cli.text import plain
-    from rr_refine.errors import ConfigError, StoreError
-
     if not directories:
         raise ConfigError("give a run folder, or a folder that holds runs")
     for directory in directories:
@@ -63,10 +57,6 @@ def _report(directories: tuple[Path, ...], out: Path | None) -> int:
 
 
 def _write(run: Path) -> Entry:
-    from rr_refine.agent.report.gallery import entry_of
-    from rr_refine.agent.report.report import write_report
-    from rr_refine.agent.store.folder import RunFolder
-
     with RunFolder(run, lock=False) as folder:
         return entry_of(write_report(folder))
 

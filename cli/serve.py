@@ -1,49 +1,34 @@
-"""`rr-refine serve MODEL`: a critic behind vLLM, started, watched and ended well."""
+"""`rr-refine serve MODEL`: a critic behind vLLM, started, watched and ended cleanly."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, guarded
-from rr_refine.cli.flag import Flag
+from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
+from rr_refine.cli.options import Flag
+from rr_refine.cli.text import short
+from rr_refine.plugins import parse_options
 from rr_refine.reward.serve import ServeOptions
+from rr_refine.reward.serve import serve as serve_model
 
 __all__ = ["serve"]
 
 
-def serve(
-    model: str,
-    /,
-    *,
-    vllm: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 6868,
-    served_model_name: str | None = None,
-    max_model_len: int = 40960,
-    gpu_memory_utilization: float = 0.8,
-    data_parallel_size: int = 1,
-    tensor_parallel_size: int = 1,
-    dtype: str = "auto",
-    enforce_eager: Flag = False,
-    sleep_mode: Flag = False,
-    start_timeout: float = 3600.0,
-    log: Path | None = None,
-    extra: Annotated[list[str] | None, Parameter(negative=(), allow_leading_hyphen=True)] = None,
-) -> int:
-    """Serve a critic with vLLM until Ctrl-C; its URL is printed once it answers.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ServeFlags:
+    """`ServeOptions` as options of the command.
 
-    vLLM pins torch, so it lives in an environment of its own: docs/serving.md has the commands.
-
-    Args:
-        model: Hub id or folder, such as TIGER-Lab/RationalRewards-8B-T2I.
-        vllm: A `vllm` command, its virtual environment or that environment's Python. Looked for
-            if not given.
+    Attributes:
+        executable: A `vllm` command, its virtual environment or that environment's Python. Looked
+            for if not given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         served_model_name: Name that clients see; the model's by default.
@@ -56,41 +41,40 @@ def serve(
         sleep_mode: Let clients free the GPU for a while.
         start_timeout: Seconds until the first answer; a first start downloads the weights.
         log: File for the server's output; a temporary one by default.
-        extra: A further argument of `vllm serve`. May be given more than once.
+        extra_arguments: A further argument of `vllm serve`. May be given more than once.
     """
 
-    def command() -> int:
-        from rr_refine.plugins import parse_options
-        from rr_refine.reward.serve import ServeOptions
+    executable: Annotated[str | None, Parameter("--vllm")] = None
+    host: str = "127.0.0.1"
+    port: int = 6868
+    served_model_name: str | None = None
+    max_model_len: int = 40960
+    gpu_memory_utilization: float = 0.8
+    data_parallel_size: int = 1
+    tensor_parallel_size: int = 1
+    dtype: str = "auto"
+    enforce_eager: Flag = False
+    sleep_mode: Flag = False
+    start_timeout: float = 3600.0
+    log: Path | None = None
+    extra_arguments: Annotated[
+        list[str],
+        Parameter("--extra", negative=(), allow_leading_hyphen=True, show_default=False),
+    ] = field(default_factory=list)
 
-        options = parse_options(
-            ServeOptions,
-            {
-                "executable": vllm,
-                "host": host,
-                "port": port,
-                "served_model_name": served_model_name,
-                "max_model_len": max_model_len,
-                "gpu_memory_utilization": gpu_memory_utilization,
-                "data_parallel_size": data_parallel_size,
-                "tensor_parallel_size": tensor_parallel_size,
-                "dtype": dtype,
-                "enforce_eager": enforce_eager,
-                "sleep_mode": sleep_mode,
-                "start_timeout": start_timeout,
-                "log": None if log is None else str(log),
-                "extra_arguments": list(extra or []),
-            },
-            "serve",
-        )
-        return asyncio.run(_serve(model, options))
 
-    return guarded(command)
+def serve(model: str, /, *, flags: ServeFlags = ServeFlags()) -> int:
+    """Serve a critic with vLLM until Ctrl-C; its URL is printed once it answers.
+
+    vLLM pins torch, so it lives in an environment of its own: docs/serving.md has the commands.
+
+    Args:
+        model: Hub id or folder, such as TIGER-Lab/RationalRewards-8B-T2I.
+    """
+    return asyncio.run(_serve(model, parse_options(ServeOptions, asdict(flags), "serve")))
 
 
 async def _serve(model: str, options: ServeOptions) -> int:
-    from rr_refine.reward.serve import serve as serve_model
-
     task = asyncio.current_task()
     assert task is not None
     for sign in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave vLLM behind
@@ -114,8 +98,6 @@ class _Waiting:
         self._said = -1.0
 
     def __call__(self, seconds: float, line: str) -> None:
-        from rr_refine.cli.text import short
-
         if self._said < 0 or seconds - self._said >= 5:
             self._said = seconds
             print(f"starting, {seconds:.0f} s  {short(line, 100)}", file=sys.stderr, flush=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import webbrowser
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from pydantic import JsonValue
 
-from rr_refine.cli.exits import INTERRUPTED, guarded
-from rr_refine.cli.flag import Flag
-from rr_refine.cli.settings import Settings
+from rr_refine.cli.exits import INTERRUPTED
+from rr_refine.cli.options import Flag, SettingsOptions
+from rr_refine.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from rr_refine.studio.studio import Studio
@@ -32,13 +32,7 @@ def studio(
     open_: Annotated[Flag, Parameter("--open")] = False,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     preset: str | None = None,
-    profile: str | None = None,
-    model: str | None = None,
-    generator: str | None = None,
-    critic: str | None = None,
-    critic_url: str | None = None,
-    config: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    options: SettingsOptions = SettingsOptions(),
 ) -> int:
     """Open the studio: the same loop on a page in the browser, until Ctrl-C.
 
@@ -53,64 +47,30 @@ def studio(
         open_: Open the page in the browser, too.
         out: Folder that holds the run folders.
         preset: What the form starts with.
-        profile: Settings for a machine: sketch, laptop, gpu-24, gpu-80 or gpu-2.
-        model: A diffusers pipeline: hub id or folder.
-        generator: Generator by name or dotted path.
-        critic: Critic by name or dotted path.
-        critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
-        config: A TOML file, or the config.json of a run.
-        set_: Any other setting, as key=value. May be given more than once.
     """
-    from rr_refine.cli.settings import read_settings, split_assignment
-
-    flags: dict[str, JsonValue] = {}
-    if model is not None:
-        flags |= {"generator.use": "diffusers", "generator.model": model}
-    if critic_url is not None:
-        flags |= {"critic.use": "openai", "critic.base_url": critic_url}
-    given: Mapping[str, JsonValue] = {
-        "generator.use": generator,
-        "critic.use": critic,
-        "out": None if out is None else str(out),
-        "preset": preset,
-        "profile": profile,
-        "studio.token": token,
-    }
-    flags |= {key: value for key, value in given.items() if value is not None}
-
-    def command() -> int:
-        assigned = dict(split_assignment(text) for text in set_ or ())
-        settings = read_settings(config, {**flags, **assigned})
-        return _studio(settings, host, port, open_page=open_)
-
-    return guarded(command)
-
-
-def _studio(settings: Settings, host: str, port: int, *, open_page: bool) -> int:
-    from rr_refine.errors import MissingExtraError
-
+    settings = options.read(
+        {"out": None if out is None else str(out), "preset": preset, "studio.token": token}
+    )
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise MissingExtraError("the studio", "studio")
     from rr_refine.cli.studio_jobs import SettingsJobMaker
     from rr_refine.studio.server import listen
     from rr_refine.studio.studio import Studio
 
-    token = None if settings.values["studio.token"] is None else settings.text("studio.token")
+    secret = None if settings.values["studio.token"] is None else settings.text("studio.token")
     maker = SettingsJobMaker(settings)
-    with listen(host, port, token) as listener:
+    with listen(host, port, secret) as listener:
         address, number = listener.getsockname()[:2]
         name = f"[{address}]" if ":" in address else address
         url = f"http://{name}:{number}/"
 
         def ready() -> None:
-            _say_ready(opened, url, shared=token is not None)
-            if open_page:
-                import webbrowser
-
-                webbrowser.open(url if token is None else f"{url}?token={token}")
+            _show_address(opened, url, shared=secret is not None)
+            if open_:
+                webbrowser.open(url if secret is None else f"{url}?token={secret}")
 
         opened = Studio(Path(settings.text("out")), maker)
-        return asyncio.run(_serve(opened, listener, ready, token))
+        return asyncio.run(_serve(opened, listener, ready, secret))
 
 
 async def _serve(
@@ -129,7 +89,7 @@ async def _serve(
     return INTERRUPTED
 
 
-def _say_ready(studio: Studio, url: str, *, shared: bool) -> None:
+def _show_address(studio: Studio, url: str, *, shared: bool) -> None:
     """What is in use goes to stderr, the address to stdout."""
     models = studio.models
     print(f"with       {models.generator} and {models.critic}", file=sys.stderr)

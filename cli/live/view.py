@@ -29,6 +29,7 @@ from rr_refine.agent.events import (
 from rr_refine.agent.events import Event as RunEvent
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.policy import Policy
+from rr_refine.cli.display import Display
 from rr_refine.cli.lines import lines_of
 from rr_refine.cli.live.blocks import beside, candidate_block, labelled, prompt_change
 from rr_refine.cli.live.graphics import Graphics
@@ -43,7 +44,7 @@ _SHOWN: Final = 4  # candidates at the bottom
 _BAR: Final = 24  # cells
 
 
-class LiveView:
+class LiveView(Display):
     """A display of events for a terminal of 60 columns or more.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, guarded
-from rr_refine.cli.flag import Flag
+from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:

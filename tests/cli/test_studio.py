@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from rr_refine.agent.run import load_run
-from rr_refine.cli.studio import studio
+from rr_refine.cli.main import main
 from tests.cli.test_signals import wait_for
 from tests.commands import Commands
 
@@ -84,5 +84,6 @@ def test_without_its_extra(
     monkeypatch.chdir(tmp_path)
     missing = lambda name: None if name == "starlette" else find_spec(name)  # noqa: E731
     monkeypatch.setattr("rr_refine.cli.studio.find_spec", missing)
-    assert studio(port=0, generator="fake", critic="fake") == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["studio", "--port=0", *FAKES])
     assert "pip install 'rr-refine[studio]'" in capsys.readouterr().err

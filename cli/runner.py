@@ -1,4 +1,4 @@
-"""Work on a run: stream its events to the screen, and leave well whatever happens."""
+"""Run a job in the terminal: show its events, and end cleanly whatever happens."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.cli.display import Display
+from rr_refine.cli.display import Display, open_display
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
+from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.reviewer import TerminalReviewer, accept_all
+from rr_refine.cli.terminal import is_attended
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 
-__all__ = ["tell_end", "work"]
+__all__ = ["run", "show_end", "why_not_ask"]
 
 
-def work(
-    job: Job, open_folder: Callable[[], RunFolder], display: Display, *, ask: bool, as_json: bool
+def run(
+    job: Job, open_folder: Callable[[], RunFolder], options: DisplayOptions, *, ask: bool = True
 ) -> int:
     """Run the job in its folder; gives the exit code.
 
@@ -35,33 +37,44 @@ def work(
     Args:
         open_folder: called once the components are connected.
         ask: whether a policy with review asks at the terminal; else every proposal is accepted.
-        as_json: whether standard output is all events.
     """
     opened: list[Path] = []
+    display = open_display(job.policy, options)
     reviewer = TerminalReviewer(display) if ask else accept_all
     try:
         # Outside of the event loop: whatever ends that, the terminal is left as it was.
         with display:
-            asyncio.run(_work(job, open_folder, opened, display, reviewer))
+            asyncio.run(_run(job, open_folder, opened, display, reviewer))
     except (KeyboardInterrupt, RefineError) as error:
         if not (opened and (opened[0] / "config.json").exists()):
             raise
-        _leave(opened[0], as_json)
+        _show_result(load_run(opened[0]), options)
         if isinstance(error, ConfigError) and (opened[0] / "result.png").exists():
             raise RefineError(str(error)) from error  # something ran, so it is no usage error
         raise
-    return _leave(opened[0], as_json)
+    return _show_result(load_run(opened[0]), options)
 
 
-def tell_end(directory: Path, display: Display, *, as_json: bool) -> int:
-    """Say again how a finished run ended; gives the exit code."""
-    with display:
-        for event in load_run(directory).events()[-1:]:
+def show_end(run: Run, options: DisplayOptions) -> int:
+    """Show again how a finished run ended; gives the exit code."""
+    with open_display(run.policy, options) as display:
+        for event in run.events()[-1:]:
             display.show(event)
-    return _leave(directory, as_json)
+    return _show_result(run, options)
 
 
-async def _work(
+def why_not_ask(options: DisplayOptions) -> str | None:
+    """Why a review cannot be put to anybody; None where it can. Says so unless it was asked for."""
+    if options.auto:
+        return "--auto"
+    if not options.json and is_attended():
+        return None
+    why = "--json" if options.json else "no terminal"
+    print(f"note: no review ({why}): every new prompt is accepted as it comes", file=sys.stderr)
+    return why
+
+
+async def _run(
     job: Job,
     open_folder: Callable[[], RunFolder],
     opened: list[Path],
@@ -81,30 +94,20 @@ async def _work(
                     display.show(event)
 
 
-def _leave(path: Path, as_json: bool) -> int:
+def _show_result(run: Run, options: DisplayOptions) -> int:
     """Say where the result is; the paths are the last lines, on stdout."""
-    run = load_run(path)
-    outcome = run.outcome
-    if not as_json:
-        _tell_report(run)
+    outcome, folder = run.outcome, shlex.quote(str(run.path))
+    if not options.json:
+        report = run.report_path or f"not written; to see why: rr-refine report {folder}"
+        print(f"report     {report}", file=sys.stderr)
     if outcome is None or not outcome.ok:
-        how = f"rr-refine resume {shlex.quote(str(path))}"
-        print(f"not finished; go on with: {how}", file=sys.stderr)
+        print(f"not finished; go on with: rr-refine resume {folder}", file=sys.stderr)
     if outcome is not None:
         require_image(run)
-    if not as_json:
-        _print_paths(run)
+    if not options.json:
+        if run.result_path is not None:
+            print(run.result_path)
+        print(run.path)
     if outcome is None:
         return INTERRUPTED
     return DONE if outcome.ok else FAILED
-
-
-def _tell_report(run: Run) -> None:
-    again = f"not written; to see why: rr-refine report {shlex.quote(str(run.path))}"
-    print(f"report     {run.report_path or again}", file=sys.stderr)
-
-
-def _print_paths(run: Run) -> None:
-    if run.result_path is not None:
-        print(run.result_path)
-    print(run.path)

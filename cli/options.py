@@ -1,0 +1,93 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+
+from rr_refine.cli.live.graphics import Graphics
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from rr_refine.cli.settings import Settings
+
+__all__ = ["SETTINGS", "DisplayOptions", "Flag", "SettingsOptions"]
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+"""A switch of the command line: there or not, without a `--no-` twin."""
+
+SETTINGS = Group("Settings", sort_key=1)
+
+_PROFILES = ", ".join(sorted(p.stem for p in Path(__file__).with_name("profiles").glob("*.toml")))
+
+
+@Parameter(name="*", group=SETTINGS)
+@dataclass(frozen=True, kw_only=True)
+class SettingsOptions:
+    """Where the settings come from.
+
+    Attributes:
+        model: A diffusers pipeline: hub id or folder.
+        generator: Generator by name or dotted path.
+        critic: Critic by name or dotted path.
+        critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
+        config: A TOML file, or the config.json of a run.
+        set_: Any other setting, as key=value. May be given more than once.
+    """
+
+    profile: Annotated[str | None, Parameter(help=f"Settings for a machine: {_PROFILES}.")] = None
+    model: str | None = None
+    generator: str | None = None
+    critic: str | None = None
+    critic_url: str | None = None
+    config: Path | None = None
+    set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None
+
+    def read(self, flags: Mapping[str, JsonValue]) -> Settings:
+        """The settings with every layer applied.
+
+        Args:
+            flags: the command's own options, by dotted key; None is left out.
+
+        Raises:
+            ConfigError: see `read_settings`.
+        """
+        from rr_refine.cli.settings import read_settings, split_assignment
+
+        given: dict[str, JsonValue] = {}
+        if self.model is not None:
+            given |= {"generator.use": "diffusers", "generator.model": self.model}
+        if self.critic_url is not None:
+            given |= {"critic.use": "openai", "critic.base_url": self.critic_url}
+        named: dict[str, JsonValue] = {
+            "profile": self.profile,
+            "generator.use": self.generator,
+            "critic.use": self.critic,
+            **flags,
+        }
+        given |= {key: value for key, value in named.items() if value is not None}
+        given |= dict(split_assignment(text) for text in self.set_ or ())
+        return read_settings(self.config, given)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DisplayOptions:
+    """How a run is shown, and whether it asks.
+
+    Attributes:
+        auto: Never pause for review: accept every new prompt.
+        json: Events as NDJSON on stdout.
+        plain: Plain lines in place of the live view.
+        pictures: How the live view shows pictures; by default as the terminal can.
+    """
+
+    auto: Flag = False
+    json: Flag = False
+    plain: Flag = False
+    pictures: Graphics | None = None
