@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Final, Literal
 
-__all__ = ["Piece", "diff_words"]
+__all__ = ["Kind", "Piece", "diff_words", "spaced"]
 
 Kind = Literal["same", "added", "dropped"]
 
@@ -41,6 +42,14 @@ def diff_words(old: str, new: str) -> tuple[Piece, ...]:
             text = pieces.pop().text + text
         pieces.append(Piece(kind, text))
     return tuple(pieces)
+
+
+def spaced(pieces: Sequence[Piece]) -> Iterator[tuple[Kind, str, str]]:
+    """Each piece as kind, words, and the space behind them; dropped words are always set apart."""
+    for piece, following in zip_longest(pieces, pieces[1:]):
+        words = piece.text.rstrip()
+        apart = following is not None and "dropped" in (piece.kind, following.kind)
+        yield piece.kind, words, piece.text[len(words) :] or " " * apart
 
 
 def _operations(

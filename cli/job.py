@@ -19,8 +19,10 @@ from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
-from rr_refine.cli.settings import ENVIRONMENT_PREFIX, Settings, is_secret
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.cli.settings import ENVIRONMENT_PREFIX, Settings, is_secret, read_settings
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
+    "job_again",
     "job_from",
     "make_component",
     "make_critic",
@@ -41,14 +44,26 @@ __all__ = [
 ]
 
 
-def job_from(settings: Settings, prompt: str, image: Image.Image | Path | None) -> Job:
+def job_from(
+    settings: Settings,
+    prompt: str,
+    image: Image.Image | Path | None,
+    *,
+    generator: Generator | None = None,
+    critic: Critic | None = None,
+) -> Job:
     """The job that the settings describe.
+
+    Args:
+        generator: made already, in place of the one that the settings name.
+        critic: likewise.
 
     Raises:
         ConfigError: a setting that is wrong, unknown, or without effect.
     """
     policy = policy_from(settings)
-    generator, critic = make_generator(settings), make_critic(settings)
+    generator = generator or make_generator(settings)
+    critic = critic or make_critic(settings)
     return make_job(
         prompt,
         image=image,
@@ -63,6 +78,26 @@ def job_from(settings: Settings, prompt: str, image: Image.Image | Path | None) 
         parameters=settings.section("parameters"),
         settings=settings.public(),
     )
+
+
+def job_again(run: Run, *, generator: Generator | None = None, critic: Critic | None = None) -> Job:
+    """The job of a recorded run, as it was made; see `job_from`.
+
+    Raises:
+        ConfigError: it was made by a program.
+        StoreError: its source picture cannot be read.
+    """
+    if not run.config.get("settings"):
+        raise ConfigError(
+            f"run {str(run.path)!r} was made by a program, with components of its own; "
+            "only that program can resume it (the same call of arefine() does)"
+        )
+    settings = read_settings(run.path / "config.json", {}, resume=True)
+    source = None
+    if run.request.source is not None:
+        with RunFolder(run.path, lock=False) as folder:
+            source = folder.load_image(run.request.source)
+    return job_from(settings, run.request.prompt, source, generator=generator, critic=critic)
 
 
 def policy_from(settings: Settings) -> Policy:

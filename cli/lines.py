@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from rr_refine.agent.diff import Kind, diff_words, spaced
 from rr_refine.agent.events import (
     Compared,
     CriticFailed,
@@ -22,10 +24,12 @@ from rr_refine.agent.events import (
 )
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.review import Decision, Edit, Keep, Pick, Reject, Reseed
-from rr_refine.cli.live.words import marked
 from rr_refine.cli.text import plain, short
 
-__all__ = ["lines_of"]
+__all__ = ["changes", "lines_of", "marked"]
+
+_LONG: Final = 4000  # characters: nobody reads more of a prompt in a terminal
+_AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a change
 
 
 def lines_of(event: Event) -> Iterator[str]:
@@ -72,6 +76,24 @@ def lines_of(event: Event) -> Iterator[str]:
             yield from _finished(event)
         case _:
             return
+
+
+def changes(old: str, new: str) -> Iterator[tuple[Kind, str, str]]:
+    """The way from `old` to `new`: kind, words, and the space behind them.
+
+    Long stretches that stayed are shortened. Words hold no control characters, see `plain`.
+    """
+    for kind, text, space in spaced(diff_words(short(old, _LONG), short(new, _LONG))):
+        words = text.split()
+        if kind == "same" and len(words) > 2 * _AROUND + 4:
+            text = " ".join([*words[:_AROUND], "…", *words[-_AROUND:]])
+        yield kind, text, space
+
+
+def marked(old: str, new: str) -> str:
+    """The changes without colour: `a [-red-] {+blue+} cat`."""
+    marks = {"same": "{}", "dropped": "[-{}-]", "added": "{{+{}+}}"}
+    return "".join(marks[kind].format(text) + space for kind, text, space in changes(old, new))
 
 
 def _decision(decision: Decision) -> str:

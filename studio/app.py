@@ -18,9 +18,9 @@ from starlette.routing import Route
 from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.review import read_decision
 from rr_refine.errors import ConfigError, RefineError, StoreLockedError
+from rr_refine.studio.form import read_form
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
-from rr_refine.studio.order import read_order
 from rr_refine.studio.uploads import thumbnail
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def create_app(studio: Studio, *, host: str = "127.0.0.1", token: str | None = N
             Route("/", pages.index),
             Route("/page/{file}", pages.file),
             Route("/api/studio", pages.studio),
-            Route("/api/runs", pages.cards, methods=["GET"]),
+            Route("/api/runs", pages.tiles, methods=["GET"]),
             Route("/api/runs", pages.start, methods=["POST"]),
             Route(f"{run}/events", pages.events),
             Route(f"{run}/decision", pages.decide, methods=["POST"]),
@@ -102,13 +102,13 @@ class _Pages:
             }
         )
 
-    async def cards(self, _: Request) -> Response:
-        """The history."""
-        return _json([card.model_dump(mode="json") for card in await self._studio.cards()])
+    async def tiles(self, _: Request) -> Response:
+        """The newest runs."""
+        return _json([tile.model_dump(mode="json") for tile in await self._studio.tiles()])
 
     async def start(self, request: Request) -> Response:
         """A new run."""
-        return _json({"name": await self._studio.start(read_order(await request.body()))}, 201)
+        return _json({"name": await self._studio.start(read_form(await request.body()))}, 201)
 
     async def resume(self, request: Request) -> Response:
         """On with an unfinished run."""
@@ -116,23 +116,23 @@ class _Pages:
 
     async def stop(self, request: Request) -> Response:
         """End a run with the best image so far."""
-        await self._studio.work(_name(request)).stop()
+        await self._studio.live(_name(request)).stop()
         return _json({})
 
     async def decide(self, request: Request) -> Response:
         """The answer to the open question."""
-        work = self._studio.work(_name(request))
+        live = self._studio.live(_name(request))
         try:
             given = json.loads(await request.body())
             question = given["question"]
             decision = read_decision(given["decision"])
         except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise ConfigError("this is no decision: a text may be empty") from error
-        work.decide(question, decision)
+        live.decide(question, decision)
         return _json({})
 
     async def events(self, request: Request) -> Response:
-        """The story of a run as server-sent events, past and to come."""
+        """The events of a run as server-sent events, past and to come."""
         name = _name(request)
         await self._studio.state(name)  # an error must come before the stream has begun
         last = request.headers.get("last-event-id") or request.query_params.get("after", "")

@@ -1,4 +1,4 @@
-"""The runs in a folder: found by name, told in a line each."""
+"""The runs in a folder: found by name, and listed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from rr_refine.agent.run import load_run
+from rr_refine.agent.run import Run, load_run
 from rr_refine.errors import StoreError
-from rr_refine.studio.state import Standing
+from rr_refine.studio.state import StudioStatus
 from rr_refine.terms import Record
 
-__all__ = ["MAX_CARDS", "Card", "find_run", "image_file", "list_cards", "standing_of"]
+__all__ = ["MAX_TILES", "Tile", "find_run", "image_file", "list_tiles", "status_of"]
 
-MAX_CARDS: Final = 100
+MAX_TILES: Final = 100
 """Runs in a listing, newest first."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class Card(Record):
-    """A run in the history."""
+class Tile(Record):
+    """A run in the list of runs."""
 
     name: str
     prompt: str
     """Its first 300 characters."""
-    standing: Standing
+    status: StudioStatus
     image: str | None = None
     """Digest of the best picture so far."""
     mean: float | None = None
@@ -59,21 +59,19 @@ def image_file(run: Path, digest: str) -> Path:
     return path
 
 
-def standing_of(status: str) -> Standing:
-    """Where a run stands that is not at work here, from the status in its manifest."""
-    if status == "done":
-        return "done"
-    return "failed" if status == "failed" else "unfinished"
+def status_of(run: Run) -> StudioStatus:
+    """The status of a run that is not running here."""
+    return run.status if run.status in ("done", "failed") else "unfinished"
 
 
-def list_cards(out: Path) -> list[Card]:
+def list_tiles(out: Path) -> list[Tile]:
     """The newest runs. Slow for runs that changed since the last call: use a thread."""
     if not out.is_dir():
         return []
     # Names begin with the time.
     folders = sorted((p for p in out.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
     runs = [path for path in folders if (path / "config.json").is_file()]
-    return [_card(path, _version(path)) for path in runs[:MAX_CARDS]]
+    return [_tile(path, _version(path)) for path in runs[:MAX_TILES]]
 
 
 def _version(run: Path) -> tuple[int, ...]:
@@ -81,19 +79,19 @@ def _version(run: Path) -> tuple[int, ...]:
     return tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files)
 
 
-@lru_cache(maxsize=4 * MAX_CARDS)
-def _card(path: Path, version: tuple[int, ...]) -> Card:
-    """A run's card; `version` changes with its files."""
+@lru_cache(maxsize=4 * MAX_TILES)
+def _tile(path: Path, version: tuple[int, ...]) -> Tile:
+    """A run's tile; `version` changes with its files."""
     del version
     try:
         run = load_run(path)
     except StoreError as error:  # one broken folder must not hide the others
-        return Card(name=path.name, prompt=path.name, standing="failed", problem=str(error))
+        return Tile(name=path.name, prompt=path.name, status="failed", problem=str(error))
     best = run.best
-    return Card(
+    return Tile(
         name=path.name,
         prompt=run.request.prompt[:300],
-        standing=standing_of(run.status),
+        status=status_of(run),
         image=None if best is None else best.image,
         mean=None if best is None else best.mean,
     )

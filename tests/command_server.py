@@ -23,7 +23,7 @@ NODES = ("plan", "generate", "critique", "accept", "decide", "rewrite", "review"
 
 
 def warm_up() -> None:
-    for module in ("main", "refine", "resume", "replay", "work", "job", "doctor"):
+    for module in ("main", "refine", "resume", "replay", "runner", "job", "doctor"):
         importlib.import_module(f"rr_refine.cli.{module}")
     for module in ("generators.fake", "reward.fake", "agent.rewriting.rules"):
         importlib.import_module(f"rr_refine.{module}")

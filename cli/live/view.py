@@ -6,7 +6,7 @@ nothing to put back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, RLock, Thread
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from rr_refine.agent.events import (
@@ -30,18 +31,23 @@ from rr_refine.agent.events import Event as RunEvent
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.display import Display
-from rr_refine.cli.lines import lines_of
-from rr_refine.cli.live.blocks import beside, candidate_block, labelled, prompt_change
+from rr_refine.cli.lines import changes, lines_of
 from rr_refine.cli.live.graphics import Graphics
 from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
 from rr_refine.cli.text import short
+from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
 __all__ = ["LiveView"]
 
 _FRAMES: Final = 4  # per second
-_SHOWN: Final = 4  # candidates at the bottom
-_BAR: Final = 24  # cells
+_ROWS: Final = 4  # candidates at the bottom
+_STEPS: Final = 24  # cells of the bar of a render's steps
+_SCORE: Final = 15  # cells of the bar of a score: a fifth of a point each
+_GOOD: Final = 3.0
+"""The paper's trigger: a dimension below it needs work."""
+_CHANGE: Final = {"same": "", "dropped": "red strike", "added": "bold green underline"}
+_LABEL: Final = 11  # columns of the labels of the plain display
 
 
 class LiveView(Display):
@@ -60,7 +66,7 @@ class LiveView(Display):
         self._rendered: dict[str, Rendered] = {}
         self._judged: dict[str, Judged] = {}
         self._rewritten: Rewritten | None = None
-        self._told = ""  # the prompt whose changes were shown last
+        self._shown = ""  # the prompt whose changes were shown last
         self._doing = "starting"
         # Rich's own thread draws between another's look at the cursor and its printing.
         self._lock = RLock()
@@ -68,7 +74,7 @@ class LiveView(Display):
         self._ticker = Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Self:
-        self._go_on()
+        self._start()
         self._ticker.start()
         return self
 
@@ -90,7 +96,7 @@ class LiveView(Display):
         try:
             yield
         finally:
-            self._go_on()
+            self._start()
 
     def show(self, event: RunEvent) -> None:
         """Take an event in; print what is finished."""
@@ -123,7 +129,7 @@ class LiveView(Display):
             case _:
                 self._say(*lines_of(event))
 
-    def _go_on(self) -> None:
+    def _start(self) -> None:
         with self._lock:
             # A new one, which knows nothing of the lines that the last one drew.
             self._live = Live(
@@ -147,37 +153,47 @@ class LiveView(Display):
 
     def _say(self, *lines: str) -> None:
         for line in lines:
-            self._print(labelled(line))
+            self._print(_labelled(line))
 
     def _show_round(self, event: RoundStarted) -> None:
         (line,) = lines_of(event)
         self._print(Text(line, "bold"))
         rewritten, self._rewritten = self._rewritten, None
-        if rewritten is None or event.prompt == self._told:
+        if rewritten is None or event.prompt == self._shown:
             return
         if event.prompt == rewritten.proposal.prompt:
             self._show_prompt(rewritten.previous, rewritten.proposal)
         else:  # edited in review
-            self._print(prompt_change(rewritten.previous, event.prompt))
+            self._print(_prompt_change(rewritten.previous, event.prompt))
 
     def _show_prompt(self, previous: str, proposal: Proposal) -> None:
-        self._print(prompt_change(previous, proposal.prompt))
+        self._print(_prompt_change(previous, proposal.prompt))
         if proposal.why:
             self._say(f"  because  {short(proposal.why)}")
-        self._told = proposal.prompt
+        self._shown = proposal.prompt
 
     def _candidate(self, event: Decided) -> RenderableType:
+        """A candidate after its verdict: picture, scores, and the reasons."""
         rendered = self._rendered.pop(event.candidate, None)
         judged = self._judged.pop(event.candidate, None)
-        thumbnail = None if rendered is None else self._thumbnail(rendered.path)
-        return candidate_block(event, rendered, judged, thumbnail)
+        verdict, lines = event.verdict, [Text(event.candidate, "bold")]
+        if rendered is not None:
+            took = "found done" if rendered.cached else f"{rendered.seconds:.1f} s"
+            lines[0].append(f"  seed {rendered.seed}, {took}", "not bold dim")
+        if judged is not None:
+            weakest = judged.weakest.replace("_", " ")
+            lines += _score_bars(judged)
+            lines.append(Text.assemble((f"{weakest}: ", "dim"), short(judged.reason)))
+        mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")
+        lines.append(Text.assemble((mark, style), "  ", short(verdict.reason, 240)))
+        return _beside(None if rendered is None else self._thumbnail(rendered.path), lines)
 
     def _result(self, event: RunFinished) -> RenderableType:
         thumbnail = None if event.result is None else self._thumbnail(event.result)
-        lines = [labelled(line) for line in lines_of(event)]
+        lines = [_labelled(line) for line in lines_of(event)]
         if event.best is not None:
-            lines.append(labelled(f"prompt     {short(event.best.prompt, 400)}"))
-        return beside(thumbnail, lines)
+            lines.append(_labelled(f"prompt     {short(event.best.prompt, 400)}"))
+        return _beside(thumbnail, lines)
 
     def _thumbnail(self, path: str) -> Thumbnail | None:
         width = self._console.width
@@ -190,9 +206,9 @@ class LiveView(Display):
         """What is going on, what is the best so far, and what is left."""
         status = self._status
         stages = list(status.stages.items())
-        lines = [self._stage(name, stage) for name, stage in stages[:_SHOWN]]
-        if len(stages) > _SHOWN:
-            lines.append(Text(f"and {len(stages) - _SHOWN} more", "dim"))
+        lines = [self._stage(name, stage) for name, stage in stages[:_ROWS]]
+        if len(stages) > _ROWS:
+            lines.append(Text(f"and {len(stages) - _ROWS} more", "dim"))
         if not stages and self._doing:
             lines.append(Text(self._doing))
         if self._doing:
@@ -204,8 +220,8 @@ class LiveView(Display):
     def _stage(self, name: str, stage: Stage) -> Text:
         text = Text(f"{name:<6} {stage.name:<9} ")
         if stage.name == "rendering" and stage.steps:
-            full = round(_BAR * stage.step / stage.steps)
-            text.append("━" * full, "cyan").append("─" * (_BAR - full), "dim")
+            full = round(_STEPS * stage.step / stage.steps)
+            text.append("━" * full, "cyan").append("─" * (_STEPS - full), "dim")
             return text.append(f" {stage.step}/{stage.steps}")
         return text.append(_minutes(self._status.clock() - stage.since), "dim")
 
@@ -218,6 +234,54 @@ class LiveView(Display):
         yield f"{_minutes(status.seconds)} so far"
         if (left := status.seconds_left) is not None:
             yield f"at most {_minutes(left)} left"
+
+
+def _labelled(line: str) -> Text:
+    """A line of the plain display, its label set back."""
+    text = Text(line, overflow="fold")
+    text.stylize("dim", 0, _LABEL)
+    return text
+
+
+def _prompt_change(old: str, new: str) -> Text:
+    """The new prompt, with what went and what came."""
+    text = _labelled("  prompt   ")
+    for kind, words, space in changes(old, new):
+        text.append(words, _CHANGE[kind]).append(space)
+    return text
+
+
+def _beside(thumbnail: Thumbnail | None, lines: Iterable[Text]) -> RenderableType:
+    """Lines, right of a picture if there is one."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    if thumbnail is None:
+        table.add_row(Text(), Group(*lines))
+        return table
+    table.add_column(width=thumbnail.columns)
+    table.add_row(thumbnail, Group(*lines))
+    if thumbnail.overlay is None:
+        return table
+    return Group(table, thumbnail.overlay)
+
+
+def _score_bars(judged: Judged) -> list[Text]:
+    """A line per dimension: `text faithfulness  ━━━━━━━━━━──────  2.50 +0.40`."""
+    width = max(len(dimension) for dimension in judged.scores)
+    lines: list[Text] = []
+    for dimension, score in judged.scores.items():
+        line = Text(f"{dimension.replace('_', ' '):<{width}}  ", no_wrap=True)
+        if score is None:
+            lines.append(line.append("not asked for", "dim"))
+            continue
+        style = "green" if score >= _GOOD else "yellow" if score >= 2.0 else "red"
+        full = round(_SCORE * (score - SCORE_MIN) / (SCORE_MAX - SCORE_MIN))
+        line.append("━" * full, style).append("─" * (_SCORE - full), "dim").append(f"  {score:.2f}")
+        change = judged.changes.get(dimension)
+        if change is not None:
+            risen = "green" if change > 0 else "red" if change < 0 else "dim"
+            line.append(f" {change:+.2f}", risen)
+        lines.append(line)
+    return lines
 
 
 def _minutes(seconds: float) -> str:

@@ -1,11 +1,11 @@
 // The human's turn: what to do with the next prompt.
 
-import { diff } from "./diff.js";
 import { ask, el, picture, score, visible } from "./dom.js";
-import { idOf, mean } from "./story.js";
+import { marked } from "./rounds.js";
+import { idOf, mean } from "./timeline.js";
 
 /** The panel for one question. */
-export function reviewPanel(run, number, request, previous) {
+export function reviewPanel(run, number, request) {
   const proposal = request.proposal.prompt;
   const trouble = el("p", { class: "trouble", role: "alert" });
   const words = el("textarea", { id: "next-prompt", rows: 5, dir: "auto", "aria-label": "The next prompt" });
@@ -30,7 +30,7 @@ export function reviewPanel(run, number, request, previous) {
   const panel = el("section", { class: "sheet turn", id: "review-panel", "aria-labelledby": "turn-title", tabindex: -1 },
     el("h2", { id: "turn-title" }, "Your turn: the next prompt"),
     request.problem ? el("p", { class: "trouble" }, visible(request.problem)) : null,
-    diff(previous, proposal),
+    marked(request.diff),
     request.proposal.why ? el("p", { class: "why", dir: "auto" }, "Because: ", visible(request.proposal.why)) : null,
     el("label", { for: "next-prompt" }, "Change it if you like"), words,
     el("div", { class: "actions" }, draw,

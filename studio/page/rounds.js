@@ -1,8 +1,7 @@
-// One round of the story: its prompt, its pictures with their scores, and what came of them.
+// One round: its prompt, its pictures with their scores, and what came of them.
 
-import { diff } from "./diff.js";
 import { DIMENSIONS, change, el, picture, score, short, visible } from "./dom.js";
-import { mean } from "./story.js";
+import { mean } from "./timeline.js";
 
 const ORIGINS = {
   request: "your own words",
@@ -28,41 +27,43 @@ export function name(id) {
   return index ? `round ${round + 1}, picture ${index + 1}` : `round ${round + 1}`;
 }
 
+/** A new prompt with what is new and what is gone marked, by the pieces of an event's `diff`. */
+export function marked(pieces) {
+  const marks = { same: "span", added: "ins", dropped: "del" };
+  return el("p", { class: "prompt", dir: "auto" }, pieces.map(([kind, words, space]) => [el(marks[kind], {}, visible(words)), space]));
+}
+
 /** What the inside of a round's element should be. */
-export function roundInside(run, story, round, asked) {
-  const before = round.number ? story.rounds[round.number - 1].prompt : null;
+export function roundInside(run, timeline, round, target) {
   const waiting = Math.max(0, round.expected - round.candidates.length);
   return [
     el("h3", {}, `Round ${round.number + 1}`, el("small", {}, round.prompt ? ORIGINS[round.origin] ?? `proposed by ${short(round.origin, 40)}` : "")),
-    before === null || before === round.prompt
-      ? el("p", { class: "prompt", dir: "auto" }, visible(round.prompt))
-      : diff(before, round.prompt),
+    round.diff ? marked(round.diff) : el("p", { class: "prompt", dir: "auto" }, visible(round.prompt)),
     el("div", { class: "candidates" },
-      round.candidates.map((c) => candidate(run, story, c, asked)),
-      story.end ? null : Array.from({ length: waiting }, () => el("div", { class: "candidate" }, el("div", { class: "blank" }, "Drawing …")))),
+      round.candidates.map((c) => candidate(run, timeline, c, target)),
+      timeline.end ? null : Array.from({ length: waiting }, () => el("div", { class: "candidate" }, el("div", { class: "blank" }, "Drawing …")))),
     remarks(round),
   ];
 }
 
 function remarks(round) {
-  const told = round.remarks.filter((r) => r.kind !== "rewritten");
-  if (!told.length) return null;
-  return el("ul", { class: "remarks" }, told.map((r) => el("li", { dir: "auto" },
+  if (!round.remarks.length) return null;
+  return el("ul", { class: "remarks" }, round.remarks.map((r) => el("li", { dir: "auto" },
     r.kind === "rejected"
       ? `A prompt ${ORIGINS[r.rewriter] ?? `by ${short(r.rewriter, 40)}`} was not used: ${short(r.reason, 400)}`
       : short(DECISIONS[r.action]?.(r) ?? r.action, 400))));
 }
 
-function candidate(run, story, c, asked) {
-  const best = story.best === c.id;
+function candidate(run, timeline, c, target) {
+  const best = timeline.best === c.id;
   return el("article", { class: best ? "candidate best" : "candidate", "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
     c.image
       ? el("a", { href: picture(run, c.image, "whole"), target: "_blank", rel: "noopener" },
-        el("img", { src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(story.rounds[c.round].prompt, 120)}` }))
+        el("img", { src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(timeline.rounds[c.round].prompt, 120)}` }))
       : el("div", { class: "blank" }, c.failed ? "No picture" : progress(c)),
     el("div", { class: "judgement" },
       c.failed ? el("p", { class: "trouble", dir: "auto" }, short(c.failed, 600)) : null,
-      c.scores ? scores(c, asked.target) : c.image && !c.failed ? el("p", { class: "quiet" }, "The critic is looking …") : null,
+      c.scores ? scores(c, target) : c.image && !c.failed ? el("p", { class: "quiet" }, "The critic is looking …") : null,
       c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}: `), short(c.reason, 1200)) : null,
       c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,
       c.verdict ? el("p", { class: c.verdict.accepted ? "verdict yes" : "verdict no", dir: "auto" },

@@ -1,9 +1,9 @@
-// The page of a run: its story as it happens, the turn of the human, the best picture so far.
+// The page of a run: its events as they happen, the turn of the human, the best picture so far.
 
 import { announce, ask, change, el, picture, score, short, visible } from "./dom.js";
 import { reviewPanel } from "./review.js";
 import { name as nameOf, roundInside } from "./rounds.js";
-import { mean, newStory, step, take } from "./story.js";
+import { mean, newTimeline, step, take } from "./timeline.js";
 
 const STOPS = {
   user: "You ended it.",
@@ -16,9 +16,9 @@ const STOPS = {
   "generator-failed": "The picture could not be drawn.",
 };
 
-/** Shows a run in `main`; gives a function that ends it. `changed` is called when it stands anew. */
+/** Shows a run in `main`; gives a function that ends it. `changed` is called when its status changes. */
 export function showRun(main, run, changed) {
-  let story = newStory();
+  let timeline = newTimeline();
   let state = null;
   let source = null;
   let frame = 0;
@@ -27,7 +27,7 @@ export function showRun(main, run, changed) {
   const rounds = new Map();
   const head = el("section", { class: "head" });
   const bar = el("div", { class: "actions" });
-  const standing = el("p", { class: "standing", id: "standing" });
+  const statusLine = el("p", { class: "status", id: "run-status" });
   const trouble = el("p", { class: "trouble", role: "alert" });
   const turn = el("div", { id: "turn" });
   const best = el("section", { class: "sheet result", "aria-label": "The best picture so far" });
@@ -41,17 +41,17 @@ export function showRun(main, run, changed) {
     source.addEventListener("event", (e) => {
       at = Number(e.lastEventId);
       const event = JSON.parse(e.data);
-      touch(take(story, event));
-      tell(event);
+      touch(take(timeline, event));
+      announceEvent(event);
     });
-    source.addEventListener("step", (e) => touch(step(story, JSON.parse(e.data))));
+    source.addEventListener("step", (e) => touch(step(timeline, JSON.parse(e.data))));
     source.addEventListener("state", (e) => {
-      const before = state?.standing;
+      const before = state?.status;
       state = JSON.parse(e.data);
       trouble.textContent = visible(state.problem);
-      if (state.standing !== "working" && state.standing !== "waiting") close();
-      if (before !== state.standing) changed();
-      if (state.standing === "waiting" && before !== "waiting") announce("Your turn: the next prompt waits for you");
+      if (state.status !== "working" && state.status !== "waiting") close();
+      if (before !== state.status) changed();
+      if (state.status === "waiting" && before !== "waiting") announce("Your turn: the next prompt waits for you");
       touch(null);
     });
     source.onerror = () => {
@@ -69,10 +69,10 @@ export function showRun(main, run, changed) {
   // A browser keeps few connections to one place: a tab that nobody sees gives its own back.
   function looked() {
     if (document.hidden) close();
-    else if (!state || state.standing === "working" || state.standing === "waiting") open();
+    else if (!state || state.status === "working" || state.status === "waiting") open();
   }
 
-  function tell(event) {
+  function announceEvent(event) {
     if (event.type === "round-started") announce(`Round ${event.round + 1} of ${event.rounds} begins`);
     if (event.type === "judged") announce(`The critic has looked at the picture of ${nameOf(event.candidate)}`);
     if (event.type === "decided") announce(event.verdict.accepted ? "A new best picture" : "Not better than the best so far");
@@ -80,23 +80,20 @@ export function showRun(main, run, changed) {
   }
 
   function touch(round) {
-    if (round !== null) {
-      stale.add(round);
-      stale.add(round + 1); // whose prompt is compared with this one's
-    }
+    if (round !== null) stale.add(round);
     if (!frame) frame = setTimeout(draw, 30);
   }
 
   function draw() {
     frame = 0;
     if (!state) return;
-    for (const round of story.rounds) {
+    for (const round of timeline.rounds) {
       if (!rounds.has(round.number)) {
         rounds.set(round.number, list.appendChild(el("section", { class: "sheet round", "data-round": round.number })));
         stale.add(round.number);
       }
-      if (stale.has(round.number) || round.candidates.some((c) => c.id === story.best || c.id === best.dataset.shown))
-        rounds.get(round.number).replaceChildren(...roundInside(run, story, round, state.asked).filter(Boolean));
+      if (stale.has(round.number) || round.candidates.some((c) => c.id === timeline.best || c.id === best.dataset.shown))
+        rounds.get(round.number).replaceChildren(...roundInside(run, timeline, round, state.policy.target).filter(Boolean));
     }
     stale.clear();
     drawHead();
@@ -113,28 +110,28 @@ export function showRun(main, run, changed) {
   }
 
   function drawHead() {
-    const spans = story.started?.spans ?? [];
-    const words = standingWords();
-    if (standing.textContent !== words) standing.textContent = words;
-    once(head, JSON.stringify([spans, state.asked.notes]), () => [
-      el("p", { class: "request", dir: "auto" }, visible(state.asked.prompt)),
-      state.asked.source ? el("figure", { class: "source" }, el("img", { src: picture(run, state.asked.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
+    const spans = timeline.started?.spans ?? [];
+    const words = statusWords();
+    if (statusLine.textContent !== words) statusLine.textContent = words;
+    once(head, JSON.stringify([spans, state.notes]), () => [
+      el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
+      state.request.source ? el("figure", { class: "source" }, el("img", { src: picture(run, state.request.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
-        state.asked.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
-      ...state.asked.notes.map((text) => el("p", { class: "note" }, visible(text)))]);
-    once(bar, state.standing, () => {
-      return [standing, {
+        state.request.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
+      ...state.notes.map((text) => el("p", { class: "note" }, visible(text)))]);
+    once(bar, state.status, () => {
+      return [statusLine, {
         working: () => el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here"),
         unfinished: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Go on"),
         failed: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again"),
-      }[state.standing]?.()];
+      }[state.status]?.()];
     });
   }
 
-  function standingWords() {
-    const round = story.rounds.length ? `Round ${story.rounds.length}${story.limit ? ` of at most ${story.limit}` : ""}` : "Beginning";
-    return { working: `${round} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.standing];
+  function statusWords() {
+    const round = timeline.rounds.length ? `Round ${timeline.rounds.length}${timeline.limit ? ` of at most ${timeline.limit}` : ""}` : "Beginning";
+    return { working: `${round} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.status];
   }
 
   async function act(button, what) {
@@ -149,46 +146,40 @@ export function showRun(main, run, changed) {
   }
 
   function drawTurn() {
-    const open = state.standing === "waiting" && story.question;
+    const open = state.status === "waiting" && timeline.question;
     const key = open ? String(state.question) : "";
     if (turn.dataset.drawn === key) return;
-    once(turn, key, () => open ? [reviewPanel(run, state.question, story.question, before(story.question))] : []);
+    once(turn, key, () => open ? [reviewPanel(run, state.question, timeline.question)] : []);
     if (open) turn.firstElementChild.focus({ preventScroll: document.activeElement === document.body });
   }
 
-  function before(question) {
-    const told = story.rounds[Math.max(0, question.round - 1)]?.remarks ?? [];
-    const rewritten = told.findLast((r) => r.kind === "rewritten" && r.proposal.prompt === question.proposal.prompt);
-    return rewritten?.previous ?? question.incumbent?.prompt ?? question.original;
-  }
-
   function drawBest() {
-    const shown = story.candidates.get(story.best) ?? [...story.candidates.values()].find((c) => c.image);
-    const first = story.candidates.get("r0c0");
+    const shown = timeline.candidates.get(timeline.best) ?? [...timeline.candidates.values()].find((c) => c.image);
+    const first = timeline.candidates.get("r0c0");
     const now = mean(shown);
-    const gain = now !== null && story.first && story.first !== shown.id && mean(first) !== null ? now - mean(first) : null;
-    const over = state.standing === "done";
+    const gain = now !== null && timeline.first && timeline.first !== shown.id && mean(first) !== null ? now - mean(first) : null;
+    const over = state.status === "done";
     best.dataset.shown = shown?.id ?? "";
     once(best, JSON.stringify([shown?.id, shown?.image, now, over, state.result]), () => !shown?.image
-      ? [el("h2", {}, "The best so far"), el("div", { class: "blank big" }, state.standing === "working" ? "The first picture is being drawn …" : "There is no picture.")]
+      ? [el("h2", {}, "The best so far"), el("div", { class: "blank big" }, state.status === "working" ? "The first picture is being drawn …" : "There is no picture.")]
       : [
         el("h2", {}, over ? "The result" : "The best so far"),
         el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
-          el("img", { class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(story.rounds[shown.round].prompt, 160)}` })),
+          el("img", { class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })),
         el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
         gain !== null && first?.image ? el("figure", { class: "first" }, el("img", { src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
-        el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(story.rounds[shown.round].prompt)), copyButton(story.rounds[shown.round].prompt)),
+        el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),
         state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: `/runs/${run}/result.png`, download: `${run}.png` }, "Save the picture")) : null,
       ]);
   }
 
   function drawEnd() {
-    const told = story.end;
-    const showing = told && (state.standing === "done" || state.standing === "failed");
-    once(end, showing ? JSON.stringify(told) : "", () => !showing ? [] : [el("section", { class: "sheet end" },
-      el("h2", {}, STOPS[told.stop.rule] ?? visible(told.stop.rule)),
-      el("p", { dir: "auto" }, short(told.stop.reason, 600)),
-      el("p", { class: "quiet" }, spent(told.spend)))]);
+    const last = timeline.end;
+    const showing = last && (state.status === "done" || state.status === "failed");
+    once(end, showing ? JSON.stringify(last) : "", () => !showing ? [] : [el("section", { class: "sheet end" },
+      el("h2", {}, STOPS[last.stop.rule] ?? visible(last.stop.rule)),
+      el("p", { dir: "auto" }, short(last.stop.reason, 600)),
+      el("p", { class: "quiet" }, spent(last.spend)))]);
   }
 
   looked();

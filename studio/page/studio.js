@@ -4,7 +4,7 @@ import { ask, el, picture, score, visible } from "./dom.js";
 import { form } from "./form.js";
 import { showRun } from "./run.js";
 
-const STANDINGS = { working: "at work", waiting: "your turn", done: "", unfinished: "not finished", failed: "broke off" };
+const STATUSES = { working: "running", waiting: "your turn", done: "", unfinished: "not finished", failed: "broke off" };
 const main = document.getElementById("main");
 let leave = () => {};
 let studio = null;
@@ -40,20 +40,20 @@ function show() {
 }
 
 async function list() {
-  let cards;
+  let tiles;
   try {
-    cards = await ask("/api/runs");
+    tiles = await ask("/api/runs");
   } catch {
     return; // the page of the run says that nobody answers
   }
-  document.getElementById("no-cards").hidden = cards.length > 0;
-  document.getElementById("cards").replaceChildren(...cards.map(card));
+  document.getElementById("no-tiles").hidden = tiles.length > 0;
+  document.getElementById("tiles").replaceChildren(...tiles.map(tile));
 }
 
-function card(run) {
+function tile(run) {
   const here = location.hash === `#/${run.name}`;
-  const words = [run.problem ? "cannot be read" : STANDINGS[run.standing], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
-  return el("li", {}, el("a", { href: `#/${run.name}`, class: `card ${run.standing}`, "aria-current": here ? "page" : null, title: visible(run.problem) },
+  const words = [run.problem ? "cannot be read" : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
+  return el("li", {}, el("a", { href: `#/${run.name}`, class: `tile ${run.status}`, "aria-current": here ? "page" : null, title: visible(run.problem) },
     run.image ? el("img", { src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
     el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, words))));
 }

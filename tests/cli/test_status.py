@@ -20,8 +20,8 @@ from rr_refine.agent.events import (
 from rr_refine.agent.history import Candidate, Proposal, Verdict
 from rr_refine.agent.policy import preset
 from rr_refine.agent.review import Accept, ReviewRequest
+from rr_refine.cli.lines import changes, marked
 from rr_refine.cli.live.status import Status
-from rr_refine.cli.live.words import changes, marked
 
 
 class Course:
@@ -145,7 +145,7 @@ def test_a_pause_takes_no_time() -> None:
         ("a cat", "a cat on a mat", "a cat {+on a mat+}"),
         ("a cat on a mat", "a cat", "a cat [-on a mat-]"),
         ("", "a cat", "{+a cat+}"),
-        ("a\x1b[31m  cat", "a\ncat", "[-a[31m-] {+a+} cat"),
+        ("a\x1b[31m  cat", "a\ncat", "a [-[31m-] cat"),
         (
             " ".join("abcdefghijklmnopqrstu"),
             " ".join("abcdefghijklmnopqrstux"),
@@ -159,4 +159,4 @@ def test_changes_word_by_word(old: str, new: str, expected: str) -> None:
 
 def test_long_prompts_are_cut() -> None:
     found = changes("very " * 20_000, "very " * 20_000 + "big")
-    assert sum(len(text) for _, text in found) < 5000
+    assert sum(len(text) for _, text, _ in found) < 5000

@@ -78,8 +78,8 @@ class Page:
         """Wait for the question of this number of rounds."""
         self.wait(
             lambda: (
-                f"Round {number}" in self.text("#standing")
-                and "your turn" in self.text("#standing")
+                f"Round {number}" in self.text("#run-status")
+                and "your turn" in self.text("#run-status")
             ),
             f"turn {number}",
         )
@@ -178,7 +178,7 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         run = browser.current_url
         page.click(".new")
         page.see("#prompt")
-        page.click("#cards a")
+        page.click("#tiles a")
         page.wait(lambda: browser.current_url == run, "the run, by the history")
         page.wait(lambda: "You ended it" in page.text("#end"), "its story")
         browser.switch_to.new_window("tab")
@@ -199,11 +199,11 @@ def test_stop_reload_and_go_on(browser: webdriver.Chrome, tmp_path: Path) -> Non
         browser.refresh()
         page.see("[data-round='1']")  # it went on, and the page knows
         page.click("#stop")
-        page.wait(lambda: "Not finished" in page.text("#standing"), "that it was stopped")
+        page.wait(lambda: "Not finished" in page.text("#run-status"), "that it was stopped")
         assert page.see("#save").get_attribute("download")
         page.click("#resume")
         page.see(".end h2")
-        assert page.text("#standing") == "Done"
+        assert page.text("#run-status") == "Done"
         assert page.complaints() == []
 
 
@@ -259,7 +259,7 @@ def test_hostile_words_stay_words(browser: webdriver.Chrome, tmp_path: Path, *, 
         page.turn(2)
         page.click("#stop-here")
         page.see(".end")
-        for css in (".request", "[data-round='1'] .prompt", "#cards .title", ".chip"):
+        for css in (".request", "[data-round='1'] .prompt", "#tiles .title", ".chip"):
             shown = page.see(css).get_property("textContent")
             assert isinstance(shown, str)
             assert "<img src=x onerror=" in shown

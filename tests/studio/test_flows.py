@@ -33,8 +33,8 @@ async def test_a_prompt_becomes_a_picture(visitor: Visitor, tmp_path: Path) -> N
     assert told.types[-1] == "run-finished"
     assert told.numbers == list(range(1, len(told.events) + 1))
     state = told.states[-1]
-    assert (state["standing"], state["problem"], state["result"]) == ("done", "", True)
-    assert state["asked"]["prompt"] == "two red hats"
+    assert (state["status"], state["problem"], state["result"]) == ("done", "", True)
+    assert state["request"]["prompt"] == "two red hats"
     run = load_run(tmp_path / "runs" / name)
     assert run.status == "done"
     assert run.request.seed == 5
@@ -46,9 +46,9 @@ async def test_a_prompt_becomes_a_picture(visitor: Visitor, tmp_path: Path) -> N
     saved = await visitor.get(f"/runs/{name}/result.png")
     assert f'filename="{name}.png"' in saved.headers["content-disposition"]
     assert saved.headers["content-type"] == "image/png"
-    (card,) = (await visitor.get("/api/runs")).json()
-    assert (card["name"], card["prompt"]) == (name, "two red hats")
-    assert (card["standing"], card["image"]) == ("done", run.best.image)
+    (tile,) = (await visitor.get("/api/runs")).json()
+    assert (tile["name"], tile["prompt"]) == (name, "two red hats")
+    assert (tile["status"], tile["image"]) == ("done", run.best.image)
     again = await visitor.watch(name)
     assert again.types == told.types
     assert (await visitor.watch(name, after=len(told.events) - 1)).types == ["run-finished"]
@@ -70,7 +70,7 @@ async def test_a_picture_is_changed(visitor: Visitor, tmp_path: Path) -> None:
     told = await visitor.watch(name)
     (started,) = told.of("run-started")
     assert started.task == "edit"
-    source = told.states[-1]["asked"]["source"]
+    source = told.states[-1]["request"]["source"]
     shown = await visitor.get(f"/runs/{name}/small/{source}.png")
     assert Image.open(io.BytesIO(shown.content)).size == (20, 30)
     assert load_run(tmp_path / "runs" / name).request.source == source
@@ -108,7 +108,7 @@ async def test_review(tmp_path: Path) -> None:
         assert told.of("review-requested")[-1].request.incumbent.id == "r0c0"
         assert (await visitor.decide(name, 6, action="stop")).status_code == 200
         told = await visitor.watch(name)
-        assert told.states[-1]["standing"] == "done"
+        assert told.states[-1]["status"] == "done"
         (end,) = told.of("run-finished")
         assert (end.stop.rule, end.best.id) == ("user", "r0c0")
         told_decisions = [event.decision.action for event in told.of("reviewed")]
@@ -145,7 +145,7 @@ async def test_decisions_that_cannot_be(tmp_path: Path) -> None:
             answer = await visitor.post(f"/api/runs/{name}/decision", body)
             assert answer.status_code == 400
         state = await visitor.studio.state(name)
-        assert (state.standing, state.question) == ("waiting", 1)
+        assert (state.status, state.question) == ("waiting", 1)
         two = await asyncio.gather(
             *(visitor.decide(name, 1, action="stop") for _ in range(2))
         )  # two tabs decide at once
@@ -162,7 +162,7 @@ async def test_two_runs_do_not_mix(tmp_path: Path) -> None:
         heard = await asyncio.gather(*(visitor.watch(name) for name in names))
         for name, prompt, told in zip(names, prompts, heard, strict=True):
             assert told.states[-1]["name"] == name
-            assert told.states[-1]["standing"] == "done"
+            assert told.states[-1]["status"] == "done"
             assert len(told.of("run-started")) == len(told.of("run-finished")) == 1
             assert all(prompt in event.prompt for event in told.of("round-started"))
             assert all(name in event.path for event in told.of("rendered"))
@@ -174,11 +174,11 @@ async def test_two_runs_do_not_mix(tmp_path: Path) -> None:
         assert (await visitor.get(f"/runs/{names[1]}/whole/{image}.png")).status_code == 404
 
 
-async def test_the_same_order_twice_is_two_runs(visitor: Visitor) -> None:
+async def test_the_same_form_twice_is_two_runs(visitor: Visitor) -> None:
     names = await asyncio.gather(*(visitor.begin("a cat", preset="one-shot") for _ in range(2)))
     assert len(set(names)) == 2
     for told in await asyncio.gather(*(visitor.watch(name) for name in names)):
-        assert told.states[-1]["standing"] == "done"
+        assert told.states[-1]["status"] == "done"
 
 
 async def test_a_decision_reaches_its_own_run(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ async def test_a_decision_reaches_its_own_run(tmp_path: Path) -> None:
         await visitor.decide(names[0], 1, action="stop", reason="enough of cats")
         (end,) = (await visitor.watch(names[0])).of("run-finished")
         assert end.stop.reason == "enough of cats"
-        assert (await visitor.studio.state(names[1])).standing == "waiting"
+        assert (await visitor.studio.state(names[1])).status == "waiting"
 
 
 async def test_stop_keeps_the_best_and_the_run_can_go_on(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_stop_keeps_the_best_and_the_run_can_go_on(tmp_path: Path) -> None
         watching = asyncio.create_task(visitor.watch(name))
         assert (await visitor.post(f"/api/runs/{name}/stop", {})).status_code == 200
         state = (await watching).states[-1]
-        assert (state["standing"], state["result"]) == ("unfinished", True)
+        assert (state["status"], state["result"]) == ("unfinished", True)
         assert (await visitor.post(f"/api/runs/{name}/stop", {})).status_code == 404
         run = load_run(tmp_path / "runs" / name)
         assert run.status == "interrupted"
@@ -218,7 +218,7 @@ async def test_stop_keeps_the_best_and_the_run_can_go_on(tmp_path: Path) -> None
         resumed = await visitor.post(f"/api/runs/{name}/resume", {})
         assert resumed.json() == {"name": name}
         told = await visitor.watch(name)
-        assert told.states[-1]["standing"] == "done", told.states[-1]["problem"]
+        assert told.states[-1]["status"] == "done", told.states[-1]["problem"]
         prompts = [json.loads(line) for line in log.read_text().splitlines()]
         first = [e for e in prompts if e["event"] == "start" and e["prompt"] == "three red hats"]
         assert len(first) == 1
@@ -236,15 +236,15 @@ async def test_closing_the_studio_leaves_runs_that_go_on_in_the_next_one(tmp_pat
     await watching  # the stream ended with the studio
     assert load_run(out / name).status == "interrupted"
     async with opened(out, loop__target=4.0, critic__seed=1) as visitor:
-        (card,) = (await visitor.get("/api/runs")).json()
-        assert card["standing"] == "unfinished"
+        (tile,) = (await visitor.get("/api/runs")).json()
+        assert tile["status"] == "unfinished"
         assert (await visitor.post(f"/api/runs/{name}/resume", {})).status_code == 200
         told = await visitor.ask(name)
         assert len(told.of("rendered")) == 1
         both = [visitor.post(f"/api/runs/{name}/resume", {}) for _ in range(2)]
         assert [a.status_code for a in await asyncio.gather(*both)] == [200, 200]
         await visitor.decide(name, 1, action="stop")
-        assert (await visitor.watch(name)).states[-1]["standing"] == "done"
+        assert (await visitor.watch(name)).states[-1]["status"] == "done"
 
 
 async def test_a_page_that_comes_back_hears_what_it_missed(tmp_path: Path) -> None:
@@ -274,13 +274,13 @@ async def test_faults_are_told(tmp_path: Path) -> None:
     async with opened(tmp_path / "runs", critic__script=script) as visitor:
         name = await visitor.begin("a red cat")
         told = await visitor.watch(name)
-        assert told.states[-1]["standing"] == "failed"
+        assert told.states[-1]["status"] == "failed"
         assert told.of("critic-failed")[0].error == "CriticUnreadable"
         assert told.of("judged") == []
     async with opened(tmp_path / "more", generator__script=["oom"]) as visitor:
         name = await visitor.begin("a red cat")
         told = await visitor.watch(name)
-        assert told.states[-1]["standing"] == "failed"
+        assert told.states[-1]["status"] == "failed"
         assert (await visitor.get(f"/runs/{name}/result.png")).status_code == 404
 
 
@@ -292,11 +292,11 @@ async def test_an_error_of_the_program_ends_one_run_only(
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr("rr_refine.studio.work.run_job", broken)
+        patch.setattr("rr_refine.studio.live_run.run_job", broken)
         await visitor.begin("a cat")
         await visitor.until(lambda: "broke off" in caplog.text)
     other = await visitor.begin("a cat", preset="one-shot")
-    assert (await visitor.watch(other)).states[-1]["standing"] == "done"
+    assert (await visitor.watch(other)).states[-1]["status"] == "done"
 
 
 async def test_the_models_are_named(visitor: Visitor) -> None:

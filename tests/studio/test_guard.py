@@ -50,7 +50,7 @@ async def test_the_page_holds_nothing_inline_and_nothing_from_outside(visitor: V
     assert "<script>" not in page
     assert "style=" not in page
     assert " on" not in page.replace(" only", "").partition("<body>")[0]
-    for name in ("studio.js", "run.js", "rounds.js", "review.js", "form.js", "diff.js", "story.js"):
+    for name in ("studio.js", "run.js", "rounds.js", "review.js", "form.js", "timeline.js"):
         text = (await visitor.get(f"/page/{name}")).text
         for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert word not in text, name
@@ -197,10 +197,10 @@ def _file(kind: str, size: tuple[int, int]) -> str:
         ({"prompt": "a cat", "picture": _file("PPM", (4, 4))}, "no picture"),
         ({"prompt": "a cat", "picture": _file("PNG", (10_000, 4_001))}, "40 million is the most"),
         ({}, "prompt"),
-        ([], "the order"),
+        ([], "the form"),
     ],
 )
-async def test_orders_that_are_refused(
+async def test_forms_that_are_refused(
     visitor: Visitor, tmp_path: Path, order: object, words: str
 ) -> None:
     answer = await visitor.post("/api/runs", order)
@@ -291,11 +291,11 @@ async def test_hostile_prompts_stay_one_event(visitor: Visitor, kind: str) -> No
     told = await visitor.watch(name)
     assert told.numbers == list(range(1, len(told.events) + 1))
     assert told.of("run-started")[0].prompt == prompt
-    assert told.states[-1]["standing"] == "done"
-    assert told.states[-1]["asked"]["prompt"] == prompt
+    assert told.states[-1]["status"] == "done"
+    assert told.states[-1]["request"]["prompt"] == prompt
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
-    (card,) = (await visitor.get("/api/runs")).json()
-    assert card["prompt"] == prompt[:300]
+    (tile,) = (await visitor.get("/api/runs")).json()
+    assert tile["prompt"] == prompt[:300]
 
 
 async def test_half_a_character_is_refused(visitor: Visitor) -> None:

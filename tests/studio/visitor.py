@@ -26,6 +26,7 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.diffs: list[list[list[str]] | None] = []
         self.numbers: list[int] = []
         self.steps: list[Event] = []
         self.states: list[dict[str, Any]] = []
@@ -55,9 +56,9 @@ class Visitor:
             headers={"Origin": self.url, "Content-Type": "application/json", **headers},
         )
 
-    async def begin(self, prompt: str, **order: object) -> str:
+    async def begin(self, prompt: str, **form: object) -> str:
         """Begin a run; gives its name."""
-        answer = await self.post("/api/runs", {"prompt": prompt, **order})
+        answer = await self.post("/api/runs", {"prompt": prompt, **form})
         assert answer.status_code == 201, answer.text
         name: str = answer.json()["name"]
         return name
@@ -82,7 +83,7 @@ class Visitor:
                     message[key] = value
                     continue
                 self._hear(told, message)
-                if message["event"] == "state" and told.states[-1]["standing"] == until:
+                if message["event"] == "state" and told.states[-1]["status"] == until:
                     return told
                 message = {}
         return told
@@ -96,7 +97,7 @@ class Visitor:
     async def ask(self, name: str, after: int = 0) -> Told:
         """Follow a run until it asks for a decision."""
         told = await self.watch(name, until="waiting", after=after)
-        assert told.states[-1]["standing"] == "waiting"
+        assert told.states[-1]["status"] == "waiting"
         return told
 
     def _hear(self, told: Told, message: dict[str, str]) -> None:
@@ -106,7 +107,9 @@ class Visitor:
         elif message["event"] == "step":
             told.steps.append(read_event(data))
         else:
-            told.events.append(read_event(data))
+            value = json.loads(data)
+            told.diffs.append(value.pop("diff", None))
+            told.events.append(read_event(json.dumps(value)))
             told.numbers.append(int(message["id"]))
 
 

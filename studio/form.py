@@ -1,4 +1,4 @@
-"""An order: what the page's form asks for, and who makes a job of it."""
+"""What the page's form asks for, and who makes a job of it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rr_refine.terms import Record
 if TYPE_CHECKING:
     from rr_refine.agent.session import Job
 
-__all__ = ["MAX_PROMPT", "JobMaker", "Order", "read_order"]
+__all__ = ["MAX_PROMPT", "JobMaker", "RunForm", "read_form"]
 
 MAX_PROMPT: Final = 200_000
 """Characters; models read far fewer, and a page can still show these."""
 
 
-class Order(Record):
-    """A run that somebody wants."""
+class RunForm(Record):
+    """A run that somebody asks for."""
 
     prompt: str = Field(max_length=MAX_PROMPT)
     """What the picture should show or, with `picture`, what should change in it."""
@@ -51,15 +51,15 @@ class JobMaker(Protocol):
         ...
 
     @property
-    def defaults(self) -> Order:
+    def defaults(self) -> RunForm:
         """What the form starts from; its prompt is empty."""
         ...
 
-    def new(self, order: Order) -> Job:
+    def new(self, form: RunForm) -> Job:
         """The job of a new run. Called in a thread.
 
         Raises:
-            ConfigError: something in the order is wrong.
+            ConfigError: something in the form is wrong.
         """
         ...
 
@@ -73,15 +73,15 @@ class JobMaker(Protocol):
         ...
 
 
-def read_order(data: bytes) -> Order:
-    """An order from the JSON that the page sends.
+def read_form(data: bytes) -> RunForm:
+    """A form from the JSON that the page sends.
 
     Raises:
-        ConfigError: it is none; in words for the person at the form.
+        ConfigError: a field is wrong or unknown; in words for the person at the page.
     """
     try:
-        return Order.model_validate_json(data)
+        return RunForm.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the order"
+        where = ".".join(map(str, first["loc"])) or "the form"
         raise ConfigError(f"{where}: {first['msg']}") from error

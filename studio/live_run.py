@@ -1,13 +1,13 @@
-"""A run at work in this process: whoever looks is told, whoever may decide is asked.
+"""A run that is running in this process: pages follow it, and one of them may decide.
 
-Nobody has to look: closing the page changes nothing, and a page that comes back is told all.
+Nobody has to look: closing the page changes nothing, and a page that comes back gets everything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 
 from rr_refine.agent.events import Event, Rendered, RenderFailed, StepDone, write_event
@@ -16,9 +16,10 @@ from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
-from rr_refine.studio.state import Asked, RunState, Standing
+from rr_refine.studio.page_events import PageEvents
+from rr_refine.studio.state import RunState
 
-__all__ = ["Message", "Work"]
+__all__ = ["LiveRun", "Message"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,52 +27,50 @@ Message = tuple[str, str, int | None]
 """Kind (`event`, `step` or `state`), JSON, and the number of an event."""
 
 
-class Work:
-    """One session of a run.
+class LiveRun:
+    """One session of a run; it begins at once.
 
     Args:
-        folder: the run's, open for work; closed when the work ends.
+        folder: the run's, open for work; closed when the session ends.
         job: its generator and critic must be connected; its rewriters are connected here.
-        told: events of earlier sessions, as lines of JSON.
-        ended: called when the work is over, before anybody hears of it.
+        notes: what the models cannot do with its prompt.
+        past: events of earlier sessions.
+        on_end: called when the session is over, before any page hears of it.
     """
 
     def __init__(
         self,
         folder: RunFolder,
         job: Job,
-        asked: Asked,
-        told: list[str],
-        ended: Callable[[Work], None],
+        notes: tuple[str, ...],
+        past: Iterable[Event],
+        on_end: Callable[[LiveRun], None],
     ) -> None:
         self.name = folder.path.name
-        self._folder, self._job, self._asked = folder, job, asked
-        self._told, self._ended = told, ended
+        self.problem = ""
+        """Why the session broke off, if it did."""
+        self._folder, self._job, self._notes, self._on_end = folder, job, notes, on_end
+        self._events = PageEvents(past)
         self._steps: dict[str, StepDone] = {}
         self._question: ReviewRequest | None = None
         self._answer: asyncio.Future[Decision] | None = None
         self._questions = 0
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._over = False
-        self.problem = ""
-        """Why the session broke off, if it did."""
+        self._changed = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"studio {self.name}")
 
     @property
     def state(self) -> RunState:
-        """Where the run stands, while it is at work."""
-        standing: Standing = "waiting" if self._question else "working"
+        """Where the run is."""
         return RunState(
             name=self.name,
-            asked=self._asked,
-            standing=standing,
+            request=self._job.request,
+            policy=self._job.policy,
+            notes=self._notes,
+            status="waiting" if self._question else "working",
             question=self._questions if self._question else None,
             result=(self._folder.path / "result.png").exists(),
         )
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._run(), name=f"studio {self.name}")
 
     async def stop(self) -> None:
         """End the run with the best image so far.
@@ -86,33 +85,32 @@ class Work:
 
     async def cancel(self) -> None:
         """Break off; the folder keeps everything that was finished."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
-    def decide(self, question: int, decision: Decision) -> None:
+    def decide(self, number: int, decision: Decision) -> None:
         """Answer the open question.
 
         Raises:
             ConfigError: it is not open (any more), or the decision cannot be carried out.
         """
-        answer, asked = self._answer, self._question
-        if answer is None or asked is None or answer.done() or question != self._questions:
+        answer, question = self._answer, self._question
+        if answer is None or question is None or answer.done() or number != self._questions:
             raise ConfigError("this was decided already, maybe in another tab")
-        require_possible(asked, decision)
+        require_possible(question, decision)
         answer.set_result(decision)
 
     async def follow(self, start: int = 0) -> AsyncIterator[Message]:
         """Everything that happened from event number `start` on, and what happens until the end.
 
-        Steps are told as they are when there is time for it; the page misses none that matters.
+        Steps are sent as they are when there is time for it; the page misses none that matters.
         """
         at, state, steps = start, "", dict[str, StepDone]()
         while True:
             changed = self._changed  # before looking, so that no change goes unnoticed
-            while at < len(self._told):
+            while at < len(self._events.lines):
                 at += 1
-                yield "event", self._told[at - 1], at
+                yield "event", self._events.lines[at - 1], at
             for name, step in list(self._steps.items()):
                 if steps.get(name) is not step:
                     steps[name] = step
@@ -131,18 +129,18 @@ class Work:
                 session = run_job(self._folder, self._job, reviewer=self._review)
                 async with aclosing(session) as events:
                     async for event in events:
-                        self._tell(event)
+                        self._add(event)
         except asyncio.CancelledError:
             pass  # that is how it is stopped; the folder says `interrupted`
         except RefineError as error:
             self.problem = str(error)
-        except Exception as error:  # as told as any: to the page, and to the log with its trace
+        except Exception as error:  # shown like any other, and logged with its trace
             logger.exception("run %s broke off", self.name)
             self.problem = f"an error of the program: {type(error).__name__}: {error}"
         finally:
             self._folder.close()
             self._over = True
-            self._ended(self)
+            self._on_end(self)
             self._wake()
 
     async def _review(self, question: ReviewRequest) -> Decision:
@@ -155,13 +153,13 @@ class Work:
             self._question = self._answer = None
             self._wake()
 
-    def _tell(self, event: Event) -> None:
+    def _add(self, event: Event) -> None:
         if isinstance(event, StepDone):
             self._steps[event.candidate] = event
         else:
             if isinstance(event, Rendered | RenderFailed):
                 self._steps.pop(event.candidate, None)
-            self._told.append(write_event(event))
+            self._events.add(event)
         self._wake()
 
     def _wake(self) -> None:

@@ -1,0 +1,94 @@
+// The timeline of a run: takes events in, and knows rounds, candidates and the best. No element is touched here.
+
+/** What is known before anything happened. */
+export function newTimeline() {
+  return { rounds: [], best: null, first: null, question: null, end: null, limit: null, candidates: new Map() };
+}
+
+/** Take in one event; gives the number of the round that it changed, or null. */
+export function take(timeline, event) {
+  switch (event.type) {
+    case "run-started":
+      timeline.started = event;
+      return null;
+    case "round-started":
+      timeline.limit = event.rounds;
+      Object.assign(roundOf(timeline, event.round), { prompt: event.prompt, diff: event.diff ?? null, origin: event.origin, expected: event.candidates });
+      return event.round;
+    case "rendered":
+      return note(timeline, event.candidate, { image: event.image, seed: event.seed, step: null });
+    case "render-failed":
+      return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
+    case "judged": {
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason });
+      if (timeline.first === null) timeline.first = event.candidate;
+      return round;
+    }
+    case "critic-failed":
+      return note(timeline, event.candidate, { failed: `The critic could not judge it, so it has no score. ${event.message}` });
+    case "compared":
+      return note(timeline, event.challenger, { compared: event });
+    case "decided":
+      if (event.verdict.accepted) timeline.best = event.candidate;
+      return note(timeline, event.candidate, { verdict: event.verdict });
+    case "rewrite-rejected":
+      return remark(timeline, event.round - 1, { kind: "rejected", ...event.rejection });
+    case "review-requested":
+      timeline.question = { ...event.request, diff: event.diff };
+      return null;
+    case "reviewed":
+      timeline.question = null;
+      if (event.decision.action === "pick") timeline.best = event.decision.candidate;
+      return remark(timeline, event.round - 1, { kind: "decision", ...event.decision });
+    case "run-finished":
+      timeline.end = event;
+      if (event.best) timeline.best = idOf(event.best);
+      return null;
+  }
+  return null;
+}
+
+/** An inference step of a render. */
+export function step(timeline, event) {
+  return note(timeline, event.candidate, { step: event });
+}
+
+/** The mean of the scores that apply, 1 to 4; null without any. */
+export function mean(candidate) {
+  const scores = Object.values(candidate?.scores ?? {}).filter((s) => s !== null);
+  return scores.length ? scores.reduce((a, b) => a + b) / scores.length : null;
+}
+
+/** `r1c0` of a candidate's record. */
+export function idOf(candidate) {
+  return `r${candidate.round}c${candidate.index}`;
+}
+
+function roundOf(timeline, number) {
+  while (timeline.rounds.length <= number)
+    timeline.rounds.push({ number: timeline.rounds.length, prompt: "", diff: null, origin: "request", expected: 1, candidates: [], remarks: [] });
+  return timeline.rounds[number];
+}
+
+function note(timeline, id, facts) {
+  const number = Number(id.slice(1).split("c")[0]);
+  let candidate = timeline.candidates.get(id);
+  if (!candidate) {
+    candidate = { id, round: number };
+    timeline.candidates.set(id, candidate);
+    const round = roundOf(timeline, number);
+    round.candidates.push(candidate);
+    round.candidates.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
+  }
+  Object.assign(candidate, facts);
+  return number;
+}
+
+function remark(timeline, number, remark) {
+  if (number < 0) number = 0;
+  const remarks = roundOf(timeline, number).remarks;
+  // A run that goes on may repeat an event.
+  const same = JSON.stringify({ ...remark, time: 0 });
+  if (!remarks.some((r) => JSON.stringify({ ...r, time: 0 }) === same)) remarks.push(remark);
+  return number;
+}

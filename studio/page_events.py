@@ -1,0 +1,51 @@
+"""The events of a run as the page reads them: lines of JSON, a new prompt with its changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from rr_refine.agent.diff import diff_words, spaced
+from rr_refine.agent.events import Event, ReviewRequested, Rewritten, RoundStarted, write_event
+
+__all__ = ["PageEvents"]
+
+
+class PageEvents:
+    """Lines of JSON in the order of the events.
+
+    A started round and a question have a `diff` to the prompt before: a list of kind (`same`,
+    `added` or `dropped`), words, and the space behind them.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.lines: list[str] = []
+        self._prompts: dict[int, str] = {}
+        self._rewritten: Rewritten | None = None
+        for event in events:
+            self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Append an event."""
+        line = write_event(event)
+        match event:
+            case Rewritten():
+                self._rewritten = event
+            case RoundStarted():
+                self._prompts[event.round] = event.prompt
+                if (before := self._prompts.get(event.round - 1, event.prompt)) != event.prompt:
+                    line = _with_diff(line, before, event.prompt)
+            case ReviewRequested(request=question):
+                before = question.incumbent.prompt if question.incumbent else question.original
+                last = self._rewritten
+                if last is not None and last.proposal.prompt == question.proposal.prompt:
+                    before = last.previous
+                line = _with_diff(line, before, question.proposal.prompt)
+            case _:
+                pass
+        self.lines.append(line)
+
+
+def _with_diff(line: str, before: str, after: str) -> str:
+    pieces = list(spaced(diff_words(before, after)))
+    return json.dumps({**json.loads(line), "diff": pieces})
