@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Final, Self
@@ -12,12 +13,25 @@ from typing import Final, Self
 from rr_refine.agent.events import Event, StepDone, write_event
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import lines_of
-from rr_refine.cli.live.graphics import find_graphics
-from rr_refine.cli.options import DisplayOptions
+from rr_refine.cli.options import DisplayOptions, Graphics
 
-__all__ = ["Display", "open_display"]
+__all__ = ["Display", "find_graphics", "open_display"]
 
 _WIDE: Final = 60  # columns that the live view needs
+_BY_PROGRAM: Final[dict[str, Graphics]] = {
+    "ghostty": "kitty",
+    "WezTerm": "iterm2",
+    "iTerm.app": "iterm2",
+    "iTerm2": "iterm2",
+}
+_BY_TERM: Final[dict[str, Graphics]] = {
+    "xterm-kitty": "kitty",
+    "xterm-ghostty": "kitty",
+    "foot": "sixel",
+    "mlterm": "sixel",
+    "contour": "sixel",
+    "yaft": "sixel",
+}
 
 
 class Display(ABC):
@@ -78,3 +92,18 @@ def open_display(policy: Policy, options: DisplayOptions) -> Display:
     from rr_refine.cli.live.view import LiveView
 
     return LiveView(policy, options.pictures or find_graphics(os.environ), console)
+
+
+def find_graphics(environment: Mapping[str, str]) -> Graphics:
+    """What the terminal says that it can show, by its variables.
+
+    It is not asked: that takes raw mode, and an answer that comes late would be typed text.
+    """
+    term = environment.get("TERM", "")
+    if "TMUX" in environment or term.startswith(("screen", "tmux")):
+        return "blocks"  # they pass no pictures on
+    for name in ("TERM_PROGRAM", "LC_TERMINAL"):
+        if known := _BY_PROGRAM.get(environment.get(name, "")):
+            return known
+    known = _BY_TERM.get(term) or _BY_TERM.get(term.partition("-")[0])
+    return known or ("kitty" if "KITTY_WINDOW_ID" in environment else "blocks")

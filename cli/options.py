@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
-
-from rr_refine.cli.live.graphics import Graphics
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rr_refine.cli.settings import Settings
 
-__all__ = ["SETTINGS", "DisplayOptions", "Flag", "SettingsOptions"]
+__all__ = ["SETTINGS", "DisplayOptions", "Flag", "Graphics", "SettingsOptions"]
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """A switch of the command line: there or not, without a `--no-` twin."""
+
+Graphics = Literal["kitty", "iterm2", "sixel", "blocks", "none"]
+"""How a terminal shows pictures. `blocks`: two pixels to a character cell, everywhere."""
 
 SETTINGS = Group("Settings", sort_key=1)
 

@@ -32,9 +32,9 @@ from rr_refine.agent.history import Proposal
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.display import Display
 from rr_refine.cli.lines import changes, lines_of
-from rr_refine.cli.live.graphics import Graphics
 from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
+from rr_refine.cli.options import Graphics
 from rr_refine.cli.text import short
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
 

@@ -9,7 +9,9 @@ from io import BytesIO
 import pytest
 from PIL import Image, ImageChops
 
-from rr_refine.cli.live.graphics import Graphics, encode, find_graphics
+from rr_refine.cli.display import find_graphics
+from rr_refine.cli.live.thumbnail import encode
+from rr_refine.cli.options import Graphics
 
 
 def picture() -> Image.Image:

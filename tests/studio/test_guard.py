@@ -181,7 +181,7 @@ def _file(kind: str, size: tuple[int, int]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("order", "words"),
+    ("form", "words"),
     [
         ({"prompt": ""}, "blank"),
         ({"prompt": " \n"}, "blank"),
@@ -201,9 +201,9 @@ def _file(kind: str, size: tuple[int, int]) -> str:
     ],
 )
 async def test_forms_that_are_refused(
-    visitor: Visitor, tmp_path: Path, order: object, words: str
+    visitor: Visitor, tmp_path: Path, form: object, words: str
 ) -> None:
-    answer = await visitor.post("/api/runs", order)
+    answer = await visitor.post("/api/runs", form)
     assert answer.status_code == 400
     assert words in answer.json()["error"]
     assert not (tmp_path / "runs").exists()
