@@ -16,9 +16,21 @@ from rr_refine.errors import ConfigError
 
 __all__ = ["app", "main"]
 
-_COMMANDS = (
-    *("resume", "replay", "report", "studio", "serve", "doctor"),
-    *("bench", "critic", "parrot", "train", "config", "completion"),
+_COMMANDS = {
+    "resume": "Continue an unfinished run.",
+    "replay": "Apply another policy to a recorded run.",
+    "report": "Write pages that explain runs.",
+    "studio": "The same loop in the browser.",
+    "serve": "Serve a critic with vLLM.",
+    "bench": "Measure how much refining helps.",
+    "train": "Train the bundled models.",
+    "doctor": "Check what is installed and reachable.",
+    "completion": "Print a completion script for your shell.",
+}
+"""Each has a module of its name, with a function or an app of its name; imported when needed."""
+_PRESETS = (
+    "quick, careful, text-heavy or edit-preserving; or a method: refine, paper, one-shot, "
+    "best-of-n, blind-rewrite or blind-rewrite-best-of-n."
 )
 
 
@@ -36,18 +48,13 @@ app = App(
     help_format="plaintext",  # markdown would cost 40 ms to import
     suppress_keyboard_interrupt=False,  # `guarded` says what it was
 )
-app.command("rr_refine.cli.resume:resume", name="resume", help="Go on with an unfinished run.")
-app.command("rr_refine.cli.replay:replay", name="replay", help="Judge a recorded run anew.")
-app.command("rr_refine.cli.report:report", name="report", help="Write pages that explain runs.")
-app.command("rr_refine.cli.studio:studio", name="studio", help="The same loop in the browser.")
-app.command("rr_refine.cli.serve:serve", name="serve", help="Serve a critic with vLLM.")
-app.command("rr_refine.cli.doctor:doctor", name="doctor", help="What is installed and reachable.")
-app.command("rr_refine.cli.bench:bench", name="bench", help="Measure how much refining helps.")
+for _name, _help in _COMMANDS.items():
+    app.command(f"rr_refine.cli.{_name}:{_name}", name=_name, help=_help)
 critic = App(name="critic", help="Critic tools.")
 critic.command(
     "rr_refine.cli.critic:import_template",
     name="import-template",
-    help="Take the exact official messages out of a README or model card.",
+    help="Import the official messages from a README or model card.",
 )
 app.command(critic)
 parrot = App(name="parrot", help="Training data for a critic, from preferences.")
@@ -56,13 +63,9 @@ parrot.command("rr_refine.cli.parrot:run", name="run", help="Ask a teacher, filt
 parrot.command("rr_refine.cli.parrot:export", name="export", help="Write training rows anew.")
 parrot.command("rr_refine.cli.parrot:sft", name="sft", help="Fine-tune a student.")
 app.command(parrot)
-app.command("rr_refine.cli.train:train", name="train", help="Train the models in the box.")
-config = App(name="config", help="Settings.")
+config = App(name="config", help="Show the settings.")
 config.command("rr_refine.cli.config:show", name="show", help="Each setting and its source.")
 app.command(config)
-app.command(
-    "rr_refine.cli.completion:completion", name="completion", help="Completion for your shell."
-)
 
 
 @app.default
@@ -72,7 +75,7 @@ def refine(
     *,
     image: Annotated[Path | None, Parameter(name=["--image", "-i"])] = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    preset: str | None = None,
+    preset: Annotated[str | None, Parameter(help=_PRESETS)] = None,
     seed: int | None = None,
     keep: Annotated[list[str] | None, Parameter(negative=())] = None,
     avoid: Annotated[list[str] | None, Parameter(negative=())] = None,
@@ -86,26 +89,25 @@ def refine(
     """Generate, critique and refine until a rule says stop.
 
     Args:
-        prompt: What the image should show or, with --image, what should change in it. Read from
-            standard input if left out.
+        prompt: What to draw or, with --image, what to change; standard input if left out.
         image: An image to edit.
         out: Folder that holds the run folders.
-        preset: quick, careful, text-heavy, edit-preserving, refine, paper, one-shot,
-            best-of-n, blind-rewrite or blind-rewrite-best-of-n.
         seed: Seed of the first image.
-        keep: Words that every rewritten prompt must hold. May be given more than once.
-        avoid: Words that no rewritten prompt may hold. May be given more than once.
-        rounds: Rounds of rendering at most.
+        keep: Words that every rewritten prompt must contain. May be given more than once.
+        avoid: Words that no rewritten prompt may contain. May be given more than once.
+        rounds: Most rounds of rendering.
         candidates: Images per round.
-        review: Pause before each new prompt is used: accept, edit, reject, and more.
-        dry_run: Show every setting and where it comes from, check them, and do nothing.
+        review: Pause before each new prompt, to accept, edit or reject it.
+        dry_run: Check every setting and show where it comes from; run nothing.
     """
     from rr_refine.cli.refine import refine_command
     from rr_refine.plugins import did_you_mean
 
     if review and display.auto:
         raise ConfigError("--review asks and --auto does not: give one of them")
-    if prompt is not None and (hint := did_you_mean(prompt, list(_COMMANDS))):
+    if prompt is not None and (
+        hint := did_you_mean(prompt, list(app))
+    ):
         print(f"note: {plain(prompt)!r} is taken as a prompt{hint}", file=sys.stderr)
     settings = options.read(
         {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "DisplayOptions", "Flag", "Graphics", "SettingsOptions"]
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
-"""A switch of the command line: there or not, without a `--no-` twin."""
+"""A switch: given or not, without a `--no-` form."""
 
 Graphics = Literal["kitty", "iterm2", "sixel", "blocks", "none"]
 """How a terminal shows pictures. `blocks`: two pixels to a character cell, everywhere."""
@@ -84,8 +84,8 @@ class DisplayOptions:
     Attributes:
         auto: Never pause for review: accept every new prompt.
         json: Events as NDJSON on stdout.
-        plain: Plain lines in place of the live view.
-        pictures: How the live view shows pictures; by default as the terminal can.
+        plain: Plain lines instead of the live view.
+        pictures: How the live view shows pictures; detected by default.
     """
 
     auto: Flag = False

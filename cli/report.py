@@ -24,7 +24,7 @@ def report(
     *directories: Path,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
 ) -> int:
-    """Write the report of a run anew; of many runs, a gallery as well.
+    """Write the report of a run again; for many runs, a gallery as well.
 
     Prints the path of the page: report/index.html of the run, or the gallery.
 

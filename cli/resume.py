@@ -1,4 +1,4 @@
-"""`rr-refine resume DIR`: go on where a run was left."""
+"""`rr-refine resume DIR`: continue a run where it was left."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["resume"]
 
 
 def resume(directory: Path, /, *, display: DisplayOptions = DisplayOptions()) -> int:
-    """Go on with an unfinished run; nothing that was finished is done again.
+    """Continue an unfinished run; nothing that is finished is done again.
 
-    A run that failed is tried again; of a finished one the result is shown again.
+    A failed run is tried again; a finished one only shows its result again.
 
     Components and settings are those of its config.json. Keys are read from the environment
     again: they are never written down.

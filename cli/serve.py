@@ -27,17 +27,16 @@ class ServeFlags:
     """`ServeOptions` as options of the command.
 
     Attributes:
-        executable: A `vllm` command, its virtual environment or that environment's Python. Looked
-            for if not given.
+        executable: A vllm command, its environment or that environment's Python; else searched for.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        served_model_name: Name that clients see; the model's by default.
+        served_model_name: Name that clients see; the model's own by default.
         max_model_len: Tokens of a request and its answer together.
         gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
         data_parallel_size: Copies of the model.
         tensor_parallel_size: GPUs per copy.
         dtype: Type of the weights.
-        enforce_eager: Start sooner, answer more slowly.
+        enforce_eager: Start sooner, but answer more slowly.
         sleep_mode: Let clients free the GPU for a while.
         start_timeout: Seconds until the first answer; a first start downloads the weights.
         log: File for the server's output; a temporary one by default.

@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["studio"]
 
+_TOKEN = (
+    "Secret that every visitor needs, 16 characters or more. In RR_REFINE_STUDIO__TOKEN, other "
+    "users of this machine cannot see it."
+)
+
 
 def studio(
     *,
     port: int = 7870,
     host: str = "127.0.0.1",
-    token: str | None = None,
+    token: Annotated[str | None, Parameter(help=_TOKEN)] = None,
     open_: Annotated[Flag, Parameter("--open")] = False,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     preset: str | None = None,
@@ -36,17 +41,15 @@ def studio(
 ) -> int:
     """Open the studio: the same loop on a page in the browser, until Ctrl-C.
 
-    The page is within reach of this machine alone. To share it, give another --host and a --token;
-    whoever opens the page must bring it.
+    Only this machine can reach the page. To share it, give another --host and a --token, which
+    every visitor then needs.
 
     Args:
         port: Port to listen on; 0 takes a free one.
-        host: Address to listen on. Any but this machine's own wants a token.
-        token: What every visitor must bring, 16 characters or more. In RR_REFINE_STUDIO__TOKEN,
-            other users of this machine cannot see it.
-        open_: Open the page in the browser, too.
+        host: Address to listen on. One that others can reach needs a token.
+        open_: Also open the page in the browser.
         out: Folder that holds the run folders.
-        preset: What the form starts with.
+        preset: The preset that the form starts with.
     """
     settings = options.read(
         {"out": None if out is None else str(out), "preset": preset, "studio.token": token}
