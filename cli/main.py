@@ -105,9 +105,7 @@ def refine(
 
     if review and display.auto:
         raise ConfigError("--review asks and --auto does not: give one of them")
-    if prompt is not None and (
-        hint := did_you_mean(prompt, list(app))
-    ):
+    if prompt is not None and (hint := did_you_mean(prompt, list(app))):
         print(f"note: {plain(prompt)!r} is taken as a prompt{hint}", file=sys.stderr)
     settings = options.read(
         {

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -21,10 +21,8 @@ from rr_refine.errors import ConfigError, RefineError, StoreLockedError
 from rr_refine.studio.form import read_form
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
+from rr_refine.studio.studio import Studio
 from rr_refine.studio.uploads import thumbnail
-
-if TYPE_CHECKING:
-    from rr_refine.studio.studio import Studio
 
 __all__ = ["create_app"]
 

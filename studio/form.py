@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from pydantic import Base64Bytes, Field, ValidationError
 
 from rr_refine.agent.run import Run
+from rr_refine.agent.session import Job
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
-
-if TYPE_CHECKING:
-    from rr_refine.agent.session import Job
 
 __all__ = ["MAX_PROMPT", "JobMaker", "RunForm", "read_form"]
 
@@ -40,20 +38,12 @@ class RunForm(Record):
 class JobMaker(Protocol):
     """Makes jobs around one generator and one critic, which all runs of a studio share."""
 
-    @property
-    def generator(self) -> Generator:
-        """Renders for every run. Models of this process queue the calls by themselves."""
-        ...
-
-    @property
-    def critic(self) -> Critic:
-        """Judges for every run."""
-        ...
-
-    @property
-    def defaults(self) -> RunForm:
-        """What the form starts from; its prompt is empty."""
-        ...
+    generator: Generator
+    """Renders for every run. Models of this process queue the calls by themselves."""
+    critic: Critic
+    """Judges for every run."""
+    defaults: RunForm
+    """What the form starts from; its prompt is empty."""
 
     def new(self, form: RunForm) -> Job:
         """The job of a new run. Called in a thread.

@@ -6,16 +6,13 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import uvicorn
 
 from rr_refine.errors import ConfigError
 from rr_refine.studio.app import create_app
 from rr_refine.studio.guard import require_safe
-
-if TYPE_CHECKING:
-    from rr_refine.studio.studio import Studio
+from rr_refine.studio.studio import Studio
 
 __all__ = ["listen", "serve"]
 

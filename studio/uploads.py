@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from PIL import Image
 
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.pictures import decode_picture
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "read_upload", "thumbnail"]
 
@@ -29,8 +28,6 @@ def read_upload(data: bytes) -> Image.Image:
     Raises:
         ConfigError: too large, or no picture of a common kind; nothing was decoded in full.
     """
-    from PIL import Image
-
     if len(data) > MAX_PICTURE_BYTES:
         raise ConfigError(
             f"the picture's file has {len(data) / 1e6:.0f} MB; "
@@ -62,8 +59,6 @@ def thumbnail(path: Path) -> bytes:
     Raises:
         StoreError: it is missing or broken.
     """
-    from PIL import Image
-
     try:
         with Image.open(path) as image:
             image.thumbnail((_SIDE, _SIDE))
