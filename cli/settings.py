@@ -5,6 +5,10 @@ which says what machine it runs on.
 
 A setting has a dotted key (`critic.base_url`). Files are TOML with one table per section; the
 environment writes dots as two underscores (`RR_REFINE_CRITIC__BASE_URL`).
+
+The layers are resolved here, not by `cyclopts.config`: its `Toml` and `Env` fill the declared
+parameters of one command, skip unknown variables silently, split keys at every `_`, and call any
+variable's source "env". Open sections, presets, profiles and a run's config.json do not fit there.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine import defaults
+from rr_refine.agent.budget import Budget
+from rr_refine.agent.policy import PRESETS, Policy
 from rr_refine.cli.profile import load_profile
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
@@ -62,7 +68,9 @@ _OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "intent", "
 
 @dataclass(slots=True)
 class Settings:
-    """Resolved settings by dotted key."""
+    """Resolved settings by dotted key. `text`, `number` and `texts` raise ConfigError where a value
+    is of another kind.
+    """
 
     values: dict[str, JsonValue] = field(default_factory=lambda: dict(DEFAULTS))
     sources: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEFAULTS, "default"))
@@ -99,8 +107,6 @@ class Settings:
         Raises:
             ConfigError: there is neither an intent nor a method of that name.
         """
-        from rr_refine.agent.policy import PRESETS
-
         name = self.values["preset"]
         intents = {path.stem: path for path in sorted(_INTENTS.glob("*.toml"))}
         if name in PRESETS or not isinstance(name, str):
@@ -123,38 +129,30 @@ class Settings:
         }
 
     def text(self, key: str) -> str:
-        """A setting that must be a string.
-
-        Raises:
-            ConfigError: it is none.
-        """
+        """A setting that must be a string."""
         value = self.values[key]
-        if not isinstance(value, str):
-            raise ConfigError(f"{key} = {value!r} from {self.sources[key]} must be text")
-        return value
+        if isinstance(value, str):
+            return value
+        raise self._wrong(key, "text")
 
     def number(self, key: str) -> int:
-        """A setting that must be a whole number.
-
-        Raises:
-            ConfigError: it is none.
-        """
+        """A setting that must be a whole number."""
         value = self.values[key]
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ConfigError(f"{key} = {value!r} from {self.sources[key]} must be a whole number")
-        return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise self._wrong(key, "a whole number")
 
     def texts(self, key: str) -> list[str]:
-        """A setting that must be a list of strings; one string is a list of one.
-
-        Raises:
-            ConfigError: it is none.
-        """
+        """A setting that must be a list of strings; one string is a list of one."""
         value = self.values[key]
         items = [value] if isinstance(value, str) else value
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise ConfigError(f"{key} = {value!r} from {self.sources[key]} must be a list of texts")
-        return [str(item) for item in items]
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            return [str(item) for item in items]
+        raise self._wrong(key, "a list of texts")
+
+    def _wrong(self, key: str, kind: str) -> ConfigError:
+        value, source = self.values[key], self.sources[key]
+        return ConfigError(f"{key} = {value!r} from {source} must be {kind}")
 
     def public(self) -> dict[str, JsonValue]:
         """All settings, keys and passwords left out; `--config` takes them back."""
@@ -266,9 +264,6 @@ def _flat(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[st
 
 
 def _require_known(key: str, source: str) -> None:
-    from rr_refine.agent.budget import Budget
-    from rr_refine.agent.policy import Policy
-
     section, dot, _ = key.partition(".")
     if dot and section in _OPEN_SECTIONS:
         return

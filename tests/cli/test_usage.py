@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rr_refine.agent.policy import PRESETS
+from rr_refine.cli.profile import profile_names
 from tests.commands import Commands
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,18 @@ def test_help(commands: Commands) -> None:
         ended = commands.run(command, "--help")
         assert (ended.code, ended.stderr) == (0, "")
         assert f"rr-refine {command}" in ended.stdout
+
+
+def test_help_names_every_preset_and_profile(commands: Commands) -> None:
+    words = [word.strip(",.;") for word in commands.run("--help").stdout.split()]
+    intents = [path.stem for path in (ROOT / "cli" / "intents").glob("*.toml")]
+    assert {*intents, *PRESETS, *profile_names()} <= set(words)
+
+
+def test_a_word_like_a_command_is_a_prompt_and_a_hint(commands: Commands) -> None:
+    ended = commands.run("studoi", "--dry-run")
+    assert ended.code == 0
+    assert "note: 'studoi' is taken as a prompt (did you mean 'studio'?)" in ended.stderr
 
 
 def test_version(commands: Commands) -> None:
