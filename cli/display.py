@@ -95,9 +95,10 @@ def open_display(policy: Policy, options: DisplayOptions) -> Display:
 
 
 def find_graphics(environment: Mapping[str, str]) -> Graphics:
-    """What the terminal says that it can show, by its variables.
+    """The graphics that a terminal names in its environment variables.
 
-    It is not asked: that takes raw mode, and an answer that comes late would be typed text.
+    The terminal itself is not asked: that takes raw mode, and a late answer would be read as typed
+    text.
     """
     term = environment.get("TERM", "")
     if "TMUX" in environment or term.startswith(("screen", "tmux")):

@@ -1,4 +1,4 @@
-"""The plain display: one clear line per event, readable without colour, on stderr."""
+"""The plain display: a clear line or two per event, readable without colour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a 
 
 
 def lines_of(event: Event) -> Iterator[str]:
-    """The lines that tell an event; none for those that only a live view needs."""
+    """The lines for an event; none for an event that only a live view needs."""
     match event:
         case RunStarted():
             yield f"request    {short(event.prompt)}"

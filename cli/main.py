@@ -46,7 +46,7 @@ app = App(
     usage='Usage: rr-refine "PROMPT" [OPTIONS]\n       rr-refine COMMAND',
     version=_version,
     help_format="plaintext",  # markdown would cost 40 ms to import
-    suppress_keyboard_interrupt=False,  # `guarded` says what it was
+    suppress_keyboard_interrupt=False,  # `guarded` handles it
 )
 for _name, _help in _COMMANDS.items():
     app.command(f"rr_refine.cli.{_name}:{_name}", name=_name, help=_help)

@@ -1,4 +1,4 @@
-"""The reviewer at the terminal: puts the proposal to a human, and takes a decision."""
+"""The reviewer at the terminal: asks a person about a proposal, and takes the decision."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SEEDS: Final = 2**31
 
 
 async def accept_all(question: ReviewRequest) -> Decision:
-    """Where nobody can be asked."""
+    """The decision where nobody can be asked."""
     del question
     return Accept()
 
@@ -53,7 +53,7 @@ class TerminalReviewer:
     async def __call__(self, question: ReviewRequest) -> Decision:
         """A decision that can be carried out.
 
-        Nothing else is at work while a run waits, so the event loop waits too: a thread that reads
+        Nothing else happens while a run waits, so the event loop waits too: a thread that reads
         the keyboard could not be stopped.
 
         Raises:
@@ -64,11 +64,11 @@ class TerminalReviewer:
 
     def _decide(self, question: ReviewRequest) -> Decision:
         while True:
-            _say(_MENU)
+            _print(_MENU)
             try:
                 word, _, rest = ask("review>").partition(" ")
             except EOFError:
-                _say("")
+                _print("")
                 raise KeyboardInterrupt from None
             try:
                 decision = self._read(question, word.lower(), rest.strip())
@@ -76,12 +76,12 @@ class TerminalReviewer:
                     require_possible(question, decision)
                     return decision
             except (ConfigError, ValidationError, ValueError) as error:
-                _say(f"  {_first_line(error)}")
+                _print(f"  {_first_line(error)}")
             except EOFError:
-                _say("")  # back to the menu
+                _print("")  # back to the menu
 
     def _read(self, question: ReviewRequest, word: str, rest: str) -> Decision | None:
-        """The decision; None where it was thought better of."""
+        """The decision; None if the answer was empty."""
         chosen = next((w for w in _WORDS if word and w.startswith(word)), word or "accept")
         match chosen:
             case "accept":
@@ -111,7 +111,7 @@ class TerminalReviewer:
             if candidate.image is not None:
                 mean = "not judged" if candidate.mean is None else f"mean {candidate.mean:.2f}"
                 best = ", the best so far" if candidate == question.incumbent else ""
-                _say(f"  {candidate.id:<6} {mean}{best}: {short(candidate.prompt)}")
+                _print(f"  {candidate.id:<6} {mean}{best}: {short(candidate.prompt)}")
         return ask("which is the best?")
 
 
@@ -129,5 +129,5 @@ def _first_line(error: Exception) -> str:
     return plain(str(error))
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

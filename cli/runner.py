@@ -30,9 +30,9 @@ def run(
 ) -> int:
     """Run the job in its folder; gives the exit code.
 
-    Ctrl-C ends it at once, or where a model of this process is at work after its step; SIGTERM
-    ends it after the node in progress. Either way the best image so far is the result, and the run
-    can be resumed.
+    Ctrl-C ends it at once, or after the current step of a model of this process; SIGTERM ends it
+    after the current node. Either way the best image so far is the result, and the run can be
+    resumed.
 
     Args:
         open_folder: called once the components are connected.
@@ -64,7 +64,10 @@ def show_end(run: Run, options: DisplayOptions) -> int:
 
 
 def why_not_ask(options: DisplayOptions) -> str | None:
-    """Why a review cannot be put to anybody; None where it can. Says so unless it was asked for."""
+    """Why nobody can be asked for a decision; None if somebody can.
+
+    Prints a note, unless --auto was given.
+    """
     if options.auto:
         return "--auto"
     if not options.json and is_attended():
@@ -95,7 +98,7 @@ async def _run(
 
 
 def _show_result(run: Run, options: DisplayOptions) -> int:
-    """Say where the result is; the paths are the last lines, on stdout."""
+    """Print where the result is; the paths are the last lines, on stdout."""
     outcome, folder = run.outcome, shlex.quote(str(run.path))
     if not options.json:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"

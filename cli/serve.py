@@ -91,7 +91,7 @@ async def _serve(model: str, options: ServeOptions) -> int:
 
 
 class _Waiting:
-    """Says every few seconds that the server is still starting, and what its log says."""
+    """Prints every few seconds that the server is still starting, with its log's last line."""
 
     def __init__(self) -> None:
         self._said = -1.0

@@ -1,7 +1,7 @@
 """Settings: flag > environment > --config FILE > project file > default, each with its source.
 
-Between file and default stand the preset, which says how patient the loop is, and the profile,
-which says what machine it runs on.
+Between project file and default come the preset (how patient the loop is) and the profile (what
+machine it runs on).
 
 A setting has a dotted key (`critic.base_url`). Files are TOML with one table per section; the
 environment writes dots as two underscores (`RR_REFINE_CRITIC__BASE_URL`).
@@ -222,7 +222,7 @@ def split_assignment(text: str) -> tuple[str, JsonValue]:
 
 
 def _value(text: str) -> JsonValue:
-    """A number, true, false, null or JSON; anything else is text as it stands."""
+    """A number, true, false, null or JSON; anything else is text as it is."""
     try:
         value: JsonValue = json.loads(text)
     except ValueError:

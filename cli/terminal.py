@@ -1,4 +1,4 @@
-"""The user's terminal while a question is put: a line editor, `$EDITOR`, signals that end it."""
+"""The user's terminal while a question is asked: a line editor, `$EDITOR`, signals that end it."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ def is_attended() -> bool:
 
 @contextmanager
 def attended() -> Iterator[None]:
-    """While questions are put to the terminal.
+    """While questions are asked at the terminal.
 
-    What was typed before counts for nothing. Ctrl-C and SIGTERM raise KeyboardInterrupt at once,
-    though an event loop had other plans for them. The terminal's modes are put back whatever an
-    editor did to them. Where standard output is a file it is spared: a line editor draws there.
+    What was typed before is dropped. Ctrl-C and SIGTERM raise KeyboardInterrupt at once, even
+    within an event loop that handles them. The terminal's modes are restored, whatever an editor
+    did to them. A line editor draws on standard output; where that is a file, stderr takes its
+    place.
     """
     signals = (signal.SIGINT, signal.SIGTERM)
     handlers = [signal.signal(number, signal.default_int_handler) for number in signals]
     # A signal that comes after the line editor has drawn its prompt and before it waits for keys is
-    # only looked at when the next one interrupts that wait: so there always is a next one.
+    # handled only when the next signal interrupts that wait: the alarm sends one.
     alarm = signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, _PULSE, _PULSE)
     modes = termios.tcgetattr(0)
@@ -89,7 +90,7 @@ def edit_in_editor(text: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "prompt.txt")
         path.write_text(f"{text}\n", "utf-8", errors="replace")
-        # The editor has the keyboard: what it makes of Ctrl-C is none of our business.
+        # The editor has the keyboard, and handles Ctrl-C by itself.
         handler = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             subprocess.run([*shlex.split(command), str(path)], check=True)

@@ -135,7 +135,7 @@ class Guard:
             return PlainTextResponse("A request is JSON.", 415)
         length = headers.get("content-length", "")
         if not length.isdigit():
-            return PlainTextResponse("A request says how long it is.", 411)
+            return PlainTextResponse("A request needs a Content-Length.", 411)
         if int(length) > MAX_BODY:
             return PlainTextResponse("This is too large.", 413)
         return None

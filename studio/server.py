@@ -1,4 +1,4 @@
-"""The server: the application on a port, until it is told to end."""
+"""The server: the application on a port, until it is cancelled."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
 async def serve(
     studio: Studio, listener: socket.socket, on_ready: Callable[[], None], *, token: str | None
 ) -> None:
-    """Serve a studio until cancelled. Runs at work are then broken off; they can go on later.
+    """Serve a studio until cancelled. Its runs are then broken off; they can go on later.
 
     Args:
         on_ready: called once requests are answered.

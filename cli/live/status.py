@@ -1,4 +1,4 @@
-"""Where a run is: what each candidate is at, what is left of the budget and of the time."""
+"""Where a run is: the stage of each candidate, what is left of the budget and of the time."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["Stage", "Status"]
 
 @dataclass(slots=True)
 class Stage:
-    """What a candidate is at."""
+    """What happens to a candidate now."""
 
     name: Literal["rendering", "judging", "weighing"]
     since: float
     """On the status's clock."""
     step: int = 0
     steps: int = 0
-    """0 where the generator tells no steps."""
+    """0 where the generator reports no steps."""
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ class LiveView(Display):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The terminal is somebody else's for a while."""
+        """Leave the terminal to somebody else for a while."""
         with self._lock:
             self._live.stop()
         try:
