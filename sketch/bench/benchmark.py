@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from rr_refine.benchmarks.arms import ARMS, Models
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, Exam, ExamResult
-from rr_refine.cli.flag import Flag
+from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError
 from rr_refine.sketch.bench.rewriter import NAME
 
