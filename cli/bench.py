@@ -23,7 +23,7 @@ from rr_refine.benchmarks.loader import (
     part_of,
 )
 from rr_refine.cli.bench_options import BenchOptions, parse_shard
-from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED, USAGE, guarded
+from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import plain
@@ -70,11 +70,10 @@ def _add(name: str) -> None:
     try:
         loader = find_loader(name)
     except ConfigError as error:
-        said = str(error)
+        why = str(error)
 
-        def broken() -> int:
-            print(f"error: {plain(said)}", file=sys.stderr)
-            return USAGE
+        def broken() -> None:
+            raise ConfigError(why)
 
         bench.command(broken, name=name, help="Cannot be loaded.")
         return
@@ -87,7 +86,7 @@ def _command(name: str, loader: type[BenchmarkLoader]) -> Callable[..., int]:
     """The command of a benchmark: its own options, then those that all share."""
 
     def command(*, own: BenchmarkLoader, options: BenchOptions | None = None) -> int:
-        return guarded(lambda: _run(name, own, options or BenchOptions()))
+        return _run(name, own, options or BenchOptions())
 
     # `negative`: a switch of a benchmark has no `--no-` twin, as those of all commands.
     command.__annotations__["own"] = Annotated[loader, Parameter(name="*", negative=())]

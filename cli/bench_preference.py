@@ -17,7 +17,7 @@ from rr_refine.benchmarks.preference.item import PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Mode
 from rr_refine.benchmarks.preference.results import PreferenceResult, write_table
 from rr_refine.cli.bench_options import parse_shard
-from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
@@ -81,20 +81,6 @@ def preference(
         json: The result as one JSON object on stdout.
     """
 
-    def command() -> int:
-        if (limit is not None and limit < 1) or concurrency < 1:
-            raise ConfigError("--limit and --concurrency must be at least 1")
-        part = parse_shard(shard)
-        settings = _settings(critic, critic_url, config, set_ or ())
-        if not resume and (out / "pairs.jsonl").exists():
-            raise ConfigError(
-                f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another "
-                "--out"
-            )
-        if find_spec("numpy") is None:
-            raise MissingExtraError("rr-refine bench", "local")
-        return _leave(asyncio.run(evaluate(settings, part)), out, as_json=json)
-
     async def evaluate(settings: Settings, part: tuple[int, int]) -> PreferenceResult:
         from rr_refine.benchmarks.cache import Cache
         from rr_refine.benchmarks.preference.evaluate import evaluate_preference
@@ -116,7 +102,17 @@ def preference(
                     on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
                 )
 
-    return guarded(command)
+    if (limit is not None and limit < 1) or concurrency < 1:
+        raise ConfigError("--limit and --concurrency must be at least 1")
+    part = parse_shard(shard)
+    settings = _settings(critic, critic_url, config, set_ or ())
+    if not resume and (out / "pairs.jsonl").exists():
+        raise ConfigError(
+            f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another --out"
+        )
+    if find_spec("numpy") is None:
+        raise MissingExtraError("rr-refine bench", "local")
+    return _leave(asyncio.run(evaluate(settings, part)), out, as_json=json)
 
 
 def _settings(

@@ -14,7 +14,7 @@ from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import find_loader
 from rr_refine.benchmarks.protocol import AnswerFile, Layout, ScoresFiles
 from rr_refine.benchmarks.view import View, view_of
-from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError
 
@@ -46,35 +46,29 @@ def score(
         limit: Prompts, in the order of the file, if not all were run.
         json: One JSON object on stdout.
     """
-
-    def command() -> int:
-        if benchmark == "mmrb2":
-            return _predictions(data, judgements, suite or "image")
-        with TemporaryDirectory() as cache:
-            found = _load(benchmark, Path(cache), data, suite, samples, limit, sources=False)
-            if not isinstance(found, ScoresFiles):
-                raise ConfigError(f"{benchmark} has no judgement files to score")
-            official, marks = found.score_file(judgements)
-            view = view_of(found, marks)
-            further = (
-                found.views(found.judgements(judgements)) if isinstance(found, AnswerFile) else {}
-            )
-        if json:
-            whole = {
-                "benchmark": found.name,
-                "files": dict(found.files),
-                "notes": list(found.notes),
-                "official": official,
-                "further": further,
-                "ours": view.model_dump(mode="json"),
-            }
-            print(json_module.dumps(whole, ensure_ascii=False))
-        else:
-            print(json_module.dumps(official, indent=1, ensure_ascii=False))
-            print("\n".join(_lines(view)))
-        return DONE
-
-    return guarded(command)
+    if benchmark == "mmrb2":
+        return _predictions(data, judgements, suite or "image")
+    with TemporaryDirectory() as cache:
+        found = _load(benchmark, Path(cache), data, suite, samples, limit, sources=False)
+        if not isinstance(found, ScoresFiles):
+            raise ConfigError(f"{benchmark} has no judgement files to score")
+        official, marks = found.score_file(judgements)
+        view = view_of(found, marks)
+        further = found.views(found.judgements(judgements)) if isinstance(found, AnswerFile) else {}
+    if json:
+        whole = {
+            "benchmark": found.name,
+            "files": dict(found.files),
+            "notes": list(found.notes),
+            "official": official,
+            "further": further,
+            "ours": view.model_dump(mode="json"),
+        }
+        print(json_module.dumps(whole, ensure_ascii=False))
+    else:
+        print(json_module.dumps(official, indent=1, ensure_ascii=False))
+        print("\n".join(_lines(view)))
+    return DONE
 
 
 def preflight(
@@ -99,19 +93,15 @@ def preflight(
         samples: Pictures of each prompt; as many as the official protocol has by default.
         limit: Prompts, in the order of the file, if not all were run.
     """
-
-    def command() -> int:
-        with TemporaryDirectory() as cache:
-            found = _load(benchmark, Path(cache), data, suite, samples, limit)
-            if not isinstance(found, Layout):
-                raise ConfigError(f"{benchmark} has no official layout of pictures")
-            problems = found.preflight(pictures)
-        for problem in problems:
-            print(problem)
-        print(f"{len(found.items)} pictures expected, {len(problems)} problems")
-        return FAILED if problems else DONE
-
-    return guarded(command)
+    with TemporaryDirectory() as cache:
+        found = _load(benchmark, Path(cache), data, suite, samples, limit)
+        if not isinstance(found, Layout):
+            raise ConfigError(f"{benchmark} has no official layout of pictures")
+        problems = found.preflight(pictures)
+    for problem in problems:
+        print(problem)
+    print(f"{len(found.items)} pictures expected, {len(problems)} problems")
+    return FAILED if problems else DONE
 
 
 def report(
@@ -128,16 +118,12 @@ def report(
         out: Folder of the new report; runs and pictures stay where they are.
         json: The results as one JSON object on stdout.
     """
+    from rr_refine.benchmarks.join import join
+    from rr_refine.benchmarks.table import write_tables
 
-    def command() -> int:
-        from rr_refine.benchmarks.join import join
-        from rr_refine.benchmarks.table import write_tables
-
-        results = join(folders, out)
-        print(results.model_dump_json() if json else f"{write_tables(results)}\n{out}")
-        return DONE
-
-    return guarded(command)
+    results = join(folders, out)
+    print(results.model_dump_json() if json else f"{write_tables(results)}\n{out}")
+    return DONE
 
 
 def _load(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from rr_refine.cli.exits import DONE, guarded
+from rr_refine.cli.exits import DONE
 from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError, MissingExtraError
 
@@ -42,34 +42,30 @@ def sketch(
         device: auto, cuda, mps or cpu.
         quick: A few steps of everything, to see that it runs; the models are worth nothing.
     """
+    count = renders if renders is not None else 8 if quick else 2500
+    if count < 0:
+        raise ConfigError(f"--renders {count} must not be negative")
+    for package in ("diffusers", "trl"):
+        if find_spec(package) is None:
+            raise MissingExtraError("rr-refine train", "train")
+    _silence()
+    say = _clock()
+    if only != "critic":
+        from rr_refine.sketch.training.generator.train import (
+            QUICK,
+            GeneratorRecipe,
+            train_generator,
+        )
 
-    def command() -> int:
-        count = renders if renders is not None else 8 if quick else 2500
-        if count < 0:
-            raise ConfigError(f"--renders {count} must not be negative")
-        for package in ("diffusers", "trl"):
-            if find_spec(package) is None:
-                raise MissingExtraError("rr-refine train", "train")
-        _silence()
-        say = _clock()
-        if only != "critic":
-            from rr_refine.sketch.training.generator.train import (
-                QUICK,
-                GeneratorRecipe,
-                train_generator,
-            )
+        recipe = QUICK if quick else GeneratorRecipe()
+        print(train_generator(out, recipe.on(device), say))
+    if only != "generator":
+        from rr_refine.sketch.training.critic import train as critic
 
-            recipe = QUICK if quick else GeneratorRecipe()
-            print(train_generator(out, recipe.on(device), say))
-        if only != "generator":
-            from rr_refine.sketch.training.critic import train as critic
-
-            pictures = _pictures(out, count, device, say)
-            wanted = critic.QUICK if quick else critic.CriticRecipe()
-            print(critic.train_critic(out, wanted.on(device), pictures, say))
-        return DONE
-
-    return guarded(command)
+        pictures = _pictures(out, count, device, say)
+        wanted = critic.QUICK if quick else critic.CriticRecipe()
+        print(critic.train_critic(out, wanted.on(device), pictures, say))
+    return DONE
 
 
 def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) -> Pictures | None:
