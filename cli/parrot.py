@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from rr_refine.cli.bench_options import parse_shard
-from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.component import connected
@@ -63,25 +63,21 @@ def ingest(
         limit: Pairs to add at most.
         evaluation: JSON lines of requests that must not be trained on. May be given more than once.
     """
-
-    def command() -> int:
-        reader = SOURCES[source]
-        counts = add(
-            ParrotFolder(folder),
-            reader.read(path, dataset or reader.dataset, split),
-            margin=reader.margin if margin is None else margin,
-            evaluation=EvaluationSet.read(evaluation or ()),
-            limit=limit,
-        )
-        for count in counts:
-            dropped = ", ".join(f"{reason} {n}" for reason, n in count.dropped.items())
-            print(f"{count.dataset} {count.split}: {count.kept} of {count.read} kept", end="")
-            print(f"; dropped: {dropped}" if dropped else "")
-            if count.broken:
-                print(f"note: {count.broken}", file=sys.stderr)
-        return DONE
-
-    return guarded(command)
+    reader = SOURCES[source]
+    counts = add(
+        ParrotFolder(folder),
+        reader.read(path, dataset or reader.dataset, split),
+        margin=reader.margin if margin is None else margin,
+        evaluation=EvaluationSet.read(evaluation or ()),
+        limit=limit,
+    )
+    for count in counts:
+        dropped = ", ".join(f"{reason} {n}" for reason, n in count.dropped.items())
+        print(f"{count.dataset} {count.split}: {count.kept} of {count.read} kept", end="")
+        print(f"; dropped: {dropped}" if dropped else "")
+        if count.broken:
+            print(f"note: {count.broken}", file=sys.stderr)
+    return DONE
 
 
 def run(
@@ -102,21 +98,17 @@ def run(
         part: i/n: the i-th of n jobs on one folder. With more than one, export when all are done.
         concurrency: Pairs under way at once.
     """
-
-    def command() -> int:
-        settings, place = read_config(config), ParrotFolder(folder)
-        shard = parse_shard(part, "--part")
-        progress = asyncio.run(_produce(place, settings, shard, concurrency))
-        if shard[1] == 1:
-            _export(place, settings)
-        if progress.failures:
-            print(
-                f"{progress.failures} questions stayed without an answer; run again to ask them",
-                file=sys.stderr,
-            )
-        return FAILED if progress.failures else DONE
-
-    return guarded(command)
+    settings, place = read_config(config), ParrotFolder(folder)
+    shard = parse_shard(part, "--part")
+    progress = asyncio.run(_produce(place, settings, shard, concurrency))
+    if shard[1] == 1:
+        _export(place, settings)
+    if progress.failures:
+        print(
+            f"{progress.failures} questions stayed without an answer; run again to ask them",
+            file=sys.stderr,
+        )
+    return FAILED if progress.failures else DONE
 
 
 def export(folder: Path, /, *, config: Path | None = None) -> int:
@@ -126,12 +118,8 @@ def export(folder: Path, /, *, config: Path | None = None) -> int:
         folder: After a run.
         config: As for the run; another student, threshold or filter may be chosen.
     """
-
-    def command() -> int:
-        _export(ParrotFolder(folder), None if config is None else read_config(config))
-        return DONE
-
-    return guarded(command)
+    _export(ParrotFolder(folder), None if config is None else read_config(config))
+    return DONE
 
 
 def sft(
@@ -156,34 +144,30 @@ def sft(
         resume: Go on from the newest checkpoint in the folder.
         dry_run: Train a tiny random Qwen3-VL by the recipe instead, and check what came of it.
     """
-
-    def command() -> int:
-        given: dict[str, JsonValue] = {
-            "model": model,
-            "data": [{"file": str(file)} for file in data] if data else None,
-            "out": None if out is None else str(out),
-            "max_steps": max_steps,
-            "resume": resume or None,
-        }
-        loaded = load_recipe(recipe, {k: v for k, v in given.items() if v is not None})
-        if dry_run:
-            seen = rehearse(loaded)
-            print(f"rows: {seen.rows}")
-            print(f"supervised: {seen.supervised!r}")
-            print(f"loss: {', '.join(f'{loss:.3f}' for loss in seen.losses)}")
-            print(f"trained: {seen.trained_weights:,} of {seen.weights:,} weights")
-            print("frozen weights unchanged, a resumed run ends the same, the folder loads")
-            return DONE
-        report = fine_tune(loaded, say=_say)
-        print(
-            f"{report.steps} steps, {report.rows} rows, loss {report.first_loss:.3f} to "
-            f"{report.last_loss:.3f}, {report.rows_per_second:.1f} rows/s",
-            file=sys.stderr,
-        )
-        print(report.student)
+    given: dict[str, JsonValue] = {
+        "model": model,
+        "data": [{"file": str(file)} for file in data] if data else None,
+        "out": None if out is None else str(out),
+        "max_steps": max_steps,
+        "resume": resume or None,
+    }
+    loaded = load_recipe(recipe, {k: v for k, v in given.items() if v is not None})
+    if dry_run:
+        seen = rehearse(loaded)
+        print(f"rows: {seen.rows}")
+        print(f"supervised: {seen.supervised!r}")
+        print(f"loss: {', '.join(f'{loss:.3f}' for loss in seen.losses)}")
+        print(f"trained: {seen.trained_weights:,} of {seen.weights:,} weights")
+        print("frozen weights unchanged, a resumed run ends the same, the folder loads")
         return DONE
-
-    return guarded(command)
+    report = fine_tune(loaded, say=_say)
+    print(
+        f"{report.steps} steps, {report.rows} rows, loss {report.first_loss:.3f} to "
+        f"{report.last_loss:.3f}, {report.rows_per_second:.1f} rows/s",
+        file=sys.stderr,
+    )
+    print(report.student)
+    return DONE
 
 
 async def _produce(
