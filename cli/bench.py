@@ -108,7 +108,7 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     settings = read_settings(options.config, {**options.flags(), **assigned})
     for key, use in own.settings.items():
         if settings.sources[key] == "default":
-            settings.lay({key: use}, f"rr-refine bench {name}")
+            settings.apply({key: use}, f"rr-refine bench {name}")
     _require_effect(settings, assigned, own.closed())
     if find_spec("numpy") is None:
         raise MissingExtraError("rr-refine bench", "local")

@@ -33,7 +33,7 @@ def refine_command(
 ) -> int:
     """Run, or with `dry_run` only check."""
     if settings.values.get("loop.review") is True and (why := why_not_ask(display)):
-        settings.lay({"loop.review": False}, why)
+        settings.apply({"loop.review": False}, why)
     words = _prompt_from_pipe() if prompt is None else prompt
     job = job_from(settings, words, image)
     if dry_run:

@@ -47,8 +47,8 @@ def replay(
         if not key.startswith(("loop.", "budget.")):
             raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
     settings = Settings()
-    settings.lay({"preset": policy, **changes}, "command line")
-    settings.lay_intent()
+    settings.apply({"preset": policy, **changes}, "command line")
+    settings.apply_intent()
     replayed = replay_run(run, policy_from(settings))
     if json:
         print(_json(replayed))

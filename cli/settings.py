@@ -75,8 +75,8 @@ class Settings:
     values: dict[str, JsonValue] = field(default_factory=lambda: dict(DEFAULTS))
     sources: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEFAULTS, "default"))
 
-    def lay(self, layer: Mapping[str, JsonValue], source: str) -> None:
-        """Lay a layer over what is there.
+    def apply(self, layer: Mapping[str, JsonValue], source: str) -> None:
+        """Apply a layer over what is there.
 
         A layer that names another component drops the options of the one named below: they were
         not meant for it. Options for which no component was named yet wait for one that is.
@@ -98,11 +98,11 @@ class Settings:
             self.values[key] = value
             self.sources[key] = source
 
-    def lay_intent(self) -> None:
-        """Where the preset is an intent, lay its file under what was set.
+    def apply_intent(self) -> None:
+        """Where the preset is an intent, apply its file under what was set.
 
-        The method that the intent stands on takes its place, so that what is recorded does not
-        depend on the file.
+        The method that the intent is based on takes its place, so that the record does not depend
+        on the file.
 
         Raises:
             ConfigError: there is neither an intent nor a method of that name.
@@ -195,14 +195,14 @@ def read_settings(
     named = [layer["profile"] for layer, _ in layers if "profile" in layer]
     profile = load_profile(str(named[-1])) if named and named[-1] is not None else None
     if profile is not None:
-        settings.lay(profile.settings, f"profile {profile.name}")
+        settings.apply(profile.settings, f"profile {profile.name}")
     for layer, source in layers:
-        settings.lay(layer, source)
-    settings.lay_intent()
+        settings.apply(layer, source)
+    settings.apply_intent()
     model = "generator.model"
     if profile is not None and settings.values.get(model) == profile.settings.get(model):
         for key in profile.with_model.keys() - settings.values.keys():
-            settings.lay({key: profile.with_model[key]}, f"profile {profile.name}")
+            settings.apply({key: profile.with_model[key]}, f"profile {profile.name}")
     is_default = settings.values["generator.use"] == defaults.GENERATOR
     if settings.sources["critic.use"] == "default" and not is_default:
         settings.values["critic.use"] = "fake"  # the default critic is for the default generator

@@ -57,7 +57,7 @@ class SettingsJobMaker:
             "avoid": list(form.avoid),
             "loop.review": form.review,
         }
-        settings.lay(fields, "the page")
+        settings.apply(fields, "the page")
         image = None if form.picture is None else read_upload(form.picture)
         return job_from(settings, form.prompt, image, generator=self.generator, critic=self.critic)
 

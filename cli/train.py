@@ -11,6 +11,6 @@ from cyclopts import App
 
 __all__ = ["train"]
 
-train = App(name="train", help="Train the models in the box.")
+train = App(name="train", help="Train the bundled models.")
 for _entry in sorted(entry_points(group="rr_refine.trainers"), key=lambda entry: entry.name):
     train.command(_entry.load(), name=_entry.name)

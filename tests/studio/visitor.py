@@ -119,7 +119,7 @@ async def opened(
 ) -> AsyncIterator[Visitor]:
     """A studio with small fakes; `more` are settings with `__` for dots."""
     settings = Settings()
-    settings.lay(
+    settings.apply(
         {
             "generator.use": "fake",
             "generator.width": 48,
