@@ -6,18 +6,25 @@ import asyncio
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
 
 from rr_refine import defaults
-from rr_refine.cli.exits import DONE, FAILED, guarded
+from rr_refine.agent.intent import IntentCheck
+from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.cli.exits import DONE, FAILED
+from rr_refine.cli.options import SettingsOptions
+from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import short
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.generators.generator import Generator
+from rr_refine.reward.critic import Critic
+from rr_refine.reward.vllm_command import find_vllm
 
 __all__ = ["doctor"]
 
@@ -27,7 +34,7 @@ _LOCAL: Final = ("torch", "diffusers", "transformers", "accelerate", "peft", "sa
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     mark: Literal["ok", "no", "--"]
     """`ok`, `no` (a run with these settings would fail), or `--` (not there, not needed)."""
@@ -35,22 +42,12 @@ class Finding:
     found: str
 
 
-def doctor(*, profile: str | None = None, config: Path | None = None) -> int:
-    """Look at what is installed, what is reachable, and what would run with these settings.
+def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
+    """Check what is installed, what can be reached, and what would run with these settings.
 
     Exit code 1 if a run with these settings would fail.
-
-    Args:
-        profile: Settings for a machine: sketch, laptop, gpu-24, gpu-80 or gpu-2.
-        config: A TOML file, or the config.json of a run.
     """
-    return guarded(lambda: _doctor(profile, config))
-
-
-def _doctor(profile: str | None, config: Path | None) -> int:
-    from rr_refine.cli.settings import read_settings
-
-    settings = read_settings(config, {} if profile is None else {"profile": profile})
+    settings = options.read({})
     failed = False
     for finding in _findings(settings):
         failed |= finding.mark == "no"
@@ -67,9 +64,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _device()
     yield from _machine(settings)
     yield _vllm()
-    yield _generator(settings)
-    yield _critic(settings)
-    yield from _rewriters(settings)
+    yield from _parts(settings)
     yield _out(settings)
 
 
@@ -97,9 +92,7 @@ def _device() -> Finding:
 
 
 def _machine(settings: Settings) -> Iterator[Finding]:
-    """Whether it is what the profile was made for, and what has to run on it."""
-    from rr_refine.cli.profile import load_profile, why_too_small
-
+    """Whether the machine fits the profile, and what has to be started on it."""
     if settings.values["profile"] is None:
         return
     profile = load_profile(settings.text("profile"))
@@ -110,8 +103,6 @@ def _machine(settings: Settings) -> Iterator[Finding]:
 
 
 def _vllm() -> Finding:
-    from rr_refine.reward.vllm_command import find_vllm
-
     try:
         command = find_vllm()
     except ConfigError as error:
@@ -119,37 +110,8 @@ def _vllm() -> Finding:
     return Finding("ok", "vllm", f"{command.version or ''} {' '.join(command.prefix)}".strip())
 
 
-def _generator(settings: Settings) -> Finding:
-    from rr_refine.cli.job import make_generator
-
-    try:
-        generator = make_generator(settings)
-        asyncio.run(_reach([generator]))
-        tasks = " and ".join(sorted(generator.tasks, reverse=True))
-        found = f"{generator.identity.kind} {generator.identity.name}: {tasks}"
-    except RefineError as error:
-        return Finding("no", "generator", str(error))
-    return Finding("ok", "generator", found)
-
-
-def _critic(settings: Settings) -> Finding:
-    from rr_refine.cli.job import make_critic
-
-    try:
-        critic = make_critic(settings)
-        asyncio.run(_reach([critic]))
-        found = f"{critic.identity.kind} {critic.identity.name}"
-    except RefineError as error:
-        return Finding("no", "critic", str(error))
-    return Finding("ok", "critic", found)
-
-
-async def _reach(components: Iterable[object]) -> None:
-    async with connected(components):
-        pass
-
-
-def _rewriters(settings: Settings) -> Iterator[Finding]:
+def _parts(settings: Settings) -> Iterator[Finding]:
+    """Generator, critic and the rest of the loop: each is made and connected."""
     from rr_refine.cli.job import (
         make_critic,
         make_generator,
@@ -158,20 +120,44 @@ def _rewriters(settings: Settings) -> Iterator[Finding]:
         policy_from,
     )
 
+    generator: Generator | None = None
+    critic: Critic | None = None
+    try:
+        generator = make_generator(settings)
+        asyncio.run(_reach(generator))
+        tasks = " and ".join(sorted(generator.tasks, reverse=True))
+        yield Finding("ok", "generator", f"{_named(generator)}: {tasks}")
+    except RefineError as error:
+        yield Finding("no", "generator", str(error))
+    try:
+        critic = make_critic(settings)
+        asyncio.run(_reach(critic))
+        yield Finding("ok", "critic", _named(critic))
+    except RefineError as error:
+        yield Finding("no", "critic", str(error))
+    if generator is None or critic is None:
+        return
     try:
         policy = policy_from(settings)
-        generator, critic = make_generator(settings), make_critic(settings)
         rewriters = make_rewriters(settings, policy, generator, critic)
         check = make_intent_check(settings, generator, critic)
-        asyncio.run(_reach((*rewriters, check)))
+        asyncio.run(_reach(*rewriters, check))
     except RefineError as error:
         yield Finding("no", "rewriters", str(error))
         return
-    names = ", ".join(f"{r.identity.kind} ({r.identity.name})" for r in rewriters)
-    yield Finding("ok", "rewriters", names)
+    yield Finding("ok", "rewriters", ", ".join(map(_named, rewriters)))
     if check is not None:
-        yield Finding("ok", "intent check", f"{check.identity.kind} ({check.identity.name})")
+        yield Finding("ok", "intent check", _named(check))
     yield Finding("ok", "policy", f"preset {policy.preset}, {policy.budget.rounds} rounds at most")
+
+
+async def _reach(*components: object) -> None:
+    async with connected(components):
+        pass
+
+
+def _named(component: Generator | Critic | Rewriter | IntentCheck) -> str:
+    return f"{component.identity.kind} ({component.identity.name})"
 
 
 def _out(settings: Settings) -> Finding:
