@@ -16,6 +16,8 @@ LOOP = (
     "rr_refine.agent.rewriting.llm",
     "rr_refine.sketch.generator",
     "rr_refine.sketch.critic",
+    "rr_refine.sketch.rewriter",
+    "rr_refine.sketch.intent",
     "rr_refine.reward.transformers",
     "rr_refine.reward.openai",
     "rr_refine.cli.refine",
