@@ -39,7 +39,7 @@ from rr_refine.benchmarks.trial import (
     Trial,
     TrialFile,
     lost_trial,
-    read_standings,
+    read_prefixes,
     read_trial,
     read_trials,
 )
@@ -210,11 +210,11 @@ class _Session:
                 self.cut_short = True
                 return
             run = read_run(folder)
-            standings = read_standings(run, arm.policy, renders=self.renders, curve=self.curve)
+            prefixes = read_prefixes(run, arm.policy, renders=self.renders, curve=self.curve)
             marks = await entry.mark_all(
-                folder, {s.best.image for s in standings if s.best and s.best.image}
+                folder, {s.best.image for s in prefixes if s.best and s.best.image}
             )
-        self._keep(read_trial(origin, run, standings, marks, error))
+        self._keep(read_trial(origin, run, prefixes, marks, error))
 
     def _keep(self, trial: Trial) -> None:
         self.trials.add(trial)

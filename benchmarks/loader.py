@@ -34,8 +34,8 @@ from rr_refine.terms import Record
 
 __all__ = [
     "BenchmarkLoader",
-    "Exam",
-    "ExamResult",
+    "ModelTest",
+    "ModelTestResult",
     "benchmark_names",
     "find_loader",
     "part_of",
@@ -45,8 +45,8 @@ _GROUP = "rr_refine.benchmarks"
 
 
 @dataclass(frozen=True, slots=True)
-class ExamResult:
-    """What an exam came to."""
+class ModelTestResult:
+    """What a test of one model came to."""
 
     record: Record
     """Written as JSON."""
@@ -56,7 +56,7 @@ class ExamResult:
     """Pictures and judgements that could not be had; owed again."""
 
 
-class Exam(Protocol):
+class ModelTest(Protocol):
     """A test of one model by itself, in place of a comparison of arms."""
 
     @property
@@ -71,7 +71,7 @@ class Exam(Protocol):
 
     async def run(
         self, models: Models, *, concurrency: int, on_step: Callable[[str, int, int], None]
-    ) -> ExamResult:
+    ) -> ModelTestResult:
         """Put the models to the test.
 
         Args:
@@ -115,7 +115,7 @@ class BenchmarkLoader(ABC):
             ConfigError: its files are missing or broken, or an option is wrong.
         """
 
-    def exam(self, limit: int | None) -> Exam | None:  # noqa: ARG002  most have none
+    def model_test(self, limit: int | None) -> ModelTest | None:  # noqa: ARG002  most have none
         """The test of one model that the options ask for, in place of a comparison of arms.
 
         Raises:

@@ -187,9 +187,9 @@ class _Work:
         items = {item.id: item for item in benchmark.items}
         try:
             for trial in self.trials():
-                if trial.result.shot is not None:
+                if trial.result.sample is not None:
                     target = _pictures(self.out, trial.arm) / benchmark.picture(items[trial.item])
-                    _link(image_path(self.out / trial.run, trial.result.shot.image), target)
+                    _link(image_path(self.out / trial.run, trial.result.sample.image), target)
         except OSError as error:
             raise StoreError(f"cannot lay out the pictures of {self.out}: {error}") from error
         for arm in self.arms:
@@ -206,9 +206,9 @@ class _Work:
         pairs: list[tuple[Mark, Mark]] = []
 
         async def again(trial: Trial) -> None:
-            shot, mark = trial.result.shot, trial.result.mark
-            assert shot is not None and mark is not None
-            file = image_path(self.out / trial.run, shot.image)
+            sample, mark = trial.result.sample, trial.result.mark
+            assert sample is not None and mark is not None
+            file = image_path(self.out / trial.run, sample.image)
             image = await asyncio.to_thread(load_picture, file)
             with suppress(CriticError):
                 pairs.append((mark, await judging.mark(items[trial.item], image, turn=1)))
@@ -233,8 +233,8 @@ class _Work:
             return official, further
         made: dict[str, dict[str, str]] = {arm.name: {} for arm in self.arms}
         for trial in self.trials():
-            if trial.result.shot is not None:
-                made[trial.arm][trial.item] = trial.result.shot.image
+            if trial.result.sample is not None:
+                made[trial.arm][trial.item] = trial.result.sample.image
         for arm, pictures in made.items():
             judged = {
                 item.id: judging.answers(item, pictures[item.id])

@@ -90,8 +90,8 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
         if trial.arm not in numbers:
             continue
         request, source, prompt = _words(out / trial.run, trial.result)
-        shot, mark = trial.result.shot, trial.result.mark
-        same = shot is not None and trial.first.shot == shot
+        sample, mark = trial.result.sample, trial.result.mark
+        same = sample is not None and trial.first.sample == sample
         line: dict[str, JsonValue] = {
             "arm": numbers[trial.arm],
             "item": _shown(trial.item),
@@ -101,7 +101,7 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
             "result": _picture(trial.result),
             "renders": trial.result.spent,
             "missed": _shown("; ".join(mark.missed)) if mark else "",
-            "fault": _shown(trial.error or (shot.fault if shot else None) or ""),
+            "fault": _shown(trial.error or (sample.fault if sample else None) or ""),
             "prompt": "" if prompt == request else _shown(prompt),
         }
         if trial.item not in seen:
@@ -125,18 +125,18 @@ def _words(run: Path, result: Point) -> tuple[str, str | None, str]:
         request = Request.model_validate(config["request"] if isinstance(config, dict) else None)
     except (StoreError, ValidationError, KeyError):
         return "", None, ""
-    wanted = result.shot and result.shot.image
+    wanted = result.sample and result.sample.image
     made = (value for value in renders if isinstance(value, dict) and value["image"] == wanted)
     return request.prompt, request.source, str(next(made, {"prompt": request.prompt})["prompt"])
 
 
 def _picture(point: Point) -> list[JsonValue] | None:
     """Digest, score, exactness."""
-    if point.shot is None:
+    if point.sample is None:
         return None
     mark = point.mark
     return [
-        point.shot.image,
+        point.sample.image,
         *([None, None] if mark is None else [round(mark.score, 4), mark.exact]),
     ]
 

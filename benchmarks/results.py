@@ -10,11 +10,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.arms import BASELINES, Arm
-from rr_refine.benchmarks.board import Board, Resampled, macro, mean, ratio
 from rr_refine.benchmarks.definitions import definitions
 from rr_refine.benchmarks.item import WORSE_BY
-from rr_refine.benchmarks.tally import Tally
+from rr_refine.benchmarks.leaderboard import Leaderboard, Resampled, macro, mean, ratio
 from rr_refine.benchmarks.trial import Trial
+from rr_refine.benchmarks.trial_columns import TrialColumns
 from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record
 
@@ -210,14 +210,14 @@ def summarise(
     Raises:
         ConfigError: there is no item that every arm has been through, or an arm has one twice.
     """
-    tallies = {arm.name: Tally(provenance.renders, worse_by) for arm in arms}
+    by_arm = {arm.name: TrialColumns(provenance.renders, worse_by) for arm in arms}
     for trial in read():
-        if trial.arm in tallies:
-            tallies[trial.arm].add(trial)
-    board = Board(tallies, dimensions)
+        if trial.arm in by_arm:
+            by_arm[trial.arm].add(trial)
+    board = Leaderboard(by_arm, dimensions)
     view = board.view()
-    pairs = [(a, b) for a in tallies for b in BASELINES if b in tallies and b != a]
-    by = _exact_by(board, tallies, pairs)
+    pairs = [(a, b) for a in by_arm for b in BASELINES if b in by_arm and b != a]
+    by = _exact_by(board, by_arm, pairs)
     return Results(
         provenance=provenance,
         definitions=definitions(worse_by),
@@ -233,7 +233,7 @@ def summarise(
 
 
 def _exact_by(
-    board: Board, arms: Iterable[str], pairs: Sequence[tuple[str, str]]
+    board: Leaderboard, arms: Iterable[str], pairs: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], dict[str, dict[str, Estimate]]]:
     """By arm and baseline, where it has one, by label, by its value."""
     found: dict[tuple[str, str], dict[str, dict[str, Estimate]]]
@@ -248,7 +248,7 @@ def _exact_by(
 
 
 def _arm_result(
-    arm: Arm, board: Board, view: Resampled, exact_by: dict[str, dict[str, Estimate]]
+    arm: Arm, board: Leaderboard, view: Resampled, exact_by: dict[str, dict[str, Estimate]]
 ) -> ArmResult:
     name = arm.name
     marked = round(_total(board, name, "marked"))
@@ -293,7 +293,7 @@ def _arm_result(
     )
 
 
-def _curve_point(board: Board, view: Resampled, arm: str, allowed: int) -> CurvePoint:
+def _curve_point(board: Leaderboard, view: Resampled, arm: str, allowed: int) -> CurvePoint:
     return CurvePoint(
         allowed=allowed,
         spent=_total(board, arm, "spent at", str(allowed)) / board.items,
@@ -303,7 +303,11 @@ def _curve_point(board: Board, view: Resampled, arm: str, allowed: int) -> Curve
 
 
 def _difference(
-    board: Board, view: Resampled, arm: str, baseline: str, exact_by: dict[str, dict[str, Estimate]]
+    board: Leaderboard,
+    view: Resampled,
+    arm: str,
+    baseline: str,
+    exact_by: dict[str, dict[str, Estimate]],
 ) -> Difference:
     overall = macro("got", "of", board.dimensions) if board.dimensions else None
     return Difference(
@@ -320,7 +324,7 @@ def _difference(
     )
 
 
-def _win_tie_loss(board: Board, arm: str) -> WinTieLoss | None:
+def _win_tie_loss(board: Leaderboard, arm: str) -> WinTieLoss | None:
     if arm == BASELINES[0] or BASELINES[0] not in board.arms:
         return None
     gaps = board.column(arm, "score") - board.column(BASELINES[0], "score")
@@ -328,12 +332,12 @@ def _win_tie_loss(board: Board, arm: str) -> WinTieLoss | None:
     return WinTieLoss(win=win, tie=board.items - win - loss, loss=loss)
 
 
-def _having(board: Board, arm: str, part: str) -> int:
+def _having(board: Leaderboard, arm: str, part: str) -> int:
     """How many items have this part."""
     return int((board.column(arm, "of", part) > 0).sum())
 
 
-def _total(board: Board, arm: str, name: str, part: str = "") -> float:
+def _total(board: Leaderboard, arm: str, name: str, part: str = "") -> float:
     return float(board.column(arm, name, part).sum())
 
 

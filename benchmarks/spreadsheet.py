@@ -28,8 +28,8 @@ def trial_lines(results: Results, trials: Iterable[Trial]) -> Iterator[str]:
         ]
     )
     for trial in trials:
-        shot = trial.result.shot
-        missing = "no picture" if shot is None else shot.fault
+        sample = trial.result.sample
+        missing = "no picture" if sample is None else sample.fault
         yield _line(
             [
                 *(trial.arm, trial.item, trial.group),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import Policy
@@ -25,12 +25,12 @@ from rr_refine.terms import Record
 __all__ = [
     "Origin",
     "Point",
-    "Shot",
-    "Standing",
+    "RunPrefix",
+    "Sample",
     "Trial",
     "TrialFile",
     "lost_trial",
-    "read_standings",
+    "read_prefixes",
     "read_trial",
     "read_trials",
 ]
@@ -38,7 +38,7 @@ __all__ = [
 _FILE: Final = "trials.jsonl"
 
 
-class Shot(Record):
+class Sample(Record):
     """A picture and what is thought of it."""
 
     candidate: str
@@ -58,13 +58,21 @@ class Point(Record):
 
     spent: int
     """Renders used: fewer than allowed where the loop stopped before, or some failed."""
-    shot: Shot | None
+    sample: Sample | None
     """None where there was no picture."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old(cls, data: object) -> object:
+        """A sample is called `shot` in files of older versions."""
+        if isinstance(data, dict) and "shot" in data:
+            return {"sample" if key == "shot" else key: value for key, value in data.items()}
+        return data
 
     @property
     def mark(self) -> Mark | None:
         """None where there is no picture, or none that could be graded."""
-        return None if self.shot is None else self.shot.mark
+        return None if self.sample is None else self.sample.mark
 
     @property
     def exact(self) -> bool:
@@ -118,12 +126,12 @@ class Trial(Origin):
     @property
     def settled(self) -> bool:
         """Nothing is owed: the run came to its end, and every picture has its mark."""
-        shots = (point.shot for point in (self.first, *self.points))
-        return self.error is None and not any(shot and shot.mark is None for shot in shots)
+        samples = (point.sample for point in (self.first, *self.points))
+        return self.error is None and not any(sample and sample.mark is None for sample in samples)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunPrefix:
     """How far a run had come."""
 
     spent: int
@@ -132,7 +140,7 @@ class Standing:
     """What it would have returned; None without any picture."""
 
 
-def read_standings(run: Run, policy: Policy, *, renders: int, curve: bool) -> tuple[Standing, ...]:
+def read_prefixes(run: Run, policy: Policy, *, renders: int, curve: bool) -> tuple[RunPrefix, ...]:
     """Where a run stood after its first picture, and then at each point of its trial.
 
     Args:
@@ -140,42 +148,42 @@ def read_standings(run: Run, policy: Policy, *, renders: int, curve: bool) -> tu
         curve: False leaves out all points but the last.
     """
     first = run.candidates[:1]
-    standings = [Standing(_spent(first), next((c for c in first if c.image), None))]
+    prefixes = [RunPrefix(_spent(first), next((c for c in first if c.image), None))]
     for allowed in range(1, renders) if curve else ():
         replayed = replay(run, _allowing(policy, allowed))
         best = replayed.incumbent or next((c for c in replayed.candidates if c.image), None)
-        standings.append(Standing(_spent(replayed.candidates), best))
-    return (*standings, Standing(_spent(run.candidates), run.best))
+        prefixes.append(RunPrefix(_spent(replayed.candidates), best))
+    return (*prefixes, RunPrefix(_spent(run.candidates), run.best))
 
 
 def read_trial(
     origin: Origin,
     run: Run,
-    standings: tuple[Standing, ...],
+    prefixes: tuple[RunPrefix, ...],
     marks: Mapping[str, Mark | str],
     error: str | None,
 ) -> Trial:
     """A run that is over, as a trial.
 
     Args:
-        marks: of every picture in `standings`, by digest; or why there is none.
+        marks: of every picture in `prefixes`, by digest; or why there is none.
         error: what `run_job` raised.
     """
 
-    def point(standing: Standing) -> Point:
-        best, shot = standing.best, None
+    def point(prefix: RunPrefix) -> Point:
+        best, sample = prefix.best, None
         if best is not None and best.image is not None:
             mark = marks[best.image]
-            shot = Shot(
+            sample = Sample(
                 candidate=best.id,
                 image=best.image,
                 reward=best.reward,
                 mark=mark if isinstance(mark, Mark) else None,
                 fault=mark if isinstance(mark, str) else None,
             )
-        return Point(spent=standing.spent, shot=shot)
+        return Point(spent=prefix.spent, sample=sample)
 
-    first, *points = map(point, standings)
+    first, *points = map(point, prefixes)
     outcome = run.outcome
     faults = [c.failure for c in run.candidates if c.failure]
     if error is None and (outcome is None or not outcome.ok):
@@ -195,7 +203,7 @@ def read_trial(
 
 def lost_trial(origin: Origin, error: str, points: int) -> Trial:
     """An item that could not be run at all, for want of its source."""
-    nothing = Point(spent=0, shot=None)
+    nothing = Point(spent=0, sample=None)
     return Trial(
         **dict(origin),
         first=nothing,

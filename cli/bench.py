@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 
 from rr_refine.benchmarks.loader import (
     BenchmarkLoader,
-    Exam,
+    ModelTest,
     benchmark_names,
     find_loader,
     part_of,
@@ -103,7 +103,7 @@ for _name in benchmark_names():
 def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     """One command's work; gives the exit code."""
     options.check()
-    exam = own.exam(options.limit)
+    test = own.model_test(options.limit)
     assigned = dict(split_assignment(text) for text in options.set_ or ())
     settings = read_settings(options.config, {**options.flags(), **assigned})
     for key, use in own.settings.items():
@@ -113,19 +113,19 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     if find_spec("numpy") is None:
         raise MissingExtraError("rr-refine bench", "local")
     out = options.out or Path("runs", f"bench-{name}")
-    if not options.resume and (out / ("cache" if exam else "bench.json")).exists():
+    if not options.resume and (out / ("cache" if test else "bench.json")).exists():
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
         )
     from rr_refine.cli.bench_models import make_models
 
     try:
-        if exam is not None:
+        if test is not None:
             for option in ("arm", "shard", "judge", "judge_url"):
                 if getattr(options, option) is not None:
                     flag = option.replace("_", "-")
                     raise ConfigError(f"--{flag} is for comparing arms only")
-            return asyncio.run(_examine(exam, options, settings, out))
+            return asyncio.run(_test(test, options, settings, out))
         benchmark = own.load(limit=options.limit, cache=out / "data")
         if options.shard is not None:
             benchmark = part_of(benchmark, *parse_shard(options.shard))
@@ -182,7 +182,7 @@ def _arms(
     )
 
 
-async def _examine(exam: Exam, options: BenchOptions, settings: Settings, out: Path) -> int:
+async def _test(test: ModelTest, options: BenchOptions, settings: Settings, out: Path) -> int:
     """Test one model by itself; gives the exit code."""
     from rr_refine.benchmarks.arms import Models
     from rr_refine.benchmarks.cache import Cache
@@ -191,14 +191,14 @@ async def _examine(exam: Exam, options: BenchOptions, settings: Settings, out: P
     from rr_refine.component import connected
 
     models = make_models(options, settings)
-    needed = (models.generator, models.critic) if exam.needs_critic else (models.generator,)
+    needed = (models.generator, models.critic) if test.needs_critic else (models.generator,)
     with Cache(out / "cache") as cache:
         async with connected(needed):
             shared = Models(
                 cache.generator(models.generator), cache.critic(models.critic), models.parameters
             )
-            result = await exam.run(shared, concurrency=options.concurrency, on_step=Progress())
-    write_json(out, f"{exam.name}.json", result.record)
+            result = await test.run(shared, concurrency=options.concurrency, on_step=Progress())
+    write_json(out, f"{test.name}.json", result.record)
     _show_result(options, result.record, result.table, out, result.failed)
     return FAILED if result.failed else DONE
 
@@ -279,7 +279,7 @@ class _Comparison:
     def _show(self, trial: Trial) -> None:
         """Show how far it is."""
         self._done += 1
-        lacking = trial.result.shot is None or (self._graded and not trial.settled)
+        lacking = trial.result.sample is None or (self._graded and not trial.settled)
         self._failed += trial.error is not None or lacking
         self._sum += (trial.result.mark or trial.worst).score
         score = self._sum / self._done if self._graded else None

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from rr_refine.benchmarks.arms import ARMS, Models
 from rr_refine.benchmarks.item import Benchmark
-from rr_refine.benchmarks.loader import BenchmarkLoader, Exam, ExamResult
+from rr_refine.benchmarks.loader import BenchmarkLoader, ModelTest, ModelTestResult
 from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError
 from rr_refine.sketch.bench.rewriter import NAME
@@ -69,15 +69,15 @@ class SketchLoader(BenchmarkLoader):
             kind = "sketch, dense" if dense else "sketch"
         return tasks.as_benchmark(f"{kind}, {self.split} split", chosen)
 
-    def exam(self, limit: int | None) -> Exam | None:
-        """See `BenchmarkLoader.exam`."""
+    def model_test(self, limit: int | None) -> ModelTest | None:
+        """See `BenchmarkLoader.model_test`."""
         if self.generator_only and self.critic_only:
             raise ConfigError("--generator-only and --critic-only exclude each other")
         if not (self.generator_only or self.critic_only):
             return None
         if self.edits or self.register != "mixed":
             raise ConfigError("--register and --edits are for comparing arms only")
-        return (_GeneratorExam if self.generator_only else _CriticExam)(self.split, limit)
+        return (_GeneratorTest if self.generator_only else _CriticTest)(self.split, limit)
 
     def closed(self) -> str:
         """See `BenchmarkLoader.closed`."""
@@ -85,7 +85,7 @@ class SketchLoader(BenchmarkLoader):
 
 
 @dataclass(frozen=True, slots=True)
-class _GeneratorExam:
+class _GeneratorTest:
     """The generator by itself."""
 
     split: Split
@@ -95,8 +95,8 @@ class _GeneratorExam:
 
     async def run(
         self, models: Models, *, concurrency: int, on_step: Callable[[str, int, int], None]
-    ) -> ExamResult:
-        """See `Exam.run`."""
+    ) -> ModelTestResult:
+        """See `ModelTest.run`."""
         from rr_refine.sketch.bench.generator import evaluate_generator
         from rr_refine.sketch.bench.tables import generator_table
         from rr_refine.sketch.bench.tasks import SIZE
@@ -109,11 +109,11 @@ class _GeneratorExam:
             concurrency=concurrency,
             on_picture=lambda done, wanted: on_step("pictures", done, wanted),
         )
-        return ExamResult(result, generator_table(result), sum(result.failures.values()))
+        return ModelTestResult(result, generator_table(result), sum(result.failures.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class _CriticExam:
+class _CriticTest:
     """The critic against the oracle."""
 
     split: Split
@@ -123,8 +123,8 @@ class _CriticExam:
 
     async def run(
         self, models: Models, *, concurrency: int, on_step: Callable[[str, int, int], None]
-    ) -> ExamResult:
-        """See `Exam.run`."""
+    ) -> ModelTestResult:
+        """See `ModelTest.run`."""
         from rr_refine.sketch.bench.critic import evaluate_critic
         from rr_refine.sketch.bench.tables import critic_table
 
@@ -136,4 +136,4 @@ class _CriticExam:
             concurrency=concurrency,
             on_step=on_step,
         )
-        return ExamResult(result, critic_table(result), sum(result.failures.values()))
+        return ModelTestResult(result, critic_table(result), sum(result.failures.values()))

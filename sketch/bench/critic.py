@@ -12,7 +12,13 @@ from typing import TypedDict
 from rr_refine.benchmarks.engine import Models
 from rr_refine.errors import CriticError
 from rr_refine.sketch.bench.answers import in_world, meets, named_misses
-from rr_refine.sketch.bench.exam import Exam, Judged, Picture, agrees, differing
+from rr_refine.sketch.bench.judging import (
+    GradedPicture,
+    PictureJudging,
+    RenderedTask,
+    agrees,
+    differing,
+)
 from rr_refine.sketch.bench.tasks import Split, edits, requests
 from rr_refine.sketch.checking import Change
 from rr_refine.sketch.training.critic.wording import REFINE_BELOW
@@ -20,10 +26,10 @@ from rr_refine.sketch.world.edit import read_edit
 from rr_refine.statistics import Bootstrap, Estimate, estimate
 from rr_refine.terms import Dimension, Identity, Record
 
-__all__ = ["CriticResult", "EditJudgements", "Naming", "evaluate_critic"]
+__all__ = ["CriticResult", "EditJudgements", "MissedRequirements", "evaluate_critic"]
 
 
-class Naming(Record):
+class MissedRequirements(Record):
     """Missed requirements: those that the critic names against those that the oracle finds."""
 
     named: int
@@ -69,7 +75,7 @@ class CriticResult(Record):
     side_by_side: Estimate | None
     """The same by comparison in both orders, where a tie is wrong, and a comparison that failed.
     None where the critic cannot compare."""
-    naming: Naming
+    naming: MissedRequirements
     verdict: Estimate
     """Share of pictures in which the critic misses something if the oracle does."""
     in_world: Estimate | None
@@ -104,13 +110,13 @@ async def evaluate_critic(
         ConfigError: the models do not take their parameters.
         CriticError: not a single picture of a request could be judged.
     """
-    exam = Exam(models, concurrency, on_step)
+    work = PictureJudging(models, concurrency, on_step)
     changes = edits(split, edit_limit) if "edit" in models.generator.tasks else ()
-    pictures = await exam.render([*requests(split, limit), *changes])
+    pictures = await work.render([*requests(split, limit), *changes])
     drawn, edited = pictures[: 2 * limit], pictures[2 * limit :]
-    seen = await _judge(exam, drawn)
+    seen = await _judge(work, drawn)
     if seen is None:
-        raise CriticError(f"none of {len(drawn)} pictures could be judged: {dict(exam.failures)}")
+        raise CriticError(f"none of {len(drawn)} pictures could be judged: {dict(work.failures)}")
     known, common = seen
     refined = [text for one in known if (text := one.critique.refined_request)]
     return CriticResult(
@@ -122,14 +128,16 @@ async def evaluate_critic(
             bool(named_misses(one.critique)) == bool(one.grade.missed) for one in known
         ),
         in_world=estimate(map(in_world, refined)) if refined else None,
-        edits=await _judge_edits(exam, edited),
-        failures=dict(sorted(exam.failures.items())),
+        edits=await _judge_edits(work, edited),
+        failures=dict(sorted(work.failures.items())),
         **common,
     )
 
 
-async def _judge_edits(exam: Exam, pictures: Sequence[Picture | None]) -> EditJudgements | None:
-    seen = await _judge(exam, pictures)
+async def _judge_edits(
+    work: PictureJudging, pictures: Sequence[RenderedTask | None]
+) -> EditJudgements | None:
+    seen = await _judge(work, pictures)
     if seen is None:
         return None
     known, common = seen
@@ -150,15 +158,15 @@ class _Common(TypedDict):
 
 
 async def _judge(
-    exam: Exam, pictures: Sequence[Picture | None]
-) -> tuple[list[Judged], _Common] | None:
+    work: PictureJudging, pictures: Sequence[RenderedTask | None]
+) -> tuple[list[GradedPicture], _Common] | None:
     """The judgements that there are, and what they tell; None where there are none."""
-    judged = await exam.judge(pictures)
+    judged = await work.judge(pictures)
     known = [one for one in judged if one]
     if not known:
         return None
     pairs = differing(judged)
-    compared = await exam.compare(pairs)
+    compared = await work.compare(pairs)
     refined = [(one, text) for one in known if (text := one.critique.refined_request)]
     return known, _Common(
         readable=_readable(pictures, judged),
@@ -168,14 +176,16 @@ async def _judge(
     )
 
 
-def _readable(pictures: Sequence[Picture | None], judged: Sequence[Judged | None]) -> Estimate:
+def _readable(
+    pictures: Sequence[RenderedTask | None], judged: Sequence[GradedPicture | None]
+) -> Estimate:
     """Of the pictures that there are: what was not rendered is no fault of the critic."""
     return estimate(
         one is not None for one, picture in zip(judged, pictures, strict=True) if picture
     )
 
 
-def _is_true(judged: Judged, refined: str) -> bool:
+def _is_true(judged: GradedPicture, refined: str) -> bool:
     """Is a refined request what was asked for, in full?"""
     asked = judged.task.asked
     if isinstance(asked, Change):
@@ -183,20 +193,20 @@ def _is_true(judged: Judged, refined: str) -> bool:
     return in_world(refined) and meets(refined, asked)
 
 
-def _same_verdict(judged: Judged, dimension: Dimension) -> bool:
+def _same_verdict(judged: GradedPicture, dimension: Dimension) -> bool:
     """Is this dimension in order, and in order for the oracle, or neither?"""
     scores = judged.critique.scores[dimension], judged.grade.scores[dimension]
     fine = [score is not None and score >= REFINE_BELOW for score in scores]
     return fine[0] == fine[1]
 
 
-def _naming(judged: Sequence[Judged]) -> Naming:
+def _naming(judged: Sequence[GradedPicture]) -> MissedRequirements:
     says = [named_misses(one.critique) for one in judged]
     there = [set(one.grade.missed) for one in judged]
     right = [len(said & misses) for said, misses in zip(says, there, strict=True)]
     both = [len(said) + len(misses) for said, misses in zip(says, there, strict=True)]
     named, missed = sum(map(len, says)), sum(map(len, there))
-    return Naming(
+    return MissedRequirements(
         named=named,
         missed=missed,
         right=sum(right),

@@ -123,9 +123,9 @@ async def test_arms_spend_what_they_should_and_share_what_they_can(tmp_path: Pat
         assert trial.settled
         run = load_run(tmp_path / trial.run)
         assert run.status == "done"
-        best, shot = run.best, trial.result.shot
-        assert best and shot
-        assert (shot.candidate, shot.image) == (best.id, best.image)
+        best, sample = run.best, trial.result.sample
+        assert best and sample
+        assert (sample.candidate, sample.image) == (best.id, best.image)
         assert len(trial.points) == RENDERS
         assert run.outcome
         assert trial.critic_tokens == run.outcome.spend.tokens
@@ -157,10 +157,10 @@ async def test_without_a_curve_only_the_first_and_the_result_are_graded(tmp_path
         assert trial.points == (expected[key].result,)
         assert trial.first == expected[key].first
     asked = {
-        f"{t.item} {shot.image}"
+        f"{t.item} {sample.image}"
         for t in expected.values()
-        for shot in (t.first.shot, t.result.shot)
-        if shot
+        for sample in (t.first.sample, t.result.sample)
+        if sample
     }
     assert set(own.grader.asked) == asked
     assert asked < set(whole.grader.asked)
@@ -248,7 +248,7 @@ async def test_failures_are_data_and_owed_again(tmp_path: Path) -> None:
     trial = trials["one-shot", "item-0"]
     assert trial.error == "generator-failed: GeneratorError: no brush"
     assert trial.faults == ("render: GeneratorError: no brush",)
-    assert (trial.result.spent, trial.result.shot, trial.result.mark) == (0, None, None)
+    assert (trial.result.spent, trial.result.sample, trial.result.mark) == (0, None, None)
     assert (trial.result.exact, trial.settled) == (False, False)
     assert trial.worst == Mark(exact=False, score=0.0, parts={"hats": (0, 3)})
     assert (trials["best-of-n", "item-0"].error, trials["best-of-n", "item-0"].result.spent) == (
@@ -272,8 +272,8 @@ async def test_what_could_not_be_judged_is_held_to_its_picture(tmp_path: Path) -
     for trial in (await own.run()).values():
         assert trial.error == "critic-failed: CriticUnavailable: asleep"
         assert trial.result.spent == 1
-        assert trial.result.shot
-        assert trial.result.shot.reward is None
+        assert trial.result.sample
+        assert trial.result.sample.reward is None
         assert trial.result.mark
 
 
@@ -287,9 +287,9 @@ async def test_a_mark_that_is_missing_is_told_and_owed_again(tmp_path: Path) -> 
         assert trial.error is None
         assert trial.settled == (item == "item-0")
         for point in (trial.first, *trial.points):
-            assert point.shot
+            assert point.sample
             assert (point.mark is None) == (item == "item-1")
-            assert point.shot.fault == (None if point.mark else "CriticUnreadable: no grade")
+            assert point.sample.fault == (None if point.mark else "CriticUnreadable: no grade")
     assert set(own.grader.asked.values()) == {1}, "two arms need not hear it twice"
     again = Bench(tmp_path, TWO)
     after = await again.run()
@@ -465,7 +465,7 @@ async def test_a_generator_without_edits_fails_edits(tmp_path: Path) -> None:
     (trial,) = (await own.run()).values()
     assert trial.error
     assert trial.error.startswith("UnsupportedRequestError: ")
-    assert trial.result.shot is None
+    assert trial.result.sample is None
     assert (trial.critic_calls, trial.triggered, trial.stop) == (0, False, None)
 
 
@@ -496,7 +496,7 @@ async def test_an_item_without_its_source_fails_alone(tmp_path: Path) -> None:
     for name, words in (("broken", "cannot be read"), ("lost", "does not exist")):
         trial = trials["best-of-n", name]
         assert trial.error is not None and words in trial.error
-        assert (trial.result.shot, trial.settled, len(trial.points)) == (None, False, RENDERS)
+        assert (trial.result.sample, trial.settled, len(trial.points)) == (None, False, RENDERS)
     good.rename(lost)
     again = Bench(tmp_path / "out", TWO)
     again.items = own.items[2:]

@@ -156,3 +156,10 @@ def test_trials_of_another_folder_keep_their_runs(tmp_path: Path) -> None:
     (one,) = moved(JUDGED_TRIALS[:1], there, here)
     assert (here / one.run).resolve() == there / "runs" / "one-shot" / "a"
     assert one.model_copy(update={"run": JUDGED_TRIALS[0].run}) == JUDGED_TRIALS[0]
+
+
+def test_trials_of_older_versions_are_read() -> None:
+    made = JUDGED_TRIALS[0]
+    line = made.model_dump_json()
+    assert '"sample":' in line
+    assert Trial.model_validate_json(line.replace('"sample":', '"shot":')) == made

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.results import Provenance
-from rr_refine.benchmarks.trial import Point, Shot, Trial
+from rr_refine.benchmarks.trial import Point, Sample, Trial
 from rr_refine.terms import Identity
 
 __all__ = ["JUDGED", "PROGRAM", "marked", "of_parts", "point", "trial"]
@@ -47,12 +47,12 @@ def of_parts(**parts: tuple[float, float]) -> Mark:
 def point(mark: Mark | str | None, spent: int = 1, image: str = "0" * 64) -> Point:
     """A picture with its mark, or with why there is none; None is no picture."""
     if mark is None:
-        return Point(spent=spent, shot=None)
+        return Point(spent=spent, sample=None)
     known = mark if isinstance(mark, Mark) else None
     fault = mark if isinstance(mark, str) else None
     return Point(
         spent=spent,
-        shot=Shot(candidate="r0c0", image=image, reward=0.5, mark=known, fault=fault),
+        sample=Sample(candidate="r0c0", image=image, reward=0.5, mark=known, fault=fault),
     )
 
 

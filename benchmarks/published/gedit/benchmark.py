@@ -20,8 +20,8 @@ from rr_refine.benchmarks.published.files import picture_trouble, write_file
 from rr_refine.benchmarks.published.gedit.edits import (
     GROUPS,
     SUITES,
-    Edit,
-    EditFiles,
+    GEditFiles,
+    GEditItem,
     Language,
     read_edits,
 )
@@ -121,7 +121,7 @@ class GEdit(PublishedBenchmark):
     """
 
     def __init__(
-        self, language: Language, found: EditFiles, wording: Wording, files: Mapping[str, str]
+        self, language: Language, found: GEditFiles, wording: Wording, files: Mapping[str, str]
     ) -> None:
         present = {edit.group for edit in found.edits}
         super().__init__(
@@ -308,7 +308,7 @@ class GEdit(PublishedBenchmark):
         return [(item, score) for item, score in found if score is not None]
 
 
-def _intersection(edit: Edit) -> dict[str, str]:
+def _intersection(edit: GEditItem) -> dict[str, str]:
     if edit.intersection is None:
         return {}
     return {"intersection": "yes" if edit.intersection else "no"}

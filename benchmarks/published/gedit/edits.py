@@ -21,7 +21,7 @@ from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.reward.preferences.rows import Embedded, read_rows
 
-__all__ = ["GROUPS", "SUITES", "Edit", "EditFiles", "Language", "read_edits"]
+__all__ = ["GROUPS", "SUITES", "GEditFiles", "GEditItem", "Language", "read_edits"]
 
 Language = Literal["en", "cn"]
 SUITES: Final[tuple[Language, ...]] = ("en", "cn")
@@ -46,7 +46,7 @@ _HINT: Final = "give the folder of the data set stepfun-ai/GEdit-Bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class GEditItem:
     """One edit."""
 
     key: str
@@ -58,10 +58,10 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class EditFiles:
+class GEditFiles:
     """What was read."""
 
-    edits: tuple[Edit, ...]
+    edits: tuple[GEditItem, ...]
     """No key twice."""
     sha256: Mapping[str, str]
     """By file name."""
@@ -86,7 +86,7 @@ class _Copied(BaseModel):
 
 def read_edits(
     data: Path, language: Language, *, limit: int | None, cache: Path | None
-) -> EditFiles:
+) -> GEditFiles:
     """Read the edits of one language.
 
     Args:
@@ -111,7 +111,7 @@ def read_edits(
         found = _read_copy(data, files[0], limit)
     else:
         raise ConfigError(f"{str(files[0])!r} is in English only; for the suite 'cn' {_HINT}")
-    edits: dict[str, Edit] = {}
+    edits: dict[str, GEditItem] = {}
     repeated = []
     for edit in found:
         if edit.key in edits:
@@ -122,14 +122,14 @@ def read_edits(
             break
     if not edits:
         raise ConfigError(f"{str(data)!r} has no edits in {language!r}; {_HINT}")
-    return EditFiles(
+    return GEditFiles(
         tuple(edits.values()),
         {path.name: file_digest(path) for path in files},
         tuple(_notes(edits.values(), repeated)),
     )
 
 
-def _notes(edits: Iterable[Edit], repeated: list[str]) -> Iterator[str]:
+def _notes(edits: Iterable[GEditItem], repeated: list[str]) -> Iterator[str]:
     if repeated:
         yield (
             f"{len(repeated)} edits have the key of an earlier one, whose pictures theirs would "
@@ -151,7 +151,9 @@ def _files(data: Path, end: str) -> list[Path]:
     return [path for path in found if path.parent.name == "train"] or found
 
 
-def _read_tables(files: Sequence[Path], language: Language, cache: Path | None) -> Iterator[Edit]:
+def _read_tables(
+    files: Sequence[Path], language: Language, cache: Path | None
+) -> Iterator[GEditItem]:
     for found in read_rows(files, _Row):
         row, file = found.value, found.file
         if (row.instruction_language == "en") != (language == "en"):
@@ -161,7 +163,7 @@ def _read_tables(files: Sequence[Path], language: Language, cache: Path | None) 
         if picture is None:
             raise ConfigError(f"{str(file)!r}: key {row.key!r} has no picture")
         source = _source(file, row.key, picture, cache)
-        yield Edit(row.key, row.task_type, row.instruction, source, row.Intersection_exist)
+        yield GEditItem(row.key, row.task_type, row.instruction, source, row.Intersection_exist)
 
 
 def _source(file: Path, key: str, picture: Embedded, cache: Path | None) -> Path:
@@ -178,7 +180,7 @@ def _source(file: Path, key: str, picture: Embedded, cache: Path | None) -> Path
     return keep_picture(picture.data, cache / "sources", name, what)
 
 
-def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[Edit]:
+def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[GEditItem]:
     found, _ = read_json(file, dict[str, _Copied])
     chosen = list(found.items())[:limit]
     if not chosen:
@@ -186,7 +188,7 @@ def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[Edit]:
     root = find_root(data, [edit.id for _, edit in chosen], "they are in the data set")
     for key, edit in chosen:
         _check(file, key, edit.edit_type)
-        yield Edit(key, edit.edit_type, edit.prompt, root / edit.id, None)
+        yield GEditItem(key, edit.edit_type, edit.prompt, root / edit.id, None)
 
 
 def _check(file: Path, key: str, group: str) -> None:

@@ -13,8 +13,8 @@ from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.published.benchmark import check_choice
 from rr_refine.benchmarks.published.files import write_file
-from rr_refine.benchmarks.published.geneval.request import Request, find_file, read_requests
-from rr_refine.benchmarks.published.geneval.verdict import read_verdicts, summarise
+from rr_refine.benchmarks.published.geneval.detector import read_verdicts, summarise
+from rr_refine.benchmarks.published.geneval.request import GenEvalRequest, find_file, read_requests
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
@@ -90,7 +90,9 @@ class GenEval(Benchmark):
         files: sha256 by name.
     """
 
-    def __init__(self, requests: Sequence[Request], samples: int, files: Mapping[str, str]) -> None:
+    def __init__(
+        self, requests: Sequence[GenEvalRequest], samples: int, files: Mapping[str, str]
+    ) -> None:
         super().__init__(
             name="geneval",
             items=tuple(
@@ -144,13 +146,13 @@ class GenEval(Benchmark):
                 lines.append(f"{error}: the official script stops at it")
         return lines
 
-    def _asked(self) -> list[Request]:
+    def _asked(self) -> list[GenEvalRequest]:
         """Of the items, which may be fewer by now."""
         asked = {item.group for item in self.items}
         return [request for request in self._requests if request.id in asked]
 
 
-def _item(request: Request, sample: int) -> Item:
+def _item(request: GenEvalRequest, sample: int) -> Item:
     return Item(
         id=f"{request.id}_{sample:04d}",
         prompt=request.prompt,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rr_refine.benchmarks.published.files import read_lines
 from rr_refine.errors import ConfigError
 
-__all__ = ["Request", "find_file", "read_requests"]
+__all__ = ["GenEvalRequest", "find_file", "read_requests"]
 
 _NAME: Final = "evaluation_metadata.jsonl"
 
@@ -24,7 +24,7 @@ class _Metadata(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class GenEvalRequest:
     """One line."""
 
     index: int
@@ -52,14 +52,16 @@ def find_file(data: Path) -> Path:
     raise ConfigError(f"{str(data)!r} holds no {_NAME}: give a copy of GenEval's repository")
 
 
-def read_requests(file: Path) -> list[Request]:
+def read_requests(file: Path) -> list[GenEvalRequest]:
     """All requests, numbered from 0.
 
     Raises:
         ConfigError: the file cannot be read, is empty, or a line is not of the published form.
     """
     lines = read_lines(file, _Metadata, "is not of the published form")
-    requests = [Request(n, found.tag, found.prompt, line) for n, (found, line) in enumerate(lines)]
+    requests = [
+        GenEvalRequest(n, found.tag, found.prompt, line) for n, (found, line) in enumerate(lines)
+    ]
     if not requests:
         raise ConfigError(f"{str(file)!r} is empty")
     return requests

@@ -19,7 +19,7 @@ from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_c
 from rr_refine.benchmarks.published.files import find_root, read_json, write_file
 from rr_refine.benchmarks.published.imgedit.edits import (
     SUITES,
-    EditFile,
+    ImgEditFile,
     Suite,
     read_edits,
     read_prompts,
@@ -133,7 +133,7 @@ class ImgEdit(PublishedBenchmark):
     def __init__(
         self,
         suite: Suite,
-        file: EditFile,
+        file: ImgEditFile,
         keys: Sequence[str],
         root: Path,
         texts: Mapping[str, str],

@@ -18,7 +18,7 @@ from rr_refine.benchmarks.published.files import DEPTH, find_file, folders, read
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, PLACE, UGE
 from rr_refine.errors import ConfigError
 
-__all__ = ["SUITES", "Edit", "EditFile", "Suite", "read_edits", "read_prompts"]
+__all__ = ["SUITES", "ImgEditFile", "ImgEditItem", "Suite", "read_edits", "read_prompts"]
 
 Suite = Literal["basic", "uge"]
 SUITES: Final[tuple[Suite, ...]] = ("basic", "uge")
@@ -39,7 +39,7 @@ _ALIASES: Final = {"alter": "adjust"}
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class ImgEditItem:
     """One edit."""
 
     picture: str
@@ -51,12 +51,12 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class EditFile:
+class ImgEditFile:
     """A suite's file."""
 
     path: Path
     sha256: str
-    edits: Mapping[str, Edit]
+    edits: Mapping[str, ImgEditItem]
     """By key, in the order of the file."""
     notes: tuple[str, ...]
 
@@ -67,7 +67,7 @@ class _Edit(BaseModel):
     edit_type: str | None = None
 
 
-def read_edits(data: Path, suite: Suite) -> EditFile:
+def read_edits(data: Path, suite: Suite) -> ImgEditFile:
     """Find and read the suite's file.
 
     Args:
@@ -91,7 +91,7 @@ def read_edits(data: Path, suite: Suite) -> EditFile:
                 f"{suite!r} it has {_TYPES[suite]}"
             )
         renamed += name != given
-        edits[key] = Edit(edit.id, edit.prompt, name)
+        edits[key] = ImgEditItem(edit.id, edit.prompt, name)
     if not edits:
         raise ConfigError(f"{str(path)!r} has no edits")
     notes = (
@@ -103,7 +103,7 @@ def read_edits(data: Path, suite: Suite) -> EditFile:
         if renamed
         else ()
     )
-    return EditFile(path, sha256, edits, notes)
+    return ImgEditFile(path, sha256, edits, notes)
 
 
 def read_prompts(

@@ -23,12 +23,12 @@ from rr_refine.reward.preferences.rows import checked
 if TYPE_CHECKING:
     from rr_refine.benchmarks.published.picabench.case import Case
 
-__all__ = ["Judged", "analyse", "other_views", "read_judged"]
+__all__ = ["JudgedCase", "analyse", "other_views", "read_judged"]
 
 Entry = dict[str, JsonValue]
 
 
-class Judged(BaseModel):
+class JudgedCase(BaseModel):
     """An item of `*_output_*.json`: of `meta_info.json`, with answers in its pairs."""
 
     index: int | None = None
@@ -55,13 +55,13 @@ class Judged(BaseModel):
         )
 
 
-def read_judged(file: Path) -> list[Judged]:
+def read_judged(file: Path) -> list[JudgedCase]:
     """The items of an official output file.
 
     Raises:
         ConfigError: it is none, or has no answers.
     """
-    items = [checked(Judged, found, file, n) for n, found in enumerate(read_list(file))]
+    items = [checked(JudgedCase, found, file, n) for n, found in enumerate(read_list(file))]
     if not any(item.answered for item in items):
         raise ConfigError(
             f"{str(file)!r} holds no judgements: give the scripts' *_output_*.json, whose question-"
@@ -70,7 +70,7 @@ def read_judged(file: Path) -> list[Judged]:
     return items
 
 
-def analyse(items: Sequence[Judged]) -> dict[str, JsonValue]:
+def analyse(items: Sequence[JudgedCase]) -> dict[str, JsonValue]:
     """What the official script writes as `*_analysis_*.json`, to the last digit.
 
     An accuracy is 100 times the mean of the items' shares of right answers; items without an

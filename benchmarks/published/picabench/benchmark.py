@@ -16,7 +16,7 @@ from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
 from rr_refine.benchmarks.published.picabench.analysis import (
-    Judged,
+    JudgedCase,
     analyse,
     other_views,
     read_judged,
@@ -191,7 +191,7 @@ class PicaBench(PublishedBenchmark):
         """The script's analysis. A judge that gives no answer has answered wrong, in it."""
         return analyse(
             [
-                Judged(
+                JudgedCase(
                     physics_category=case.category,
                     physics_law=case.law,
                     edit_operation=case.operation,

@@ -151,7 +151,11 @@ def test_the_copy_in_uniworld(tmp_path: Path) -> None:
     data = write_copy(tmp_path / "gedit")
     loaded = load(data)  # no cache: its pictures are files
     assert [(item.id, item.prompt, item.source) for item in loaded.items] == [
-        (KEYS[name], f"Edit {name}.", data / "sources" / f"fullset/{group}/en/{KEYS[name]}.png")
+        (
+            KEYS[name],
+            f"Edit {name}.",
+            data / "sources" / f"fullset/{group}/en/{KEYS[name]}.png",
+        )
         for name, group in (("a", "text_change"), ("c", "color_alter"))
     ]
     assert "intersection" not in loaded.items[0].labels

@@ -28,14 +28,14 @@ from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.phrasing import describe
 from rr_refine.sketch.world.request import Request
 
-__all__ = ["Exam", "Judged", "Picture", "agrees", "differing"]
+__all__ = ["GradedPicture", "PictureJudging", "RenderedTask", "agrees", "differing"]
 
 _DIFFER: Final = 0.1
 """Score points by which the oracle's means of two pictures must differ for one to be better."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class RenderedTask:
     """A picture that the generator made for a task."""
 
     task: SketchTask
@@ -43,10 +43,10 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GradedPicture:
     """A picture, as oracle and critic see it."""
 
-    picture: Picture
+    picture: RenderedTask
     grade: Grade
     assessment: Assessment
 
@@ -66,7 +66,7 @@ class Judged:
         return fmean(score for score in self.grade.scores.values() if score is not None)
 
 
-class Exam:
+class PictureJudging:
     """The work on both models; what fails is counted.
 
     Args:
@@ -86,7 +86,7 @@ class Exam:
         self._on_step = on_step
         self.failures: Counter[str] = Counter()
 
-    async def render(self, tasks: Sequence[SketchTask]) -> list[Picture | None]:
+    async def render(self, tasks: Sequence[SketchTask]) -> list[RenderedTask | None]:
         """Two pictures of each task, one after the other: of its own words, and of dense ones."""
         twice = [task for task in tasks for _ in range(2)]
         made = await render_all(
@@ -97,17 +97,17 @@ class Exam:
         )
         self.failures.update(type(p).__name__ for p in made if isinstance(p, GeneratorError))
         return [
-            None if isinstance(picture, GeneratorError) else Picture(task, picture)
+            None if isinstance(picture, GeneratorError) else RenderedTask(task, picture)
             for task, picture in zip(twice, made, strict=True)
         ]
 
-    async def judge(self, pictures: Sequence[Picture | None]) -> list[Judged | None]:
+    async def judge(self, pictures: Sequence[RenderedTask | None]) -> list[GradedPicture | None]:
         """Each picture with its judgement, where there is one."""
-        judged: list[Judged | None] = [None] * len(pictures)
+        judged: list[GradedPicture | None] = [None] * len(pictures)
         owed = [(index, picture) for index, picture in enumerate(pictures) if picture]
         done = 0
 
-        async def one(index: int, picture: Picture) -> None:
+        async def one(index: int, picture: RenderedTask) -> None:
             nonlocal done
             task = picture.task
             try:
@@ -115,7 +115,7 @@ class Exam:
                     CritiqueRequest(task.item.prompt, picture.image, task.source)
                 )
                 grade = await asyncio.to_thread(task.grade, picture.image)
-                judged[index] = Judged(picture, grade, assessment)
+                judged[index] = GradedPicture(picture, grade, assessment)
             except CriticError as error:
                 self.failures[type(error).__name__] += 1
             done += 1
@@ -124,7 +124,7 @@ class Exam:
         await run_many((one(*work) for work in owed), self._concurrency)
         return judged
 
-    async def compare(self, pairs: Sequence[tuple[Judged, Judged]]) -> list[bool]:
+    async def compare(self, pairs: Sequence[tuple[GradedPicture, GradedPicture]]) -> list[bool]:
         """Which pairs the critic decides as the oracle does; none where it cannot compare."""
         critic = self._models.critic
         if not can_compare(critic):
@@ -169,7 +169,7 @@ class Exam:
             self._on_step(what, done, owed)
 
 
-def differing(judged: Sequence[Judged | None]) -> list[tuple[Judged, Judged]]:
+def differing(judged: Sequence[GradedPicture | None]) -> list[tuple[GradedPicture, GradedPicture]]:
     """The pairs of one task, both judged, whose oracle means differ by 0.1 or more."""
     return [
         (a, b)
@@ -178,7 +178,7 @@ def differing(judged: Sequence[Judged | None]) -> list[tuple[Judged, Judged]]:
     ]
 
 
-def agrees(pair: tuple[Judged, Judged]) -> bool:
+def agrees(pair: tuple[GradedPicture, GradedPicture]) -> bool:
     """Does the critic give the better one by the oracle the higher mean?"""
     a, b = pair
     return (a.assessment.reward - b.assessment.reward) * (a.truth - b.truth) > 0

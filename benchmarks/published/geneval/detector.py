@@ -11,10 +11,10 @@ from pydantic import BaseModel, JsonValue, StrictBool
 from rr_refine.benchmarks.published.files import read_lines
 from rr_refine.errors import ConfigError
 
-__all__ = ["Verdict", "official_parse", "read_verdicts", "summarise"]
+__all__ = ["DetectorVerdict", "official_parse", "read_verdicts", "summarise"]
 
 
-class Verdict(BaseModel):
+class DetectorVerdict(BaseModel):
     """Of one picture. What the detector saw is left out."""
 
     filename: str
@@ -44,20 +44,20 @@ def official_parse(text: str) -> bool | None:
     return correct if isinstance(correct, bool) else None
 
 
-def read_verdicts(file: Path) -> list[Verdict]:
+def read_verdicts(file: Path) -> list[DetectorVerdict]:
     """The lines of a results file.
 
     Raises:
         ConfigError: it cannot be read, or a line is not of the official form.
     """
-    lines = read_lines(file, Verdict, "is no result of evaluate_images.py")
+    lines = read_lines(file, DetectorVerdict, "is no result of evaluate_images.py")
     verdicts = [verdict for verdict, _ in lines]
     if not verdicts:
         raise ConfigError(f"{str(file)!r} holds no results")
     return verdicts
 
 
-def summarise(verdicts: Sequence[Verdict]) -> dict[str, JsonValue]:
+def summarise(verdicts: Sequence[DetectorVerdict]) -> dict[str, JsonValue]:
     """The numbers that `summary_scores.py` prints, as shares of 1 and not rounded.
 
     The overall score is the plain mean of the tasks' shares of correct pictures, tasks in the order

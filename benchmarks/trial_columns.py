@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Tally"]
+__all__ = ["TrialColumns"]
 
 
-class Tally:
+class TrialColumns:
     """What the statistics need of one arm: about 100 bytes and 8 per part for each item.
 
     Measures are one number per item, by name. Those of the result: `exact`, `score`, `marked`,
@@ -95,7 +95,7 @@ class Tally:
             "exact": mark.exact,
             "score": mark.score,
             "marked": result.mark is not None,
-            "pictures": result.shot is not None,
+            "pictures": result.sample is not None,
             "renders": result.spent,
             "calls": trial.critic_calls,
             "tokens": trial.critic_tokens,
@@ -120,10 +120,10 @@ class Tally:
 
 
 def _missing(trial: Trial) -> str | None:
-    shot = trial.result.shot
-    if shot is None:
+    sample = trial.result.sample
+    if sample is None:
         return sys.intern(f"no picture ({_kind(trial.error or 'unknown')})")
-    return sys.intern(_kind(shot.fault or "not judged")) if shot.mark is None else None
+    return sys.intern(_kind(sample.fault or "not judged")) if sample.mark is None else None
 
 
 def _kind(error: str) -> str:

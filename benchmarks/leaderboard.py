@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rr_refine.benchmarks.tally import Tally
+from rr_refine.benchmarks.trial_columns import TrialColumns
 from rr_refine.errors import ConfigError
 from rr_refine.statistics import Bootstrap, Estimate, Sums
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Board", "Resampled", "Statistic", "macro", "mean", "ratio"]
+__all__ = ["Leaderboard", "Resampled", "Statistic", "macro", "mean", "ratio"]
 
 
 class _Of(Protocol):
@@ -24,8 +24,8 @@ class _Of(Protocol):
 
 
 class Statistic(Protocol):
-    """Made of one arm's sums of measures: those of `Tally`, `items`, which is 1 for each, and
-    `score counted`, `got counted` and `of counted`: of results that have a mark.
+    """Made of one arm's sums of measures: those of `TrialColumns`, `items`, which is 1 for each,
+    and `score counted`, `got counted` and `of counted`: of results that have a mark.
     """
 
     def __call__(self, of: _Of) -> NDArray[np.float64]:
@@ -89,38 +89,37 @@ class Resampled:
         )
 
 
-class Board:
+class Leaderboard:
     """What was measured of the items that all arms have trials of.
 
     Args:
-        tallies: by arm, one at least.
+        by_arm: by arm, one at least.
         dimensions: the parts whose mean is the overall value.
 
     Raises:
         ConfigError: there is no such item.
     """
 
-    def __init__(self, tallies: Mapping[str, Tally], dimensions: Sequence[str]) -> None:
+    def __init__(self, by_arm: Mapping[str, TrialColumns], dimensions: Sequence[str]) -> None:
         import numpy as np
 
-        first, *others = tallies.values()
+        first, *others = by_arm.values()
         items = [item for item in first.rows if all(item in other.rows for other in others)]
         if not items:
             raise ConfigError(
-                f"no item has been through all of the arms {', '.join(tallies)}; "
-                "go on with --resume"
+                f"no item has been through all of the arms {', '.join(by_arm)}; go on with --resume"
             )
-        seen = dict.fromkeys(part for tally in tallies.values() for part in tally.parts)
-        self.arms = tuple(tallies)
+        seen = dict.fromkeys(part for columns in by_arm.values() for part in columns.parts)
+        self.arms = tuple(by_arm)
         self.items = len(items)
-        self.unfinished = len({i for tally in tallies.values() for i in tally.rows}) - len(items)
+        self.unfinished = len({i for columns in by_arm.values() for i in columns.rows}) - len(items)
         self.dimensions = tuple(part for part in dimensions if part in seen)
         """Those that there are parts of."""
         self.parts = tuple(dict.fromkeys([*self.dimensions, *seen]))
         """All of them: the dimensions, then the finer ones."""
-        self._tallies = tallies
+        self._columns = by_arm
         self._rows = {
-            arm: np.array([tally.rows[item] for item in items]) for arm, tally in tallies.items()
+            arm: np.array([columns.rows[item] for item in items]) for arm, columns in by_arm.items()
         }
         own = [first.rows[item] for item in items]
         self._groups = [first.groups[row] for row in own]
@@ -129,7 +128,7 @@ class Board:
     @property
     def allowed(self) -> range:
         """The numbers of renders that all trials tell of: 1, 2, …, or none."""
-        return range(1, 1 + min(tally.points for tally in self._tallies.values()))
+        return range(1, 1 + min(columns.points for columns in self._columns.values()))
 
     def column(self, arm: str, name: str, part: str = "") -> NDArray[np.float64]:
         """A measure of `Statistic`, item by item."""
@@ -140,17 +139,17 @@ class Board:
         if name.endswith(" counted"):
             whole = self.column(arm, name.removesuffix(" counted"), part)
             return whole * self.column(arm, "marked")
-        return self._tallies[arm].column(self._rows[arm], name, part)
+        return self._columns[arm].column(self._rows[arm], name, part)
 
     def words(self, arm: str, name: str) -> Iterable[str | None]:
         """`stops` or `missing` of every item."""
-        tally = self._tallies[arm]
-        said = {"stops": tally.stops, "missing": tally.missing}[name]
+        columns = self._columns[arm]
+        said = {"stops": columns.stops, "missing": columns.missing}[name]
         return (said[row] for row in self._rows[arm])
 
     def view(self) -> Resampled:
         """All items."""
-        keys = [key for arm in self._tallies for key in self._keys(arm)]
+        keys = [key for arm in self._columns for key in self._keys(arm)]
         return self._view(range(self.items), keys)
 
     def slices(self) -> Iterator[tuple[str, str, Resampled]]:
@@ -165,7 +164,7 @@ class Board:
             for item, own in enumerate(self._labels):
                 values.setdefault(own[label], []).append(item)
             for value, chosen in values.items():
-                keys = [(arm, name, "") for arm in self._tallies for name in ("items", "exact")]
+                keys = [(arm, name, "") for arm in self._columns for name in ("items", "exact")]
                 yield label, value, self._view(chosen, keys)
 
     def _view(self, chosen: Sequence[int], keys: Sequence[tuple[str, str, str]]) -> Resampled:
