@@ -30,7 +30,7 @@ from typing import Final
 
 from PIL import Image
 
-from rr_refine.agent.refine import as_critic, as_generator
+from rr_refine.agent.components import as_critic, as_generator
 from rr_refine.batching import Batcher, BatchJob
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.cache import Cache
