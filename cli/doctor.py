@@ -24,6 +24,7 @@ from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.reward.critic import Critic
+from rr_refine.retries import without_retries
 from rr_refine.reward.vllm_command import find_vllm
 
 __all__ = ["doctor"]
@@ -49,9 +50,10 @@ def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
     """
     settings = options.read({})
     failed = False
-    for finding in _findings(settings):
-        failed |= finding.mark == "no"
-        print(f"{finding.mark:<3} {finding.what:<14} {short(finding.found, 300)}", flush=True)
+    with without_retries():
+        for finding in _findings(settings):
+            failed |= finding.mark == "no"
+            print(f"{finding.mark:<3} {finding.what:<14} {short(finding.found, 300)}", flush=True)
     return FAILED if failed else DONE
 
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT, Process, create_subprocess_exec
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +153,9 @@ async def serve(
     environment = {**os.environ, "PYTHONSAFEPATH": "1", **options.environment}
     if options.sleep_mode:
         environment["VLLM_SERVER_DEV_MODE"] = "1"  # without it there is no /sleep
+    # A job in the background of a script ignores SIGINT, and what it starts inherits that.
+    deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signals = (signal.SIGTERM,) if deaf else (signal.SIGINT, signal.SIGTERM)
     # A session of its own: a Ctrl-C at the terminal reaches us alone, and one signal reaches the
     # server together with its workers.
     try:
@@ -179,7 +182,7 @@ async def serve(
             _process=process,
         )
     finally:
-        await _stop(process, options.stop_timeout)
+        await _stop(process, signals, options.stop_timeout)
 
 
 def _local_path(model: str) -> str:
@@ -262,13 +265,13 @@ async def _is_healthy(host: str, port: int) -> bool:
     return status.split()[1:2] == [b"200"]
 
 
-async def _stop(process: Process, patience: float) -> None:
-    """End the process group: SIGINT, SIGTERM, and SIGKILL for what is left.
+async def _stop(process: Process, signals: Sequence[int], patience: float) -> None:
+    """End the process group: these signals, one after another, and SIGKILL for what is left.
 
     A cancellation while waiting, such as a second Ctrl-C, goes straight to SIGKILL.
     """
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             if process.returncode is None:
                 _signal_group(process, number)
                 with suppress(TimeoutError):

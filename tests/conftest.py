@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,14 @@ from typing import Any
 import pytest
 
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
+
+
+def pytest_sessionstart() -> None:
+    """A shell starts background jobs deaf to Ctrl-C, and their children inherit that: tests that
+    interrupt processes would wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
+from rr_refine.retries import retries_allowed
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 
@@ -161,7 +162,14 @@ def _hub_file(
         ConfigError: it is not there, or cannot be reached.
     """
     try:
-        from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
+        import httpx2
+        from huggingface_hub import (
+            errors,
+            get_hf_file_metadata,
+            hf_hub_download,
+            hf_hub_url,
+            try_to_load_from_cache,
+        )
     except ImportError as error:
         raise MissingExtraError("the diffusers generator", "local") from error
     fetch = f"fetch it once with `hf download {repository}`"
@@ -173,6 +181,10 @@ def _hub_file(
             )
         return Path(cached)
     try:
+        if not retries_allowed():
+            cached = try_to_load_from_cache(repository, name, revision=revision)
+            if not isinstance(cached, str):  # the download would ask again for half a minute
+                get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=5)
         return Path(hf_hub_download(repository, name, revision=revision))
     except errors.GatedRepoError as error:
         raise ConfigError(
@@ -184,7 +196,7 @@ def _hub_file(
         raise ConfigError(
             f"{what} is neither on this disk nor on the hub (a private one needs `hf auth login`)"
         ) from error
-    except errors.LocalEntryNotFoundError as error:
+    except (errors.LocalEntryNotFoundError, httpx2.TransportError) as error:
         raise ConfigError(
             f"{what} is not in the hub's cache, and the hub is out of reach: {fetch}"
         ) from error

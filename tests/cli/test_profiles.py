@@ -37,12 +37,17 @@ def test_a_dry_run_checks_every_option_of_a_profile(commands: Commands, name: st
 
 
 def test_the_doctor_says_what_a_machine_lacks(commands: Commands) -> None:
+    """Without a network, and at once: nothing is asked twice."""
+    commands.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     ended = commands.run("doctor", "--profile", "gpu-80")
     assert ended.code == 1
     lines = {line[4:18].strip(): line for line in ended.stdout.splitlines()}
     assert "1 GPU of 80 GB; this machine has none" in lines["machine"]
     assert "rr-refine serve TIGER-Lab/RationalRewards-8B-T2I" in lines["start first"]
     assert lines["critic"].startswith("no  ")
+    assert "the hub is out of reach" in lines["generator"]
+    assert "in up to" not in lines["critic"]
+    assert "retry" not in ended.stderr.lower()
     sketch = commands.run("doctor", "--profile", "sketch")
     assert sketch.code == 0
     assert "ok  machine        fit for profile sketch" in sketch.stdout

@@ -36,8 +36,9 @@ if behaviour.get("ignores_signals"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 pids = [os.getpid()]
 if behaviour.get("worker"):
-    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
-    pids.append(subprocess.Popen([sys.executable, "-S", "-c", deaf]).pid)
+    mine = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker inherits it
+    pids.append(subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]).pid)
+    signal.signal(signal.SIGINT, mine)
 with open(behaviour["pids"], "w") as file:
     json.dump(pids, file)
 print("INFO 11-22 21:57:39 [api_server.py:1] fake vLLM", json.dumps(arguments), flush=True)
@@ -75,8 +76,11 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture
-def fake(tmp_path: Path) -> FakeVllm:
-    """Makes a `vllm` command that behaves as told, and the options to use it."""
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeVllm:
+    """Makes a `vllm` command that behaves as told, and the options to use it. It is up at once, so
+    it is asked often.
+    """
+    monkeypatch.setattr("rr_refine.reward.serve._POLL_S", 0.05)
 
     def make(**behaviour: JsonValue) -> ServeOptions:
         script = tmp_path / "fake_vllm.py"
@@ -164,6 +168,20 @@ class TestServing:
         async with serve(MODEL, options) as server:
             pass
         assert await server.wait() == -signal.SIGKILL
+        assert left_over(tmp_path) == []
+
+    async def test_from_a_background_job_it_ends_at_once(
+        self, fake: FakeVllm, tmp_path: Path
+    ) -> None:
+        """Such a job ignores SIGINT, as do its children: it would be waited for in vain."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            options = fake(worker=True).model_copy(update={"stop_timeout": 3600.0})
+            async with asyncio.timeout(30), serve(MODEL, options) as server:
+                pass
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert await server.wait() == -signal.SIGTERM
         assert left_over(tmp_path) == []
 
     async def test_cancelling_the_wait_ends_the_server(

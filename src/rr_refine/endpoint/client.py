@@ -18,6 +18,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.retries import retries_allowed
 
 if TYPE_CHECKING:
     import httpx2
@@ -58,6 +59,9 @@ class EndpointClient:
             raise ConfigError(
                 f"{section}.api_key holds characters that cannot be sent: is it the key itself?"
             )
+        if not retries_allowed():
+            timeout = min(options.timeout, 5.0)
+            options = options.model_copy(update={"max_retries": 0, "timeout": timeout})
         self._options = options
         self._section = section
         self.errors = errors
