@@ -1,24 +1,39 @@
-"""A warm process that runs commands in forked children; `tests.commands` is its client.
+"""A warm process that runs programs in forked children; `tests.commands` is its client.
 
-Importing the command line takes a second; a fork of a process that has done so takes nothing. The
-child is a real process, to be signalled and killed. One JSON object per line: jobs on stdin; the
-child's pid, then its exit code on stdout.
+Importing the command line takes a second, and what the bundled models need takes five; a fork of a
+process that has done so takes nothing. The child is a real process, to be signalled and killed. One
+JSON object per line: jobs on stdin; the child's pid, then its exit code on stdout.
+
+    python command_server.py [models]
+
+With `models`, it has also imported what the bundled models need. It loads no weights and computes
+nothing, since threads that would come of it do not survive a fork.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import importlib
 import json
 import os
 import resource
+import runpy
 import signal
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+MODELS = {
+    "diffusers": ("FluxPipeline", "FluxKontextPipeline"),
+    "transformers": ("AutoProcessor", "LlavaForConditionalGeneration", "LlavaProcessor"),
+}
 NODES = ("plan", "generate", "critique", "accept", "decide", "rewrite", "review", "finish")
 
 
@@ -32,8 +47,24 @@ def warm_up() -> None:
     importlib.import_module("PIL.Image").init()
 
 
+def warm_up_models() -> None:
+    for library in ("diffusers", "transformers"):
+        # They say what else could be installed; the generator and the critic keep them quiet too.
+        importlib.import_module(library).utils.logging.set_verbosity_error()
+    for module in ("sketch.generator", "sketch.critic", "sketch.plan"):
+        importlib.import_module(f"rr_refine.{module}")
+    for module in ("generators.diffusers.rendering", "reward.transformers_model"):
+        importlib.import_module(f"rr_refine.{module}")
+    for library, names in MODELS.items():
+        for name in names:
+            getattr(importlib.import_module(library), name)
+    for library in ("diffusers", "transformers"):
+        logging = importlib.import_module(library).utils.logging
+        logging.set_verbosity(logging.WARNING)
+
+
 def run(job: dict[str, Any]) -> None:
-    """In the child: become the command. Does not return."""
+    """In the child: become the program. Does not return."""
     os.chdir(job["cwd"])
     os.environ.clear()
     os.environ.update(job["env"])
@@ -53,8 +84,11 @@ def run(job: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"],) * 2)
     code: object = 0
     try:
-        module, _, name = job["program"].partition(":")
-        getattr(importlib.import_module(module), name)(job["arguments"])
+        if job["script"]:
+            run_script(job["program"], job["arguments"])
+        else:
+            module, _, name = job["program"].partition(":")
+            getattr(importlib.import_module(module), name)(job["arguments"])
     except SystemExit as exit_:
         code = exit_.code
     except BaseException:  # noqa: BLE001 - as the interpreter does
@@ -66,7 +100,20 @@ def run(job: dict[str, Any]) -> None:
         code = 120  # as the interpreter does
     with suppress(OSError):
         sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def run_script(program: str, arguments: list[str]) -> None:
+    """Be `python -W error program arguments`, but for the tidying up of all modules at the end."""
+    warnings.resetwarnings()
+    warnings.simplefilter("error")
+    sys.argv = [program, *arguments]
+    sys.path[0] = str(Path(program).parent)
+    try:
+        runpy.run_path(program, run_name="__main__")
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]  # joins, as the interpreter does
+        atexit._run_exitfuncs()
 
 
 def die() -> None:
@@ -121,17 +168,20 @@ def arm(point: str) -> None:
     journal.put = mortal_put
 
 
-def serve() -> None:
+def serve(*also: str) -> None:
     warm_up()
-    answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            run(json.loads(line))
-        print(json.dumps({"pid": pid}), file=answers, flush=True)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        print(json.dumps({"code": code}), file=answers, flush=True)
+    if "models" in also:
+        warm_up_models()
+    gc.freeze()  # a collection in a child need not touch, and so copy, what is here
+    with os.fdopen(os.dup(1), "w") as answers:
+        for line in sys.stdin:
+            pid = os.fork()
+            if pid == 0:
+                run(json.loads(line))
+            print(json.dumps({"pid": pid}), file=answers, flush=True)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            print(json.dumps({"code": code}), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    serve()
+    serve(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Run `rr-refine` as a process of its own, quickly: see `tests.command_server`."""
+"""Run `rr-refine`, or a script, as a process of its own, quickly: see `tests.command_server`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Going:
 
     def wait(self) -> Ended:
         if self._ended is None:
-            guard = Timer(60, self.send, [signal.SIGKILL])  # a hang shall not hang the tests
+            guard = Timer(120, self.send, [signal.SIGKILL])  # a hang shall not hang the tests
             guard.start()
             code = self._server.answer()["code"]
             guard.cancel()
@@ -67,13 +67,17 @@ class Going:
 
 
 class Server:
-    """The warm process."""
+    """A warm process.
 
-    def __init__(self) -> None:
+    Args:
+        also: what it has imported beside the command line: `models`.
+    """
+
+    def __init__(self, *also: str) -> None:
         program = Path(command_server.__file__)
         paths = [str(program.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, str(program)],
+            [sys.executable, "-W", "error", str(program), *also],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -128,6 +132,8 @@ class Commands:
         file_size: int | None = None,
         terminal: Terminal | None = None,
         program: str = "rr_refine.cli.main:main",
+        script: Path | None = None,
+        models: bool = False,
     ) -> Going:
         """Start a command.
 
@@ -137,6 +143,9 @@ class Commands:
             file_size: bytes beyond which no file can grow.
             terminal: where it reads and writes, but for what `stdout` or `stderr` name.
             program: the function to call with the arguments.
+            script: a Python script to run in its place, with warnings as errors.
+            models: start from a process that has imported what the bundled models need. Only the
+                time that it takes differs.
         """
         scratch = Path(tempfile.mkdtemp(dir=self.folder.parent))
         given = scratch / "stdin"
@@ -152,9 +161,11 @@ class Commands:
             "kill": kill,
             "file_size": file_size,
             "session": terminal is not None,
-            "program": program,
+            "program": program if script is None else str(script),
+            "script": script is not None,
         }
-        return Going(_server(), _server().start(job), files)
+        server = _server("models") if models else _server()
+        return Going(server, server.start(job), files)
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.commands import Commands
+
+# Small models are no faster with more threads, and the tests' processes would fight for the cores.
+# Read when torch is imported, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LOOPBACK = (None, "", "127.0.0.1", "::1", "localhost")
 
@@ -16,6 +24,14 @@ def pytest_sessionstart() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """Runs `rr-refine` in a folder of its own."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Commands(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from cyclopts.exceptions import MissingArgumentError
 
 from rr_refine.cli.main import app
 from rr_refine.cli.settings import Settings, read_settings
+from tests.commands import Commands
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,19 +24,12 @@ def blocks(page: Path, *languages: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
-def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
+def test_python_blocks_run(page: Path, commands: Commands) -> None:
     """The blocks of a page are one program, read from top to bottom."""
-    program = tmp_path / "page.py"
+    program = commands.folder / "page.py"
     program.write_text("\n".join(blocks(page, "python")))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(program)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    ended = commands.run(script=program, models=True)
+    assert ended.code == 0, ended.stderr
 
 
 def commands() -> list[tuple[str, str]]:
