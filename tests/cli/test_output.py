@@ -204,7 +204,7 @@ def test_replay(commands: Commands) -> None:
 
 
 def test_doctor(commands: Commands) -> None:
-    ended = commands.run("doctor")
+    ended = commands.run("doctor", models=True)
     found = dict(line.split(maxsplit=2)[1::-1] for line in ended.stdout.splitlines())
     assert ended.code == 0
     assert {"python", "langgraph", "generator", "critic", "rewriters", "runs"} <= set(found)
@@ -213,7 +213,7 @@ def test_doctor(commands: Commands) -> None:
     commands.environment["RR_REFINE_CRITIC__USE"] = "openai"
     commands.environment["RR_REFINE_CRITIC__BASE_URL"] = "http://127.0.0.1:9/v1"
     commands.environment["RR_REFINE_CRITIC__MAX_RETRIES"] = "0"
-    broken = commands.run("doctor")
+    broken = commands.run("doctor", models=True)
     assert broken.code == 1
     assert any(line.startswith("no  critic") for line in broken.stdout.splitlines())
 

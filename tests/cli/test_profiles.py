@@ -26,7 +26,7 @@ def test_the_five_profiles() -> None:
 def test_a_dry_run_checks_every_option_of_a_profile(commands: Commands, name: str) -> None:
     """The components are made, so that an option that they do not know would be an error."""
     pytest.importorskip("diffusers")
-    ended = commands.run("two red circles", "--dry-run", "--profile", name)
+    ended = commands.run("two red circles", "--dry-run", "--profile", name, models=True)
     assert ended.code == 0, ended.stderr
     table = shown(ended)
     profile = load_profile(name)
@@ -39,7 +39,7 @@ def test_a_dry_run_checks_every_option_of_a_profile(commands: Commands, name: st
 def test_the_doctor_says_what_a_machine_lacks(commands: Commands) -> None:
     """Without a network, and at once: nothing is asked twice."""
     commands.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
-    ended = commands.run("doctor", "--profile", "gpu-80")
+    ended = commands.run("doctor", "--profile", "gpu-80", models=True)
     assert ended.code == 1
     lines = {line[4:18].strip(): line for line in ended.stdout.splitlines()}
     assert "1 GPU of 80 GB; this machine has none" in lines["machine"]
@@ -48,7 +48,7 @@ def test_the_doctor_says_what_a_machine_lacks(commands: Commands) -> None:
     assert "the hub is out of reach" in lines["generator"]
     assert "in up to" not in lines["critic"]
     assert "retry" not in ended.stderr.lower()
-    sketch = commands.run("doctor", "--profile", "sketch")
+    sketch = commands.run("doctor", "--profile", "sketch", models=True)
     assert sketch.code == 0
     assert "ok  machine        fit for profile sketch" in sketch.stdout
 

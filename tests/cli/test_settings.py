@@ -213,7 +213,7 @@ def test_keys_are_masked(secrets: Commands) -> None:
 
 
 def test_keys_are_in_no_file_of_the_run(secrets: Commands) -> None:
-    ended = secrets.run("three red hats", "--rounds=2", "--set=loop.target=4.0")
+    ended = secrets.run("three red hats", "--rounds=2", "--set=loop.target=4.0", models=True)
     assert ended.code == 0, ended.stderr
     folder = only_run(secrets.folder / "runs")
     assert "rejected llm" in ended.stderr  # its key was used, though nobody answers
@@ -241,5 +241,5 @@ def test_a_wrong_key_is_not_shown(commands: Commands) -> None:
 
 def test_an_exported_key_does_not_disturb_the_default(commands: Commands) -> None:
     commands.environment["RR_REFINE_CRITIC__API_KEY"] = SECRET
-    ended = commands.run("two red circles", "--preset=one-shot")
+    ended = commands.run("two red circles", "--preset=one-shot", models=True)
     assert ended.code == 0, ended.stderr

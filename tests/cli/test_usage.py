@@ -154,7 +154,7 @@ def test_bytes_that_are_no_text(commands: Commands) -> None:
 
 
 def test_a_prompt_that_looks_like_an_option(commands: Commands) -> None:
-    ended = commands.run("--preset=one-shot", "--json", "--", "-5 degrees")
+    ended = commands.run("--preset=one-shot", "--json", "--", "-5 degrees", models=True)
     assert json.loads(ended.stdout.splitlines()[0])["prompt"] == "-5 degrees"
 
 
@@ -167,6 +167,6 @@ def test_folders_that_are_no_runs(commands: Commands) -> None:
             assert words in ended.stderr
             assert len(ended.stderr.splitlines()) == 1
     (commands.folder / "file").write_text("")
-    ended = commands.run("a cat", "--out", "file")
+    ended = commands.run("a cat", "--out", "file", models=True)
     assert ended.code == 1
     assert ended.stderr.splitlines()[-1].startswith("error: StoreError: cannot create run folder")
