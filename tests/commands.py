@@ -77,7 +77,7 @@ class Server:
         program = Path(command_server.__file__)
         paths = [str(program.parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(program), *also],
+            [sys.executable, *(["-W", "error"] if also else []), str(program), *also],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
