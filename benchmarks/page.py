@@ -16,8 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 from pydantic import JsonValue, ValidationError
 
-from rr_refine.agent.report.page import Pages, script_json
-from rr_refine.agent.report.text import cut, visible
+from rr_refine.agent.report.page import Pages, cut, script_json, visible
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import BASELINES
 from rr_refine.benchmarks.headline import headline

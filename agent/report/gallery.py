@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote
 
-from rr_refine.agent.report.headline import State, gain_of
-from rr_refine.agent.report.page import PAGES
-from rr_refine.agent.report.story import Picture, Story
-from rr_refine.agent.report.text import cut
+from rr_refine.agent.report.page import PAGES, cut
+from rr_refine.agent.report.summary import Picture, State, Story, gain_of
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.report.headline import headline
-from rr_refine.agent.report.page import PAGES
-from rr_refine.agent.report.text import cut
+from rr_refine.agent.report.page import PAGES, cut
+from rr_refine.agent.report.summary import headline
 from rr_refine.agent.run import Run
 from rr_refine.errors import StoreError
 

@@ -1,6 +1,6 @@
 """Pages: a template filled so that nothing but the template is markup.
 
-Whatever a template puts out is made visible (`rr_refine.agent.report.text`) and escaped. The style
+Whatever a template puts out is made visible and escaped. The style
 and the script are in the page; its Content-Security-Policy names both by their hashes and allows
 nothing else to run or to be loaded, but pictures.
 """
@@ -10,17 +10,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from rr_refine.agent.report.text import visible
+__all__ = ["PAGES", "Pages", "cut", "script_json", "visible"]
 
-__all__ = ["PAGES", "Pages", "script_json"]
+# Control characters but tab and line feed, direction overrides and isolates, half characters.
+# Joiners and direction marks stay: emoji and right-to-left writing need them.
+_HIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Pages:
@@ -93,6 +97,24 @@ def script_json(value: JsonValue) -> Markup:
     """Short JSON for the inside of a script element, where markup could end it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
+
+
+def visible(value: object) -> object:
+    """`value` for a template: hidden characters of a text become symbols, all else stays."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _HIDDEN.sub(lambda m: _name(ord(m.group())), value.replace("\r\n", "\n"))
+
+
+def cut(text: str, length: int) -> str:
+    """At most `length` characters of `text`."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _name(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)  # Unicode has pictures of them: ␛
+    return "␡" if code == 0x7F else f"[U+{code:04X}]"
 
 
 def _hash(text: str) -> str:

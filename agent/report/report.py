@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
 
-from rr_refine.agent.report.curve import curve_of
 from rr_refine.agent.report.page import PAGES
-from rr_refine.agent.report.story import Story
-from rr_refine.agent.report.teller import read_story
+from rr_refine.agent.report.reader import read_story
+from rr_refine.agent.report.summary import Chapter, Story
 from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
+from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
-__all__ = ["report_page", "try_report", "write_report"]
+__all__ = ["Curve", "Dot", "curve_of", "report_page", "try_report", "write_report"]
+
+
+_WIDTH, _HEIGHT = 480, 190
+"""Most width, and height, pixels."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 28, 48, 12, 30
+"""Margins, pixels; on the right is the last value."""
+_STEP: Final = 180
+"""Most pixels between two rounds."""
+_ASIDE: Final = 24
+"""Pixels between the ends of the plot and the rounds next to them."""
 
 
 def report_page(story: Story) -> str:
@@ -58,3 +71,76 @@ def try_report(folder: RunFolder) -> None:
     except Exception:  # noqa: BLE001  whoever misses it asks `rr-refine report`, which says why
         with suppress(OSError):
             (folder.path / REPORT).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A judged candidate."""
+
+    x: float
+    y: float
+    id: str
+    mean: float
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What there is to draw, in pixels."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    """Where the plot ends."""
+    levels: tuple[tuple[float, int], ...]
+    """y and score of the lines across."""
+    columns: tuple[tuple[float, int], ...]
+    """x and number of each round, from 1."""
+    line: str
+    """Points of the best so far, as SVG writes them."""
+    dots: tuple[Dot, ...]
+    last: Dot | None
+    """The best of all."""
+
+
+def curve_of(chapters: Sequence[Chapter], best: str | None) -> Curve:
+    """The curve of a run.
+
+    Args:
+        best: id of the result.
+    """
+    gaps = max(1, len(chapters) - 1)
+    step = min(_STEP, (_WIDTH - _LEFT - _RIGHT - 2 * _ASIDE) / gaps)
+    right = round(_LEFT + 2 * _ASIDE + step * gaps)
+    means = {s.candidate.id: s.candidate.mean for c in chapters for s in c.shots}
+    columns: list[tuple[float, int]] = []
+    line: list[tuple[float, float]] = []
+    dots: list[Dot] = []
+    for chapter in chapters:
+        x = round(_LEFT + _ASIDE + step * chapter.number, 1)
+        columns.append((x, chapter.number + 1))
+        for shot in chapter.shots:
+            if shot.candidate.mean is not None:
+                y, accepted = _y(shot.candidate.mean), shot.accepted
+                dots.append(Dot(x, y, shot.candidate.id, shot.candidate.mean, accepted))
+        top = means.get(chapter.incumbent or "")
+        if top is not None:
+            line += [(x, line[-1][1])] if line else []  # in steps: nothing is between two rounds
+            line.append((x, _y(top)))
+    return Curve(
+        width=right + _RIGHT,
+        height=_HEIGHT,
+        left=_LEFT,
+        right=right,
+        levels=tuple((_y(score), score) for score in range(int(SCORE_MIN), int(SCORE_MAX) + 1)),
+        columns=tuple(columns),
+        line=" ".join(f"{x},{y}" for x, y in line),
+        dots=tuple(dots),
+        last=next((dot for dot in dots if dot.id == best), None),
+    )
+
+
+def _y(score: float) -> float:
+    share = (score - SCORE_MIN) / (SCORE_MAX - SCORE_MIN)
+    return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _BOTTOM - _TOP), 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rr_refine.agent.report.gallery import Entry, entry_of, find_runs, write_gallery
-from rr_refine.agent.report.teller import read_story
+from rr_refine.agent.report.reader import read_story
 from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, StoreError

@@ -8,7 +8,7 @@ from rr_refine.agent.budget import Spend
 from rr_refine.agent.history import Candidate, Stop
 from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
-from rr_refine.agent.report.headline import State, headline, state_of
+from rr_refine.agent.report.summary import State, headline, state_of
 from rr_refine.agent.run import Run
 from rr_refine.agent.state import Outcome
 from rr_refine.request import Request

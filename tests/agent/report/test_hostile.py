@@ -9,9 +9,9 @@ from urllib.parse import unquote
 import pytest
 
 from rr_refine.agent.report.gallery import entry_of, write_gallery
+from rr_refine.agent.report.page import visible
+from rr_refine.agent.report.reader import read_story
 from rr_refine.agent.report.report import report_page, write_report
-from rr_refine.agent.report.teller import read_story
-from rr_refine.agent.report.text import visible
 from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from tests.agent.report import hostile

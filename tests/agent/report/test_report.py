@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.agent.policy import preset
+from rr_refine.agent.report.reader import read_story
 from rr_refine.agent.report.report import report_page
-from rr_refine.agent.report.teller import read_story
 from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, CriticError, CriticUnreadable, GeneratorError, StoreError

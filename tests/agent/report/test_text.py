@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from markupsafe import Markup
 
-from rr_refine.agent.report.text import cut, visible
+from rr_refine.agent.report.page import cut, visible
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,27 @@
-"""Tells the story of a run, from its folder, in one go."""
+"""Reads the summary of a run from its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.diff import diff_words
-from rr_refine.agent.effects import comparison_key
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.effects import comparison_key, critique_key
+from rr_refine.agent.events import (
+    Event,
+    Judged,
+    Rendered,
+    RewriteRejected,
+    Rewritten,
+    RoundStarted,
+    RunStarted,
+)
+from rr_refine.agent.history import Candidate, Proposal, Rejection
 from rr_refine.agent.intent import find_spans
-from rr_refine.agent.report.course import Course
-from rr_refine.agent.report.headline import headline, state_of
-from rr_refine.agent.report.story import Chapter, Mark, Picture, Shot, Story
+from rr_refine.agent.report.summary import Chapter, Mark, Picture, Shot, Story, headline, state_of
 from rr_refine.agent.review import Decision, Keep, read_decision
 from rr_refine.agent.run import Run, read_run
 from rr_refine.agent.store.folder import RunFolder
@@ -21,6 +29,7 @@ from rr_refine.agent.store.journal import ItemKind
 from rr_refine.agent.store.png import png_size
 from rr_refine.agent.store.rounds import Round, read_rounds
 from rr_refine.errors import StoreError
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 
@@ -134,6 +143,83 @@ class _Teller:
     def _item(self, kind: ItemKind, key: str) -> JsonValue:
         item = self._folder.journal.get(kind, key)
         return item["result"] if isinstance(item, dict) else None
+
+
+@dataclass(slots=True)
+class Course:
+    """What events tell about rounds and candidates.
+
+    A step that was cut off is told again when the run goes on, and everything is told again when
+    the run starts over: what was told last holds, and what was told twice counts once.
+    """
+
+    rejections: dict[int, dict[Rejection, None]] = field(default_factory=dict)
+    """Prompts that were not used, by the round that they were for."""
+    proposals: dict[int, dict[str, Proposal]] = field(default_factory=dict)
+    """What rewriters proposed, by round and prompt: one, or more where a human asked again."""
+    rendered: dict[str, Rendered] = field(default_factory=dict)
+    """By candidate."""
+    judged: dict[str, Judged] = field(default_factory=dict)
+    """By candidate."""
+    started: RoundStarted | None = None
+    """The round that began last."""
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> Course:
+        """The course that the events tell."""
+        course = cls()
+        for event in events:
+            match event:
+                case RunStarted():
+                    course = cls()
+                case RoundStarted():
+                    course.started = event
+                case Rendered():
+                    course.rendered[event.candidate] = event
+                    course.judged.pop(event.candidate, None)
+                case Judged():
+                    course.judged[event.candidate] = event
+                case RewriteRejected():
+                    course.rejections.setdefault(event.round, {})[event.rejection] = None
+                case Rewritten():
+                    proposals = course.proposals.setdefault(event.round, {})
+                    proposals[event.proposal.prompt] = event.proposal
+                case _:
+                    pass
+        return course
+
+    def unused(self, number: int, prompt: str) -> tuple[Rejection, ...]:
+        """The prompts of round `number` that were rejected on the way to `prompt`."""
+        aside = (
+            Rejection(rewriter=p.origin, prompt=p.prompt, reason=f"set aside in review ({p.why})")
+            for p in self.proposals.get(number, {}).values()
+            if p.prompt != prompt
+        )
+        return (*self.rejections.get(number, ()), *aside)
+
+    def begun(self, number: int, request: Request) -> tuple[Candidate, ...]:
+        """The candidates so far of round `number`, if that is the one in progress."""
+        started = self.started
+        if started is None or started.round != number:
+            return ()
+        found: list[Candidate] = []
+        for index in range(started.candidates):
+            name = f"r{number}c{index}"
+            rendered, judged = self.rendered.get(name), self.judged.get(name)
+            if rendered is not None:
+                found.append(
+                    Candidate(
+                        round=number,
+                        index=index,
+                        prompt=started.prompt,
+                        origin=started.origin,
+                        seed=rendered.seed,
+                        image=rendered.image,
+                        critique=critique_key(request, rendered.image) if judged else None,
+                        scores=judged.scores if judged else None,
+                    )
+                )
+        return tuple(found)
 
 
 def _marks(
