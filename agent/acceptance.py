@@ -25,7 +25,7 @@ from rr_refine.plugins import create
 from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import Dimension
 
-__all__ = ["Acceptance", "Open", "Weighed", "acceptance_of", "floor_of", "weigh", "weigh_round"]
+__all__ = ["Acceptance", "NearTie", "Weighed", "acceptance_of", "floor_of", "weigh", "weigh_round"]
 
 _EPSILON = 1e-9  # two means that differ by rounding are equal
 _ACCEPTING: Final = ("win", "always")
@@ -164,7 +164,7 @@ def _acceptance(name: str) -> Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class NearTie:
     """A near tie: `weigh_round` needs to know how these two compare side by side."""
 
     incumbent: Candidate
@@ -191,7 +191,7 @@ def weigh_round(
     incumbent: Candidate | None,
     policy: Policy,
     settled: Mapping[tuple[str, str], Comparison | str],
-) -> Weighed | Open:
+) -> Weighed | NearTie:
     """Weigh the candidates of one round, one after the other.
 
     The first try of the run goes first, since it is what one shot gives; then the best.
@@ -210,7 +210,7 @@ def weigh_round(
         floor = floor_of(incumbent, [*before, *judged])
         verdict = weigh(challenger, incumbent, floor, policy)
         if verdict.rule == "tie" and policy.pairwise and incumbent is not None:
-            question = Open(incumbent, challenger)
+            question = NearTie(incumbent, challenger)
             if question.pair not in settled:
                 return question
             verdict = _settle(verdict, settled[question.pair])

@@ -39,7 +39,7 @@ from rr_refine.terms import Record
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Done", "Effects", "comparison_key", "critique_key"]
+__all__ = ["EffectResult", "Effects", "comparison_key", "critique_key"]
 
 _IN_FLIGHT: Final = 8
 """Most pictures that wait in memory for the critic: 24 MiB where they have 1024 x 1024 pixels."""
@@ -49,7 +49,7 @@ RecordT = TypeVar("RecordT", bound="Record")
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[T_co]):
+class EffectResult(Generic[T_co]):
     """The result of an effect."""
 
     value: T_co
@@ -74,7 +74,9 @@ class Effects:
         self._context = context
         self._folder = context.folder
 
-    async def render(self, prompt: str, seed: int, *, on_step: OnStep, timeout: float) -> Done[str]:
+    async def render(
+        self, prompt: str, seed: int, *, on_step: OnStep, timeout: float
+    ) -> EffectResult[str]:
         """Render an image into the run folder; gives its digest.
 
         Raises:
@@ -93,7 +95,7 @@ class Effects:
         )
         found = self._folder.journal.get("render", key)
         if isinstance(found, dict) and self._folder.has_image(name := str(found["image"])):
-            return Done(name, key, _seconds(found), cached=True)
+            return EffectResult(name, key, _seconds(found), cached=True)
         request = RenderRequest(
             prompt=prompt,
             seed=seed,
@@ -122,9 +124,9 @@ class Effects:
         }
         self._folder.journal.put("render", key, record)
         self._keep(name, image)
-        return Done(name, key, seconds, cached=False)
+        return EffectResult(name, key, seconds, cached=False)
 
-    async def assess(self, image: str, *, timeout: float) -> Done[Assessment]:
+    async def assess(self, image: str, *, timeout: float) -> EffectResult[Assessment]:
         """Have the critic judge an image against the original request.
 
         Raises:
@@ -150,7 +152,7 @@ class Effects:
 
     async def compare(
         self, critic: PairwiseCritic, image_a: str, image_b: str, *, timeout: float
-    ) -> Done[Comparison]:
+    ) -> EffectResult[Comparison]:
         """Have the critic choose between two images, in both orders.
 
         Raises:
@@ -172,7 +174,7 @@ class Effects:
 
     async def rewrite(
         self, rewriter: Rewriter, context: RewriteContext, *, timeout: float
-    ) -> Done[Rewrites]:
+    ) -> EffectResult[Rewrites]:
         """Ask a rewriter for prompts.
 
         Raises:
@@ -203,10 +205,12 @@ class Effects:
         model: type[RecordT],
         work: Callable[[], Awaitable[RecordT]],
         timeout: float,
-    ) -> Done[RecordT]:
+    ) -> EffectResult[RecordT]:
         found = self._folder.journal.get(kind, key)
         if isinstance(found, dict):
-            return Done(model.model_validate(found["result"]), key, _seconds(found), cached=True)
+            return EffectResult(
+                model.model_validate(found["result"]), key, _seconds(found), cached=True
+            )
         error, late = (
             (RewriteError, RewriteError) if kind == "rewrite" else (CriticError, CriticTimeout)
         )
@@ -218,7 +222,7 @@ class Effects:
         self._folder.journal.put(
             kind, key, {"result": value.model_dump(mode="json"), "seconds": seconds}
         )
-        return Done(value, key, seconds, cached=False)
+        return EffectResult(value, key, seconds, cached=False)
 
     async def _source(self) -> Image.Image | None:
         """A copy of the picture to edit, which is read once a run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rr_refine.agent.acceptance import Open, weigh_round
+from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.history import Candidate, History, Stop
 from rr_refine.agent.policy import Policy
@@ -46,7 +46,7 @@ def replay(run: Run, policy: Policy) -> Replay:
         images += sum(c.image is not None for c in challengers)
         settled: dict[tuple[str, str], Comparison | str] = {}
         while isinstance(
-            weighed := weigh_round(challengers, kept, incumbent, policy, settled), Open
+            weighed := weigh_round(challengers, kept, incumbent, policy, settled), NearTie
         ):
             comparison = run.comparison(weighed.incumbent, weighed.challenger)
             if comparison is None:

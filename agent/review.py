@@ -13,7 +13,7 @@ from rr_refine.terms import Record
 __all__ = [
     "Accept",
     "Decision",
-    "Edit",
+    "EditPrompt",
     "Keep",
     "Pick",
     "Quit",
@@ -45,7 +45,7 @@ class Accept(Record):
     action: Literal["accept"] = "accept"
 
 
-class Edit(Record):
+class EditPrompt(Record):
     """Render this prompt instead."""
 
     action: Literal["edit"] = "edit"
@@ -88,7 +88,7 @@ class Quit(Record):
 
 
 Decision = Annotated[
-    Accept | Edit | Reject | Keep | Pick | Reseed | Quit, Field(discriminator="action")
+    Accept | EditPrompt | Reject | Keep | Pick | Reseed | Quit, Field(discriminator="action")
 ]
 """The answer to a `ReviewRequest`."""
 

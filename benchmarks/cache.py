@@ -319,9 +319,9 @@ class LinkingFolder(RunFolder):
         super().__init__(path)
         self._pictures = pictures
 
-    def put_image(self, image: Image.Image, story: dict[str, JsonValue] | None = None) -> str:
+    def put_image(self, image: Image.Image, metadata: dict[str, JsonValue] | None = None) -> str:
         """See `RunFolder.put_image`. The file that is linked stays as it is: the run folder
-        replaces its pictures when it writes their story.
+        replaces its pictures when it writes their metadata.
         """
         name = image_digest(image)
         path = self.image_path(name)
@@ -329,7 +329,7 @@ class LinkingFolder(RunFolder):
             with suppress(OSError):  # there is none, or there are no links: it is encoded
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.link(self._pictures(name), path)
-        return super().put_image(image, story)
+        return super().put_image(image, metadata)
 
 
 def _load(path: Path) -> Image.Image | None:

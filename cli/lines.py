@@ -23,7 +23,7 @@ from rr_refine.agent.events import (
     RunStarted,
 )
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.review import Decision, Edit, Keep, Pick, Reject, Reseed
+from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
 
 __all__ = ["changes", "lines_of", "marked"]
@@ -98,7 +98,7 @@ def marked(old: str, new: str) -> str:
 
 def _decision(decision: Decision) -> str:
     match decision:
-        case Edit(prompt=text) | Reject(reason=text) | Keep(text=text) | Pick(candidate=text):
+        case EditPrompt(prompt=text) | Reject(reason=text) | Keep(text=text) | Pick(candidate=text):
             return f"{decision.action}: {short(text, 400)}"
         case Reseed(seed=seed):
             return f"{decision.action}: {seed}"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rr_refine.agent.report.gallery import Entry, entry_of, find_runs, write_gallery
+from rr_refine.agent.report.gallery import GalleryEntry, entry_of, find_runs, write_gallery
 from rr_refine.agent.report.report import write_report
 from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
@@ -44,7 +44,7 @@ def report(
         _write(runs[0])
         print(runs[0] / REPORT)
         return DONE
-    entries: list[Entry] = []
+    entries: list[GalleryEntry] = []
     for run in runs:
         try:
             entries.append(_write(run))
@@ -56,7 +56,7 @@ def report(
     return DONE if len(entries) == len(runs) else FAILED
 
 
-def _write(run: Path) -> Entry:
+def _write(run: Path) -> GalleryEntry:
     with RunFolder(run, lock=False) as folder:
         return entry_of(write_report(folder))
 

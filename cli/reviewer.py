@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rr_refine.agent.review import (
     Accept,
     Decision,
-    Edit,
+    EditPrompt,
     Keep,
     Pick,
     Quit,
@@ -120,7 +120,7 @@ def _edited(question: ReviewRequest, prompt: str) -> Decision | None:
     if not prompt:
         return None
     proposal = question.proposal.prompt
-    return Accept() if prompt in (proposal.strip(), plain(proposal)) else Edit(prompt=prompt)
+    return Accept() if prompt in (proposal.strip(), plain(proposal)) else EditPrompt(prompt=prompt)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import JsonValue
 
-from rr_refine.agent.acceptance import Open, weigh_round
+from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.events import Compared, Decided
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.agent.store.rounds import round_item
 from rr_refine.errors import CriticError
@@ -33,34 +33,34 @@ _NAMES: Final[dict[Winner, Literal["incumbent", "challenger", "tie"]]] = {
 
 async def accept(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Give every candidate of the last round its verdict; write the round to the journal."""
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     history, spend = history_of(state), state["spend"]
     challengers = history.rounds[-1]
     before = history.candidates[: -len(challengers)]
     settled: dict[tuple[str, str], Comparison | str] = {}
     while isinstance(
         weighed := weigh_round(challengers, before, history.incumbent, state["policy"], settled),
-        Open,
+        NearTie,
     ):
-        settled[weighed.pair], cost = await _compare(desk, state, spend, weighed)
+        settled[weighed.pair], cost = await _compare(node, state, spend, weighed)
         spend += cost
     for candidate in weighed.candidates:
         assert candidate.verdict is not None
-        desk.emit(Decided(candidate=candidate.id, verdict=candidate.verdict))
+        node.emit(Decided(candidate=candidate.id, verdict=candidate.verdict))
     after = (*before, *sorted(weighed.candidates, key=lambda c: c.index))
-    await asyncio.to_thread(_keep, desk, state, after, weighed.incumbent)
+    await asyncio.to_thread(_keep, node, state, after, weighed.incumbent)
     return {
         "candidates": after,
         "incumbent": None if weighed.incumbent is None else weighed.incumbent.id,
-        "spend": spend + desk.spend(),
+        "spend": spend + node.spend(),
     }
 
 
 async def _compare(
-    desk: Desk, state: RefineState, spend: Spend, tie: Open
+    node: NodeContext, state: RefineState, spend: Spend, tie: NearTie
 ) -> tuple[Comparison | str, Spend]:
     """Compare a near tie side by side, or say why not."""
-    policy, critic = state["policy"], desk.context.critic
+    policy, critic = state["policy"], node.context.critic
     if not can_compare(critic):
         return "the critic cannot compare", Spend()
     if left(policy.budget.critic_calls, spend.critic_calls) < _ORDERS:
@@ -69,22 +69,22 @@ async def _compare(
     assert incumbent.image is not None
     assert challenger.image is not None
     try:
-        work = await desk.effects.compare(
+        work = await node.effects.compare(
             critic,
             incumbent.image,
             challenger.image,
-            timeout=desk.timeout(policy.critique_timeout),
+            timeout=node.timeout(policy.critique_timeout),
         )
     except CriticError as error:
-        failure = desk.failure("compare", error)
+        failure = node.failure("compare", error)
         message = f"{failure.error}: {failure.message}"
-        desk.emit(
+        node.emit(
             Compared(
                 incumbent=incumbent.id, challenger=challenger.id, winner="failed", message=message
             )
         )
         return f"the comparison failed ({message})", Spend(critic_calls=_ORDERS)
-    desk.emit(
+    node.emit(
         Compared(
             incumbent=incumbent.id,
             challenger=challenger.id,
@@ -95,36 +95,36 @@ async def _compare(
 
 
 def _keep(
-    desk: Desk,
+    node: NodeContext,
     state: RefineState,
     candidates: tuple[Candidate, ...],
     incumbent: Candidate | None,
 ) -> None:
     """Put the round on disk: the stories in the pictures, the journal's line, the result."""
-    folder = desk.context.folder
+    folder = node.context.folder
     key, item = round_item(folder.journal, candidates, incumbent)
     if folder.journal.get("round", key) != item:  # else it is a finished run, gone over again
         for candidate in candidates:
             if candidate.round == candidates[-1].round and candidate.image is not None:
-                folder.tell_story(candidate.image, _story(desk, state, candidate))
+                folder.write_metadata(candidate.image, _metadata(node, state, candidate))
         folder.journal.put("round", key, item)
     best = incumbent or next((c for c in candidates if c.image is not None), None)
     if best is not None and best.image is not None:
         folder.publish(best.image)
 
 
-def _story(desk: Desk, state: RefineState, candidate: Candidate) -> dict[str, JsonValue]:
+def _metadata(node: NodeContext, state: RefineState, candidate: Candidate) -> dict[str, JsonValue]:
     verdict = candidate.verdict
     return {
         "prompt": candidate.prompt,
         "request": state["request"].prompt,
         "seed": candidate.seed,
-        "model": desk.context.generator.identity.name,
-        "critic": desk.context.critic.identity.name,
+        "model": node.context.generator.identity.name,
+        "critic": node.context.critic.identity.name,
         "scores": {str(d): s for d, s in (candidate.scores or {}).items()},
         "round": candidate.round,
         "candidate": candidate.id,
         "accepted": verdict.accepted if verdict else None,
         "reason": verdict.reason if verdict else None,
-        "run": desk.context.name,
+        "run": node.context.name,
     }

@@ -7,10 +7,10 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, exhausted
-from rr_refine.agent.effects import Done
+from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import CriticFailed, Judged
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.errors import CriticError
 from rr_refine.reward.assessment import Assessment
@@ -27,10 +27,10 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
 
     A failed judgement is data on its candidate; it is never a score.
     """
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     policy, history = state["policy"], history_of(state)
     incumbent = history.incumbent
-    works: list[Done[Assessment]] = []
+    works: list[EffectResult[Assessment]] = []
     spent = state["spend"]
 
     async def judge(candidate: Candidate) -> Candidate:
@@ -38,17 +38,17 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         assert candidate.image is not None
         if over := exhausted(limits, spent):
             failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
-            return _failed(desk, candidate, failure)
+            return _failed(node, candidate, failure)
         try:
-            work = await desk.effects.assess(
-                candidate.image, timeout=desk.timeout(policy.critique_timeout)
+            work = await node.effects.assess(
+                candidate.image, timeout=node.timeout(policy.critique_timeout)
             )
         except CriticError as error:
             spent += Spend(critic_calls=1)
-            return _failed(desk, candidate, desk.failure("critique", error))
+            return _failed(node, candidate, node.failure("critique", error))
         works.append(work)
         spent += Spend.of_critic(work.value.usage)
-        desk.emit(_judged(candidate, incumbent, work))
+        node.emit(_judged(candidate, incumbent, work))
         return candidate.model_copy(
             update={
                 "critique": work.key,
@@ -66,7 +66,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     by_id = {c.id: c for c in judged}
     return {
         "candidates": tuple(by_id.get(c.id, c) for c in state["candidates"]),
-        "spend": spent + desk.spend(works),
+        "spend": spent + node.spend(works),
     }
 
 
@@ -79,12 +79,14 @@ def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
     }
 
 
-def _failed(desk: Desk, candidate: Candidate, failure: Failure) -> Candidate:
-    desk.emit(CriticFailed(candidate=candidate.id, error=failure.error, message=failure.message))
+def _failed(node: NodeContext, candidate: Candidate, failure: Failure) -> Candidate:
+    node.emit(CriticFailed(candidate=candidate.id, error=failure.error, message=failure.message))
     return candidate.model_copy(update={"failure": failure})
 
 
-def _judged(candidate: Candidate, incumbent: Candidate | None, work: Done[Assessment]) -> Judged:
+def _judged(
+    candidate: Candidate, incumbent: Candidate | None, work: EffectResult[Assessment]
+) -> Judged:
     scores = work.value.mean
     before = incumbent.scores if incumbent is not None and incumbent.scores else {}
     changes: dict[Dimension, float | None] = {}

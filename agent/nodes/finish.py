@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.events import RunFinished
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import Outcome, RefineState, RunContext, history_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["finish"]
 
 async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Close the record."""
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     history, stop = history_of(state), state["stop"]
     assert stop is not None
     best = history.incumbent or next((c for c in history.candidates if c.image), None)
@@ -28,14 +28,14 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         candidates=history.candidates,
         spend=state["spend"],
     )
-    folder = desk.context.folder
+    folder = node.context.folder
     result = (
         await asyncio.to_thread(folder.publish, best.image)
         if best is not None and best.image
         else None
     )
     folder.journal.put("outcome", "outcome", outcome.model_dump(mode="json"))
-    desk.emit(
+    node.emit(
         RunFinished(
             run=str(folder.path),
             stop=stop,

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, left
-from rr_refine.agent.effects import Done
+from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import Rendered, RenderFailed, RoundStarted
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import GeneratorError
@@ -25,13 +25,13 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
 
     A failed render is data on its candidate. Edits start from the user's own picture.
     """
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     policy, proposal, before = state["policy"], state["proposal"], state["candidates"]
     assert proposal is not None
     number = before[-1].round + 1 if before else 0
     count = int(min(policy.candidates, left(policy.budget.images, state["spend"].images)))
     again = len({c.round for c in before if c.prompt == proposal.prompt})
-    desk.emit(
+    node.emit(
         RoundStarted(
             round=number,
             rounds=policy.budget.rounds,
@@ -41,29 +41,29 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             spend=state["spend"],
         )
     )
-    works: list[Done[str]] = []
+    works: list[EffectResult[str]] = []
 
     async def render(candidate: Candidate) -> Candidate:
         try:
-            work = await desk.effects.render(
+            work = await node.effects.render(
                 candidate.prompt,
                 candidate.seed,
-                on_step=desk.on_step(candidate.id),
-                timeout=desk.timeout(policy.render_timeout),
+                on_step=node.on_step(candidate.id),
+                timeout=node.timeout(policy.render_timeout),
             )
         except GeneratorError as error:
-            failure = desk.failure("render", error)
-            desk.emit(
+            failure = node.failure("render", error)
+            node.emit(
                 RenderFailed(candidate=candidate.id, error=failure.error, message=failure.message)
             )
             return candidate.model_copy(update={"failure": failure})
         works.append(work)
-        desk.emit(
+        node.emit(
             Rendered(
                 candidate=candidate.id,
                 seed=candidate.seed,
                 image=work.value,
-                path=str(desk.context.folder.image_path(work.value)),
+                path=str(node.context.folder.image_path(work.value)),
                 seconds=work.seconds,
                 cached=work.cached,
             )
@@ -87,8 +87,8 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     if state["incumbent"] is None and works:
         # Whatever happens to the critic from here on, there is a result.
         first = next(c.image for c in rendered if c.image is not None)
-        await asyncio.to_thread(desk.context.folder.publish, first)
-    spend = state["spend"] + desk.spend(works) + Spend(images=len(works))
+        await asyncio.to_thread(node.context.folder.publish, first)
+    spend = state["spend"] + node.spend(works) + Spend(images=len(works))
     return {"candidates": (*before, *rendered), "proposal": None, "spend": spend}
 
 

@@ -8,7 +8,7 @@ from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import RunStarted
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import UnsupportedRequestError
 
@@ -24,25 +24,25 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     Raises:
         UnsupportedRequestError: the generator does not do this task.
     """
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     request, policy = state["request"], state["policy"]
-    generator = desk.context.generator
+    generator = node.context.generator
     if request.task not in generator.tasks:
         raise UnsupportedRequestError(
             f"{generator.identity.name!r} cannot do the task {request.task!r}, "
             f"only {', '.join(sorted(generator.tasks))}; choose another generator"
         )
     spans = find_spans(request.prompt, request.keep)
-    desk.emit(
+    node.emit(
         RunStarted(
-            run=str(desk.context.folder.path),
-            run_id=desk.context.name,
-            parent=desk.context.parent,
+            run=str(node.context.folder.path),
+            run_id=node.context.name,
+            parent=node.context.parent,
             prompt=request.prompt,
             task=request.task,
             preset=policy.preset,
             generator=generator.identity.name,
-            critic=desk.context.critic.identity.name,
+            critic=node.context.critic.identity.name,
             spans=spans,
         )
     )

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from rr_refine.agent.events import Reviewed
 from rr_refine.agent.history import Candidate, Proposal, Verdict
 from rr_refine.agent.intent import find_spans
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.review import (
     Decision,
-    Edit,
+    EditPrompt,
     Keep,
     Pick,
     Quit,
@@ -39,13 +39,13 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
     LangGraph runs an interrupted node again from its start: nothing stands before the interrupt
     that could happen twice.
     """
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     history, proposal = history_of(state), state["proposal"]
     assert proposal is not None
     # With the proposal: a decision is about the prompt that the human saw, and about no other.
     seen = digest({"proposal": proposal.prompt})[:8]
     key = f"r{len(history.rounds)}.{len(history.rewrites)}-{seen}"
-    decided = desk.context.folder.journal.get("review", key)
+    decided = node.context.folder.journal.get("review", key)
     if decided is None:
         question = ReviewRequest(
             round=len(history.rounds),
@@ -56,13 +56,13 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         )
         decision = _ask(question)
         change = apply_decision(state, decision)
-        desk.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
+        node.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
     else:
         decision = read_decision(decided)
         change = apply_decision(state, decision)
-    desk.emit(Reviewed(round=len(history.rounds), decision=decision))
+    node.emit(Reviewed(round=len(history.rounds), decision=decision))
     if "incumbent" in change:
-        await asyncio.to_thread(_keep_pick, desk.context.folder, change)
+        await asyncio.to_thread(_keep_pick, node.context.folder, change)
     return change
 
 
@@ -88,7 +88,7 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
     assert proposal is not None
     change: RefineState = {}
     match decision:
-        case Edit(prompt=prompt):
+        case EditPrompt(prompt=prompt):
             change["proposal"] = Proposal(prompt=prompt, origin="human")
         case Reject(reason=reason):
             change["remarks"] = (*state["remarks"], reason)

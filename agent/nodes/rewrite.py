@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend
-from rr_refine.agent.effects import Done
+from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import RewriteRejected, Rewritten
 from rr_refine.agent.history import Candidate, Proposal, RewriteAttempt
-from rr_refine.agent.nodes.desk import Desk
+from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.rewriting.chain import choose
 from rr_refine.agent.rewriting.rewriter import Judged, RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RefineState, RunContext, history_of
@@ -23,33 +23,33 @@ __all__ = ["rewrite"]
 
 async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Ask the rewriters; the first proposal that keeps to the request is the next prompt."""
-    desk = Desk(state, runtime)
+    node = NodeContext(state, runtime)
     policy, history = state["policy"], history_of(state)
     number = len(history.rounds)
-    works: list[Done[Rewrites]] = []
+    works: list[EffectResult[Rewrites]] = []
 
     async def ask(rewriter: Rewriter) -> Rewrites:
-        work = await desk.effects.rewrite(
-            rewriter, context, timeout=desk.timeout(policy.critique_timeout)
+        work = await node.effects.rewrite(
+            rewriter, context, timeout=node.timeout(policy.critique_timeout)
         )
         works.append(work)
         return work.value
 
-    context = _context(state, desk.context.folder)
+    context = _context(state, node.context.folder)
     choice = await choose(
-        desk.context.rewriters,
+        node.context.rewriters,
         context,
         ask,
         refused=state["refused"],
-        check=desk.context.intent_check,
+        check=node.context.intent_check,
         may_repeat=policy.seeds == "on-repeat",
     )
     for rejection in choice.rejections:
-        desk.emit(RewriteRejected(round=number, rejection=rejection))
+        node.emit(RewriteRejected(round=number, rejection=rejection))
     if choice.proposal is not None:
         best = history.incumbent
         previous = best.prompt if best else state["request"].prompt
-        desk.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
+        node.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
     attempt = RewriteAttempt(
         round=number, proposal=choice.proposal, rejections=tuple(choice.rejections)
     )
@@ -60,7 +60,7 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         "proposal": proposal,
         "rewrites": (*history.rewrites, attempt),
         "retry_rewrite": False,
-        "spend": state["spend"] + desk.spend(works) + Spend.of_rewriter(choice.usage),
+        "spend": state["spend"] + node.spend(works) + Spend.of_rewriter(choice.usage),
     }
 
 

@@ -10,19 +10,19 @@ from typing import get_args
 from urllib.parse import quote
 
 from rr_refine.agent.report.page import PAGES, cut
-from rr_refine.agent.report.summary import Picture, State, Story, gain_of
+from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 
-__all__ = ["Entry", "entry_of", "find_runs", "write_gallery"]
+__all__ = ["GalleryEntry", "entry_of", "find_runs", "write_gallery"]
 
 _PROMPT = 2000
 """Most characters of a prompt on its card: there may be thousands of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A run in the gallery."""
+class GalleryEntry:
+    """The card of a run in the gallery."""
 
     path: Path
     state: State
@@ -36,26 +36,26 @@ class Entry:
     generator: str
     critic: str
     preset: str
-    first: Picture | None
+    first: ImageFile | None
     """The first image, or the picture to edit, where the result is another."""
-    best: Picture | None
+    best: ImageFile | None
 
 
-def entry_of(story: Story) -> Entry:
-    """What the gallery keeps of a story."""
-    run, first, best = story.run, story.first, story.best
-    return Entry(
+def entry_of(summary: RunSummary) -> GalleryEntry:
+    """The card of a run."""
+    run, first, best = summary.run, summary.first, summary.best
+    return GalleryEntry(
         path=run.path,
-        state=story.state,
+        state=summary.state,
         gain=gain_of(run),
         score=None if run.best is None else run.best.mean,
-        started=_started(story),
+        started=_started(summary),
         prompt=cut(run.request.prompt, _PROMPT),
-        generator=_model(story, "generator"),
-        critic=_model(story, "critic"),
+        generator=_model(summary, "generator"),
+        critic=_model(summary, "critic"),
         preset=run.policy.preset,
-        first=first.picture if first is not None and first is not best else story.source,
-        best=None if best is None else best.picture,
+        first=first.image if first is not None and first is not best else summary.source,
+        best=None if best is None else best.image,
     )
 
 
@@ -77,7 +77,7 @@ def find_runs(path: Path) -> Iterator[Path]:
             yield from find_runs(child)
 
 
-def write_gallery(path: Path, entries: Sequence[Entry]) -> None:
+def write_gallery(path: Path, entries: Sequence[GalleryEntry]) -> None:
     """Write the gallery of runs that have their reports.
 
     Links are relative: it can be moved together with the runs.
@@ -104,8 +104,8 @@ def _url(path: Path, start: Path) -> str:
     return f"{quote(os.path.relpath(os.fsencode(path), os.fsencode(start)))}/"
 
 
-def _started(story: Story) -> float:
-    sessions = story.manifest.get("sessions")
+def _started(summary: RunSummary) -> float:
+    sessions = summary.manifest.get("sessions")
     if isinstance(sessions, list) and sessions and isinstance(sessions[0], dict):
         started = sessions[0].get("started")
         if isinstance(started, int | float):
@@ -113,6 +113,6 @@ def _started(story: Story) -> float:
     return 0.0
 
 
-def _model(story: Story, part: str) -> str:
-    identity = story.run.config.get(part)
+def _model(summary: RunSummary, part: str) -> str:
+    identity = summary.run.config.get(part)
     return str(identity.get("name", "")) if isinstance(identity, dict) else ""

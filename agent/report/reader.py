@@ -21,7 +21,15 @@ from rr_refine.agent.events import (
 )
 from rr_refine.agent.history import Candidate, Proposal, Rejection
 from rr_refine.agent.intent import find_spans
-from rr_refine.agent.report.summary import Chapter, Mark, Picture, Shot, Story, headline, state_of
+from rr_refine.agent.report.summary import (
+    CandidateView,
+    DimensionScore,
+    ImageFile,
+    RoundSummary,
+    RunSummary,
+    headline,
+    state_of,
+)
 from rr_refine.agent.review import Decision, Keep, read_decision
 from rr_refine.agent.run import Run, read_run
 from rr_refine.agent.store.folder import RunFolder
@@ -33,11 +41,11 @@ from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 
-__all__ = ["read_story"]
+__all__ = ["read_summary"]
 
 
-def read_story(folder: RunFolder) -> Story:
-    """Read a run's story from its open folder.
+def read_summary(folder: RunFolder) -> RunSummary:
+    """Read a run's summary from its open folder.
 
     Raises:
         StoreError: it is no run folder, or its files are broken.
@@ -45,57 +53,57 @@ def read_story(folder: RunFolder) -> Story:
     run = read_run(folder)
     manifest = folder.read_json("manifest.json")
     try:
-        teller = _Teller(folder, run)
-        chapters = tuple(teller.chapters())
+        reader = _Reader(folder, run)
+        rounds = tuple(reader.rounds())
     except (ValueError, LookupError) as error:  # pydantic's are ValueErrors
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
-    kept = [d.text for found in teller.decisions.values() for d in found if isinstance(d, Keep)]
-    return Story(
+    kept = [d.text for found in reader.decisions.values() for d in found if isinstance(d, Keep)]
+    return RunSummary(
         run=run,
         manifest=manifest if isinstance(manifest, dict) else {},
         state=state_of(run),
         headline=headline(run),
         spans=find_spans(run.request.prompt, [*run.request.keep, *kept]),
-        source=_picture(folder, run.request.source),
-        chapters=chapters,
-        spend=run.outcome.spend if run.outcome else _spend(chapters),
+        source=_image_file(folder, run.request.source),
+        rounds=rounds,
+        spend=run.outcome.spend if run.outcome else _spend(rounds),
     )
 
 
-class _Teller:
-    """Puts the chapters together."""
+class _Reader:
+    """Puts the rounds together."""
 
     def __init__(self, folder: RunFolder, run: Run) -> None:
         self._folder, self._run = folder, run
-        self._course = Course.of(run.events())
+        self._timeline = Timeline.of(run.events())
         self._candidates = {c.id: c for c in run.candidates}
-        self._told: dict[str, Shot] = {}
+        self._views: dict[str, CandidateView] = {}
         self.decisions: dict[int, list[Decision]] = {}
         for key, item in folder.journal.items("review"):
             number = int(key.removeprefix("r").partition(".")[0])
             self.decisions.setdefault(number, []).append(read_decision(item))
 
-    def chapters(self) -> Iterator[Chapter]:
+    def rounds(self) -> Iterator[RoundSummary]:
         """The rounds in order, the one in progress last."""
         rounds = list(read_rounds(self._folder.journal))
         finished = len(rounds)
-        if begun := self._course.begun(finished, self._run.request):
+        if begun := self._timeline.begun(finished, self._run.request):
             rounds.append(Round(after=None, incumbent=None, candidates=begun))
         base: Candidate | None = None
         for number, item in enumerate(rounds):
-            yield self._chapter(number, item, base, finished=number < finished)
+            yield self._round(number, item, base, finished=number < finished)
             if item.incumbent is not None:
-                base = self._told[item.incumbent].candidate
+                base = self._views[item.incumbent].candidate
 
-    def _chapter(
+    def _round(
         self, number: int, item: Round, base: Candidate | None, *, finished: bool
-    ) -> Chapter:
+    ) -> RoundSummary:
         first = item.candidates[0]
         before = self._run.request.prompt if base is None else base.prompt
         cause = self._cause(first, base)
-        proposal = self._course.proposals.get(number, {}).get(first.prompt)
-        self._told |= {c.id: self._shot(c) for c in item.candidates}
-        return Chapter(
+        proposal = self._timeline.proposals.get(number, {}).get(first.prompt)
+        self._views |= {c.id: self._view(c) for c in item.candidates}
+        return RoundSummary(
             number=number,
             prompt=first.prompt,
             origin=first.origin,
@@ -103,9 +111,9 @@ class _Teller:
             base=None if base is None else base.id,
             cause=cause,
             changes=() if first.prompt == before else diff_words(before, first.prompt),
-            rejections=self._course.unused(number, first.prompt),
+            rejections=self._timeline.unused(number, first.prompt),
             decisions=tuple(self.decisions.get(number, ())),
-            shots=tuple(self._told[c.id] for c in item.candidates),
+            candidates=tuple(self._views[c.id] for c in item.candidates),
             incumbent=item.incumbent,
             finished=finished,
         )
@@ -114,14 +122,14 @@ class _Teller:
         """Whose critique led to a prompt: the one that asked for it, else the best so far."""
         if candidate.origin in ("request", "human") or base is None:
             return None
-        for shot in (self._told[base.id], *reversed(self._told.values())):
-            critiques = shot.assessment.critiques if shot.assessment else ()
+        for view in (self._views[base.id], *reversed(self._views.values())):
+            critiques = view.assessment.critiques if view.assessment else ()
             if any(c.refined_request == candidate.prompt for c in critiques):
-                return shot.candidate.id
+                return view.candidate.id
         return base.id
 
-    def _shot(self, candidate: Candidate) -> Shot:
-        verdict, rendered = candidate.verdict, self._course.rendered.get(candidate.id)
+    def _view(self, candidate: Candidate) -> CandidateView:
+        verdict, rendered = candidate.verdict, self._timeline.rendered.get(candidate.id)
         rival = self._candidates.get(verdict.against or "") if verdict else None
         assessment = comparison = None
         if candidate.critique and (item := self._item("critique", candidate.critique)):
@@ -130,10 +138,10 @@ class _Teller:
             key = comparison_key(self._run.request, rival.image, candidate.image)
             if item := self._item("comparison", key):
                 comparison = Comparison.model_validate(item)
-        return Shot(
+        return CandidateView(
             candidate=candidate,
-            picture=_picture(self._folder, candidate.image),
-            marks=tuple(_marks(candidate, assessment, rival)),
+            image=_image_file(self._folder, candidate.image),
+            scores=tuple(_scores(candidate, assessment, rival)),
             mean_before=None if rival is None else rival.mean,
             assessment=assessment,
             comparison=comparison,
@@ -146,7 +154,7 @@ class _Teller:
 
 
 @dataclass(slots=True)
-class Course:
+class Timeline:
     """What events tell about rounds and candidates.
 
     A step that was cut off is told again when the run goes on, and everything is told again when
@@ -165,28 +173,28 @@ class Course:
     """The round that began last."""
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> Course:
-        """The course that the events tell."""
-        course = cls()
+    def of(cls, events: Iterable[Event]) -> Timeline:
+        """The timeline that these events make up."""
+        timeline = cls()
         for event in events:
             match event:
                 case RunStarted():
-                    course = cls()
+                    timeline = cls()
                 case RoundStarted():
-                    course.started = event
+                    timeline.started = event
                 case Rendered():
-                    course.rendered[event.candidate] = event
-                    course.judged.pop(event.candidate, None)
+                    timeline.rendered[event.candidate] = event
+                    timeline.judged.pop(event.candidate, None)
                 case Judged():
-                    course.judged[event.candidate] = event
+                    timeline.judged[event.candidate] = event
                 case RewriteRejected():
-                    course.rejections.setdefault(event.round, {})[event.rejection] = None
+                    timeline.rejections.setdefault(event.round, {})[event.rejection] = None
                 case Rewritten():
-                    proposals = course.proposals.setdefault(event.round, {})
+                    proposals = timeline.proposals.setdefault(event.round, {})
                     proposals[event.proposal.prompt] = event.proposal
                 case _:
                     pass
-        return course
+        return timeline
 
     def unused(self, number: int, prompt: str) -> tuple[Rejection, ...]:
         """The prompts of round `number` that were rejected on the way to `prompt`."""
@@ -222,13 +230,13 @@ class Course:
         return tuple(found)
 
 
-def _marks(
+def _scores(
     candidate: Candidate, assessment: Assessment | None, rival: Candidate | None
-) -> Iterator[Mark]:
+) -> Iterator[DimensionScore]:
     before = rival.applicable if rival is not None else {}
     for dimension, score in (candidate.scores or {}).items():
         samples = assessment.critiques if assessment is not None else ()
-        yield Mark(
+        yield DimensionScore(
             dimension=dimension,
             score=score,
             before=before.get(dimension),
@@ -241,7 +249,7 @@ def _marks(
         )
 
 
-def _picture(folder: RunFolder, name: str | None) -> Picture | None:
+def _image_file(folder: RunFolder, name: str | None) -> ImageFile | None:
     if name is None:
         return None
     path = folder.image_path(name)
@@ -250,14 +258,14 @@ def _picture(folder: RunFolder, name: str | None) -> Picture | None:
             width, height = png_size(file.read(24))
     except (OSError, ValueError):
         return None
-    return Picture(path.relative_to(folder.path).as_posix(), width, height)
+    return ImageFile(path.relative_to(folder.path).as_posix(), width, height)
 
 
-def _spend(chapters: Sequence[Chapter]) -> Spend:
-    shots = [shot for chapter in chapters for shot in chapter.shots]
-    spend = Spend(images=sum(shot.candidate.image is not None for shot in shots))
-    for shot in shots:
-        for judged in (shot.assessment, shot.comparison):
+def _spend(rounds: Sequence[RoundSummary]) -> Spend:
+    candidates = [view for each in rounds for view in each.candidates]
+    spend = Spend(images=sum(view.candidate.image is not None for view in candidates))
+    for view in candidates:
+        for judged in (view.assessment, view.comparison):
             if judged is not None:
                 spend += Spend.of_critic(judged.usage)
     return spend

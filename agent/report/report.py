@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from rr_refine.agent.report.page import PAGES
-from rr_refine.agent.report.reader import read_story
-from rr_refine.agent.report.summary import Chapter, Story
+from rr_refine.agent.report.reader import read_summary
+from rr_refine.agent.report.summary import RoundSummary, RunSummary
 from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import StoreError
@@ -29,34 +29,34 @@ _ASIDE: Final = 24
 """Pixels between the ends of the plot and the rounds next to them."""
 
 
-def report_page(story: Story) -> str:
+def report_page(summary: RunSummary) -> str:
     """The page, for a place one folder below that of the run."""
-    best = story.best
+    best = summary.best
     return PAGES.page(
         "report",
-        story=story,
+        summary=summary,
         base="../",
-        curve=curve_of(story.chapters, None if best is None else best.candidate.id),
+        curve=curve_of(summary.rounds, None if best is None else best.candidate.id),
     )
 
 
-def write_report(folder: RunFolder) -> Story:
+def write_report(folder: RunFolder) -> RunSummary:
     """Write the report of the run in an open folder, which need not be locked.
 
     The same records always make the same page.
 
     Returns:
-        The story that it tells.
+        The summary that the page shows.
 
     Raises:
         StoreError: the records cannot be read, or the page cannot be written.
     """
-    story, path = read_story(folder), folder.path / REPORT
+    summary, path = read_summary(folder), folder.path / REPORT
     try:
-        replace_file(path, report_page(story).encode(), durable=False)
+        replace_file(path, report_page(summary).encode(), durable=False)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
-    return story
+    return summary
 
 
 def try_report(folder: RunFolder) -> None:
@@ -104,27 +104,27 @@ class Curve:
     """The best of all."""
 
 
-def curve_of(chapters: Sequence[Chapter], best: str | None) -> Curve:
+def curve_of(rounds: Sequence[RoundSummary], best: str | None) -> Curve:
     """The curve of a run.
 
     Args:
         best: id of the result.
     """
-    gaps = max(1, len(chapters) - 1)
+    gaps = max(1, len(rounds) - 1)
     step = min(_STEP, (_WIDTH - _LEFT - _RIGHT - 2 * _ASIDE) / gaps)
     right = round(_LEFT + 2 * _ASIDE + step * gaps)
-    means = {s.candidate.id: s.candidate.mean for c in chapters for s in c.shots}
+    means = {s.candidate.id: s.candidate.mean for c in rounds for s in c.candidates}
     columns: list[tuple[float, int]] = []
     line: list[tuple[float, float]] = []
     dots: list[Dot] = []
-    for chapter in chapters:
-        x = round(_LEFT + _ASIDE + step * chapter.number, 1)
-        columns.append((x, chapter.number + 1))
-        for shot in chapter.shots:
-            if shot.candidate.mean is not None:
-                y, accepted = _y(shot.candidate.mean), shot.accepted
-                dots.append(Dot(x, y, shot.candidate.id, shot.candidate.mean, accepted))
-        top = means.get(chapter.incumbent or "")
+    for each in rounds:
+        x = round(_LEFT + _ASIDE + step * each.number, 1)
+        columns.append((x, each.number + 1))
+        for view in each.candidates:
+            if view.candidate.mean is not None:
+                y, accepted = _y(view.candidate.mean), view.accepted
+                dots.append(Dot(x, y, view.candidate.id, view.candidate.mean, accepted))
+        top = means.get(each.incumbent or "")
         if top is not None:
             line += [(x, line[-1][1])] if line else []  # in steps: nothing is between two rounds
             line.append((x, _y(top)))

@@ -19,12 +19,12 @@ from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import Dimension
 
 __all__ = [
-    "Chapter",
-    "Mark",
-    "Picture",
-    "Shot",
+    "CandidateView",
+    "DimensionScore",
+    "ImageFile",
+    "RoundSummary",
+    "RunSummary",
     "State",
-    "Story",
     "gain_of",
     "headline",
     "state_of",
@@ -38,7 +38,7 @@ run itself failed, though there may be a result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageFile:
     """An image of the run folder."""
 
     href: str
@@ -48,7 +48,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class DimensionScore:
     """What the critic said about one dimension of one image."""
 
     dimension: Dimension
@@ -68,13 +68,13 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class CandidateView:
     """A candidate with all that is known about it."""
 
     candidate: Candidate
-    picture: Picture | None
+    image: ImageFile | None
     """None where there is no image, or its file is gone."""
-    marks: tuple[Mark, ...]
+    scores: tuple[DimensionScore, ...]
     mean_before: float | None
     """Mean score of the image it was weighed against."""
     assessment: Assessment | None
@@ -96,7 +96,7 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class RoundSummary:
     """A round: its prompt, where that comes from, and what it gave."""
 
     number: int
@@ -112,44 +112,44 @@ class Chapter:
     """Against the prompt of `base`, or against the request; empty where they are the same."""
     rejections: tuple[Rejection, ...]
     decisions: tuple[Decision, ...]
-    shots: tuple[Shot, ...]
+    candidates: tuple[CandidateView, ...]
     incumbent: str | None
     """Id of the best after this round."""
     finished: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A run, told."""
+class RunSummary:
+    """A run."""
 
     run: Run
     manifest: Mapping[str, JsonValue]
     state: State
     headline: str
     spans: tuple[ProtectedSpan, ...]
-    source: Picture | None
+    source: ImageFile | None
     """The picture to edit."""
-    chapters: tuple[Chapter, ...]
+    rounds: tuple[RoundSummary, ...]
     spend: Spend
     """Of a run that has not ended: what its finished items cost, seconds left out."""
 
     @property
-    def shots(self) -> tuple[Shot, ...]:
+    def candidates(self) -> tuple[CandidateView, ...]:
         """All candidates, in order."""
-        return tuple(shot for chapter in self.chapters for shot in chapter.shots)
+        return tuple(view for each in self.rounds for view in each.candidates)
 
     @property
-    def first(self) -> Shot | None:
+    def first(self) -> CandidateView | None:
         """The first image; None if there is none."""
-        return next((shot for shot in self.shots if shot.candidate.image), None)
+        return next((view for view in self.candidates if view.candidate.image), None)
 
     @property
-    def best(self) -> Shot | None:
+    def best(self) -> CandidateView | None:
         """The result."""
         best = self.run.best
         if best is None:  # not even a round was finished, but there may be an image
             return self.first
-        return next((shot for shot in self.shots if shot.candidate.id == best.id), None)
+        return next((view for view in self.candidates if view.candidate.id == best.id), None)
 
 
 def state_of(run: Run) -> State:

@@ -23,7 +23,7 @@ from pydantic import JsonValue
 
 from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import Journal
-from rr_refine.agent.store.png import encode_png, with_story
+from rr_refine.agent.store.png import encode_png, with_metadata
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, replace_file
@@ -89,7 +89,7 @@ class RunFolder:
 
     # -- images ------------------------------------------------------------------------------
 
-    def put_image(self, image: Image.Image, story: dict[str, JsonValue] | None = None) -> str:
+    def put_image(self, image: Image.Image, metadata: dict[str, JsonValue] | None = None) -> str:
         """Store an image; returns its digest. The same pixels are stored once.
 
         Raises:
@@ -99,7 +99,7 @@ class RunFolder:
         path = self.image_path(name)
         if not path.exists():
             png = encode_png(image)
-            self._write(path, with_story(png, story) if story else png)
+            self._write(path, with_metadata(png, metadata) if metadata else png)
         return name
 
     def image_path(self, name: str) -> Path:
@@ -129,7 +129,7 @@ class RunFolder:
         """Whether the image is stored."""
         return self.image_path(name).exists()
 
-    def tell_story(self, name: str, story: dict[str, JsonValue]) -> None:
+    def write_metadata(self, name: str, metadata: dict[str, JsonValue]) -> None:
         """Write what is now known about an image into its text chunks; pixels stay.
 
         Raises:
@@ -137,7 +137,7 @@ class RunFolder:
         """
         path = self.image_path(name)
         try:
-            told = with_story(path.read_bytes(), story)
+            told = with_metadata(path.read_bytes(), metadata)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(path, told)

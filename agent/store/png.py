@@ -1,4 +1,4 @@
-"""PNG files that carry their story: text chunks added without touching a pixel.
+"""PNG files that carry their metadata: text chunks added without touching a pixel.
 
 Two chunks are written: `rr-refine`, a JSON object (prompt, seed, model, scores, run), and
 `parameters`, the plain text that image tools have shown for years.
@@ -18,7 +18,7 @@ from pydantic import JsonValue
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["encode_png", "png_size", "read_story", "with_story"]
+__all__ = ["encode_png", "png_size", "read_metadata", "with_metadata"]
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _KEYS: Final = ("rr-refine", "parameters")
@@ -33,13 +33,13 @@ def encode_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def with_story(png: bytes, story: dict[str, JsonValue]) -> bytes:
-    """The same PNG with `story` in its text chunks, replacing an earlier one.
+def with_metadata(png: bytes, metadata: dict[str, JsonValue]) -> bytes:
+    """The same PNG with `metadata` in its text chunks, replacing an earlier one.
 
     Raises:
         ValueError: `png` is no PNG.
     """
-    texts = {"rr-refine": json.dumps(story, ensure_ascii=False), "parameters": _plain(story)}
+    texts = {"rr-refine": json.dumps(metadata, ensure_ascii=False), "parameters": _plain(metadata)}
     written = b"".join(_itxt(key, text) for key, text in texts.items())
     out = [_SIGNATURE]
     for kind, chunk in _chunks(png):
@@ -51,19 +51,19 @@ def with_story(png: bytes, story: dict[str, JsonValue]) -> bytes:
     return b"".join(out)
 
 
-def read_story(png: bytes) -> dict[str, JsonValue] | None:
-    """What `with_story` wrote, or None.
+def read_metadata(png: bytes) -> dict[str, JsonValue] | None:
+    """What `with_metadata` wrote, or None.
 
     Raises:
-        ValueError: `png` is no PNG, or its story is no JSON object.
+        ValueError: `png` is no PNG, or its metadata is no JSON object.
     """
     for kind, chunk in _chunks(png):
         prefix = b"rr-refine\0\0\0\0\0"
         if kind == b"iTXt" and chunk[8:].startswith(prefix):
-            story = json.loads(chunk[8 + len(prefix) : -4].decode())
-            if not isinstance(story, dict):
-                raise ValueError("the story in the PNG is no JSON object")
-            return story
+            metadata = json.loads(chunk[8 + len(prefix) : -4].decode())
+            if not isinstance(metadata, dict):
+                raise ValueError("the metadata in the PNG is no JSON object")
+            return metadata
     return None
 
 
@@ -98,7 +98,7 @@ def _itxt(key: str, text: str) -> bytes:
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _plain(story: dict[str, JsonValue]) -> str:
-    prompt = str(story.get("prompt", "")).replace("\0", "")
-    rest = ", ".join(f"{k}: {story[k]}" for k in ("seed", "model", "run") if k in story)
+def _plain(metadata: dict[str, JsonValue]) -> str:
+    prompt = str(metadata.get("prompt", "")).replace("\0", "")
+    rest = ", ".join(f"{k}: {metadata[k]}" for k in ("seed", "model", "run") if k in metadata)
     return f"{prompt}\n{rest}"

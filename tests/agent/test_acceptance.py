@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from rr_refine.agent.acceptance import Open, Weighed, floor_of, weigh, weigh_round
+from rr_refine.agent.acceptance import NearTie, Weighed, floor_of, weigh, weigh_round
 from rr_refine.agent.history import Candidate, VerdictRule
 from rr_refine.agent.nodes.critique import standard_errors
 from rr_refine.agent.policy import Policy, preset
@@ -241,7 +241,7 @@ def test_a_near_tie_is_settled_side_by_side(
     first = candidate("r0c0", t2i(3.0, 3.0), verdict="first")
     near = candidate("r1c0", t2i(3.1, 3.1))
     question = weigh_round([near], [first], first, REFINE, {})
-    assert isinstance(question, Open)
+    assert isinstance(question, NearTie)
     assert (question.incumbent, question.challenger) == (first, near)
     assert question.pair == ("r0c0", "r1c0")
 
@@ -327,7 +327,7 @@ def test_several_near_ties_are_asked_one_after_the_other() -> None:
     round_0 = [candidate(f"r0c{i}", t2i(3.0, 3.0 + i / 100)) for i in range(3)]
     settled: dict[tuple[str, str], Comparison | str] = {}
     asked = []
-    while isinstance(result := weigh_round(round_0, [], None, REFINE, settled), Open):
+    while isinstance(result := weigh_round(round_0, [], None, REFINE, settled), NearTie):
         asked.append(result.pair)
         settled[result.pair] = CHALLENGER_WINS
     # r0c2 takes the place of r0c0; r0c1 is then below it.

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from rr_refine.agent.events import RenderFailed
 from rr_refine.agent.store.folder import RunFolder, new_run_name, slug
-from rr_refine.agent.store.png import read_story
+from rr_refine.agent.store.png import read_metadata
 from rr_refine.digest import image_digest
 from rr_refine.errors import StoreError, StoreLockedError
 from tests.agent.full_disk import FullDisk
@@ -106,7 +106,7 @@ def test_a_folder_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
 
 WRITES: dict[str, Callable[[RunFolder], object]] = {
     "image": lambda folder: folder.put_image(Image.new("RGB", (2, 2))),
-    "story": lambda folder: folder.tell_story(NAME, {}),
+    "story": lambda folder: folder.write_metadata(NAME, {}),
     "result": lambda folder: folder.publish(NAME),
     "json": lambda folder: folder.write_json("a.json", "something new"),
     "event": lambda folder: folder.record_event(EVENT),
@@ -147,7 +147,7 @@ def test_the_same_pixels_are_stored_once(folder: RunFolder) -> None:
     before = folder.image_path(NAME).stat().st_mtime_ns
     assert folder.put_image(PICTURE.copy(), {"prompt": "a dog"}) == NAME
     assert folder.image_path(NAME).stat().st_mtime_ns == before
-    assert read_story(folder.image_path(NAME).read_bytes()) == {"prompt": "a cat"}
+    assert read_metadata(folder.image_path(NAME).read_bytes()) == {"prompt": "a cat"}
 
 
 def test_two_threads_may_store_the_same_picture_at_once(folder: RunFolder) -> None:
@@ -191,8 +191,8 @@ def test_what_is_no_digest_leads_nowhere(folder: RunFolder, name: str) -> None:
 def test_a_story_is_told_and_the_pixels_stay(folder: RunFolder) -> None:
     folder.put_image(PICTURE, {"prompt": "a cat"})
     story: dict[str, JsonValue] = {"prompt": "a cat", "scores": {"physical_quality": 3.5}}
-    folder.tell_story(NAME, story)
-    assert read_story(folder.image_path(NAME).read_bytes()) == story
+    folder.write_metadata(NAME, story)
+    assert read_metadata(folder.image_path(NAME).read_bytes()) == story
     assert image_digest(folder.load_image(NAME)) == NAME
 
 
@@ -204,7 +204,7 @@ def test_the_result_is_a_copy(folder: RunFolder) -> None:
 
 
 def test_an_image_that_is_gone_or_broken_is_a_store_error(folder: RunFolder) -> None:
-    uses = (folder.load_image, folder.publish, lambda name: folder.tell_story(name, {}))
+    uses = (folder.load_image, folder.publish, lambda name: folder.write_metadata(name, {}))
     for use in uses:
         with pytest.raises(StoreError, match="cannot be read"):
             use(NAME)
@@ -222,7 +222,7 @@ def test_an_image_that_is_gone_or_broken_is_a_store_error(folder: RunFolder) -> 
             folder.load_image(NAME)
     path.write_bytes(b"no picture")
     with pytest.raises(StoreError, match="cannot be read"):
-        folder.tell_story(NAME, {})
+        folder.write_metadata(NAME, {})
 
 
 # -- records -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from rr_refine.agent.refine import folder_for, make_job
 from rr_refine.agent.run import load_run
 from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.png import read_story
+from rr_refine.agent.store.png import read_metadata
 from rr_refine.errors import ConfigError, CriticUnavailable
 from tests.agent.records import items, only_run
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, generator, policy, run
@@ -39,7 +39,7 @@ async def test_an_id_and_a_parent_are_recorded_everywhere(tmp_path: Path) -> Non
     event = told(done.path)
     assert (event.run_id, event.parent) == ("order-17.b", "order_16")
     assert done.result_path is not None
-    story = read_story(done.result_path.read_bytes())
+    story = read_metadata(done.result_path.read_bytes())
     assert story is not None
     assert story["run"] == "order-17.b"
 

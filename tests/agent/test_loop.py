@@ -17,7 +17,7 @@ from rr_refine.agent.events import Event, StepDone
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run, load_run
-from rr_refine.agent.store.png import read_story
+from rr_refine.agent.store.png import read_metadata
 from rr_refine.errors import ConfigError, CriticUnavailable, GeneratorError
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
@@ -149,8 +149,8 @@ async def test_what_the_picture_says_of_itself(tmp_path: Path) -> None:
     assert done.best is not None
     assert done.best.image is not None
     assert done.result_path is not None
-    story = read_story(done.result_path.read_bytes())
-    assert story == read_story(
+    story = read_metadata(done.result_path.read_bytes())
+    assert story == read_metadata(
         (done.path / f"images/{done.best.image[:2]}/{done.best.image}.png").read_bytes()
     )
     assert story is not None
@@ -199,7 +199,7 @@ async def test_any_prompt_is_judged_as_it_was_typed(tmp_path: Path, prompt: str)
     assert load_run(done.path).request.prompt == prompt
     assert done.path.parent == tmp_path
     assert re.fullmatch(r"[a-z0-9-]{1,80}", done.path.name)
-    story = read_story(done.path.joinpath("result.png").read_bytes())
+    story = read_metadata(done.path.joinpath("result.png").read_bytes())
     assert story is not None
     assert story["request"] == prompt
     assert done.events()[0].type == "run-started"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from rr_refine.agent.acceptance import Open, Weighed, weigh_round
+from rr_refine.agent.acceptance import NearTie, Weighed, weigh_round
 from rr_refine.agent.history import Candidate, Verdict
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.reward.comparison import Comparison
@@ -25,7 +25,7 @@ from tests.agent.builders import CHALLENGER_WINS, INCUMBENT_WINS, SPLIT, Scores,
 
 Settled = Mapping[tuple[str, str], Comparison | str]
 Rule = Callable[
-    [Sequence[Candidate], Sequence[Candidate], Candidate | None, Policy, Settled], Weighed | Open
+    [Sequence[Candidate], Sequence[Candidate], Candidate | None, Policy, Settled], Weighed | NearTie
 ]
 
 _VALUES = (1.0, 2.0, 2.3, 2.6, 2.9, 4.0)
@@ -100,7 +100,9 @@ def play(run: Run, rule: Rule) -> list[Step]:
     asked = 0
     for challengers in run.rounds:
         settled: dict[tuple[str, str], Comparison | str] = {}
-        while isinstance(result := rule(challengers, before, incumbent, run.policy, settled), Open):
+        while isinstance(
+            result := rule(challengers, before, incumbent, run.policy, settled), NearTie
+        ):
             settled[result.pair] = run.answers[asked % len(run.answers)]
             asked += 1
         for one in result.candidates:
@@ -197,7 +199,7 @@ def has_no_guard(
     incumbent: Candidate | None,
     policy: Policy,
     settled: Settled,
-) -> Weighed | Open:
+) -> Weighed | NearTie:
     """A wrong rule: the means alone decide."""
     policy = policy.model_copy(update={"guard": ()})
     return weigh_round(challengers, before, incumbent, policy, settled)
@@ -209,7 +211,7 @@ def forgets_the_line(
     incumbent: Candidate | None,
     policy: Policy,
     settled: Settled,
-) -> Weighed | Open:
+) -> Weighed | NearTie:
     """A wrong rule: guards hold against the last image only, so they can be passed step by step."""
     return weigh_round(challengers, [], incumbent, policy, settled)
 

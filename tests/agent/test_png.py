@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import JsonValue
 
-from rr_refine.agent.store.png import encode_png, read_story, with_story
+from rr_refine.agent.store.png import encode_png, read_metadata, with_metadata
 
 PICTURE = Image.effect_noise((16, 12), 80).convert("RGB")
 PNG = encode_png(PICTURE)
-Story = dict[str, JsonValue]
+Metadata = dict[str, JsonValue]
 
 
 def opened(png: bytes) -> Image.Image:
@@ -22,7 +22,7 @@ def opened(png: bytes) -> Image.Image:
     return image
 
 
-STORIES: dict[str, Story] = {
+METADATA: dict[str, Metadata] = {
     "a real one": {"prompt": "a cat", "seed": 7, "scores": {"physical_quality": 3.5, "x": None}},
     "unicode": {"prompt": "ein „Häuschen“ für 猫 🐈 – naïve"},
     "controls": {"prompt": "a\0b\x1b[31mc\r\nd\te"},
@@ -33,34 +33,36 @@ STORIES: dict[str, Story] = {
 }
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", METADATA)
 def test_a_story_comes_back(name: str) -> None:
-    told = with_story(PNG, STORIES[name])
-    expected = STORIES[name]
+    told = with_metadata(PNG, METADATA[name])
+    expected = METADATA[name]
     if name == "a lone surrogate":
         expected = {"prompt": "a?b"}  # it has no UTF-8, which the chunk is
-    assert read_story(told) == expected
+    assert read_metadata(told) == expected
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", METADATA)
 def test_pixels_stay_and_pillow_reads_the_text(name: str) -> None:
-    image = opened(with_story(PNG, STORIES[name]))
+    image = opened(with_metadata(PNG, METADATA[name]))
     assert image.mode == "RGB"
     assert image.tobytes() == PICTURE.tobytes()
-    prompt = str(STORIES[name].get("prompt", ""))
+    prompt = str(METADATA[name].get("prompt", ""))
     seen = prompt.replace("\0", "").replace("\ud800", "?")
     assert image.info["parameters"].startswith(seen + "\n")
     assert "rr-refine" in image.info
 
 
 def test_what_other_tools_show() -> None:
-    told = with_story(PNG, {"prompt": "a cat", "seed": 7, "model": "m", "run": "r", "reward": 1})
+    told = with_metadata(PNG, {"prompt": "a cat", "seed": 7, "model": "m", "run": "r", "reward": 1})
     assert opened(told).info["parameters"] == "a cat\nseed: 7, model: m, run: r"
 
 
 def test_a_new_story_takes_the_place_of_the_old() -> None:
-    once = with_story(PNG, {"prompt": "a cat"})
-    twice = with_story(with_story(PNG, {"prompt": "an old cat", "seed": 1}), {"prompt": "a cat"})
+    once = with_metadata(PNG, {"prompt": "a cat"})
+    twice = with_metadata(
+        with_metadata(PNG, {"prompt": "an old cat", "seed": 1}), {"prompt": "a cat"}
+    )
     assert twice == once
     assert b"an old cat" not in twice
 
@@ -68,12 +70,12 @@ def test_a_new_story_takes_the_place_of_the_old() -> None:
 def test_other_chunks_are_left_alone() -> None:
     buffer = io.BytesIO()
     PICTURE.save(buffer, "PNG", dpi=(300, 300))
-    told = opened(with_story(buffer.getvalue(), {"prompt": "a cat"}))
+    told = opened(with_metadata(buffer.getvalue(), {"prompt": "a cat"}))
     assert told.info["dpi"] == opened(buffer.getvalue()).info["dpi"]
 
 
 def test_every_chunk_has_its_checksum() -> None:
-    told, at = with_story(PNG, STORIES["unicode"]), 8
+    told, at = with_metadata(PNG, METADATA["unicode"]), 8
     kinds = []
     while at < len(told):
         length = int.from_bytes(told[at : at + 4], "big")
@@ -87,14 +89,14 @@ def test_every_chunk_has_its_checksum() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none() | st.booleans()))
-def test_any_story_comes_back(story: Story) -> None:
-    told = with_story(PNG, story)
-    assert read_story(told) == story
+def test_any_story_comes_back(story: Metadata) -> None:
+    told = with_metadata(PNG, story)
+    assert read_metadata(told) == story
     assert opened(told).tobytes() == PICTURE.tobytes()
 
 
 def test_a_picture_without_a_story_has_none() -> None:
-    assert read_story(PNG) is None
+    assert read_metadata(PNG) is None
 
 
 def test_what_a_picture_says_about_itself_is_not_written() -> None:
@@ -108,22 +110,22 @@ def test_what_a_picture_says_about_itself_is_not_written() -> None:
 @pytest.mark.parametrize("data", [b"", b"GIF89a", PNG[1:], b"\x89PNG"])
 def test_what_is_no_png_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a PNG file"):
-        with_story(data, {})
+        with_metadata(data, {})
     with pytest.raises(ValueError, match="not a PNG file"):
-        read_story(data)
+        read_metadata(data)
 
 
 def test_a_story_that_is_no_object_is_refused() -> None:
-    told = with_story(PNG, {"a": 1}).replace(b'{"a": 1}', b"[1, 234]")
+    told = with_metadata(PNG, {"a": 1}).replace(b'{"a": 1}', b"[1, 234]")
     with pytest.raises(ValueError, match="no JSON object"):
-        read_story(told)
+        read_metadata(told)
 
 
 def test_a_torn_picture_is_read_without_end() -> None:
-    told = with_story(PNG, {"prompt": "a cat"})
+    told = with_metadata(PNG, {"prompt": "a cat"})
     for end in range(8, len(told)):
         try:
-            story = read_story(told[:end])
+            story = read_metadata(told[:end])
         except ValueError:
             continue
         assert story in (None, {"prompt": "a cat"})

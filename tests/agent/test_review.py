@@ -17,7 +17,7 @@ from rr_refine.agent.refine import folder_for, make_job
 from rr_refine.agent.review import (
     Accept,
     Decision,
-    Edit,
+    EditPrompt,
     Keep,
     Pick,
     Quit,
@@ -74,7 +74,7 @@ async def test_accept(tmp_path: Path) -> None:
 
 
 async def test_edit(tmp_path: Path) -> None:
-    done, _ = await reviewed(tmp_path, Edit(prompt="a blue cat instead"))
+    done, _ = await reviewed(tmp_path, EditPrompt(prompt="a blue cat instead"))
     assert done.candidates[1].prompt == "a blue cat instead"  # the human may break any rule
     assert done.candidates[1].origin == "human"
     assert done.request.prompt == "three red hats"
@@ -270,7 +270,7 @@ async def test_without_a_reviewer_a_run_waits_and_goes_on_later(tmp_path: Path) 
             assert await session(folder) == []
     assert load_run(path).status == "waiting"
     assert items(path) == kept
-    human = Human(Edit(prompt="three tall red hats"))
+    human = Human(EditPrompt(prompt="three tall red hats"))
     with RunFolder(path) as folder:
         assert (await session(folder, human))[-1] == "run-finished"
     done = load_run(path)

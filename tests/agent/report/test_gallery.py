@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rr_refine.agent.report.gallery import Entry, entry_of, find_runs, write_gallery
-from rr_refine.agent.report.reader import read_story
+from rr_refine.agent.report.gallery import GalleryEntry, entry_of, find_runs, write_gallery
+from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, StoreError
@@ -13,9 +13,9 @@ from tests.agent import whole
 from tests.agent.report.dom import Element, require_sound
 
 
-def entry(path: Path) -> Entry:
+def entry(path: Path) -> GalleryEntry:
     with RunFolder(path, lock=False) as folder:
-        return entry_of(read_story(folder))
+        return entry_of(read_summary(folder))
 
 
 def cards(root: Element) -> list[Element]:

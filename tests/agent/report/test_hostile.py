@@ -10,7 +10,7 @@ import pytest
 
 from rr_refine.agent.report.gallery import entry_of, write_gallery
 from rr_refine.agent.report.page import visible
-from rr_refine.agent.report.reader import read_story
+from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.report.report import report_page, write_report
 from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
@@ -34,7 +34,7 @@ IN_JSON = {"parameter", "parameter value", "setting", "setting value", "detail",
 
 def page_of(run: Run) -> str:
     with RunFolder(run.path, lock=False) as folder:
-        return report_page(read_story(folder))
+        return report_page(read_summary(folder))
 
 
 class Writer:

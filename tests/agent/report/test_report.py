@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rr_refine.agent.policy import preset
-from rr_refine.agent.report.reader import read_story
+from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.report.report import report_page
 from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
@@ -24,7 +24,7 @@ from tests.agent.report.dom import Element, require_sound
 def page_of(path: Path) -> Element:
     """The page of a run, sound, with every picture where it says."""
     with RunFolder(path, lock=False) as folder:
-        root = require_sound(report_page(read_story(folder)))
+        root = require_sound(report_page(read_summary(folder)))
     for image in root.find("img"):
         assert (path / "report" / image.attributes["src"]).resolve().is_file()
     return root
@@ -224,4 +224,4 @@ async def test_broken_records_are_told(tmp_path: Path) -> None:
     journal = run.path / "samples.jsonl"
     journal.write_text(journal.read_text().replace('"critic": {"kind"', '"critic": {"kimd"'))
     with RunFolder(run.path, lock=False) as folder, pytest.raises(StoreError, match="cannot be"):
-        read_story(folder)
+        read_summary(folder)

@@ -1,4 +1,4 @@
-"""The desk of a node: the run's live objects, its clock and its voice."""
+"""What every node has at hand: the run's live objects, its clock, and its events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Literal
 
 from rr_refine.agent.budget import Spend, left
-from rr_refine.agent.effects import Done, Effects
+from rr_refine.agent.effects import EffectResult, Effects
 from rr_refine.agent.events import Event, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
 from rr_refine.agent.state import RefineState, RunContext
@@ -26,11 +26,11 @@ from rr_refine.generators.generator import OnStep
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-__all__ = ["Desk"]
+__all__ = ["NodeContext"]
 
 
-class Desk:
-    """What every node needs.
+class NodeContext:
+    """The context of one node while it runs.
 
     Raises:
         ConfigError: the graph was run without its context (it is not part of a checkpoint).
@@ -92,7 +92,7 @@ class Desk:
         raw = error.raw if isinstance(error, CriticAnswerError) else None
         return Failure(stage=stage, error=type(error).__name__, message=str(error), raw=raw)
 
-    def spend(self, works: Iterable[Done[object]] = ()) -> Spend:
+    def spend(self, works: Iterable[EffectResult[object]] = ()) -> Spend:
         """The seconds of this node. Work that was found done counts what it took then."""
         spent = time.monotonic() - self._start
         cached = [work.seconds for work in works if work.cached]
