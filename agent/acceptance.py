@@ -16,40 +16,55 @@ from math import sqrt
 from statistics import fmean
 from typing import Final, Protocol, cast
 
+from rr_refine.agent.components import make_part
 from rr_refine.agent.history import Candidate, Verdict, VerdictRule
 from rr_refine.agent.policy import Policy
 from rr_refine.boundary import boundary
-from rr_refine.component import has_methods
-from rr_refine.errors import ConfigError, RuleError
-from rr_refine.plugins import create
+from rr_refine.errors import RuleError
 from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import Dimension
 
-__all__ = ["Acceptance", "NearTie", "Weighed", "acceptance_of", "floor_of", "weigh", "weigh_round"]
+__all__ = [
+    "Acceptance",
+    "Challenge",
+    "NearTie",
+    "Weighed",
+    "acceptance_of",
+    "floor_of",
+    "weigh",
+    "weigh_round",
+]
 
 _EPSILON = 1e-9  # two means that differ by rounding are equal
 _ACCEPTING: Final = ("win", "always")
 _REFUSING: Final = ("tie", "guard", "worse")
 
 
-class Acceptance(Protocol):
-    """Decides between two judged images of different pixels."""
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Two judged images of different pixels."""
 
-    def weigh(
-        self,
-        challenger: Candidate,
-        incumbent: Candidate,
-        floor: Mapping[Dimension, float],
-        policy: Policy,
-    ) -> Verdict:
+    challenger: Candidate
+    incumbent: Candidate
+    floor: Mapping[Dimension, float]
+    """Best score per dimension among the images accepted so far, see `floor_of`."""
+    policy: Policy
+
+    @property
+    def means(self) -> str:
+        """Both means, in words."""
+        return f"mean {self.incumbent.mean:.2f} -> {self.challenger.mean:.2f}"
+
+
+class Acceptance(Protocol):
+    """Decides whether a challenger replaces the incumbent."""
+
+    def weigh(self, challenge: Challenge) -> Verdict:
         """The verdict on the challenger, its reason in words.
 
-        The same arguments must give the same verdict: recorded runs are replayed. Accept by the
+        The same challenge must give the same verdict: recorded runs are replayed. Accept by the
         rule `win` or `always`; refuse by `worse`, `guard` or `tie`. After a tie the critic compares
         the two side by side, where `policy.pairwise` is set. `Verdict.against` is filled in.
-
-        Args:
-            floor: best score per dimension among the images accepted so far, see `floor_of`.
         """
         ...
 
@@ -82,9 +97,10 @@ def weigh(
     if challenger.image is not None and challenger.image == incumbent.image:
         return _refuse("same", "it is the very picture of the incumbent", against)
     what = f"the acceptance policy {policy.acceptance!r}"
-    acceptance = acceptance_of(policy)
+    acceptance = acceptance_of(policy.acceptance)
     with boundary(RuleError, what):
-        verdict: object = acceptance.weigh(challenger, incumbent, floor, policy)
+        challenge = Challenge(challenger, incumbent, floor, policy)
+        verdict: object = acceptance.weigh(challenge)
     if not isinstance(verdict, Verdict):
         raise RuleError(f"{what} answered {verdict!r}, which is no Verdict")
     if verdict.rule not in (_ACCEPTING if verdict.accepted else _REFUSING):
@@ -98,18 +114,12 @@ def weigh(
 class Better:
     """A challenger must win beyond margin and noise, and no guarded dimension may fall."""
 
-    def weigh(
-        self,
-        challenger: Candidate,
-        incumbent: Candidate,
-        floor: Mapping[Dimension, float],
-        policy: Policy,
-    ) -> Verdict:
+    def weigh(self, challenge: Challenge) -> Verdict:
         """See `Acceptance`."""
-        if fallen := _fallen(challenger, incumbent, floor, policy):
+        if fallen := _fallen(challenge):
             return _refuse("guard", fallen)
-        means, gain = _means(challenger, incumbent), _gain(challenger, incumbent)
-        need = policy.margin + _noise_of_gain(challenger, incumbent, policy)
+        means, gain = challenge.means, _gain(challenge)
+        need = challenge.policy.margin + _noise_of_gain(challenge)
         if gain < -_EPSILON:
             return _refuse("worse", f"{means}, {gain:+.2f} like for like")
         if gain > need + _EPSILON:
@@ -120,47 +130,32 @@ class Better:
 class Highest:
     """The highest mean is enough."""
 
-    def weigh(
-        self,
-        challenger: Candidate,
-        incumbent: Candidate,
-        floor: Mapping[Dimension, float],  # noqa: ARG002
-        policy: Policy,  # noqa: ARG002
-    ) -> Verdict:
+    def weigh(self, challenge: Challenge) -> Verdict:
         """See `Acceptance`."""
-        assert challenger.mean is not None and incumbent.mean is not None
-        means = _means(challenger, incumbent)
-        if challenger.mean > incumbent.mean + _EPSILON:
-            return _accept("win", means)
-        return _refuse("worse", f"{means}, not higher")
+        challenger, incumbent = challenge.challenger.mean, challenge.incumbent.mean
+        assert challenger is not None and incumbent is not None
+        if challenger > incumbent + _EPSILON:
+            return _accept("win", challenge.means)
+        return _refuse("worse", f"{challenge.means}, not higher")
 
 
 class Always:
     """The newest judged image is taken as it is."""
 
-    def weigh(self, *_: object) -> Verdict:
+    def weigh(self, challenge: Challenge) -> Verdict:  # noqa: ARG002
         """See `Acceptance`."""
         return _accept("always", "the newest image is taken as it is")
 
 
-def acceptance_of(policy: Policy) -> Acceptance:
-    """The acceptance policy that a policy names.
+@cache
+def acceptance_of(name: str) -> Acceptance:
+    """The acceptance policy of that name.
 
     Raises:
-        ConfigError: there is none of that name, or what is named makes none.
+        ConfigError: there is none, or what is named makes none.
     """
-    return _acceptance(policy.acceptance)
-
-
-@cache
-def _acceptance(name: str) -> Acceptance:
-    made = create("acceptance", name, {})
-    if not has_methods(made, "weigh"):
-        raise ConfigError(
-            f"acceptance {name!r} makes {made!r}, which has no method weigh(challenger, incumbent, "
-            "floor, policy): see the protocol rr_refine.agent.acceptance.Acceptance"
-        )
-    return cast("Acceptance", made)
+    protocol = "rr_refine.agent.acceptance.Acceptance"
+    return cast("Acceptance", make_part("acceptance", name, "weigh", protocol))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,29 +252,26 @@ def floor_of(
     return floor
 
 
-def _fallen(
-    challenger: Candidate,
-    incumbent: Candidate,
-    floor: Mapping[Dimension, float],
-    policy: Policy,
-) -> str | None:
+def _fallen(challenge: Challenge) -> str | None:
     """The first guarded dimension that fell, in words."""
-    for dimension in policy.guard:
+    challenger, incumbent = challenge.challenger, challenge.incumbent
+    for dimension in challenge.policy.guard:
         if dimension not in incumbent.applicable:
             continue
-        best = max(incumbent.applicable[dimension], floor.get(dimension, 0.0))
+        best = max(incumbent.applicable[dimension], challenge.floor.get(dimension, 0.0))
         score = challenger.applicable.get(dimension)
         name = dimension.replace("_", " ")
         if score is None:
             return f"{name} was {best:.2f} and is now N/A, so it cannot be shown not to have fallen"
-        noise = sqrt(sum(_error(c, dimension, policy) ** 2 for c in (challenger, incumbent)))
-        if best - score > noise + _EPSILON:
+        errors = [_error(c, dimension, challenge.policy) for c in (challenger, incumbent)]
+        if best - score > sqrt(sum(error**2 for error in errors)) + _EPSILON:
             return f"{name} fell from {best:.2f} to {score:.2f}"
     return None
 
 
-def _gain(challenger: Candidate, incumbent: Candidate) -> float:
+def _gain(challenge: Challenge) -> float:
     """Like for like and overall, whichever is less: N/A on one side can hide no loss."""
+    challenger, incumbent = challenge.challenger, challenge.incumbent
     assert challenger.mean is not None and incumbent.mean is not None
     common = [d for d in incumbent.applicable if d in challenger.applicable]
     overall = challenger.mean - incumbent.mean
@@ -289,22 +281,18 @@ def _gain(challenger: Candidate, incumbent: Candidate) -> float:
     return min(alike, overall)
 
 
-def _noise_of_gain(challenger: Candidate, incumbent: Candidate, policy: Policy) -> float:
+def _noise_of_gain(challenge: Challenge) -> float:
     """Standard error of the difference of the two means (independent dimensions)."""
 
     def variance(candidate: Candidate) -> float:
-        errors = [_error(candidate, d, policy) for d in candidate.applicable]
+        errors = [_error(candidate, d, challenge.policy) for d in candidate.applicable]
         return sum(e**2 for e in errors) / len(errors) ** 2
 
-    return sqrt(variance(challenger) + variance(incumbent))
+    return sqrt(variance(challenge.challenger) + variance(challenge.incumbent))
 
 
 def _error(candidate: Candidate, dimension: Dimension, policy: Policy) -> float:
     return candidate.errors.get(dimension, policy.noise) if policy.noise else 0.0
-
-
-def _means(challenger: Candidate, incumbent: Candidate) -> str:
-    return f"mean {incumbent.mean:.2f} -> {challenger.mean:.2f}"
 
 
 def _accept(rule: VerdictRule, reason: str, against: str | None = None) -> Verdict:

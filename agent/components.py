@@ -21,6 +21,7 @@ __all__ = [
     "as_rewriter",
     "companion_check",
     "make_chain",
+    "make_part",
 ]
 
 COMPANIONS: Final = "companions"
@@ -33,7 +34,7 @@ def as_generator(given: object) -> Generator:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Generator", _part("generators", given, "generate", "rr_refine.Generator"))
+    return cast("Generator", make_part("generators", given, "generate", "rr_refine.Generator"))
 
 
 def as_critic(given: object) -> Critic:
@@ -42,7 +43,7 @@ def as_critic(given: object) -> Critic:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Critic", _part("critics", given, "critique", "rr_refine.Critic"))
+    return cast("Critic", make_part("critics", given, "critique", "rr_refine.Critic"))
 
 
 def as_rewriter(given: object) -> Rewriter:
@@ -51,7 +52,7 @@ def as_rewriter(given: object) -> Rewriter:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Rewriter", _part("rewriters", given, "rewrite", "rr_refine.Rewriter"))
+    return cast("Rewriter", make_part("rewriters", given, "rewrite", "rr_refine.Rewriter"))
 
 
 def as_intent_check(given: object) -> IntentCheck:
@@ -61,7 +62,7 @@ def as_intent_check(given: object) -> IntentCheck:
         ConfigError: it is none.
     """
     protocol = "rr_refine.agent.intent.IntentCheck"
-    return cast("IntentCheck", _part("intent_checks", given, "problems", protocol))
+    return cast("IntentCheck", make_part("intent_checks", given, "problems", protocol))
 
 
 def make_chain(
@@ -100,10 +101,16 @@ def companion_check(generator: Generator, critic: Critic) -> IntentCheck | None:
     return None if name is None else as_intent_check(name)
 
 
-def _part(group: Group, given: object, method: str, protocol: str) -> object:
+def make_part(group: Group, given: object, method: str, protocol: str) -> object:
+    """A part by name, or the object itself; it has the one method of its protocol.
+
+    Raises:
+        ConfigError: it is unknown, or has not.
+    """
     made = create(group, given, {}) if isinstance(given, str) else given
     if not has_methods(made, method):
         raise ConfigError(
-            f"{given!r} is no {protocol.rpartition('.')[2].lower()}: see the protocol {protocol}"
+            f"{given!r} is no {group.removesuffix('s').replace('_', ' ')}: see the protocol "
+            f"{protocol}"
         )
     return made

@@ -26,7 +26,7 @@ from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job, Reviewer, run_job
-from rr_refine.agent.stopping import rules_of
+from rr_refine.agent.stopping import stop_rule
 from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
 from rr_refine.component import connected
 from rr_refine.digest import image_digest
@@ -159,7 +159,9 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
     chosen = preset(policy) if isinstance(policy, str) else policy
-    rules_of(chosen), acceptance_of(chosen)  # what is named wrongly is said now
+    acceptance_of(chosen.acceptance)  # what is named wrongly is said now
+    for name in chosen.stop_rules:
+        stop_rule(name)
     generator = options.get("generator", defaults.GENERATOR)
     if "critic" not in options and generator != defaults.GENERATOR:
         raise ConfigError(

@@ -14,14 +14,12 @@ from functools import cache, partial
 from typing import Final, Protocol, cast
 
 from rr_refine.agent.budget import exhausted
+from rr_refine.agent.components import make_part
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Stop
-from rr_refine.agent.policy import Policy
 from rr_refine.boundary import boundary
-from rr_refine.component import has_methods
-from rr_refine.errors import ConfigError, RuleError
-from rr_refine.plugins import create
+from rr_refine.errors import RuleError
 
-__all__ = ["RULES", "StopRule", "rules_of", "should_stop"]
+__all__ = ["RULES", "StopRule", "should_stop", "stop_rule"]
 
 
 class StopRule(Protocol):
@@ -152,7 +150,8 @@ def should_stop(history: History) -> Stop | None:
     for rule in RULES.values():
         if stop := rule.check(history):
             return stop
-    for name, rule in rules_of(history.policy).items():
+    for name in history.policy.stop_rules:
+        rule = stop_rule(name)
         what = f"the stopping rule {name!r}"
         with boundary(RuleError, what):
             answer: object = rule.check(history)
@@ -166,21 +165,12 @@ def should_stop(history: History) -> Stop | None:
     return None
 
 
-def rules_of(policy: Policy) -> dict[str, StopRule]:
-    """The rules that a policy has besides the built-in ones, by what it calls them.
+@cache
+def stop_rule(name: str) -> StopRule:
+    """The stopping rule of that name.
 
     Raises:
-        ConfigError: there is no such rule, or what is named makes none.
+        ConfigError: there is none, or what is named makes none.
     """
-    return {name: _rule(name) for name in policy.stop_rules}
-
-
-@cache
-def _rule(name: str) -> StopRule:
-    made = create("stop_rules", name, {})
-    if not has_methods(made, "check"):
-        raise ConfigError(
-            f"stopping rule {name!r} makes {made!r}, which has no method check(history): see the "
-            "protocol rr_refine.agent.stopping.StopRule"
-        )
-    return cast("StopRule", made)
+    protocol = "rr_refine.agent.stopping.StopRule"
+    return cast("StopRule", make_part("stop_rules", name, "check", protocol))

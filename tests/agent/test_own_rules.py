@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rr_refine.agent.acceptance import Better, acceptance_of
-from rr_refine.agent.history import Candidate, History, Stop, Verdict
+from rr_refine.agent.acceptance import Better, Challenge, acceptance_of
+from rr_refine.agent.history import History, Stop, Verdict
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import arefine, make_job
 from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run, load_run
-from rr_refine.agent.stopping import RULES, rules_of
+from rr_refine.agent.stopping import RULES, stop_rule
 from rr_refine.errors import ConfigError, RuleError
-from rr_refine.terms import Dimension
 from tests.agent.builders import (
     CHALLENGER_WINS,
     CountingRewriter,
@@ -55,14 +53,9 @@ class Never:
 class TextFirst:
     """Takes what follows the text better, whatever it looks like."""
 
-    def weigh(
-        self,
-        challenger: Candidate,
-        incumbent: Candidate,
-        floor: Mapping[Dimension, float],
-        policy: Policy,
-    ) -> Verdict:
-        before, now = (c.applicable["text_faithfulness"] for c in (incumbent, challenger))
+    def weigh(self, challenge: Challenge) -> Verdict:
+        both = (challenge.incumbent, challenge.challenger)
+        before, now = (c.applicable["text_faithfulness"] for c in both)
         if now > before:
             return Verdict(accepted=True, rule="win", reason=f"text {before} -> {now}")
         rule: Any = "tie" if now == before else "worse"
@@ -175,8 +168,8 @@ def test_the_command_line_takes_them(commands: Commands) -> None:
         ("plato", r"unknown stop rule 'plato' \(did you mean 'plateau'\?\)"),
         (f"{HERE}:Missing", "cannot be imported"),
         (f"{HERE}:NotCallable", "is not callable"),
-        (f"{HERE}:Methodless", r"has no method check\(history\)"),
-        (f"{HERE}:TextFirst", r"has no method check\(history\)"),
+        (f"{HERE}:Methodless", "is no stop rule: see the protocol .*StopRule"),
+        (f"{HERE}:TextFirst", "is no stop rule: see the protocol .*StopRule"),
     ],
 )
 def test_what_makes_no_rule_is_a_mistake_of_the_users(name: str, says: str) -> None:
@@ -235,7 +228,7 @@ async def test_its_ties_are_settled_side_by_side(
     ("name", "says"),
     [
         ("beter", r"unknown acceptance 'beter' \(did you mean 'better'\?\)"),
-        (f"{HERE}:Methodless", r"has no method weigh\(challenger, incumbent, floor, policy\)"),
+        (f"{HERE}:Methodless", "is no acceptance: see the protocol .*Acceptance"),
     ],
 )
 def test_what_makes_no_acceptance_is_a_mistake_of_the_users(name: str, says: str) -> None:
@@ -269,9 +262,9 @@ async def test_an_acceptance_that_fails_is_named_and_nothing_is_lost(
 
 def test_the_built_in_ones_come_in_by_the_same_door() -> None:
     assert entry_points(group="rr_refine.stop_rules").names >= set(RULES)
-    assert rules_of(going_on(stop_rules=tuple(RULES))) == RULES
+    assert {name: stop_rule(name) for name in RULES} == RULES
     assert entry_points(group="rr_refine.acceptance").names >= {"better", "highest", "always"}
-    assert isinstance(acceptance_of(going_on()), Better)
+    assert isinstance(acceptance_of(Policy().acceptance), Better)
 
 
 def test_a_preset_that_fixes_its_stopping_has_no_other_rules() -> None:
