@@ -19,15 +19,21 @@ from langgraph.graph.state import CompiledStateGraph
 
 from rr_refine.agent.nodes.accept import accept
 from rr_refine.agent.nodes.critique import critique
-from rr_refine.agent.nodes.decide import decide
 from rr_refine.agent.nodes.finish import finish
 from rr_refine.agent.nodes.generate import generate
 from rr_refine.agent.nodes.plan import plan
 from rr_refine.agent.nodes.review import review
 from rr_refine.agent.nodes.rewrite import rewrite
-from rr_refine.agent.state import RefineInput, RefineOutput, RefineState, RunContext
+from rr_refine.agent.state import (
+    RefineInput,
+    RefineOutput,
+    RefineState,
+    RunContext,
+    history_of,
+)
+from rr_refine.agent.stopping import should_stop
 
-__all__ = ["RefineGraph", "build_graph", "recursion_limit"]
+__all__ = ["RefineGraph", "build_graph", "decide", "recursion_limit"]
 
 RefineGraph: TypeAlias = CompiledStateGraph[RefineState, RunContext, RefineInput, RefineOutput]
 
@@ -63,6 +69,11 @@ def build_graph(
     graph.add_conditional_edges("review", _after_review)
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer, name="rr-refine")
+
+
+async def decide(state: RefineState) -> RefineState:
+    """The node that asks the stopping rules; the one that fires is the run's stop."""
+    return {"stop": should_stop(history_of(state))}
 
 
 def recursion_limit(rounds: int) -> int:

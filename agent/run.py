@@ -16,8 +16,7 @@ from rr_refine.agent.manifest import RunStatus, run_id_of
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.journal import Journal
-from rr_refine.agent.store.rounds import read_rounds
+from rr_refine.agent.store.journal import Journal, read_rounds
 from rr_refine.errors import MissingExtraError, StoreError
 from rr_refine.lines import read_lines
 from rr_refine.request import Request

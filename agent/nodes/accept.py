@@ -13,7 +13,7 @@ from rr_refine.agent.events import Compared, Decided
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
-from rr_refine.agent.store.rounds import round_item
+from rr_refine.agent.store.journal import round_item
 from rr_refine.errors import CriticError
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import can_compare

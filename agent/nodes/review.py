@@ -26,7 +26,7 @@ from rr_refine.agent.review import (
 )
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.rounds import round_item
+from rr_refine.agent.store.journal import round_item
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 

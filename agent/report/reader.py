@@ -33,9 +33,8 @@ from rr_refine.agent.report.summary import (
 from rr_refine.agent.review import Decision, Keep, read_decision
 from rr_refine.agent.run import Run, read_run
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.journal import ItemKind
+from rr_refine.agent.store.journal import ItemKind, Round, read_rounds
 from rr_refine.agent.store.png import png_size
-from rr_refine.agent.store.rounds import Round, read_rounds
 from rr_refine.errors import StoreError
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment

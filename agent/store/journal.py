@@ -2,21 +2,28 @@
 
 A line that was being written when the process died is cut off on the next opening: its item is
 owed again. Nothing is ever rewritten.
+
+Rounds are items like others. A run that goes on is gone over from the beginning, and may take
+another course where a failure is made good. So each round names the one that it was built on, and
+rounds of an earlier course are not taken for rounds of this one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
 
+from rr_refine.agent.history import Candidate
+from rr_refine.digest import digest
 from rr_refine.errors import StoreError
 from rr_refine.lines import LineFile, read_lines
+from rr_refine.terms import Record
 
-__all__ = ["ItemKind", "Journal"]
+__all__ = ["ItemKind", "Journal", "Round", "read_rounds", "round_item"]
 
 ItemKind = Literal["render", "critique", "comparison", "rewrite", "review", "round", "outcome"]
 
@@ -85,3 +92,53 @@ class Journal:
                     f"line {number} of {self._path} is no journal item: {error}; "
                     "restore the file or remove that line"
                 ) from error
+
+
+class Round(Record):
+    """A finished round."""
+
+    after: str | None
+    """Digest of the round before it, as it stands in the journal."""
+    incumbent: str | None
+    """Id of the best candidate so far."""
+    candidates: tuple[Candidate, ...]
+    """Those of this round."""
+
+
+def round_item(
+    journal: Journal, candidates: Sequence[Candidate], incumbent: Candidate | None
+) -> tuple[str, dict[str, JsonValue]]:
+    """Key and value of the last round's item.
+
+    Args:
+        candidates: all so far.
+        incumbent: the best of them.
+    """
+    number = candidates[-1].round
+    item = Round(
+        after=_digest(journal.get("round", f"r{number - 1}")),
+        incumbent=None if incumbent is None else incumbent.id,
+        candidates=tuple(c for c in candidates if c.round == number),
+    )
+    return f"r{number}", item.model_dump(mode="json")
+
+
+def read_rounds(journal: Journal) -> tuple[Round, ...]:
+    """The finished rounds, in order.
+
+    Raises:
+        pydantic.ValidationError: an item is no round.
+    """
+    rounds: list[Round] = []
+    before: JsonValue = None
+    while (item := journal.get("round", f"r{len(rounds)}")) is not None:
+        found = Round.model_validate(item)
+        if found.after != _digest(before):
+            break
+        rounds.append(found)
+        before = item
+    return tuple(rounds)
+
+
+def _digest(item: JsonValue) -> str | None:
+    return digest(item) if isinstance(item, dict) else None
