@@ -4,7 +4,7 @@
 
 Both loops render, judge, weigh and rewrite the same way; the hand-written one keeps nothing on
 disk. Runs of two lengths tell what a round costs from what a run costs once (folder, lock,
-manifest, checkpoints). Prints milliseconds per node and the share of a round of one second
+manifest). Prints milliseconds per node and the share of a round of one second
 (goals: 3 ms, 1 %).
 """
 
@@ -85,7 +85,7 @@ def job(number: int, rounds: int) -> Job:
 
 
 async def graph_run(number: int, rounds: int, out: Path) -> float:
-    """Seconds of one run of the graph, with its folder, journal and checkpoints."""
+    """Seconds of one run of the graph, with its folder and journal."""
     work = job(number, rounds)
     start = time.perf_counter()
     with folder_for(work, out) as folder:
