@@ -23,8 +23,8 @@ from rr_refine.cli.text import short
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
-from rr_refine.reward.critic import Critic
 from rr_refine.retries import without_retries
+from rr_refine.reward.critic import Critic
 from rr_refine.reward.vllm_command import find_vllm
 
 __all__ = ["doctor"]
