@@ -24,9 +24,9 @@ from rr_refine.training.parrot.config import (
     read_config,
 )
 from rr_refine.training.parrot.dry_run import dry_run as rehearse
-from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.export import export as write
 from rr_refine.training.parrot.folder import ParrotFolder
+from rr_refine.training.parrot.ingest import EvaluationSet
 from rr_refine.training.parrot.ingest import ingest as add
 from rr_refine.training.parrot.pipeline import PipelineProgress, produce
 from rr_refine.training.parrot.recipe import load_recipe

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from rr_refine.reward.preferences.pair import Order, PreferencePair, Side
 from rr_refine.reward.template import BUILTIN, Template, load_template
 from rr_refine.training.parrot.answers import Answers
 from rr_refine.training.parrot.config import ParrotOptions
@@ -89,7 +88,8 @@ class _Exporter:
         for state in self._states() if chosen else ():
             for direct in state.direct:
                 if direct.id in chosen:
-                    row = self._row(direct.id, state.pair, "AB", direct.side, direct.answer.text)
+                    text = direct.answer.text
+                    row = sft_row(direct.id, state.pair, "AB", direct.side, text, self._template)
                     self._rows[f"direct {row.kind}"] += 1
                     yield self._line(row)
 
@@ -108,16 +108,14 @@ class _Exporter:
 
     def _kept(self, state: PairState) -> Iterator[SftRow]:
         for kept in state.kept:
-            yield self._row(kept.id, state.pair, kept.order, None, kept.answer.text)
+            text = kept.answer.text
+            yield sft_row(kept.id, state.pair, kept.order, None, text, self._template)
         for projection in state.projections:
             if projection.fault is None:
                 order, text = projection.rationale.order, projection.answer.text
-                yield self._row(projection.id, state.pair, order, projection.side, text)
-
-    def _row(
-        self, id: str, pair: PreferencePair, order: Order, side: Side | None, text: str
-    ) -> SftRow:
-        return sft_row(id, pair, order, side, text, self._template)
+                yield sft_row(
+                    projection.id, state.pair, order, projection.side, text, self._template
+                )
 
     def _line(self, row: SftRow) -> str:
         """The row with its pictures as paths."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -17,6 +16,7 @@ from rr_refine.terms import Record
 
 __all__ = ["LANGUAGE_MODEL", "DataPart", "Lora", "SftRecipe", "builtin_recipes", "load_recipe"]
 
+_RECIPES: Final = files("rr_refine.training.parrot") / "recipes"
 LANGUAGE_MODEL: Final = r"model\.language_model\..*\.(q|k|v|o|gate|up|down)_proj"
 """The linear layers of the decoder, in LLaVA and in Qwen3-VL; PEFT's own "all-linear" would reach
 into the vision tower."""
@@ -123,11 +123,7 @@ class SftRecipe(Record):
 
 def builtin_recipes() -> list[str]:
     """Names of the recipes that the package carries."""
-    return sorted(
-        entry.name.removesuffix(".toml")
-        for entry in _folder().iterdir()
-        if entry.name.endswith(".toml")
-    )
+    return sorted(Path(entry.name).stem for entry in _RECIPES.iterdir())
 
 
 def load_recipe(name: str | Path, changes: Mapping[str, JsonValue] | None = None) -> SftRecipe:
@@ -158,13 +154,9 @@ def load_recipe(name: str | Path, changes: Mapping[str, JsonValue] | None = None
         raise ConfigError(f"recipe {str(name)!r}: {where}: {first['msg']}") from None
 
 
-def _folder() -> Traversable:
-    return files("rr_refine.training.parrot") / "recipes"
-
-
 def _read(name: str | Path) -> str:
     if isinstance(name, str) and name in builtin_recipes():
-        return (_folder() / f"{name}.toml").read_text("utf-8")
+        return (_RECIPES / f"{name}.toml").read_text("utf-8")
     try:
         return Path(name).read_text("utf-8")
     except FileNotFoundError:

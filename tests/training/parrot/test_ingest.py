@@ -12,9 +12,8 @@ from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.preferences.pair import PictureStore, Side, exchange
 from rr_refine.reward.preferences.sources import RawPair
-from rr_refine.training.parrot.evaluation import EvaluationSet
 from rr_refine.training.parrot.folder import ParrotFolder, opened
-from rr_refine.training.parrot.ingest import ingest
+from rr_refine.training.parrot.ingest import EvaluationSet, ingest
 from tests.training.parrot.fakes import make_folder, picture, raw_pair
 
 
