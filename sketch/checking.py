@@ -1,23 +1,18 @@
 """What was asked for, held against what is seen: what is missed, and what that scores.
 
-The rules are those of `rr_refine.sketch.oracle.grading`, which looks at a picture; here they are
-applied
-to what somebody believes to see, right or wrong.
+The oracle grades by these rules what it read in a picture, and a critic what it believes to see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from rr_refine.sketch.oracle.grading import THE_CHANGE
-from rr_refine.sketch.sight import Sight, describe_background, describe_letters
-from rr_refine.sketch.world.edit import Edit, apply
+from rr_refine.sketch.observation import Observation, describe_background, describe_letters
+from rr_refine.sketch.world.edit import SceneEdit, apply
 from rr_refine.sketch.world.request import (
     NOTHING_ELSE,
-    Group,
-    Request,
+    SceneRequest,
     background_phrase,
     group_phrase,
     relation_phrase,
@@ -25,33 +20,33 @@ from rr_refine.sketch.world.request import (
     violations,
     word_phrase,
 )
-from rr_refine.sketch.world.scene import BACKGROUNDS, PLACES, Place, Scene, Shape
-from rr_refine.terms import SCORE_MAX, SCORE_MIN, Dimension, Task
+from rr_refine.sketch.world.scene import PLACES, Place, Scene, Shape
+from rr_refine.terms import SCORE_MAX, SCORE_MIN, Dimension
 
 __all__ = [
-    "COUNTS",
+    "THE_CHANGE",
     "Asked",
-    "Change",
-    "Check",
-    "Made",
+    "EditProgress",
+    "RequestedEdit",
+    "RequirementCheck",
     "check",
+    "edit_progress",
+    "exact_scores",
     "faithfulness",
-    "how_far_made",
-    "lost",
     "missed",
+    "not_kept",
     "scores_of",
-    "task_of",
 ]
 
-COUNTS: Final = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-"""How many, in words: a picture has nine places."""
+THE_CHANGE: Final = "the change"
+"""What an edit misses whose change was not made, or not fully."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RequestedEdit:
     """An edit, and what the picture shows that it is asked of."""
 
-    edit: Edit
+    edit: SceneEdit
     source: Scene
 
     @property
@@ -60,12 +55,12 @@ class Change:
         return apply(self.edit, self.source)
 
 
-Asked: TypeAlias = "Request | Change"
+Asked: TypeAlias = "SceneRequest | RequestedEdit"
 """What a critic judges by, as a value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class RequirementCheck:
     """One requirement of a request, held against a sight."""
 
     requirement: str
@@ -86,109 +81,107 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class EditProgress:
     """How much of an edit was done. A move has two parts: an old place and a new one."""
 
     parts: int
     undone: int
 
 
-def task_of(asked: Asked) -> Task:
-    """The critic's name for the kind of request."""
-    return "t2i" if isinstance(asked, Request) else "edit"
-
-
-def check(request: Request, sight: Sight) -> tuple[Check, ...]:
-    """Every requirement of `request` in its order, and whether `sight` meets it.
+def check(request: SceneRequest, observed: Observation) -> tuple[RequirementCheck, ...]:
+    """Every requirement of `request` in its order, and whether `observed` meets it.
 
     What cannot be made out is too much only where nothing else is missed: it may be what was asked.
     """
-    # Not every sight is a valid scene, and the rules of `violations` need none.
-    bare = Scene.model_construct(
-        background=BACKGROUNDS[0], shapes=sight.shapes, lettering=sight.lettering
-    )
-    seen = bare.model_copy(update={"background": sight.background})
-    failed = violations(request, seen)
-    if not failed and (_unsure(sight) or (sight.unclear_letters and request.word is None)):
+    failed = violations(request, observed)
+    if not failed and (_unsure(observed) or (observed.unclear_letters and request.word is None)):
         failed = (NOTHING_ELSE,)
-    found = {group_phrase(group): _stand(group, sight) or ("none",) for group in request.groups}
+    stand = [
+        tuple(f"at the {shape.place}" for shape in observed.shapes if group.admits(shape))
+        for group in request.groups
+    ]
+    found = {group_phrase(g): s or ("none",) for g, s in zip(request.groups, stand, strict=True)}
     for relation in request.relations:
-        pair = request.groups[relation.first], request.groups[relation.second]
-        found[relation_phrase(request, relation)] = (
-            *_stand(pair[0], sight),
-            *_stand(pair[1], sight),
-        )
+        found[relation_phrase(request, relation)] = stand[relation.first] + stand[relation.second]
     if request.background:
-        found[background_phrase(request.background)] = (describe_background(sight),)
+        found[background_phrase(request.background)] = (describe_background(observed),)
     if request.word:
-        found[word_phrase(request)] = (describe_letters(sight) or "none",)
+        found[word_phrase(request)] = (describe_letters(observed) or "none",)
     if NOTHING_ELSE in failed:
-        found[NOTHING_ELSE] = _too_much(request, sight)
+        found[NOTHING_ELSE] = _too_much(request, observed)
     return tuple(
-        Check(phrase, found.get(phrase, ()), phrase not in failed)
+        RequirementCheck(phrase, found.get(phrase, ()), phrase not in failed)
         for phrase in requirements(request)
     )
 
 
-def _stand(group: Group, sight: Sight) -> tuple[str, ...]:
-    """Where shapes stand that `group` admits."""
-    return tuple(f"at the {shape.place}" for shape in sight.shapes if group.admits(shape))
-
-
-def _too_much(request: Request, sight: Sight) -> tuple[str, ...]:
+def _too_much(request: SceneRequest, observed: Observation) -> tuple[str, ...]:
     """What looks like nothing of the request; nothing if there are only too many of something."""
     looks = {(group.colour, group.kind) for group in request.groups}
-    others = {shape.place for shape in sight.shapes if (shape.colour, shape.kind) not in looks}
-    letters = "" if request.word else describe_letters(sight)
-    places = [f"at the {place}" for place in PLACES if place in others | {*sight.doubts}]
+    others = {shape.place for shape in observed.shapes if (shape.colour, shape.kind) not in looks}
+    letters = "" if request.word else describe_letters(observed)
+    places = [f"at the {place}" for place in PLACES if place in others | {*observed.doubts}]
     return (*places, *([letters] if letters else []))
 
 
-def how_far_made(change: Change, sight: Sight) -> Made:
-    """How far `sight` shows what the edit asks for, wherever else it differs from the source."""
+def edit_progress(change: RequestedEdit, observed: Observation) -> EditProgress:
+    """How far `observed` shows what the edit asks for, wherever else it differs from the source."""
     expected, source = change.expected, change.source
     if change.edit.background:
-        return Made(1, int(sight.background != expected.background))
+        return EditProgress(1, int(observed.background != expected.background))
     places = [place for place in PLACES if expected.at(place) != source.at(place)]
-    undone = sum(_at(sight, place) != _one(expected.at(place)) for place in places)
-    return Made(len(places), undone)
+    undone = sum(not _shows(observed, place, expected.at(place)) for place in places)
+    return EditProgress(len(places), undone)
 
 
-def lost(change: Change, sight: Sight) -> tuple[str, ...]:
+def not_kept(change: RequestedEdit, observed: Observation) -> tuple[str, ...]:
     """What should have stayed as it was and did not, in words: `the white background`.
 
     `NOTHING_ELSE` ends it where something came that nobody asked for.
     """
     expected, source = change.expected, change.source
     gone = [
-        f"the {shape.size} {shape.colour} {shape.kind} at the {shape.place}"
+        f"the {shape.look} at the {shape.place}"
         for shape in source.shapes
-        if expected.at(shape.place) == shape and _at(sight, shape.place) != (shape,)
+        if expected.at(shape.place) == shape and not _shows(observed, shape.place, shape)
     ]
-    if expected.background == source.background != sight.background:
+    if expected.background == source.background != observed.background:
         gone.append(f"the {source.background} background")
-    if source.lettering and sight.lettering != source.lettering:
+    if source.lettering and observed.lettering != source.lettering:
         gone.append(f"the word {source.lettering.word}")
     free = [place for place in PLACES if not source.at(place) and not expected.at(place)]
-    came = any(shape.place in free for shape in sight.shapes)
-    written = sight.unclear_letters or sight.lettering is not None
-    if came or (written and not source.lettering) or (_unsure(sight) and not gone):
+    came = any(shape.place in free for shape in observed.shapes)
+    written = observed.unclear_letters or observed.lettering is not None
+    if came or (written and not source.lettering) or (_unsure(observed) and not gone):
         gone.append(NOTHING_ELSE)
     return tuple(gone)
 
 
-def missed(asked: Asked, sight: Sight) -> tuple[str, ...]:
-    """What `sight` misses, in the words of the oracle's `Grade.missed`."""
-    if isinstance(asked, Request):
-        return tuple(one.requirement for one in check(asked, sight) if not one.met)
-    undone = how_far_made(asked, sight).undone
-    return (*([THE_CHANGE] if undone else []), *lost(asked, sight))
+def missed(asked: Asked, observed: Observation) -> tuple[str, ...]:
+    """What `observed` misses.
+
+    Of a request: those of `rr_refine.sketch.world.request.requirements` that are not met. Of an
+    edit: `THE_CHANGE`, and what was not kept: `the large red circle at the top left`, `the white
+    background`, `the word SUN`, and `NOTHING_ELSE` where something came that nobody asked for.
+    """
+    if isinstance(asked, SceneRequest):
+        return tuple(one.requirement for one in check(asked, observed) if not one.met)
+    undone = edit_progress(asked, observed).undone
+    return (*([THE_CHANGE] if undone else []), *not_kept(asked, observed))
 
 
 def scores_of(
-    asked: Asked, sight: Sight, quality: float, letters: str = ""
+    asked: Asked, observed: Observation, quality: float, letters: str = ""
 ) -> dict[Dimension, float | None]:
-    """What `sight` scores, one decimal each.
+    """`exact_scores` with one decimal, as a critic writes them."""
+    scores = exact_scores(asked, observed, quality, letters)
+    return {name: None if score is None else round(score, 1) for name, score in scores.items()}
+
+
+def exact_scores(
+    asked: Asked, observed: Observation, quality: float, letters: str = ""
+) -> dict[Dimension, float | None]:
+    """What `observed` scores on the dimensions of the task, 1 to 4; None is N/A.
 
     Args:
         asked: what it is judged by.
@@ -196,26 +189,25 @@ def scores_of(
         quality: the score of its physical quality, of which a sight says nothing.
         letters: what unclear letters spell.
     """
-    if isinstance(asked, Request):
+    if isinstance(asked, SceneRequest):
         scores: dict[Dimension, float | None] = {
-            "text_faithfulness": faithfulness(len(missed(asked, sight)))
+            "text_faithfulness": faithfulness(len(missed(asked, observed)))
         }
         word = asked.word
     else:
         scores = {
-            "text_faithfulness": faithfulness(how_far_made(asked, sight).undone),
-            "image_faithfulness": faithfulness(len(lost(asked, sight))),
+            "text_faithfulness": faithfulness(edit_progress(asked, observed).undone),
+            "image_faithfulness": faithfulness(len(not_kept(asked, observed))),
         }
         word = asked.source.lettering.word if asked.source.lettering else None
-    written = sight.lettering.word if sight.lettering else letters * sight.unclear_letters
+    written = observed.lettering.word if observed.lettering else letters * observed.unclear_letters
     rendering = None if word is None else _rendering(word, written)
-    scores |= {"physical_quality": quality, "text_rendering": rendering}
-    return {name: None if score is None else round(score, 1) for name, score in scores.items()}
+    return scores | {"physical_quality": quality, "text_rendering": rendering}
 
 
-def _unsure(sight: Sight) -> bool:
+def _unsure(observed: Observation) -> bool:
     """Is there anything that the oracle would have a doubt about?"""
-    return bool(sight.doubts) or sight.background is None or not sight.shapes
+    return bool(observed.doubts) or observed.background is None or not observed.shapes
 
 
 def faithfulness(misses: int) -> float:
@@ -224,6 +216,10 @@ def faithfulness(misses: int) -> float:
 
 
 def _rendering(word: str, letters: str) -> float:
+    """4.0 exact, 1.0 missing, between by wrong letters.
+
+    One letter wrong in the longest word is 2.8: always under the trigger of 3.0.
+    """
     if word == letters:
         return SCORE_MAX
     return SCORE_MIN + 2.4 * (1 - min(1.0, _distance(word, letters) / len(word)))
@@ -239,9 +235,6 @@ def _distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def _at(sight: Sight, place: Place) -> Sequence[Shape]:
-    return tuple(shape for shape in sight.shapes if shape.place == place)
-
-
-def _one(shape: Shape | None) -> Sequence[Shape]:
-    return (shape,) if shape else ()
+def _shows(observed: Observation, place: Place, shape: Shape | None) -> bool:
+    """Does `observed` have `shape` at `place`, or nothing, and nothing beside it?"""
+    return [seen for seen in observed.shapes if seen.place == place] == ([shape] if shape else [])

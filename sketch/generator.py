@@ -14,17 +14,18 @@ from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.plugins import parse_options
 from rr_refine.sketch.limits import ShapesOnly
-from rr_refine.sketch.training.generator.text import MAX_TOKENS
 from rr_refine.sketch.world.drawing import SIDE
 from rr_refine.terms import Identity, Record, Task
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["WEIGHTS", "SketchGenerator", "SketchGeneratorOptions", "create"]
+__all__ = ["MAX_TOKENS", "WEIGHTS", "SketchGenerator", "SketchGeneratorOptions", "create"]
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "generator"
 """The folder in the package; stock `FluxPipeline.from_pretrained` loads it."""
+MAX_TOKENS: Final = 40
+"""Tokens that the T5 encoder sees, padding included."""
 
 
 class SketchGeneratorOptions(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rr_refine.request import Request
-from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.phrasing import read_request, read_scene, unknown_words
 from rr_refine.sketch.world.request import violations
 from rr_refine.terms import Identity
 

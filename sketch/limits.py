@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rr_refine.component import Companions
 from rr_refine.request import Request
-from rr_refine.sketch.world.reading import unknown_words
+from rr_refine.sketch.world.phrasing import unknown_words
 
 __all__ = ["ShapesOnly"]
 

@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.checking import RequestedEdit
+from rr_refine.sketch.observation import Observation
 from rr_refine.sketch.world.edit import phrase_edit
-from rr_refine.sketch.world.request import Group, Request, group_phrase, relation_phrase, violations
+from rr_refine.sketch.world.request import (
+    Group,
+    SceneRequest,
+    group_phrase,
+    relation_phrase,
+    violations,
+)
 from rr_refine.sketch.world.scene import (
     PLACES,
     WORD_PLACES,
@@ -19,10 +26,9 @@ from rr_refine.sketch.world.scene import (
     Place,
     Scene,
     Shape,
+    cell_of,
+    in_order,
 )
-
-if TYPE_CHECKING:
-    from rr_refine.sketch.checking import Change
 
 __all__ = ["describe_plan", "plan", "plan_edit"]
 
@@ -35,7 +41,9 @@ _OUTWARDS: Final[tuple[Place, ...]] = (
 """Few things look best in the middle row."""
 
 
-def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene | None:
+def plan(
+    request: SceneRequest, observed: Observation, random: Random | None = None
+) -> Scene | None:
     """A scene that meets `request` and keeps what is right already.
 
     Shapes that are right stay where they are, with their size. What is missing goes to a free
@@ -57,17 +65,18 @@ def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene 
     asked: dict[Group, int] = {}
     for group in sorted(request.groups, key=lambda group: group.place is None):
         asked[group] = asked.get(group, 0) + group.count
-    broken = _misplaced(request, sight)
+    broken = _misplaced(request, observed)
     options = {
-        group: _options(group, request, sight, random, keep=group not in broken) for group in asked
+        group: _options(group, request, observed, random, keep=group not in broken)
+        for group in asked
     }
     missing = [count - sum(o.seen for o in options[group]) for group, count in asked.items()]
     for moves in range(sum(max(0, count) for count in missing), request.count + 2):
-        for words, moves_left in _letterings(request, sight, moves, random):
+        for words, moves_left in _letterings(request, observed, moves, random):
             for shapes in _layouts(request, asked, options, words, moves_left):
                 scene = Scene(
-                    background=request.background or sight.background or _BACKGROUND,
-                    shapes=tuple(sorted(shapes, key=lambda shape: PLACES.index(shape.place))),
+                    background=request.background or observed.background or _BACKGROUND,
+                    shapes=in_order(shapes),
                     lettering=words,
                 )
                 if not violations(request, scene):
@@ -75,7 +84,7 @@ def plan(request: Request, sight: Sight, random: Random | None = None) -> Scene 
     return None
 
 
-def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
+def describe_plan(request: SceneRequest, target: Scene, observed: Observation) -> str:
     """Where everything that is asked for goes: `two red circles (at the top: large, at the left:
     small), the word SUN (at the bottom)`.
 
@@ -89,13 +98,13 @@ def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
         target: a scene that meets it.
         sight: what is seen, which the scene was planned from.
     """
-    broken = _misplaced(request, sight)
+    broken = _misplaced(request, observed)
     said: list[str] = []
     if target.lettering:
         said.append(f"the word {target.lettering.word} (at the {target.lettering.place})")
     for group in dict.fromkeys(request.groups):
         shapes = [shape for shape in target.shapes if group.admits(shape)]
-        kept = [shape for shape in shapes if group not in broken and shape in sight.shapes]
+        kept = [shape for shape in shapes if group not in broken and shape in observed.shapes]
         order = _places(group, request, None)
         new = sorted(
             (shape for shape in shapes if shape not in kept),
@@ -106,19 +115,19 @@ def describe_plan(request: Request, target: Scene, sight: Sight) -> str:
     return ", ".join(said)
 
 
-def plan_edit(change: Change) -> str:
+def plan_edit(change: RequestedEdit) -> str:
     """The edit in full: its target in every detail, and that the rest stays."""
     return phrase_edit(change.edit, change.source, dense=True)
 
 
 def _letterings(
-    request: Request, sight: Sight, moves: int, random: Random | None
+    request: SceneRequest, observed: Observation, moves: int, random: Random | None
 ) -> Iterator[tuple[Lettering | None, int]]:
     """Where the word may stand, and how many moves are left then."""
     if request.word is None:
         yield None, moves
         return
-    seen = sight.lettering
+    seen = observed.lettering
     places = [place for place in WORD_PLACES if request.word_place in (None, place)]
     for place in random.sample(places, len(places)) if random else reversed(places):
         words = Lettering(word=request.word, place=place)
@@ -129,7 +138,7 @@ def _letterings(
 
 
 def _layouts(
-    request: Request,
+    request: SceneRequest,
     asked: dict[Group, int],
     options: dict[Group, list[_Option]],
     words: Lettering | None,
@@ -163,15 +172,12 @@ class _Option:
     seen: bool
 
 
-def _misplaced(request: Request, sight: Sight) -> set[Group]:
+def _misplaced(request: SceneRequest, observed: Observation) -> set[Group]:
     """The groups of relations that are not met, or that have too many or too few shapes.
 
     To keep as many of them as any layout could is a puzzle that a small student often gets wrong.
     """
-    seen = Scene.model_construct(
-        background=_BACKGROUND, shapes=sight.shapes, lettering=sight.lettering
-    )
-    missed = violations(request, seen)
+    missed = violations(request, observed)
     broken: set[Group] = set()
     for relation in request.relations:
         groups = {request.groups[relation.first], request.groups[relation.second]}
@@ -182,12 +188,12 @@ def _misplaced(request: Request, sight: Sight) -> set[Group]:
 
 
 def _options(
-    group: Group, request: Request, sight: Sight, random: Random | None, *, keep: bool
+    group: Group, request: SceneRequest, observed: Observation, random: Random | None, *, keep: bool
 ) -> list[_Option]:
     """Shapes that are seen first, then one for each place."""
-    kept = [shape for shape in sight.shapes if keep and group.admits(shape)]
+    kept = [shape for shape in observed.shapes if keep and group.admits(shape)]
     look = (group.colour, group.kind)
-    sizes = [shape.size for shape in sight.shapes if (shape.colour, shape.kind) == look]
+    sizes = [shape.size for shape in observed.shapes if (shape.colour, shape.kind) == look]
     size = group.size or (sizes[0] if sizes else "large")
     places = [group.place] if group.place else _places(group, request, random)
     new = [Shape(kind=group.kind, colour=group.colour, size=size, place=p) for p in places]
@@ -196,14 +202,14 @@ def _options(
     ]
 
 
-def _places(group: Group, request: Request, random: Random | None) -> list[Place]:
+def _places(group: Group, request: SceneRequest, random: Random | None) -> list[Place]:
     """Where a shape of `group` may go, the best place first."""
     if random:
         return random.sample(PLACES, len(PLACES))
 
     def steps(place: Place) -> int:
         """How far it is from the sides where the relations would have it."""
-        row, column = _cell(place)
+        row, column = cell_of(place)
         away = {"left of": column, "right of": 2 - column, "above": row, "below": 2 - row}
         total = 0
         for relation in request.relations:
@@ -216,22 +222,17 @@ def _places(group: Group, request: Request, random: Random | None) -> list[Place
     return sorted(_OUTWARDS, key=steps)
 
 
-def _promising(request: Request, asked: dict[Group, int], shapes: Sequence[Shape]) -> bool:
+def _promising(request: SceneRequest, asked: dict[Group, int], shapes: Sequence[Shape]) -> bool:
     """Can more shapes make this a scene that meets `request`? False only if they cannot."""
     if any(sum(map(group.admits, shapes)) > count for group, count in asked.items()):
         return False
     for relation in request.relations:
         sideways = relation.direction in ("left of", "right of")
         one, other = request.groups[relation.first], request.groups[relation.second]
-        before = [_cell(shape.place)[sideways] for shape in shapes if one.admits(shape)]
-        behind = [_cell(shape.place)[sideways] for shape in shapes if other.admits(shape)]
+        before = [cell_of(shape.place)[sideways] for shape in shapes if one.admits(shape)]
+        behind = [cell_of(shape.place)[sideways] for shape in shapes if other.admits(shape)]
         if relation.direction in ("right of", "below"):
             before, behind = behind, before
         if max(before, default=-1) >= min(behind, default=3) or 2 in before or 0 in behind:
             return False
     return True
-
-
-def _cell(place: Place) -> tuple[int, int]:
-    """Row and column."""
-    return divmod(PLACES.index(place), 3)

@@ -13,10 +13,9 @@ from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.plugins import parse_options
+from rr_refine.sketch.observation import Observation
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import Sight
-from rr_refine.sketch.world.phrasing import describe
-from rr_refine.sketch.world.reading import read_request, unknown_words
+from rr_refine.sketch.world.phrasing import describe, read_request, unknown_words
 from rr_refine.terms import Identity, Record
 
 __all__ = ["SketchRewriter", "create", "say_in_full"]
@@ -54,7 +53,7 @@ def say_in_full(request: str, random: Random | None) -> str | None:
         random: chooses among good places; None takes the best.
     """
     asked = read_request(request)
-    scene = None if asked is None else plan(asked, Sight(None), random)
+    scene = None if asked is None else plan(asked, Observation(None), random)
     return None if scene is None else describe(scene)
 
 

@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from rr_refine.reward.critique import Critique
-from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
-from rr_refine.sketch.world.request import NOTHING_ELSE, Request, violations
+from rr_refine.sketch.world.phrasing import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.request import NOTHING_ELSE, SceneRequest, violations
 
 __all__ = ["in_world", "meets", "named_misses"]
 
@@ -28,7 +28,7 @@ def in_world(text: str) -> bool:
     return not unknown_words(text) and read_request(text) is not None
 
 
-def meets(text: str, asked: Request) -> bool:
+def meets(text: str, asked: SceneRequest) -> bool:
     """Does `text` describe one whole scene, and does that meet what was asked for?"""
     scene = read_scene(text)
     return scene is not None and not violations(asked, scene)

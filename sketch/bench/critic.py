@@ -20,7 +20,7 @@ from rr_refine.sketch.bench.judging import (
     differing,
 )
 from rr_refine.sketch.bench.tasks import Split, edits, requests
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.training.critic.wording import REFINE_BELOW
 from rr_refine.sketch.world.edit import read_edit
 from rr_refine.statistics import Bootstrap, Estimate, estimate
@@ -188,7 +188,7 @@ def _readable(
 def _is_true(judged: GradedPicture, refined: str) -> bool:
     """Is a refined request what was asked for, in full?"""
     asked = judged.task.asked
-    if isinstance(asked, Change):
+    if isinstance(asked, RequestedEdit):
         return read_edit(refined, asked.source) == asked.edit
     return in_world(refined) and meets(refined, asked)
 

@@ -11,7 +11,8 @@ from rr_refine.benchmarks.engine import run_many
 from rr_refine.errors import GeneratorError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.sketch.bench.tasks import SketchTask, Split, edits, requests
-from rr_refine.sketch.oracle.grading import THE_CHANGE, Grade
+from rr_refine.sketch.checking import THE_CHANGE
+from rr_refine.sketch.oracle.grading import Grade
 from rr_refine.statistics import Estimate, estimate, estimate_by
 from rr_refine.terms import Identity, Record
 

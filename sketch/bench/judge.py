@@ -13,10 +13,7 @@ from rr_refine.pictures import load_picture
 from rr_refine.plugins import parse_options
 from rr_refine.sketch.bench.answers import in_world
 from rr_refine.sketch.bench.tasks import to_mark
-from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
-from rr_refine.sketch.oracle.oracle import read_picture
-from rr_refine.sketch.world.edit import read_edit
-from rr_refine.sketch.world.reading import read_request
+from rr_refine.sketch.oracle.grading import Grade, grade_picture, read_asked
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
@@ -41,15 +38,9 @@ class SketchJudge:
 
 
 def _grade(item: Item, image: Image.Image) -> Grade:
-    if item.source is None:
-        asked = read_request(item.prompt)
-        if asked is not None and in_world(item.prompt):
-            return grade_request(asked, image)
-    else:
-        scene = read_picture(load_picture(item.source)).scene
-        edit = None if scene is None else read_edit(item.prompt, scene)
-        if scene is not None and edit is not None:
-            return grade_edit(edit, scene, image)
+    asked = read_asked(item.prompt, None if item.source is None else load_picture(item.source))
+    if asked is not None and in_world(item.prompt):
+        return grade_picture(asked, image)
     raise CriticUnreadable(f"the oracle knows only sketches, not {item.prompt!r}", item.prompt)
 
 

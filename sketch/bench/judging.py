@@ -22,11 +22,11 @@ from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, Pairwise
 from rr_refine.reward.critique import Critique
 from rr_refine.sketch.bench.generator import render_all
 from rr_refine.sketch.bench.tasks import SketchTask
+from rr_refine.sketch.observation import Observation
 from rr_refine.sketch.oracle.grading import Grade
 from rr_refine.sketch.plan import plan, plan_edit
-from rr_refine.sketch.sight import Sight
 from rr_refine.sketch.world.phrasing import describe
-from rr_refine.sketch.world.request import Request
+from rr_refine.sketch.world.request import SceneRequest
 
 __all__ = ["GradedPicture", "PictureJudging", "RenderedTask", "agrees", "differing"]
 
@@ -152,8 +152,8 @@ class PictureJudging:
 
     def _two(self, task: SketchTask) -> tuple[RenderRequest, RenderRequest]:
         prompt, seed, source = task.item.prompt, task.item.seed, task.source
-        if isinstance(task.asked, Request):
-            scene = plan(task.asked, Sight(None), Random(prompt))
+        if isinstance(task.asked, SceneRequest):
+            scene = plan(task.asked, Observation(None), Random(prompt))
             assert scene is not None, "every request was made from a scene that meets it"
             dense = describe(scene)
         else:

@@ -22,8 +22,8 @@ from PIL import Image
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.pictures import load_picture
 from rr_refine.sketch.bench.scenes import Difficulty, scene_of
-from rr_refine.sketch.checking import Asked, Change
-from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
+from rr_refine.sketch.checking import Asked, RequestedEdit
+from rr_refine.sketch.oracle.grading import Grade, grade_picture
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import ACTIONS, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import Register, dense, describe, phrase, request_for
@@ -63,9 +63,7 @@ class SketchTask:
 
     def grade(self, image: Image.Image) -> Grade:
         """What the oracle says of a picture."""
-        if isinstance(self.asked, Change):
-            return grade_edit(self.asked.edit, self.asked.source, image)
-        return grade_request(self.asked, image)
+        return grade_picture(self.asked, image)
 
 
 def as_benchmark(name: str, tasks: Sequence[SketchTask]) -> Benchmark:
@@ -136,7 +134,7 @@ def edits(
             source=draw(scene, random),
             labels={"action": action, "register": "dense" if in_full else "terse"},
         )
-        tasks.append(SketchTask(item, Change(edit, scene)))
+        tasks.append(SketchTask(item, RequestedEdit(edit, scene)))
     return tuple(tasks)
 
 

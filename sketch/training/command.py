@@ -74,8 +74,7 @@ def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) ->
 
     from rr_refine.sketch.generator import SketchGenerator, SketchGeneratorOptions
     from rr_refine.sketch.training.critic.train import Pictures
-    from rr_refine.sketch.training.generator.decoded import decode_cases
-    from rr_refine.sketch.training.generator.renders import render_cases
+    from rr_refine.sketch.training.generator.pictures import decode_cases, render_cases
     from rr_refine.training.loop import pick_device
 
     folder = out / "generator"

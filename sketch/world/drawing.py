@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rr_refine.sketch.world.scene import PLACES, Background, Colour, Kind, Place, Scene, Size
+from PIL import Image, ImageDraw, ImageFont
 
-if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+from rr_refine.sketch.world.scene import Background, Colour, Kind, Place, Scene, Size, cell_of
 
 __all__ = [
     "BACKGROUND_RGB",
@@ -63,25 +62,29 @@ def draw(scene: Scene, random: Random | None = None) -> Image.Image:
     One number is taken from `random`, and each thing's jitter follows from it and from the thing's
     place: two scenes drawn from equal states agree, pixel by pixel, in what they share.
     """
-    from PIL import Image
+    drawing = random.getrandbits(32) if random else None
 
-    draft = random.getrandbits(32) if random else None
-    jitter = _Jitter(draft, "paper")
-    image = Image.new("RGB", (SIDE, SIDE), jitter.tinted(BACKGROUND_RGB[scene.background]))
+    def jitter_of(thing: str) -> Random:
+        return _NoJitter() if drawing is None else Random(f"{drawing} {thing}")
+
+    ground = _tinted(BACKGROUND_RGB[scene.background], jitter_of("paper"))
+    image = Image.new("RGB", (SIDE, SIDE), ground)
     for shape in scene.shapes:
-        jitter = _Jitter(draft, shape.place)
-        centre = jitter.moved(centre_of(shape.place))
-        outline = silhouette(shape.kind, centre, jitter.stretched(RADIUS[shape.size]))
-        image.paste(jitter.tinted(COLOUR_RGB[shape.colour]), mask=outline)
+        jitter = jitter_of(shape.place)
+        centre = _moved(centre_of(shape.place), jitter)
+        radius = RADIUS[shape.size] * (1 + jitter.uniform(-_STRETCH, _STRETCH))
+        outline = silhouette(shape.kind, centre, radius)
+        image.paste(_tinted(COLOUR_RGB[shape.colour], jitter), mask=outline)
     if scene.lettering:
-        centre = _Jitter(draft, scene.lettering.place).moved(centre_of(scene.lettering.place))
+        place = scene.lettering.place
+        centre = _moved(centre_of(place), jitter_of(place))
         write(image, scene.lettering.word, centre, ink_of(scene.background))
     return image
 
 
 def centre_of(place: Place) -> tuple[float, float]:
     """The middle of a place: x and y in pixels."""
-    row, column = divmod(PLACES.index(place), 3)
+    row, column = cell_of(place)
     return (column + 0.5) * SIDE / 3, (row + 0.5) * SIDE / 3
 
 
@@ -92,8 +95,6 @@ def ink_of(background: Background) -> tuple[int, int, int]:
 
 def silhouette(kind: Kind, centre: tuple[float, float], radius: float) -> Image.Image:
     """How much of each pixel a shape covers: a 128 x 128 image of mode L."""
-    from PIL import Image, ImageDraw
-
     large = Image.new("L", (SIDE * _OVERSAMPLING, SIDE * _OVERSAMPLING))
     pen = ImageDraw.Draw(large)
     for outline, fill in _outlines(kind):
@@ -162,40 +163,27 @@ def write(
     image: Image.Image, word: str, centre: tuple[float, float], ink: tuple[int, int, int]
 ) -> None:
     """Write `word` on `image` with its middle at `centre` (x, y in pixels)."""
-    from PIL import ImageDraw
-
+    font = ImageFont.load_default(size=LETTER_HEIGHT * 1.4)
     ImageDraw.Draw(image).text(
-        centre, word, fill=ink, font=_font(), anchor="mm", stroke_width=0.5, stroke_fill=ink
+        centre, word, fill=ink, font=font, anchor="mm", stroke_width=0.5, stroke_fill=ink
     )
 
 
-def _font() -> ImageFont.FreeTypeFont:
-    from PIL import ImageFont
+class _NoJitter(Random):
+    """Draws a thing exactly as it is meant."""
 
-    font = ImageFont.load_default(size=LETTER_HEIGHT * 1.4)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # every wheel of Pillow has FreeType
-    return font
+    def uniform(self, a: float, b: float) -> float:  # noqa: ARG002 (the interface of Random)
+        return 0.0
+
+    def randint(self, a: int, b: int) -> int:  # noqa: ARG002
+        return 0
 
 
-class _Jitter:
-    """Small deviations of one thing in one drawing; none where there is no draft."""
+def _moved(centre: tuple[float, float], jitter: Random) -> tuple[float, float]:
+    x, y = (jitter.uniform(-_SHIFT, _SHIFT) for _ in range(2))
+    return centre[0] + x, centre[1] + y
 
-    def __init__(self, draft: int | None, thing: str) -> None:
-        self._random = None if draft is None else Random(f"{draft} {thing}")
 
-    def moved(self, centre: tuple[float, float]) -> tuple[float, float]:
-        if self._random is None:
-            return centre
-        x, y = (self._random.uniform(-_SHIFT, _SHIFT) for _ in range(2))
-        return centre[0] + x, centre[1] + y
-
-    def stretched(self, radius: float) -> float:
-        if self._random is None:
-            return radius
-        return radius * (1 + self._random.uniform(-_STRETCH, _STRETCH))
-
-    def tinted(self, levels: tuple[int, int, int]) -> tuple[int, int, int]:
-        if self._random is None:
-            return levels
-        r, g, b = (min(255, max(0, n + self._random.randint(-_TINT, _TINT))) for n in levels)
-        return r, g, b
+def _tinted(levels: tuple[int, int, int], jitter: Random) -> tuple[int, int, int]:
+    r, g, b = (min(255, max(0, n + jitter.randint(-_TINT, _TINT))) for n in levels)
+    return r, g, b

@@ -8,7 +8,8 @@ from typing import Final, Literal, get_args
 
 from pydantic import model_validator
 
-from rr_refine.sketch.world.request import count_word
+from rr_refine.sketch.world.request import any_of
+from rr_refine.sketch.world.sampling import another, random_shape
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -17,9 +18,6 @@ from rr_refine.sketch.world.scene import (
     PLACES,
     SIZES,
     Background,
-    Colour,
-    Kind,
-    Place,
     Scene,
     Shape,
 )
@@ -29,7 +27,7 @@ __all__ = [
     "ACTIONS",
     "KEEP_REST",
     "Action",
-    "Edit",
+    "SceneEdit",
     "apply",
     "phrase_edit",
     "random_edit",
@@ -43,7 +41,7 @@ KEEP_REST: Final = "keep everything else the same"
 """How a dense edit request ends."""
 
 
-class Edit(Record):
+class SceneEdit(Record):
     """One change. Which fields are set depends on the action."""
 
     action: Action
@@ -55,22 +53,15 @@ class Edit(Record):
     """`background`: the new one."""
 
     @model_validator(mode="after")
-    def _complete(self) -> Edit:
-        needed = {
-            "recolour": (True, True, False),
-            "remove": (True, False, False),
-            "add": (False, True, False),
-            "move": (True, True, False),
-            "replace": (True, True, False),
-            "background": (False, False, True),
-        }[self.action]
-        given = (self.target is not None, self.shape is not None, self.background is not None)
-        if given != needed:
+    def _complete(self) -> SceneEdit:
+        others = {"remove": {"target"}, "add": {"shape"}, "background": {"background"}}
+        needed = others.get(self.action, {"target", "shape"})
+        if {name for name, value in self if name != "action" and value is not None} != needed:
             raise ValueError(f"{self.action!r} with the fields of another action")
         return self
 
 
-def apply(edit: Edit, scene: Scene) -> Scene:
+def apply(edit: SceneEdit, scene: Scene) -> Scene:
     """What `scene` should be after `edit`.
 
     Raises:
@@ -86,9 +77,9 @@ def apply(edit: Edit, scene: Scene) -> Scene:
     return scene.with_shapes(*shapes)
 
 
-def random_edit(scene: Scene, random: Random, action: Action | None = None) -> Edit:
+def random_edit(scene: Scene, random: Random, action: Action | None = None) -> SceneEdit:
     """An edit that can be made to `scene`; of kind `action` where that is possible."""
-    free = _free_places(scene)
+    free = scene.free_places()
     possible: set[Action] = {"recolour", "replace", "background", "move"}
     if len(scene.shapes) > 1:
         possible.add("remove")
@@ -96,21 +87,28 @@ def random_edit(scene: Scene, random: Random, action: Action | None = None) -> E
         possible.add("add")
     chosen = action if action and action in possible else random.choice(sorted(possible))
     if chosen == "background":
-        others = [name for name in BACKGROUNDS if name != scene.background]
-        return Edit(action="background", background=random.choice(others))
+        background = another(BACKGROUNDS, scene.background, random)
+        return SceneEdit(action="background", background=background)
     if chosen == "add":
-        shape = Shape(
-            kind=random.choice(KINDS),
-            colour=random.choice(COLOURS),
-            size=random.choice(SIZES),
-            place=random.choice(free),
-        )
-        return Edit(action="add", shape=shape)
+        shape = random_shape(random).model_copy(update={"place": random.choice(free)})
+        return SceneEdit(action="add", shape=shape)
     target = random.choice(scene.shapes)
-    return Edit(action=chosen, target=target, shape=_becomes(target, chosen, free, random))
+    changes: dict[str, str] = {}
+    if chosen == "recolour":
+        changes = {"colour": another(COLOURS, target.colour, random)}
+    elif chosen == "move":
+        changes = {"place": random.choice(free)}
+    elif chosen == "replace":
+        changes = {
+            "kind": another(KINDS, target.kind, random),
+            "colour": random.choice(COLOURS),
+            "size": random.choice(SIZES),
+        }
+    becomes = target.model_copy(update=changes) if changes else None
+    return SceneEdit(action=chosen, target=target, shape=becomes)
 
 
-def phrase_edit(edit: Edit, scene: Scene, *, dense: bool = False, bare: bool = False) -> str:
+def phrase_edit(edit: SceneEdit, scene: Scene, *, dense: bool = False, bare: bool = False) -> str:
     """`edit` in words.
 
     Terse ones name a target by colour and kind, and by its place if it takes that to tell it apart
@@ -122,48 +120,38 @@ def phrase_edit(edit: Edit, scene: Scene, *, dense: bool = False, bare: bool = F
         dense: name all of the target, and say that the rest stays.
         bare: name a target by its kind alone where the scene has one of that kind: `the heart`.
     """
-    match edit.action:
-        case "background":
-            said = f"change the background to {edit.background}"
-        case "add":
-            assert edit.shape
-            said = f"add {_indefinite(edit.shape)} at the {edit.shape.place}"
-        case "remove":
-            said = f"remove {_definite(edit, scene, dense, bare)}"
-        case "recolour":
-            assert edit.shape
-            said = f"make {_definite(edit, scene, dense, bare)} {edit.shape.colour}"
-        case "move":
-            assert edit.shape
-            said = f"move {_definite(edit, scene, dense, bare)} to the {edit.shape.place}"
-        case "replace":
-            assert edit.shape
-            said = f"replace {_definite(edit, scene, dense, bare)} with {_indefinite(edit.shape)}"
+    the_target = _definite(edit.target, scene, dense, bare) if edit.target else ""
+    said = _PHRASES[edit.action].format(
+        the_target=the_target, shape=edit.shape, background=edit.background
+    )
     return f"{said}; {KEEP_REST}" if dense else said
 
 
-def _any(words: tuple[str, ...]) -> str:
-    return "|".join(sorted(words, key=len, reverse=True))
-
-
+_PHRASES: Final[dict[Action, str]] = {
+    "recolour": "make {the_target} {shape.colour}",
+    "remove": "remove {the_target}",
+    "add": "add a {shape.look} at the {shape.place}",
+    "move": "move {the_target} to the {shape.place}",
+    "replace": "replace {the_target} with a {shape.look}",
+    "background": "change the background to {background}",
+}
+_SIZE, _COLOUR, _KIND, _PLACE = map(any_of, (SIZES, COLOURS, KINDS, PLACES))
 _TARGET: Final = (
-    rf"the (?:(?P<size>{_any(SIZES)}) )?(?:(?P<colour>{_any(COLOURS)}) )?(?P<kind>{_any(KINDS)})"
-    rf"(?: (?:at|in|on) the (?P<place>{_any(PLACES)}))?"
+    rf"the (?:(?P<size>{_SIZE}) )?(?:(?P<colour>{_COLOUR}) )?(?P<kind>{_KIND})"
+    rf"(?: (?:at|in|on) the (?P<place>{_PLACE}))?"
 )
-_NEW: Final = (
-    rf"an? (?P<new_size>{_any(SIZES)}) (?P<new_colour>{_any(COLOURS)}) (?P<new_kind>{_any(KINDS)})"
-)
+_NEW: Final = rf"an? (?P<new_size>{_SIZE}) (?P<new_colour>{_COLOUR}) (?P<new_kind>{_KIND})"
 _PATTERNS: Final[dict[Action, re.Pattern[str]]] = {
-    "recolour": re.compile(rf"make {_TARGET} (?P<new_colour>{_any(COLOURS)})"),
+    "recolour": re.compile(rf"make {_TARGET} (?P<new_colour>{_COLOUR})"),
     "remove": re.compile(rf"remove {_TARGET}"),
-    "add": re.compile(rf"add {_NEW} (?:at|in|on) the (?P<new_place>{_any(PLACES)})"),
-    "move": re.compile(rf"move {_TARGET} to the (?P<new_place>{_any(PLACES)})"),
+    "add": re.compile(rf"add {_NEW} (?:at|in|on) the (?P<new_place>{_PLACE})"),
+    "move": re.compile(rf"move {_TARGET} to the (?P<new_place>{_PLACE})"),
     "replace": re.compile(rf"replace {_TARGET} with {_NEW}"),
-    "background": re.compile(rf"change the background to (?P<background>{_any(BACKGROUNDS)})"),
+    "background": re.compile(rf"change the background to (?P<background>{any_of(BACKGROUNDS)})"),
 }
 
 
-def read_edit(text: str, scene: Scene) -> Edit | None:
+def read_edit(text: str, scene: Scene) -> SceneEdit | None:
     """The edit of `scene` that `text` asks for; None where it is none, or fits no shape, or two.
 
     What it makes of the scene is a scene: nothing is put where something stands.
@@ -177,7 +165,7 @@ def read_edit(text: str, scene: Scene) -> Edit | None:
     return edit
 
 
-def _read(text: str, scene: Scene) -> Edit | None:
+def _read(text: str, scene: Scene) -> SceneEdit | None:
     said = re.sub(r"\s+", " ", text).strip().lower().rstrip(" ;,.")
     said = said.removesuffix(KEEP_REST).rstrip(" ;,.")
     for action, pattern in _PATTERNS.items():
@@ -185,50 +173,24 @@ def _read(text: str, scene: Scene) -> Edit | None:
             continue
         found = {name: value for name, value in match.groupdict().items() if value}
         if action == "background":
-            return Edit.model_validate({"action": action, "background": found["background"]})
+            return SceneEdit.model_validate({"action": action, "background": found["background"]})
         new = {name.removeprefix("new_"): v for name, v in found.items() if name[:4] == "new_"}
         if action == "add":
-            return Edit.model_validate({"action": action, "shape": new})
+            return SceneEdit.model_validate({"action": action, "shape": new})
         named = {name: value for name, value in found.items() if name[:4] != "new_"}
         fitting = [s for s in scene.shapes if named.items() <= s.model_dump().items()]
         if len(fitting) != 1:
             return None
         if action == "remove":
-            return Edit(action=action, target=fitting[0])
+            return SceneEdit(action=action, target=fitting[0])
         changed = Shape.model_validate({**fitting[0].model_dump(), **new})
-        return Edit(action=action, target=fitting[0], shape=changed)
+        return SceneEdit(action=action, target=fitting[0], shape=changed)
     return None
 
 
-def _free_places(scene: Scene) -> list[Place]:
-    taken = {shape.place for shape in scene.shapes}
-    if scene.lettering:
-        taken.add(scene.lettering.place)
-    return [place for place in PLACES if place not in taken]
-
-
-def _becomes(target: Shape, action: Action, free: list[Place], random: Random) -> Shape | None:
-    if action == "recolour":
-        colours: list[Colour] = [name for name in COLOURS if name != target.colour]
-        return target.model_copy(update={"colour": random.choice(colours)})
-    if action == "move":
-        return target.model_copy(update={"place": random.choice(free)})
-    if action == "replace":
-        kinds: list[Kind] = [name for name in KINDS if name != target.kind]
-        look = {"kind": random.choice(kinds), "colour": random.choice(COLOURS)}
-        return target.model_copy(update={**look, "size": random.choice(SIZES)})
-    return None
-
-
-def _indefinite(shape: Shape) -> str:
-    return f"{count_word(1, shape.size)} {shape.size} {shape.colour} {shape.kind}"
-
-
-def _definite(edit: Edit, scene: Scene, dense: bool, bare: bool) -> str:
-    target = edit.target
-    assert target
+def _definite(target: Shape, scene: Scene, dense: bool, bare: bool) -> str:
     if dense:
-        return f"the {target.size} {target.colour} {target.kind} at the {target.place}"
+        return f"the {target.look} at the {target.place}"
     if bare and sum(shape.kind == target.kind for shape in scene.shapes) == 1:
         return f"the {target.kind}"
     look = (target.colour, target.kind)

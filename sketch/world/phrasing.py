@@ -1,29 +1,51 @@
-"""Requests in words, in four registers: terse, relational, casual and dense."""
+"""Requests in words, in four registers, and words read back into requests."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from itertools import pairwise
 from random import Random
 from typing import Final, Literal, get_args
 
+from pydantic import ValidationError
+
 from rr_refine.sketch.world.request import (
-    Direction,
+    COUNTS,
+    DIRECTIONS,
     Group,
     Relation,
-    Request,
+    SceneRequest,
+    any_of,
     group_phrase,
     relation_phrase,
     violations,
+    word_phrase,
 )
-from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.scene import (
+    BACKGROUNDS,
+    COLOURS,
+    KINDS,
+    MAX_SHAPES,
+    PLACES,
+    SIZES,
+    WORDS,
+    Scene,
+    plural,
+)
 
 __all__ = [
     "REGISTERS",
+    "VOCABULARY",
     "Register",
     "dense",
     "describe",
     "phrase",
     "random_register",
+    "read_request",
+    "read_scene",
     "request_for",
+    "unknown_words",
 ]
 
 Register = Literal["terse", "relational", "casual", "dense"]
@@ -39,12 +61,6 @@ _CASUAL: Final = (
     "hey, just {} please",
     "a nice little picture of {}",
 )
-_OPPOSITE: Final[dict[Direction, Direction]] = {
-    "left of": "right of",
-    "right of": "left of",
-    "above": "below",
-    "below": "above",
-}
 
 
 def random_register(random: Random) -> Register:
@@ -55,7 +71,7 @@ def random_register(random: Random) -> Register:
     return "relational" if random.random() < 0.5 else random.choice(REGISTERS)
 
 
-def request_for(scene: Scene, register: Register, random: Random) -> Request:
+def request_for(scene: Scene, register: Register, random: Random) -> SceneRequest:
     """A request in `register` that `scene` meets.
 
     Dense ones name everything. The others leave sizes and places open; a relational one says how
@@ -63,17 +79,13 @@ def request_for(scene: Scene, register: Register, random: Random) -> Request:
     """
     if register == "dense":
         return dense(scene)
-    counts: dict[tuple[str, str], int] = {}
-    for shape in scene.shapes:
-        look = (shape.colour, shape.kind)
-        counts[look] = counts.get(look, 0) + 1
+    counts = Counter((shape.colour, shape.kind) for shape in scene.shapes)
     looks = list(counts)
     random.shuffle(looks)
     groups = tuple(
-        Group.model_validate({"count": counts[look], "colour": look[0], "kind": look[1]})
-        for look in looks
+        Group(count=counts[colour, kind], colour=colour, kind=kind) for colour, kind in looks
     )
-    request = Request(
+    request = SceneRequest(
         groups=groups,
         background=scene.background if random.random() < 0.3 else None,
         word=scene.lettering.word if scene.lettering else None,
@@ -82,7 +94,7 @@ def request_for(scene: Scene, register: Register, random: Random) -> Request:
         return request
     possible = [
         related
-        for direction in random.sample(list(_OPPOSITE), len(_OPPOSITE))
+        for direction in random.sample(DIRECTIONS, len(DIRECTIONS))
         if not violations(
             related := request.model_copy(
                 update={"relations": (Relation(first=0, direction=direction, second=1),)}
@@ -93,9 +105,9 @@ def request_for(scene: Scene, register: Register, random: Random) -> Request:
     return possible[0] if possible else request
 
 
-def dense(scene: Scene) -> Request:
+def dense(scene: Scene) -> SceneRequest:
     """The request that names every property of `scene`."""
-    return Request(
+    return SceneRequest(
         groups=tuple(
             Group(count=1, colour=s.colour, kind=s.kind, size=s.size, place=s.place)
             for s in scene.shapes
@@ -111,14 +123,14 @@ def describe(scene: Scene) -> str:
     return phrase(dense(scene), "dense")
 
 
-def phrase(request: Request, register: Register, random: Random | None = None) -> str:
+def phrase(request: SceneRequest, register: Register, random: Random | None = None) -> str:
     """`request` in words; `random` chooses among ways of saying it casually."""
     if register == "dense":
         return "; ".join(
             [
                 *([f"{request.background} background"] if request.background else []),
                 *map(group_phrase, request.groups),
-                *([_word(request)] if request.word else []),
+                *([word_phrase(request)] if request.word else []),
                 *_totals(request),
             ]
         )
@@ -126,7 +138,7 @@ def phrase(request: Request, register: Register, random: Random | None = None) -
     related |= {relation.second for relation in request.relations}
     things = [relation_phrase(request, relation) for relation in request.relations]
     things += [group_phrase(g) for i, g in enumerate(request.groups) if i not in related]
-    things += [_word(request)] if request.word else []
+    things += [word_phrase(request)] if request.word else []
     listed = _list(things) + (
         f" on a {request.background} background" if request.background else ""
     )
@@ -136,24 +148,108 @@ def phrase(request: Request, register: Register, random: Random | None = None) -
     return frame.format(listed)
 
 
-def _totals(request: Request) -> list[str]:
+def _totals(request: SceneRequest) -> list[str]:
     """`two red circles in all`, where several clauses name like shapes: a rewrite keeps counts."""
-    looks = [(group.colour, group.kind) for group in request.groups]
     totals = []
-    for colour, kind in dict.fromkeys(looks):
+    for colour, kind in dict.fromkeys((group.colour, group.kind) for group in request.groups):
         alike = [g.count for g in request.groups if (g.colour, g.kind) == (colour, kind)]
         if len(alike) > 1:
-            totals.append(
-                f"{group_phrase(Group(count=sum(alike), colour=colour, kind=kind))} in all"
-            )
+            total = Group(count=sum(alike), colour=colour, kind=kind)
+            totals.append(f"{group_phrase(total)} in all")
     return totals
-
-
-def _word(request: Request) -> str:
-    return f"the word {request.word}" + (
-        f" at the {request.word_place}" if request.word_place else ""
-    )
 
 
 def _list(things: list[str]) -> str:
     return ", ".join(things[:-1]) + f" and {things[-1]}" if len(things) > 1 else things[0]
+
+
+_COUNTS: Final = {"a": 1, "an": 1, **{COUNTS[count]: count for count in range(1, MAX_SHAPES + 1)}}
+_GRAMMAR: Final = "the at in on of to and left right above below background word all nothing else"
+_FILLERS: Final = (
+    "please draw for me i would like see can you make picture with hey just nice little "
+    "keep everything same remove add move replace change by into it image its there is"
+)
+
+
+_KIND: Final = rf"(?P<kind>{any_of(KINDS)})(?:es|s)?"
+_PLACE: Final = rf"(?:at|in|on) the (?P<place>{any_of(PLACES)})"
+_GROUP: Final = re.compile(
+    rf"\b(?P<count>{any_of(tuple(_COUNTS))}) (?:(?P<size>{any_of(SIZES)}) )?"
+    rf"(?P<colour>{any_of(COLOURS)}) {_KIND}\b(?: {_PLACE}\b)?"
+)
+_TOTAL: Final = re.compile(
+    rf"\b(?:{any_of(tuple(_COUNTS))}) (?:{any_of(COLOURS)}) (?:{any_of(KINDS)})(?:es|s)? in all\b"
+)
+_BACKGROUND: Final = re.compile(rf"\b(?P<background>{any_of(BACKGROUNDS)}) background\b")
+_WORD: Final = re.compile(rf"\bthe word (?P<word>{any_of(WORDS)})\b(?: {_PLACE}\b)?", re.IGNORECASE)
+_DIRECTION: Final = re.compile(rf" (?:to the )?(?P<direction>{any_of(DIRECTIONS)}) ")
+VOCABULARY: Final = frozenset(
+    word.lower()
+    for words in (
+        KINDS, COLOURS, SIZES, BACKGROUNDS, WORDS, tuple(_COUNTS), _GRAMMAR.split(),
+        # "crosss" is a slip that the bundled tokenizers have, too.
+        _FILLERS.split(), *(place.split() for place in PLACES), map(plural, KINDS), ("crosss",),
+    )
+    for word in words
+)  # fmt: skip
+
+
+def read_request(text: str) -> SceneRequest | None:
+    """What `text` asks for, or None where it asks for no shape or for the impossible.
+
+    Reads back what `phrasing` writes, and anything near it; words that carry nothing are skipped.
+    """
+    # Lower case, single spaces, no quotation marks; separators stay.
+    flat = re.sub(r"\s+", " ", re.sub(r"[\"'“”‘’]", "", text)).strip().lower()
+    flat = _TOTAL.sub("", flat)
+    found = list(_GROUP.finditer(flat))
+    groups = []
+    for match in found:
+        fields = {key: value for key, value in match.groupdict().items() if value}
+        groups.append({**fields, "count": _COUNTS[match["count"]]})
+    relations = []
+    for index, (one, other) in enumerate(pairwise(found)):
+        if between := _DIRECTION.fullmatch(flat[one.end() : other.start()]):
+            relations.append(
+                Relation.model_validate(
+                    {"first": index, "direction": between["direction"], "second": index + 1}
+                )
+            )
+    background, word = _BACKGROUND.search(flat), _WORD.search(flat)
+    try:
+        return SceneRequest.model_validate(
+            {
+                "groups": tuple(Group.model_validate(group) for group in groups),
+                "relations": tuple(relations),
+                "background": background["background"] if background else None,
+                "word": word["word"].upper() if word else None,
+                "word_place": word["place"] if word else None,
+            }
+        )
+    except ValidationError:
+        return None
+
+
+def read_scene(text: str) -> Scene | None:
+    """The only scene that a dense request allows; None where it leaves something open."""
+    request = read_request(text)
+    if request is None or request.background is None or request.relations:
+        return None
+    word = {"word": request.word, "place": request.word_place} if request.word else None
+    try:
+        scene = Scene.model_validate(
+            {
+                "background": request.background,
+                "shapes": [group.model_dump(exclude={"count"}) for group in request.groups],
+                "lettering": word,
+            }
+        )
+    except ValidationError:  # a size or a place left open, or what can be no scene
+        return None
+    return scene if len(scene.shapes) == request.count else None
+
+
+def unknown_words(text: str) -> tuple[str, ...]:
+    """The words of `text` that mean nothing in the sketch world, each once, in order."""
+    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text)
+    return tuple(dict.fromkeys(word for word in words if word.lower() not in VOCABULARY))

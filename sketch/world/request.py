@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Literal, Self, get_args
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from rr_refine.sketch.world.scene import (
     MAX_SHAPES,
-    PLACES,
     Background,
     Colour,
     Kind,
@@ -18,16 +17,23 @@ from rr_refine.sketch.world.scene import (
     Shape,
     Size,
     Word,
+    cell_of,
+    plural,
 )
 from rr_refine.terms import Record
 
+if TYPE_CHECKING:
+    from rr_refine.sketch.observation import Observation
+
 __all__ = [
+    "COUNTS",
     "DIRECTIONS",
     "NOTHING_ELSE",
     "Direction",
     "Group",
     "Relation",
-    "Request",
+    "SceneRequest",
+    "any_of",
     "background_phrase",
     "count_word",
     "group_phrase",
@@ -43,7 +49,8 @@ DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
 NOTHING_ELSE: Final = "nothing else"
 """The requirement that every request has without saying so."""
 
-_COUNTS: Final = ("one", "two", "three", "four", "five")
+COUNTS: Final = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""How many, in words: a picture has nine places."""
 
 
 class Group(Record):
@@ -81,7 +88,7 @@ class Relation(Record):
     second: int
 
 
-class Request(Record):
+class SceneRequest(Record):
     """All that a request asks for. Beside it, nothing else may be in the picture."""
 
     groups: tuple[Group, ...] = Field(min_length=1, max_length=MAX_SHAPES)
@@ -107,7 +114,7 @@ class Request(Record):
         return sum(group.count for group in self.groups)
 
 
-def requirements(request: Request) -> tuple[str, ...]:
+def requirements(request: SceneRequest) -> tuple[str, ...]:
     """Everything that can be met or missed, each as a canonical phrase."""
     return (
         *dict.fromkeys(group_phrase(group) for group in request.groups),
@@ -118,7 +125,7 @@ def requirements(request: Request) -> tuple[str, ...]:
     )
 
 
-def violations(request: Request, scene: Scene) -> tuple[str, ...]:
+def violations(request: SceneRequest, scene: Scene | Observation) -> tuple[str, ...]:
     """Those of `requirements(request)` that `scene` does not meet, in their order."""
     missed = []
     for group in request.groups:
@@ -142,31 +149,30 @@ def violations(request: Request, scene: Scene) -> tuple[str, ...]:
     return tuple(dict.fromkeys(missed))
 
 
+def any_of(words: Iterable[str]) -> str:
+    """A regular expression for any of `words`, the longest first."""
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
 def group_phrase(group: Group) -> str:
     """`a red circle`, `two small red circles`, `a large blue star at the top left`."""
     parts = [count_word(group.count, group.size or group.colour)]
     parts += [group.size] if group.size else []
-    parts += [group.colour, _numbered(group.kind, group.count)]
+    parts += [group.colour, plural(group.kind) if group.count > 1 else group.kind]
     return " ".join(parts) + (f" at the {group.place}" if group.place else "")
 
 
 def count_word(count: int, following: str) -> str:
     """`a`, `an`, `two`, … as the next word wants it."""
     if count > 1:
-        return _COUNTS[count - 1]
+        return COUNTS[count]
     return "an" if following[0] in "aeiou" else "a"
 
 
-def relation_phrase(request: Request, relation: Relation) -> str:
+def relation_phrase(request: SceneRequest, relation: Relation) -> str:
     """`a red circle left of two blue stars`."""
     first, second = request.groups[relation.first], request.groups[relation.second]
     return f"{group_phrase(first)} {relation.direction} {group_phrase(second)}"
-
-
-def _numbered(kind: Kind, count: int) -> str:
-    if count == 1:
-        return kind
-    return f"{kind}es" if kind == "cross" else f"{kind}s"
 
 
 def background_phrase(background: Background) -> str:
@@ -174,14 +180,14 @@ def background_phrase(background: Background) -> str:
     return f"a {background} background"
 
 
-def word_phrase(request: Request) -> str:
+def word_phrase(request: SceneRequest) -> str:
     """`the word SUN`, `the word SUN at the top`."""
     return f"the word {request.word}" + (
         f" at the {request.word_place}" if request.word_place else ""
     )
 
 
-def _holds(request: Request, relation: Relation, scene: Scene) -> bool:
+def _holds(request: SceneRequest, relation: Relation, scene: Scene | Observation) -> bool:
     first = list(filter(request.groups[relation.first].admits, scene.shapes))
     second = list(filter(request.groups[relation.second].admits, scene.shapes))
     if not first or not second:
@@ -194,11 +200,10 @@ def _holds(request: Request, relation: Relation, scene: Scene) -> bool:
 
 def _along(shapes: Sequence[Shape], sideways: bool) -> list[int]:
     """The columns of shapes, or their rows."""
-    cells = [divmod(PLACES.index(shape.place), 3) for shape in shapes]
-    return [column if sideways else row for row, column in cells]
+    return [cell_of(shape.place)[sideways] for shape in shapes]
 
 
-def _has_more(request: Request, scene: Scene) -> bool:
+def _has_more(request: SceneRequest, scene: Scene | Observation) -> bool:
     looks = {(group.colour, group.kind) for group in request.groups}
     return (
         len(scene.shapes) > request.count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -27,6 +28,9 @@ __all__ = [
     "Shape",
     "Size",
     "Word",
+    "cell_of",
+    "in_order",
+    "plural",
 ]
 
 Kind = Literal["circle", "square", "triangle", "star", "cross", "ring", "heart", "moon"]
@@ -65,6 +69,11 @@ class Shape(Record):
     size: Size
     place: Place
 
+    @property
+    def look(self) -> str:
+        """`large red circle`."""
+        return f"{self.size} {self.colour} {self.kind}"
+
 
 class Lettering(Record):
     """A word in capitals; dark on light backgrounds, light on the black one."""
@@ -82,8 +91,7 @@ class Scene(Record):
 
     @model_validator(mode="after")
     def _one_thing_in_each_place(self) -> Self:
-        order = [PLACES.index(shape.place) for shape in self.shapes]
-        if order != sorted(order):
+        if self.shapes != in_order(self.shapes):
             raise ValueError("shapes must stand in reading order")
         taken = [shape.place for shape in self.shapes]
         if self.lettering:
@@ -98,11 +106,31 @@ class Scene(Record):
         """The shape at `place`, if there is one."""
         return next((shape for shape in self.shapes if shape.place == place), None)
 
+    def free_places(self) -> list[Place]:
+        """Where nothing stands, in reading order."""
+        taken = {shape.place for shape in self.shapes}
+        taken |= {self.lettering.place} if self.lettering else set()
+        return [place for place in PLACES if place not in taken]
+
     def with_shapes(self, *shapes: Shape) -> Scene:
         """The scene with other shapes, put in reading order.
 
         Raises:
             pydantic.ValidationError: none or too many of them, or two things in one place.
         """
-        ordered = sorted(shapes, key=lambda shape: PLACES.index(shape.place))
-        return Scene(background=self.background, shapes=tuple(ordered), lettering=self.lettering)
+        return Scene(background=self.background, shapes=in_order(shapes), lettering=self.lettering)
+
+
+def cell_of(place: Place) -> tuple[int, int]:
+    """Row and column."""
+    return divmod(PLACES.index(place), 3)
+
+
+def in_order(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
+    """`shapes` in reading order."""
+    return tuple(sorted(shapes, key=lambda shape: PLACES.index(shape.place)))
+
+
+def plural(kind: Kind) -> str:
+    """`circles`, `crosses`."""
+    return f"{kind}es" if kind == "cross" else f"{kind}s"

@@ -18,8 +18,8 @@ from random import Random
 
 from PIL import Image
 
-from rr_refine.sketch.oracle.grading import grade_request
-from rr_refine.sketch.oracle.oracle import Reading
+from rr_refine.sketch.oracle.grading import grade_picture
+from rr_refine.sketch.oracle.reading import SceneReading
 from rr_refine.sketch.world.degrading import degrade
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.phrasing import dense
@@ -59,7 +59,7 @@ def measure(count: int, strength: str) -> None:
     read: Counter[str] = Counter()
     for scene, image in pictures(count, strength):
         start = time.process_time()
-        grade = grade_request(dense(scene), image)
+        grade = grade_picture(dense(scene), image)
         times.append(time.process_time() - start)
         reading = grade.reading
         residuals.append(reading.residual)
@@ -84,7 +84,7 @@ def measure(count: int, strength: str) -> None:
         print(f"  {group:10} " + ", ".join(f"{v} {share:.1f}" for v, share in shares.items()))
 
 
-def outcome(scene: Scene, reading: Reading) -> str:
+def outcome(scene: Scene, reading: SceneReading) -> str:
     """`exact`, `unreadable` (admitted), or `wrong`."""
     if reading.scene is None:
         return "unreadable"

@@ -15,14 +15,14 @@ from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.judging import Answer, read_critique
-from rr_refine.sketch.checking import Change, scores_of
-from rr_refine.sketch.oracle.oracle import read_picture
+from rr_refine.sketch.checking import RequestedEdit, scores_of
+from rr_refine.sketch.observation import Observation, observation_of
+from rr_refine.sketch.oracle.reading import read_picture
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import Sight, sight_of
-from rr_refine.sketch.training.critic.wording import Opinion, critique_text
+from rr_refine.sketch.training.critic.wording import Judgement, critique_text
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import KEEP_REST, apply, read_edit
-from rr_refine.sketch.world.reading import read_request, read_scene
+from rr_refine.sketch.world.phrasing import read_request, read_scene
 from rr_refine.sketch.world.scene import COLOURS, Scene
 from rr_refine.terms import Identity, Record, Task, Usage, dimensions_of
 
@@ -70,7 +70,7 @@ class Painter:
         if scene is None:
             asked = read_request(request.prompt)
             assert asked is not None, request.prompt
-            scene, rate = plan(asked, Sight(None), random), self._rates.terse
+            scene, rate = plan(asked, Observation(None), random), self._rates.terse
             assert scene is not None
         return draw(scene if random.random() < rate else spoilt(scene))
 
@@ -132,20 +132,20 @@ class Eye:
         if source is None:
             asked = read_request(prompt)
             assert asked is not None
-            sight = sight_of(reading)
-            if self._blind and (wanted := plan(asked, sight, Random(0))):
-                sight = sight_of(wanted)
-            scores = scores_of(asked, sight, 4.0, reading.letters or "")
-            text = critique_text(asked, Opinion(sight, scores))
+            observed = observation_of(reading)
+            if self._blind and (wanted := plan(asked, observed, Random(0))):
+                observed = observation_of(wanted)
+            scores = scores_of(asked, observed, 4.0, reading.letters or "")
+            text = critique_text(asked, Judgement(observed, scores))
         else:
             scene = read_picture(source).scene
             assert scene is not None
             edit = read_edit(prompt, scene)
             assert edit is not None
-            change = Change(edit, scene)
-            sight = sight_of(change.expected if self._blind else reading)
-            scores = scores_of(change, sight, 4.0, reading.letters or "")
-            text = critique_text(change, Opinion(sight, scores))
+            change = RequestedEdit(edit, scene)
+            observed = observation_of(change.expected if self._blind else reading)
+            scores = scores_of(change, observed, 4.0, reading.letters or "")
+            text = critique_text(change, Judgement(observed, scores))
         critique = read_critique(Answer(text), "t2i" if source is None else "edit")
         return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
 

@@ -7,7 +7,7 @@ from rr_refine.agent.intent import problems
 from rr_refine.agent.rewriting.rewriter import RewriteContext
 from rr_refine.errors import ConfigError
 from rr_refine.sketch.rewriter import SketchRewriter
-from rr_refine.sketch.world.reading import read_request, read_scene
+from rr_refine.sketch.world.phrasing import read_request, read_scene
 from rr_refine.sketch.world.request import violations
 from tests.agent.builders import context
 

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
+from statistics import fmean
 from typing import Final
 
 from PIL import Image
+from pydantic import Field
 
-from rr_refine.reward.preferences.sources import RawPair
-from rr_refine.sketch.checking import Asked, Change
-from rr_refine.sketch.oracle.grading import Grade, grade_edit, grade_request
-from rr_refine.sketch.oracle.oracle import read_picture
-from rr_refine.sketch.training.critic.asking import random_edit_phrase, random_request
-from rr_refine.sketch.training.critic.choice import ChoiceModel
+from rr_refine.reward.preferences.sources import Preferred, RawPair
+from rr_refine.sketch.checking import Asked, RequestedEdit
+from rr_refine.sketch.oracle.grading import Grade, grade_picture
 from rr_refine.sketch.training.critic.mutation import (
     EDIT_MUTATIONS,
     MUTATIONS,
-    muddle,
     mutate,
     mutate_edit,
+    scramble,
 )
-from rr_refine.sketch.training.critic.viewing import view_of
+from rr_refine.sketch.training.critic.requests import random_edit_phrase, random_request
+from rr_refine.sketch.training.critic.training_pictures import picture_of
 from rr_refine.sketch.world.drawing import draw
-from rr_refine.sketch.world.edit import random_edit, read_edit
+from rr_refine.sketch.world.edit import random_edit
 from rr_refine.sketch.world.phrasing import phrase
-from rr_refine.sketch.world.reading import read_request
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Scene
+from rr_refine.terms import Dimension, Record
 
-__all__ = [
-    "SketchCase",
-    "drawn_cases",
-    "grade",
-    "raw_pairs",
-    "read_asked",
-]
+__all__ = ["ChoiceModel", "SketchCase", "drawn_cases", "raw_pairs"]
 
 _FLAWLESS: Final = 0.3
 """How often a drawn picture is what was asked for."""
-_MUDDLED: Final = 0.4
+_SCRAMBLED: Final = 0.4
 """How often a drawn picture of a request is muddled: what the small generator makes of short
 prompts, and what refining starts from. With single faults alone, requests were refined well where
 little was wrong, and badly where much was."""
@@ -67,22 +62,6 @@ class SketchCase:
     """By the oracle, for each picture."""
     made_by: tuple[str | None, ...]
     """The generator of each picture, or what was done wrong in drawing it."""
-
-
-def read_asked(prompt: str, source: Image.Image | None) -> Asked | None:
-    """What a prompt asks for; None where it means nothing, or its source cannot be read."""
-    if source is None:
-        return read_request(prompt)
-    scene = read_picture(source).scene
-    edit = read_edit(prompt, scene) if scene else None
-    return Change(edit, scene) if scene and edit else None
-
-
-def grade(asked: Asked, picture: Image.Image) -> Grade:
-    """The oracle's grade of one picture."""
-    if isinstance(asked, Change):
-        return grade_edit(asked.edit, asked.source, picture)
-    return grade_request(asked, picture)
 
 
 def drawn_cases(seed: int, *, pictures: int = 2, edits: float = 0.4) -> Iterator[SketchCase]:
@@ -145,7 +124,7 @@ def _drawn_request(key: str, pictures: int, random: Random) -> SketchCase:
 
 def _drawn_edit(key: str, pictures: int, random: Random) -> SketchCase:
     source = random_scene(random)
-    change = Change(random_edit(source, random), source)
+    change = RequestedEdit(random_edit(source, random), source)
     prompt = random_edit_phrase(change.edit, source, random, dense=random.random() < 0.3)
     drawn = []
     for _ in range(pictures):
@@ -162,8 +141,8 @@ def _faulty(target: Scene, random: Random) -> tuple[Scene, str]:
     chance = random.random()
     if chance < _FLAWLESS:
         return target, "drawn"
-    if chance < _FLAWLESS + _MUDDLED:
-        return muddle(target, random), "drawn: muddled"
+    if chance < _FLAWLESS + _SCRAMBLED:
+        return scramble(target, random), "drawn: muddled"
     mutations = random.choices(MUTATIONS, k=random.randint(1, _MOST_FAULTS))
     for mutation in mutations:
         target = mutate(target, random, mutation)
@@ -178,6 +157,40 @@ def _case(
     drawn: list[tuple[Scene, str]],
     random: Random,
 ) -> SketchCase:
-    images = tuple(view_of(scene, random).image for scene, _ in drawn)
-    grades = tuple(grade(asked, image) for image in images)
+    images = tuple(picture_of(scene, random).image for scene, _ in drawn)
+    grades = tuple(grade_picture(asked, image) for image in images)
     return SketchCase(key, prompt, asked, source, images, grades, tuple(made for _, made in drawn))
+
+
+class ChoiceModel(Record):
+    """A Bradley-Terry model of the mean score, with a band of ties.
+
+    The chance that the first picture is preferred is `1 / (1 + exp(-gap / temperature))`, where
+    `gap` is the difference of the means of the applicable scores. By the defaults one missed
+    requirement (a gap of 0.4 to 0.6) is seen in 88 to 95 of 100 pairs, and a slightly rougher
+    drawing (0.15) in 68: people's labels of real pictures are as unsure. Noise is by pair and by
+    chance; people who share a taste are not modelled.
+    """
+
+    temperature: float = Field(default=0.2, gt=0)
+    """Gap of means at which 73 of 100 choices are right."""
+    tie: float = Field(default=0.1, ge=0)
+    """A smaller gap is a tie."""
+
+    def choose(
+        self,
+        first: Mapping[Dimension, float | None],
+        second: Mapping[Dimension, float | None],
+        random: Random,
+    ) -> tuple[Preferred, float]:
+        """The choice, and its margin in [0, 1]: how far from even the odds were."""
+        gap = _mean(first) - _mean(second)
+        if abs(gap) < self.tie:
+            return "tie", 0.0
+        chance = 1 / (1 + math.exp(-gap / self.temperature))
+        choice: Preferred = "first" if random.random() < chance else "second"
+        return choice, abs(2 * chance - 1)
+
+
+def _mean(scores: Mapping[Dimension, float | None]) -> float:
+    return fmean(score for score in scores.values() if score is not None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
-from typing import Final, Literal, TypeVar, get_args
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
-from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.observation import Observation
+from rr_refine.sketch.world.sampling import another, random_shape
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -20,12 +20,12 @@ from rr_refine.sketch.world.scene import (
     Colour,
     Kind,
     Shape,
+    cell_of,
+    in_order,
 )
 from rr_refine.terms import Record
 
 __all__ = ["FAULTS", "Fault", "FaultRates", "invent", "misread"]
-
-T = TypeVar("T")
 
 Fault = Literal["vague", "hallucination", "label ignored", "rationalised", "misread"]
 """What is wrong with an answer of the program teacher.
@@ -56,44 +56,43 @@ class FaultRates(Record):
     """How often it makes up reasons for a label that it cannot see a reason for."""
 
 
-def misread(sight: Sight, random: Random) -> Sight:
-    """`sight` with one likely slip: a look-alike, a neighbour, something overlooked."""
-    if not sight.shapes or random.random() < 0.1:
-        return _beside_the_shapes(sight, random)
-    index = random.randrange(len(sight.shapes))
-    shape = sight.shapes[index]
+def misread(observed: Observation, random: Random) -> Observation:
+    """`observed` with one likely slip: a look-alike, a neighbour, something overlooked."""
+    if not observed.shapes or random.random() < 0.1:
+        return _beside_the_shapes(observed, random)
+    index = random.randrange(len(observed.shapes))
+    shape = observed.shapes[index]
     slips: list[Shape | None] = [
         shape.model_copy(update={"colour": random.choice(_LIKE[shape.colour])}),
         shape.model_copy(update={"kind": random.choice(_ALIKE[shape.kind])}),
-        shape.model_copy(update={"size": _other(SIZES, shape.size, random)}),
+        shape.model_copy(update={"size": another(SIZES, shape.size, random)}),
         None,
     ]
-    if near := _free_neighbours(sight, shape):
+    taken = {other.place for other in observed.shapes}
+    row, column = cell_of(shape.place)
+    cells = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    near = [PLACES[3 * r + c] for r, c in cells if 0 <= r < 3 and 0 <= c < 3]
+    if near := [place for place in near if place not in taken]:
         slips.append(shape.model_copy(update={"place": random.choice(near)}))
-    return _with(sight, index, random.choice(slips))
+    return _with(observed, index, random.choice(slips))
 
 
-def invent(sight: Sight, random: Random) -> Sight:
-    """`sight` with a shape that is not there, or a shape of quite another colour and kind."""
-    taken = {shape.place for shape in sight.shapes} | {*sight.doubts}
-    if sight.lettering:
-        taken.add(sight.lettering.place)
+def invent(observed: Observation, random: Random) -> Observation:
+    """`observed` with a shape that is not there, or a shape of quite another colour and kind."""
+    taken = {shape.place for shape in observed.shapes} | {*observed.doubts}
+    if observed.lettering:
+        taken.add(observed.lettering.place)
     free = [place for place in PLACES if place not in taken]
-    if sight.shapes and (not free or random.random() < 0.5):
-        index = random.randrange(len(sight.shapes))
-        shape = sight.shapes[index]
+    if observed.shapes and (not free or random.random() < 0.5):
+        index = random.randrange(len(observed.shapes))
+        shape = observed.shapes[index]
         look = {
-            "colour": _other(COLOURS, shape.colour, random),
-            "kind": _other(KINDS, shape.kind, random),
+            "colour": another(COLOURS, shape.colour, random),
+            "kind": another(KINDS, shape.kind, random),
         }
-        return _with(sight, index, shape.model_copy(update=look))
-    more = Shape(
-        kind=random.choice(KINDS),
-        colour=random.choice(COLOURS),
-        size=random.choice(SIZES),
-        place=random.choice(free or PLACES),
-    )
-    return replace(sight, shapes=_ordered((*sight.shapes, more)))
+        return _with(observed, index, shape.model_copy(update=look))
+    more = random_shape(random).model_copy(update={"place": random.choice(free or PLACES)})
+    return replace(observed, shapes=in_order((*observed.shapes, more)))
 
 
 _LIKE: Final[dict[Colour, tuple[Colour, ...]]] = {
@@ -118,31 +117,15 @@ _ALIKE: Final[dict[Kind, tuple[Kind, ...]]] = {
 }
 
 
-def _beside_the_shapes(sight: Sight, random: Random) -> Sight:
+def _beside_the_shapes(observed: Observation, random: Random) -> Observation:
     """Another word, or another background."""
-    if sight.lettering and random.random() < 0.5:
-        word = _other(WORDS, sight.lettering.word, random)
-        return replace(sight, lettering=sight.lettering.model_copy(update={"word": word}))
-    return replace(sight, background=_other(BACKGROUNDS, sight.background, random))
+    if observed.lettering and random.random() < 0.5:
+        word = another(WORDS, observed.lettering.word, random)
+        return replace(observed, lettering=observed.lettering.model_copy(update={"word": word}))
+    return replace(observed, background=another(BACKGROUNDS, observed.background, random))
 
 
-def _free_neighbours(sight: Sight, shape: Shape) -> list[str]:
-    taken = {other.place for other in sight.shapes}
-    row, column = divmod(PLACES.index(shape.place), 3)
-    cells = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
-    near = [PLACES[3 * r + c] for r, c in cells if 0 <= r < 3 and 0 <= c < 3]
-    return [place for place in near if place not in taken]
-
-
-def _with(sight: Sight, index: int, shape: Shape | None) -> Sight:
-    """`sight` with another shape, or none, for one of its shapes."""
-    rest = (*sight.shapes[:index], *sight.shapes[index + 1 :])
-    return replace(sight, shapes=_ordered((*rest, shape) if shape else rest))
-
-
-def _ordered(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
-    return tuple(sorted(shapes, key=lambda shape: PLACES.index(shape.place)))
-
-
-def _other(values: Iterable[T], value: T | None, random: Random) -> T:
-    return random.choice([other for other in values if other != value])
+def _with(observed: Observation, index: int, shape: Shape | None) -> Observation:
+    """`observed` with another shape, or none, for one of its shapes."""
+    rest = (*observed.shapes[:index], *observed.shapes[index + 1 :])
+    return replace(observed, shapes=in_order((*rest, shape) if shape else rest))

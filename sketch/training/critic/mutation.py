@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING, Final, Literal, TypeVar, get_args
+from typing import Final, Literal, TypeVar, get_args
 
+from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.world.edit import apply, random_edit
+from rr_refine.sketch.world.sampling import another, random_shape
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -20,19 +22,17 @@ from rr_refine.sketch.world.scene import (
     Place,
     Scene,
     Shape,
+    in_order,
 )
-
-if TYPE_CHECKING:
-    from rr_refine.sketch.checking import Change
 
 __all__ = [
     "EDIT_MUTATIONS",
     "MUTATIONS",
     "EditMutation",
     "Mutation",
-    "muddle",
     "mutate",
     "mutate_edit",
+    "scramble",
 ]
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ EDIT_MUTATIONS: Final[tuple[EditMutation, ...]] = get_args(EditMutation)
 
 _CROWD: Final = 7
 """The most shapes of a muddled picture."""
-_HEARD: Final = 0.85
+_TAKEN_UP: Final = 0.85
 """How often a muddled picture takes a property from the words."""
 
 
@@ -59,28 +59,28 @@ def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
     """`scene` with one thing wrong; as it was where `mutation` is impossible in it."""
     target = random.choice(scene.shapes)
     rest = [shape for shape in scene.shapes if shape != target]
-    free = _free_places(scene)
+    free = scene.free_places()
     changed: dict[str, object] = {}
     match mutation:
         case "colour":
-            changed = {"colour": _other(COLOURS, target.colour, random)}
+            changed = {"colour": another(COLOURS, target.colour, random)}
         case "kind":
-            changed = {"kind": _other(KINDS, target.kind, random)}
+            changed = {"kind": another(KINDS, target.kind, random)}
         case "size":
-            changed = {"size": _other(SIZES, target.size, random)}
+            changed = {"size": another(SIZES, target.size, random)}
         case "place":
             changed = {"place": random.choice(free)}
         case "background":
-            background = _other(BACKGROUNDS, scene.background, random)
+            background = another(BACKGROUNDS, scene.background, random)
             return scene.model_copy(update={"background": background})
         case "word":
-            return _respelt(scene, free, random)
+            return _with_other_word(scene, free, random)
         case "missing":
             return scene.with_shapes(*rest) if rest else scene
         case "extra" | "again":
             if len(scene.shapes) == MAX_SHAPES:
                 return scene
-            look = target if mutation == "again" else _random_shape(target.place, random)
+            look = target if mutation == "again" else random_shape(random)
             more = look.model_copy(update={"place": random.choice(free)})
             return scene.with_shapes(*scene.shapes, more)
         case "swapped":
@@ -94,31 +94,30 @@ def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
     return scene.with_shapes(*rest, target.model_copy(update=changed))
 
 
-def muddle(scene: Scene, random: Random) -> Scene:
+def scramble(scene: Scene, random: Random) -> Scene:
     """`scene` as a generator paints it that has heard the words and lost who is what: some shapes,
     mostly of its kinds in its colours, combined anew; a background and a word that may be its own.
     """
-    written = scene.lettering if random.random() < _HEARD else None
+    written = scene.lettering if random.random() < _TAKEN_UP else None
     places = [place for place in PLACES if not written or place != written.place]
     shapes = [
         Shape(
-            kind=_heard([shape.kind for shape in scene.shapes], KINDS, random),
-            colour=_heard([shape.colour for shape in scene.shapes], COLOURS, random),
-            size=_heard([shape.size for shape in scene.shapes], SIZES, random),
+            kind=_taken_up([shape.kind for shape in scene.shapes], KINDS, random),
+            colour=_taken_up([shape.colour for shape in scene.shapes], COLOURS, random),
+            size=_taken_up([shape.size for shape in scene.shapes], SIZES, random),
             place=place,
         )
         for place in random.sample(places, random.randint(1, _CROWD))
     ]
-    shapes.sort(key=lambda shape: PLACES.index(shape.place))
     # Not validated: a scene may have no more than five shapes, and a picture may have more.
     return Scene.model_construct(
-        background=_heard([scene.background], BACKGROUNDS, random),
-        shapes=tuple(shapes),
+        background=_taken_up([scene.background], BACKGROUNDS, random),
+        shapes=in_order(shapes),
         lettering=written,
     )
 
 
-def mutate_edit(change: Change, random: Random, mutation: EditMutation) -> Scene:
+def mutate_edit(change: RequestedEdit, random: Random, mutation: EditMutation) -> Scene:
     """The source after a botched edit; after the right one where `mutation` is impossible."""
     edit, source, target = change.edit, change.source, change.edit.target
     match mutation:
@@ -143,34 +142,16 @@ def mutate_edit(change: Change, random: Random, mutation: EditMutation) -> Scene
             return mutate(change.expected, random, random.choice(MUTATIONS))
 
 
-def _respelt(scene: Scene, free: list[Place], random: Random) -> Scene:
+def _with_other_word(scene: Scene, free: list[Place], random: Random) -> Scene:
     """Without its word, with another, or with one that nobody asked for."""
     written = scene.lettering
     places = [written.place] if written else [place for place in WORD_PLACES if place in free]
     if not places or (written and random.random() < 0.5):
         return scene.model_copy(update={"lettering": None})
-    word = _other(WORDS, written.word if written else None, random)
+    word = another(WORDS, written.word if written else None, random)
     lettering = Lettering(word=word, place=random.choice(places))
     return scene.model_copy(update={"lettering": lettering})
 
 
-def _random_shape(place: Place, random: Random) -> Shape:
-    return Shape(
-        kind=random.choice(KINDS),
-        colour=random.choice(COLOURS),
-        size=random.choice(SIZES),
-        place=place,
-    )
-
-
-def _free_places(scene: Scene) -> list[Place]:
-    written = scene.lettering.place if scene.lettering else None
-    return [place for place in PLACES if place != written and scene.at(place) is None]
-
-
-def _heard(said: Sequence[T], values: Sequence[T], random: Random) -> T:
-    return random.choice(said if random.random() < _HEARD else values)
-
-
-def _other(values: Iterable[T], value: T | None, random: Random) -> T:
-    return random.choice([other for other in values if other != value])
+def _taken_up(said: Sequence[T], values: Sequence[T], random: Random) -> T:
+    return random.choice(said if random.random() < _TAKEN_UP else values)

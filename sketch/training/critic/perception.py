@@ -20,8 +20,13 @@ from random import Random
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.sketch.training.critic.student import PATCH, StudentSize, to_pixels, tower_config
-from rr_refine.sketch.training.critic.viewing import View, lettered_view, random_view
+from rr_refine.sketch.training.critic.student import PATCH, StudentSize, tower_config
+from rr_refine.sketch.training.critic.training_pictures import (
+    TrainingPicture,
+    lettered_picture,
+    random_picture,
+)
+from rr_refine.sketch.training.generator.autoencoder import to_pixels
 from rr_refine.sketch.world.drawing import SIDE
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
@@ -80,7 +85,7 @@ def optimizers(
 
 
 def train_tower(
-    folder: Path, recipe: PerceptionRecipe, rendered: Sequence[View] = ()
+    folder: Path, recipe: PerceptionRecipe, rendered: Sequence[TrainingPicture] = ()
 ) -> SiglipVisionModel:
     """Train, or go on training, in `folder`; returns the averaged tower in evaluation mode.
 
@@ -113,12 +118,14 @@ def train_tower(
         loop.update(loss, loss=loss.item())
     loop.finish()
     random = Random(-recipe.seed)
-    grades = _grade(eyes, [random_view(random) for _ in range(recipe.exam)])
+    grades = _grade(eyes, [random_picture(random) for _ in range(recipe.exam)])
     loop.log(step=loop.step, seconds=loop.seconds, **grades)
     return tower
 
 
-def _views(random: Random, recipe: PerceptionRecipe, rendered: Sequence[View]) -> list[View]:
+def _views(
+    random: Random, recipe: PerceptionRecipe, rendered: Sequence[TrainingPicture]
+) -> list[TrainingPicture]:
     """The pictures of one step."""
     views = []
     for _ in range(recipe.batch):
@@ -126,13 +133,13 @@ def _views(random: Random, recipe: PerceptionRecipe, rendered: Sequence[View]) -
         if rendered and chance < recipe.rendered:
             views.append(random.choice(rendered))
         elif chance > 1 - recipe.lettered:
-            views.append(lettered_view(random))
+            views.append(lettered_picture(random))
         else:
-            views.append(random_view(random))
+            views.append(random_picture(random))
     return views
 
 
-def _batch(views: Sequence[View]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def _batch(views: Sequence[TrainingPicture]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Pictures as pixels, and for each head what each of their patches is (views, patches)."""
     import torch
 
@@ -144,15 +151,15 @@ def _batch(views: Sequence[View]) -> tuple[torch.Tensor, dict[str, torch.Tensor]
     )
 
 
-def _labels(view: View) -> list[list[int]]:
+def _labels(view: TrainingPicture) -> list[list[int]]:
     """For each place what each head should say, in the order of `_HEADS`."""
-    sight, rows = view.sight, []
+    observed, rows = view.observation, []
     damaged = _IGNORED if view.damaged is None else int(view.damaged)
     letters = [ascii_uppercase.index(letter) for letter in view.spelt]
     letters += [len(ascii_uppercase)] * (MAX_LETTERS - len(letters))
     for place in PLACES:
-        look = (len(KINDS) + (place not in sight.doubts), _IGNORED, _IGNORED)
-        for shape in sight.shapes:
+        look = (len(KINDS) + (place not in observed.doubts), _IGNORED, _IGNORED)
+        for shape in observed.shapes:
             if shape.place == place:
                 look = KINDS.index(shape.kind), COLOURS.index(shape.colour), SIZES.index(shape.size)
         word = len(WORDS) + (place != view.scribbled)
@@ -187,7 +194,7 @@ def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return total / (labels != _IGNORED).sum().clamp(min=1)  # there may be no letters at all
 
 
-def _grade(eyes: torch.nn.ModuleDict, views: Sequence[View]) -> dict[str, float]:
+def _grade(eyes: torch.nn.ModuleDict, views: Sequence[TrainingPicture]) -> dict[str, float]:
     """Shares of patches that each head gets right, and of pictures with all of them right."""
     import torch
 

@@ -18,12 +18,17 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from rr_refine.sketch.training.critic.batching import Batch, encode, endless_batches, to_batch
-from rr_refine.sketch.training.critic.lessons import random_lesson, talk_about
+from rr_refine.sketch.training.critic.batching import (
+    DialogueBatch,
+    encode,
+    endless_batches,
+    to_batch,
+)
+from rr_refine.sketch.training.critic.dialogues import dialogue_about, random_dialogue
 from rr_refine.sketch.training.critic.perception import PerceptionRecipe, optimizers, train_tower
 from rr_refine.sketch.training.critic.student import StudentSize, build_student, save_student
 from rr_refine.sketch.training.critic.tokenizer import PAD, build_tokenizer, token_id
-from rr_refine.sketch.training.critic.viewing import View, plain_view
+from rr_refine.sketch.training.critic.training_pictures import TrainingPicture, plain_picture
 from rr_refine.training.loop import TrainingLoop, pick_device
 
 if TYPE_CHECKING:
@@ -54,7 +59,7 @@ class PretrainRecipe:
 
 
 def pretrain(
-    folder: Path, recipe: PretrainRecipe, rendered: Sequence[View] = ()
+    folder: Path, recipe: PretrainRecipe, rendered: Sequence[TrainingPicture] = ()
 ) -> LlavaForConditionalGeneration:
     """Train both parts, or go on, in `folder`; the model is saved in its folder `base`.
 
@@ -106,7 +111,7 @@ def train_language(
     return model
 
 
-def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Tensor:
+def answer_loss(model: LlavaForConditionalGeneration, batch: DialogueBatch) -> torch.Tensor:
     """Mean cross-entropy of the answers' tokens."""
     import torch
 
@@ -117,7 +122,7 @@ def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Ten
 
 
 def _logits(
-    model: LlavaForConditionalGeneration, batch: Batch, chosen: torch.Tensor
+    model: LlavaForConditionalGeneration, batch: DialogueBatch, chosen: torch.Tensor
 ) -> torch.Tensor:
     """What comes after the chosen tokens: (chosen, vocabulary).
 
@@ -148,7 +153,7 @@ def examine(
     right: dict[str, list[bool]] = {}
     for number in range(2 * count):
         plain = number < count
-        talk = talk_about(plain_view(random), random) if plain else random_lesson(random)
+        talk = dialogue_about(plain_picture(random), random) if plain else random_dialogue(random)
         batch = to_batch([encode(talk, tokenizer)], padding)
         with torch.inference_mode():
             likeliest = _logits(model, batch, batch.ids > -1).argmax(-1).cpu()

@@ -11,14 +11,14 @@ from random import Random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rr_refine.reward.preferences.pair import Side
-from rr_refine.sketch.checking import Asked, Change, scores_of
+from rr_refine.sketch.checking import Asked, RequestedEdit, scores_of
+from rr_refine.sketch.observation import Observation, observation_of
 from rr_refine.sketch.oracle.grading import Grade
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import Sight, sight_of
 from rr_refine.sketch.training.critic.faults import Fault, FaultRates, invent, misread
 from rr_refine.sketch.training.critic.reader import shown
 from rr_refine.sketch.training.critic.wording import (
-    Opinion,
+    Judgement,
     comparison_text,
     critique_text,
     quality_words,
@@ -26,14 +26,14 @@ from rr_refine.sketch.training.critic.wording import (
 from rr_refine.terms import SCORE_MIN, Dimension
 
 if TYPE_CHECKING:
-    _Two: TypeAlias = tuple[Opinion, Opinion]
+    _Two: TypeAlias = tuple[Judgement, Judgement]
 
 __all__ = [
-    "Written",
+    "TeacherText",
     "anchored_rationale",
     "free_critique",
     "free_rationale",
-    "opinion_of",
+    "judgement_of",
     "project",
 ]
 
@@ -45,7 +45,7 @@ _INVENTIONS: Final = ("fault", "fault", "merit", "drawing", "fault", "fault")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class TeacherText:
     """An answer, and what is wrong with it."""
 
     text: str
@@ -53,15 +53,17 @@ class Written:
     """None: all that is described is there."""
 
 
-def opinion_of(grade: Grade) -> Opinion:
+def judgement_of(grade: Grade) -> Judgement:
     """What the oracle thinks of a picture: sight and scores, none of it wrong."""
-    sight = sight_of(grade.reading)
-    return Opinion(sight, {d: None if s is None else round(s, 1) for d, s in grade.scores.items()})
+    observed = observation_of(grade.reading)
+    return Judgement(
+        observed, {d: None if s is None else round(s, 1) for d, s in grade.scores.items()}
+    )
 
 
 def anchored_rationale(
-    asked: Asked, a: Opinion, b: Opinion, label: Side, rates: FaultRates, random: Random
-) -> Written:
+    asked: Asked, a: Judgement, b: Judgement, label: Side, rates: FaultRates, random: Random
+) -> TeacherText:
     """Compare two pictures as one who knows which was preferred (phase 1).
 
     Args:
@@ -77,7 +79,7 @@ def anchored_rationale(
     if fault is None and random.random() < rates.ignores_label:
         fault = "label ignored"
     if fault == "vague":
-        return Written(comparison_text(asked, *_suited(_blurred(true), label)), fault)
+        return TeacherText(comparison_text(asked, *_suited(_blurred(true), label)), fault)
     seen = (_first_look(asked, a, rates, random), _first_look(asked, b, rates, random))
     if not _supports(seen, label) and random.random() < rates.second_look:
         seen = true
@@ -87,43 +89,43 @@ def anchored_rationale(
         seen = _argued(asked, seen, "B" if label == "A" else "A", random)
     elif not _supports(seen, label) and random.random() < rates.gives_in:
         fault, seen = "rationalised", _argued(asked, seen, label, random)
-    return Written(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
+    return TeacherText(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
 
 
 def free_rationale(
-    asked: Asked, a: Opinion, b: Opinion, rates: FaultRates, random: Random
-) -> Written:
+    asked: Asked, a: Judgement, b: Judgement, rates: FaultRates, random: Random
+) -> TeacherText:
     """Compare two pictures as one who is told nothing: the baseline of direct distillation."""
     true = (a, b)
     fault = _drawn_fault(random, rates)
     if fault == "vague":
-        return Written(comparison_text(asked, *_blurred(true)), fault)
+        return TeacherText(comparison_text(asked, *_blurred(true)), fault)
     seen = (_first_look(asked, a, rates, random), _first_look(asked, b, rates, random))
     if fault:
         seen = _hallucinated(asked, seen, random)
-    return Written(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
+    return TeacherText(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
 
 
-def free_critique(asked: Asked, true: Opinion, rates: FaultRates, random: Random) -> Written:
+def free_critique(asked: Asked, true: Judgement, rates: FaultRates, random: Random) -> TeacherText:
     """Judge one picture as one who is told nothing."""
     fault = _drawn_fault(random, rates)
     if fault == "vague":
-        return Written(critique_text(asked, Opinion(None, true.scores)), fault)
+        return TeacherText(critique_text(asked, Judgement(None, true.scores)), fault)
     seen = _first_look(asked, true, rates, random)
     if fault:
         seen = _believing(asked, seen, invent(_sight(seen), random))
-    return Written(critique_text(asked, seen), _truth((seen,), (true,), fault or "misread"))
+    return TeacherText(critique_text(asked, seen), _truth((seen,), (true,), fault or "misread"))
 
 
 def project(
     asked: Asked,
-    true: Opinion,
+    true: Judgement,
     side: Side,
     rationale: str,
     scores: Mapping[Dimension, float | None],
     rates: FaultRates,
     random: Random,
-) -> Written:
+) -> TeacherText:
     """Judge one picture of a pair alone, led by what the comparison said of it.
 
     Args:
@@ -138,11 +140,11 @@ def project(
     told = shown(rationale, f"Image {side}")
     if told is None:
         seen = _first_look(asked, true, rates, random)
-    elif told != true.sight and random.random() < rates.second_look:
+    elif told != true.observation and random.random() < rates.second_look:
         seen = true
     else:
-        seen = Opinion(told, {d: scores[d] for d in true.scores})
-    return Written(critique_text(asked, seen), _truth((seen,), (true,), "hallucination"))
+        seen = Judgement(told, {d: scores[d] for d in true.scores})
+    return TeacherText(critique_text(asked, seen), _truth((seen,), (true,), "hallucination"))
 
 
 def _drawn_fault(random: Random, rates: FaultRates) -> Fault | None:
@@ -153,7 +155,7 @@ def _drawn_fault(random: Random, rates: FaultRates) -> Fault | None:
     return "hallucination" if chance < rates.vague + rates.hallucinates else None
 
 
-def _first_look(asked: Asked, true: Opinion, rates: FaultRates, random: Random) -> Opinion:
+def _first_look(asked: Asked, true: Judgement, rates: FaultRates, random: Random) -> Judgement:
     """What is seen of a picture at first."""
     if random.random() >= rates.misreads:
         return true
@@ -189,28 +191,28 @@ def _argued(asked: Asked, seen: _Two, aim: Side, random: Random) -> _Two:
     return (better, worse) if aim == "A" else (worse, better)
 
 
-def _ideal(asked: Asked, sight: Sight) -> Sight:
+def _ideal(asked: Asked, observed: Observation) -> Observation:
     """What would have been right."""
-    if isinstance(asked, Change):
-        return sight_of(asked.expected)
-    target = plan(asked, sight)
-    return sight_of(target) if target else sight
+    if isinstance(asked, RequestedEdit):
+        return observation_of(asked.expected)
+    target = plan(asked, observed)
+    return observation_of(target) if target else observed
 
 
 def _believing(
-    asked: Asked, opinion: Opinion, sight: Sight, quality: float | None = None
-) -> Opinion:
-    """The opinion of somebody who sees `sight` in the same picture, drawn as well or otherwise."""
-    return Opinion(sight, scores_of(asked, sight, quality or _quality(opinion)))
+    asked: Asked, judgement: Judgement, observed: Observation, quality: float | None = None
+) -> Judgement:
+    """The judgement of one who sees `observed` in the same picture."""
+    return Judgement(observed, scores_of(asked, observed, quality or _quality(judgement)))
 
 
-def _quality(opinion: Opinion) -> float:
-    return opinion.scores["physical_quality"] or SCORE_MIN
+def _quality(judgement: Judgement) -> float:
+    return judgement.scores["physical_quality"] or SCORE_MIN
 
 
 def _supports(seen: _Two, label: Side) -> bool:
     """Do the scores speak for `label`?"""
-    a, b = (sum(score or 0.0 for score in opinion.scores.values()) for opinion in seen)
+    a, b = (sum(score or 0.0 for score in judgement.scores.values()) for judgement in seen)
     return (a - b if label == "A" else b - a) >= _LEAD - 1e-9
 
 
@@ -219,23 +221,23 @@ def _suited(seen: _Two, label: Side) -> _Two:
     a, b = seen
     if _supports(seen, label):
         return seen
-    return Opinion(a.sight, b.scores), Opinion(b.sight, a.scores)
+    return Judgement(a.observation, b.scores), Judgement(b.observation, a.scores)
 
 
 def _blurred(true: _Two) -> _Two:
     """The same scores, and nothing definite seen."""
     a, b = true
-    return Opinion(None, a.scores), Opinion(None, b.scores)
+    return Judgement(None, a.scores), Judgement(None, b.scores)
 
 
-def _truth(seen: tuple[Opinion, ...], true: tuple[Opinion, ...], fault: Fault) -> Fault | None:
+def _truth(seen: tuple[Judgement, ...], true: tuple[Judgement, ...], fault: Fault) -> Fault | None:
     """`fault`, if anything is described that is not so."""
-    described = [(o.sight, quality_words(_quality(o))) for o in seen]
-    there = [(o.sight, quality_words(_quality(o))) for o in true]
+    described = [(o.observation, quality_words(_quality(o))) for o in seen]
+    there = [(o.observation, quality_words(_quality(o))) for o in true]
     return fault if described != there else None
 
 
-def _sight(opinion: Opinion) -> Sight:
+def _sight(judgement: Judgement) -> Observation:
     """What is seen; only who is vague, in the end, sees nothing definite."""
-    assert opinion.sight is not None
-    return opinion.sight
+    assert judgement.observation is not None
+    return judgement.observation

@@ -10,7 +10,7 @@ from typing import Final
 
 from rr_refine.reward.preferences.pair import Order
 from rr_refine.sketch.checking import faithfulness
-from rr_refine.sketch.sight import Sight, read_sight
+from rr_refine.sketch.observation import Observation, read_observation
 
 __all__ = ["lean", "predict", "shown"]
 
@@ -43,11 +43,11 @@ _FIRST: Final = 0.1
 """What being named first is worth: readers have such a bias, so both orders are asked."""
 
 
-def shown(rationale: str, name: str) -> Sight | None:
+def shown(rationale: str, name: str) -> Observation | None:
     """What a rationale says that `Image A` (or B) shows; None if it says nothing definite."""
     for found in re.finditer(re.escape(name) + _SHOWN.pattern, rationale):
-        if sight := read_sight(found["sight"]):
-            return sight
+        if observed := read_observation(found["sight"]):
+            return observed
     return None
 
 

@@ -12,17 +12,18 @@ from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
-from rr_refine.sketch.checking import Asked, Change
-from rr_refine.sketch.oracle.oracle import read_picture
-from rr_refine.sketch.sight import Sight, sight_of
-from rr_refine.sketch.training.critic.cases import SketchCase, grade, read_asked
-from rr_refine.sketch.training.critic.nearby import request_near
-from rr_refine.sketch.training.critic.viewing import View, shifted
+from rr_refine.sketch.checking import Asked, RequestedEdit
+from rr_refine.sketch.observation import Observation, observation_of
+from rr_refine.sketch.oracle.grading import grade_picture, read_asked
+from rr_refine.sketch.oracle.reading import read_picture
+from rr_refine.sketch.training.critic.cases import SketchCase
+from rr_refine.sketch.training.critic.requests import request_near
+from rr_refine.sketch.training.critic.training_pictures import TrainingPicture, shifted
+from rr_refine.sketch.training.generator.pictures import RenderedPicture
 from rr_refine.sketch.world.phrasing import phrase, random_register
-from rr_refine.sketch.world.render import Render
 from rr_refine.sketch.world.scene import MAX_LETTERS, WORD_PLACES, Lettering
 
-__all__ = ["rendered_cases", "rendered_views"]
+__all__ = ["rendered_cases", "rendered_pictures"]
 
 _OTHERS: Final = 3
 """By how many more requests the pictures of a request are judged. Pictures of the generator
@@ -38,14 +39,14 @@ def rendered_cases(manifest: Path, *, others: int = _OTHERS) -> Iterator[SketchC
     and sources that the oracle cannot read, are left out.
 
     Args:
-        manifest: a file of JSON lines, each a `Render`.
+        manifest: a file of JSON lines, each a `RenderedPicture`.
         others: how many more cases of the same pictures by other requests, near what one of them
             shows. Edits get none.
 
     Raises:
         ConfigError: the manifest or a picture cannot be read.
     """
-    renders: list[Render] = []
+    renders: list[RenderedPicture] = []
     for render in _read_manifest(manifest):
         if renders and (render.prompt, render.source) != (renders[0].prompt, renders[0].source):
             yield from _rendered(renders, manifest.parent, others)
@@ -55,7 +56,7 @@ def rendered_cases(manifest: Path, *, others: int = _OTHERS) -> Iterator[SketchC
         yield from _rendered(renders, manifest.parent, others)
 
 
-def rendered_views(manifest: Path) -> Iterator[View]:
+def rendered_pictures(manifest: Path) -> Iterator[TrainingPicture]:
     """The pictures of a manifest to learn to read from: those with one line of letters, if the
     oracle can make out all of them.
 
@@ -68,9 +69,9 @@ def rendered_views(manifest: Path) -> Iterator[View]:
         if reading.background is None or reading.doubts or len(reading.letters_at) != 1:
             continue
         assert reading.letters
-        yield View(
+        yield TrainingPicture(
             image=image,
-            sight=sight_of(reading),
+            observation=observation_of(reading),
             background=reading.background,
             damaged=None,
             words=(reading.lettering,) if reading.lettering else (),
@@ -79,7 +80,7 @@ def rendered_views(manifest: Path) -> Iterator[View]:
         )
 
 
-def _rendered(renders: list[Render], folder: Path, others: int) -> Iterator[SketchCase]:
+def _rendered(renders: list[RenderedPicture], folder: Path, others: int) -> Iterator[SketchCase]:
     first = renders[0]
     source = load_picture(folder / first.source) if first.source else None
     asked = read_asked(first.prompt, source)
@@ -92,7 +93,7 @@ def _rendered(renders: list[Render], folder: Path, others: int) -> Iterator[Sket
         asked=asked,
         source=source,
         pictures=images,
-        grades=tuple(grade(asked, image) for image in images),
+        grades=tuple(grade_picture(asked, image) for image in images),
         made_by=tuple(render.model for render in renders),
     )
     yield case
@@ -104,8 +105,8 @@ def _by_another(case: SketchCase, key: str) -> SketchCase:
     """The same pictures, held against something else that may have been asked for."""
     random = Random(key)
     register = random_register(random)
-    shown = sight_of(random.choice(case.grades).reading)
-    asked = request_near(_hopeful(shown, case.asked, random), register, random)
+    shown = observation_of(random.choice(case.grades).reading)
+    asked = request_near(_with_asked_word(shown, case.asked, random), register, random)
     pictures = tuple(
         shifted(image, random) if random.random() < _SHIFTED else image for image in case.pictures
     )
@@ -115,29 +116,29 @@ def _by_another(case: SketchCase, key: str) -> SketchCase:
         asked=asked,
         source=None,
         pictures=pictures,
-        grades=tuple(grade(asked, picture) for picture in pictures),
+        grades=tuple(grade_picture(asked, picture) for picture in pictures),
         made_by=case.made_by,
     )
 
 
-def _hopeful(sight: Sight, asked: Asked, random: Random) -> Sight:
+def _with_asked_word(observed: Observation, asked: Asked, random: Random) -> Observation:
     """With the word that was asked for where letters cannot be read.
 
     It is asked for again then: whether letters are right is the hardest to see.
     """
-    free = [p for p in WORD_PLACES if p not in {shape.place for shape in sight.shapes}]
-    if isinstance(asked, Change) or not (asked.word and sight.unclear_letters and free):
-        return sight
-    return replace(sight, lettering=Lettering(word=asked.word, place=random.choice(free)))
+    free = [p for p in WORD_PLACES if p not in {shape.place for shape in observed.shapes}]
+    if isinstance(asked, RequestedEdit) or not (asked.word and observed.unclear_letters and free):
+        return observed
+    return replace(observed, lettering=Lettering(word=asked.word, place=random.choice(free)))
 
 
-def _read_manifest(manifest: Path) -> Iterator[Render]:
+def _read_manifest(manifest: Path) -> Iterator[RenderedPicture]:
     try:
         with manifest.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     try:
-                        yield Render.model_validate_json(line)
+                        yield RenderedPicture.model_validate_json(line)
                     except ValidationError as error:
                         raise ConfigError(
                             f"line {number} of {str(manifest)!r} is no render: "

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from PIL import Image
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    SiglipVisionConfig,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from rr_refine.sketch.training.critic.tokenizer import IMAGE, token_id
 from rr_refine.sketch.world.drawing import SIDE
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import (
-        LlavaForConditionalGeneration,
-        LlavaProcessor,
-        PreTrainedTokenizerFast,
-        SiglipVisionConfig,
-    )
 
 __all__ = [
     "IMAGE_TOKENS",
@@ -32,7 +32,6 @@ __all__ = [
     "build_student",
     "pack_student",
     "save_student",
-    "to_pixels",
     "tower_config",
 ]
 
@@ -58,8 +57,6 @@ class StudentSize:
 
 def tower_config(size: StudentSize) -> SiglipVisionConfig:
     """What the eyes are made of."""
-    from transformers import SiglipVisionConfig
-
     return SiglipVisionConfig(
         hidden_size=size.tower_width,
         intermediate_size=3 * size.tower_width,
@@ -75,8 +72,6 @@ def build_student(
     tokenizer: PreTrainedTokenizerFast, size: StudentSize | None = None
 ) -> LlavaForConditionalGeneration:
     """An untrained student for `tokenizer`."""
-    from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
-
     size = size or StudentSize()
     decoder = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -108,9 +103,6 @@ def build_student(
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     """What turns a chat with pictures into the student's inputs; it needs no torchvision."""
-    from transformers import LlavaProcessor
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
     return LlavaProcessor(  # type: ignore[no-untyped-call]
         image_processor=CLIPImageProcessorPil(
             size={"height": SIDE, "width": SIDE},
@@ -134,8 +126,6 @@ def save_student(
     vLLM knows the tower's weights by the names that published models have: transformers reads those
     too, keeps them when it saves such a model again, but gives a model from nothing shorter ones.
     """
-    from safetensors.torch import load_file, save_file
-
     build_processor(tokenizer).save_pretrained(folder)
     model.save_pretrained(folder)
     file = folder / "model.safetensors"
@@ -148,23 +138,8 @@ def save_student(
 
 def pack_student(trained: Path, folder: Path) -> None:
     """Copy a saved student with its weights in bfloat16, which halves it, to be shipped."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
     shutil.copytree(trained, folder, dirs_exist_ok=True)
     file, config = folder / "model.safetensors", folder / "config.json"
     weights = {name: weight.to(torch.bfloat16) for name, weight in load_file(file).items()}
     save_file(weights, file, metadata={"format": "pt"})
     config.write_text(config.read_text("utf-8").replace('"float32"', '"bfloat16"'), "utf-8")
-
-
-def to_pixels(images: Sequence[Image.Image]) -> torch.Tensor:
-    """RGB images of the world's size as a float tensor (N, 3, H, W) in [-1, 1].
-
-    The same that the processor makes of them, without its detours.
-    """
-    import numpy as np
-    import torch
-
-    stacked = np.stack([np.asarray(image) for image in images])
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)

@@ -37,18 +37,18 @@ from rr_refine.pictures import load_picture
 from rr_refine.plugins import parse_options
 from rr_refine.reward.preferences.pair import Label
 from rr_refine.sketch.checking import Asked
-from rr_refine.sketch.training.critic.cases import grade, read_asked
+from rr_refine.sketch.oracle.grading import grade_picture, read_asked
 from rr_refine.sketch.training.critic.faults import FaultRates
 from rr_refine.sketch.training.critic.rationales import (
-    Written,
+    TeacherText,
     anchored_rationale,
     free_critique,
     free_rationale,
-    opinion_of,
+    judgement_of,
     project,
 )
 from rr_refine.sketch.training.critic.reader import predict
-from rr_refine.sketch.training.critic.wording import Opinion
+from rr_refine.sketch.training.critic.wording import Judgement
 from rr_refine.terms import Identity
 from rr_refine.training.parrot.teacher import SOUND, QuestionKind, TeacherAnswer, TeacherQuestion
 
@@ -86,7 +86,7 @@ class SketchTeacher:
         self._options = options or SketchTeacherOptions()
         # What a path of a `PictureStore` holds never changes.
         self._asked = lru_cache(_LOOKS)(_understood)
-        self._opinion = lru_cache(_LOOKS)(self._look)
+        self._judgement = lru_cache(_LOOKS)(self._look)
 
     def identify(self, kind: QuestionKind) -> Identity:
         """The seed, and the rates of faults; a prediction does not depend on these."""
@@ -115,10 +115,10 @@ class SketchTeacher:
             text=written.text, tokens=len(written.text.split()), truth=written.truth or SOUND
         )
 
-    def _write(self, question: TeacherQuestion, random: Random) -> Written:
+    def _write(self, question: TeacherQuestion, random: Random) -> TeacherText:
         asked = self._asked(question.instruction, question.source)
         a, b = (
-            self._opinion(question.instruction, question.source, path) if path else None
+            self._judgement(question.instruction, question.source, path) if path else None
             for path in (question.image_a, question.image_b)
         )
         rates = self._options
@@ -134,10 +134,10 @@ class SketchTeacher:
                 return project(asked, a, question.side, told, question.scores, rates, random)
         raise ValueError(f"a {question.kind!r} question lacks what it needs: {question!r}")
 
-    def _look(self, instruction: str, source: Path | None, picture: Path) -> Opinion:
+    def _look(self, instruction: str, source: Path | None, picture: Path) -> Judgement:
         """What is true of a picture."""
         asked = self._asked(instruction, source)
-        return opinion_of(grade(asked, load_picture(picture)))
+        return judgement_of(grade_picture(asked, load_picture(picture)))
 
 
 def _understood(instruction: str, source: Path | None) -> Asked:

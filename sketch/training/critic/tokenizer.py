@@ -8,15 +8,15 @@ as it was, and an answer of the critic has few tokens.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rr_refine.sketch.training.critic.lessons import SET_PHRASES
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from rr_refine.sketch.training.critic.dialogues import SET_PHRASES
 from rr_refine.sketch.training.critic.wording import FIXED_PIECES
 from rr_refine.sketch.world.request import DIRECTIONS
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 __all__ = [
     "ANSWERS",
@@ -96,9 +96,6 @@ _MORE_WORDS: Final = (
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer, with the chat template. It is made of constants, and always the same."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
     phrases = [*_spaced(_PHRASES), *_JOINTS]
     words = dict.fromkeys(re.findall(r"[A-Za-z]+", " ".join(phrases)))
     words |= dict.fromkeys((*KINDS, *COLOURS, *SIZES, *BACKGROUNDS, *WORDS))

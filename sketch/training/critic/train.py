@@ -20,10 +20,10 @@ from rr_refine.component import connected
 from rr_refine.sketch.training.critic.cases import drawn_cases, raw_pairs
 from rr_refine.sketch.training.critic.perception import PerceptionRecipe
 from rr_refine.sketch.training.critic.pretrain import PretrainRecipe, pretrain
-from rr_refine.sketch.training.critic.rendered import rendered_cases, rendered_views
+from rr_refine.sketch.training.critic.rendered import rendered_cases, rendered_pictures
 from rr_refine.sketch.training.critic.student import StudentSize, pack_student
 from rr_refine.sketch.training.critic.teacher import SketchTeacher, SketchTeacherOptions
-from rr_refine.sketch.training.critic.viewing import View
+from rr_refine.sketch.training.critic.training_pictures import TrainingPicture
 from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder
@@ -67,9 +67,9 @@ class Pictures:
     decoded: Path
     """Drawings with words, right and misspelt, through its autoencoder alone."""
 
-    def views(self) -> list[View]:
+    def training_pictures(self) -> list[TrainingPicture]:
         """All of them to learn to read from."""
-        return [*rendered_views(self.rendered), *rendered_views(self.decoded)]
+        return [*rendered_pictures(self.rendered), *rendered_pictures(self.decoded)]
 
 
 _TINY: Final = StudentSize(1, 32, 2, 1, 64, 2)
@@ -100,7 +100,7 @@ def train_critic(
     from rr_refine.training.parrot.sft import fine_tune
 
     say("base model of the critic")
-    pretrain(folder, recipe.pretrain, pictures.views() if pictures else ())
+    pretrain(folder, recipe.pretrain, pictures.training_pictures() if pictures else ())
     say("PARROT: pairs, rationales, filter")
     make_rows(folder / "parrot", recipe, pictures)
     say("PARROT: fine-tuning")

@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from rr_refine.reward.answer_format import write_comparison, write_critique
-from rr_refine.sketch.checking import COUNTS, Asked, Change, Check, check, how_far_made, lost
+from rr_refine.sketch.checking import (
+    Asked,
+    RequestedEdit,
+    RequirementCheck,
+    check,
+    edit_progress,
+    not_kept,
+)
+from rr_refine.sketch.observation import Observation, describe_observation, observation_of
 from rr_refine.sketch.plan import describe_plan, plan, plan_edit
-from rr_refine.sketch.sight import Sight, describe_sight, sight_of
 from rr_refine.sketch.world.edit import KEEP_REST, phrase_edit
 from rr_refine.sketch.world.phrasing import dense, describe, phrase
-from rr_refine.sketch.world.request import NOTHING_ELSE, Request, requirements
+from rr_refine.sketch.world.request import COUNTS, NOTHING_ELSE, SceneRequest, requirements
 from rr_refine.terms import Dimension
 
 __all__ = [
@@ -25,7 +32,7 @@ __all__ = [
     "HEADINGS",
     "REFINE_BELOW",
     "SEEN_IN",
-    "Opinion",
+    "Judgement",
     "comparison_text",
     "critique_text",
     "quality_words",
@@ -115,10 +122,10 @@ FIXED_PIECES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class Judgement:
     """What somebody thinks of one picture."""
 
-    sight: Sight | None
+    observation: Observation | None
     """What it is believed to show; None where nothing definite is said: a vague critic."""
     scores: dict[Dimension, float | None]
     """The dimensions of the task in order, in [1, 4] with one decimal; None is N/A."""
@@ -135,32 +142,32 @@ class Opinion:
         return any(score is not None and score < REFINE_BELOW for score in self.scores.values())
 
 
-def critique_text(asked: Asked, opinion: Opinion) -> str:
+def critique_text(asked: Asked, judgement: Judgement) -> str:
     """A pointwise answer."""
-    refined, comments = _refinement(asked, opinion) if opinion.improvable else (None, _FINE)
+    refined, comments = _refinement(asked, judgement) if judgement.improvable else (None, _FINE)
     return write_critique(
-        opinion.scores,
+        judgement.scores,
         refined,
         why={
-            dimension: _reason(dimension, asked, opinion, SEEN_IN[0])
-            for dimension in opinion.scores
+            dimension: _reason(dimension, asked, judgement, SEEN_IN[0])
+            for dimension in judgement.scores
         },
         analysis=_analysis(asked),
-        summary=_summary(asked, opinion),
+        summary=_summary(asked, judgement),
         comments=comments,
     )
 
 
-def comparison_text(asked: Asked, a: Opinion, b: Opinion) -> str:
+def comparison_text(asked: Asked, a: Judgement, b: Judgement) -> str:
     """A pairwise answer: what is said of each picture, one after the other."""
     why = {}
     for dimension in a.scores:
         reasons = [
-            _reason(dimension, asked, opinion, name)
-            for opinion, name in zip((a, b), SEEN_IN[1:], strict=True)
+            _reason(dimension, asked, judgement, name)
+            for judgement, name in zip((a, b), SEEN_IN[1:], strict=True)
         ]
         why[dimension] = " ".join(dict.fromkeys(reasons))
-    sums = [sum(score or 0 for score in opinion.scores.values()) for opinion in (a, b)]
+    sums = [sum(score or 0 for score in judgement.scores.values()) for judgement in (a, b)]
     gap = round(sums[0] - sums[1], 1)
     return write_comparison(
         a.scores,
@@ -177,41 +184,41 @@ def quality_words(score: float) -> str:
 
 
 def _analysis(asked: Asked) -> str:
-    if isinstance(asked, Change):
+    if isinstance(asked, RequestedEdit):
         wish = phrase_edit(asked.edit, asked.source, dense=True).removesuffix(f"; {KEEP_REST}")
         shown, wanted = (
-            describe_sight(sight_of(scene)) for scene in (asked.source, asked.expected)
+            describe_observation(observation_of(scene)) for scene in (asked.source, asked.expected)
         )
         return f"The source shows: {shown}. The request is to {wish}. Wanted: {wanted}."
     *things, last = requirements(asked)
     return f"The request asks for {', '.join(things)} and {last}."
 
 
-def _reason(dimension: Dimension, asked: Asked, opinion: Opinion, name: str) -> str:
+def _reason(dimension: Dimension, asked: Asked, judgement: Judgement, name: str) -> str:
     """The justification of one score."""
-    sight, score = opinion.sight, opinion.scores[dimension]
+    observed, score = judgement.observation, judgement.scores[dimension]
     if score is None:
         return _NO_TEXT
-    if sight is None:
+    if observed is None:
         return f"{name} shows some shapes. {_VAGUE}"
     if dimension == "physical_quality":
         return f"{name} {quality_words(score)}."
     if dimension == "text_rendering":
-        return f"{name} {_read_in(sight)}."
+        return f"{name} {_read_in(observed)}."
     if dimension == "image_faithfulness":
-        assert isinstance(asked, Change)
-        return _kept(name, asked, sight)
-    if isinstance(asked, Change):
+        assert isinstance(asked, RequestedEdit)
+        return _kept(name, asked, observed)
+    if isinstance(asked, RequestedEdit):
         # Held against all that is wanted, thing by thing: a verdict on two whole pictures at once
         # is more than a small student learns, which then says that every change was made.
-        verdict = f"{_listed(check(dense(asked.expected), sight))} {_made(asked, sight)}"
+        verdict = f"{_listed(check(dense(asked.expected), observed))} {_made(asked, observed)}"
     else:
-        verdict = _checked(asked, sight)
-    return f"{name} shows: {describe_sight(sight)}. {verdict}"
+        verdict = _checked(asked, observed)
+    return f"{name} shows: {describe_observation(observed)}. {verdict}"
 
 
-def _checked(request: Request, sight: Sight) -> str:
-    checks = check(request, sight)
+def _checked(request: SceneRequest, observed: Observation) -> str:
+    checks = check(request, observed)
     missed = [one.requirement for one in checks if not one.met]
     named = [phrase for phrase in missed if phrase != NOTHING_ELSE]
     verdict = [f"Missed: {'; '.join(named)}."] if named else []
@@ -219,38 +226,38 @@ def _checked(request: Request, sight: Sight) -> str:
     return f"{_listed(checks)} {' '.join(verdict or [_ALL_MET])}"
 
 
-def _listed(checks: Iterable[Check]) -> str:
+def _listed(checks: Iterable[RequirementCheck]) -> str:
     return f"Checked: {', '.join(map(str, checks))}."
 
 
-def _made(change: Change, sight: Sight) -> str:
-    made = how_far_made(change, sight)
+def _made(change: RequestedEdit, observed: Observation) -> str:
+    made = edit_progress(change, observed)
     if not made.undone:
         return _MADE
     return _NOT_MADE if made.undone == made.parts else _HALF_MADE
 
 
-def _kept(name: str, change: Change, sight: Sight) -> str:
-    gone = lost(change, sight)
+def _kept(name: str, change: RequestedEdit, observed: Observation) -> str:
+    gone = not_kept(change, observed)
     named = [phrase for phrase in gone if phrase != NOTHING_ELSE]
     said = [f"{name} lost: {'; '.join(named)}."] if named else []
     said += [f"{name} gained something."] if NOTHING_ELSE in gone else []
     return " ".join(said) or f"{name} keeps everything else."
 
 
-def _read_in(sight: Sight) -> str:
-    if sight.lettering:
-        return f"reads {sight.lettering.word}"
-    return "has unclear letters" if sight.unclear_letters else "has no word"
+def _read_in(observed: Observation) -> str:
+    if observed.lettering:
+        return f"reads {observed.lettering.word}"
+    return "has unclear letters" if observed.unclear_letters else "has no word"
 
 
-def _summary(asked: Asked, opinion: Opinion) -> str:
-    if opinion.sight is None:
+def _summary(asked: Asked, judgement: Judgement) -> str:
+    if judgement.observation is None:
         return _VAGUE
-    if isinstance(asked, Change):
-        kept = _NOT_KEPT if lost(asked, opinion.sight) else _KEPT
-        return f"{_made(asked, opinion.sight)} {kept}"
-    checks = check(asked, opinion.sight)
+    if isinstance(asked, RequestedEdit):
+        kept = _NOT_KEPT if not_kept(asked, judgement.observation) else _KEPT
+        return f"{_made(asked, judgement.observation)} {kept}"
+    checks = check(asked, judgement.observation)
     missed = sum(not one.met for one in checks)
     if not missed:
         return f"All {COUNTS[len(checks)]} requirements are met."
@@ -258,14 +265,16 @@ def _summary(asked: Asked, opinion: Opinion) -> str:
     return f"{COUNTS[missed].capitalize()} of {COUNTS[len(checks)]} requirements {verb} missed."
 
 
-def _refinement(asked: Asked, opinion: Opinion) -> tuple[str, str]:
+def _refinement(asked: Asked, judgement: Judgement) -> tuple[str, str]:
     """The proposed request, and what it is to mend."""
-    if isinstance(asked, Change):
-        kept = opinion.sight is None or not lost(asked, opinion.sight)
+    if isinstance(asked, RequestedEdit):
+        kept = judgement.observation is None or not not_kept(asked, judgement.observation)
         return plan_edit(asked), _IN_FULL if kept else _STAYS
-    target = plan(asked, opinion.sight) if opinion.sight else None
-    if target is None or opinion.sight is None:  # vague, or asked for what cannot be
+    target = plan(asked, judgement.observation) if judgement.observation else None
+    if target is None or judgement.observation is None:  # vague, or asked for what cannot be
         return phrase(asked, "terse"), _IN_FULL
-    wrong = [one.requirement for one in check(asked, opinion.sight) if not one.met]
+    wrong = [one.requirement for one in check(asked, judgement.observation) if not one.met]
     comments = f"{_MEND} {'; '.join(wrong)}." if wrong else _IN_FULL
-    return describe(target), f"{comments} {_PLAN} {describe_plan(asked, target, opinion.sight)}."
+    return describe(
+        target
+    ), f"{comments} {_PLAN} {describe_plan(asked, target, judgement.observation)}."

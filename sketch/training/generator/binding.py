@@ -20,9 +20,13 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, cast
 
-from rr_refine.sketch.training.generator.flow_model import FlowRecipe
+from rr_refine.sketch.generator import MAX_TOKENS
+from rr_refine.sketch.training.generator.model import (
+    FlowRecipe,
+    build_t5,
+    build_t5_tokenizer,
+)
 from rr_refine.sketch.training.generator.pool import LABELS, things_of
-from rr_refine.sketch.training.generator.text import MAX_TOKENS, build_t5, build_t5_tokenizer
 from rr_refine.sketch.world.phrasing import phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import PLACES

@@ -21,8 +21,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast
 
-from rr_refine.sketch.training.generator.flow_model import FlowModel, FlowRecipe, build_flow_model
-from rr_refine.sketch.training.generator.pool import GRID, LABELS, Batch, Pool
+from rr_refine.sketch.training.generator.model import FlowModel, FlowRecipe, build_flow_model
+from rr_refine.sketch.training.generator.pool import GRID, LABELS, FlowBatch, Pool
 from rr_refine.training.loop import TrainingLoop, muon_and_adamw, pick_device
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _velocity(
     forward: Callable[..., object],
     noisy: Tensor,
     t: Tensor,
-    batch: Batch,
+    batch: FlowBatch,
     device: str,
     scale: float,
     shift: float,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import torch
+from diffusers import AutoencoderTiny
 
 from rr_refine.sketch.training.generator.autoencoder import to_pixels
 from rr_refine.sketch.world.drawing import draw
-from rr_refine.sketch.world.edit import Edit, apply, phrase_edit, random_edit
+from rr_refine.sketch.world.edit import SceneEdit, apply, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import Register, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS, Scene
 
-if TYPE_CHECKING:
-    import torch
-    from diffusers import AutoencoderTiny
-
-__all__ = ["GRID", "LABELS", "Batch", "Pool", "pack", "things_of", "unpack"]
+__all__ = ["GRID", "LABELS", "FlowBatch", "Pool", "pack", "things_of", "unpack"]
 
 GRID: Final = 8
 """The transformer sees 8 x 8 tokens, each 2 x 2 latents, each 8 x 8 pixels."""
@@ -40,7 +39,7 @@ _DENSE_EDITS: Final = 0.5
 
 
 @dataclass(slots=True)
-class Batch:
+class FlowBatch:
     """What one training step needs. B samples."""
 
     captions: list[str]
@@ -57,7 +56,7 @@ class _Entry:
     scene: Scene
     source: int | None = None
     """Index of the entry that this one is an edit of."""
-    edit: Edit | None = None
+    edit: SceneEdit | None = None
 
 
 class Pool:
@@ -82,7 +81,7 @@ class Pool:
         for _ in range(0, count, self._batch):
             self._add_batch()
 
-    def draw_batch(self, count: int, *, edits: bool, caption_dropout: float) -> Batch:
+    def draw_batch(self, count: int, *, edits: bool, caption_dropout: float) -> FlowBatch:
         """`count` samples; some with an empty caption, for classifier-free guidance."""
         import torch
 
@@ -93,7 +92,7 @@ class Pool:
             for index in chosen
         ]
         labels = [_labels(self._entries[index].scene) for index in chosen]
-        return Batch(
+        return FlowBatch(
             captions=captions,
             latents=torch.stack([self._packed[index] for index in chosen]),
             labels={name: torch.tensor([one[name] for one in labels]) for name in LABELS},

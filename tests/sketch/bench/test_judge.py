@@ -14,10 +14,10 @@ from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.plugins import create
 from rr_refine.sketch.bench.judge import SketchJudge
 from rr_refine.sketch.bench.tasks import edits, requests
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import apply
-from rr_refine.sketch.world.reading import read_scene
+from rr_refine.sketch.world.phrasing import read_scene
 from tests.benchmarks.world import spoilt
 from tests.cli.test_bench_published import FAKES
 from tests.commands import Commands
@@ -42,7 +42,7 @@ async def test_requests() -> None:
 
 async def test_edits() -> None:
     for task in edits("test", 6):
-        assert isinstance(task.asked, Change)
+        assert isinstance(task.asked, RequestedEdit)
         assert task.source
         done = draw(apply(task.asked.edit, task.asked.source))
         assert (await judge().grade(task.item, done)).exact

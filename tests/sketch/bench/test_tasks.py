@@ -7,11 +7,11 @@ import pytest
 
 from rr_refine.digest import image_digest
 from rr_refine.sketch.bench.tasks import SIZE, SketchTask, as_benchmark, edits, requests
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import ACTIONS, apply, read_edit
-from rr_refine.sketch.world.reading import read_request, read_scene, unknown_words
-from rr_refine.sketch.world.request import Request, requirements
+from rr_refine.sketch.world.phrasing import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.request import SceneRequest, requirements
 from rr_refine.sketch.world.scene import SIZES
 from tests.benchmarks.world import spoilt
 
@@ -35,7 +35,7 @@ def test_difficulties_and_registers_are_spread() -> None:
 @pytest.mark.parametrize("task", TEST[:60], ids=lambda task: task.item.id)
 def test_requests_are_of_their_difficulty(task: SketchTask) -> None:
     item, asked = task.item, task.asked
-    assert isinstance(asked, Request)
+    assert isinstance(asked, SceneRequest)
     counts = [group.count for group in asked.groups]
     match item.labels["difficulty"]:
         case "count":
@@ -59,7 +59,7 @@ def test_every_count_is_asked_for() -> None:
     most = Counter(
         max(group.count for group in t.asked.groups)
         for t in TEST
-        if isinstance(t.asked, Request) and t.item.labels["difficulty"] == "count"
+        if isinstance(t.asked, SceneRequest) and t.item.labels["difficulty"] == "count"
     )
     assert set(most) == {2, 3, 4, 5}
     assert min(most.values()) >= 10
@@ -79,7 +79,7 @@ def test_in_full_everything_is_named() -> None:
     for short, full in zip(TEST[:12], requests("test", 12, in_full=True), strict=True):
         assert full.item.id == short.item.id
         assert full.item.labels == {**short.item.labels, "register": "dense"}
-        assert isinstance(full.asked, Request)
+        assert isinstance(full.asked, SceneRequest)
         assert all(group.size and group.place for group in full.asked.groups)
         assert full.asked.background
 
@@ -89,7 +89,7 @@ def test_edits(in_full: bool) -> None:
     tasks = edits("test", 24, in_full=in_full)
     assert Counter(t.item.labels["action"] for t in tasks) == dict.fromkeys(ACTIONS, 4)
     for task in tasks:
-        assert isinstance(task.asked, Change)
+        assert isinstance(task.asked, RequestedEdit)
         assert read_edit(task.item.prompt, task.asked.source) == task.asked.edit
         assert ("everything else" in task.item.prompt) == in_full
     again = edits("test", 24, in_full=in_full)
@@ -118,7 +118,7 @@ async def test_marks_of_edits() -> None:
     bench = as_benchmark("sketch edits", tasks)
     assert bench.grade
     for task in tasks:
-        assert isinstance(task.asked, Change)
+        assert isinstance(task.asked, RequestedEdit)
         assert task.source
         done = draw(apply(task.asked.edit, task.asked.source))
         assert (await bench.grade(task.item, done)).exact

@@ -15,11 +15,10 @@ from rr_refine.sketch.bench.answers import in_world, meets, named_misses
 from rr_refine.sketch.bench.rewriter import NAME, BlindSketchRewriter
 from rr_refine.sketch.bench.tasks import requests
 from rr_refine.sketch.checking import missed, scores_of
-from rr_refine.sketch.sight import Sight, sight_of
-from rr_refine.sketch.training.critic.wording import Opinion, critique_text
-from rr_refine.sketch.world.phrasing import describe
-from rr_refine.sketch.world.reading import read_request, read_scene
-from rr_refine.sketch.world.request import Request
+from rr_refine.sketch.observation import Observation, observation_of
+from rr_refine.sketch.training.critic.wording import Judgement, critique_text
+from rr_refine.sketch.world.phrasing import describe, read_request, read_scene
+from rr_refine.sketch.world.request import SceneRequest
 from rr_refine.sketch.world.sampling import random_scene
 from tests.agent.builders import context
 
@@ -99,12 +98,12 @@ def test_misses_are_read_as_they_are_written() -> None:
     random = Random(4)
     several = 0
     for task in requests("dev", 60):
-        assert isinstance(task.asked, Request)
-        sight = sight_of(random_scene(random))
-        opinion = Opinion(sight, scores_of(task.asked, sight, 4.0))
+        assert isinstance(task.asked, SceneRequest)
+        observed = observation_of(random_scene(random))
+        opinion = Judgement(observed, scores_of(task.asked, observed, 4.0))
         answer = critique_text(task.asked, opinion)
         named = named_misses(read_critique(Answer(answer), "t2i"))
-        assert named == set(missed(task.asked, sight))
+        assert named == set(missed(task.asked, observed))
         several += len(named) > 2
     assert several
 
@@ -114,7 +113,7 @@ def test_nothing_is_missed_where_nothing_is_named() -> None:
     scene = read_scene(DENSE)
     assert asked
     assert scene
-    for sight in (sight_of(scene), None):
-        opinion = Opinion(sight, scores_of(asked, sight or Sight("white"), 4.0))
+    for observed in (observation_of(scene), None):
+        opinion = Judgement(observed, scores_of(asked, observed or Observation("white"), 4.0))
         critique = read_critique(Answer(critique_text(asked, opinion)), "t2i")
         assert named_misses(critique) == frozenset()

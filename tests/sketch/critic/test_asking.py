@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from random import Random
 
-from rr_refine.sketch.training.critic.asking import random_edit_phrase, random_request
+from rr_refine.sketch.training.critic.requests import random_edit_phrase, random_request
 from rr_refine.sketch.world.edit import phrase_edit, random_edit, read_edit
-from rr_refine.sketch.world.phrasing import phrase
-from rr_refine.sketch.world.reading import read_request
+from rr_refine.sketch.world.phrasing import phrase, read_request
 from rr_refine.sketch.world.request import violations
 from rr_refine.sketch.world.sampling import random_scene
 

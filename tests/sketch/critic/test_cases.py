@@ -12,21 +12,23 @@ from rr_refine.errors import ConfigError, CriticError
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
 from rr_refine.reward.preferences.pair import PreferencePair
-from rr_refine.sketch.checking import Change, task_of
-from rr_refine.sketch.training.critic.cases import drawn_cases, raw_pairs, read_asked
-from rr_refine.sketch.training.critic.cases import grade as grade_of
+from rr_refine.sketch.checking import RequestedEdit
+from rr_refine.sketch.oracle.grading import grade_picture as grade_of
+from rr_refine.sketch.oracle.grading import read_asked
+from rr_refine.sketch.training.critic.cases import drawn_cases, raw_pairs
 from rr_refine.sketch.training.critic.mutation import EDIT_MUTATIONS, MUTATIONS, mutate, mutate_edit
-from rr_refine.sketch.training.critic.rendered import rendered_cases, rendered_views
+from rr_refine.sketch.training.critic.rendered import rendered_cases, rendered_pictures
 from rr_refine.sketch.training.critic.teacher import SketchTeacher, SketchTeacherOptions, create
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import random_edit
 from rr_refine.sketch.world.phrasing import describe
-from rr_refine.sketch.world.request import Request
+from rr_refine.sketch.world.request import SceneRequest
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.terms import dimensions_of
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.teacher import Teacher, TeacherQuestion
+from tests.sketch.critic.observations import task_of
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
@@ -47,7 +49,7 @@ def test_botched_edits_are_valid_scenes(mutation: str) -> None:
     botched = 0
     for _ in range(100):
         scene = random_scene(random)
-        change = Change(random_edit(scene, random), scene)
+        change = RequestedEdit(random_edit(scene, random), scene)
         other = mutate_edit(change, random, mutation)  # type: ignore[arg-type]
         assert type(other).model_validate(other.model_dump()) == other
         botched += other != change.expected
@@ -56,7 +58,9 @@ def test_botched_edits_are_valid_scenes(mutation: str) -> None:
 
 def test_words_are_asked_for_often() -> None:
     cases = islice(drawn_cases(3, pictures=1, edits=0.0), 150)
-    worded = sum(isinstance(case.asked, Request) and case.asked.word is not None for case in cases)
+    worded = sum(
+        isinstance(case.asked, SceneRequest) and case.asked.word is not None for case in cases
+    )
     assert 0.28 < worded / 150 < 0.52
 
 
@@ -97,7 +101,7 @@ def test_renders_of_one_request_are_a_case(tmp_path: Path) -> None:
     assert first.grades[0].exact
     assert not first.grades[1].exact
     assert first.made_by == ("m", "m")
-    assert isinstance(second.asked, Change)
+    assert isinstance(second.asked, RequestedEdit)
     assert second.grades[0].missed == ("the change",)
     (pair,) = raw_pairs([first], dataset="sketch")
     assert (pair.preferred, pair.instruction) == ("first", first.prompt)
@@ -106,7 +110,7 @@ def test_renders_of_one_request_are_a_case(tmp_path: Path) -> None:
 def test_renders_are_judged_by_other_requests_too(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path)
     first, *others, edit = rendered_cases(manifest, others=40)
-    assert isinstance(edit.asked, Change), "edits have no others"
+    assert isinstance(edit.asked, RequestedEdit), "edits have no others"
     assert len({case.key for case in (first, *others, edit)}) == 42
     moved = 0
     for case in others:
@@ -131,7 +135,7 @@ def test_a_word_that_is_smeared_is_asked_for_again(tmp_path: Path) -> None:
     manifest.write_text(json.dumps(line) + "\n", "utf-8")
     first, *others = rendered_cases(manifest, others=30)
     assert first.grades[0].reading.lettering is None
-    again = [isinstance(c.asked, Request) and c.asked.word == "SUN" for c in others]
+    again = [isinstance(c.asked, SceneRequest) and c.asked.word == "SUN" for c in others]
     assert sum(again) > 20
 
 
@@ -146,11 +150,11 @@ def test_rendered_letters_are_read_by_the_oracle(tmp_path: Path) -> None:
         lines.append({"prompt": "a red star", "seed": 0, "file": f"x{word}.png"})
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    known, false, long = rendered_views(manifest)
+    known, false, long = rendered_pictures(manifest)
     assert (known.words, known.scribbled) == ((scene.lettering,), None)
     assert (false.words, false.scribbled) == ((), scene.lettering.place)
     assert [view.spelt for view in (known, false, long)] == [scene.lettering.word, "SUX", ""]
-    assert known.sight.lettering and false.sight.unclear_letters
+    assert known.observation.lettering and false.observation.unclear_letters
     assert all(view.damaged is None for view in (known, false, long))
 
 

@@ -5,31 +5,36 @@ from random import Random
 
 import pytest
 
-from rr_refine.sketch.checking import Change
+from rr_refine.sketch.checking import RequestedEdit
+from rr_refine.sketch.observation import Observation, observation_of, read_observation
 from rr_refine.sketch.plan import describe_plan, plan, plan_edit
-from rr_refine.sketch.sight import Sight, read_sight, sight_of
 from rr_refine.sketch.world.edit import random_edit, read_edit
-from rr_refine.sketch.world.phrasing import REGISTERS, describe, request_for
-from rr_refine.sketch.world.reading import read_request, unknown_words
-from rr_refine.sketch.world.request import Request, violations
+from rr_refine.sketch.world.phrasing import (
+    REGISTERS,
+    describe,
+    read_request,
+    request_for,
+    unknown_words,
+)
+from rr_refine.sketch.world.request import SceneRequest, violations
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Scene
-from tests.sketch.critic.sights import random_sight
+from tests.sketch.critic.observations import random_observation
 
 
-def sight(words: str) -> Sight:
-    found = read_sight(words)
+def observed(words: str) -> Observation:
+    found = read_observation(words)
     assert found
     return found
 
 
-def plans(seed: int, count: int) -> Iterator[tuple[Request, Scene]]:
+def plans(seed: int, count: int) -> Iterator[tuple[SceneRequest, Scene]]:
     random = Random(seed)
     for _ in range(count):
         scene = random_scene(random)
         request = request_for(scene, random.choice(REGISTERS), random)
         chance = random if random.random() < 0.5 else None
-        target = plan(request, random_sight(scene, random), chance)
+        target = plan(request, random_observation(scene, random), chance)
         assert target
         yield request, target
 
@@ -48,7 +53,7 @@ def test_what_is_right_stays_as_it_is() -> None:
     for _ in range(200):
         scene = random_scene(random)
         request = request_for(scene, random.choice(REGISTERS), random)
-        assert plan(request, sight_of(scene), random) == scene
+        assert plan(request, observation_of(scene), random) == scene
 
 
 def test_what_was_left_out_is_all_that_is_added() -> None:
@@ -58,7 +63,7 @@ def test_what_was_left_out_is_all_that_is_added() -> None:
         gone = random.choice(scene.shapes)
         request = request_for(scene, "terse", random)
         seen = scene.with_shapes(*(shape for shape in scene.shapes if shape != gone))
-        target = plan(request, sight_of(seen), random)
+        target = plan(request, observation_of(seen), random)
         assert target
         assert set(seen.shapes) < set(target.shapes)
 
@@ -87,7 +92,7 @@ def test_what_was_left_out_is_all_that_is_added() -> None:
 def test_plans(request_: str, seen: str, planned: str) -> None:
     request = read_request(request_)
     assert request
-    target = plan(request, sight(seen))
+    target = plan(request, observed(seen))
     assert target
     assert describe(target).startswith(planned)
     assert len(target.shapes) == request.count
@@ -119,9 +124,9 @@ def test_plans(request_: str, seen: str, planned: str) -> None:
 def test_what_stands_wrong_to_each_other_is_laid_out_anew(seen: str, planned: str) -> None:
     request = read_request("a red circle left of a blue star and a green heart")
     assert request
-    target = plan(request, sight(seen))
+    target = plan(request, observed(seen))
     assert target
-    assert describe_plan(request, target, sight(seen)) == planned
+    assert describe_plan(request, target, observed(seen)) == planned
 
 
 @pytest.mark.parametrize(
@@ -137,13 +142,13 @@ def test_what_stands_wrong_to_each_other_is_laid_out_anew(seen: str, planned: st
 def test_what_contradicts_itself_has_no_plan(impossible: str) -> None:
     request = read_request(impossible)
     assert request
-    assert plan(request, Sight("white")) is None
-    assert plan(request, Sight("white"), Random(0)) is None
+    assert plan(request, Observation("white")) is None
+    assert plan(request, Observation("white"), Random(0)) is None
 
 
 def test_a_plan_in_words_has_every_shape_and_the_word_once() -> None:
     for request, target in plans(6, 300):
-        said = describe_plan(request, target, Sight("white"))
+        said = describe_plan(request, target, Observation("white"))
         for shape in target.shapes:
             assert said.count(f"at the {shape.place}: {shape.size}") == 1
         assert said.count(f"(at the {target.lettering.place})" if target.lettering else "word") == (
@@ -168,16 +173,18 @@ def test_a_plan_in_words_has_every_shape_and_the_word_once() -> None:
 def test_where_things_go_when_nothing_is_seen(request_: str, planned: str) -> None:
     request = read_request(request_)
     assert request
-    target = plan(request, Sight("white"))
+    target = plan(request, Observation("white"))
     assert target
-    assert describe_plan(request, target, Sight("white")) == planned
+    assert describe_plan(request, target, Observation("white")) == planned
 
 
 def test_a_plan_says_what_stays_before_what_goes_where_there_is_room() -> None:
     """Whoever writes it from left to right has seen which places are taken."""
     request = read_request("three red circles and the word SUN")
     assert request
-    seen = sight("white background; a small red circle at the top; a large red circle at the right")
+    seen = observed(
+        "white background; a small red circle at the top; a large red circle at the right"
+    )
     target = plan(request, seen)
     assert target
     assert describe_plan(request, target, seen) == (
@@ -189,10 +196,10 @@ def test_a_plan_says_what_stays_before_what_goes_where_there_is_room() -> None:
 def test_the_same_chance_gives_the_same_plan() -> None:
     request = read_request("two red circles and a blue star")
     assert request
-    made = {plan(request, Sight("white"), Random(9)) for _ in range(5)}
+    made = {plan(request, Observation("white"), Random(9)) for _ in range(5)}
     assert len(made) == 1
-    assert len({plan(request, Sight("white"), Random(seed)) for seed in range(20)}) > 5
-    assert len({plan(request, Sight("white")) for _ in range(5)}) == 1
+    assert len({plan(request, Observation("white"), Random(seed)) for seed in range(20)}) > 5
+    assert len({plan(request, Observation("white")) for _ in range(5)}) == 1
 
 
 def test_a_dense_edit_means_the_same_edit() -> None:
@@ -200,4 +207,4 @@ def test_a_dense_edit_means_the_same_edit() -> None:
     for _ in range(200):
         scene = random_scene(random)
         edit = random_edit(scene, random)
-        assert read_edit(plan_edit(Change(edit, scene)), scene) == edit
+        assert read_edit(plan_edit(RequestedEdit(edit, scene)), scene) == edit

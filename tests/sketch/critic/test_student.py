@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from rr_refine.endpoint.chat import Message
 from rr_refine.reward.template import load_template
-from rr_refine.sketch.sight import sight_of
-from rr_refine.sketch.training.critic.lessons import random_lesson, talk_about
-from rr_refine.sketch.training.critic.viewing import lettered_view, plain_view, random_view
-from rr_refine.sketch.training.critic.wording import HEADINGS, Opinion, critique_text
+from rr_refine.sketch.observation import observation_of
+from rr_refine.sketch.training.critic.dialogues import dialogue_about, random_dialogue
+from rr_refine.sketch.training.critic.training_pictures import (
+    lettered_picture,
+    plain_picture,
+    random_picture,
+)
+from rr_refine.sketch.training.critic.wording import HEADINGS, Judgement, critique_text
 from rr_refine.sketch.world.phrasing import REGISTERS, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 
@@ -34,9 +38,9 @@ from rr_refine.sketch.training.critic.student import (
     StudentSize,
     build_processor,
     build_student,
-    to_pixels,
 )
 from rr_refine.sketch.training.critic.tokenizer import IMAGE, build_tokenizer, token_id
+from rr_refine.sketch.training.generator.autoencoder import to_pixels
 
 TOKENIZER = build_tokenizer()
 TINY = StudentSize(
@@ -61,8 +65,8 @@ def lines(file: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def chat(lesson: tuple[Message, ...], processor: Any = None, *, asks: bool = False) -> Any:
-    """`lesson` as the model's inputs."""
+def chat(dialogue: tuple[Message, ...], processor: Any = None, *, asks: bool = False) -> Any:
+    """`dialogue` as the model's inputs."""
     messages: list[Any] = [
         {
             "role": message.role,
@@ -73,7 +77,7 @@ def chat(lesson: tuple[Message, ...], processor: Any = None, *, asks: bool = Fal
                 for part in message.content
             ],
         }
-        for message in lesson
+        for message in dialogue
     ]
     processor = processor or build_processor(TOKENIZER)
     return processor.apply_chat_template(
@@ -148,8 +152,8 @@ def test_answers_and_questions_of_the_critic_are_short() -> None:
     lengths = []
     for _ in range(100):
         request = request_for(random_scene(random), random.choice(REGISTERS), random)
-        opinion = Opinion(
-            sight_of(random_scene(random)),
+        opinion = Judgement(
+            observation_of(random_scene(random)),
             {"text_faithfulness": 2.1, "physical_quality": 3.6, "text_rendering": None},
         )
         lengths.append(len(TOKENIZER.encode(critique_text(request, opinion))))
@@ -163,22 +167,22 @@ def test_answers_and_questions_of_the_critic_are_short() -> None:
 def test_processor_and_training_agree_on_tokens_and_pixels() -> None:
     random = Random(3)
     for _ in range(12):
-        lesson = random_lesson(random)
-        talk = encode(lesson, TOKENIZER)
-        inputs = chat(lesson)
-        assert inputs["input_ids"][0].tolist() == talk.ids
-        assert talk.ids.count(token_id(TOKENIZER, IMAGE)) == IMAGE_TOKENS * len(talk.images)
-        if talk.images:
-            torch.testing.assert_close(inputs["pixel_values"], to_pixels(talk.images))
+        dialogue = random_dialogue(random)
+        dialogue = encode(dialogue, TOKENIZER)
+        inputs = chat(dialogue)
+        assert inputs["input_ids"][0].tolist() == dialogue.ids
+        assert dialogue.ids.count(token_id(TOKENIZER, IMAGE)) == IMAGE_TOKENS * len(dialogue.images)
+        if dialogue.images:
+            torch.testing.assert_close(inputs["pixel_values"], to_pixels(dialogue.images))
 
 
 def test_answers_are_marked_and_nothing_else() -> None:
     random = Random(4)
     for _ in range(12):
-        lesson = random_lesson(random)
-        batch = to_batch([encode(lesson, TOKENIZER)], padding=0)
+        dialogue = random_dialogue(random)
+        batch = to_batch([encode(dialogue, TOKENIZER)], padding=0)
         said = TOKENIZER.decode(batch.ids[batch.answers])
-        assert said == "".join(f"{m.text}<|end|>" for m in lesson if m.role == "assistant")
+        assert said == "".join(f"{m.text}<|end|>" for m in dialogue if m.role == "assistant")
 
 
 def test_default_student_is_small() -> None:
@@ -193,7 +197,7 @@ def test_image_features_are_those_that_vllm_takes() -> None:
     model = build_student(TOKENIZER, TINY)
     tower = model.model.vision_tower
     torch.nn.init.normal_(tower.post_layernorm.weight)
-    pixels = to_pixels([random_view(Random(5)).image])
+    pixels = to_pixels([random_picture(Random(5)).image])
     with torch.inference_mode():
         features = model.get_image_features(pixel_values=pixels).pooler_output
         seen = tower.encoder(tower.embeddings(pixels)).last_hidden_state
@@ -212,7 +216,7 @@ def test_saved_student_loads_and_answers_about_three_pictures(trained: Path) -> 
     model: Any = AutoModelForImageTextToText.from_pretrained(
         trained / "base", local_files_only=True
     )
-    view = random_view(Random(6)).image
+    view = random_picture(Random(6)).image
     question = Message("user", (view, view, view, "\nCompare the edits."))
     inputs = chat((question,), load(trained / "base", local_files_only=True), asks=True)
     said = model.generate(**inputs, max_new_tokens=5, do_sample=False)
@@ -251,7 +255,7 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_rendered_pictures_are_learnt_from(tmp_path: Path) -> None:
     """One picture again and again is soon known by heart; only if it is what is looked at."""
-    view = lettered_view(Random(3))
+    view = lettered_picture(Random(3))
 
     def loss(folder: str, rendered: float) -> float:
         recipe = PerceptionRecipe(
@@ -265,17 +269,17 @@ def test_rendered_pictures_are_learnt_from(tmp_path: Path) -> None:
 
 def test_student_learns_a_talk_by_heart_and_says_it() -> None:
     torch.manual_seed(0)
-    talk = talk_about(plain_view(Random(7)), Random(7))[:2]
+    dialogue = dialogue_about(plain_picture(Random(7)), Random(7))[:2]
     model: Any = build_student(TOKENIZER, TINY)
-    learn(model, talk, steps=150)
-    inputs = chat(talk[:1], asks=True)
+    learn(model, dialogue, steps=150)
+    inputs = chat(dialogue[:1], asks=True)
     said = model.eval().generate(**inputs, max_new_tokens=80, do_sample=False)[0]
     answer = said[inputs["input_ids"].shape[1] :]
-    assert TOKENIZER.decode(answer, skip_special_tokens=True) == talk[1].text
+    assert TOKENIZER.decode(answer, skip_special_tokens=True) == dialogue[1].text
 
 
-def learn(model: LlavaForConditionalGeneration, talk: tuple[Message, ...], steps: int) -> None:
-    batch = to_batch([encode(talk, TOKENIZER)], padding=0)
+def learn(model: LlavaForConditionalGeneration, dialogue: tuple[Message, ...], steps: int) -> None:
+    batch = to_batch([encode(dialogue, TOKENIZER)], padding=0)
     both = optimizers(model, 5e-3)
     for _ in range(steps):
         answer_loss(model, batch).backward()  # type: ignore[no-untyped-call]

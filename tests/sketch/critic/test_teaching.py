@@ -9,9 +9,9 @@ import pytest
 
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.preferences.pair import Side
-from rr_refine.sketch.checking import Asked, scores_of, task_of
-from rr_refine.sketch.sight import describe_sight, read_sight, sight_of
-from rr_refine.sketch.training.critic.choice import ChoiceModel
+from rr_refine.sketch.checking import Asked, scores_of
+from rr_refine.sketch.observation import describe_observation, observation_of, read_observation
+from rr_refine.sketch.training.critic.cases import ChoiceModel
 from rr_refine.sketch.training.critic.faults import FaultRates, invent, misread
 from rr_refine.sketch.training.critic.rationales import (
     anchored_rationale,
@@ -20,7 +20,7 @@ from rr_refine.sketch.training.critic.rationales import (
     project,
 )
 from rr_refine.sketch.training.critic.reader import lean, predict, shown
-from rr_refine.sketch.training.critic.wording import Opinion, comparison_text
+from rr_refine.sketch.training.critic.wording import Judgement, comparison_text
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.training.parrot.rationale import (
     evidence_of,
@@ -28,17 +28,17 @@ from rr_refine.training.parrot.rationale import (
     read_pairwise,
     read_pointwise,
 )
-from tests.sketch.critic.sights import random_asked, random_opinion
+from tests.sketch.critic.observations import random_asked, random_judgement, task_of
 
 NEVER = FaultRates(vague=0, hallucinates=0, ignores_label=0, misreads=0, second_look=0, gives_in=0)
 
 
-def pairs(seed: int, count: int) -> Iterator[tuple[Asked, Opinion, Opinion, Side, Random]]:
+def pairs(seed: int, count: int) -> Iterator[tuple[Asked, Judgement, Judgement, Side, Random]]:
     """Pairs of which the labelled one is clearly better."""
     random = Random(seed)
     while count:
         asked, scene = random_asked(random)
-        a, b = (random_opinion(asked, scene, random) for _ in range(2))
+        a, b = (random_judgement(asked, scene, random) for _ in range(2))
         if abs(a.total - b.total) > 0.15:
             count -= 1
             yield asked, a, b, "A" if a.total > b.total else "B", random
@@ -82,8 +82,8 @@ def test_faults_are_made_and_told(rate: str, fault: str) -> None:
         told[written.truth] += 1
         read_pairwise(written.text, task_of(asked))
         if written.truth is None:
-            assert shown(written.text, "Image A") == a.sight
-            assert shown(written.text, "Image B") == b.sight
+            assert shown(written.text, "Image A") == a.observation
+            assert shown(written.text, "Image B") == b.observation
     assert told[fault] >= 47
     assert set(told) <= {fault, None}
 
@@ -129,7 +129,7 @@ def test_text_without_its_verdict_tells_the_verdict_unless_it_is_vague() -> None
         critique = parse_comparison(comparison_text(asked, a, b), task_of(asked))
         p = chance(evidence_of(critique), random)
         clear.append(p if label == "A" else 1 - p)
-        blurred = comparison_text(asked, Opinion(None, a.scores), Opinion(None, b.scores))
+        blurred = comparison_text(asked, Judgement(None, a.scores), Judgement(None, b.scores))
         evidence = evidence_of(parse_comparison(blurred, task_of(asked)))
         assert lean(evidence) == 0
         vague.append(chance(evidence, random))
@@ -152,17 +152,17 @@ def test_a_projection_takes_over_what_the_comparison_said() -> None:
         critique = read_pointwise(written.text, task_of(asked))
         assert written.truth is None
         assert critique.scores == b.scores
-        assert b.sight
-        assert f"The picture shows: {describe_sight(b.sight)}." in critique.raw
+        assert b.observation
+        assert f"The picture shows: {describe_observation(b.observation)}." in critique.raw
         assert "Image" not in "".join(filter(None, critique.rationales.values()))
 
 
 def test_a_second_look_at_a_projection_finds_inventions() -> None:
     copied: Counter[str | None] = Counter()
     for asked, a, b, _, random in pairs(8, 30):
-        assert a.sight
-        false = invent(a.sight, random)
-        wrong = Opinion(false, scores_of(asked, false, 3.0))
+        assert a.observation
+        false = invent(a.observation, random)
+        wrong = Judgement(false, scores_of(asked, false, 3.0))
         text = comparison_text(asked, wrong, b)
         careful = NEVER.model_copy(update={"second_look": 1.0})
         assert project(asked, a, "A", text, wrong.scores, careful, random).truth is None
@@ -173,12 +173,12 @@ def test_a_second_look_at_a_projection_finds_inventions() -> None:
 def test_slips_and_inventions_change_one_thing_that_can_be_said() -> None:
     random = Random(9)
     for _ in range(300):
-        sight = sight_of(random_scene(random))
-        for other in (misread(sight, random), invent(sight, random)):
-            assert other != sight
-            assert read_sight(describe_sight(other)) == other
-            assert len(set(other.shapes) - set(sight.shapes)) <= 1
-            assert len(set(sight.shapes) - set(other.shapes)) <= 1
+        observed = observation_of(random_scene(random))
+        for other in (misread(observed, random), invent(observed, random)):
+            assert other != observed
+            assert read_observation(describe_observation(other)) == other
+            assert len(set(other.shapes) - set(observed.shapes)) <= 1
+            assert len(set(observed.shapes) - set(other.shapes)) <= 1
 
 
 def test_choices() -> None:

@@ -9,23 +9,28 @@ import pytest
 
 from rr_refine.reward.pairwise_parser import parse_comparison
 from rr_refine.reward.parser import parse_critique
-from rr_refine.sketch.checking import COUNTS, Asked, Change, missed, scores_of, task_of
+from rr_refine.sketch.checking import Asked, RequestedEdit, missed, scores_of
+from rr_refine.sketch.observation import Observation, observation_of, read_observation
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.sight import Sight, read_sight, sight_of
 from rr_refine.sketch.training.critic.wording import (
     FIXED_PIECES,
     HEADINGS,
-    Opinion,
+    Judgement,
     comparison_text,
     critique_text,
     quality_words,
 )
 from rr_refine.sketch.world.edit import read_edit
-from rr_refine.sketch.world.reading import read_request, unknown_words
-from rr_refine.sketch.world.request import NOTHING_ELSE, violations
+from rr_refine.sketch.world.phrasing import read_request, unknown_words
+from rr_refine.sketch.world.request import COUNTS, NOTHING_ELSE, violations
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
-from tests.sketch.critic.sights import random_asked, random_opinion, random_sight
+from tests.sketch.critic.observations import (
+    random_asked,
+    random_judgement,
+    random_observation,
+    task_of,
+)
 
 OTHER_WORDS = """
     a an the and of in all at to on yes no something unclear nothing letters word background left
@@ -43,8 +48,8 @@ KNOWN = {
 @dataclass(frozen=True)
 class Sample:
     asked: Asked
-    a: Opinion
-    b: Opinion
+    a: Judgement
+    b: Judgement
     critique: str
     """Of `a`."""
     comparison: str
@@ -56,9 +61,9 @@ def samples() -> list[Sample]:
     made = []
     for number in range(300):
         asked, scene = random_asked(random)
-        a, b = (random_opinion(asked, scene, random) for _ in range(2))
+        a, b = (random_judgement(asked, scene, random) for _ in range(2))
         if number % 10 == 0:
-            a, b = Opinion(None, a.scores), Opinion(None, b.scores)
+            a, b = Judgement(None, a.scores), Judgement(None, b.scores)
         texts = critique_text(asked, a), comparison_text(asked, a, b)
         made.append(Sample(asked, a, b, *texts))
     return made
@@ -97,26 +102,26 @@ def test_proposed_requests_are_in_the_world_and_true_to_the_request(
         if refined is None:
             continue
         assert unknown_words(refined) == ()
-        if isinstance(asked, Change):
+        if isinstance(asked, RequestedEdit):
             assert read_edit(refined, asked.source) == asked.edit
             continue
         said = read_request(refined)
         assert said and said.count == asked.count
-        target = plan(said, Sight(None), Random(0))
+        target = plan(said, Observation(None), Random(0))
         assert target and violations(asked, target) == ()
 
 
 def test_what_is_missed_is_named(samples: list[Sample]) -> None:
     for sample in samples:
-        if sample.a.sight is None or isinstance(sample.asked, Change):
+        if sample.a.observation is None or isinstance(sample.asked, RequestedEdit):
             continue
         why = parse_critique(sample.critique, "t2i").rationales["text_faithfulness"] or ""
         shown = re.search(r"The picture shows: ([^.]*)\.", why)
-        assert shown and read_sight(shown[1]) == sample.a.sight
+        assert shown and read_observation(shown[1]) == sample.a.observation
         found = re.search(r"Missed: ([^.]*)\.", why)
         named = found[1].split("; ") if found else []
         named += [NOTHING_ELSE] if "There is more than asked." in why else []
-        assert tuple(named) == missed(sample.asked, sample.a.sight)
+        assert tuple(named) == missed(sample.asked, sample.a.observation)
         assert ("Nothing is missed." in why) == (not named)
 
 
@@ -137,13 +142,13 @@ def test_an_answer_is_short(samples: list[Sample]) -> None:
 
 def test_a_critique() -> None:
     request = read_request("two red circles, a blue star and the word SUN on a white background")
-    sight = read_sight(
+    observed = read_observation(
         "white background; a large red circle at the top left; a small blue star at the center; "
         "a small green moon at the right; unclear letters"
     )
-    assert request and sight
-    opinion = Opinion(sight, scores_of(request, sight, 3.1, "SUM"))
-    text = critique_text(request, opinion)
+    assert request and observed
+    judgement = Judgement(observed, scores_of(request, observed, 3.1, "SUM"))
+    text = critique_text(request, judgement)
     assert text.splitlines()[:-2] == [
         "# User Request Analysis",
         "The request asks for two red circles, a blue star, a white background, the word SUN and "
@@ -185,19 +190,19 @@ def test_a_comparison_of_edits() -> None:
     random = Random(1)
     scene = random_scene(random, shapes=1, worded=False).model_copy(update={"background": "white"})
     circle, star = (
-        sight.shapes[0]
+        observed.shapes[0]
         for words in ("a large red circle at the top", "a small blue star at the left")
-        if (sight := read_sight(f"white background; {words}"))
+        if (observed := read_observation(f"white background; {words}"))
     )
     scene = scene.with_shapes(circle, star)
     edit = read_edit("make the red circle green", scene)
     assert edit
-    change = Change(edit, scene)
-    good, bad = sight_of(change.expected), Sight("black", (circle,))
+    change = RequestedEdit(edit, scene)
+    good, bad = observation_of(change.expected), Observation("black", (circle,))
     text = comparison_text(
         change,
-        Opinion(good, scores_of(change, good, 3.9)),
-        Opinion(bad, scores_of(change, bad, 1.2)),
+        Judgement(good, scores_of(change, good, 3.9)),
+        Judgement(bad, scores_of(change, bad, 1.2)),
     )
     assert text.splitlines() == [
         "# User Request Analysis",
@@ -239,7 +244,9 @@ def test_a_comparison_of_edits() -> None:
 def test_who_is_vague_says_nothing_definite() -> None:
     request = read_request("a red circle")
     assert request
-    seen = Opinion(None, scores_of(request, random_sight(random_scene(Random(1)), Random(1)), 2.0))
+    seen = Judgement(
+        None, scores_of(request, random_observation(random_scene(Random(1)), Random(1)), 2.0)
+    )
     text = critique_text(request, seen)
     assert text.count("The picture shows some shapes. It fits the request in part.") == 2
     assert "## Refined Request: a red circle\n" in text

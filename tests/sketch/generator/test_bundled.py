@@ -15,11 +15,10 @@ from rr_refine.pictures import load_picture
 from rr_refine.sketch.bench.tasks import edits, requests
 from rr_refine.sketch.critic import WEIGHTS as CRITIC_WEIGHTS
 from rr_refine.sketch.generator import WEIGHTS, SketchGenerator, SketchGeneratorOptions
-from rr_refine.sketch.oracle.oracle import read_picture
-from rr_refine.sketch.training.generator.decoded import decode_cases
+from rr_refine.sketch.oracle.reading import read_picture
+from rr_refine.sketch.training.generator.pictures import RenderedPicture, decode_cases
 from rr_refine.sketch.world.drawing import draw
-from rr_refine.sketch.world.reading import read_request
-from rr_refine.sketch.world.render import Render
+from rr_refine.sketch.world.phrasing import read_request
 from rr_refine.sketch.world.sampling import random_scene
 
 
@@ -86,7 +85,9 @@ def test_decoded_words_look_like_the_generators(tmp_path: Path) -> None:
     first = manifest.read_text()
     decode_cases(tmp_path, autoencoder, 24)  # goes on
     assert manifest.read_text().startswith(first)
-    renders = [Render.model_validate_json(line) for line in manifest.read_text().splitlines()]
+    renders = [
+        RenderedPicture.model_validate_json(line) for line in manifest.read_text().splitlines()
+    ]
     assert [render.prompt for render in renders[::2]] == [r.prompt for r in renders[1::2]]
     assert len({render.file for render in renders}) == 48
     asked = [read_request(render.prompt) for render in renders]

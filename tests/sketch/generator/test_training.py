@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rr_refine.generators.generator import RenderRequest
-from rr_refine.sketch.generator import SketchGenerator, SketchGeneratorOptions
+from rr_refine.sketch.generator import MAX_TOKENS, SketchGenerator, SketchGeneratorOptions
 from rr_refine.sketch.training.generator.autoencoder import (
     WORD_WEIGHT,
     AutoencoderRecipe,
@@ -22,14 +22,13 @@ from rr_refine.sketch.training.generator.autoencoder import (
 )
 from rr_refine.sketch.training.generator.binding import train_binding
 from rr_refine.sketch.training.generator.flow import train_flow
-from rr_refine.sketch.training.generator.flow_model import build_flow_model
-from rr_refine.sketch.training.generator.pool import Pool, pack, unpack
-from rr_refine.sketch.training.generator.text import (
-    MAX_TOKENS,
+from rr_refine.sketch.training.generator.model import (
     build_clip_tokenizer,
+    build_flow_model,
     build_t5,
     build_t5_tokenizer,
 )
+from rr_refine.sketch.training.generator.pool import Pool, pack, unpack
 from rr_refine.sketch.training.generator.train import QUICK, GeneratorRecipe, train_generator
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import phrase_edit, random_edit

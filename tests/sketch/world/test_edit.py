@@ -11,13 +11,13 @@ from rr_refine.sketch.world.edit import (
     ACTIONS,
     KEEP_REST,
     Action,
-    Edit,
+    SceneEdit,
     apply,
     phrase_edit,
     random_edit,
     read_edit,
 )
-from rr_refine.sketch.world.reading import unknown_words
+from rr_refine.sketch.world.phrasing import unknown_words
 from rr_refine.sketch.world.scene import Scene
 from tests.sketch.world.builders import fixed, scene, scenes, shape
 
@@ -161,12 +161,12 @@ def test_an_action_that_is_impossible_is_not() -> None:
 )
 def test_an_edit_is_complete(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="fields of another action"):
-        Edit.model_validate(fields)
+        SceneEdit.model_validate(fields)
 
 
 def test_an_edit_that_does_not_fit_is_refused() -> None:
     other = scene("large green heart at top", "small red circle at left")
     with pytest.raises(ValueError, match="not in list"):
-        apply(Edit(action="remove", target=SOURCE.shapes[0]), other)
+        apply(SceneEdit(action="remove", target=SOURCE.shapes[0]), other)
     with pytest.raises(ValueError, match="two things in one place"):
-        apply(Edit(action="add", shape=SOURCE.shapes[0]), other)
+        apply(SceneEdit(action="add", shape=SOURCE.shapes[0]), other)

@@ -5,12 +5,12 @@ from random import Random
 import pytest
 from PIL import Image
 
-from rr_refine.sketch.oracle.grading import THE_CHANGE, Grade, grade_edit, grade_request
+from rr_refine.sketch.checking import THE_CHANGE, RequestedEdit
+from rr_refine.sketch.oracle.grading import Grade, grade_picture
 from rr_refine.sketch.world.degrading import degrade
 from rr_refine.sketch.world.drawing import COLOUR_RGB, centre_of, draw, silhouette, write
 from rr_refine.sketch.world.edit import apply, random_edit, read_edit
-from rr_refine.sketch.world.phrasing import REGISTERS, dense, request_for
-from rr_refine.sketch.world.reading import read_request
+from rr_refine.sketch.world.phrasing import REGISTERS, dense, read_request, request_for
 from rr_refine.sketch.world.request import NOTHING_ELSE
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Scene
@@ -26,13 +26,13 @@ SOURCE = scene(
 def graded(asked: str, image: Image.Image) -> Grade:
     request = read_request(asked)
     assert request
-    return grade_request(request, image)
+    return grade_picture(request, image)
 
 
 def edited(asked: str, image: Image.Image) -> Grade:
     edit = read_edit(asked, SOURCE)
     assert edit
-    return grade_edit(edit, SOURCE, image)
+    return grade_picture(RequestedEdit(edit, SOURCE), image)
 
 
 def test_what_was_asked_for_is_exact() -> None:
@@ -40,7 +40,7 @@ def test_what_was_asked_for_is_exact() -> None:
     for index in range(20):
         made = random_scene(random)
         register = REGISTERS[index % len(REGISTERS)]
-        grade = grade_request(request_for(made, register, random), draw(made, random))
+        grade = grade_picture(request_for(made, register, random), draw(made, random))
         assert (grade.missed, grade.exact) == ((), True)
         assert tuple(grade.scores) == dimensions_of("t2i")
         assert grade.scores["text_rendering"] == (4.0 if made.lettering else None)
@@ -95,7 +95,7 @@ def test_physical_quality_falls_with_the_faults() -> None:
             "heavy": degrade(clean, random, "heavy"),
         }
         for name, image in worse.items():
-            mean[name] += (grade_request(dense(made), image).scores["physical_quality"] or 0.0) / 12
+            mean[name] += (grade_picture(dense(made), image).scores["physical_quality"] or 0.0) / 12
     assert mean["clean"] == 4.0
     assert 3.2 < mean["light"] < 3.9
     assert 1.0 < mean["heavy"] < 2.6
@@ -126,7 +126,7 @@ def test_a_made_edit_is_exact() -> None:
     for _ in range(20):
         source = random_scene(random)
         edit = random_edit(source, random)
-        grade = grade_edit(edit, source, draw(apply(edit, source), random))
+        grade = grade_picture(RequestedEdit(edit, source), draw(apply(edit, source), random))
         assert (grade.missed, grade.exact) == ((), True)
         assert tuple(grade.scores) == dimensions_of("edit")
         assert grade.scores["text_faithfulness"] == grade.scores["image_faithfulness"] == 4.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from rr_refine.sketch.oracle.oracle import read_picture
+from rr_refine.sketch.oracle.reading import read_picture
 from rr_refine.sketch.world.degrading import degrade
 from rr_refine.sketch.world.drawing import (
     COLOUR_RGB,

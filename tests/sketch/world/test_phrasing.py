@@ -14,10 +14,11 @@ from rr_refine.sketch.world.phrasing import (
     describe,
     phrase,
     random_register,
+    read_request,
     request_for,
+    unknown_words,
 )
-from rr_refine.sketch.world.reading import read_request, unknown_words
-from rr_refine.sketch.world.request import Request, relation_phrase
+from rr_refine.sketch.world.request import SceneRequest, relation_phrase
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Scene
 from tests.sketch.world.builders import fixed, scene, scenes
@@ -28,7 +29,7 @@ CROWDED = scene(
 )  # fmt: skip
 
 
-def meaning(request: Request) -> tuple[object, ...]:
+def meaning(request: SceneRequest) -> tuple[object, ...]:
     """What is asked for, the order of groups and the indices of relations left out."""
     return (
         sorted(group.model_dump_json() for group in request.groups),

@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rr_refine.sketch.world.phrasing import REGISTERS, Register, dense, request_for
-from rr_refine.sketch.world.reading import read_request
+from rr_refine.sketch.world.phrasing import REGISTERS, Register, dense, read_request, request_for
 from rr_refine.sketch.world.request import (
     NOTHING_ELSE,
     Group,
     Relation,
-    Request,
+    SceneRequest,
     requirements,
     violations,
 )
@@ -21,7 +20,7 @@ from rr_refine.sketch.world.scene import Scene
 from tests.sketch.world.builders import fixed, scene, scenes
 
 
-def request(text: str) -> Request:
+def request(text: str) -> SceneRequest:
     read = read_request(text)
     assert read, text
     return read
@@ -114,7 +113,7 @@ def group(count: int = 1, **more: str) -> dict[str, object]:
 )
 def test_what_nobody_can_ask_for(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Request.model_validate(fields)
+        SceneRequest.model_validate(fields)
 
 
 def test_a_relation_needs_every_shape_in_place() -> None:
@@ -129,5 +128,5 @@ def test_a_relation_needs_every_shape_in_place() -> None:
 
 def test_groups_that_are_asked_for_twice_are_counted_together() -> None:
     red = Group(count=1, colour="red", kind="circle")
-    assert violations(Request(groups=(red, red)), TWO) == ()
-    assert requirements(Request(groups=(red, red))) == ("a red circle", NOTHING_ELSE)
+    assert violations(SceneRequest(groups=(red, red)), TWO) == ()
+    assert requirements(SceneRequest(groups=(red, red))) == ("a red circle", NOTHING_ELSE)

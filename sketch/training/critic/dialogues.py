@@ -12,20 +12,28 @@ from typing import Final
 
 from rr_refine.endpoint.chat import Message
 from rr_refine.sketch.checking import check
+from rr_refine.sketch.observation import Observation, describe_observation, observation_of
 from rr_refine.sketch.plan import describe_plan, plan
-from rr_refine.sketch.sight import Sight, describe_sight, sight_of
-from rr_refine.sketch.training.critic.asking import random_edit_phrase, random_request
-from rr_refine.sketch.training.critic.mutation import muddle
-from rr_refine.sketch.training.critic.nearby import near, request_near
-from rr_refine.sketch.training.critic.viewing import View, random_view, view_of
+from rr_refine.sketch.training.critic.mutation import scramble
+from rr_refine.sketch.training.critic.requests import (
+    random_edit_phrase,
+    random_request,
+    request_near,
+    scene_near,
+)
+from rr_refine.sketch.training.critic.training_pictures import (
+    TrainingPicture,
+    picture_of,
+    random_picture,
+)
 from rr_refine.sketch.world.edit import KEEP_REST, apply, phrase_edit, random_edit
 from rr_refine.sketch.world.phrasing import REGISTERS, describe, phrase
-from rr_refine.sketch.world.request import NOTHING_ELSE, Request, requirements
+from rr_refine.sketch.world.request import NOTHING_ELSE, SceneRequest, requirements
 from rr_refine.sketch.world.sampling import random_scene
 
-__all__ = ["SET_PHRASES", "Lesson", "question_of", "random_lesson", "talk_about"]
+__all__ = ["SET_PHRASES", "Dialogue", "dialogue_about", "question_of", "random_dialogue"]
 
-Lesson = tuple[Message, ...]
+Dialogue = tuple[Message, ...]
 """Questions and answers by turns; the pictures stand in the first question."""
 
 _DESCRIBE: Final[dict[tuple[str, ...], str]] = {
@@ -44,7 +52,7 @@ _WHERE: Final = "Where does everything go?"
 _IN_FULL: Final = "How is it said in full?"
 _QUESTIONS: Final = (*_DESCRIBE.values(), _DIFFERS, _CHANGED, _ASKED, _MISSED, _WHERE, _IN_FULL)
 _REQUEST: Final = "Request:"
-_MUDDLED: Final = 0.5
+_SCRAMBLED: Final = 0.5
 """How often a description has little more than the words of the request: the most to mend."""
 
 SET_PHRASES: Final = (
@@ -55,7 +63,7 @@ SET_PHRASES: Final = (
 """What the talks say again and again."""
 
 
-def random_lesson(random: Random) -> Lesson:
+def random_dialogue(random: Random) -> Dialogue:
     """One talk: about one picture and a request, about several pictures, or without any.
 
     More than half are without: holding a request against what is seen takes longest to learn, and
@@ -63,17 +71,17 @@ def random_lesson(random: Random) -> Lesson:
     """
     chance = random.random()
     if chance < 0.25:
-        return talk_about(random_view(random), random)
+        return dialogue_about(random_picture(random), random)
     if chance < 0.45:
         return _about_several(random)
     return _without_pictures(random)
 
 
-def talk_about(view: View, random: Random) -> Lesson:
+def dialogue_about(picture: TrainingPicture, random: Random) -> Dialogue:
     """What one picture shows, and how it does by a request."""
     names = ("The picture",)
-    request = request_near(view.sight, random.choice(REGISTERS), random)
-    return _show(names, [view]) + _about_request(request, view.sight, random)
+    request = request_near(picture.observation, random.choice(REGISTERS), random)
+    return _show(names, [picture]) + _about_request(request, picture.observation, random)
 
 
 def question_of(message: Message) -> str:
@@ -81,68 +89,68 @@ def question_of(message: Message) -> str:
     return next(question for question in _QUESTIONS if message.text.endswith(question))
 
 
-def _about_several(random: Random) -> Lesson:
+def _about_several(random: Random) -> Dialogue:
     """A source and one or two edits of it, good and bad; or two pictures that are alike."""
     scene = random_scene(random)
     names = random.choice(list(_DESCRIBE)[1:])
     if names[0] != "The source":
-        views = [view_of(scene, random), view_of(near(scene, random), random)]
-        return _show(names, views) + _ask(_DIFFERS) + _answer(_difference(names, views))
+        pictures = [picture_of(scene, random), picture_of(scene_near(scene, random), random)]
+        return _show(names, pictures) + _ask(_DIFFERS) + _answer(_difference(names, pictures))
     edit = random_edit(scene, random)
     full = phrase_edit(edit, scene, dense=True)
     edited = apply(edit, scene)
-    views = [view_of(scene, random), view_of(edited, random)]
-    talk: Lesson = ()
+    pictures = [picture_of(scene, random), picture_of(edited, random)]
+    dialogue: Dialogue = ()
     if len(names) == 2:
-        talk += _ask(_CHANGED) + _answer(f"{full.removesuffix(f'; {KEEP_REST}')}.")
+        dialogue += _ask(_CHANGED) + _answer(f"{full.removesuffix(f'; {KEEP_REST}')}.")
     else:
-        views.append(view_of(near(edited, random), random))
-    talk = _show(names, views) + talk
+        pictures.append(picture_of(scene_near(edited, random), random))
+    dialogue = _show(names, pictures) + dialogue
     said = random_edit_phrase(edit, scene, random)
-    talk += _ask(f"{_REQUEST}\n{said}\n{_IN_FULL}") + _answer(full)
-    return talk + _ask(_DIFFERS) + _answer(_difference(names[-2:], views[-2:]))
+    dialogue += _ask(f"{_REQUEST}\n{said}\n{_IN_FULL}") + _answer(full)
+    return dialogue + _ask(_DIFFERS) + _answer(_difference(names[-2:], pictures[-2:]))
 
 
-def _without_pictures(random: Random) -> Lesson:
+def _without_pictures(random: Random) -> Dialogue:
     """About a request, with a description in the picture's stead or with nothing to be seen."""
-    if random.random() < _MUDDLED:
+    if random.random() < _SCRAMBLED:
         scene, _, request = random_request(random)
-        sight = sight_of(muddle(scene, random))
+        observed = observation_of(scramble(scene, random))
     else:
-        sight = random_view(random).sight
-        request = request_near(sight, random.choice(REGISTERS), random)
+        observed = random_picture(random).observation
+        request = request_near(observed, random.choice(REGISTERS), random)
     if random.random() < 0.3:
         return _about_request(request, None, random)
-    first, *rest = _about_request(request, sight, random)
-    shown = f"{_shows('The picture', sight)}\n"
+    first, *rest = _about_request(request, observed, random)
+    shown = f"{_shows('The picture', observed)}\n"
     return (Message("user", (shown + first.text,)), *rest)
 
 
-def _about_request(request: Request, sight: Sight | None, random: Random) -> Lesson:
+def _about_request(request: SceneRequest, observed: Observation | None, random: Random) -> Dialogue:
     """Questions about a request, and of how a picture does by it, if there is one."""
     said = phrase(request, random.choice(REGISTERS), random)
     *things, last = requirements(request)
-    talk = _ask(f"{_REQUEST}\n{said}\n{_ASKED}") + _answer(f"{', '.join(things)} and {last}.")
-    if sight:
-        talk += _ask(_MISSED) + _answer(_held_against(request, sight))
-    seen = sight or Sight(None)
+    dialogue = _ask(f"{_REQUEST}\n{said}\n{_ASKED}") + _answer(f"{', '.join(things)} and {last}.")
+    if observed:
+        dialogue += _ask(_MISSED) + _answer(_held_against(request, observed))
+    seen = observed or Observation(None)
     if target := plan(request, seen):
-        talk += _ask(_WHERE) + _answer(f"{describe_plan(request, target, seen)}.")
-        talk += _ask(_IN_FULL) + _answer(describe(target))
-    return talk
+        dialogue += _ask(_WHERE) + _answer(f"{describe_plan(request, target, seen)}.")
+        dialogue += _ask(_IN_FULL) + _answer(describe(target))
+    return dialogue
 
 
-def _held_against(request: Request, sight: Sight) -> str:
+def _held_against(request: SceneRequest, observed: Observation) -> str:
     """Requirement by requirement what is seen of it, and which are missed."""
-    checks = check(request, sight)
+    checks = check(request, observed)
     said = ", ".join(map(str, checks))
     missed = "; ".join(one.requirement for one in checks if not one.met)
     return f"Checked: {said}. " + (f"Missed: {missed}." if missed else "Nothing is missed.")
 
 
-def _difference(names: tuple[str, ...], views: list[View]) -> str:
+def _difference(names: tuple[str, ...], pictures: list[TrainingPicture]) -> str:
     """What each of two pictures shows that the other does not."""
-    seen = [describe_sight(view.sight).split("; ") for view in views]
+    seen = [describe_observation(picture.observation).split("; ") for picture in pictures]
     said = []
     for name, mine, other in zip(names, seen, reversed(seen), strict=True):
         alone = [thing for thing in mine if thing not in other]
@@ -150,21 +158,23 @@ def _difference(names: tuple[str, ...], views: list[View]) -> str:
     return " ".join(said)
 
 
-def _show(names: tuple[str, ...], views: list[View]) -> Lesson:
+def _show(names: tuple[str, ...], pictures: list[TrainingPicture]) -> Dialogue:
     """Pictures, the question what they show, and what they do."""
-    content = [part for view in views for part in ("\n", view.image)][1:]
+    content = [part for picture in pictures for part in ("\n", picture.image)][1:]
     content.append(f"\n{_DESCRIBE[names]}")
-    shown = [_shows(name, view.sight) for name, view in zip(names, views, strict=True)]
+    shown = [
+        _shows(name, picture.observation) for name, picture in zip(names, pictures, strict=True)
+    ]
     return (Message("user", tuple(content)), *_answer(" ".join(shown)))
 
 
-def _shows(name: str, sight: Sight) -> str:
-    return f"{name} shows: {describe_sight(sight)}."
+def _shows(name: str, observed: Observation) -> str:
+    return f"{name} shows: {describe_observation(observed)}."
 
 
-def _ask(text: str) -> Lesson:
+def _ask(text: str) -> Dialogue:
     return (Message("user", (text,)),)
 
 
-def _answer(text: str) -> Lesson:
+def _answer(text: str) -> Dialogue:
     return (Message("assistant", (text,)),)

@@ -8,28 +8,31 @@ from random import Random
 from string import ascii_uppercase
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
-from rr_refine.sketch.sight import Sight
+from rr_refine.sketch.observation import Observation, observation_of
 from rr_refine.sketch.world.degrading import degrade
 from rr_refine.sketch.world.drawing import COLOUR_RGB, SIDE, centre_of, draw, ink_of, write
-from rr_refine.sketch.world.misspelling import misspelt
-from rr_refine.sketch.world.sampling import random_scene
+from rr_refine.sketch.world.sampling import misspelt, random_scene, random_shape
 from rr_refine.sketch.world.scene import (
     COLOURS,
-    KINDS,
-    PLACES,
-    SIZES,
     WORD_PLACES,
     WORDS,
     Background,
     Lettering,
     Place,
     Scene,
-    Shape,
+    in_order,
 )
 
-__all__ = ["View", "lettered_view", "plain_view", "random_view", "shifted", "view_of"]
+__all__ = [
+    "TrainingPicture",
+    "lettered_picture",
+    "picture_of",
+    "plain_picture",
+    "random_picture",
+    "shifted",
+]
 
 _CROWDED: Final = 0.12
 """How often there are six or seven shapes, which nobody asks for and a bad generator may draw."""
@@ -45,52 +48,50 @@ _LENGTHS: Final = (2, 3, 3, 4, 4)
 _SHIFTED: Final = 0.5
 """How often the whole picture is off, and by how many pixels at most."""
 _SHIFT: Final = 4
-_WORN: Final = 0.4
+_DEGRADED: Final = 0.4
 """How often a picture is lightly degraded."""
 _DAMAGED: Final = 0.15
 """How often heavily."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class TrainingPicture:
     """A picture and what a good eye sees in it."""
 
     image: Image.Image
-    sight: Sight
+    observation: Observation
     background: Background
-    damaged: bool | None
+    damaged: bool | None = False
     """Does anyone see at once that it is damaged? None where nobody was asked."""
-    words: tuple[Lettering, ...]
+    words: tuple[Lettering, ...] = ()
     """Every word that can be read: none, one, or the same one twice."""
-    scribbled: Place | None
+    scribbled: Place | None = None
     """Where letters stand that are no word of the world."""
-    spelt: str
+    spelt: str = ""
     """Those letters, or those of the words; empty where there are none or they are smeared."""
 
 
-def random_view(random: Random) -> View:
+def random_picture(random: Random) -> TrainingPicture:
     """A picture as generators make them, good and bad."""
-    return view_of(_crowded(random) if random.random() < _CROWDED else random_scene(random), random)
+    return picture_of(
+        _crowded(random) if random.random() < _CROWDED else random_scene(random), random
+    )
 
 
-def plain_view(random: Random) -> View:
+def plain_picture(random: Random) -> TrainingPicture:
     """A scene as it is drawn, with nothing done to it."""
     scene = random_scene(random)
-    sight = Sight(scene.background, scene.shapes, scene.lettering)
     words = (scene.lettering,) if scene.lettering else ()
-    image = draw(scene, random)
-    return View(
-        image,
-        sight,
+    return TrainingPicture(
+        draw(scene, random),
+        observation_of(scene),
         scene.background,
-        damaged=False,
         words=words,
-        scribbled=None,
         spelt=words[0].word if words else "",
     )
 
 
-def lettered_view(random: Random) -> View:
+def lettered_picture(random: Random) -> TrainingPicture:
     """A picture to learn to read from: letters that are mostly no word of the world.
 
     Whoever has to name each of them learns what tells a C from an O, which sixteen words do not ask
@@ -102,45 +103,47 @@ def lettered_view(random: Random) -> View:
         spelt = "".join(random.choices(ascii_uppercase, k=random.choice(_LENGTHS)))
     else:
         spelt = misspelt(scene.lettering.word, random)
-    place, known = scene.lettering.place, spelt in WORDS
     lettering = scene.lettering.model_copy(update={"word": spelt})
     scene = scene.model_copy(update={"lettering": lettering})
-    image, damaged = _handled(draw(scene, random), random)
-    return View(
-        image=image,
-        sight=Sight(
-            background=scene.background,
-            shapes=scene.shapes,
-            lettering=lettering if known else None,
-            unclear_letters=not known,
-        ),
-        background=scene.background,
-        damaged=damaged,
-        words=(lettering,) if known else (),
-        scribbled=None if known else place,
-        spelt=spelt,
+    return _picture(
+        draw(scene, random), scene, (lettering,) if spelt in WORDS else (), spelt, random
     )
 
 
-def view_of(scene: Scene, random: Random) -> View:
+def picture_of(scene: Scene, random: Random) -> TrainingPicture:
     """A picture of `scene`, more or less."""
-    words: tuple[Lettering, ...] = (scene.lettering,) if scene.lettering else ()
-    scribbled = None
-    spelt: str = scene.lettering.word if scene.lettering else ""
     if scene.lettering and random.random() < _SCRIBBLED:
-        image, words, spelt = _scribbled(scene, scene.lettering, random)
-        scribbled = None if words else scene.lettering.place
+        image, words, spelt = _misspelt(scene, scene.lettering, random)
     else:
         image = draw(scene, random)
-    taken = {scribbled, *(word.place for word in words), *(shape.place for shape in scene.shapes)}
+        words = (scene.lettering,) if scene.lettering else ()
+        spelt = scene.lettering.word if scene.lettering else ""
     doubts: tuple[Place, ...] = ()
-    if random.random() < _SMUDGED and (free := [place for place in PLACES if place not in taken]):
-        doubts = (random.choice(free),)
-        _smudge(image, doubts[0], random)
-    image, damaged = _handled(image, random)
-    return View(
+    if random.random() < _SMUDGED:
+        written = {word.place for word in words}
+        if free := [place for place in scene.free_places() if place not in written]:
+            doubts = (random.choice(free),)
+            _smudge(image, doubts[0], random)
+    return _picture(image, scene, words, spelt, random, doubts)
+
+
+def _picture(
+    image: Image.Image,
+    scene: Scene,
+    words: tuple[Lettering, ...],
+    spelt: str,
+    random: Random,
+    doubts: tuple[Place, ...] = (),
+) -> TrainingPicture:
+    """A drawing of `scene` as it comes to a critic: maybe shifted, worn or damaged."""
+    if random.random() < _SHIFTED:
+        image = shifted(image, random)
+    fate = random.random()
+    if fate < _DAMAGED + _DEGRADED:
+        image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
+    return TrainingPicture(
         image=image,
-        sight=Sight(
+        observation=Observation(
             background=scene.background,
             shapes=scene.shapes,
             lettering=words[0] if len(words) == 1 else None,
@@ -148,27 +151,15 @@ def view_of(scene: Scene, random: Random) -> View:
             doubts=doubts,
         ),
         background=scene.background,
-        damaged=damaged,
+        damaged=fate < _DAMAGED,
         words=words,
-        scribbled=scribbled,
+        scribbled=scene.lettering.place if scene.lettering and not words else None,
         spelt=spelt,
     )
 
 
-def _handled(image: Image.Image, random: Random) -> tuple[Image.Image, bool]:
-    """A picture as it comes to a critic, maybe off or worn; and is it damaged?"""
-    if random.random() < _SHIFTED:
-        image = shifted(image, random)
-    fate = random.random()
-    if fate < _DAMAGED + _WORN:
-        image = degrade(image, random, "heavy" if fate < _DAMAGED else "light")
-    return image, fate < _DAMAGED
-
-
 def shifted(image: Image.Image, random: Random) -> Image.Image:
     """All of it moved by up to four pixels; what comes in is paper."""
-    from PIL import Image
-
     right, down = random.randint(-_SHIFT, _SHIFT), random.randint(-_SHIFT, _SHIFT)
     moved = (1, 0, right, 0, 1, down)
     paper = image.getpixel((0, 0))
@@ -177,33 +168,21 @@ def shifted(image: Image.Image, random: Random) -> Image.Image:
 
 def _crowded(random: Random) -> Scene:
     scene = random_scene(random, shapes=5, worded=False)
-    free = [place for place in PLACES if scene.at(place) is None]
-    more = [
-        Shape(
-            kind=random.choice(KINDS),
-            colour=random.choice(COLOURS),
-            size=random.choice(SIZES),
-            place=place,
-        )
-        for place in random.sample(free, random.randint(1, 2))
-    ]
-    shapes = sorted((*scene.shapes, *more), key=lambda shape: PLACES.index(shape.place))
+    places = random.sample(scene.free_places(), random.randint(1, 2))
+    shapes = in_order((*scene.shapes, *(random_shape(random, place) for place in places)))
     # Not validated: a scene may have no more than five.
-    return Scene.model_construct(background=scene.background, shapes=tuple(shapes), lettering=None)
+    return Scene.model_construct(background=scene.background, shapes=shapes, lettering=None)
 
 
-def _scribbled(
+def _misspelt(
     scene: Scene, written: Lettering, random: Random
 ) -> tuple[Image.Image, tuple[Lettering, ...], str]:
     """A drawing of `scene` with its word spoilt, what can be read (nothing, or it twice), and
     what is spelt.
     """
-    from PIL import Image
-
     draft = random.getrandbits(32)
     way = random.choice(("misspelt", "smeared", "twice"))
-    taken = {written.place, *(shape.place for shape in scene.shapes)}
-    free = [place for place in WORD_PLACES if place not in taken]
+    free = [place for place in WORD_PLACES if place in scene.free_places()]
     if way == "twice" and free:
         image, again = draw(scene, Random(draft)), random.choice(free)
         write(image, written.word, centre_of(again), ink_of(scene.background))
@@ -219,8 +198,6 @@ def _scribbled(
 
 def _smudge(image: Image.Image, place: Place, random: Random) -> None:
     """Paint a soft lump of mixed colours into `image`."""
-    from PIL import Image, ImageDraw, ImageFilter
-
     x, y = centre_of(place)
     corners = random.randint(5, 10)
     size = random.uniform(8, 18)

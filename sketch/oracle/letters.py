@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from rr_refine.sketch.world.drawing import write
 
-__all__ = ["Line", "read_line"]
+__all__ = ["LineReading", "read_line"]
 
 _HEIGHT: Final = 16
 """Rows of a letter, edges counted."""
@@ -39,7 +39,7 @@ _VARIANTS: Final = tuple(itertools.product((0, 1), (0, 1), (True, False)))
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LineReading:
     """What a line of ink says."""
 
     letters: str
@@ -68,7 +68,7 @@ class _Font:
     """Gaps x 26 x 26: twice the product of one letter and the next, so many columns on."""
 
 
-def read_line(ink: NDArray[np.float32]) -> Line:
+def read_line(ink: NDArray[np.float32]) -> LineReading:
     """Read a line of capitals.
 
     Args:
@@ -81,7 +81,7 @@ def read_line(ink: NDArray[np.float32]) -> Line:
     return best
 
 
-def _read(strip: NDArray[np.float32]) -> Line:
+def _read(strip: NDArray[np.float32]) -> LineReading:
     """Read a line as high as the glyphs.
 
     Every letter is compared at every column. A glyph G explains 2 (A, G) - (G, G) of the energy of
@@ -115,7 +115,7 @@ def _read(strip: NDArray[np.float32]) -> Line:
         read = ascii_uppercase[letter] + read
         column, letter = before[column, letter].tolist()
     energy = float((strip**2).sum())
-    return Line(
+    return LineReading(
         read, explained=(total + _EFFORT * len(read)) / energy if read else 0.0, worst=worst
     )
 

@@ -13,7 +13,7 @@ from PIL import ImageFilter
 from rr_refine.sketch.world.drawing import RADIUS, SIDE, silhouette
 from rr_refine.sketch.world.scene import KINDS, SIZES, Kind, Size
 
-__all__ = ["Form", "fit"]
+__all__ = ["FittedShape", "fit"]
 
 _UNIT: Final = 58
 """Radius of the shapes in the bank, pixels: as large as they can be drawn."""
@@ -32,7 +32,7 @@ _AHEAD: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class FittedShape:
     """A shape without its colour, as found in a picture."""
 
     kind: Kind
@@ -63,7 +63,9 @@ class _Bank:
     """8 x 2: centre of mass (x, y) of each kind with radius 1."""
 
 
-def fit(coverage: NDArray[np.float32], visible: NDArray[np.bool_], *, top: int, left: int) -> Form:
+def fit(
+    coverage: NDArray[np.float32], visible: NDArray[np.bool_], *, top: int, left: int
+) -> FittedShape:
     """The shape that explains `coverage` best.
 
     Area and centre of mass give each kind its radius and its centre; where that leaves doubt, the
@@ -105,7 +107,7 @@ def fit(coverage: NDArray[np.float32], visible: NDArray[np.bool_], *, top: int, 
             found = scores.max(axis=1)
     first, second = found.argsort()[::-1][:2]
     x, y, radius = guesses[first].tolist()
-    return Form(
+    return FittedShape(
         kind=KINDS[kinds[first]],
         x=x,
         y=y,

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from rr_refine.sketch.world.drawing import BACKGROUND_RGB, COLOUR_RGB, ink_of
 from rr_refine.sketch.world.scene import Background, Colour
 
-__all__ = ["LETTERS", "Inks", "Paper", "nearest_colour", "read_inks", "read_paper", "spread"]
+__all__ = [
+    "LETTERS",
+    "MeasuredBackground",
+    "PixelColours",
+    "measure_background",
+    "nearest_colour",
+    "spread",
+    "unmix_colours",
+]
 
 LETTERS: Final = len(COLOUR_RGB)
 """Index of the letters' ink, after the eight colours."""
@@ -23,7 +31,7 @@ _RGB: Final = np.array(list(COLOUR_RGB.values()), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class MeasuredBackground:
     """What the shapes are drawn on."""
 
     rgb: NDArray[np.float32]
@@ -33,7 +41,7 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
-class Inks:
+class PixelColours:
     """What covers each pixel of a picture, arrays of its height and width."""
 
     index: NDArray[np.intp]
@@ -52,7 +60,9 @@ def spread(rgb: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.f
     return largest  # much faster than max(axis=-1)
 
 
-def read_paper(pixels: NDArray[np.float32], near: float = 40.0) -> Paper | None:
+def measure_background(
+    pixels: NDArray[np.float32], near: float = 40.0
+) -> MeasuredBackground | None:
     """The paper of a picture: its commonest colour, if a third of the picture has it.
 
     Args:
@@ -72,31 +82,31 @@ def read_paper(pixels: NDArray[np.float32], near: float = 40.0) -> Paper | None:
         for name, nominal in BACKGROUND_RGB.items()
     }
     name = min(distances, key=lambda background: distances[background])
-    return Paper(rgb=rgb, name=name if distances[name] < near else None)
+    return MeasuredBackground(rgb=rgb, name=name if distances[name] < near else None)
 
 
-def read_inks(pixels: NDArray[np.float32], paper: Paper) -> Inks:
+def unmix_colours(pixels: NDArray[np.float32], ground: MeasuredBackground) -> PixelColours:
     """What covers each of `pixels` (height x width x 3).
 
     A pixel at the edge of a shape is a mixture of paper and ink: it lies on the line between the
     two in RGB. Each pixel goes to the ink whose line is nearest, and its place on the line is
     its coverage. Letters are black or white: what has a hue is none.
     """
-    contrast = spread(pixels, paper.rgb)
+    contrast = spread(pixels, ground.rgb)
     index = np.zeros(contrast.shape, np.intp)
     coverage = np.zeros(contrast.shape, np.float32)
     covered = contrast > 16
-    letters = np.array([ink_of(paper.name or "white")], np.float32)
-    lines = np.concatenate([_RGB, letters]) - paper.rgb
+    letters = np.array([ink_of(ground.name or "white")], np.float32)
+    lines = np.concatenate([_RGB, letters]) - ground.rgb
     lengths = (lines**2).sum(axis=1)
-    offsets = pixels[covered] - paper.rgb
+    offsets = pixels[covered] - ground.rgb
     along = offsets @ lines.T
     share = np.clip(along / lengths, 0, 1)
     distances = share * (share * lengths - 2 * along)  # squared, less |offset|^2
     distances[np.ptp(pixels[covered], axis=1) > _CHROMA, LETTERS] = np.inf
     index[covered] = distances.argmin(axis=1)
     coverage[covered] = np.take_along_axis(share, index[covered][:, None], axis=1)[:, 0]
-    return Inks(index=index, coverage=coverage, contrast=contrast)
+    return PixelColours(index=index, coverage=coverage, contrast=contrast)
 
 
 def nearest_colour(rgb: NDArray[np.float32]) -> tuple[Colour, bool]:

@@ -8,15 +8,29 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rr_refine.sketch.oracle.blobs import Blob, core, find_blobs, grown
+from rr_refine.sketch.oracle.colours import (
+    LETTERS,
+    MeasuredBackground,
+    PixelColours,
+    nearest_colour,
+)
+from rr_refine.sketch.oracle.letters import read_line
+from rr_refine.sketch.oracle.shape_fit import FittedShape, fit
 from rr_refine.sketch.world.drawing import COLOUR_RGB, RADIUS, SIDE
-from rr_refine.sketch.world.forms import Form, fit
-from rr_refine.sketch.world.glyphs import read_line
-from rr_refine.sketch.world.palette import LETTERS, Inks, Paper, nearest_colour
 from rr_refine.sketch.world.request import count_word
 from rr_refine.sketch.world.scene import PLACES, Colour, Place, Shape
 
-__all__ = ["SeenLine", "SeenShape", "find_lines", "find_shapes", "place_of"]
+__all__ = [
+    "Blob",
+    "DetectedLine",
+    "DetectedShape",
+    "core",
+    "find_blobs",
+    "find_lines",
+    "find_shapes",
+    "grown",
+    "place_of",
+]
 
 _FAINT: Final = 50
 """Levels off the paper that make a thing; pink on beige, the faintest ink, is 78 off."""
@@ -45,10 +59,10 @@ _LINE_WIDTH: Final = 84
 
 
 @dataclass(frozen=True, slots=True)
-class SeenShape:
+class DetectedShape:
     """A shape that was made out."""
 
-    form: Form
+    fitted: FittedShape
     colour: Colour
     rgb: NDArray[np.float32]
     """Measured, 0 to 255."""
@@ -57,15 +71,15 @@ class SeenShape:
     def shape(self) -> Shape:
         """What it is in a scene."""
         return Shape(
-            kind=self.form.kind,
+            kind=self.fitted.kind,
             colour=self.colour,
-            size=self.form.size,
-            place=place_of(self.form.x, self.form.y),
+            size=self.fitted.size,
+            place=place_of(self.fitted.x, self.fitted.y),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class SeenLine:
+class DetectedLine:
     """A line of letters that was made out."""
 
     letters: str
@@ -81,19 +95,19 @@ def place_of(x: float, y: float) -> Place:
 
 
 def find_shapes(
-    pixels: NDArray[np.float32], paper: Paper, inks: Inks
-) -> tuple[list[SeenShape], list[str]]:
-    """The shapes on `paper`, and what else is there, in words."""
-    written = (inks.coverage > 0.5) & (inks.index == LETTERS)
+    pixels: NDArray[np.float32], ground: MeasuredBackground, colours: PixelColours
+) -> tuple[list[DetectedShape], list[str]]:
+    """The shapes on `ground`, and what else is there, in words."""
+    written = (colours.coverage > 0.5) & (colours.index == LETTERS)
     hidden = grown(written)
-    solid = (inks.contrast > _FAINT) & ~written & ~(hidden & (inks.index == LETTERS))
+    solid = (colours.contrast > _FAINT) & ~written & ~(hidden & (colours.index == LETTERS))
     inside = core(solid)
     seen, strange = [], []
     for blob in find_blobs(solid, _SPECK):
         if inside[blob.rows, blob.columns].sum() < _CORE:
             continue
         for part in _of_one_colour(blob, pixels, inside):
-            if shapes := _shapes_in(part, pixels, paper, solid, hidden, _DEEPEST):
+            if shapes := _shapes_in(part, pixels, ground, solid, hidden, _DEEPEST):
                 seen += shapes
             else:
                 colour, sure = nearest_colour(_rgb_of(part, pixels, inside))
@@ -103,9 +117,9 @@ def find_shapes(
     return seen, strange
 
 
-def find_lines(inks: Inks) -> tuple[list[SeenLine], list[str]]:
-    """The lines of letters in `inks`, topmost first, and ink that is no line, in words."""
-    written = (inks.coverage > 0.5) & (inks.index == LETTERS)
+def find_lines(colours: PixelColours) -> tuple[list[DetectedLine], list[str]]:
+    """The lines of letters in `colours`, topmost first, and ink that is no line, in words."""
+    written = (colours.coverage > 0.5) & (colours.index == LETTERS)
     seen, strange = [], []
     for cluster in find_blobs(grown(written, 4)):
         own = cluster.part(written[cluster.rows, cluster.columns])
@@ -115,10 +129,10 @@ def find_lines(inks: Inks) -> tuple[list[SeenLine], list[str]]:
         left, right = int(own.columns.min()), int(own.columns.max()) + 1
         x, y = (left + right) / 2, (top + bottom) / 2
         if _LINE_HEIGHTS[0] <= bottom - top <= _LINE_HEIGHTS[1] and right - left <= _LINE_WIDTH:
-            ink = inks.coverage * (inks.index == LETTERS)
+            ink = colours.coverage * (colours.index == LETTERS)
             line = read_line(ink[top:bottom, left:right])
             if line.clear:
-                seen.append(SeenLine(line.letters, x, y))
+                seen.append(DetectedLine(line.letters, x, y))
                 continue
         strange.append(f"a mark like letters at the {place_of(x, y)}")
     return seen, strange
@@ -148,32 +162,32 @@ def _of_one_colour(
 def _shapes_in(
     part: Blob,
     pixels: NDArray[np.float32],
-    paper: Paper,
+    ground: MeasuredBackground,
     solid: NDArray[np.bool_],
     hidden: NDArray[np.bool_],
     cuts: int,
-) -> list[SeenShape]:
+) -> list[DetectedShape]:
     """The shape that `part` is, or the shapes that it falls into when cut; none if neither."""
     mine = np.zeros(solid.shape, bool)
     mine[part.rows, part.columns] = True
     extents = [int(np.ptp(along)) + 1 for along in (part.rows, part.columns)]
     if max(extents) < _WIDEST:
         others = grown(solid & ~mine) & ~mine
-        seen = _shape_of(part, mine, pixels, paper, hidden | others)
-        if seen and (seen.form.likeness > _LIKE_CUT or cuts == _DEEPEST):
+        seen = _shape_of(part, mine, pixels, ground, hidden | others)
+        if seen and (seen.fitted.likeness > _LIKE_CUT or cuts == _DEEPEST):
             return [seen]
     along = part.rows if extents[0] > extents[1] else part.columns
-    neck = _neck(along)
-    if not cuts or neck is None:
+    cut = _narrowest(along)
+    if not cuts or cut is None:
         return []
     halves = [
-        _shapes_in(part.part(side), pixels, paper, solid, hidden, cuts - 1)
-        for side in (along < neck, along >= neck)
+        _shapes_in(part.part(side), pixels, ground, solid, hidden, cuts - 1)
+        for side in (along < cut, along >= cut)
     ]
     return [*halves[0], *halves[1]] if all(halves) else []
 
 
-def _neck(along: NDArray[np.intp]) -> int | None:
+def _narrowest(along: NDArray[np.intp]) -> int | None:
     """Where a blob is narrowest, away from its ends; None where it is too short for two shapes."""
     first = int(along.min())
     profile = np.bincount(along - first)
@@ -187,9 +201,9 @@ def _shape_of(
     part: Blob,
     mine: NDArray[np.bool_],
     pixels: NDArray[np.float32],
-    paper: Paper,
+    ground: MeasuredBackground,
     hidden: NDArray[np.bool_],
-) -> SeenShape | None:
+) -> DetectedShape | None:
     """The shape that `part` is, if it is one."""
     rgb = _rgb_of(part, pixels, core(mine))
     colour, sure = nearest_colour(rgb)
@@ -199,16 +213,16 @@ def _shape_of(
         slice(max(0, int(along.min()) - 3), int(along.max()) + 4)
         for along in (part.rows, part.columns)
     )
-    line = rgb - paper.rgb
-    coverage = ((pixels[window] - paper.rgb) @ line / (line @ line)).clip(0, 1)
+    line = rgb - ground.rgb
+    coverage = ((pixels[window] - ground.rgb) @ line / (line @ line)).clip(0, 1)
     coverage[(coverage < 0.1) | ~grown(mine, 2)[window]] = 0.0
     visible = ~hidden[window]
     if (coverage * visible).sum() < 3 * _SPECK:
         return None
-    form = fit(coverage, visible, top=window[0].start, left=window[1].start)
-    least = _LIKE_COMPACT if form.kind in ("circle", "square") else _LIKE
-    clear = form.likeness > least and form.likeness + 2 * form.lead > _SURE
-    return SeenShape(form, colour, rgb) if clear else None
+    fitted = fit(coverage, visible, top=window[0].start, left=window[1].start)
+    least = _LIKE_COMPACT if fitted.kind in ("circle", "square") else _LIKE
+    clear = fitted.likeness > least and fitted.likeness + 2 * fitted.lead > _SURE
+    return DetectedShape(fitted, colour, rgb) if clear else None
 
 
 def _rgb_of(
@@ -219,3 +233,59 @@ def _rgb_of(
     chosen = inner if inner.size >= _CORE else part
     rgb: NDArray[np.float32] = np.median(pixels[chosen.rows, chosen.columns], axis=0)
     return rgb
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Pixels that touch each other by their sides: equally long arrays of rows and columns."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    @property
+    def size(self) -> int:
+        """How many pixels."""
+        return len(self.rows)
+
+    def part(self, chosen: NDArray[np.bool_]) -> Blob:
+        """Some of its pixels."""
+        return Blob(rows=self.rows[chosen], columns=self.columns[chosen])
+
+
+def find_blobs(mask: NDArray[np.bool_], smallest: int = 1) -> list[Blob]:
+    """The connected parts of `mask` with at least `smallest` pixels, topmost first.
+
+    Each pixel takes the least number among its own and those of its neighbours, and then the
+    number of the pixel that this is, until nothing changes.
+    """
+    nothing = mask.size
+    numbers = np.where(mask, np.arange(mask.size).reshape(mask.shape), nothing)
+    before = np.empty_like(numbers)
+    while (numbers != before).any():
+        before = numbers
+        wide = np.pad(before, 1, constant_values=nothing)
+        beside = (wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:])
+        least = np.minimum.reduce([before, *beside])
+        numbers = np.where(mask, np.append(least, nothing)[least], nothing)
+    rows, columns = np.nonzero(mask)
+    owners = numbers[mask]
+    order = np.argsort(owners, kind="stable")
+    _, counts = np.unique(owners, return_counts=True)
+    parts = np.split(order, np.cumsum(counts)[:-1]) if len(counts) else []
+    return [Blob(rows[part], columns[part]) for part in parts if len(part) >= smallest]
+
+
+def core(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of `mask` whose eight neighbours are in it too."""
+    return ~grown(~mask)
+
+
+def grown(mask: NDArray[np.bool_], by: int = 1) -> NDArray[np.bool_]:
+    """`mask` and all pixels up to `by` rows and columns away."""
+    for _ in range(by):
+        mask = mask.copy()
+        mask[1:] |= mask[:-1].copy()
+        mask[:-1] |= mask[1:].copy()
+        mask[:, 1:] |= mask[:, :-1].copy()
+        mask[:, :-1] |= mask[:, 1:].copy()
+    return mask

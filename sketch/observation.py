@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rr_refine.sketch.world.request import Group, group_phrase
+from rr_refine.sketch.oracle.reading import SceneReading
+from rr_refine.sketch.world.request import any_of
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -19,19 +20,16 @@ from rr_refine.sketch.world.scene import (
     Place,
     Scene,
     Shape,
+    in_order,
 )
 
-if TYPE_CHECKING:
-    from rr_refine.sketch.oracle.oracle import Reading
-
 __all__ = [
-    "Sight",
+    "Observation",
     "describe_background",
-    "describe_lettering",
     "describe_letters",
-    "describe_sight",
-    "read_sight",
-    "sight_of",
+    "describe_observation",
+    "observation_of",
+    "read_observation",
 ]
 
 _UNCLEAR_BACKGROUND: Final = "unclear background"
@@ -40,7 +38,7 @@ _NOTHING: Final = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observation:
     """What somebody believes to see: a scene, or something that is none.
 
     Equal sights are written alike. It need not be true: a teacher errs, and a student guesses.
@@ -57,66 +55,54 @@ class Sight:
     """Where something stands that cannot be made out, in reading order."""
 
 
-def sight_of(seen: Reading | Scene) -> Sight:
+def observation_of(seen: SceneReading | Scene) -> Observation:
     """What the oracle read in a picture, or all that a scene has."""
     if isinstance(seen, Scene):
-        return Sight(seen.background, seen.shapes, seen.lettering)
+        return Observation(seen.background, seen.shapes, seen.lettering)
     # A doubt about the background, or about there being any shape, shows in these themselves.
-    places = [re.search(rf"\b(?:{_any(PLACES)})$", doubt) for doubt in seen.doubts]
+    places = [re.search(rf"\b(?:{any_of(PLACES)})$", doubt) for doubt in seen.doubts]
     unclear = {place[0] for place in places if place}
-    return Sight(
+    return Observation(
         background=seen.background,
-        shapes=tuple(sorted(seen.shapes, key=lambda shape: PLACES.index(shape.place))),
+        shapes=in_order(seen.shapes),
         lettering=seen.lettering,
         unclear_letters=seen.letters is not None and seen.lettering is None,
         doubts=tuple(place for place in PLACES if place in unclear),
     )
 
 
-def describe_sight(sight: Sight) -> str:
+def describe_observation(observed: Observation) -> str:
     """All of it in a fixed order, in the words of a dense request."""
-    things = [(PLACES.index(shape.place), _describe_shape(shape)) for shape in sight.shapes]
-    things += [(PLACES.index(place), _describe_doubt(place)) for place in sight.doubts]
-    parts = [describe_background(sight)]
-    parts += [text for _, text in sorted(things, key=lambda thing: thing[0])]
-    if sight.lettering:
-        parts.append(describe_lettering(sight.lettering))
-    if sight.unclear_letters:
+    things = [(shape.place, f"a {shape.look}") for shape in observed.shapes]
+    things += [(place, "something unclear") for place in observed.doubts]
+    things.sort(key=lambda thing: PLACES.index(thing[0]))
+    parts = [describe_background(observed), *(f"{what} at the {place}" for place, what in things)]
+    if observed.lettering:
+        parts.append(_describe_lettering(observed.lettering))
+    if observed.unclear_letters:
         parts.append(_UNCLEAR_LETTERS)
     return "; ".join(parts if len(parts) > 1 else [*parts, _NOTHING])
 
 
-def describe_background(sight: Sight) -> str:
+def describe_background(observed: Observation) -> str:
     """`white background`."""
-    return f"{sight.background} background" if sight.background else _UNCLEAR_BACKGROUND
+    return f"{observed.background} background" if observed.background else _UNCLEAR_BACKGROUND
 
 
-def describe_letters(sight: Sight) -> str:
+def describe_letters(observed: Observation) -> str:
     """The word, or that there is writing which is none; empty where nothing is written."""
-    if sight.lettering:
-        return describe_lettering(sight.lettering)
-    return _UNCLEAR_LETTERS if sight.unclear_letters else ""
+    if observed.lettering:
+        return _describe_lettering(observed.lettering)
+    return _UNCLEAR_LETTERS if observed.unclear_letters else ""
 
 
-def _describe_shape(shape: Shape) -> str:
-    """`a large red circle at the top left`."""
-    return group_phrase(
-        Group(count=1, colour=shape.colour, kind=shape.kind, size=shape.size, place=shape.place)
-    )
-
-
-def describe_lettering(lettering: Lettering) -> str:
+def _describe_lettering(lettering: Lettering) -> str:
     """`the word SUN at the top`."""
     return f"the word {lettering.word} at the {lettering.place}"
 
 
-def _describe_doubt(place: Place) -> str:
-    """`something unclear at the top`."""
-    return f"something unclear at the {place}"
-
-
-def read_sight(text: str) -> Sight | None:
-    """The sight that `describe_sight` wrote; None for any other text."""
+def read_observation(text: str) -> Observation | None:
+    """The sight that `describe_observation` wrote; None for any other text."""
     first, *parts = text.split("; ")
     backgrounds: dict[str, Background | None] = {f"{name} background": name for name in BACKGROUNDS}
     backgrounds[_UNCLEAR_BACKGROUND] = None
@@ -137,16 +123,12 @@ def read_sight(text: str) -> Sight | None:
             unclear_letters = True
         elif part != _NOTHING:
             return None
-    return Sight(backgrounds[first], tuple(shapes), lettering, unclear_letters, tuple(doubts))
+    return Observation(backgrounds[first], tuple(shapes), lettering, unclear_letters, tuple(doubts))
 
 
-def _any(words: tuple[str, ...]) -> str:
-    return "|".join(sorted(words, key=len, reverse=True))
-
-
-_AT: Final = rf" at the (?P<place>{_any(PLACES)})"
+_AT: Final = rf" at the (?P<place>{any_of(PLACES)})"
 _SHAPE: Final = re.compile(
-    rf"an? (?P<size>{_any(SIZES)}) (?P<colour>{_any(COLOURS)}) (?P<kind>{_any(KINDS)}){_AT}"
+    rf"an? (?P<size>{any_of(SIZES)}) (?P<colour>{any_of(COLOURS)}) (?P<kind>{any_of(KINDS)}){_AT}"
 )
 _DOUBT: Final = re.compile(rf"something unclear{_AT}")
-_WORD: Final = re.compile(rf"the word (?P<word>{_any(WORDS)}){_AT}")
+_WORD: Final = re.compile(rf"the word (?P<word>{any_of(WORDS)}){_AT}")
