@@ -50,7 +50,7 @@ from rr_refine.sketch.world.scene import (
 )
 from rr_refine.terms import Record
 
-__all__ = ["SceneReading", "read_picture", "residual_of"]
+__all__ = ["SceneReading", "read_picture"]
 
 
 class SceneReading(Record):
@@ -61,8 +61,7 @@ class SceneReading(Record):
     no known word, two things in one place, more than five shapes."""
     residual: float
     """How far the picture is from a clean drawing of what was read, 0 (not at all) to 1: the mean
-    absolute difference over the inked pixels of the worst of the nine places. See
-    `rr_refine.sketch.oracle.reading`."""
+    absolute difference over the inked pixels of the worst of the nine places."""
     doubts: tuple[str, ...]
     """What could not be read: `a purple blob at the left`."""
     background: Background | None = None
@@ -94,7 +93,7 @@ def read_picture(image: Image.Image) -> SceneReading:
         doubts = ["any shape"]
     lettering = _lettering(lines)
     reading = SceneReading(
-        residual=residual_of(pixels, ground, colours, shapes, lines),
+        residual=_residual_of(pixels, ground, colours, shapes, lines),
         doubts=tuple(dict.fromkeys(doubts)),
         background=ground.name,
         shapes=in_order(seen.shape for seen in shapes),
@@ -131,7 +130,7 @@ _LEAST: Final = 100
 _PLACE: Final = np.arange(SIDE) * 3 // SIDE
 
 
-def residual_of(
+def _residual_of(
     pixels: NDArray[np.float32],
     ground: MeasuredBackground,
     colours: PixelColours,

@@ -65,12 +65,8 @@ class SketchCase:
 
 
 def drawn_cases(seed: int, *, pictures: int = 2, edits: float = 0.4) -> Iterator[SketchCase]:
-    """Cases without end: drawn as asked or with one to three faults, and more or less worn.
-
-    Args:
-        seed: the same seed gives the same cases.
-        pictures: how many for each request.
-        edits: the share of edits.
+    """Endless cases, with `pictures` each, drawn as asked or with one to three faults, and more or
+    less degraded; `edits` is the share of edits. The same seed gives the same cases.
     """
     number = 0
     while True:

@@ -1,8 +1,8 @@
-"""What the student reads before anybody teaches it to judge: talks about pictures and requests.
+"""Dialogues about pictures and requests, on which the student is pre-trained.
 
-They teach to say what pictures show, what differs between two, what a request asks for, which of
-it a picture has, where all of it could go, and how it is said in full. Scores and preferences are
-not among it.
+They teach it to describe pictures, to compare two, to say what a request asks for, which of it a
+picture has, where everything could go, and how to ask for it in full. They hold no scores and no
+preferences.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ SET_PHRASES: Final = (
     _REQUEST,
     *(f"{name} {verb}:" for name in _NAMES for verb in ("shows", "alone has")),
 )
-"""What the talks say again and again."""
+"""What the dialogues say again and again."""
 
 
 def random_dialogue(random: Random) -> Dialogue:
-    """One talk: about one picture and a request, about several pictures, or without any.
+    """A dialogue about one picture and a request, about several pictures, or without any.
 
     More than half are without: holding a request against what is seen takes longest to learn, and
     can be learned from words.
@@ -95,20 +95,21 @@ def _about_several(random: Random) -> Dialogue:
     names = random.choice(list(_DESCRIBE)[1:])
     if names[0] != "The source":
         pictures = [picture_of(scene, random), picture_of(scene_near(scene, random), random)]
-        return _show(names, pictures) + _ask(_DIFFERS) + _answer(_difference(names, pictures))
+        return _show(names, pictures) + _turn(_DIFFERS, _difference(names, pictures))
     edit = random_edit(scene, random)
     full = phrase_edit(edit, scene, dense=True)
     edited = apply(edit, scene)
     pictures = [picture_of(scene, random), picture_of(edited, random)]
-    dialogue: Dialogue = ()
+    changed: Dialogue = ()
     if len(names) == 2:
-        dialogue += _ask(_CHANGED) + _answer(f"{full.removesuffix(f'; {KEEP_REST}')}.")
+        changed = _turn(_CHANGED, f"{full.removesuffix(f'; {KEEP_REST}')}.")
     else:
         pictures.append(picture_of(scene_near(edited, random), random))
-    dialogue = _show(names, pictures) + dialogue
+    shown = _show(names, pictures)
     said = random_edit_phrase(edit, scene, random)
-    dialogue += _ask(f"{_REQUEST}\n{said}\n{_IN_FULL}") + _answer(full)
-    return dialogue + _ask(_DIFFERS) + _answer(_difference(names[-2:], pictures[-2:]))
+    in_full = _turn(f"{_REQUEST}\n{said}\n{_IN_FULL}", full)
+    differs = _turn(_DIFFERS, _difference(names[-2:], pictures[-2:]))
+    return shown + changed + in_full + differs
 
 
 def _without_pictures(random: Random) -> Dialogue:
@@ -130,13 +131,13 @@ def _about_request(request: SceneRequest, observed: Observation | None, random: 
     """Questions about a request, and of how a picture does by it, if there is one."""
     said = phrase(request, random.choice(REGISTERS), random)
     *things, last = requirements(request)
-    dialogue = _ask(f"{_REQUEST}\n{said}\n{_ASKED}") + _answer(f"{', '.join(things)} and {last}.")
+    dialogue = _turn(f"{_REQUEST}\n{said}\n{_ASKED}", f"{', '.join(things)} and {last}.")
     if observed:
-        dialogue += _ask(_MISSED) + _answer(_held_against(request, observed))
+        dialogue += _turn(_MISSED, _held_against(request, observed))
     seen = observed or Observation(None)
     if target := plan(request, seen):
-        dialogue += _ask(_WHERE) + _answer(f"{describe_plan(request, target, seen)}.")
-        dialogue += _ask(_IN_FULL) + _answer(describe(target))
+        dialogue += _turn(_WHERE, f"{describe_plan(request, target, seen)}.")
+        dialogue += _turn(_IN_FULL, describe(target))
     return dialogue
 
 
@@ -165,16 +166,12 @@ def _show(names: tuple[str, ...], pictures: list[TrainingPicture]) -> Dialogue:
     shown = [
         _shows(name, picture.observation) for name, picture in zip(names, pictures, strict=True)
     ]
-    return (Message("user", tuple(content)), *_answer(" ".join(shown)))
+    return Message("user", tuple(content)), Message("assistant", (" ".join(shown),))
 
 
 def _shows(name: str, observed: Observation) -> str:
     return f"{name} shows: {describe_observation(observed)}."
 
 
-def _ask(text: str) -> Dialogue:
-    return (Message("user", (text,)),)
-
-
-def _answer(text: str) -> Dialogue:
-    return (Message("assistant", (text,)),)
+def _turn(question: str, answer: str) -> Dialogue:
+    return Message("user", (question,)), Message("assistant", (answer,))

@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import torch
+from transformers import SiglipVisionModel
 
 from rr_refine.sketch.training.critic.student import PATCH, StudentSize, tower_config
 from rr_refine.sketch.training.critic.training_pictures import (
@@ -38,10 +41,6 @@ from rr_refine.sketch.world.scene import (
     WORDS,
 )
 from rr_refine.training.loop import TrainingLoop, muon_and_adamw, pick_device
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import SiglipVisionModel
 
 __all__ = ["PerceptionRecipe", "optimizers", "train_tower"]
 
@@ -89,14 +88,8 @@ def train_tower(
 ) -> SiglipVisionModel:
     """Train, or go on training, in `folder`; returns the averaged tower in evaluation mode.
 
-    Args:
-        folder: for the checkpoint and the log.
-        recipe: what to train, and how long.
-        rendered: pictures of the generator's.
+    `rendered` are pictures of the generator's.
     """
-    import torch
-    from transformers import SiglipVisionModel
-
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     tower = SiglipVisionModel(tower_config(recipe.size))
@@ -141,8 +134,6 @@ def _views(
 
 def _batch(views: Sequence[TrainingPicture]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Pictures as pixels, and for each head what each of their patches is (views, patches)."""
-    import torch
-
     # (views, places, heads), then each patch has the labels of its place.
     by_place = torch.tensor([_labels(view) for view in views])[:, _places_of_patches()]
     return (
@@ -186,8 +177,6 @@ def _see(eyes: torch.nn.ModuleDict, pixels: torch.Tensor) -> dict[str, torch.Ten
 
 
 def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    import torch
-
     total = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), ignore_index=_IGNORED, reduction="sum"
     )
@@ -196,8 +185,6 @@ def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def _grade(eyes: torch.nn.ModuleDict, views: Sequence[TrainingPicture]) -> dict[str, float]:
     """Shares of patches that each head gets right, and of pictures with all of them right."""
-    import torch
-
     pixels, labels = _batch(views)
     with torch.inference_mode():
         said = _see(eyes, pixels.to(next(eyes.parameters()).device))

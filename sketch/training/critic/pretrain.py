@@ -16,7 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+
+import torch
+from transformers import (
+    LlavaForConditionalGeneration,
+    PreTrainedTokenizerFast,
+    SiglipVisionModel,
+)
 
 from rr_refine.sketch.training.critic.batching import (
     DialogueBatch,
@@ -30,14 +36,6 @@ from rr_refine.sketch.training.critic.student import StudentSize, build_student,
 from rr_refine.sketch.training.critic.tokenizer import PAD, build_tokenizer, token_id
 from rr_refine.sketch.training.critic.training_pictures import TrainingPicture, plain_picture
 from rr_refine.training.loop import TrainingLoop, pick_device
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import (
-        LlavaForConditionalGeneration,
-        PreTrainedTokenizerFast,
-        SiglipVisionModel,
-    )
 
 __all__ = ["PretrainRecipe", "answer_loss", "examine", "pretrain", "train_language"]
 
@@ -63,10 +61,7 @@ def pretrain(
 ) -> LlavaForConditionalGeneration:
     """Train both parts, or go on, in `folder`; the model is saved in its folder `base`.
 
-    Args:
-        folder: for checkpoints and logs.
-        recipe: what to train, and how long.
-        rendered: pictures of the generator's, for the first part.
+    `rendered` are pictures of the generator's, for the first part.
     """
     tower = train_tower(folder, recipe.perception, rendered)
     model = train_language(folder, recipe, tower)
@@ -78,8 +73,6 @@ def train_language(
     folder: Path, recipe: PretrainRecipe, tower: SiglipVisionModel
 ) -> LlavaForConditionalGeneration:
     """Train, or go on training, in `folder`; returns the averaged model in evaluation mode."""
-    import torch
-
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     tokenizer = build_tokenizer()
@@ -113,8 +106,6 @@ def train_language(
 
 def answer_loss(model: LlavaForConditionalGeneration, batch: DialogueBatch) -> torch.Tensor:
     """Mean cross-entropy of the answers' tokens."""
-    import torch
-
     before = torch.zeros_like(batch.answers)
     before[:, :-1] = batch.answers[:, 1:]
     wanted = batch.ids[batch.answers].to(model.device)
@@ -147,8 +138,6 @@ def examine(
     after those before it: so one pass over the right talks tells, with nothing generated. Later
     answers are graded as if those before them were right.
     """
-    import torch
-
     padding = token_id(tokenizer, PAD)
     right: dict[str, list[bool]] = {}
     for number in range(2 * count):

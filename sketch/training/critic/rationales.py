@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TeacherText",
-    "anchored_rationale",
+    "compare",
     "free_critique",
-    "free_rationale",
     "judgement_of",
     "project",
 ]
@@ -61,48 +60,34 @@ def judgement_of(grade: Grade) -> Judgement:
     )
 
 
-def anchored_rationale(
-    asked: Asked, a: Judgement, b: Judgement, label: Side, rates: FaultRates, random: Random
+def compare(
+    asked: Asked,
+    a: Judgement,
+    b: Judgement,
+    label: Side | None,
+    rates: FaultRates,
+    random: Random,
 ) -> TeacherText:
-    """Compare two pictures as one who knows which was preferred (phase 1).
+    """Compare two pictures, of which `a` and `b` are true.
 
-    Args:
-        asked: what the pictures were made for.
-        a: what is true of Image A.
-        b: what is true of Image B.
-        label: the preferred one.
-        rates: how often to err.
-        random: decides when, and how.
+    With a label, as one who knows which was preferred (phase 1); without, as one who is told
+    nothing: the baseline of direct distillation.
     """
     true = (a, b)
     fault = _drawn_fault(random, rates)
-    if fault is None and random.random() < rates.ignores_label:
+    if label and fault is None and random.random() < rates.ignores_label:
         fault = "label ignored"
     if fault == "vague":
         return TeacherText(comparison_text(asked, *_suited(_blurred(true), label)), fault)
     seen = (_first_look(asked, a, rates, random), _first_look(asked, b, rates, random))
-    if not _supports(seen, label) and random.random() < rates.second_look:
+    if label and not _supports(seen, label) and random.random() < rates.second_look:
         seen = true
     if fault == "hallucination":
         seen = _suited(_hallucinated(asked, seen, random), label)
-    elif fault == "label ignored":
+    elif label and fault == "label ignored":
         seen = _argued(asked, seen, "B" if label == "A" else "A", random)
-    elif not _supports(seen, label) and random.random() < rates.gives_in:
+    elif label and not _supports(seen, label) and random.random() < rates.gives_in:
         fault, seen = "rationalised", _argued(asked, seen, label, random)
-    return TeacherText(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
-
-
-def free_rationale(
-    asked: Asked, a: Judgement, b: Judgement, rates: FaultRates, random: Random
-) -> TeacherText:
-    """Compare two pictures as one who is told nothing: the baseline of direct distillation."""
-    true = (a, b)
-    fault = _drawn_fault(random, rates)
-    if fault == "vague":
-        return TeacherText(comparison_text(asked, *_blurred(true)), fault)
-    seen = (_first_look(asked, a, rates, random), _first_look(asked, b, rates, random))
-    if fault:
-        seen = _hallucinated(asked, seen, random)
     return TeacherText(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
 
 
@@ -128,14 +113,8 @@ def project(
 ) -> TeacherText:
     """Judge one picture of a pair alone, led by what the comparison said of it.
 
-    Args:
-        asked: what the picture was made for.
-        true: what is true of it.
-        side: what the rationale calls it.
-        rationale: the comparison.
-        scores: of this picture, in the comparison.
-        rates: how often to err.
-        random: decides when, and how.
+    `side` is what the rationale, a comparison, calls the picture, and `scores` are those that it
+    gave it.
     """
     told = shown(rationale, f"Image {side}")
     if told is None:
@@ -216,10 +195,10 @@ def _supports(seen: _Two, label: Side) -> bool:
     return (a - b if label == "A" else b - a) >= _LEAD - 1e-9
 
 
-def _suited(seen: _Two, label: Side) -> _Two:
+def _suited(seen: _Two, label: Side | None) -> _Two:
     """The same sights with the scores exchanged where they do not speak for `label`."""
     a, b = seen
-    if _supports(seen, label):
+    if label is None or _supports(seen, label):
         return seen
     return Judgement(a.observation, b.scores), Judgement(b.observation, a.scores)
 

@@ -72,11 +72,7 @@ def predict(rationale: str, order: Order, random: Random) -> float:
 
     It looks at no picture, so that no invention can be found out that agrees with itself: what a
     reader of text can filter is what does not support its own verdict.
-
-    Args:
-        rationale: justifications, or a whole answer.
-        order: which picture is named first.
-        random: readers are not all alike.
+    `order` says which picture is named first; readers differ at random.
     """
     first = _FIRST if order == "AB" else -_FIRST
     felt = lean(rationale) + first + random.gauss(0, _NOISE)

@@ -29,12 +29,7 @@ _BARE: Final = 0.5
 def random_request(
     random: Random, *, worded: bool | None = None
 ) -> tuple[Scene, Register, SceneRequest]:
-    """A scene, and a request in some register that it meets.
-
-    Args:
-        random: chooses everything.
-        worded: with a word or without; at random by default.
-    """
+    """A scene, and a request in some register that it meets; with a word, without, or either."""
     if random.random() >= _CROWDED:
         scene = random_scene(random, worded=worded)
         register = random_register(random)

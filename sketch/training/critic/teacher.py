@@ -41,9 +41,8 @@ from rr_refine.sketch.oracle.grading import grade_picture, read_asked
 from rr_refine.sketch.training.critic.faults import FaultRates
 from rr_refine.sketch.training.critic.rationales import (
     TeacherText,
-    anchored_rationale,
+    compare,
     free_critique,
-    free_rationale,
     judgement_of,
     project,
 )
@@ -124,11 +123,11 @@ class SketchTeacher:
         rates = self._options
         match question.kind:
             case "judge" if a and b:
-                return free_rationale(asked, a, b, rates, random)
+                return compare(asked, a, b, None, rates, random)
             case "judge" if a:
                 return free_critique(asked, a, rates, random)
             case "anchor" if a and b and question.label in ("A", "B"):
-                return anchored_rationale(asked, a, b, question.label, rates, random)
+                return compare(asked, a, b, question.label, rates, random)
             case "project" if a and question.side and question.scores is not None:
                 told = question.rationale or ""
                 return project(asked, a, question.side, told, question.scores, rates, random)

@@ -89,13 +89,9 @@ def train_critic(
     pictures: Pictures | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Train, or go on training, in `folder`; gives the folder of the finished critic.
+    """Train, or go on training, in `folder`; returns its folder `critic`, the finished critic.
 
-    Args:
-        folder: for checkpoints, logs, data and, at the end, `critic/`.
-        recipe: what each stage does.
-        pictures: the generator's.
-        say: told the stages as they begin.
+    `say` is told each stage as it begins.
     """
     from rr_refine.training.parrot.sft import fine_tune
 

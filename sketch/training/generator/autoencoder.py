@@ -18,17 +18,17 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from PIL import Image
+from torch.nn import functional
 
 from rr_refine.sketch.world.drawing import SIDE, centre_of, draw
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Lettering
 from rr_refine.training.loop import TrainingLoop, pick_device
-
-if TYPE_CHECKING:
-    import torch
-    from diffusers import AutoencoderTiny
-    from PIL import Image
 
 __all__ = ["AutoencoderRecipe", "build_autoencoder", "crops", "to_pixels", "train_autoencoder"]
 
@@ -61,8 +61,6 @@ class AutoencoderRecipe:
 
 def build_autoencoder(width: int = 48) -> AutoencoderTiny:
     """An untrained autoencoder. Few blocks at full size: that is where the time goes."""
-    from diffusers import AutoencoderTiny
-
     return AutoencoderTiny(
         encoder_block_out_channels=(width,) * 4,
         decoder_block_out_channels=(width,) * 4,
@@ -74,10 +72,7 @@ def build_autoencoder(width: int = 48) -> AutoencoderTiny:
 
 def to_pixels(images: Sequence[Image.Image]) -> torch.Tensor:
     """RGB images as a float tensor (N, 3, H, W) in [-1, 1]."""
-    import numpy
-    import torch
-
-    stacked = numpy.stack([numpy.asarray(image) for image in images])
+    stacked = np.stack([np.asarray(image) for image in images])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
 
 
@@ -86,14 +81,9 @@ def train_autoencoder(
 ) -> AutoencoderTiny:
     """Train, or go on training, in `folder`; returns the model in evaluation mode.
 
-    Args:
-        folder: for the checkpoint and the log.
-        recipe: what to train, and how long.
-        encoder_of: a trained model whose decoder alone is to be trained on; latents, and with them
-            a flow model, stay as they are.
+    With `encoder_of`, a trained model, only its decoder is trained further: the latents, and so a
+    flow model on them, stay valid.
     """
-    import torch
-
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     name = "autoencoder" if encoder_of is None else "decoder"
@@ -127,9 +117,6 @@ def _scale_of(model: AutoencoderTiny) -> dict[str, float]:
 
 def crops(random: Random, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """`count` crops (N, 3, 48, 48) in [-1, 1], and the weight of each pixel (N, 1, 48, 48)."""
-    import torch
-    from torch.nn import functional
-
     pieces, papers, counts = zip(*islice(_pieces(random), count), strict=True)
     pixels, paper = to_pixels(pieces), to_pixels(papers)
     ink = (pixels - paper).abs().amax(1, keepdim=True)

@@ -18,7 +18,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import T5EncoderModel
 
 from rr_refine.sketch.generator import MAX_TOKENS
 from rr_refine.sketch.training.generator.model import (
@@ -31,10 +36,6 @@ from rr_refine.sketch.world.phrasing import phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import PLACES
 from rr_refine.training.loop import TrainingLoop, pick_device
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import T5EncoderModel
 
 __all__ = ["BindingRecipe", "train_binding"]
 
@@ -56,16 +57,9 @@ class BindingRecipe:
 def train_binding(folder: Path, recipe: BindingRecipe, flow: FlowRecipe) -> T5EncoderModel:
     """Train, or go on training, in `folder`; returns the encoder.
 
-    Args:
-        folder: for `binding.pt` and the log `binding.jsonl`: cross-entropy, and the share of whole
-            scenes that were read without a mistake.
-        recipe: what to train, and how long.
-        flow: the recipe of the flow model, for the encoder's size.
+    The log has the cross-entropy and the share of scenes that were read without a mistake. The
+    encoder has the size that `flow` wants.
     """
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     tokenizer = build_t5_tokenizer()

@@ -19,16 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import cast
+
+import torch
+from diffusers import AutoencoderTiny, FluxTransformer2DModel
+from torch import Tensor, nn
+from transformers import T5EncoderModel
 
 from rr_refine.sketch.training.generator.model import FlowModel, FlowRecipe, build_flow_model
 from rr_refine.sketch.training.generator.pool import GRID, LABELS, FlowBatch, Pool
 from rr_refine.training.loop import TrainingLoop, muon_and_adamw, pick_device
-
-if TYPE_CHECKING:
-    from diffusers import AutoencoderTiny, FluxTransformer2DModel
-    from torch import Tensor, nn
-    from transformers import T5EncoderModel
 
 __all__ = ["train_flow"]
 
@@ -67,15 +67,9 @@ def train_flow(
 ) -> FlowModel:
     """Train, or go on training, in `folder`; returns the averaged model in evaluation mode.
 
-    Args:
-        folder: for `flow.pt` (everything needed to go on) and `flow.jsonl` (the log).
-        autoencoder: frozen; its config has the scale and shift of latents.
-        recipe: what to train, and how long.
-        t5: begins as this (see `train_binding`); None for an untrained encoder.
+    The autoencoder is frozen; its config has the scale and shift of latents. The T5 encoder starts
+    as a copy of `t5` (see `train_binding`), or untrained.
     """
-    import torch
-    from torch import nn
-
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.seed)
     model = build_flow_model(recipe)
@@ -138,8 +132,6 @@ def _velocity(
     shift: float,
 ) -> Tensor:
     """The model's velocity at the noisy tokens, (B, 64, 32)."""
-    import torch
-
     sequence, pooled = model.embed(batch.captions, device)
     tokens, places = noisy, _places(0, device)
     if batch.sources is not None:
@@ -160,8 +152,6 @@ def _velocity(
 
 def _places(picture: int, device: str) -> Tensor:
     """(64, 3): which picture, row and column; `FluxKontextPipeline` counts the source as 1."""
-    import torch
-
     rows, columns = torch.meshgrid(torch.arange(GRID), torch.arange(GRID), indexing="ij")
     stacked = torch.stack([torch.full_like(rows, picture), rows, columns], dim=-1)
     return stacked.reshape(-1, 3).float().to(device)

@@ -60,14 +60,10 @@ class RenderedPicture(Record):
 def render_cases(
     folder: Path, generator: Generator, count: int, *, seed: int = 11, edits: float = 0.3
 ) -> Path:
-    """Render two pictures each for `count` requests and edits, or go on; gives the manifest.
+    """Render two pictures each for `count` requests and edits, or go on; returns the manifest.
 
-    Args:
-        folder: for `manifest.jsonl` and the pictures.
-        generator: one that needs no connecting; batches make it faster.
-        count: of requests and edits together.
-        seed: the same seed asks the same; held-out requests have another.
-        edits: the share of edits, of drawn pictures.
+    The same seed asks for the same; held-out requests have another. The generator must need no
+    connecting, and is faster in batches. `edits` is the share of edits, of drawn pictures.
     """
 
     async def render(keys: list[str]) -> Iterable[RenderedPicture]:
@@ -80,13 +76,9 @@ def render_cases(
 
 
 def decode_cases(folder: Path, autoencoder: AutoencoderTiny, count: int, *, seed: int = 12) -> Path:
-    """Make two pictures each for `count` requests with a word, or go on; gives the manifest.
+    """Make two pictures each for `count` requests with a word, or go on; returns the manifest.
 
-    Args:
-        folder: for `manifest.jsonl` and the pictures.
-        autoencoder: of the generator, on any device.
-        count: of requests.
-        seed: the same seed asks the same; held-out requests have another.
+    The same seed asks for the same; held-out requests have another.
     """
     with torch.inference_mode():
         return _write_manifest(

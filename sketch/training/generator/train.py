@@ -84,12 +84,9 @@ QUICK: Final = GeneratorRecipe(
 def train_generator(
     folder: Path, recipe: GeneratorRecipe, say: Callable[[str], None] = lambda _: None
 ) -> Path:
-    """Train, or go on training, in `folder`; gives the folder of the finished pipeline.
+    """Train, or go on training, in `folder`; returns its folder `generator`, the finished pipeline.
 
-    Args:
-        folder: for checkpoints, logs and, at the end, `generator/`.
-        recipe: what each stage does.
-        say: told the stages as they begin.
+    `say` is told each stage as it begins.
     """
     say("autoencoder")
     autoencoder = train_autoencoder(folder, recipe.autoencoder)

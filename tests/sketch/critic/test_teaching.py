@@ -14,9 +14,8 @@ from rr_refine.sketch.observation import describe_observation, observation_of, r
 from rr_refine.sketch.training.critic.cases import ChoiceModel
 from rr_refine.sketch.training.critic.faults import FaultRates, invent, misread
 from rr_refine.sketch.training.critic.rationales import (
-    anchored_rationale,
+    compare,
     free_critique,
-    free_rationale,
     project,
 )
 from rr_refine.sketch.training.critic.reader import lean, predict, shown
@@ -52,8 +51,8 @@ def chance(text: str, random: Random) -> float:
 def test_a_teacher_without_faults_says_what_is_there() -> None:
     for asked, a, b, label, random in pairs(1, 60):
         for written in (
-            anchored_rationale(asked, a, b, label, NEVER, random),
-            free_rationale(asked, a, b, NEVER, random),
+            compare(asked, a, b, label, NEVER, random),
+            compare(asked, a, b, None, NEVER, random),
         ):
             assert written.truth is None
             critique = read_pairwise(written.text, task_of(asked))
@@ -78,7 +77,7 @@ def test_faults_are_made_and_told(rate: str, fault: str) -> None:
     rates = NEVER.model_copy(update={rate: 1.0})
     told = Counter()  # type: Counter[str | None]
     for asked, a, b, label, random in pairs(2, 50):
-        written = anchored_rationale(asked, a, b, label, rates, random)
+        written = compare(asked, a, b, label, rates, random)
         told[written.truth] += 1
         read_pairwise(written.text, task_of(asked))
         if written.truth is None:
@@ -91,7 +90,7 @@ def test_faults_are_made_and_told(rate: str, fault: str) -> None:
 def test_who_ignores_the_label_argues_for_the_other() -> None:
     rates = NEVER.model_copy(update={"ignores_label": 1.0})
     found = [
-        parse_comparison(anchored_rationale(asked, a, b, label, rates, random).text, task_of(asked))
+        parse_comparison(compare(asked, a, b, label, rates, random).text, task_of(asked))
         .winner == label.lower()
         for asked, a, b, label, random in pairs(3, 60)
     ]  # fmt: skip
@@ -104,10 +103,10 @@ def test_hindsight_mends_what_contradicts_the_label() -> None:
     for asked, a, b, label, random in pairs(4, 100):
         for second_look in (0.0, 1.0):
             rates = eyes.model_copy(update={"second_look": second_look})
-            written = anchored_rationale(asked, a, b, label, rates, random)
+            written = compare(asked, a, b, label, rates, random)
             critique = parse_comparison(written.text, task_of(asked))
             wrong[f"{second_look}"] += critique.winner != label.lower()
-        free = parse_comparison(free_rationale(asked, a, b, eyes, random).text, task_of(asked))
+        free = parse_comparison(compare(asked, a, b, None, eyes, random).text, task_of(asked))
         wrong["free"] += free.winner != label.lower()
     assert wrong["1.0"] == 0
     assert wrong["0.0"] > 3
@@ -119,7 +118,7 @@ def test_a_false_label_is_rationalised_or_refused() -> None:
         rates = NEVER.model_copy(update={"gives_in": gives_in})
         for asked, a, b, label, random in pairs(5, 30):
             false: Side = "B" if label == "A" else "A"
-            written = anchored_rationale(asked, a, b, false, rates, random)
+            written = compare(asked, a, b, false, rates, random)
             assert written.truth == ("rationalised" if gives_in else None)
 
 
