@@ -1,4 +1,4 @@
-"""How far a long piece of work is: one line on stderr, again and again."""
+"""How far a long piece of work is: a line on stderr every few seconds."""
 
 from __future__ import annotations
 
@@ -15,37 +15,35 @@ _TICK: Final = 5.0
 
 
 class Progress:
-    """Says every few seconds how far the work is, how fast it goes, and what is left."""
+    """Prints how much is done, how fast it goes, and what is left."""
 
     def __init__(self) -> None:
         self._what = ""
-        self._start = self._said = 0.0
+        self._start = self._printed = 0.0
         self._first = 0
-        self._rewrites = is_attended()
+        self._overwrites = is_attended()
 
     def begin(self, what: str, before: int) -> None:
-        """Begin to count, where `before` were done in an earlier session: they say nothing about
-        the rate.
-        """
+        """Start to count; the `before` that an earlier session did do not count for the rate."""
         self._what, self._start, self._first = what, time.monotonic(), before
 
     def __call__(
         self, what: str, done: int, owed: int, failed: int = 0, score: float | None = None
     ) -> None:
-        """Tell.
+        """Print a line, if it is time for one.
 
         Args:
-            what: is counted, in the plural: `runs`. Another word begins another count.
-            done: of `owed`, with what was done before this session.
+            what: the noun for what is counted, in the plural. Another noun starts a new count.
+            done: of `owed`; those of earlier sessions count.
             failed: of those done.
-            score: so far, for the pleasure of watching it.
+            score: the score so far.
         """
         now = time.monotonic()
         if what != self._what:
             self.begin(what, 0)
-        elif now - self._said < (_TICK / 10 if self._rewrites else _TICK) and done != owed:
+        elif now - self._printed < (_TICK / 10 if self._overwrites else _TICK) and done != owed:
             return
-        self._said = now
+        self._printed = now
         parts = [f"{done} of {owed} {what}"]
         if failed:
             parts.append(f"{failed} failed")
@@ -59,7 +57,7 @@ class Progress:
         else:
             parts.append(_span(spent))
         line = ", ".join(parts)
-        if self._rewrites:
+        if self._overwrites:
             print(f"\r\x1b[K{line}", end="\n" if done == owed else "", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
