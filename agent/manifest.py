@@ -10,11 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
+from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
     from rr_refine.agent.session import Job
@@ -47,6 +48,8 @@ _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
     "settings": {"intent.use": None},
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""
+
+_CHAIN: Final = TypeAdapter(list[Identity])
 
 
 def config_of(job: Job) -> dict[str, JsonValue]:
@@ -93,7 +96,7 @@ def check_config(folder: RunFolder, job: Job) -> None:
         return
     assert isinstance(earlier, dict)
     known = earlier | {"run_id": run_id_of(earlier, folder.path)}
-    work, before = _work_of(config), _work_of(earlier)
+    work, before = (_work_of(c) | {"rewriters": _chain_of(c)} for c in (config, earlier))
     differs = [key for key in config if work.get(key) != before.get(key)]
     differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
     if differs or work != before:
@@ -113,6 +116,16 @@ def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         if isinstance(table, dict):
             work[section] = {k: v for k, v in table.items() if k not in unset or v != unset[k]}
     return work
+
+
+def _chain_of(config: Mapping[str, JsonValue]) -> JsonValue:
+    """The rewriters without their versions: they only propose prompts, so any version may go on."""
+    chain = _CHAIN.validate_python(config.get("rewriters") or [])
+    return [
+        one.model_dump(mode="json")
+        | {"details": {k: v for k, v in one.details.items() if k != "version"}}
+        for one in chain
+    ]
 
 
 def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:

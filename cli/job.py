@@ -51,17 +51,20 @@ def job_from(
     *,
     generator: Generator | None = None,
     critic: Critic | None = None,
+    policy: Policy | None = None,
 ) -> Job:
     """The job that the settings describe.
 
     Args:
         generator: made already, in place of the one that the settings name.
         critic: likewise.
+        policy: in place of the one that the settings describe: defaults may have changed since.
 
     Raises:
         ConfigError: a setting that is wrong, unknown, or without effect.
     """
-    policy = policy_from(settings)
+    described = policy_from(settings)  # what is wrong in the settings is said in any case
+    policy = policy or described
     generator = generator or make_generator(settings)
     critic = critic or make_critic(settings)
     return make_job(
@@ -97,7 +100,14 @@ def job_again(run: Run, *, generator: Generator | None = None, critic: Critic | 
     if run.request.source is not None:
         with RunFolder(run.path, lock=False) as folder:
             source = folder.load_image(run.request.source)
-    return job_from(settings, run.request.prompt, source, generator=generator, critic=critic)
+    return job_from(
+        settings,
+        run.request.prompt,
+        source,
+        generator=generator,
+        critic=critic,
+        policy=run.policy,
+    )
 
 
 def policy_from(settings: Settings) -> Policy:

@@ -23,7 +23,7 @@ from rr_refine import arefine, preset
 from rr_refine.agent.review import Decision, ReviewRequest, read_decision
 
 
-class Desk:
+class ReviewQueue:
     """One open question at a time, between the run and the web."""
 
     def __init__(self) -> None:
@@ -35,10 +35,10 @@ class Desk:
         return await asyncio.wrap_future(self.answer)
 
 
-def serve(desk: Desk, port: int) -> ThreadingHTTPServer:
+def serve(queue: ReviewQueue, port: int) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            question = desk.question
+            question = queue.question
             self.reply(200, question.model_dump_json() if question else "null")
 
         def do_POST(self) -> None:
@@ -48,8 +48,8 @@ def serve(desk: Desk, port: int) -> ThreadingHTTPServer:
             except (ValidationError, ValueError) as error:
                 self.reply(400, json.dumps({"error": str(error)}))
                 return
-            desk.question = None
-            desk.answer.set_result(decision)
+            queue.question = None
+            queue.answer.set_result(decision)
             self.reply(200, "{}")
 
         def reply(self, status: int, text: str) -> None:
@@ -82,8 +82,8 @@ def demonstrate(url: str) -> None:
 
 
 async def main(port: int | None) -> None:
-    desk = Desk()
-    server = serve(desk, port or 0)
+    queue = ReviewQueue()
+    server = serve(queue, port or 0)
     url = f"http://127.0.0.1:{server.server_port}"
     print(f"questions and decisions at {url}" if port else "a client answers by itself")
     if port is None:
@@ -94,7 +94,7 @@ async def main(port: int | None) -> None:
         generator="fake",
         critic="fake",
         policy=policy,
-        reviewer=desk.review,
+        reviewer=queue.review,
     )
     print([c.origin for c in run.candidates])
 

@@ -42,6 +42,10 @@ async def test_an_id_and_a_parent_are_recorded_everywhere(tmp_path: Path) -> Non
     story = read_metadata(done.result_path.read_bytes())
     assert story is not None
     assert story["run"] == "order-17.b"
+    assert done.report_path is not None
+    page = done.report_path.read_text()
+    assert "<dt>run</dt><dd><bdi>order-17.b</bdi>" in page
+    assert "<dt>parent</dt><dd><bdi>order_16</bdi>" in page
 
 
 async def test_without_one_a_run_is_called_after_its_folder(tmp_path: Path) -> None:
@@ -157,6 +161,28 @@ def test_an_old_folder_goes_on(commands: Commands, old: Path, same_command: bool
     renders = [value["prompt"] for kind, _, value in items(old) if kind == "render"]
     assert len(renders) == len(set(renders)), "nothing was rendered twice"
     assert (old / "checkpoints.sqlite").read_bytes() == (OLD / "checkpoints.sqlite").read_bytes()
+
+
+def test_an_old_folder_with_the_rewriters_of_its_time_goes_on(
+    commands: Commands, old: Path
+) -> None:
+    """The chain by default is another one now, and `rules` is of another version."""
+    path = old / "config.json"
+    config = json.loads(path.read_text())
+    config["policy"]["rewriters"] = ["critic", "rules"]
+    config["rewriters"].append({"kind": "rules", "name": "rules", "details": {"version": 2}})
+    config["settings"]["rewriter.use"] = None
+    path.write_text(json.dumps(config))
+    ended = commands.run("resume", str(old))
+    assert ended.code == 0, ended.stderr
+    assert load_run(old).status == "done"
+    config["rewriters"][1]["details"]["version"] = 3
+    config["rewriters"][1]["kind"] = "others"
+    path.write_text(json.dumps(config))
+    manifest = json.loads((old / "manifest.json").read_text())
+    (old / "manifest.json").write_text(json.dumps(manifest | {"status": "interrupted"}))
+    refused = commands.run("resume", str(old))
+    assert "made with another rewriters" in refused.stderr
 
 
 async def test_a_folder_opened_by_path_keeps_its_id(tmp_path: Path) -> None:
