@@ -43,7 +43,7 @@ def definitions(worse_by: float = WORSE_BY) -> dict[str, str]:
         "first picture. Share of all items.",
         "regressed": "Lost, or worse, or both. Share of all items.",
         "failed": "Runs that ended by a fault of generator or critic, or with an error. They are "
-        "held to what they returned, and are owed again when the benchmark is resumed.",
+        "held to what they returned, and are tried again when the benchmark is resumed.",
         "faults": "Renders and judgements that failed, in all runs of the arm.",
         "noise": "The same pictures judged twice by the same judge: mean absolute difference of "
         "their scores, and the share whose verdict, exact or not, is another.",

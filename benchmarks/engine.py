@@ -73,13 +73,13 @@ async def run_arms(
 
     Items are taken as there is room for them, and all arms of an item go side by side, so that an
     interrupted benchmark has whole items. What fails in a run or a grade is data of its trial, and
-    owed again the next time. Trials are on disk as soon as they end: `read_trials` gives them.
+    tried again the next time. Trials are on disk as soon as they end: `read_trials` gives them.
     Memory does not grow with the number of items. The same folder may be gone on with for more
     items, or for more arms.
 
     Args:
         models: connected; what arms have in common is done once if they are from a `Cache`.
-        renders: up to how many renders trials tell.
+        renders: up to how many renders a trial has points.
         concurrency: runs at once. A generator or critic that works in batches needs several.
         curve: False grades only the first and the last of each run: see `Trial.points`.
         pictures: where a picture may be encoded already, by its digest: `Cache.image_path`. It is
@@ -130,7 +130,7 @@ async def run_arms(
                         curve=curve,
                         pictures=pictures,
                         trials=trials,
-                        tell=on_trial or (lambda _: None),
+                        on_trial=on_trial or (lambda _: None),
                         control=control,
                     )
                     await run_many(session.works(), concurrency)
@@ -143,16 +143,16 @@ async def run_many(works: Iterable[Awaitable[None]], concurrency: int) -> None:
     Raises:
         Exception: what the first raised that failed.
     """
-    owed = iter(works)
+    left = iter(works)
 
-    async def worker(owed: Iterator[Awaitable[None]]) -> None:
-        for work in owed:
+    async def worker(left: Iterator[Awaitable[None]]) -> None:
+        for work in left:
             await work
 
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                group.create_task(worker(owed))
+                group.create_task(worker(left))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed.exceptions[0].__cause__
 
@@ -171,13 +171,13 @@ class _Session:
     curve: bool
     pictures: Callable[[str], Path] | None
     trials: TrialFile
-    tell: Callable[[Trial], None]
+    on_trial: Callable[[Trial], None]
     control: RunControl
     cut_short: bool = False
     """It was drained, and something is left to do."""
 
     def works(self) -> Iterator[Awaitable[None]]:
-        """What is owed, made as it is asked for."""
+        """What is left to do, made as it is asked for."""
         for number, item in enumerate(self.benchmark.items):
             entry = _Entry(self.benchmark, item, number)
             for arm in self.arms:
@@ -188,7 +188,7 @@ class _Session:
                 if found is None or not found.settled:
                     yield self._one(entry, arm)
                 elif found.request == entry.request:
-                    self.tell(found)
+                    self.on_trial(found)
                 else:
                     raise ConfigError(
                         f"benchmark folder {str(self.out)!r} holds results of another item "
@@ -218,7 +218,7 @@ class _Session:
 
     def _keep(self, trial: Trial) -> None:
         self.trials.add(trial)
-        self.tell(trial)
+        self.on_trial(trial)
 
     def _job(self, item: Item, source: Image.Image | None, arm: Arm) -> Job:
         return make_job(
@@ -339,7 +339,7 @@ def _digest_of(item: Item) -> str:
             else image_digest(source)
         )
     except OSError:
-        name = None  # its trial fails, and is owed again when the file is there
+        name = None  # its trial fails, and is tried again when the file is there
     return digest(
         {
             "prompt": item.prompt,

@@ -44,8 +44,8 @@ class Judging:
     """Marks pictures of a benchmark. Safe to use by many runs at once.
 
     A picture of an item is judged once, whoever asks. Answers that cannot be read are kept, and
-    asked for again up to `attempts` times; a picture that stays without a mark is owed again in
-    the next session.
+    asked for again up to `attempts` times; a picture that stays without a mark is judged again
+    in the next session.
 
     Args:
         benchmark: asks and reads.

@@ -18,7 +18,7 @@ __all__ = ["Leaderboard", "Resampled", "Statistic", "macro", "mean", "ratio"]
 
 
 class _Of(Protocol):
-    """Tells the sums of a measure of one arm."""
+    """Gives the sums of a measure of one arm."""
 
     def __call__(self, name: str, part: str = "") -> NDArray[np.float64]: ...
 
@@ -127,7 +127,7 @@ class Leaderboard:
 
     @property
     def allowed(self) -> range:
-        """The numbers of renders that all trials tell of: 1, 2, …, or none."""
+        """The numbers of renders that all trials have points for: 1, 2, …, or none."""
         return range(1, 1 + min(columns.points for columns in self._columns.values()))
 
     def column(self, arm: str, name: str, part: str = "") -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ class ModelTestResult:
     table: str
     """The same for people, in markdown."""
     failed: int
-    """Pictures and judgements that could not be had; owed again."""
+    """Pictures and judgements that failed; they are tried again with --resume."""
 
 
 class ModelTest(Protocol):

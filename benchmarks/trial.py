@@ -125,7 +125,7 @@ class Trial(Origin):
 
     @property
     def settled(self) -> bool:
-        """Nothing is owed: the run came to its end, and every picture has its mark."""
+        """Nothing is left to do: the run came to its end, and every picture has its mark."""
         samples = (point.sample for point in (self.first, *self.points))
         return self.error is None and not any(sample and sample.mark is None for sample in samples)
 
@@ -221,7 +221,7 @@ class TrialFile:
     """The trials of a benchmark, open for looking up those of earlier sessions and for adding.
 
     Memory grows with the trials that were there before, some 300 bytes each, not with those added.
-    A line that was being written when the process died is cut off: its trial is owed again.
+    A line that was being written when the process died is cut off: its trial is made again.
 
     Args:
         out: the benchmark's folder.

@@ -27,7 +27,7 @@ class TrialColumns:
     renders allowed, as the second half of the name: `exact at`, `score at`, `spent at`.
 
     Args:
-        renders: how many points a trial has that tells of every number of renders.
+        renders: how many points a trial has with a curve.
         worse_by: score points that make a result worse than the first picture.
     """
 
@@ -47,7 +47,7 @@ class TrialColumns:
         self.missing: list[str | None] = []
         """By row: why there is no mark, in a word or two."""
         self.points = renders
-        """How many numbers of renders all trials tell of; 0 where one tells of its result alone."""
+        """How many points all trials have; 0 where one has its result alone."""
 
     @property
     def parts(self) -> tuple[str, ...]:

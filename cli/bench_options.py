@@ -1,4 +1,4 @@
-"""What every `rr-refine bench BENCHMARK` can be told."""
+"""Options that every `rr-refine bench NAME` has."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class BenchOptions:
     """Options that all benchmarks share.
 
     Attributes:
-        out: Folder of runs, pictures, judgements and report.
-        arm: A preset of the loop, again and again; by default those that the benchmark names.
+        out: Folder of runs, pictures, judgements and report; runs/bench-NAME by default.
+        arm: A preset of the loop; may be given more than once. The benchmark has a default.
         renders: Pictures per item that no arm may exceed.
         blind: Rewriter of the blind arms, which see no picture; by default the benchmark's own.
         curve: Judge also what an arm would have returned with fewer renders.

@@ -30,11 +30,10 @@ class SketchLoader(BenchmarkLoader):
 
     300 requests and all six arms by default; with --critic-only 500 requests, of two pictures each,
     and 150 edits at most. Writes results.json, index.html, table.md, plots and spreadsheets beside
-    the runs. Exit code 1 if some runs failed: they are counted, and owed again with --resume.
+    the runs. Exit code 1 if some runs failed: they are counted, and --resume tries them again.
 
     Attributes:
-        split: The requests that are reported, or others to choose between variants on: only there
-            loop.* and rewriter.use may be set.
+        split: The requests that are reported, or others to choose variants on by loop.* settings.
         register: dense names everything in each request, which leaves only the generator to fail.
         edits: Edits of drawn pictures in place of requests.
         generator_only: Grade the generator alone, on dense requests and edits.

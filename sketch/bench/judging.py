@@ -1,6 +1,4 @@
-"""The work of an examination of a critic: pictures, judgements and comparisons, with the oracle's
-grades beside them.
-"""
+"""Pictures, judgements and comparisons for a test of a critic, with the oracle's grades."""
 
 from __future__ import annotations
 
@@ -93,7 +91,7 @@ class PictureJudging:
             self._models.generator,
             [request for task in tasks for request in self._two(task)],
             self._concurrency,
-            lambda done, owed: self._say("pictures", done, owed),
+            lambda done, total: self._say("pictures", done, total),
         )
         self.failures.update(type(p).__name__ for p in made if isinstance(p, GeneratorError))
         return [
@@ -104,7 +102,7 @@ class PictureJudging:
     async def judge(self, pictures: Sequence[RenderedTask | None]) -> list[GradedPicture | None]:
         """Each picture with its judgement, where there is one."""
         judged: list[GradedPicture | None] = [None] * len(pictures)
-        owed = [(index, picture) for index, picture in enumerate(pictures) if picture]
+        left = [(index, picture) for index, picture in enumerate(pictures) if picture]
         done = 0
 
         async def one(index: int, picture: RenderedTask) -> None:
@@ -119,9 +117,9 @@ class PictureJudging:
             except CriticError as error:
                 self.failures[type(error).__name__] += 1
             done += 1
-            self._say("judgements", done, len(owed))
+            self._say("judgements", done, len(left))
 
-        await run_many((one(*work) for work in owed), self._concurrency)
+        await run_many((one(*work) for work in left), self._concurrency)
         return judged
 
     async def compare(self, pairs: Sequence[tuple[GradedPicture, GradedPicture]]) -> list[bool]:
@@ -164,9 +162,9 @@ class PictureJudging:
             RenderRequest(dense, seed, source, parameters),
         )
 
-    def _say(self, what: str, done: int, owed: int) -> None:
+    def _say(self, what: str, done: int, total: int) -> None:
         if self._on_step is not None:
-            self._on_step(what, done, owed)
+            self._on_step(what, done, total)
 
 
 def differing(judged: Sequence[GradedPicture | None]) -> list[tuple[GradedPicture, GradedPicture]]:

@@ -7,6 +7,6 @@ run the official `evaluation/evaluate_images.py` on an arm's folder, and have it
 from __future__ import annotations
 
 from rr_refine.benchmarks.published.geneval.benchmark import SUITES, GenEval, GenEvalLoader, load
-from rr_refine.benchmarks.published.geneval.detector import official_parse
+from rr_refine.benchmarks.published.geneval.files import official_parse
 
 __all__ = ["SUITES", "GenEval", "GenEvalLoader", "load", "official_parse"]

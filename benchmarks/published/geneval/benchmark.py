@@ -13,8 +13,13 @@ from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.published.benchmark import check_choice
 from rr_refine.benchmarks.published.files import write_file
-from rr_refine.benchmarks.published.geneval.detector import read_verdicts, summarise
-from rr_refine.benchmarks.published.geneval.request import GenEvalRequest, find_file, read_requests
+from rr_refine.benchmarks.published.geneval.files import (
+    GenEvalRequest,
+    find_file,
+    read_requests,
+    read_verdicts,
+    summarise,
+)
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture

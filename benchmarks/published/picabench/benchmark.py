@@ -18,8 +18,10 @@ from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_c
 from rr_refine.benchmarks.published.picabench.analysis import (
     JudgedCase,
     analyse,
+    answered,
     other_views,
     read_judged,
+    write_output,
 )
 from rr_refine.benchmarks.published.picabench.answer import is_right, read_answer
 from rr_refine.benchmarks.published.picabench.case import (
@@ -29,7 +31,6 @@ from rr_refine.benchmarks.published.picabench.case import (
     find_files,
     read_cases,
 )
-from rr_refine.benchmarks.published.picabench.output import answered, write_output
 from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
 from rr_refine.benchmarks.published.picabench.wording import OURS, find_script, read_instruction

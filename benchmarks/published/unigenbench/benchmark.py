@@ -17,14 +17,15 @@ from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
 from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.unigenbench.data import find_prompts, read_prompts
-from rr_refine.benchmarks.published.unigenbench.judgements import (
+from rr_refine.benchmarks.published.unigenbench.official_prompts import read_wording
+from rr_refine.benchmarks.published.unigenbench.reading import official_parse, parse, to_json
+from rr_refine.benchmarks.published.unigenbench.scoring import (
+    official_scores,
     read_judgements,
     to_csv,
     to_judgement,
+    to_mark,
 )
-from rr_refine.benchmarks.published.unigenbench.official_prompts import read_wording
-from rr_refine.benchmarks.published.unigenbench.reading import official_parse, parse, to_json
-from rr_refine.benchmarks.published.unigenbench.scoring import official_scores, to_mark
 from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Language
 from rr_refine.benchmarks.published.unigenbench.wording import OURS, Wording
 from rr_refine.benchmarks.question import Question
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from rr_refine.benchmarks.published.unigenbench.data import PromptFile, Row
-    from rr_refine.benchmarks.published.unigenbench.judgements import Judgement
+    from rr_refine.benchmarks.published.unigenbench.scoring import Judgement
 
 __all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "load"]
 

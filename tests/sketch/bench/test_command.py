@@ -38,7 +38,7 @@ def test_a_benchmark_and_its_resumption(commands: Commands) -> None:
     assert [arm["arm"] for arm in results["arms"]] == ["one-shot", "refine"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_going_on_after_a_kill(commands: Commands, number: signal.Signals) -> None:
     command = (
         *("bench", "sketch", "--limit", "3", "--arm", "best-of-n", "--arm", "paper"),
@@ -50,7 +50,9 @@ def test_going_on_after_a_kill(commands: Commands, number: signal.Signals) -> No
         wait_for(lambda: len(lines(log)) > 8)
         going.send(number)
         ended = going.wait()
-    assert ended.code == (130 if number == signal.SIGINT else -number)
+    drained = number != signal.SIGKILL
+    assert ended.code == (130 if drained else -number)
+    assert ("--resume goes on" in ended.stderr) == drained
     assert "Traceback" not in ended.stderr
     done = [(made["prompt"], made["seed"]) for kind, _, made in kept(cache) if kind == "render"]
     assert done
