@@ -16,7 +16,9 @@ def test_the_built_in_ones_come_through_the_door() -> None:
     names = {"gedit", "geneval", "imgedit", "picabench", "sketch", "unigenbench"}
     assert names <= set(benchmark_names())
     assert all(issubclass(find_loader(name), BenchmarkLoader) for name in names)
-    with pytest.raises(ConfigError, match=r"unknown benchmark 'imgedt' \(did you mean 'imgedit'\)"):
+    with pytest.raises(
+        ConfigError, match=r"unknown benchmark 'imgedt' \(did you mean 'imgedit'\?\)"
+    ):
         find_loader("imgedt")
 
 
