@@ -38,8 +38,9 @@ class SketchJudge:
 
 
 def _grade(item: Item, image: Image.Image) -> Grade:
-    asked = read_asked(item.prompt, None if item.source is None else load_picture(item.source))
-    if asked is not None and in_world(item.prompt):
+    source = None if item.source is None else load_picture(item.source)
+    asked = read_asked(item.prompt, source)
+    if asked is not None and (source is not None or in_world(item.prompt)):
         return grade_picture(asked, image)
     raise CriticUnreadable(f"the oracle knows only sketches, not {item.prompt!r}", item.prompt)
 
