@@ -1,4 +1,4 @@
-"""What was asked for, held against what is seen: what is missed, and what that scores.
+"""Checks what was asked for against what is seen: what is missed, and what that scores.
 
 The oracle grades by these rules what it read in a picture, and a critic what it believes to see.
 """
@@ -61,7 +61,7 @@ Asked: TypeAlias = "SceneRequest | RequestedEdit"
 
 @dataclass(frozen=True, slots=True)
 class RequirementCheck:
-    """One requirement of a request, held against a sight."""
+    """One requirement of a request, checked against an observation."""
 
     requirement: str
     """As `rr_refine.sketch.world.request.requirements` says it."""
@@ -91,7 +91,7 @@ class EditProgress:
 def check(request: SceneRequest, observed: Observation) -> tuple[RequirementCheck, ...]:
     """Every requirement of `request` in its order, and whether `observed` meets it.
 
-    What cannot be made out is too much only where nothing else is missed: it may be what was asked.
+    Something unclear is too much only where nothing else is missed: it may be what was asked for.
     """
     failed = violations(request, observed)
     if not failed and (_unsure(observed) or (observed.unclear_letters and request.word is None)):
@@ -185,8 +185,8 @@ def exact_scores(
 
     Args:
         asked: what it is judged by.
-        sight: what is seen.
-        quality: the score of its physical quality, of which a sight says nothing.
+        observed: what is seen.
+        quality: the score of its physical quality, of which an observation says nothing.
         letters: what unclear letters spell.
     """
     if isinstance(asked, SceneRequest):

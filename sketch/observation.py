@@ -39,9 +39,9 @@ _NOTHING: Final = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What somebody believes to see: a scene, or something that is none.
+    """What a critic believes that a picture shows: a scene, or something that is none.
 
-    Equal sights are written alike. It need not be true: a teacher errs, and a student guesses.
+    It need not be true: a teacher errs, and a student guesses. Equal ones are written alike.
     """
 
     background: Background | None
@@ -52,7 +52,7 @@ class Observation:
     unclear_letters: bool = False
     """Is there writing that is no known word?"""
     doubts: tuple[Place, ...] = ()
-    """Where something stands that cannot be made out, in reading order."""
+    """Where something unclear stands, in reading order."""
 
 
 def observation_of(seen: SceneReading | Scene) -> Observation:
@@ -102,7 +102,7 @@ def _describe_lettering(lettering: Lettering) -> str:
 
 
 def read_observation(text: str) -> Observation | None:
-    """The sight that `describe_observation` wrote; None for any other text."""
+    """The observation that `describe_observation` wrote; None for any other text."""
     first, *parts = text.split("; ")
     backgrounds: dict[str, Background | None] = {f"{name} background": name for name in BACKGROUNDS}
     backgrounds[_UNCLEAR_BACKGROUND] = None

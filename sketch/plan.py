@@ -52,7 +52,7 @@ def plan(
 
     Args:
         request: what is asked for.
-        sight: what is seen.
+        observed: what is seen.
         random: chooses among equally good places. Without it they are taken in an order of their
             own: from the middle outwards, and what is to be left of something from the left side.
             One answer to one question is what a small student learns best.
@@ -96,7 +96,7 @@ def describe_plan(request: SceneRequest, target: Scene, observed: Observation) -
     Args:
         request: what is asked for.
         target: a scene that meets it.
-        sight: what is seen, which the scene was planned from.
+        observed: what is seen, which the scene was planned from.
     """
     broken = _misplaced(request, observed)
     said: list[str] = []

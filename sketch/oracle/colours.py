@@ -1,4 +1,4 @@
-"""Colours of a picture: its paper, and what ink covers each pixel, and how much."""
+"""Colours of a picture: its background, and which colour covers each pixel, and how much."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class PixelColours:
     """What covers each pixel of a picture, arrays of its height and width."""
 
     index: NDArray[np.intp]
-    """The likeliest ink: 0 to 7 are `COLOURS`, 8 is `LETTERS`; without meaning on bare paper."""
+    """The likeliest colour: 0 to 7 are `COLOURS`, 8 is `LETTERS`; void where nothing covers."""
     coverage: NDArray[np.float32]
-    """How far the pixel is from paper towards that ink, 0 to 1."""
+    """How far the pixel is from the background towards that colour, 0 to 1."""
     contrast: NDArray[np.float32]
-    """Largest difference to the paper in a channel, 0 to 255."""
+    """Largest difference to the background in a channel, 0 to 255."""
 
 
 def spread(rgb: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,7 +63,7 @@ def spread(rgb: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.f
 def measure_background(
     pixels: NDArray[np.float32], near: float = 40.0
 ) -> MeasuredBackground | None:
-    """The paper of a picture: its commonest colour, if a third of the picture has it.
+    """The background of a picture: its commonest colour, if a third of the picture has it.
 
     Args:
         pixels: height x width x 3, 0 to 255.
@@ -88,9 +88,9 @@ def measure_background(
 def unmix_colours(pixels: NDArray[np.float32], ground: MeasuredBackground) -> PixelColours:
     """What covers each of `pixels` (height x width x 3).
 
-    A pixel at the edge of a shape is a mixture of paper and ink: it lies on the line between the
-    two in RGB. Each pixel goes to the ink whose line is nearest, and its place on the line is
-    its coverage. Letters are black or white: what has a hue is none.
+    A pixel at the edge of a shape is a mixture of background and colour: it lies on the line
+    between the two in RGB. Each pixel goes to the colour whose line is nearest, and its place on
+    the line is its coverage. Letters are black or white: what has a hue is none.
     """
     contrast = spread(pixels, ground.rgb)
     index = np.zeros(contrast.shape, np.intp)

@@ -1,4 +1,4 @@
-"""What the oracle sees on the paper: shapes, lines of letters, and things that are neither."""
+"""Detects shapes, lines of letters, and things that are neither."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _FAINT: Final = 50
-"""Levels off the paper that make a thing; pink on beige, the faintest ink, is 78 off."""
+"""Levels off the background that make a thing; pink on beige, the faintest, is 78 off."""
 _SPECK: Final = 12
 """Pixels that are too few to be anything."""
 _STROKE: Final = 30
@@ -60,7 +60,7 @@ _LINE_WIDTH: Final = 84
 
 @dataclass(frozen=True, slots=True)
 class DetectedShape:
-    """A shape that was made out."""
+    """A shape that was recognised."""
 
     fitted: FittedShape
     colour: Colour
@@ -80,7 +80,7 @@ class DetectedShape:
 
 @dataclass(frozen=True, slots=True)
 class DetectedLine:
-    """A line of letters that was made out."""
+    """A line of letters that was recognised."""
 
     letters: str
     x: float

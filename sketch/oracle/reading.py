@@ -1,7 +1,7 @@
 """Classical vision that reads a picture back into a scene: for labels, tests and grades.
 
-It finds the paper, unmixes what ink covers each pixel, cuts the covered pixels into blobs of one
-colour, and compares each blob with every shape (`palette`, `sightings`, `forms`, `glyphs`). What
+It measures the background, unmixes which colour covers each pixel, cuts the covered pixels into
+blobs of one colour, and compares each with every shape (`colours`, `detection`, `shape_fit`). What
 resembles nothing it admits.
 """
 
@@ -124,7 +124,7 @@ def _lettering(lines: list[DetectedLine]) -> Lettering | None:
 _TINT: Final = 8
 """Levels that a clean colour may be off: its jitter, and a little."""
 _STRAY: Final = 24
-"""Levels off the paper that make a bare pixel count."""
+"""Levels off the background that make a bare pixel count."""
 _LEAST: Final = 100
 """Pixels that a place counts with at least, so that one stray pixel is no fault."""
 _PLACE: Final = np.arange(SIDE) * 3 // SIDE
@@ -141,7 +141,7 @@ def _residual_of(
 
     The redraw has the shapes where they were found, as large as they were found, in colours as near
     to those found as clean drawing comes. What counts is the pixels that the redraw covers with
-    ink, two more around them, and all others that are clearly not paper.
+    ink, two more around them, and all others that are clearly not background.
     """
     base = _clean(ground.rgb, BACKGROUND_RGB[ground.name]) if ground.name else ground.rgb
     redraw = Image.new("RGB", (SIDE, SIDE), _whole(base))

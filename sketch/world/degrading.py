@@ -86,17 +86,17 @@ def _blotched(image: Image.Image, random: Random) -> Image.Image:
 
 
 def _cut_off(image: Image.Image, random: Random) -> Image.Image:
-    """Paper where a corner of some shapes should be."""
+    """Background where a corner of some shapes should be."""
     pixels = np.asarray(image).copy()
-    paper = np.median(pixels.reshape(-1, 3), axis=0)
-    rows, columns = np.nonzero(np.abs(pixels - paper).max(axis=2) > 60)
+    background = np.median(pixels.reshape(-1, 3), axis=0)
+    rows, columns = np.nonzero(np.abs(pixels - background).max(axis=2) > 60)
     if not len(rows):
         return image
     for _ in range(random.randint(1, 3)):
         inked = random.randrange(len(rows))
         high, wide = random.randint(8, 16), random.randint(8, 16)
         top, left = max(0, rows[inked] - high // 2), max(0, columns[inked] - wide // 2)
-        pixels[top : top + high, left : left + wide] = paper
+        pixels[top : top + high, left : left + wide] = background
     return Image.fromarray(pixels)
 
 

@@ -1,4 +1,4 @@
-"""Talks as tokens: encoded as the chat template writes them, sorted by length, put side by side."""
+"""Dialogues as tokens: encoded by the chat template, sorted by length, and put into batches."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = [
 ]
 
 _POOL: Final = 16
-"""Batches that are drawn at a time, to find talks of like length among."""
+"""Batches that are drawn at a time, so that dialogues of like length can be put together."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerSpan:
-    """Where the answer to a question stands among the tokens of a talk, its end included."""
+    """Where the answer to a question stands among the tokens of a dialogue, with the end token."""
 
     question: str
     start: int
@@ -40,7 +40,7 @@ class AnswerSpan:
 
 @dataclass(frozen=True, slots=True)
 class EncodedDialogue:
-    """A talk as tokens."""
+    """A dialogue as tokens."""
 
     ids: list[int]
     turns: list[AnswerSpan]
@@ -49,14 +49,14 @@ class EncodedDialogue:
 
 @dataclass(frozen=True, slots=True)
 class DialogueBatch:
-    """Talks of like length, padded on the right."""
+    """Dialogues of like length, padded on the right."""
 
     ids: torch.Tensor
-    """(talks, tokens)"""
+    """(dialogues, tokens)"""
     answers: torch.Tensor
     """The same shape: is this token a part of an answer, its end included?"""
     pixels: torch.Tensor | None
-    """(pictures, 3, H, W) in the order in which the talks have them; None if there are none."""
+    """(pictures, 3, H, W) in the order of the dialogues; None if there are none."""
     turns: list[list[AnswerSpan]]
 
 
@@ -85,7 +85,7 @@ def encode(dialogue: Dialogue, tokenizer: PreTrainedTokenizerFast) -> EncodedDia
 
 
 def to_batch(dialogues: Sequence[EncodedDialogue], padding: int) -> DialogueBatch:
-    """Put encoded talks side by side."""
+    """Pad encoded dialogues and put them into one batch."""
     longest = max(len(dialogue.ids) for dialogue in dialogues)
     ids = torch.full((len(dialogues), longest), padding)
     answers = torch.zeros((len(dialogues), longest), dtype=torch.bool)
@@ -101,7 +101,7 @@ def to_batch(dialogues: Sequence[EncodedDialogue], padding: int) -> DialogueBatc
 def endless_batches(
     random: Random, tokenizer: PreTrainedTokenizerFast, tokens: int
 ) -> Iterator[DialogueBatch]:
-    """Batches of new talks without end, each of at most `tokens` tokens where a talk allows it."""
+    """Endless batches of new dialogues, of at most `tokens` tokens unless one dialogue has more."""
     padding = token_id(tokenizer, PAD)
     while True:
         pool: list[EncodedDialogue] = []

@@ -37,7 +37,7 @@ __all__ = ["ChoiceModel", "SketchCase", "drawn_cases", "raw_pairs"]
 _FLAWLESS: Final = 0.3
 """How often a drawn picture is what was asked for."""
 _SCRAMBLED: Final = 0.4
-"""How often a drawn picture of a request is muddled: what the small generator makes of short
+"""How often a drawn picture of a request is scrambled: what the small generator makes of short
 prompts, and what refining starts from. With single faults alone, requests were refined well where
 little was wrong, and badly where much was."""
 _MOST_FAULTS: Final = 3
@@ -138,7 +138,7 @@ def _faulty(target: Scene, random: Random) -> tuple[Scene, str]:
     if chance < _FLAWLESS:
         return target, "drawn"
     if chance < _FLAWLESS + _SCRAMBLED:
-        return scramble(target, random), "drawn: muddled"
+        return scramble(target, random), "drawn: muddled"  # recorded; old rows have it
     mutations = random.choices(MUTATIONS, k=random.randint(1, _MOST_FAULTS))
     for mutation in mutations:
         target = mutate(target, random, mutation)

@@ -50,9 +50,9 @@ changed too."""
 EDIT_MUTATIONS: Final[tuple[EditMutation, ...]] = get_args(EditMutation)
 
 _CROWD: Final = 7
-"""The most shapes of a muddled picture."""
+"""The most shapes of a scrambled scene."""
 _TAKEN_UP: Final = 0.85
-"""How often a muddled picture takes a property from the words."""
+"""How often a scrambled scene takes a property from the words."""
 
 
 def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
@@ -95,8 +95,8 @@ def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
 
 
 def scramble(scene: Scene, random: Random) -> Scene:
-    """`scene` as a generator paints it that has heard the words and lost who is what: some shapes,
-    mostly of its kinds in its colours, combined anew; a background and a word that may be its own.
+    """`scene` as drawn by a generator that mixes up attributes: some shapes, mostly with its kinds,
+    colours and sizes, newly combined; mostly with its background and its word.
     """
     written = scene.lettering if random.random() < _TAKEN_UP else None
     places = [place for place in PLACES if not written or place != written.place]

@@ -1,4 +1,4 @@
-"""Train the student's eyes first: a SigLIP tower learns to see before there are words.
+"""Train the vision tower of the student first: SigLIP learns to see before there are words.
 
 What: each of the 64 patches must say what stands in its place of the 3 x 3 grid (kind, colour,
 size, or nothing), which word is written there and by which letters, what the background is, and
@@ -105,7 +105,7 @@ def train_tower(
         decay=0.99,
     )
     for _ in loop:
-        pixels, labels = _batch(_views(random, recipe, rendered))
+        pixels, labels = _batch(_pictures(random, recipe, rendered))
         said = _see(eyes, pixels.to(device))
         loss = torch.stack([_loss(said[name], labels[name].to(device)) for name in _HEADS]).sum()
         loop.update(loss, loss=loss.item())
@@ -116,50 +116,50 @@ def train_tower(
     return tower
 
 
-def _views(
+def _pictures(
     random: Random, recipe: PerceptionRecipe, rendered: Sequence[TrainingPicture]
 ) -> list[TrainingPicture]:
     """The pictures of one step."""
-    views = []
+    pictures = []
     for _ in range(recipe.batch):
         chance = random.random()
         if rendered and chance < recipe.rendered:
-            views.append(random.choice(rendered))
+            pictures.append(random.choice(rendered))
         elif chance > 1 - recipe.lettered:
-            views.append(lettered_picture(random))
+            pictures.append(lettered_picture(random))
         else:
-            views.append(random_picture(random))
-    return views
+            pictures.append(random_picture(random))
+    return pictures
 
 
-def _batch(views: Sequence[TrainingPicture]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Pictures as pixels, and for each head what each of their patches is (views, patches)."""
-    # (views, places, heads), then each patch has the labels of its place.
-    by_place = torch.tensor([_labels(view) for view in views])[:, _places_of_patches()]
+def _batch(pictures: Sequence[TrainingPicture]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Pictures as pixels, and for each head what each of their patches is (pictures, patches)."""
+    # (pictures, places, heads), then each patch has the labels of its place.
+    by_place = torch.tensor([_labels(picture) for picture in pictures])[:, _places_of_patches()]
     return (
-        to_pixels([view.image for view in views]),
+        to_pixels([picture.image for picture in pictures]),
         {name: by_place[..., i] for i, name in enumerate(_HEADS)},
     )
 
 
-def _labels(view: TrainingPicture) -> list[list[int]]:
+def _labels(picture: TrainingPicture) -> list[list[int]]:
     """For each place what each head should say, in the order of `_HEADS`."""
-    observed, rows = view.observation, []
-    damaged = _IGNORED if view.damaged is None else int(view.damaged)
-    letters = [ascii_uppercase.index(letter) for letter in view.spelt]
+    observed, rows = picture.observation, []
+    damaged = _IGNORED if picture.damaged is None else int(picture.damaged)
+    letters = [ascii_uppercase.index(letter) for letter in picture.spelt]
     letters += [len(ascii_uppercase)] * (MAX_LETTERS - len(letters))
     for place in PLACES:
         look = (len(KINDS) + (place not in observed.doubts), _IGNORED, _IGNORED)
         for shape in observed.shapes:
             if shape.place == place:
                 look = KINDS.index(shape.kind), COLOURS.index(shape.colour), SIZES.index(shape.size)
-        word = len(WORDS) + (place != view.scribbled)
-        for lettering in view.words:
+        word = len(WORDS) + (place != picture.scribbled)
+        for lettering in picture.words:
             if lettering.place == place:
                 word = WORDS.index(lettering.word)
-        written = view.spelt and word != len(WORDS) + 1
+        written = picture.spelt and word != len(WORDS) + 1
         spelt = letters if written else [_IGNORED] * MAX_LETTERS
-        rows.append([*look, word, BACKGROUNDS.index(view.background), damaged, *spelt])
+        rows.append([*look, word, BACKGROUNDS.index(picture.background), damaged, *spelt])
     return rows
 
 
@@ -183,12 +183,12 @@ def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return total / (labels != _IGNORED).sum().clamp(min=1)  # there may be no letters at all
 
 
-def _grade(eyes: torch.nn.ModuleDict, views: Sequence[TrainingPicture]) -> dict[str, float]:
+def _grade(eyes: torch.nn.ModuleDict, pictures: Sequence[TrainingPicture]) -> dict[str, float]:
     """Shares of patches that each head gets right, and of pictures with all of them right."""
-    pixels, labels = _batch(views)
+    pixels, labels = _batch(pictures)
     with torch.inference_mode():
         said = _see(eyes, pixels.to(next(eyes.parameters()).device))
-    grades, whole = {}, torch.ones(len(views), dtype=torch.bool)
+    grades, whole = {}, torch.ones(len(pictures), dtype=torch.bool)
     for name in _HEADS:
         right = said[name].argmax(-1).cpu() == labels[name]
         counted = labels[name] != _IGNORED

@@ -1,11 +1,11 @@
 """Pre-train the student: a model of the sketch world that can see, read and write, but not judge.
 
-What: first the tower alone (`perception`), then the whole model on talks about pictures and
-requests (`lessons`), answers only. The tower stays as it is in the second part.
+What: first the tower alone (`perception`), then the whole model on dialogues about pictures and
+requests (`dialogues`), answers only. The tower is frozen in the second part.
 
-Why so: it stands where Qwen3-VL-8B stands in the paper. What PARROT adds to it is judging, and
-nothing else, so that the gain can be measured. Talks of like length share a batch, and a talk asks
-several questions about its pictures, whose tokens are the dear part.
+Why so: it is what Qwen3-VL-8B is in the paper. PARROT adds judging to it and nothing else, so that
+the gain can be measured. Dialogues of like length share a batch, and each asks several questions
+about its pictures, whose tokens cost most.
 
 Run: `rr-refine train sketch --only critic`.
 """
@@ -51,7 +51,7 @@ class PretrainRecipe:
     size: StudentSize = field(default_factory=StudentSize)
     perception: PerceptionRecipe = field(default_factory=PerceptionRecipe)
     exam: int = 200
-    """Talks on which the model is graded at the end; a third of them now and then before."""
+    """Dialogues on which the model is graded at the end; a third of them now and then before."""
     seed: int = 1
     device: str = "auto"
 
@@ -132,18 +132,19 @@ def examine(
     random: Random,
     count: int,
 ) -> dict[str, float]:
-    """Shares of exactly right answers: of new talks by question, and of plain pictures' captions.
+    """Shares of exactly right answers: in new dialogues, by question, and about plain pictures.
 
     A greedy answer is exactly right if and only if every token of the right one is the likeliest
-    after those before it: so one pass over the right talks tells, with nothing generated. Later
+    after those before it: so one pass over the right dialogues tells, with nothing generated. Later
     answers are graded as if those before them were right.
     """
     padding = token_id(tokenizer, PAD)
     right: dict[str, list[bool]] = {}
     for number in range(2 * count):
         plain = number < count
-        talk = dialogue_about(plain_picture(random), random) if plain else random_dialogue(random)
-        batch = to_batch([encode(talk, tokenizer)], padding)
+        plain_one = plain_picture(random) if plain else None
+        dialogue = dialogue_about(plain_one, random) if plain_one else random_dialogue(random)
+        batch = to_batch([encode(dialogue, tokenizer)], padding)
         with torch.inference_mode():
             likeliest = _logits(model, batch, batch.ids > -1).argmax(-1).cpu()
         for turn in batch.turns[0]:

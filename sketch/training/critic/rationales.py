@@ -53,7 +53,7 @@ class TeacherText:
 
 
 def judgement_of(grade: Grade) -> Judgement:
-    """What the oracle thinks of a picture: sight and scores, none of it wrong."""
+    """What the oracle thinks of a picture: what it shows and its scores, without errors."""
     observed = observation_of(grade.reading)
     return Judgement(
         observed, {d: None if s is None else round(s, 1) for d, s in grade.scores.items()}
@@ -196,7 +196,7 @@ def _supports(seen: _Two, label: Side) -> bool:
 
 
 def _suited(seen: _Two, label: Side | None) -> _Two:
-    """The same sights with the scores exchanged where they do not speak for `label`."""
+    """The same observations with the scores exchanged where they do not speak for `label`."""
     a, b = seen
     if label is None or _supports(seen, label):
         return seen

@@ -16,7 +16,7 @@ __all__ = ["lean", "predict", "shown"]
 
 _CLAUSE: Final = re.compile(r"(?P<name>Image [AB]) (?P<said>.*?)(?=\s*Image [AB] |$)")
 _STATED: Final = re.compile(r"^## Score (?P<side>[AB]): (?P<score>\d\.\d)", re.MULTILINE)
-_SHOWN: Final = re.compile(r" shows: (?P<sight>[^.]*)\.")
+_SHOWN: Final = re.compile(r" shows: (?P<shown>[^.]*)\.")
 _WORDS: Final = {
     "is clean": 3.8,
     "is slightly rough": 3.0,
@@ -46,7 +46,7 @@ _FIRST: Final = 0.1
 def shown(rationale: str, name: str) -> Observation | None:
     """What a rationale says that `Image A` (or B) shows; None if it says nothing definite."""
     for found in re.finditer(re.escape(name) + _SHOWN.pattern, rationale):
-        if observed := read_observation(found["sight"]):
+        if observed := read_observation(found["shown"]):
             return observed
     return None
 

@@ -65,7 +65,10 @@ def request_near(observed: Observation, register: Register, random: Random) -> S
     scene = random_scene(random)
     one_each = [*{shape.place: shape for shape in observed.shapes}.values()]
     some = random.sample(one_each, min(len(one_each), MAX_SHAPES))
-    paper = {"background": observed.background or scene.background, "lettering": observed.lettering}
+    others = {
+        "background": observed.background or scene.background,
+        "lettering": observed.lettering,
+    }
     with suppress(ValidationError):  # there is nothing, or a shape where the word is
-        scene = scene_near(scene.model_copy(update=paper).with_shapes(*some), random)
+        scene = scene_near(scene.model_copy(update=others).with_shapes(*some), random)
     return request_for(scene, register, random)

@@ -1,4 +1,4 @@
-"""Pictures to learn to see from: as drawn, off-centre, worn, damaged, and with what is no scene."""
+"""Pictures to train vision on: as drawn, shifted, degraded, damaged, and with what is no scene."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _DAMAGED: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class TrainingPicture:
-    """A picture and what a good eye sees in it."""
+    """A picture and its labels: what it really shows."""
 
     image: Image.Image
     observation: Observation
@@ -135,7 +135,7 @@ def _picture(
     random: Random,
     doubts: tuple[Place, ...] = (),
 ) -> TrainingPicture:
-    """A drawing of `scene` as it comes to a critic: maybe shifted, worn or damaged."""
+    """A drawing of `scene` as it comes to a critic: maybe shifted, degraded or damaged."""
     if random.random() < _SHIFTED:
         image = shifted(image, random)
     fate = random.random()
@@ -159,11 +159,11 @@ def _picture(
 
 
 def shifted(image: Image.Image, random: Random) -> Image.Image:
-    """All of it moved by up to four pixels; what comes in is paper."""
+    """All of it moved by up to four pixels; the background fills the rest."""
     right, down = random.randint(-_SHIFT, _SHIFT), random.randint(-_SHIFT, _SHIFT)
     moved = (1, 0, right, 0, 1, down)
-    paper = image.getpixel((0, 0))
-    return image.transform(image.size, Image.Transform.AFFINE, moved, fillcolor=paper)
+    background = image.getpixel((0, 0))
+    return image.transform(image.size, Image.Transform.AFFINE, moved, fillcolor=background)
 
 
 def _crowded(random: Random) -> Scene:
