@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 from typing import Final
@@ -16,6 +15,7 @@ from rr_refine.sketch.world.request import (
     SceneRequest,
     group_phrase,
     relation_phrase,
+    sides,
     violations,
 )
 from rr_refine.sketch.world.scene import (
@@ -70,7 +70,7 @@ def plan(
         group: _options(group, request, observed, random, keep=group not in broken)
         for group in asked
     }
-    missing = [count - sum(o.seen for o in options[group]) for group, count in asked.items()]
+    missing = [count - sum(seen for _, seen in options[group]) for group, count in asked.items()]
     for moves in range(sum(max(0, count) for count in missing), request.count + 2):
         for words, moves_left in _letterings(request, observed, moves, random):
             for shapes in _layouts(request, asked, options, words, moves_left):
@@ -127,20 +127,18 @@ def _letterings(
     if request.word is None:
         yield None, moves
         return
-    seen = observed.lettering
     places = [place for place in WORD_PLACES if request.word_place in (None, place)]
     for place in random.sample(places, len(places)) if random else reversed(places):
         words = Lettering(word=request.word, place=place)
-        if words == seen:
-            yield words, moves
-        elif moves:
-            yield words, moves - 1
+        kept = words == observed.lettering
+        if kept or moves:
+            yield words, moves - (not kept)
 
 
 def _layouts(
     request: SceneRequest,
     asked: dict[Group, int],
-    options: dict[Group, list[_Option]],
+    options: dict[Group, list[tuple[Shape, bool]]],
     words: Lettering | None,
     moves: int,
 ) -> Iterator[tuple[Shape, ...]]:
@@ -154,22 +152,14 @@ def _layouts(
             return
         group, *rest = groups
         for picked in combinations(options[group], asked[group]):
-            moved = sum(not option.seen for option in picked)
-            longer = (*chosen, *(option.shape for option in picked))
+            moved = sum(not seen for _, seen in picked)
+            longer = (*chosen, *(shape for shape, _ in picked))
             places = {*(shape.place for shape in longer), *([words.place] if words else [])}
             apart = len(places) == len(longer) + (words is not None)
             if moved <= left and apart and _promising(request, asked, longer):
                 yield from extend(longer, rest, left - moved)
 
     return extend((), list(asked), moves)
-
-
-@dataclass(frozen=True, slots=True)
-class _Option:
-    """One shape that a group may get."""
-
-    shape: Shape
-    seen: bool
 
 
 def _misplaced(request: SceneRequest, observed: Observation) -> set[Group]:
@@ -189,17 +179,15 @@ def _misplaced(request: SceneRequest, observed: Observation) -> set[Group]:
 
 def _options(
     group: Group, request: SceneRequest, observed: Observation, random: Random | None, *, keep: bool
-) -> list[_Option]:
-    """Shapes that are seen first, then one for each place."""
+) -> list[tuple[Shape, bool]]:
+    """The shapes that a group may get, and whether they are seen: those that are come first."""
     kept = [shape for shape in observed.shapes if keep and group.admits(shape)]
     look = (group.colour, group.kind)
     sizes = [shape.size for shape in observed.shapes if (shape.colour, shape.kind) == look]
     size = group.size or (sizes[0] if sizes else "large")
     places = [group.place] if group.place else _places(group, request, random)
     new = [Shape(kind=group.kind, colour=group.colour, size=size, place=p) for p in places]
-    return [_Option(shape, True) for shape in kept] + [
-        _Option(shape, False) for shape in new if shape not in kept
-    ]
+    return [(shape, True) for shape in kept] + [(s, False) for s in new if s not in kept]
 
 
 def _places(group: Group, request: SceneRequest, random: Random | None) -> list[Place]:
@@ -227,12 +215,7 @@ def _promising(request: SceneRequest, asked: dict[Group, int], shapes: Sequence[
     if any(sum(map(group.admits, shapes)) > count for group, count in asked.items()):
         return False
     for relation in request.relations:
-        sideways = relation.direction in ("left of", "right of")
-        one, other = request.groups[relation.first], request.groups[relation.second]
-        before = [cell_of(shape.place)[sideways] for shape in shapes if one.admits(shape)]
-        behind = [cell_of(shape.place)[sideways] for shape in shapes if other.admits(shape)]
-        if relation.direction in ("right of", "below"):
-            before, behind = behind, before
+        before, behind = sides(request, relation, shapes)
         if max(before, default=-1) >= min(behind, default=3) or 2 in before or 0 in behind:
             return False
     return True

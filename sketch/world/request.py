@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -39,6 +39,7 @@ __all__ = [
     "group_phrase",
     "relation_phrase",
     "requirements",
+    "sides",
     "violations",
     "word_phrase",
 ]
@@ -188,19 +189,21 @@ def word_phrase(request: SceneRequest) -> str:
 
 
 def _holds(request: SceneRequest, relation: Relation, scene: Scene | Observation) -> bool:
-    first = list(filter(request.groups[relation.first].admits, scene.shapes))
-    second = list(filter(request.groups[relation.second].admits, scene.shapes))
-    if not first or not second:
-        return False
+    before, behind = sides(request, relation, scene.shapes)
+    return bool(before and behind) and max(before) < min(behind)
+
+
+def sides(
+    request: SceneRequest, relation: Relation, shapes: Iterable[Shape]
+) -> tuple[list[int], list[int]]:
+    """The columns (or rows) of `shapes` that should come first by a relation, and of the others."""
     sideways = relation.direction in ("left of", "right of")
-    if relation.direction in ("right of", "below"):
-        first, second = second, first
-    return max(_along(first, sideways)) < min(_along(second, sideways))
-
-
-def _along(shapes: Sequence[Shape], sideways: bool) -> list[int]:
-    """The columns of shapes, or their rows."""
-    return [cell_of(shape.place)[sideways] for shape in shapes]
+    groups = (request.groups[index] for index in (relation.first, relation.second))
+    first, second = (
+        [cell_of(shape.place)[sideways] for shape in shapes if group.admits(shape)]
+        for group in groups
+    )
+    return (second, first) if relation.direction in ("right of", "below") else (first, second)
 
 
 def _has_more(request: SceneRequest, scene: Scene | Observation) -> bool:

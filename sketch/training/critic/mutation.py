@@ -62,12 +62,9 @@ def mutate(scene: Scene, random: Random, mutation: Mutation) -> Scene:
     free = scene.free_places()
     changed: dict[str, object] = {}
     match mutation:
-        case "colour":
-            changed = {"colour": another(COLOURS, target.colour, random)}
-        case "kind":
-            changed = {"kind": another(KINDS, target.kind, random)}
-        case "size":
-            changed = {"size": another(SIZES, target.size, random)}
+        case "colour" | "kind" | "size":
+            values = {"colour": COLOURS, "kind": KINDS, "size": SIZES}[mutation]
+            changed = {mutation: another(values, getattr(target, mutation), random)}
         case "place":
             changed = {"place": random.choice(free)}
         case "background":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -36,24 +37,14 @@ def rendered_cases(manifest: Path, *, others: int = _OTHERS) -> Iterator[SketchC
     """Cases for each prompt (and source) of a manifest, each with all its pictures.
 
     The lines of one prompt must follow each other. Prompts that mean nothing in the sketch world,
-    and sources that the oracle cannot read, are left out.
-
-    Args:
-        manifest: a file of JSON lines, each a `RenderedPicture`.
-        others: how many more cases of the same pictures by other requests, near what one of them
-            shows. Edits get none.
+    and sources that the oracle cannot read, are left out. `others` more cases judge the same
+    pictures by other requests, near what one of them shows; edits get none.
 
     Raises:
         ConfigError: the manifest or a picture cannot be read.
     """
-    renders: list[RenderedPicture] = []
-    for render in _read_manifest(manifest):
-        if renders and (render.prompt, render.source) != (renders[0].prompt, renders[0].source):
-            yield from _rendered(renders, manifest.parent, others)
-            renders = []
-        renders.append(render)
-    if renders:
-        yield from _rendered(renders, manifest.parent, others)
+    for _, renders in groupby(_read_manifest(manifest), lambda one: (one.prompt, one.source)):
+        yield from _rendered(list(renders), manifest.parent, others)
 
 
 def rendered_pictures(manifest: Path) -> Iterator[TrainingPicture]:
@@ -134,15 +125,14 @@ def _with_asked_word(observed: Observation, asked: Asked, random: Random) -> Obs
 
 def _read_manifest(manifest: Path) -> Iterator[RenderedPicture]:
     try:
-        with manifest.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    try:
-                        yield RenderedPicture.model_validate_json(line)
-                    except ValidationError as error:
-                        raise ConfigError(
-                            f"line {number} of {str(manifest)!r} is no render: "
-                            f"{error.errors()[0]['msg']}"
-                        ) from error
+        lines = manifest.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"manifest {str(manifest)!r} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield RenderedPicture.model_validate_json(line)
+            except ValidationError as error:
+                raise ConfigError(
+                    f"line {number} of {str(manifest)!r} is no render: {error.errors()[0]['msg']}"
+                ) from error
