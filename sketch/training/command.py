@@ -58,13 +58,13 @@ def sketch(
         )
 
         recipe = QUICK if quick else GeneratorRecipe()
-        print(train_generator(out, recipe.on(device), say))
+        print(train_generator(out, recipe, device, say))
     if only != "generator":
         from rr_refine.sketch.training.critic import train as critic
 
         pictures = _pictures(out, count, device, say)
         wanted = critic.QUICK if quick else critic.CriticRecipe()
-        print(critic.train_critic(out, wanted.on(device), pictures, say))
+        print(critic.train_critic(out, wanted, pictures, device, say))
     return DONE
 
 

@@ -67,7 +67,6 @@ class PerceptionRecipe:
     exam: int = 300
     """Pictures on which the tower is graded at the end."""
     seed: int = 1
-    device: str = "auto"
     lettered: float = 0.25
     """Share of pictures that are there to learn letters from."""
     rendered: float = 0.35
@@ -84,13 +83,16 @@ def optimizers(
 
 
 def train_tower(
-    folder: Path, recipe: PerceptionRecipe, rendered: Sequence[TrainingPicture] = ()
+    folder: Path,
+    recipe: PerceptionRecipe,
+    rendered: Sequence[TrainingPicture] = (),
+    device: str = "auto",
 ) -> SiglipVisionModel:
     """Train, or go on training, in `folder`; returns the averaged tower in evaluation mode.
 
     `rendered` are pictures of the generator's.
     """
-    device = pick_device(recipe.device)
+    device = pick_device(device)
     torch.manual_seed(recipe.seed)
     tower = SiglipVisionModel(tower_config(recipe.size))
     heads = torch.nn.Linear(recipe.size.tower_width, sum(_HEADS.values()))

@@ -53,27 +53,29 @@ class PretrainRecipe:
     exam: int = 200
     """Dialogues on which the model is graded at the end; a third of them now and then before."""
     seed: int = 1
-    device: str = "auto"
 
 
 def pretrain(
-    folder: Path, recipe: PretrainRecipe, rendered: Sequence[TrainingPicture] = ()
+    folder: Path,
+    recipe: PretrainRecipe,
+    rendered: Sequence[TrainingPicture] = (),
+    device: str = "auto",
 ) -> LlavaForConditionalGeneration:
     """Train both parts, or go on, in `folder`; the model is saved in its folder `base`.
 
     `rendered` are pictures of the generator's, for the first part.
     """
-    tower = train_tower(folder, recipe.perception, rendered)
-    model = train_language(folder, recipe, tower)
+    tower = train_tower(folder, recipe.perception, rendered, device)
+    model = train_language(folder, recipe, tower, device)
     save_student(folder / "base", model, build_tokenizer())
     return model
 
 
 def train_language(
-    folder: Path, recipe: PretrainRecipe, tower: SiglipVisionModel
+    folder: Path, recipe: PretrainRecipe, tower: SiglipVisionModel, device: str = "auto"
 ) -> LlavaForConditionalGeneration:
     """Train, or go on training, in `folder`; returns the averaged model in evaluation mode."""
-    device = pick_device(recipe.device)
+    device = pick_device(device)
     torch.manual_seed(recipe.seed)
     tokenizer = build_tokenizer()
     model = build_student(tokenizer, recipe.size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -52,11 +52,6 @@ class CriticRecipe:
     sft: dict[str, JsonValue] = field(default_factory=dict)
     """What is changed in the built-in recipe `sketch`."""
 
-    def on(self, device: str) -> CriticRecipe:
-        """The same on another device; fine-tuning takes an accelerator wherever there is one."""
-        perception = replace(self.pretrain.perception, device=device)
-        return replace(self, pretrain=replace(self.pretrain, perception=perception, device=device))
-
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
@@ -87,16 +82,19 @@ def train_critic(
     folder: Path,
     recipe: CriticRecipe,
     pictures: Pictures | None = None,
+    device: str = "auto",
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train, or go on training, in `folder`; returns its folder `critic`, the finished critic.
 
-    `say` is told each stage as it begins.
+    `say` is told each stage as it begins. Fine-tuning takes an accelerator wherever there is one,
+    whatever the device.
     """
     from rr_refine.training.parrot.sft import fine_tune
 
     say("base model of the critic")
-    pretrain(folder, recipe.pretrain, pictures.training_pictures() if pictures else ())
+    rendered = pictures.training_pictures() if pictures else ()
+    pretrain(folder, recipe.pretrain, rendered, device)
     say("PARROT: pairs, rationales, filter")
     make_rows(folder / "parrot", recipe, pictures)
     say("PARROT: fine-tuning")

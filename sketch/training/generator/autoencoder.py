@@ -56,7 +56,6 @@ class AutoencoderRecipe:
     """Standard deviation of what is added to latents (they lie within 3 of 0)."""
     width: int = 48
     seed: int = 1
-    device: str = "auto"
 
 
 def build_autoencoder(width: int = 48) -> AutoencoderTiny:
@@ -77,14 +76,17 @@ def to_pixels(images: Sequence[Image.Image]) -> torch.Tensor:
 
 
 def train_autoencoder(
-    folder: Path, recipe: AutoencoderRecipe, encoder_of: AutoencoderTiny | None = None
+    folder: Path,
+    recipe: AutoencoderRecipe,
+    device: str = "auto",
+    encoder_of: AutoencoderTiny | None = None,
 ) -> AutoencoderTiny:
     """Train, or go on training, in `folder`; returns the model in evaluation mode.
 
     With `encoder_of`, a trained model, only its decoder is trained further: the latents, and so a
     flow model on them, stay valid.
     """
-    device = pick_device(recipe.device)
+    device = pick_device(device)
     torch.manual_seed(recipe.seed)
     name = "autoencoder" if encoder_of is None else "decoder"
     model = build_autoencoder(recipe.width).to(device, memory_format=torch.channels_last)

@@ -51,16 +51,17 @@ class BindingRecipe:
     learning_rate: float = 1e-3
     """Of the encoder; that of the questions is three times as much."""
     seed: int = 5
-    device: str = "auto"
 
 
-def train_binding(folder: Path, recipe: BindingRecipe, flow: FlowRecipe) -> T5EncoderModel:
+def train_binding(
+    folder: Path, recipe: BindingRecipe, flow: FlowRecipe, device: str = "auto"
+) -> T5EncoderModel:
     """Train, or go on training, in `folder`; returns the encoder.
 
     The log has the cross-entropy and the share of scenes that were read without a mistake. The
     encoder has the size that `flow` wants.
     """
-    device = pick_device(recipe.device)
+    device = pick_device(device)
     torch.manual_seed(recipe.seed)
     tokenizer = build_t5_tokenizer()
     t5 = build_t5(tokenizer, flow.width, flow.text_layers)

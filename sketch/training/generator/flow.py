@@ -64,13 +64,14 @@ def train_flow(
     autoencoder: AutoencoderTiny,
     recipe: FlowRecipe,
     t5: T5EncoderModel | None = None,
+    device: str = "auto",
 ) -> FlowModel:
     """Train, or go on training, in `folder`; returns the averaged model in evaluation mode.
 
     The autoencoder is frozen; its config has the scale and shift of latents. The T5 encoder starts
     as a copy of `t5` (see `train_binding`), or untrained.
     """
-    device = pick_device(recipe.device)
+    device = pick_device(device)
     torch.manual_seed(recipe.seed)
     model = build_flow_model(recipe)
     if t5 is not None:

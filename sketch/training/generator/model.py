@@ -63,7 +63,6 @@ class FlowRecipe:
     text_layers: int = 3
     average: float = 0.995
     seed: int = 2
-    device: str = "auto"
     compile: bool = True
     save_every: int = 250
 

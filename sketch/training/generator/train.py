@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -28,14 +28,7 @@ from rr_refine.sketch.training.generator.model import FlowModel, FlowRecipe
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.sampling import random_scene
 
-__all__ = [
-    "QUICK",
-    "GeneratorRecipe",
-    "assemble",
-    "save_pipeline",
-    "scale_latents",
-    "train_generator",
-]
+__all__ = ["QUICK", "GeneratorRecipe", "train_generator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +43,6 @@ class GeneratorRecipe:
             steps=5500, learning_rate=1e-3, latent_noise=0.15, seed=3
         )
     )
-
-    def on(self, device: str) -> GeneratorRecipe:
-        """The same on another device."""
-        return GeneratorRecipe(
-            autoencoder=replace(self.autoencoder, device=device),
-            binding=replace(self.binding, device=device),
-            flow=replace(self.flow, device=device),
-            decoder=replace(self.decoder, device=device),
-        )
 
 
 QUICK: Final = GeneratorRecipe(
@@ -82,30 +66,33 @@ QUICK: Final = GeneratorRecipe(
 
 
 def train_generator(
-    folder: Path, recipe: GeneratorRecipe, say: Callable[[str], None] = lambda _: None
+    folder: Path,
+    recipe: GeneratorRecipe,
+    device: str = "auto",
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train, or go on training, in `folder`; returns its folder `generator`, the finished pipeline.
 
     `say` is told each stage as it begins.
     """
     say("autoencoder")
-    autoencoder = train_autoencoder(folder, recipe.autoencoder)
+    autoencoder = train_autoencoder(folder, recipe.autoencoder, device)
     autoencoder.requires_grad_(False)
-    scale_latents(autoencoder)
+    _scale_latents(autoencoder)
     say("text")
-    t5 = train_binding(folder, recipe.binding, recipe.flow)
+    t5 = train_binding(folder, recipe.binding, recipe.flow, device)
     say("flow")
-    model = train_flow(folder, autoencoder, recipe.flow, t5)
+    model = train_flow(folder, autoencoder, recipe.flow, t5, device)
     say("decoder")
-    autoencoder = train_autoencoder(folder, recipe.decoder, encoder_of=autoencoder)
-    save_pipeline(folder / "generator", autoencoder.cpu(), model)
+    autoencoder = train_autoencoder(folder, recipe.decoder, device, encoder_of=autoencoder)
+    _save_pipeline(folder / "generator", autoencoder.cpu(), model)
     return folder / "generator"
 
 
 _SAMPLE: Final = 256
 
 
-def scale_latents(autoencoder: AutoencoderTiny) -> None:
+def _scale_latents(autoencoder: AutoencoderTiny) -> None:
     """Write into its config the shift and scale that give latents mean 0 and deviation 1."""
     random = Random(0)
     pixels = to_pixels([draw(random_scene(random), random) for _ in range(_SAMPLE)])
@@ -118,28 +105,21 @@ def scale_latents(autoencoder: AutoencoderTiny) -> None:
     )
 
 
-def assemble(autoencoder: AutoencoderTiny, model: FlowModel) -> FluxPipeline:
-    """A `FluxPipeline` of trained parts, without a copy of them."""
-    return FluxPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=False),
-        vae=autoencoder.train(False),
-        text_encoder=model.clip.train(False),
-        tokenizer=model.clip_tokenizer,
-        text_encoder_2=model.t5.train(False),
-        tokenizer_2=model.t5_tokenizer,
-        transformer=model.transformer.train(False),
-    )
-
-
-def save_pipeline(folder: Path, autoencoder: AutoencoderTiny, model: FlowModel) -> None:
+def _save_pipeline(folder: Path, autoencoder: AutoencoderTiny, model: FlowModel) -> None:
     """Write the folder. Transformer and autoencoder go in bfloat16, for size.
 
     The text encoders stay in float32: transformers keeps the type of a file where diffusers widens
     it, so that a plain `from_pretrained` would have a pipeline of two types.
     """
-    pipeline = assemble(autoencoder, model)
-    pipeline.transformer.to(torch.bfloat16)
-    pipeline.vae.to(torch.bfloat16)
+    pipeline = FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=False),
+        vae=autoencoder.train(False).to(torch.bfloat16),
+        text_encoder=model.clip.train(False),
+        tokenizer=model.clip_tokenizer,
+        text_encoder_2=model.t5.train(False),
+        tokenizer_2=model.t5_tokenizer,
+        transformer=model.transformer.train(False).to(torch.bfloat16),
+    )
     pipeline.save_pretrained(folder)
     # The class writes a config key that it does not know when it reads it.
     config = folder / "vae" / "config.json"

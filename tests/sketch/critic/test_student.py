@@ -55,9 +55,8 @@ SHORT = PretrainRecipe(
     steps=40,
     tokens=600,
     size=TINY,
-    perception=PerceptionRecipe(steps=100, batch=2, size=TINY, exam=5, device="cpu"),
+    perception=PerceptionRecipe(steps=100, batch=2, size=TINY, exam=5),
     exam=5,
-    device="cpu",
 )
 
 
@@ -93,7 +92,7 @@ def chat(dialogue: tuple[Message, ...], processor: Any = None, *, asks: bool = F
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a short training run."""
     folder = tmp_path_factory.mktemp("critic")
-    pretrain(folder, SHORT)
+    pretrain(folder, SHORT, device="cpu")
     return folder
 
 
@@ -232,7 +231,7 @@ def test_saved_weights_have_the_names_that_vllm_knows(trained: Path) -> None:
 
 def test_saved_student_is_the_trained_one(trained: Path) -> None:
     """A run that is done goes on from its checkpoint, finds nothing to do, and saves the same."""
-    model = pretrain(trained, SHORT)
+    model = pretrain(trained, SHORT, device="cpu")
     saved = AutoModelForImageTextToText.from_pretrained(trained / "base", local_files_only=True)
     for name, weight in model.state_dict().items():
         torch.testing.assert_close(saved.state_dict()[name], weight)
@@ -240,9 +239,8 @@ def test_saved_student_is_the_trained_one(trained: Path) -> None:
 
 def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     def train(steps: int) -> None:
-        train_tower(
-            tmp_path, PerceptionRecipe(steps=steps, batch=2, size=TINY, exam=2, device="cpu")
-        )
+        recipe = PerceptionRecipe(steps=steps, batch=2, size=TINY, exam=2)
+        train_tower(tmp_path, recipe, device="cpu")
 
     train(3)
     first = torch.load(tmp_path / "tower.pt", weights_only=True)
@@ -258,10 +256,8 @@ def test_rendered_pictures_are_learnt_from(tmp_path: Path) -> None:
     view = lettered_picture(Random(3))
 
     def loss(folder: str, rendered: float) -> float:
-        recipe = PerceptionRecipe(
-            steps=150, batch=4, size=TINY, exam=2, device="cpu", rendered=rendered
-        )
-        train_tower(tmp_path / folder, recipe, [view])
+        recipe = PerceptionRecipe(steps=150, batch=4, size=TINY, exam=2, rendered=rendered)
+        train_tower(tmp_path / folder, recipe, [view], device="cpu")
         return lines(tmp_path / folder / "tower.jsonl")[2]["loss"]
 
     assert loss("known", 1.0) < 0.7 * loss("others", 0.0)
