@@ -18,6 +18,7 @@ from rr_refine.sketch.checking import (
     RequirementCheck,
     check,
     edit_progress,
+    missed,
     not_kept,
 )
 from rr_refine.sketch.observation import Observation, describe_observation, observation_of
@@ -144,7 +145,9 @@ class Judgement:
 
 def critique_text(asked: Asked, judgement: Judgement) -> str:
     """A pointwise answer."""
-    refined, comments = _refinement(asked, judgement) if judgement.improvable else (None, _FINE)
+    refined, comments = (
+        _refinement(asked, judgement.observation) if judgement.improvable else (None, _FINE)
+    )
     return write_critique(
         judgement.scores,
         refined,
@@ -153,7 +156,7 @@ def critique_text(asked: Asked, judgement: Judgement) -> str:
             for dimension in judgement.scores
         },
         analysis=_analysis(asked),
-        summary=_summary(asked, judgement),
+        summary=_summary(asked, judgement.observation),
         comments=comments,
     )
 
@@ -218,12 +221,11 @@ def _reason(dimension: Dimension, asked: Asked, judgement: Judgement, name: str)
 
 
 def _checked(request: SceneRequest, observed: Observation) -> str:
-    checks = check(request, observed)
-    missed = [one.requirement for one in checks if not one.met]
-    named = [phrase for phrase in missed if phrase != NOTHING_ELSE]
+    misses = missed(request, observed)
+    named = [phrase for phrase in misses if phrase != NOTHING_ELSE]
     verdict = [f"Missed: {'; '.join(named)}."] if named else []
-    verdict += [_TOO_MUCH] if NOTHING_ELSE in missed else []
-    return f"{_listed(checks)} {' '.join(verdict or [_ALL_MET])}"
+    verdict += [_TOO_MUCH] if NOTHING_ELSE in misses else []
+    return f"{_listed(check(request, observed))} {' '.join(verdict or [_ALL_MET])}"
 
 
 def _listed(checks: Iterable[RequirementCheck]) -> str:
@@ -251,30 +253,27 @@ def _read_in(observed: Observation) -> str:
     return "has unclear letters" if observed.unclear_letters else "has no word"
 
 
-def _summary(asked: Asked, judgement: Judgement) -> str:
-    if judgement.observation is None:
+def _summary(asked: Asked, observed: Observation | None) -> str:
+    if observed is None:
         return _VAGUE
     if isinstance(asked, RequestedEdit):
-        kept = _NOT_KEPT if not_kept(asked, judgement.observation) else _KEPT
-        return f"{_made(asked, judgement.observation)} {kept}"
-    checks = check(asked, judgement.observation)
-    missed = sum(not one.met for one in checks)
-    if not missed:
+        return f"{_made(asked, observed)} {_NOT_KEPT if not_kept(asked, observed) else _KEPT}"
+    checks = check(asked, observed)
+    misses = sum(not one.met for one in checks)
+    if not misses:
         return f"All {COUNTS[len(checks)]} requirements are met."
-    verb = "is" if missed == 1 else "are"
-    return f"{COUNTS[missed].capitalize()} of {COUNTS[len(checks)]} requirements {verb} missed."
+    verb = "is" if misses == 1 else "are"
+    return f"{COUNTS[misses].capitalize()} of {COUNTS[len(checks)]} requirements {verb} missed."
 
 
-def _refinement(asked: Asked, judgement: Judgement) -> tuple[str, str]:
+def _refinement(asked: Asked, observed: Observation | None) -> tuple[str, str]:
     """The proposed request, and what it is to mend."""
     if isinstance(asked, RequestedEdit):
-        kept = judgement.observation is None or not not_kept(asked, judgement.observation)
+        kept = observed is None or not not_kept(asked, observed)
         return plan_edit(asked), _IN_FULL if kept else _STAYS
-    target = plan(asked, judgement.observation) if judgement.observation else None
-    if target is None or judgement.observation is None:  # vague, or asked for what cannot be
+    target = plan(asked, observed) if observed else None
+    if target is None or observed is None:  # vague, or asked for what cannot be
         return phrase(asked, "terse"), _IN_FULL
-    wrong = [one.requirement for one in check(asked, judgement.observation) if not one.met]
+    wrong = missed(asked, observed)
     comments = f"{_MEND} {'; '.join(wrong)}." if wrong else _IN_FULL
-    return describe(
-        target
-    ), f"{comments} {_PLAN} {describe_plan(asked, target, judgement.observation)}."
+    return describe(target), f"{comments} {_PLAN} {describe_plan(asked, target, observed)}."
