@@ -100,8 +100,8 @@ def test_misses_are_read_as_they_are_written() -> None:
     for task in requests("dev", 60):
         assert isinstance(task.asked, SceneRequest)
         observed = observation_of(random_scene(random))
-        opinion = Judgement(observed, scores_of(task.asked, observed, 4.0))
-        answer = critique_text(task.asked, opinion)
+        judgement = Judgement(observed, scores_of(task.asked, observed, 4.0))
+        answer = critique_text(task.asked, judgement)
         named = named_misses(read_critique(Answer(answer), "t2i"))
         assert named == set(missed(task.asked, observed))
         several += len(named) > 2
@@ -114,6 +114,6 @@ def test_nothing_is_missed_where_nothing_is_named() -> None:
     assert asked
     assert scene
     for observed in (observation_of(scene), None):
-        opinion = Judgement(observed, scores_of(asked, observed or Observation("white"), 4.0))
-        critique = read_critique(Answer(critique_text(asked, opinion)), "t2i")
+        judgement = Judgement(observed, scores_of(asked, observed or Observation("white"), 4.0))
+        critique = read_critique(Answer(critique_text(asked, judgement)), "t2i")
         assert named_misses(critique) == frozenset()

@@ -1,4 +1,4 @@
-"""Sights and opinions to test with: true ones, wrong ones, and such as no scene has."""
+"""Observations and judgements to test with: true ones, wrong ones, and such as no scene has."""
 
 from __future__ import annotations
 

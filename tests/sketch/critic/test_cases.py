@@ -153,9 +153,9 @@ def test_rendered_letters_are_read_by_the_oracle(tmp_path: Path) -> None:
     known, false, long = rendered_pictures(manifest)
     assert (known.words, known.scribbled) == ((scene.lettering,), None)
     assert (false.words, false.scribbled) == ((), scene.lettering.place)
-    assert [view.spelt for view in (known, false, long)] == [scene.lettering.word, "SUX", ""]
+    assert [picture.spelt for picture in (known, false, long)] == [scene.lettering.word, "SUX", ""]
     assert known.observation.lettering and false.observation.unclear_letters
-    assert all(view.damaged is None for view in (known, false, long))
+    assert all(picture.damaged is None for picture in (known, false, long))
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"prompt": "a red circle"}'])

@@ -151,11 +151,11 @@ def test_answers_and_questions_of_the_critic_are_short() -> None:
     lengths = []
     for _ in range(100):
         request = request_for(random_scene(random), random.choice(REGISTERS), random)
-        opinion = Judgement(
+        judgement = Judgement(
             observation_of(random_scene(random)),
             {"text_faithfulness": 2.1, "physical_quality": 3.6, "text_rendering": None},
         )
-        lengths.append(len(TOKENIZER.encode(critique_text(request, opinion))))
+        lengths.append(len(TOKENIZER.encode(critique_text(request, judgement))))
     assert sorted(lengths)[50] <= 160
     for rubric in load_template("sketch").rubrics.values():
         for part in rubric.user:
@@ -167,12 +167,12 @@ def test_processor_and_training_agree_on_tokens_and_pixels() -> None:
     random = Random(3)
     for _ in range(12):
         dialogue = random_dialogue(random)
-        dialogue = encode(dialogue, TOKENIZER)
+        encoded = encode(dialogue, TOKENIZER)
         inputs = chat(dialogue)
-        assert inputs["input_ids"][0].tolist() == dialogue.ids
-        assert dialogue.ids.count(token_id(TOKENIZER, IMAGE)) == IMAGE_TOKENS * len(dialogue.images)
-        if dialogue.images:
-            torch.testing.assert_close(inputs["pixel_values"], to_pixels(dialogue.images))
+        assert inputs["input_ids"][0].tolist() == encoded.ids
+        assert encoded.ids.count(token_id(TOKENIZER, IMAGE)) == IMAGE_TOKENS * len(encoded.images)
+        if encoded.images:
+            torch.testing.assert_close(inputs["pixel_values"], to_pixels(encoded.images))
 
 
 def test_answers_are_marked_and_nothing_else() -> None:
@@ -215,8 +215,8 @@ def test_saved_student_loads_and_answers_about_three_pictures(trained: Path) -> 
     model: Any = AutoModelForImageTextToText.from_pretrained(
         trained / "base", local_files_only=True
     )
-    view = random_picture(Random(6)).image
-    question = Message("user", (view, view, view, "\nCompare the edits."))
+    picture = random_picture(Random(6)).image
+    question = Message("user", (picture, picture, picture, "\nCompare the edits."))
     inputs = chat((question,), load(trained / "base", local_files_only=True), asks=True)
     said = model.generate(**inputs, max_new_tokens=5, do_sample=False)
     assert said.shape[1] - inputs["input_ids"].shape[1] in range(1, 6)
@@ -253,17 +253,17 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_rendered_pictures_are_learnt_from(tmp_path: Path) -> None:
     """One picture again and again is soon known by heart; only if it is what is looked at."""
-    view = lettered_picture(Random(3))
+    picture = lettered_picture(Random(3))
 
     def loss(folder: str, rendered: float) -> float:
         recipe = PerceptionRecipe(steps=150, batch=4, size=TINY, exam=2, rendered=rendered)
-        train_tower(tmp_path / folder, recipe, [view], device="cpu")
+        train_tower(tmp_path / folder, recipe, [picture], device="cpu")
         return lines(tmp_path / folder / "tower.jsonl")[2]["loss"]
 
     assert loss("known", 1.0) < 0.7 * loss("others", 0.0)
 
 
-def test_student_learns_a_talk_by_heart_and_says_it() -> None:
+def test_student_learns_a_dialogue_by_heart_and_says_it() -> None:
     torch.manual_seed(0)
     dialogue = dialogue_about(plain_picture(Random(7)), Random(7))[:2]
     model: Any = build_student(TOKENIZER, TINY)
