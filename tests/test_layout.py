@@ -174,6 +174,56 @@ def test_imports_go_one_way(module: Path) -> None:
     assert [name for name in ours if room_of(name) not in MAY_IMPORT[room]] == []
 
 
+def branches_on_the_small_world(tree: ast.AST) -> list[int]:
+    """Lines that import the small world, or decide by its name: `== "sketch"`, `in (…)`, `case`."""
+    lines = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if any(room_of(name) == "sketch" for name in imports(node)):
+                lines.add(node.lineno)
+            continue
+        conditions: list[ast.AST] = []
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            conditions = [node]
+        elif isinstance(node, ast.If | ast.IfExp | ast.While | ast.Assert):
+            conditions = [node.test]
+        elif isinstance(node, ast.comprehension):
+            conditions = [*node.ifs]
+        for condition in conditions:
+            for part in ast.walk(condition):
+                if isinstance(part, ast.Constant) and part.value == "sketch":
+                    lines.add(part.lineno)
+    return sorted(lines)
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.parts[0] != "sketch"], ids=str)
+def test_no_room_knows_that_the_small_world_exists(module: Path) -> None:
+    """Its names are data, in `rr_refine.defaults`; what it needs comes in by entry points."""
+    assert branches_on_the_small_world(parse(module)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("from rr_refine.sketch.plan import plan", [1]),
+        ("from rr_refine import sketch", [1]),
+        ("def f():\n    import rr_refine.sketch.world", [2]),
+        ('if name == "sketch":\n    pass', [1]),
+        ('x = 1 if "sketch" != name else 2', [1]),
+        ('while use in ("diffusers", "sketch"):\n    pass', [1]),
+        ('found = [n for n in names if n not in {"sketch"}]', [1]),
+        ('if name.startswith("sketch"):\n    pass', [1]),
+        ('match name:\n    case "sketch":\n        pass', [2]),
+        ('match name:\n    case "fake" | "sketch":\n        pass', [2]),
+        ('GENERATOR = "sketch"', []),
+        ('"""The sketch models."""\nif name == GENERATOR:\n    use("sketch")', []),
+        ("from rr_refine.training import loop", []),
+    ],
+)
+def test_what_counts_as_knowing_it(code: str, lines: list[int]) -> None:
+    assert branches_on_the_small_world(ast.parse(code)) == lines
+
+
 # A server's process inherits our environment, with something added.
 MAY_READ_THE_ENVIRONMENT = {Path("reward/serve.py"), Path("reward/vllm_command.py")}
 

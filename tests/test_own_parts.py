@@ -87,6 +87,49 @@ def test_the_stopping_rule_and_the_acceptance_policy_work_by_name(
     assert events[-1]["stop"] == {"rule": "own-downhill", "reason": "from 2.50 down to 2.25"}
 
 
+def test_the_generator_and_the_critic_bring_their_companions_along(
+    installed: Path, tmp_path: Path
+) -> None:
+    pair = ("a red evening", "--generator", "own-tones", "--critic", "own-tones", "--json")
+    done = rr_refine(tmp_path, *pair, "--rounds=2", "--set=loop.target=4.0", site=installed)
+    assert done.returncode == 0, done.stderr
+    assert "note: generator: paints one plain colour\n" in done.stderr
+    assert "note: critic: looks at the mean colour and nothing else\n" in done.stderr
+    assert "note: critic does not know 'a', 'evening'; " in done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    rewritten = next(e["proposal"] for e in events if e["type"] == "rewritten")
+    assert rewritten["origin"] == "own-tones"
+    assert rewritten["prompt"] == "a red evening, bathed in red light"
+    (config,) = tmp_path.glob("runs/*/config.json")
+    recorded = json.loads(config.read_text())
+    assert [one["kind"] for one in recorded["rewriters"]] == ["critic", "own-tones", "rules"]
+    assert recorded["intent_check"]["name"] == "own-same-tones"
+
+
+def test_the_intent_check_works_by_name(installed: Path, tmp_path: Path) -> None:
+    """The scripted critic has a request of its own, for another colour than was asked for."""
+    parts = ("a red evening", "--generator=fake", "--critic=stub:Blue", "--rounds=2", "--json")
+    (tmp_path / "stub.py").write_text(
+        "from own_parts.critic import TonesCritic\n"
+        "class Blue(TonesCritic):\n"
+        "    async def critique(self, request):\n"
+        "        said = await super().critique(request)\n"
+        "        critiques = tuple(\n"
+        "            one.model_copy(update={'refined_request': 'a red evening, or a blue one'})\n"
+        "            for one in said.critiques\n"
+        "        )\n"
+        "        return said.model_copy(update={'critiques': critiques})\n"
+    )
+    check = ("--set", "intent.use=own-same-tones", "--set", "loop.target=4.0")
+    done = rr_refine(tmp_path, *parts, *check, site=installed)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    rejected = [e["rejection"] for e in events if e["type"] == "rewrite-rejected"]
+    assert [(r["prompt"], r["reason"]) for r in rejected] == [
+        ("a red evening, or a blue one", "it asks for blue")
+    ]
+
+
 def test_they_are_unknown_where_the_package_is_not_installed(tmp_path: Path) -> None:
     done = rr_refine(tmp_path, *RUN)
     assert done.returncode == 2
