@@ -21,7 +21,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.request import Request
 from rr_refine.reward.fake import FakeCritic
-from rr_refine.sketch.world.reading import read_scene
+from rr_refine.sketch.world.phrasing import read_scene
 from rr_refine.terms import Identity
 from tests.agent.whole import policy, run
 
@@ -139,7 +139,7 @@ def test_the_intent_check_is_by_object_or_name_or_none() -> None:
     assert isinstance(NoIntentCheck(), IntentCheck)
     with pytest.raises(ConfigError, match="unknown intent check 'nobody'"):
         make_job("a cat", **PAIR, intent_check="nobody")
-    with pytest.raises(ConfigError, match=r"is no intentcheck: see the protocol rr_refine\.agent"):
+    with pytest.raises(ConfigError, match=r"is no intent check: see the protocol rr_refine\.agent"):
         make_job("a cat", **PAIR, intent_check=RulesRewriter())
 
 
