@@ -80,7 +80,7 @@ async def run_job(
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
 
-    What an earlier session finished is looked up in the journal, and not told again.
+    What an earlier session finished is looked up in the journal, and its events are not repeated.
 
     The job's components must be connected, see `rr_refine.component`.
 

@@ -113,7 +113,7 @@ class RunContext:
     parent: str | None = None
     """Id of the run that this one comes from."""
     dedup: EventDedup | None = None
-    """Keeps back what an earlier session told; None where the graph goes on from a checkpoint."""
+    """Holds back what an earlier session reported; None where the graph has a checkpoint."""
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""

@@ -70,7 +70,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
 
 
 class _Reader:
-    """Puts the rounds together."""
+    """Puts the rounds of a summary together."""
 
     def __init__(self, folder: RunFolder, run: Run) -> None:
         self._folder, self._run = folder, run

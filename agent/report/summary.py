@@ -120,7 +120,7 @@ class RoundSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run."""
+    """A run with everything that its report shows."""
 
     run: Run
     manifest: Mapping[str, JsonValue]
@@ -173,7 +173,7 @@ def gain_of(run: Run) -> float | None:
 
 
 def headline(run: Run) -> str:
-    """One sentence, in which nothing is anyone else's words."""
+    """What happened, in one sentence. It quotes no prompt, model or critic."""
     state, sentence = state_of(run), _sentence(run)
     if run.outcome is None and run.best is not None:
         sentence = f"so far, {sentence}"

@@ -3,7 +3,7 @@
 A line that was being written when the process died is cut off on the next opening: its item is
 owed again. Nothing is ever rewritten.
 
-Rounds are items like others. A run that goes on is gone over from the beginning, and may take
+Rounds are items like others. A resumed run replays the journal from the beginning, and may take
 another course where a failure is made good. So each round names the one that it was built on, and
 rounds of an earlier course are not taken for rounds of this one.
 """
