@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -176,3 +177,35 @@ def test_a_broken_benchmark_disturbs_no_other(installed: Path, tmp_path: Path) -
     assert "Arms on UniGenBench." in listed.stdout
     called = rr_refine(tmp_path, "bench", "own-tones", site=site)
     assert (called.returncode, "no_such_module" in called.stderr) == (2, True)
+
+
+TINY = "from own_parts.family import TonesPipeline; TonesPipeline.tiny().save_pretrained('tiny')"
+RENDER = ("a red evening", "--generator", "diffusers", "--set", "generator.model=tiny")
+
+
+def test_the_family_renders_by_the_name_of_its_pipeline(installed: Path, tmp_path: Path) -> None:
+    make = [sys.executable, "-c", TINY]
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    subprocess.run(make, env=environment, cwd=tmp_path, check=True, capture_output=True)
+    judged = ("--critic", "own-tones", "--rounds", "1", "--json")
+    done = rr_refine(tmp_path, *RENDER, *judged, site=installed)
+    assert done.returncode == 0, done.stderr
+    assert '"diffusers:TonesPipeline"' in next(tmp_path.glob("runs/*/manifest.json")).read_text()
+    red, green, blue = _mean_colour(done.stdout)
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_a_family_of_nobody_is_an_error_that_names_the_door(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "model_index.json").write_text('{"_class_name": "TonesPipeline"}')
+    done = rr_refine(tmp_path, *RENDER, "--critic", "fake")
+    assert done.returncode == 2
+    assert "has no pipeline 'TonesPipeline'" in done.stderr
+    assert "'rr_refine.families'" in done.stderr
+
+
+def _mean_colour(told: str) -> list[int]:
+    found = re.search(r"the mean colour is \((\d+), (\d+), (\d+)\)", told)
+    assert found is not None, told
+    return [int(value) for value in found.groups()]

@@ -1,16 +1,21 @@
-"""What is known of the pipelines, beyond what their signatures say."""
+"""What is known of the pipelines, beyond what their signatures say.
+
+An installed package adds its own by an entry point of the group `rr_refine.families`, named after
+the pipeline class: a callable without arguments that gives a `Family`.
+"""
 
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import did_you_mean
+from rr_refine.plugins import available, create, did_you_mean
 from rr_refine.terms import Task
 
 __all__ = ["FAMILIES", "Family", "family_of", "pipeline_class"]
@@ -37,6 +42,8 @@ class Family:
     """Passed unless overridden."""
     unconditional: str = ""
     """The negative prompt where `true_cfg_scale` asks for guidance and none was given."""
+    pipeline: str | None = None
+    """`my_pkg.mod:MyPipeline`, where diffusers itself has no class of that name."""
 
 
 # PixArt's caption cleaning does something else when two optional packages are missing.
@@ -76,8 +83,8 @@ def family_of(pipeline: type | str) -> Family:
         ConfigError: diffusers has no such pipeline, or it needs inputs that we have not.
     """
     name = pipeline if isinstance(pipeline, str) else pipeline.__name__
-    if name in FAMILIES and getattr(pipeline, "__module__", "diffusers").startswith("diffusers"):
-        return FAMILIES[name]
+    if (known := _family(name)) and (isinstance(pipeline, str) or pipeline is _class(name, known)):
+        return known
     made_by = pipeline_class(pipeline) if isinstance(pipeline, str) else pipeline
     accepted = inspect.signature(made_by.__call__).parameters
     if needed := [parameter for parameter in _NOT_OURS if parameter in accepted]:
@@ -91,17 +98,37 @@ def family_of(pipeline: type | str) -> Family:
 
 
 def pipeline_class(name: str) -> type[Any]:
-    """The diffusers class of that name; imports diffusers.
+    """The pipeline class of that name; imports diffusers.
 
     Raises:
         ConfigError: there is none.
     """
     import diffusers
 
-    found = getattr(diffusers, name, None)
+    found = _class(name, _family(name))
     if not (isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline)):
         known = [entry for entry in dir(diffusers) if entry.endswith("Pipeline")]
         raise ConfigError(
-            f"diffusers {diffusers.__version__} has no pipeline {name!r}{did_you_mean(name, known)}"
+            f"diffusers {diffusers.__version__} has no pipeline "
+            f"{name!r}{did_you_mean(name, [*known, *available('families')])}; a package of your "
+            "own can add one by an entry point of the group 'rr_refine.families'"
         )
     return found
+
+
+def _family(name: str) -> Family | None:
+    """What is known of the pipeline class `name`, here or by an installed package."""
+    if name in FAMILIES or name not in available("families"):
+        return FAMILIES.get(name)
+    return cast("Family", create("families", name, {}))
+
+
+def _class(name: str, family: Family | None) -> object:
+    import diffusers
+
+    if family is None or family.pipeline is None:
+        return getattr(diffusers, name, None)
+    try:
+        return pkgutil.resolve_name(family.pipeline)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"pipeline {family.pipeline!r} cannot be imported: {error}") from error

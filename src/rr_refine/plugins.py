@@ -5,6 +5,8 @@ A part is named by an entry point (`fake`, `diffusers`, …) or by a dotted path
 keyword arguments and returns the part. The entry point groups, all under `rr_refine.`:
 
     generators     makes pictures: `rr_refine.Generator`
+    families       a diffusers pipeline by its class's name: gives a
+                   `rr_refine.generators.diffusers.family.Family`
     critics        judges them: `rr_refine.Critic`
     rewriters      proposes prompts: `rr_refine.Rewriter`
     intent_checks  rejects prompts: `rr_refine.agent.intent.IntentCheck`
@@ -22,6 +24,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from operator import attrgetter
@@ -34,10 +37,11 @@ from rr_refine.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["Group", "available", "create", "did_you_mean", "parse_options"]
+__all__ = ["Group", "available", "create", "did_you_mean", "factory", "parse_options"]
 
 Group = Literal[
     "generators",
+    "families",
     "critics",
     "rewriters",
     "intent_checks",
@@ -49,6 +53,7 @@ Group = Literal[
 ]
 """An entry point group whose parts `create` makes, without the prefix `rr_refine.`."""
 
+T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
@@ -73,6 +78,21 @@ def create(group: Group, name: str, options: Mapping[str, JsonValue]) -> object:
     return factory(**options)
 
 
+def factory(
+    make: Callable[[OptionsT], T], options: type[OptionsT], section: str
+) -> Callable[..., T]:
+    """What an entry point names: it checks its keyword arguments and makes the part of them.
+
+    Calling it raises ConfigError for an option that is unknown, missing or out of range, as
+    `parse_options` does, and what `make` raises.
+    """
+
+    def create(**given: JsonValue) -> T:
+        return make(parse_options(options, given, section))
+
+    return create
+
+
 def _factory(group: Group, name: str) -> Callable[..., object]:
     try:
         loaded = _imported(name) if ":" in name else _entry(group, name)
@@ -84,7 +104,7 @@ def _factory(group: Group, name: str) -> Callable[..., object]:
 
 
 def _noun(group: Group) -> str:
-    return group.removesuffix("s").replace("_", " ")
+    return re.sub("ie$", "y", group.removesuffix("s")).replace("_", " ")
 
 
 def _imported(path: str) -> object:
