@@ -61,13 +61,13 @@ class CriticPool:
     def __init__(self, critics: Sequence[Critic], *, rest: float = 30.0) -> None:
         if not critics:
             raise ConfigError("a pool of critics needs at least one")
-        self._seats = [_Seat(critic) for critic in critics]
+        self._members = [_Member(critic) for critic in critics]
         self._rest = rest
 
     @property
     def wrapped(self) -> Critic:
         """The first, which speaks for all: see `rr_refine.component`."""
-        return self._seats[0].critic
+        return self._members[0].critic
 
     @property
     def identity(self) -> Identity:
@@ -76,7 +76,7 @@ class CriticPool:
         Raises:
             ConfigError: it is not known yet; await `connect` first.
         """
-        return self._seats[0].critic.identity
+        return self._members[0].critic.identity
 
     async def connect(self) -> None:
         """Connect all critics, and see that they judge alike.
@@ -85,11 +85,11 @@ class CriticPool:
             ConfigError: two differ in what their judgements depend on.
             CriticError: one cannot be reached.
         """
-        for seat in self._seats:
-            if (connect := getattr(seat.critic, "connect", None)) is not None:
+        for member in self._members:
+            if (connect := getattr(member.critic, "connect", None)) is not None:
                 await connect()
-        for number, seat in enumerate(self._seats[1:], start=2):
-            if differs := _differences(self.identity, seat.critic.identity):
+        for number, member in enumerate(self._members[1:], start=2):
+            if differs := _differences(self.identity, member.critic.identity):
                 raise ConfigError(
                     f"critics 1 and {number} of a pool would judge differently: "
                     f"{'; '.join(differs)}. Serve the same model everywhere"
@@ -98,8 +98,8 @@ class CriticPool:
     async def aclose(self) -> None:
         """Close all critics."""
         async with AsyncExitStack() as stack:
-            for seat in self._seats:
-                if (aclose := getattr(seat.critic, "aclose", None)) is not None:
+            for member in self._members:
+                if (aclose := getattr(member.critic, "aclose", None)) is not None:
                     stack.push_async_callback(aclose)
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
@@ -113,25 +113,25 @@ class CriticPool:
 
     async def _ask(self, call: Callable[[Critic], Awaitable[T]]) -> T:
         """Ask the least busy, and the others after it as long as they cannot be reached."""
-        waiting = list(self._seats)
+        waiting = list(self._members)
         while True:
             now = monotonic()
-            seat = min(waiting, key=lambda seat: (seat.rests_until > now, seat.busy))
-            waiting.remove(seat)
-            seat.busy += 1
+            member = min(waiting, key=lambda member: (member.rests_until > now, member.busy))
+            waiting.remove(member)
+            member.busy += 1
             try:
-                answer = await call(seat.critic)
+                answer = await call(member.critic)
             except (CriticUnavailable, CriticTimeout) as error:
-                seat.rests_until = monotonic() + self._rest
+                member.rests_until = monotonic() + self._rest
                 if waiting:
                     continue
-                if len(self._seats) == 1:
+                if len(self._members) == 1:
                     raise
-                message = f"all {len(self._seats)} critics failed; the last one: {error}"
+                message = f"all {len(self._members)} critics failed; the last one: {error}"
                 raise type(error)(message) from error
             finally:
-                seat.busy -= 1
-            seat.rests_until = 0.0
+                member.busy -= 1
+            member.rests_until = 0.0
             return answer
 
 
@@ -151,7 +151,7 @@ class PairwiseCriticPool(CriticPool):
 
 
 @dataclass(slots=True)
-class _Seat:
+class _Member:
     """A critic and how it does."""
 
     critic: Critic

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rr_refine.generators.ray.generator import RayGenerator, create
-from rr_refine.generators.ray.options import RayOptions
+from rr_refine.generators.ray.worker_pool import RayOptions
 
 __all__ = ["RayGenerator", "RayOptions", "create"]

@@ -9,19 +9,15 @@ import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from pydantic import JsonValue
-
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, GeneratorUnavailable, MissingExtraError
 from rr_refine.generators.generator import OnStep, RenderRequest
-from rr_refine.generators.ray.options import RayOptions
-from rr_refine.plugins import parse_options
+from rr_refine.generators.ray.worker_pool import RayOptions, WorkerPool
+from rr_refine.plugins import factory
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from rr_refine.generators.ray.crew import Crew
 
 __all__ = ["RayGenerator", "create"]
 
@@ -47,7 +43,7 @@ class RayGenerator:
         if importlib.util.find_spec("ray") is None:
             raise MissingExtraError("rendering on several GPUs or machines", "ray")
         self._options = options
-        self._crew: Crew | None = None
+        self._pool: WorkerPool | None = None
         self._opening = asyncio.Lock()
         self._owns_ray = False
 
@@ -72,12 +68,12 @@ class RayGenerator:
     @property
     def workers(self) -> int:
         """How many can render now; those that are still starting do not count."""
-        return 0 if self._crew is None else self._crew.ready
+        return 0 if self._pool is None else self._pool.ready
 
     @property
     def repeated(self) -> int:
         """Renders that were begun again since `connect`, because a worker died during them."""
-        return 0 if self._crew is None else self._crew.repeated
+        return 0 if self._pool is None else self._pool.repeated
 
     async def connect(self) -> None:
         """Join the cluster, or start Ray here, and wait until every worker holds its generator.
@@ -88,9 +84,9 @@ class RayGenerator:
             GeneratorUnavailable: there is no Ray, or a worker does not start.
         """
         async with self._opening:
-            if self._crew is None:
+            if self._pool is None:
                 try:
-                    self._crew = await self._open()
+                    self._pool = await self._open()
                 except BaseException:
                     self._leave_ray()
                     raise
@@ -109,30 +105,28 @@ class RayGenerator:
             GeneratorError: as the generator in the workers does.
             ConfigError: as for `connect`.
         """
-        if self._crew is None:
+        if self._pool is None:
             await self.connect()
         return await self._connected().render(request)
 
     async def aclose(self) -> None:
         """End the workers, and Ray if it was started here. A later call starts them again."""
-        crew, self._crew = self._crew, None
+        pool, self._pool = self._pool, None
         self._opening = asyncio.Lock()  # the next call may come from another event loop
-        if crew is not None:
-            await crew.dismiss()
+        if pool is not None:
+            await pool.shutdown()
         self._leave_ray()
 
-    def _connected(self) -> Crew:
-        if self._crew is None:
+    def _connected(self) -> WorkerPool:
+        if self._pool is None:
             raise ConfigError(
                 f"what {self._options.generator!r} can do is not known before a worker holds it: "
                 "connect first"
             )
-        return self._crew
+        return self._pool
 
-    async def _open(self) -> Crew:
+    async def _open(self) -> WorkerPool:
         import ray
-
-        from rr_refine.generators.ray.crew import Crew
 
         options = self._options
         if not ray.is_initialized():
@@ -141,13 +135,13 @@ class RayGenerator:
                 _init_ray(options.address)
             self._owns_ray = True
         workers, needs = _plan(options, ray.cluster_resources())
-        crew = Crew(options, needs)
+        pool = WorkerPool(options, needs)
         try:
-            await crew.start(workers)
+            await pool.start(workers)
         except BaseException:
-            await crew.dismiss()
+            await pool.shutdown()
             raise
-        return crew
+        return pool
 
     def _leave_ray(self) -> None:
         import ray
@@ -157,14 +151,7 @@ class RayGenerator:
         self._owns_ray = False
 
 
-def create(**options: JsonValue) -> RayGenerator:
-    """Make the generator from its config section.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-        MissingExtraError: Ray is not installed.
-    """
-    return RayGenerator(parse_options(RayOptions, options, "generator"))
+create = factory(RayGenerator, RayOptions, "generator")
 
 
 async def _require_listener(address: str | None) -> None:

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rr_refine.boundary import boundary
 from rr_refine.component import connected, has_methods
 from rr_refine.errors import ConfigError, GeneratorError, GeneratorUnavailable, RefineError
 from rr_refine.generators.generator import Generator, RenderRequest
-from rr_refine.generators.ray.options import RayOptions
 from rr_refine.plugins import create
-from rr_refine.terms import Identity, Task
+from rr_refine.terms import Identity, Record, Task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from ray.actor import ActorHandle
     from ray.exceptions import RayError
 
-__all__ = ["Crew"]
+__all__ = ["RayOptions", "WorkerPool"]
 
-_Portrait: TypeAlias = "tuple[Identity, frozenset[Task]]"
+_WorkerInfo: TypeAlias = "tuple[Identity, frozenset[Task]]"
 
 _START_SECONDS: Final = 300.0
 """How long a worker may take to start; importing torch from a network drive takes a minute."""
@@ -33,7 +32,32 @@ _TRIES: Final = 3
 """A request during which so many workers died is given up: it may be what they die of."""
 
 
-class Crew:
+class RayOptions(Record):
+    """Options of the Ray generator."""
+
+    generator: str
+    """What each worker holds: a generator's name or dotted path, importable where workers run."""
+    options: dict[str, JsonValue] = {}
+    """The options of that generator. Paths among them are those of the workers' machines."""
+    workers: int | None = Field(None, ge=1)
+    """Null is one for every `num_gpus` GPUs that the cluster has; one where none is needed."""
+    num_gpus: float | None = Field(None, ge=0.0)
+    """GPUs that each worker has to itself: whole ones, or a part of one below 1; 0 needs none.
+    Null is 1 where Ray sees any, else 0."""
+    num_cpus: float = Field(1.0, ge=0.0)
+    """Processors that Ray sets aside for each worker; a whole number of them is also the number of
+    threads that its torch uses on them. 0 sets none aside."""
+    concurrency: int = Field(32, ge=1)
+    """Requests that one worker takes at once and can gather into batches; more wait for a turn."""
+    address: str | None = Field(None, pattern=r"^(auto|[^/]+:\d+)$")
+    """`HOST:PORT` of a Ray cluster that this machine is part of, or `auto`: the one that
+    `RAY_ADDRESS` names, or that `ray start` has started here. Null starts Ray on this machine, for
+    as long as the generator is in use."""
+    replacements: int = Field(8, ge=0)
+    """Dead workers that are replaced, in all: machines may get lost, but a crash loop must end."""
+
+
+class WorkerPool:
     """Workers that are ready, or on their way. Belongs to one event loop.
 
     Args:
@@ -46,7 +70,7 @@ class Crew:
         self._needs = needs
         self._workers: list[_Worker] = []
         self._starting: set[asyncio.Task[None]] = set()
-        self._portrait: _Portrait | None = None
+        self._info: _WorkerInfo | None = None
         self._deaths = 0
         self._fault: RefineError = GeneratorUnavailable("no Ray worker was started")
         self.repeated = 0
@@ -55,14 +79,14 @@ class Crew:
     @property
     def identity(self) -> Identity:
         """That of the generator in every worker."""
-        assert self._portrait is not None, "not started"
-        return self._portrait[0]
+        assert self._info is not None, "not started"
+        return self._info[0]
 
     @property
     def tasks(self) -> frozenset[Task]:
         """Those of the generator in every worker."""
-        assert self._portrait is not None, "not started"
-        return self._portrait[1]
+        assert self._info is not None, "not started"
+        return self._info[1]
 
     @property
     def ready(self) -> int:
@@ -102,7 +126,7 @@ class Crew:
                 image: Image.Image = await _answer(worker.actor.render.remote(request))
                 return image
             except RayError as error:
-                self._bury(worker, error)
+                self._discard(worker, error)
             finally:
                 worker.busy -= 1
         raise GeneratorUnavailable(
@@ -110,7 +134,7 @@ class Crew:
             f"{request.seed}; the last: {self._fault}"
         )
 
-    async def dismiss(self) -> None:
+    async def shutdown(self) -> None:
         """End all workers."""
         import ray
 
@@ -124,26 +148,26 @@ class Crew:
     def _start_one(self) -> None:
         import ray
 
-        make = ray.remote(max_concurrency=self._options.concurrency, **self._needs)(_Host)
+        make = ray.remote(max_concurrency=self._options.concurrency, **self._needs)(_RenderActor)
         actor = make.remote(self._options.generator, self._options.options)
-        task = asyncio.get_running_loop().create_task(self._admit(_Worker(actor)))
+        task = asyncio.get_running_loop().create_task(self._await_start(_Worker(actor)))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _admit(self, worker: _Worker) -> None:
+    async def _await_start(self, worker: _Worker) -> None:
         """Wait until a worker holds its generator, which must be what the others hold."""
         import ray
         from ray.exceptions import RayError
 
         try:
             async with asyncio.timeout(_START_SECONDS):
-                portrait: _Portrait = await _answer(worker.actor.start.remote())
-            if portrait != (self._portrait or portrait):
+                info: _WorkerInfo = await _answer(worker.actor.start.remote())
+            if info != (self._info or info):
                 raise ConfigError(
-                    f"the Ray workers would make different pictures: {self._portrait} and "
-                    f"{portrait}; give all machines the same model, device and versions"
+                    f"the Ray workers would make different pictures: {self._info} and "
+                    f"{info}; give all machines the same model, device and versions"
                 )
-            self._portrait = portrait
+            self._info = info
             self._workers.append(worker)
         except TimeoutError:
             self._fault = GeneratorUnavailable(
@@ -165,7 +189,7 @@ class Crew:
             await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
         return min(self._workers, key=lambda worker: worker.busy)
 
-    def _bury(self, worker: _Worker, error: RayError) -> None:
+    def _discard(self, worker: _Worker, error: RayError) -> None:
         """Replace a worker that died, or that Ray has lost; its other renders may have told us."""
         import ray
 
@@ -190,13 +214,13 @@ class _Worker:
     """Renders that it was given and has not finished."""
 
 
-class _Host:
+class _RenderActor:
     """What runs in the process. Its methods run many times at once, on one event loop."""
 
     def __init__(self, name: str, options: dict[str, JsonValue]) -> None:
         self._name, self._options = name, options
 
-    async def start(self) -> _Portrait:
+    async def start(self) -> _WorkerInfo:
         generator = create("generators", self._name, self._options)
         if not has_methods(generator, "generate"):
             raise ConfigError(f"{self._name!r} makes no generator, but {generator!r}")
