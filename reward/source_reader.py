@@ -1,49 +1,81 @@
 """Reading a Python function: what it would return, without running it.
 
-Enough of the language for functions that put a chat message together. A value that cannot be told
-is `Unknown`; a statement whose effect cannot be told is an error that names its line.
+Enough of the language for functions that put a chat message together. A text may hold stand-ins for
+what is known only later, and everything that strings and lists do here is what Python's own do. A
+value that cannot be told is an `UnknownValue`; a statement whose effect cannot be told is an error
+that names its line.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import operator
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from string import Formatter
+from typing import Final, TypeAlias, cast
 
 from rr_refine.errors import ConfigError
-from rr_refine.reward.symbols import (
-    LONGEST,
-    NotToldError,
-    Picture,
-    Unknown,
-    Value,
-    call_function,
-    call_method,
-    compare,
-    is_stand_in,
-    item,
-    plus,
-    stand_in,
-    truth,
-)
 
-__all__ = ["SourceReader"]
+__all__ = ["ImagePart", "SourceReader", "UnknownValue", "Value", "is_stand_in"]
 
-_PICTURES: Final = ("image", "image_url", "input_image")
-"""Types of the content parts that hold a picture."""
+_LONGEST: Final = 50_000
+"""Characters of a text, or items of a list, so that no source can fill the memory."""
 
-_SIGNS: Final[dict[type[ast.cmpop], str]] = {
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
+_IMAGE_TYPES: Final = ("image", "image_url", "input_image")
+"""Types of the content parts that hold an image."""
+
+_METHODS: Final = re.compile("[lr]?strip|remove(prefix|suffix)|replace|split|r?partition")
+"""Methods of texts that build or split them, beside `format` and `join`."""
+
+_SIGNS: Final[Mapping[type[ast.cmpop], Callable[..., object]]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
 _NEVER: Final = "would have to be run, and imported code never is"
 
+
+@dataclass(frozen=True, slots=True)
+class UnknownValue:
+    """A value that only running the code could tell: harmless until somebody needs it."""
+
+    line: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A content part that holds an image, however the code gets it there."""
+
+    source: str
+
+
+Value: TypeAlias = "str | int | list[Value] | dict[str, Value] | UnknownValue | ImagePart | None"
+"""Truth values are numbers, tuples are lists."""
+
 Scope = dict[str, Value]
+
+
+class UnknownValueError(Exception):
+    """Only running the code could tell; `cause` is the value that made it so, if it was one."""
+
+    def __init__(self, cause: object = None) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+def is_stand_in(character: str) -> bool:
+    """Whether a character stands for a parameter, or would: any lone surrogate.
+
+    No text file can hold one, so nothing else is ever mistaken for it.
+    """
+    return "\ud800" <= character <= "\udfff"
 
 
 @dataclass(slots=True)
@@ -74,7 +106,7 @@ class SourceReader:
         """
         given = function.args
         parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-        scope = {**self.names, **{a.arg: stand_in(i) for i, a in enumerate(parameters)}}
+        scope = {**self.names, **{a.arg: chr(0xDC00 + i) for i, a in enumerate(parameters)}}
         try:
             returned = self._block(function.body, scope)
         except RecursionError:
@@ -94,18 +126,19 @@ class SourceReader:
                 case ast.AnnAssign(target=target, value=value):
                     if value is not None:
                         self._bind(target, self._value(value, scope), scope)
-                case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value):
+                case ast.AugAssign(target=ast.Name(id=name) as target, op=ast.Add(), value=value):
                     before, added = scope.get(name), self._value(value, scope)
                     if isinstance(before, list) and isinstance(added, list):
                         self._extend(before, added, statement)
                     else:
-                        scope[name] = self._plus(before, added, statement)
+                        both = ast.copy_location(ast.BinOp(target, ast.Add(), value), statement)
+                        scope[name] = self._value(both, scope)
                 case ast.Expr(value=value):
                     self._value(value, scope)
                 case ast.If(test=test, body=yes, orelse=no):
                     try:
-                        branch = yes if truth(self._value(test, scope)) else no
-                    except NotToldError:
+                        branch = yes if _truth(self._value(test, scope)) else no
+                    except UnknownValueError:
                         self._forget([*yes, *no], scope)
                     else:
                         if returned := self._block(branch, scope):
@@ -163,46 +196,48 @@ class SourceReader:
     def _value(self, node: ast.expr, scope: Scope) -> Value:
         try:
             return self._evaluate(node, scope)
-        except NotToldError as error:
+        except UnknownValueError as error:
             if _touches(node, scope):
                 raise self._fault(node, _NEVER) from None
-            return error.cause if isinstance(error.cause, Unknown) else self._unknown(node)
+            return error.cause if isinstance(error.cause, UnknownValue) else self._unknown(node)
 
     def _evaluate(self, node: ast.expr, scope: Scope) -> Value:
         match node:
-            case ast.Constant(value=str(text)) if not any(map(is_stand_in, text)):
-                return call_method("", "join", [[text]], {})
+            case ast.Constant(value=str(text)) if _is_closed(text):
+                return _checked(text)
             case ast.Constant(value=int() | None as constant):
                 return constant
             case ast.Name(id=name) if name in scope:
                 return scope[name]
             case ast.JoinedStr(values=parts):
-                return call_method("", "join", [self._list(parts, scope)], {})
+                return _join("", self._list(parts, scope))
             case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
                 found = self._value(value, scope)
                 return str(found) if isinstance(found, int) else found
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return plus(self._value(left, scope), self._value(right, scope))
+                return _apply(operator.add, self._value(left, scope), self._value(right, scope))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                number = self._value(operand, scope)
-                if isinstance(number, int):
-                    return -number
+                return _apply(operator.neg, self._value(operand, scope))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return not truth(self._value(operand, scope))
-            case ast.Compare(left=left, ops=[sign], comparators=[right]):
-                known = _SIGNS.get(type(sign), "")
-                return compare(self._value(left, scope), known, self._value(right, scope))
+                return not _truth(self._value(operand, scope))
+            case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in _SIGNS:
+                pair = self._value(left, scope), self._value(right, scope)
+                if all(isinstance(one, int) or _is_closed(one) for one in pair):
+                    return _apply(_SIGNS[type(sign)], *pair)
+                raise UnknownValueError(_unknown_of(pair))
             case ast.IfExp(test=test, body=yes, orelse=no):
-                return self._value(yes if truth(self._value(test, scope)) else no, scope)
+                return self._value(yes if _truth(self._value(test, scope)) else no, scope)
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 return self._list(parts, scope)
             case ast.Dict(keys=keys, values=values):
                 return self._dict(keys, values, scope, node)
-            case ast.Subscript(value=holder, slice=key):
-                return item(self._value(holder, scope), self._value(key, scope))
+            case ast.Subscript(value=holder, slice=key) if not isinstance(key, ast.Slice):
+                held = self._value(holder, scope)
+                if not isinstance(held, str):
+                    return _apply(operator.getitem, held, self._value(key, scope))
             case ast.Call():
                 return self._call(node, scope)
-        raise NotToldError
+        raise UnknownValueError
 
     def _call(self, node: ast.Call, scope: Scope) -> Value:
         """Do what is known to be harmless; any other call must get hold of nothing built so far."""
@@ -220,28 +255,24 @@ class SourceReader:
                 case list() | dict(), _, _:
                     raise self._fault(node, _NEVER)
                 case str(), name, _:
-                    return call_method(owner, name, given, named)
-        try:
-            return call_function(ast.unparse(node.func), given)
-        except NotToldError:
-            if any(isinstance(value, (list, dict)) for value in (*given, *named.values())):
-                raise self._fault(node, _NEVER) from None
-            raise
+                    return _call_method(owner, name, given, named)
+        match ast.unparse(node.func), given:
+            case "len", [list(values)]:
+                return len(values)
+            case "textwrap.dedent" | "dedent", [str(text)]:
+                return textwrap.dedent(text)
+        if any(isinstance(value, (list, dict)) for value in (*given, *named.values())):
+            raise self._fault(node, _NEVER)
+        raise UnknownValueError
 
     def _extend(self, values: list[Value], more: list[Value], node: ast.AST) -> None:
-        if len(values) + len(more) > LONGEST:
+        if len(values) + len(more) > _LONGEST:
             raise self._fault(node, "makes too long a list")
-        values.extend(list(more))
-
-    def _plus(self, left: Value, right: Value, node: ast.AST) -> Value:
-        try:
-            return plus(left, right)
-        except NotToldError as error:
-            return error.cause if isinstance(error.cause, Unknown) else self._unknown(node)
+        values.extend(more)
 
     def _list(self, parts: Sequence[ast.expr], scope: Scope) -> list[Value]:
         if any(isinstance(part, ast.Starred) for part in parts):
-            raise NotToldError
+            raise UnknownValueError
         return [self._value(part, scope) for part in parts]
 
     def _dict(
@@ -255,12 +286,12 @@ class SourceReader:
         for key, value in zip(keys, values, strict=True):
             name = None if key is None else self._value(key, scope)
             if not isinstance(name, str):
-                raise NotToldError
+                raise UnknownValueError
             pairs[name] = self._value(value, scope)
-        return Picture(ast.unparse(node)) if pairs.get("type") in _PICTURES else pairs
+        return ImagePart(ast.unparse(node)) if pairs.get("type") in _IMAGE_TYPES else pairs
 
-    def _unknown(self, node: ast.AST) -> Unknown:
-        return Unknown(self._line(node), _excerpt(node))
+    def _unknown(self, node: ast.AST) -> UnknownValue:
+        return UnknownValue(self._line(node), _excerpt(node))
 
     def _fault(self, node: ast.AST, what: str) -> ConfigError:
         return ConfigError(f"{self.name!r}, line {self._line(node)}: {_excerpt(node)!r} {what}")
@@ -268,6 +299,83 @@ class SourceReader:
     def _line(self, node: ast.AST) -> int:
         line = getattr(node, "lineno", 0)
         return self.above + (line if isinstance(line, int) else 0)
+
+
+def _apply(function: Callable[..., object], *operands: Value) -> Value:
+    """`function(*operands)`, where all is known and Python itself does not refuse it."""
+    if (unknown := _unknown_of(operands)) is not None:
+        raise UnknownValueError(unknown)
+    try:
+        return _checked(function(*operands))
+    except (TypeError, ValueError, LookupError):
+        raise UnknownValueError from None
+
+
+def _checked(made: object) -> Value:
+    """A result, unless it is too long."""
+    if isinstance(made, (str, list, tuple)) and len(made) > _LONGEST:
+        raise UnknownValueError
+    return cast("Value", list(made) if isinstance(made, tuple) else made)
+
+
+def _unknown_of(values: Sequence[Value]) -> UnknownValue | ImagePart | None:
+    return next((one for one in values if isinstance(one, (UnknownValue, ImagePart))), None)
+
+
+def _is_closed(value: Value) -> bool:
+    """Whether it is a text without stand-ins."""
+    return isinstance(value, str) and not any(map(is_stand_in, value))
+
+
+def _truth(value: Value) -> bool:
+    """`bool(value)`."""
+    if isinstance(value, (UnknownValue, ImagePart)) or (
+        isinstance(value, str) and not _is_closed(value)
+    ):
+        raise UnknownValueError(value)
+    return bool(value)
+
+
+def _call_method(text: str, name: str, given: Sequence[Value], named: Mapping[str, Value]) -> Value:
+    """`text.name(*given, **named)`, of the methods that build or split texts."""
+    match name, given:
+        case "format", _:
+            return _format(text, given, named)
+        case "join", [list(parts)]:
+            return _join(text, parts)
+        case "replace", [_, str(new), *_] if len(text) * len(new) > 100 * _LONGEST:
+            raise UnknownValueError  # no other method makes texts longer
+    if not _METHODS.fullmatch(name) or named:
+        raise UnknownValueError(_unknown_of(given))
+    return _apply(getattr(str, name), text, *given)
+
+
+def _join(between: str, parts: Sequence[Value]) -> str:
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) < len(parts):
+        raise UnknownValueError(_unknown_of(parts))
+    if sum(map(len, texts)) + len(between) * len(texts) > _LONGEST:
+        raise UnknownValueError
+    return between.join(texts)
+
+
+def _format(text: str, given: Sequence[Value], named: Mapping[str, Value]) -> str:
+    if not _is_closed(text):  # what a user types there would be read as a format
+        raise UnknownValueError
+    parts: list[Value] = []
+    automatic = iter(given)
+    try:
+        for literal, name, spec, conversion in Formatter().parse(text):
+            parts.append(literal)
+            if spec or conversion:
+                raise UnknownValueError
+            if name == "":
+                parts.append(next(automatic))
+            elif name is not None:
+                parts.append(given[int(name)] if name.isdigit() else named[name])
+    except (ValueError, LookupError, StopIteration):
+        raise UnknownValueError from None
+    return _join("", parts)
 
 
 def _touches(node: ast.expr, scope: Scope) -> bool:

@@ -15,8 +15,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
-from rr_refine.reward.source_reader import SourceReader
-from rr_refine.reward.symbols import Picture, Unknown, Value, is_stand_in, split_at_stand_ins
+from rr_refine.reward.source_reader import (
+    ImagePart,
+    SourceReader,
+    UnknownValue,
+    Value,
+    is_stand_in,
+)
 from rr_refine.reward.template import (
     Rubric,
     RubricName,
@@ -128,7 +133,7 @@ def _to_rubric(
     messages = reader.read_function(function)
     if isinstance(messages, dict):  # a whole request
         messages = messages.get("messages")
-    contents: dict[str, list[str | Picture]] = {}
+    contents: dict[str, list[str | ImagePart]] = {}
     for message in _known_list(messages, where, "messages"):
         role = message.get("role") if isinstance(message, dict) else message
         if not isinstance(message, dict) or role not in ("system", "user") or role in contents:
@@ -144,7 +149,7 @@ def _to_rubric(
             f"{where} must put one of its parameters, the request, into the user's text; "
             f"it puts {len(requests)} there"
         )
-    pictures = [part for part in contents["user"] if isinstance(part, Picture)]
+    pictures = [part for part in contents["user"] if isinstance(part, ImagePart)]
     match [_is_source(picture) for picture in pictures]:
         case [_]:
             name: RubricName = "t2i"
@@ -157,46 +162,47 @@ def _to_rubric(
             raise ConfigError(f"{where} shows {len(pictures)} pictures, neither one nor two")
     parts: list[Text | Slot] = []
     for part in contents["user"]:
-        if isinstance(part, Picture):
+        if isinstance(part, ImagePart):
             parts.append(slots.pop(0))
             continue
         parts += [
             Slot(slot="request") if is_stand_in(piece) else Text(text=piece)
-            for piece in split_at_stand_ins(part)
+            for piece in re.split("([\ud800-\udfff])", part)
+            if piece
         ]
     return name, Rubric(system=system or None, user=tuple(parts))
 
 
-def _content(content: Value, where: str) -> list[str | Picture]:
+def _content(content: Value, where: str) -> list[str | ImagePart]:
     """The texts and pictures of one message."""
     if isinstance(content, str):
         return [content]
-    parts: list[str | Picture] = []
+    parts: list[str | ImagePart] = []
     for part in _known_list(content, where, "content"):
         if isinstance(part, dict):
             part = part.get("text")
-        if isinstance(part, Unknown):
+        if isinstance(part, UnknownValue):
             raise _unreadable(part, where)
-        if not isinstance(part, (str, Picture)):
+        if not isinstance(part, (str, ImagePart)):
             raise ConfigError(f"{where} builds a content part that is neither text nor picture")
         parts.append(part)
     return parts
 
 
 def _known_list(value: Value, where: str, what: str) -> list[Value]:
-    if isinstance(value, Unknown):
+    if isinstance(value, UnknownValue):
         raise _unreadable(value, where)
     if not isinstance(value, list):
         raise ConfigError(f"{where} does not build a list of {what}")
     return value
 
 
-def _unreadable(value: Unknown, where: str) -> ConfigError:
+def _unreadable(value: UnknownValue, where: str) -> ConfigError:
     return ConfigError(
         f"{where} uses {value.source!r} (line {value.line}), which would have to be run, "
         "and imported code never is"
     )
 
 
-def _is_source(picture: Picture) -> bool:
+def _is_source(picture: ImagePart) -> bool:
     return any(word in picture.source.lower() for word in _SOURCE_WORDS)
