@@ -12,7 +12,7 @@ from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import CriticRefused, CriticTruncated
-from rr_refine.plugins import parse_options
+from rr_refine.plugins import factory
 from rr_refine.reward.openai import CRITIC_ERRORS
 from rr_refine.terms import Identity
 
@@ -40,15 +40,6 @@ class OpenAIJudgeOptions(EndpointOptions):
     """Longest answer; by default as long as the official script allows, where it says so."""
     limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the endpoint calls that limit; some hosted models that reason take the second only."""
-
-
-def create(**options: JsonValue) -> OpenAIJudge:
-    """Make the judge from its config section.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-    """
-    return OpenAIJudge(parse_options(OpenAIJudgeOptions, options, _SECTION))
 
 
 class OpenAIJudge(EndpointComponent[ChatEndpoint]):
@@ -110,3 +101,6 @@ class OpenAIJudge(EndpointComponent[ChatEndpoint]):
                 text,
             )
         return Reply(text, usage)
+
+
+create = factory(OpenAIJudge, OpenAIJudgeOptions, _SECTION)

@@ -27,7 +27,7 @@ from rr_refine.errors import (
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.pictures import require_not_blank
-from rr_refine.plugins import did_you_mean, parse_options
+from rr_refine.plugins import did_you_mean, factory
 from rr_refine.terms import Identity, Record, Task
 
 if TYPE_CHECKING:
@@ -180,13 +180,7 @@ class FakeGenerator:
             file.write(json.dumps(entry).encode() + b"\n")
 
 
-def create(**options: JsonValue) -> FakeGenerator:
-    """Make a fake generator from the options of a config section.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-    """
-    return FakeGenerator(parse_options(FakeOptions, options, "generator"))
+create = factory(FakeGenerator, FakeOptions, "generator")
 
 
 def _draw(request: RenderRequest, size: tuple[int, int]) -> Image.Image:

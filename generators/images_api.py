@@ -20,7 +20,7 @@ from rr_refine.errors import (
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.pictures import require_not_blank
-from rr_refine.plugins import did_you_mean, parse_options
+from rr_refine.plugins import did_you_mean, factory
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
@@ -196,10 +196,4 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
         return f"{given['width']}x{given['height']}"
 
 
-def create(**options: JsonValue) -> ImagesApiGenerator:
-    """Make a generator from the options of a config section.
-
-    Raises:
-        ConfigError: an option is unknown, missing or out of range.
-    """
-    return ImagesApiGenerator(parse_options(ImagesApiOptions, options, "generator"))
+create = factory(ImagesApiGenerator, ImagesApiOptions, "generator")

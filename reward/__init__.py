@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from rr_refine.reward.contract import CriticContract
     from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions
     from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
-    from rr_refine.reward.pairwise_parser import parse_comparison
-    from rr_refine.reward.parser import parse_critique
+    from rr_refine.reward.parser import parse_comparison, parse_critique
     from rr_refine.reward.template_import import import_template
     from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
 
@@ -71,7 +70,7 @@ _HOMES: Final = {
     "builtin_template": "template",
     "import_template": "template_import",
     "load_template": "template",
-    "parse_comparison": "pairwise_parser",
+    "parse_comparison": "parser",
     "parse_critique": "parser",
 }
 """Where each name lives; it is imported when it is first used (PEP 562)."""

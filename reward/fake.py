@@ -24,7 +24,7 @@ from rr_refine.errors import (
     CriticTimeout,
     CriticUnavailable,
 )
-from rr_refine.plugins import parse_options
+from rr_refine.plugins import factory
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
@@ -90,15 +90,6 @@ class FakeCriticOptions(Record):
     """Time that every call takes."""
     log: Path | None = None
     """A file that gets one JSON line per call that ended, on disk when the call returns."""
-
-
-def create(**options: JsonValue) -> FakeCritic:
-    """Make the critic from its config section.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-    """
-    return FakeCritic(parse_options(FakeCriticOptions, options, "critic"))
 
 
 class FakeCritic:
@@ -237,6 +228,9 @@ class FakeCritic:
         if self._options.log is not None:
             with self._options.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+
+
+create = factory(FakeCritic, FakeCriticOptions, "critic")
 
 
 async def _befall(step: str, answer: str) -> Answer:

@@ -18,8 +18,7 @@ from rr_refine.reward.comparison import Comparison, PairwiseCritique
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.messages import build_messages, repair_messages
-from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Identity, Record, Task, Usage
 

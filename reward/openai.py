@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.client import EndpointComponent
@@ -19,7 +19,7 @@ from rr_refine.errors import (
     CriticUnavailable,
     CriticUnreadable,
 )
-from rr_refine.plugins import parse_options
+from rr_refine.plugins import factory
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
 from rr_refine.reward.sleep import SleepingServer
 from rr_refine.terms import Identity, Usage
@@ -52,15 +52,6 @@ class OpenAICriticOptions(ModelOptions, EndpointOptions):
     """Put the server to sleep whenever nothing is judged, so that a generator on the same GPU has
     its memory. The server must be started with `rr-refine serve MODEL --sleep-mode`, and for us
     alone."""
-
-
-def create(**options: JsonValue) -> OpenAICritic:
-    """Make the critic from its config section.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-    """
-    return OpenAICritic(parse_options(OpenAICriticOptions, options, "critic"))
 
 
 class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
@@ -120,3 +111,6 @@ class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
                 n=samples,
             )
         return [Answer(one.text, one.truncated, one.refused) for one in choices], usage
+
+
+create = factory(OpenAICritic, OpenAICriticOptions, "critic")

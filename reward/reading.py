@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar, get_args
 
 from rr_refine.errors import CriticRefused, CriticTruncated, CriticUnreadable
-from rr_refine.reward.headings import Field, Part, read_heading
-from rr_refine.reward.json_sections import read_json
+from rr_refine.reward.headings import Field, Part, label_of, read_heading
 from rr_refine.reward.sections import Entry, read_sections
-from rr_refine.reward.values import CutError, excerpt, read_text
+from rr_refine.reward.values import TruncatedTextError, excerpt, read_text
 from rr_refine.terms import Dimension
 
 __all__ = ["Reading", "read_answer"]
@@ -28,6 +28,25 @@ _REFUSAL: Final = re.compile(
     r"|as\san\sai\b)",
     re.IGNORECASE | re.MULTILINE,
 )
+
+_Node: TypeAlias = "str | bool | list[_Node] | _Object | None"
+
+
+class _Object(tuple[tuple[str, "_Node"], ...]):
+    """The pairs of an object as written: a key that stands twice is kept twice."""
+
+    __slots__ = ()
+
+
+# Numbers stay text: what was written is what the score reader judges, `NaN` and `1e999` included.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_Object,
+    parse_float=str,
+    parse_int=str,
+    parse_constant=str,
+    strict=False,
+)
+_MAX_DEPTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +86,7 @@ class Reading:
         for entry in self._find(label, dimension):
             try:
                 values.setdefault(read(entry.text), entry.text)
-            except CutError as error:
+            except TruncatedTextError as error:
                 raise CriticTruncated(f"the {name} is cut off: {error}", self.raw) from error
             except ValueError as error:
                 if entry.firm:
@@ -108,7 +127,7 @@ def read_answer(text: str, fields: Sequence[Field], *, truncated: bool) -> Readi
         text.encode()
         body = _after_thoughts(text)
         entries, last = _read(body, fields)
-    except CutError as error:
+    except TruncatedTextError as error:
         raise CriticTruncated(f"the answer is cut off: {error}", text) from error
     except ValueError as error:
         raise CriticUnreadable(f"the answer cannot be read: {error}", text) from error
@@ -135,12 +154,12 @@ def _read(text: str, fields: Sequence[Field]) -> tuple[list[Entry], Dimension | 
     if start is not None and _JSON.match(lines[start]):
         return _read_document("".join(lines[start:]).lstrip()), None
     if not fence_closed:
-        raise CutError("the fence around it is never closed")
+        raise TruncatedTextError("the fence around it is never closed")
     return read_sections(lines, fields)
 
 
 def _read_document(text: str) -> list[Entry]:
-    entries, behind = read_json(text)
+    entries, behind = _read_json(text)
     lines = _LINE.findall(behind)
     start = _start(lines)
     if start is not None and not _FENCE.match(lines[start]):
@@ -152,7 +171,7 @@ def _after_thoughts(text: str) -> str:
     """What follows a reasoning model's thoughts, whose opening tag may be left to its template."""
     before, closed, after = text.lstrip("\ufeff \t\r\n").partition("</think>")
     if not closed and before.startswith("<think>"):
-        raise CutError("its thoughts are never closed")
+        raise TruncatedTextError("its thoughts are never closed")
     return after if closed else before
 
 
@@ -166,3 +185,55 @@ def _start(lines: Sequence[str]) -> int | None:
 
 def _spoken(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _read_json(text: str) -> tuple[list[Entry], str]:
+    """The entries of the JSON document that `text` begins with, and the text behind it.
+
+    Dimensions, fields and parts are known by their keys, spelled as in a text answer, with `_` or
+    in camel case, at any place. These say the same: `{"scores": {"text_faithfulness": 3.5}}`,
+    `{"Text Faithfulness": {"score": 3.5}}`, `[{"dimension": "Text Faithfulness", "score": 3.5}]`.
+
+    Raises:
+        TruncatedTextError: the text ends inside the document.
+        ValueError: it is no JSON, or nested deeper than an answer can be.
+    """
+    try:
+        document, end = _DECODER.raw_decode(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+            raise TruncatedTextError("its JSON document is never closed") from error
+        raise ValueError(f"it begins like JSON but is none: {error}") from error
+    except RecursionError as error:
+        raise ValueError("its JSON document is nested too deeply") from error
+    return list(_walk(document, None, None, _MAX_DEPTH)), text[end:]
+
+
+def _walk(
+    node: _Node, dimension: Dimension | None, label: Field | Part | None, depth: int
+) -> Iterator[Entry]:
+    """The entries below `node`, which stands under `dimension` and `label`."""
+    if depth == 0:
+        raise ValueError(f"its JSON document is nested deeper than {_MAX_DEPTH} levels")
+    if isinstance(node, _Object):
+        for key, value in node:
+            named, field = label_of(key)
+            under = field or label
+            if named and under not in get_args(Field) and not isinstance(value, _Object | list):
+                under = "score"  # {"text_faithfulness": 3.5}
+            yield from _walk(value, named or dimension, under, depth - 1)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _walk(item, _dimension_in(item) or dimension, label, depth - 1)
+    elif label is not None:
+        text = node if isinstance(node, str) else "" if node is None else str(node)
+        text.encode()  # an escaped half of a surrogate pair is no text: UnicodeEncodeError
+        yield Entry(label, dimension, f"{text}\n")
+
+
+def _dimension_in(node: _Node) -> Dimension | None:
+    """The dimension that an object of a list names in one of its values."""
+    if not isinstance(node, _Object):
+        return None
+    named = (label_of(value)[0] for _, value in node if isinstance(value, str))
+    return next((dimension for dimension in named if dimension), None)

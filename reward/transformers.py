@@ -6,12 +6,12 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from rr_refine.batching import Batcher
 from rr_refine.endpoint.chat import Message
 from rr_refine.errors import MissingExtraError
-from rr_refine.plugins import parse_options
+from rr_refine.plugins import factory
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
 from rr_refine.reward.transformers_model import Question, load_model
 from rr_refine.terms import Identity, Usage
@@ -35,16 +35,6 @@ class TransformersCriticOptions(ModelOptions):
     batch: int = Field(default=1, ge=1, le=64)
     """Most questions in one call of the model; calls made at once share one. Faster for many, and
     takes that many times the memory of one question; a call lasts as long as its longest answer."""
-
-
-def create(**options: JsonValue) -> TransformersCritic:
-    """Make the critic from its config section.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-        MissingExtraError: torch or transformers is not installed.
-    """
-    return TransformersCritic(parse_options(TransformersCriticOptions, options, "critic"))
 
 
 class TransformersCritic(ModelCritic):
@@ -86,3 +76,6 @@ class TransformersCritic(ModelCritic):
 
     async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
         return await self._batcher.submit(Question(messages, samples), kind=samples)
+
+
+create = factory(TransformersCritic, TransformersCriticOptions, "critic")

@@ -12,7 +12,7 @@ from rr_refine.reward.comparison import Winner
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
 __all__ = [
-    "CutError",
+    "TruncatedTextError",
     "excerpt",
     "is_score",
     "read_request",
@@ -93,7 +93,7 @@ _ASCII: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("
 """Full-width forms, one by one: a general normalisation would read `3.5²` as 3.52."""
 
 
-class CutError(ValueError):
+class TruncatedTextError(ValueError):
     """The text certainly ends inside what was to be read."""
 
 
@@ -150,20 +150,20 @@ def read_request(text: str) -> str | None:
     """A proposed prompt without the quotes or the fence around it; None when none is proposed.
 
     Raises:
-        CutError: it opens with a quote or a fence that nothing closes, so its end is missing.
+        TruncatedTextError: it opens with a quote or a fence that nothing closes.
         ValueError: it is the template's placeholder (`<the new request>`).
     """
     request = read_text(text)
     if fence := _FENCE.match(request):
         request, closed, _ = request[fence.end() :].partition("```")
         if not closed:
-            raise CutError(f"the fence around {excerpt(request)} is never closed")
+            raise TruncatedTextError(f"the fence around {excerpt(request)} is never closed")
     request = _unquoted(read_text(request))
     if not request.strip("-–—.`*'\" \n") or _NO_REQUEST.fullmatch(request):
         return None
     opening = request[0]
     if opening in '"“„«「『' and not any(c in request[1:] for c in _QUOTES[opening]):
-        raise CutError(f"the quote that opens in {excerpt(request)} is never closed")
+        raise TruncatedTextError(f"the quote that opens in {excerpt(request)} is never closed")
     if _PLACEHOLDER.fullmatch(request):
         raise ValueError(f"{excerpt(request)} is the template's placeholder")
     return request

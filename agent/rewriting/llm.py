@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
 from rr_refine.endpoint.chat import ChatEndpoint, Choice, Message
@@ -14,7 +14,7 @@ from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import RewriteError
-from rr_refine.plugins import parse_options
+from rr_refine.plugins import factory
 from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ class LlmRewriter(EndpointComponent[ChatEndpoint]):
         return _read(choices, usage)
 
 
+create = factory(LlmRewriter, LlmRewriterOptions, "rewriter.llm")
+
+
 def describe(context: RewriteContext) -> str:
     """The user message: all that the model may know, in plain text."""
     request = context.request
@@ -164,8 +167,3 @@ def _proposal(text: str) -> Rewrite | None:
     if not prompts or not prompts[-1].strip():
         return None
     return Rewrite(prompt=prompts[-1].strip(), why=whys[-1].strip() if whys else "")
-
-
-def create(**options: JsonValue) -> LlmRewriter:
-    """Entry point `llm` of `rr_refine.rewriters`."""
-    return LlmRewriter(parse_options(LlmRewriterOptions, options, "rewriter.llm"))

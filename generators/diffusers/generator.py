@@ -11,18 +11,26 @@ from pydantic import JsonValue
 
 from rr_refine.batching import Batcher
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.generators.diffusers.checkpoint import find_checkpoint, needs_the_hub
+from rr_refine.generators.diffusers.checkpoint import (
+    Checkpoint,
+    find_checkpoint,
+    needs_the_hub,
+)
 from rr_refine.generators.diffusers.family import family_of
-from rr_refine.generators.diffusers.job import Render, RenderWorker
+from rr_refine.generators.diffusers.loading import (
+    load_pipelines,
+    pair_pipelines,
+    resolve_device,
+    resolve_dtype,
+)
 from rr_refine.generators.diffusers.options import DiffusersOptions, RenderOptions
+from rr_refine.generators.diffusers.rendering import PipelineRenderer, Render, RenderWorker
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from PIL import Image
-
-    from rr_refine.generators.diffusers.checkpoint import Checkpoint
 
 __all__ = ["DiffusersGenerator"]
 
@@ -140,7 +148,6 @@ class _CheckpointSource:
 
     @cached_property
     def identity(self) -> Identity:
-        from rr_refine.generators.diffusers.loading import resolve_device, resolve_dtype
 
         options, checkpoint = self._options, self._checkpoint
         device = resolve_device(options.device)
@@ -166,8 +173,6 @@ class _CheckpointSource:
         return _tasks(self._checkpoint.class_name, self._options.edit_pipeline)
 
     def load(self) -> RenderWorker:
-        from rr_refine.generators.diffusers.loading import load_pipelines
-        from rr_refine.generators.diffusers.rendering import PipelineRenderer
 
         pipelines = load_pipelines(self._checkpoint, self._options)
         return PipelineRenderer(pipelines, self._options, self._options.batch)
@@ -184,8 +189,6 @@ class _PipelineSource:
         options: RenderOptions,
         batch: int,
     ) -> None:
-        from rr_refine.generators.diffusers.loading import pair_pipelines
-        from rr_refine.generators.diffusers.rendering import PipelineRenderer
 
         class_name = type(pipeline).__name__
         _require_eval_mode(class_name, pipeline.components)

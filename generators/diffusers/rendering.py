@@ -6,11 +6,14 @@ import gc
 import inspect
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from PIL import Image
 from pydantic import JsonValue
 
+from rr_refine.batching import BatchJob, BatchWorker
+from rr_refine.digest import digest
 from rr_refine.errors import (
     ConfigError,
     GeneratorError,
@@ -20,11 +23,14 @@ from rr_refine.errors import (
 )
 from rr_refine.generators.diffusers.arguments import Call, accepted_parameters, plan_call
 from rr_refine.generators.diffusers.family import Family, family_of
-from rr_refine.generators.diffusers.job import Render, RenderJob
 from rr_refine.generators.diffusers.options import RenderOptions
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.terms import Task
 
-__all__ = ["PipelineRenderer", "is_out_of_memory"]
+__all__ = ["PipelineRenderer", "Render", "RenderWorker", "is_out_of_memory"]
+
+RenderJob: TypeAlias = "BatchJob[Render, Image.Image]"
+RenderWorker: TypeAlias = "BatchWorker[Render, Image.Image]"
 
 _OUT_OF_MEMORY: Final = (
     "out of memory",  # CUDA, MPS, HIP
@@ -32,6 +38,30 @@ _OUT_OF_MEMORY: Final = (
     "can't allocate memory",  # CPU allocator elsewhere
     "alloc_failed",  # cuBLAS, cuDNN
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """What a job is about: the request, and who wants to know how far it is."""
+
+    request: RenderRequest
+    on_step: OnStep | None
+
+    def kind(self) -> str:
+        """Renders of one kind can share a pipeline call: same task, parameters and source size.
+
+        Raises:
+            UnsupportedRequestError: a parameter cannot be written as JSON.
+        """
+        source = self.request.source
+        parameters: dict[str, JsonValue] = dict(self.request.parameters)
+        size: list[JsonValue] = list(source.size) if source else []
+        try:
+            return digest({"parameters": parameters, "size": size})
+        except (TypeError, ValueError) as error:
+            raise UnsupportedRequestError(
+                f"parameters {parameters!r} are not JSON: {error}"
+            ) from error
 
 
 class PipelineRenderer:

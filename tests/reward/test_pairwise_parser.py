@@ -6,7 +6,7 @@ import pytest
 
 from rr_refine.errors import CriticAnswerError, CriticRefused, CriticTruncated, CriticUnreadable
 from rr_refine.reward.comparison import PairwiseCritique, Winner
-from rr_refine.reward.pairwise_parser import parse_comparison
+from rr_refine.reward.parser import parse_comparison
 from rr_refine.terms import DIMENSIONS, Dimension, Task, dimensions_of
 from tests.reward.answers import RATIONALES, SUMMARY, pairwise, pointwise
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from rr_refine.errors import CriticAnswerError, CriticTruncated
 from rr_refine.reward.critique import Critique
-from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.terms import Dimension, Task, dimensions_of
 from tests.reward.answers import TITLES, number, pointwise
 

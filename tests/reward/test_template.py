@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 import rr_refine.reward
 from rr_refine.errors import ConfigError
-from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.reward.template import (
     Rubric,
     RubricName,

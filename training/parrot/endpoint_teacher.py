@@ -14,7 +14,7 @@ from rr_refine.endpoint.chat import ChatEndpoint, Choice
 from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.errors import CriticRefused, CriticUnreadable
-from rr_refine.plugins import parse_options
+from rr_refine.plugins import factory
 from rr_refine.reward.openai import CRITIC_ERRORS
 from rr_refine.reward.preferences.pair import Label
 from rr_refine.reward.template import BUILTIN, load_template
@@ -56,15 +56,6 @@ class EndpointTeacherOptions(EndpointOptions):
     structured: bool = True
     """Hold predictions to the choices with vLLM's `structured_outputs`; false for servers that do
     not know it."""
-
-
-def create(**options: JsonValue) -> EndpointTeacher:
-    """Entry point `openai` of `rr_refine.teachers`.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-    """
-    return EndpointTeacher(parse_options(EndpointTeacherOptions, options, "teacher"))
 
 
 class EndpointTeacher(EndpointComponent[ChatEndpoint]):
@@ -134,6 +125,9 @@ class EndpointTeacher(EndpointComponent[ChatEndpoint]):
         if question.kind == "predict":
             answer = answer.model_copy(update={"chances": _chances(choice, question.choices)})
         return answer
+
+
+create = factory(EndpointTeacher, EndpointTeacherOptions, "teacher")
 
 
 def _chances(choice: Choice, choices: tuple[Label, ...]) -> dict[Label, float]:

@@ -14,8 +14,7 @@ from rr_refine.errors import CriticAnswerError, CriticUnreadable
 from rr_refine.reward.comparison import PairwiseCritique
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.headings import Field, Part, read_heading
-from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exchange
 from rr_refine.terms import Dimension, Task, dimensions_of
 from rr_refine.training.parrot.config import ParrotOptions

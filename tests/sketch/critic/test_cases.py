@@ -9,8 +9,7 @@ import pytest
 
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticError
-from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.oracle.grading import grade_picture as grade_of

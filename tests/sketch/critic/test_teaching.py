@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from rr_refine.reward.pairwise_parser import parse_comparison
+from rr_refine.reward.parser import parse_comparison
 from rr_refine.reward.preferences.pair import Side
 from rr_refine.sketch.checking import Asked, scores_of
 from rr_refine.sketch.observation import describe_observation, observation_of, read_observation

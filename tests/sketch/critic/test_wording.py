@@ -7,8 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from rr_refine.reward.pairwise_parser import parse_comparison
-from rr_refine.reward.parser import parse_critique
+from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.sketch.checking import Asked, RequestedEdit, missed, scores_of
 from rr_refine.sketch.observation import Observation, observation_of, read_observation
 from rr_refine.sketch.plan import plan

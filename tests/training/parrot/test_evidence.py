@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from rr_refine.reward.pairwise_parser import parse_comparison
+from rr_refine.reward.parser import parse_comparison
 from rr_refine.terms import DIMENSIONS, dimensions_of
 from rr_refine.training.parrot.rationale import evidence_of
 from tests.reward.answers import RATIONALES, SCORES, TITLES, pairwise
