@@ -22,7 +22,7 @@ def tones_family() -> Family:
     )
 
 
-class TonesPipeline(DiffusionPipeline):
+class TonesPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers has no types
     """Denoises without looking at the prompt, and then lays the first colour asked for over it."""
 
     def __init__(self, unet: UNet2DModel, scheduler: DDIMScheduler) -> None:
