@@ -96,24 +96,24 @@ def train_tower(
     torch.manual_seed(recipe.seed)
     tower = SiglipVisionModel(tower_config(recipe.size))
     heads = torch.nn.Linear(recipe.size.tower_width, sum(_HEADS.values()))
-    eyes = torch.nn.ModuleDict({"tower": tower, "heads": heads}).to(device)
+    model = torch.nn.ModuleDict({"tower": tower, "heads": heads}).to(device)
     random = Random(recipe.seed * 1_000_003)  # far from the seeds of exams and benchmarks
     loop = TrainingLoop(
         folder / "tower.pt",
-        eyes,
-        optimizers(eyes, recipe.learning_rate),
+        model,
+        optimizers(model, recipe.learning_rate),
         steps=recipe.steps,
         random=random,
         decay=0.99,
     )
     for _ in loop:
         pixels, labels = _batch(_pictures(random, recipe, rendered))
-        said = _see(eyes, pixels.to(device))
+        said = _see(model, pixels.to(device))
         loss = torch.stack([_loss(said[name], labels[name].to(device)) for name in _HEADS]).sum()
         loop.update(loss, loss=loss.item())
     loop.finish()
     random = Random(-recipe.seed)
-    grades = _grade(eyes, [random_picture(random) for _ in range(recipe.exam)])
+    grades = _grade(model, [random_picture(random) for _ in range(recipe.exam)])
     loop.log(step=loop.step, seconds=loop.seconds, **grades)
     return tower
 
@@ -171,10 +171,10 @@ def _places_of_patches() -> list[int]:
     return [row * 3 + column for row in along for column in along]
 
 
-def _see(eyes: torch.nn.ModuleDict, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+def _see(model: torch.nn.ModuleDict, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
     """What each patch says under each head: logits (N, patches, classes)."""
-    features = eyes["tower"](pixel_values=pixels).last_hidden_state
-    logits = eyes["heads"](features).split(list(_HEADS.values()), dim=-1)
+    features = model["tower"](pixel_values=pixels).last_hidden_state
+    logits = model["heads"](features).split(list(_HEADS.values()), dim=-1)
     return dict(zip(_HEADS, logits, strict=True))
 
 
@@ -185,11 +185,11 @@ def _loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return total / (labels != _IGNORED).sum().clamp(min=1)  # there may be no letters at all
 
 
-def _grade(eyes: torch.nn.ModuleDict, pictures: Sequence[TrainingPicture]) -> dict[str, float]:
+def _grade(model: torch.nn.ModuleDict, pictures: Sequence[TrainingPicture]) -> dict[str, float]:
     """Shares of patches that each head gets right, and of pictures with all of them right."""
     pixels, labels = _batch(pictures)
     with torch.inference_mode():
-        said = _see(eyes, pixels.to(next(eyes.parameters()).device))
+        said = _see(model, pixels.to(next(model.parameters()).device))
     grades, whole = {}, torch.ones(len(pictures), dtype=torch.bool)
     for name in _HEADS:
         right = said[name].argmax(-1).cpu() == labels[name]

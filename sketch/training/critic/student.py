@@ -56,7 +56,7 @@ class StudentSize:
 
 
 def tower_config(size: StudentSize) -> SiglipVisionConfig:
-    """What the eyes are made of."""
+    """The configuration of the vision tower."""
     return SiglipVisionConfig(
         hidden_size=size.tower_width,
         intermediate_size=3 * size.tower_width,
