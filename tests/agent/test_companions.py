@@ -157,7 +157,8 @@ async def test_a_pair_is_refined_with_its_companions(tmp_path: Path) -> None:
     assert "a wolf" not in [c.prompt for c in done.candidates]
     rejections = [(r.rewriter, r.prompt, r.reason) for r in rejected(done)]
     assert ("planner", "a wolf", "it asks for a wolf") in rejections
-    assert [r["kind"] for r in done.config["rewriters"]] == ["planner", "rules"]  # type: ignore[index,union-attr]
+    planner = Planner.identity.model_dump(mode="json")
+    assert done.config["rewriters"] == [planner, RulesRewriter.identity.model_dump(mode="json")]
     assert done.config["intent_check"] == NoWolves.identity.model_dump(mode="json")
 
 
