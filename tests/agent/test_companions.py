@@ -140,7 +140,7 @@ def test_the_intent_check_is_by_object_or_name_or_none() -> None:
     with pytest.raises(ConfigError, match="unknown intent check 'nobody'"):
         make_job("a cat", **PAIR, intent_check="nobody")
     with pytest.raises(ConfigError, match=r"is no intent check: see the protocol rr_refine\.agent"):
-        make_job("a cat", **PAIR, intent_check=RulesRewriter())
+        kinds(**PAIR, intent_check=RulesRewriter())
 
 
 def rejected(done: Run) -> list[Rejection]:
