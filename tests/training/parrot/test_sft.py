@@ -171,7 +171,6 @@ def test_a_loss_that_is_no_number_ends_the_training(llava: Path, tmp_path: Path)
 def test_the_loss_is_that_of_trl_and_nothing_is_reported_home(
     llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
     import trl
 
     from rr_refine.training.parrot.trainer import CriticTrainer, estimate_lengths, to_arguments
@@ -192,16 +191,7 @@ def test_the_loss_is_that_of_trl_and_nothing_is_reported_home(
     batch = trainer.data_collator([mixture.dataset()[i] for i in range(4)])
     counts = batch["attention_mask"].sum(1).tolist()
     assert lengths == pytest.approx(counts, rel=0.05)  # the tiny tokenizer's tokens are bytes
-    gradients = []
-    for loss_of in (trl.SFTTrainer.compute_loss, CriticTrainer.compute_loss):
-        for count in (None, torch.tensor(7)):
-            model.zero_grad()
-            loss = loss_of(trainer, model, dict(batch), num_items_in_batch=count)
-            loss.backward()
-            gradients.append((loss.item(), model.lm_head.weight.grad.clone()))
-    for theirs, ours in zip(gradients[:2], gradients[2:], strict=True):
-        assert ours[0] == pytest.approx(theirs[0], rel=1e-5)
-        assert torch.allclose(ours[1], theirs[1], atol=1e-5)
+    assert CriticTrainer.compute_loss is trl.SFTTrainer.compute_loss  # TRL's own, not a copy
 
 
 def test_batches_are_of_one_length_and_differ_by_epoch() -> None:
