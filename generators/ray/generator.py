@@ -7,12 +7,14 @@ import importlib.util
 import logging
 import signal
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, GeneratorUnavailable, MissingExtraError
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.ray.worker_pool import RayOptions, WorkerPool
+from rr_refine.plugins import create as create_part
 from rr_refine.plugins import factory
 from rr_refine.terms import Identity, Task
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["RayGenerator", "create"]
+
+logger = logging.getLogger(__name__)
 
 _LISTENER_SECONDS: Final = 10.0
 
@@ -64,6 +68,18 @@ class RayGenerator:
             ConfigError: they are not known yet; await `connect` first, or render.
         """
         return self._connected().tasks
+
+    @cached_property
+    def wrapped(self) -> object | None:
+        """The workers' generator, made here and never connected: for what it brings along, see
+        `rr_refine.component`. None where only the workers can make it.
+        """
+        try:
+            with boundary(ConfigError, "the workers' generator"):
+                return create_part("generators", self._options.generator, self._options.options)
+        except ConfigError as error:
+            logger.warning("nothing is known of the Ray workers' generator here: %s", error)
+            return None
 
     @property
     def workers(self) -> int:

@@ -18,6 +18,7 @@ from PIL import Image, ImageChops
 from pydantic import JsonValue
 
 from rr_refine import plugins
+from rr_refine.component import Companions, notice_of, shared_companions
 from rr_refine.errors import (
     BlankImageError,
     ConfigError,
@@ -73,6 +74,20 @@ def not_a_generator() -> int:
 def made(generator: str = "fake", *, workers: int = 1, **options: Any) -> RayGenerator:
     given = {"num_cpus": 0, "num_gpus": 0, "options": SMALL, **options}
     return RayGenerator(RayOptions(generator=generator, workers=workers, **given))
+
+
+class Paired(Mortal):
+    """Was made for a critic, and says so."""
+
+    notice = "knows little"
+    companions = Companions(rewriters=("planner",), intent_check="own")
+
+
+def test_what_the_workers_generator_brings_along_is_known_before_they_start() -> None:
+    whole = made(f"{__name__}:Paired")
+    assert notice_of(whole) == "knows little"
+    assert shared_companions(whole, Paired(**SMALL)) == Paired.companions
+    assert notice_of(made("no_such_module:Anything")) is None
 
 
 async def plain(request: RenderRequest) -> Image.Image:
