@@ -5,7 +5,7 @@ The group is `rr_refine.benchmarks`; the name of the entry point is that of the 
 
     @dataclass(frozen=True, kw_only=True)
     class GenEvalLoader(BenchmarkLoader):
-        \"\"\"GenEval's pictures, by arms.    <- the first line is its line in the list of commands
+        \"\"\"Make GenEval's pictures.    <- the first line is its line in the list of commands
 
 Attributes:
             data: the option --data      <- the help of each option

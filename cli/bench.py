@@ -56,13 +56,15 @@ bench = App(name="bench", help="Measure how much refining helps.", help_format="
 bench.command(
     "rr_refine.cli.bench_preference:preference",
     name="preference",
-    help="A critic against what people preferred, on published pairs.",
+    help="Compare a critic with human preferences.",
 )
 bench.command("rr_refine.cli.bench_score:score", name="score", help="Score a judgement file.")
 bench.command(
     "rr_refine.cli.bench_score:preflight", name="preflight", help="Check pictures before judging."
 )
-bench.command("rr_refine.cli.bench_score:report", name="report", help="Put parts together.")
+bench.command(
+    "rr_refine.cli.bench_score:report", name="report", help="Join the results of several folders."
+)
 
 
 def _add(name: str) -> None:

@@ -26,20 +26,20 @@ class BenchOptions:
 
     Attributes:
         out: Folder of runs, pictures, judgements and report; runs/bench-NAME by default.
-        arm: A preset of the loop; may be given more than once. The benchmark has a default.
-        renders: Pictures per item that no arm may exceed.
+        arm: A preset of the loop; each benchmark has its default. May be given more than once.
+        renders: Most pictures per item, for every arm.
         blind: Rewriter of the blind arms, which see no picture; by default the benchmark's own.
-        curve: Judge also what an arm would have returned with fewer renders.
-        limit: The first so many prompts; all by default.
-        shard: i/n takes the i-th of n parts, for n commands with an --out each.
+        curve: Also judge what each arm would have returned with fewer renders.
+        limit: Number of prompts, from the first; all by default.
+        shard: i/n takes the i-th of n parts; give each of the n commands its own --out.
         concurrency: Runs at once.
-        resume: Go on in a folder that has runs already.
+        resume: Continue in a folder that already has runs.
         fail_on_error: Exit code 1 if failed runs are more than this share of all runs.
         json: The results as one JSON object on stdout.
         judge: Judge by name or dotted path, such as openai or fake; none for no judge.
         judge_url: Endpoint of an OpenAI-compatible judge.
         judge_model: Its model; the one that it serves by default.
-        attempts: Times that a picture is put to the judge until the answer can be read.
+        attempts: Most times that the judge is asked about a picture until it can be read.
         noise: Pictures that are judged twice, to see how far the judge agrees with itself.
         generator: Generator by name or dotted path.
         model: A diffusers pipeline: hub id or folder.
@@ -47,7 +47,7 @@ class BenchOptions:
         critic_url: Endpoint of the critic; several share the work.
         config: A TOML file.
         set_: generator.*, critic.*, judge.*, parameters.*, or loop.* for refine, as key=value.
-        engine: ray holds generators in processes of their own, one per GPU.
+        engine: ray runs generators in processes of their own, one per GPU.
         workers: Generators of --engine ray; as many as there are GPUs by default.
         gpus: GPUs of each worker, or a share of one; 0 for the CPU.
         ray_address: A Ray cluster; this machine by default.

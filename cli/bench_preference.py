@@ -77,7 +77,7 @@ def preference(
         config: A TOML file.
         set_: critic.*, as key=value. May be given more than once.
         concurrency: Pairs under way at once.
-        resume: Go on in a folder that has results already.
+        resume: Continue in a folder that already has results.
         json: The result as one JSON object on stdout.
     """
 

@@ -20,7 +20,7 @@ _COMMANDS = {
     "resume": "Continue an unfinished run.",
     "replay": "Apply another policy to a recorded run.",
     "report": "Write pages that explain runs.",
-    "studio": "The same loop in the browser.",
+    "studio": "Run the loop in the browser.",
     "serve": "Serve a critic with vLLM.",
     "bench": "Measure how much refining helps.",
     "train": "Train the bundled models.",
@@ -50,21 +50,21 @@ app = App(
 )
 for _name, _help in _COMMANDS.items():
     app.command(f"rr_refine.cli.{_name}:{_name}", name=_name, help=_help)
-critic = App(name="critic", help="Critic tools.")
+critic = App(name="critic", help="Tools for critics.")
 critic.command(
     "rr_refine.cli.critic:import_template",
     name="import-template",
     help="Import the official messages from a README or model card.",
 )
 app.command(critic)
-parrot = App(name="parrot", help="Training data for a critic, from preferences.")
+parrot = App(name="parrot", help="Make training data for a critic from preferences.")
 parrot.command("rr_refine.cli.parrot:ingest", name="ingest", help="Add a data set's pairs.")
 parrot.command("rr_refine.cli.parrot:run", name="run", help="Ask a teacher, filter, export.")
-parrot.command("rr_refine.cli.parrot:export", name="export", help="Write training rows anew.")
+parrot.command("rr_refine.cli.parrot:export", name="export", help="Write the training rows.")
 parrot.command("rr_refine.cli.parrot:sft", name="sft", help="Fine-tune a student.")
 app.command(parrot)
 config = App(name="config", help="Show the settings.")
-config.command("rr_refine.cli.config:show", name="show", help="Each setting and its source.")
+config.command("rr_refine.cli.config:show", name="show", help="Show each setting and its source.")
 app.command(config)
 
 

@@ -54,7 +54,7 @@ def ingest(
     """Add the pairs of a published data set, in random order, without ties and unclear ones.
 
     Args:
-        source: The form of the files.
+        source: Format of the files.
         path: A parquet file or a folder of them; for hpdv3 the JSON file beside `images`.
         folder: Where pairs and pictures are kept; made if it is not there.
         dataset: Name to record; the data set's own by default.
@@ -115,7 +115,7 @@ def export(folder: Path, /, *, config: Path | None = None) -> int:
     """Write training rows and the report of what was answered so far. Needs no teacher.
 
     Args:
-        folder: After a run.
+        folder: With the answers of `rr-refine parrot run`.
         config: As for the run; another student, threshold or filter may be chosen.
     """
     _export(ParrotFolder(folder), None if config is None else read_config(config))

@@ -174,7 +174,7 @@ def test_a_broken_benchmark_disturbs_no_other(installed: Path, tmp_path: Path) -
     site = shutil.copytree(installed, tmp_path / "site")
     (site / "own_parts" / "benchmark.py").write_text("import no_such_module\n")
     listed = rr_refine(tmp_path, "bench", "--help", site=site)
-    assert "Arms on UniGenBench." in listed.stdout
+    assert "Compare arms on UniGenBench." in listed.stdout
     called = rr_refine(tmp_path, "bench", "own-tones", site=site)
     assert (called.returncode, "no_such_module" in called.stderr) == (2, True)
 

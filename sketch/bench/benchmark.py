@@ -26,18 +26,18 @@ _CRITIC_EDITS = 150
 
 @dataclass(frozen=True, kw_only=True)
 class SketchLoader(BenchmarkLoader):
-    """Arms on held-out sketch requests, graded by an oracle.
+    """Compare arms on held-out sketch requests, graded by an oracle.
 
     300 requests and all six arms by default; with --critic-only 500 requests, of two pictures each,
     and 150 edits at most. Writes results.json, index.html, table.md, plots and spreadsheets beside
     the runs. Exit code 1 if some runs failed: they are counted, and --resume tries them again.
 
     Attributes:
-        split: The requests that are reported, or others to choose variants on by loop.* settings.
-        register: dense names everything in each request, which leaves only the generator to fail.
-        edits: Edits of drawn pictures in place of requests.
+        split: test has the requests that are reported, dev others to compare loop.* settings on.
+        register: dense describes everything in each request: only the generator can fail.
+        edits: Ask for edits of drawn pictures instead.
         generator_only: Grade the generator alone, on dense requests and edits.
-        critic_only: Hold the critic alone against the oracle.
+        critic_only: Compare the critic alone with the oracle.
     """
 
     arms: ClassVar[Sequence[str]] = ARMS

@@ -93,11 +93,11 @@ def load(
 
 @dataclass(frozen=True, kw_only=True)
 class GEditLoader(BenchmarkLoader):
-    """Arms on GEdit-Bench.
+    """Compare arms on GEdit-Bench.
 
     Attributes:
         data: The data set's folder or parquet files.
-        suite: Language of the instructions; zh is another name of cn.
+        suite: Language of the instructions; zh is another name for cn.
         prompts: Official vie_prompts.py, for the judge's exact prompts; else our own wording.
     """
 

@@ -66,9 +66,9 @@ def load(
 
 @dataclass(frozen=True, kw_only=True)
 class GenEvalLoader(BenchmarkLoader):
-    """GenEval's pictures, by arms.
+    """Make GenEval's pictures with several arms.
 
-    GenEval is judged by a detector, in its own repository: pictures are made and laid out for it.
+    Here pictures are made and laid out; a detector in GenEval's own repository judges them.
 
     Attributes:
         data: evaluation_metadata.jsonl or its folder.

@@ -98,7 +98,7 @@ def load(
 
 @dataclass(frozen=True, kw_only=True)
 class ImgEditLoader(BenchmarkLoader):
-    """Arms on ImgEdit-Bench.
+    """Compare arms on ImgEdit-Bench.
 
     Attributes:
         data: The Benchmark folder: JSON files and pictures.

@@ -91,11 +91,11 @@ def load(
 
 @dataclass(frozen=True, kw_only=True)
 class PicaBenchLoader(BenchmarkLoader):
-    """Arms on PICABench.
+    """Compare arms on PICABench.
 
     Attributes:
         data: The parquet file or its folder, or a meta_info.json.
-        suite: How much the instruction says of the physics.
+        suite: How much the instruction says about the physics.
     """
 
     data: Path

@@ -92,13 +92,13 @@ def load(
 
 @dataclass(frozen=True, kw_only=True)
 class UniGenBenchLoader(BenchmarkLoader):
-    """Arms on UniGenBench.
+    """Compare arms on UniGenBench.
 
-    Leaves pictures in the official layout, judgements that the official scripts ingest, and a
-    report. Ctrl-C and SIGTERM end it after the steps under way; --resume goes on.
+    Leaves pictures in the official layout, judgements that the official scripts read, and a report.
+    Ctrl-C and SIGTERM end it after the steps in progress; --resume continues.
 
     Attributes:
-        data: Folder with test_prompts_en.csv and its like, or one such file.
+        data: Folder with test_prompts_en.csv and the like, or one such file.
         suite: Language and length of the prompts.
         samples: Pictures of each prompt; the official protocol has 4.
         prompts: Official eval_common.py, for the judge's exact prompts; else our own wording.
