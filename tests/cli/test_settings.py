@@ -183,6 +183,7 @@ def test_the_config_of_a_run_makes_the_run_again(commands: Commands) -> None:
     one, two = (json.loads((f / "config.json").read_text()) for f in (folder, other))
     assert one["settings"].pop("out") == "first"
     assert two["settings"].pop("out") == "second"
+    assert (one.pop("run_id"), two.pop("run_id")) == (folder.name, other.name)
     assert one == two
     images = [sorted(p.name for p in f.glob("images/*/*.png")) for f in (folder, other)]
     assert images[0] == images[1]
