@@ -1,4 +1,4 @@
-"""What a run tells while it goes: typed events, streamed and appended to `events.jsonl`."""
+"""The events of a run: typed, streamed, and appended to `events.jsonl`."""
 
 from __future__ import annotations
 

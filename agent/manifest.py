@@ -1,4 +1,4 @@
-"""The manifest and the config of a run folder: what was asked, with what, on what, how it went."""
+"""The manifest and the config of a run folder: request, parts, machine, and how the run went."""
 
 from __future__ import annotations
 

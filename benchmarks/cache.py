@@ -1,4 +1,4 @@
-"""Work that several arms have in common is done once: a generator and a critic with a memory.
+"""Work that several arms share is done once: a generator and a critic that remember.
 
 What an arm is charged does not change: a picture from the cache counts as rendered and a judgement
 from it as asked for. What failed is not kept.

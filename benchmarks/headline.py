@@ -1,4 +1,4 @@
-"""What the arms of a benchmark are held against each other by, and how its numbers are written."""
+"""The measure that a benchmark compares its arms by, and how its numbers are written."""
 
 from __future__ import annotations
 

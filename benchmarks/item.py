@@ -1,4 +1,4 @@
-"""What a benchmark is: items to ask for, and a way to grade the pictures that come of them."""
+"""What a benchmark is: items to ask for, and a way to grade the pictures made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several benchmarks as one: the parts that shards were, or items that were added later."""
+"""Several benchmark folders as one: shards, or items that were added later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark may be able to do beyond its items, cut into small protocols.
+"""What a benchmark may do beyond its items, as small protocols.
 
 A `Benchmark` has items, from which pictures are made. One with an official layout for them has
 `Layout`, one that has a judge asked has `AsksJudge`, one with an official metric has

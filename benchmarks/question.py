@@ -1,4 +1,4 @@
-"""Judges: what they are asked and answer, and those that grade without being asked."""
+"""Judges: their questions and answers, and judges that grade without questions."""
 
 from __future__ import annotations
 

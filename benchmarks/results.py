@@ -1,4 +1,4 @@
-"""What a benchmark came to: rates with intervals, differences, curves; all from its trials."""
+"""Results of a benchmark: rates with intervals, differences, curves; all from its trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial: what one arm made of one item, graded, for every number of renders it might have had.
+"""A trial: what one arm made of one item, graded for each number of renders.
 
 OUT/trials.jsonl    one line per trial, in the order in which they ended; the last one of an arm and
                     item counts

@@ -1,4 +1,4 @@
-"""Our own view of a set of marks, beside the official one: what that one hides is shown here."""
+"""Our own view of a set of marks: it shows what the official one hides."""
 
 from __future__ import annotations
 

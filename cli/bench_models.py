@@ -1,4 +1,4 @@
-"""What a benchmark works with: generator, critic and judge, as its options and settings say."""
+"""The models of a benchmark: generator, critic and judge, from its options and settings."""
 
 from __future__ import annotations
 

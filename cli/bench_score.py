@@ -1,4 +1,4 @@
-"""`rr-refine bench score`, `preflight` and `report`: on what is there already."""
+"""`rr-refine bench score`, `preflight` and `report`: commands on existing results."""
 
 from __future__ import annotations
 

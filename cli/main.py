@@ -1,4 +1,4 @@
-"""`rr-refine "prompt"`: the main command, and the way to the others."""
+"""`rr-refine "prompt"`: the main command, and the table of the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer format: how a released critic writes what it thinks, for those who play one."""
+"""The answer format of the released critics, for parts that imitate one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages: a request poured into a rubric, in a form that every critic can turn into its own."""
+"""Messages: a request filled into a rubric, in a form that any critic can convert to its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One critic out of several alike: each request goes to the least busy of them."""
+"""Several equal critics as one: each request goes to the least busy of them."""
 
 from __future__ import annotations
 

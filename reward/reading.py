@@ -1,4 +1,4 @@
-"""The reading of a critic's answer: what stands in it, before a parser asks for what it needs."""
+"""What a critic's answer contains, before a parser picks what it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections of a critic's answer in text: lines in, entries out, each with where it stood."""
+"""Sections of a critic's answer in text: from lines to entries, each with its position."""
 
 from __future__ import annotations
 

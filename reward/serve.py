@@ -1,4 +1,4 @@
-"""Start a vLLM server for a critic, watch it, and leave nothing of it behind.
+"""Start a vLLM server for a critic, watch it, and leave no process behind.
 
 async with serve("TIGER-Lab/RationalRewards-8B-T2I", ServeOptions()) as server:
     critic = OpenAICritic(OpenAICriticOptions(base_url=server.url))

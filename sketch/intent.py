@@ -1,4 +1,4 @@
-"""Does a prompt of the small world still ask for what was asked? There all of it can be read."""
+"""Whether a prompt of the small world, which can be read whole, still asks for what was asked."""
 
 from __future__ import annotations
 

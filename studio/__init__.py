@@ -1,1 +1,1 @@
-"""The studio: the same loop on a local page in the browser (`rr-refine studio`)."""
+"""The studio: the loop on a local page in the browser (`rr-refine studio`)."""

@@ -1,4 +1,4 @@
-"""The web application: the page, what it asks for, and what it may do."""
+"""The web application: the page, its requests, and what they may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page's form asks for, and who makes a job of it."""
+"""The page's form, and the protocol that makes a job of it."""
 
 from __future__ import annotations
 

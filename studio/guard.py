@@ -1,4 +1,4 @@
-"""The guard before the page: who may ask, from where, how much, and what a browser may do with it.
+"""The guard before the page: who may ask, from where and how much, and what a browser may do.
 
 A page on one's own machine is within reach of every web page that one's browser visits. So a name
 that is not ours (DNS rebinding), a POST from elsewhere, and a body that is too large are refused

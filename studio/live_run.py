@@ -1,4 +1,4 @@
-"""A run that is running in this process: pages follow it, and one of them may decide.
+"""A run in progress in this process: pages follow it, and one of them may decide.
 
 Nobody has to look: closing the page changes nothing, and a page that comes back gets everything.
 """

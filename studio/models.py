@@ -1,4 +1,4 @@
-"""What the page says about the models in use: their names, and plainly what they are not."""
+"""What the page says about the models in use: their names and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The studio: the runs of a folder, those that are running among them, around shared models."""
+"""The studio: the runs of a folder, finished or in progress, with shared models."""
 
 from __future__ import annotations
 

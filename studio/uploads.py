@@ -1,4 +1,4 @@
-"""Pictures that come in by the page, and small ones that go out."""
+"""Uploaded pictures, and thumbnails for the page."""
 
 from __future__ import annotations
 

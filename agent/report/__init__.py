@@ -1,1 +1,1 @@
-"""The report of a run, and the gallery of many: pages that are derived from run folders."""
+"""The report of a run, and the gallery of many: pages made from run folders."""

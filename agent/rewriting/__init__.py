@@ -1,1 +1,1 @@
-"""Rewriters: what the critic found in, better prompts out."""
+"""Rewriters: from a critique to better prompts."""

@@ -1,4 +1,4 @@
-"""What a part may have besides its one method: a life, limits, and companions. All of it optional.
+"""What a part may have besides its one method, all optional: connections, limits, companions.
 
 Some parts must ask who they are, and some hold connections: `connected`. A generator or critic may
 also have any of these, which are looked up by name:

@@ -1,4 +1,4 @@
-"""The parts that are used where nobody names any: data, and no code depends on the values.
+"""The default generator and critic: data only, and no code depends on the values.
 
 They are the small models in the box, for a new user without a GPU. They come in by entry points, as
 anybody's parts do.

@@ -1,4 +1,4 @@
-"""Every door through which parts come in, ours and yours alike.
+"""How parts come in, ours and yours alike: by entry point or dotted path.
 
 A part is named by an entry point (`fake`, `diffusers`, …) or by a dotted path
 (`my_pkg.mod:MyCritic`). Either way it is a callable that takes the options of its config section as

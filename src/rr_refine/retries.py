@@ -1,4 +1,4 @@
-"""Whether what can be asked again is asked again: not by somebody who only looks if all is well."""
+"""Whether failed requests are retried: a check of what is reachable asks only once."""
 
 from __future__ import annotations
 

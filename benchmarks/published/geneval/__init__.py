@@ -1,7 +1,7 @@
-"""GenEval: are the objects there, as many, so coloured and so placed? (arXiv 2310.11513)
+"""GenEval: are the objects there, in the right number, colour and place? (arXiv 2310.11513)
 
-Pictures are made and laid out; they are judged by an object detector, which is not part of this:
-run the official `evaluation/evaluate_images.py` on an arm's folder, and have its results scored.
+Pictures are made and laid out here. The object detector that judges them is not part of this: run
+the official `evaluation/evaluate_images.py` on an arm's folder, then `rr-refine bench score`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Parts for rr-refine: copy this package to begin your own."""
+"""Parts for rr-refine: copy this package to start your own."""

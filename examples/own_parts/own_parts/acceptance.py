@@ -1,4 +1,4 @@
-"""An acceptance policy: what follows the text better is taken, however it looks."""
+"""An acceptance policy: it accepts what follows the text better, however it looks."""
 
 from __future__ import annotations
 

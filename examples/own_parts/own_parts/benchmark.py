@@ -1,4 +1,4 @@
-"""A benchmark: requests for pictures in one tone, graded by the mean colour that they have."""
+"""A benchmark: requests for pictures in one tone, graded by their mean colour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stopping rule: a run that keeps getting worse is over."""
+"""A stopping rule: it ends a run that got worse twice in a row."""
 
 from __future__ import annotations
 
