@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "rr_refine"
-ORACLE = {f"rr_refine.sketch.oracle.{name}" for name in ("oracle", "grading")}
+ORACLE = {f"rr_refine.sketch.oracle.{name}" for name in ("reading", "grading")}
 LOOP = (
     "rr_refine",
     "rr_refine.agent.refine",
