@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rr_refine.sketch.oracle.reading import SceneReading
 from rr_refine.sketch.world.request import any_of
 from rr_refine.sketch.world.scene import (
     BACKGROUNDS,
@@ -22,6 +21,9 @@ from rr_refine.sketch.world.scene import (
     Shape,
     in_order,
 )
+
+if TYPE_CHECKING:  # the planner uses this module, and must not reach the oracle
+    from rr_refine.sketch.oracle.reading import SceneReading
 
 __all__ = [
     "Observation",
