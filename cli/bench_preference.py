@@ -76,7 +76,7 @@ def preference(
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
         config: A TOML file.
         set_: critic.*, as key=value. May be given more than once.
-        concurrency: Pairs under way at once.
+        concurrency: Pairs in progress at once.
         resume: Continue in a folder that already has results.
         json: The result as one JSON object on stdout.
     """

@@ -96,7 +96,7 @@ def run(
         folder: With pairs; see `rr-refine parrot ingest`.
         config: A TOML file with the tables teacher, parrot and student.
         part: i/n: the i-th of n jobs on one folder. With more than one, export when all are done.
-        concurrency: Pairs under way at once.
+        concurrency: Pairs in progress at once.
     """
     settings, place = read_config(config), ParrotFolder(folder)
     shard = parse_shard(part, "--part")
