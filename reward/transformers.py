@@ -13,7 +13,7 @@ from rr_refine.endpoint.chat import Message
 from rr_refine.errors import MissingExtraError
 from rr_refine.plugins import factory
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
-from rr_refine.reward.transformers_model import Question, load_model
+from rr_refine.reward.transformers_model import ModelQuestion, load_model
 from rr_refine.terms import Identity, Usage
 
 __all__ = ["TransformersCritic", "TransformersCriticOptions", "create"]
@@ -75,7 +75,7 @@ class TransformersCritic(ModelCritic):
         )
 
     async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
-        return await self._batcher.submit(Question(messages, samples), kind=samples)
+        return await self._batcher.submit(ModelQuestion(messages, samples), kind=samples)
 
 
 create = factory(TransformersCritic, TransformersCriticOptions, "critic")

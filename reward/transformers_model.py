@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from rr_refine.reward.transformers import TransformersCriticOptions
 
-__all__ = ["Model", "Question", "Reply", "load_model"]
+__all__ = ["Model", "ModelQuestion", "Reply", "load_model"]
 
 Reply: TypeAlias = "tuple[list[Answer], Usage]"
-QuestionJob: TypeAlias = "BatchJob[Question, Reply]"
+QuestionJob: TypeAlias = "BatchJob[ModelQuestion, Reply]"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ModelQuestion:
     """What is asked, and how many independent answers are wanted."""
 
     messages: tuple[Message, ...]
@@ -55,7 +55,7 @@ class Model:
         self._ends = frozenset([stops] if isinstance(stops, int) else stops or ())
         processor.tokenizer.padding_side = "left"
 
-    def limit(self, work: Question) -> int:  # noqa: ARG002
+    def limit(self, work: ModelQuestion) -> int:  # noqa: ARG002
         """Most questions in one call; falls when memory runs out."""
         return self._limit
 
@@ -133,7 +133,7 @@ class Model:
             own = [row[:limit] for row in rows[i * samples : (i + 1) * samples]]
             job.result.set_result(self._read(own, tokens))
 
-    def _tokenise(self, questions: Sequence[Question]) -> Any:
+    def _tokenise(self, questions: Sequence[ModelQuestion]) -> Any:
         # Sanitised: a prompt may hold `<image>` or `<|im_end|>`, and means the letters.
         return self._processor.apply_chat_template(
             [[_to_chat(message) for message in question.messages] for question in questions],

@@ -11,10 +11,10 @@ from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
-__all__ = ["Models", "models_of", "notes_on"]
+__all__ = ["StudioModels", "models_of", "notes_on"]
 
 
-class Models(Record):
+class StudioModels(Record):
     """The settings line of the page."""
 
     generator: str
@@ -23,13 +23,13 @@ class Models(Record):
     """Whole sentences about stand-ins and small models; empty for others."""
 
 
-def models_of(generator: Generator, critic: Critic) -> Models:
+def models_of(generator: Generator, critic: Critic) -> StudioModels:
     """Who draws and who judges; both must be connected."""
     notices = [
         f"{parts.capitalize()}: {notice}."
         for parts, notice in ask_both(notice_of, generator, critic)
     ]
-    return Models(
+    return StudioModels(
         generator=generator.identity.name,
         critic=critic.identity.name,
         notes=(*_stand_ins(generator, critic), *notices),

@@ -17,7 +17,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.studio.form import JobMaker, RunForm
 from rr_refine.studio.history import Tile, find_run, list_tiles, status_of
 from rr_refine.studio.live_run import LiveRun, Message
-from rr_refine.studio.models import Models, models_of, notes_on
+from rr_refine.studio.models import StudioModels, models_of, notes_on
 from rr_refine.studio.page_events import PageEvents
 from rr_refine.studio.state import RunState
 
@@ -55,7 +55,7 @@ class Studio:
         await asyncio.gather(*(live.cancel() for live in list(self._live.values())))
 
     @property
-    def models(self) -> Models:
+    def models(self) -> StudioModels:
         """Who draws and who judges here. The studio must be open."""
         return models_of(self.maker.generator, self.maker.critic)
 

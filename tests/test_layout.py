@@ -243,3 +243,12 @@ def test_only_the_command_line_prints_and_reads_the_environment(module: Path) ->
             assert name not in ("os.getenv", "os.putenv", "logging.basicConfig", "sys.argv")
             assert name not in ("sys.stdout", "sys.stderr", "sys.stdin")
             assert name != "os.environ" or module in MAY_READ_THE_ENVIRONMENT
+
+
+def test_one_class_name_stands_for_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for module in modules():
+        for node in parse(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(module))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

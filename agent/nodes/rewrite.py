@@ -10,7 +10,7 @@ from rr_refine.agent.events import RewriteRejected, Rewritten
 from rr_refine.agent.history import Candidate, Proposal, RewriteAttempt
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.rewriting.chain import choose
-from rr_refine.agent.rewriting.rewriter import Judged, RewriteContext, Rewriter, Rewrites
+from rr_refine.agent.rewriting.rewriter import JudgedCandidate, RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.reward.assessment import Assessment
@@ -80,9 +80,9 @@ def _context(state: RefineState, folder: RunFolder) -> RewriteContext:
     )
 
 
-def _judged(folder: RunFolder, candidate: Candidate | None) -> Judged | None:
+def _judged(folder: RunFolder, candidate: Candidate | None) -> JudgedCandidate | None:
     if candidate is None or candidate.critique is None:
         return None
     item = folder.journal.get("critique", candidate.critique)
     assert isinstance(item, dict)
-    return Judged(candidate, Assessment.model_validate(item["result"]))
+    return JudgedCandidate(candidate, Assessment.model_validate(item["result"]))

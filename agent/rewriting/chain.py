@@ -13,11 +13,11 @@ from rr_refine.errors import RewriteError
 from rr_refine.request import Request
 from rr_refine.terms import Usage
 
-__all__ = ["Choice", "choose"]
+__all__ = ["ChainResult", "choose"]
 
 
 @dataclass(slots=True)
-class Choice:
+class ChainResult:
     """What came out of the chain."""
 
     proposal: Proposal | None = None
@@ -33,7 +33,7 @@ async def choose(
     *,
     check: IntentCheck | None = None,
     may_repeat: bool = False,
-) -> Choice:
+) -> ChainResult:
     """Ask one rewriter after the other until a proposal keeps to the request.
 
     Args:
@@ -42,7 +42,7 @@ async def choose(
         check: has a say on each proposal that is otherwise fine.
         may_repeat: a rewriter that has nothing new may have an earlier prompt once more.
     """
-    choice = Choice()
+    choice = ChainResult()
 
     def problems_of(prompt: str, tried: Sequence[str]) -> list[str]:
         request = context.request

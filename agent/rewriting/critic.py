@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import (
-    Judged,
+    JudgedCandidate,
     Rewrite,
     RewriteContext,
     Rewrites,
@@ -35,7 +35,7 @@ class CriticRewriter:
         return Rewrites(proposals=tuple(dict.fromkeys(proposals)))
 
 
-def _proposals(judged: Judged, remarks: tuple[str, ...]) -> list[Rewrite]:
+def _proposals(judged: JudgedCandidate, remarks: tuple[str, ...]) -> list[Rewrite]:
     # The critic wrote before the user spoke: it can only honour a remark by having it added.
     return [
         Rewrite(

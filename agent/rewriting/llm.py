@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
-from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.rewriting.rewriter import JudgedCandidate, Rewrite, RewriteContext, Rewrites
 from rr_refine.endpoint.chat import ChatEndpoint, Choice, Message
 from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
@@ -139,7 +139,7 @@ def _user(text: str) -> str:
     return f"<user>{text.replace('</user>', '</ user>')}</user>"
 
 
-def _findings(judged: Judged) -> str:
+def _findings(judged: JudgedCandidate) -> str:
     critique = judged.assessment.critiques[0]
     lines = [f"THE BEST PROMPT SO FAR:\n{_user(judged.candidate.prompt)}", "", "FINDINGS:"]
     scored = ((s, d) for d, s in judged.assessment.mean.items() if s is not None)

@@ -12,11 +12,11 @@ from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.terms import Identity, Record, Usage
 
-__all__ = ["Judged", "Rewrite", "RewriteContext", "Rewriter", "Rewrites", "join_clauses"]
+__all__ = ["JudgedCandidate", "Rewrite", "RewriteContext", "Rewriter", "Rewrites", "join_clauses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCandidate:
     """A candidate together with what the critic said about its image."""
 
     candidate: Candidate
@@ -31,9 +31,9 @@ class RewriteContext:
     """The original request, the anchor of every rewrite."""
     spans: tuple[ProtectedSpan, ...]
     """What the new prompt must hold."""
-    incumbent: Judged | None
+    incumbent: JudgedCandidate | None
     """The best image so far; None when rewriting blind, before the first render."""
-    others: tuple[Judged, ...] = ()
+    others: tuple[JudgedCandidate, ...] = ()
     """Other judged candidates, newest first: what was tried and did not win."""
     tried: tuple[str, ...] = ()
     """Every prompt used so far, in order; a repeat is rejected."""

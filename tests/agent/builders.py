@@ -9,7 +9,7 @@ from PIL import Image
 
 from rr_refine.agent.history import Candidate, Failure, Verdict, VerdictRule
 from rr_refine.agent.intent import find_spans
-from rr_refine.agent.rewriting.rewriter import Judged, Rewrite, RewriteContext, Rewrites
+from rr_refine.agent.rewriting.rewriter import JudgedCandidate, Rewrite, RewriteContext, Rewrites
 from rr_refine.errors import CriticError
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.request import Request
@@ -97,18 +97,18 @@ def assessment(*critiques: Critique) -> Assessment:
     return Assessment(critic=CRITIC, critiques=critiques, usage=Usage(calls=len(critiques)))
 
 
-def judged(name: str, *critiques: Critique, prompt: str = "a cat") -> Judged:
+def judged(name: str, *critiques: Critique, prompt: str = "a cat") -> JudgedCandidate:
     """A candidate with what the critic said about it."""
     said = assessment(*critiques)
-    return Judged(candidate(name, said.mean, prompt=prompt), said)
+    return JudgedCandidate(candidate(name, said.mean, prompt=prompt), said)
 
 
 def context(
     prompt: str = "a cat",
     *,
     task: Task = "t2i",
-    incumbent: Judged | None = None,
-    others: Sequence[Judged] = (),
+    incumbent: JudgedCandidate | None = None,
+    others: Sequence[JudgedCandidate] = (),
     avoid: Sequence[str] = (),
     keep: Sequence[str] = (),
     tried: Sequence[str] | None = None,

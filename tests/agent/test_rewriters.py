@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from rr_refine import plugins
 from rr_refine.agent.intent import problems
 from rr_refine.agent.rewriting import critic, llm, rules
-from rr_refine.agent.rewriting.chain import Choice, choose
+from rr_refine.agent.rewriting.chain import ChainResult, choose
 from rr_refine.agent.rewriting.critic import CriticRewriter
 from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions, describe
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
@@ -381,14 +381,14 @@ async def chosen(
     *chain: Rewriter,
     refused: Sequence[str] = (),
     may_repeat: bool = False,
-) -> Choice:
+) -> ChainResult:
     def ask(rewriter: Rewriter) -> Awaitable[Rewrites]:
         return rewriter.rewrite(wanted)
 
     return await choose(chain, wanted, ask, refused, may_repeat=may_repeat)
 
 
-def told(choice: Choice) -> list[tuple[str, str | None, str]]:
+def told(choice: ChainResult) -> list[tuple[str, str | None, str]]:
     return [(r.rewriter, r.prompt, r.reason) for r in choice.rejections]
 
 

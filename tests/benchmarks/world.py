@@ -19,7 +19,7 @@ from rr_refine.sketch.checking import RequestedEdit, scores_of
 from rr_refine.sketch.observation import Observation, observation_of
 from rr_refine.sketch.oracle.reading import read_picture
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.training.critic.wording import Judgement, critique_text
+from rr_refine.sketch.training.critic.wording import WrittenJudgement, critique_text
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import KEEP_REST, apply, read_edit
 from rr_refine.sketch.world.phrasing import read_request, read_scene
@@ -136,7 +136,7 @@ class Eye:
             if self._blind and (wanted := plan(asked, observed, Random(0))):
                 observed = observation_of(wanted)
             scores = scores_of(asked, observed, 4.0, reading.letters or "")
-            text = critique_text(asked, Judgement(observed, scores))
+            text = critique_text(asked, WrittenJudgement(observed, scores))
         else:
             scene = read_picture(source).scene
             assert scene is not None
@@ -145,7 +145,7 @@ class Eye:
             change = RequestedEdit(edit, scene)
             observed = observation_of(change.expected if self._blind else reading)
             scores = scores_of(change, observed, 4.0, reading.letters or "")
-            text = critique_text(change, Judgement(observed, scores))
+            text = critique_text(change, WrittenJudgement(observed, scores))
         critique = read_critique(Answer(text), "t2i" if source is None else "edit")
         return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
 

@@ -32,8 +32,8 @@ from rr_refine.benchmarks.published.gedit.scoring import (
     official_score,
     statistics,
 )
-from rr_refine.benchmarks.published.gedit.table import Row, read_table, write_tables
-from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, Wording, read_wording
+from rr_refine.benchmarks.published.gedit.table import GEditRow, read_table, write_tables
+from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, GEditWording, read_wording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 
@@ -121,7 +121,7 @@ class GEdit(PublishedBenchmark):
     """
 
     def __init__(
-        self, language: Language, found: GEditFiles, wording: Wording, files: Mapping[str, str]
+        self, language: Language, found: GEditFiles, wording: GEditWording, files: Mapping[str, str]
     ) -> None:
         present = {edit.group for edit in found.edits}
         super().__init__(
@@ -216,7 +216,7 @@ class GEdit(PublishedBenchmark):
             StoreError: a file cannot be written.
         """
         rows = [
-            Row(
+            GEditRow(
                 str(pictures / self._original_name(item)),
                 str(pictures / self.picture(item)),
                 item.prompt,

@@ -17,7 +17,7 @@ from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.benchmarks.published.gedit.scoring import Score
 from rr_refine.errors import ConfigError
 
-__all__ = ["Row", "read_table", "write_tables"]
+__all__ = ["GEditRow", "read_table", "write_tables"]
 
 _COLUMNS: Final = (
     "source_image",
@@ -33,7 +33,7 @@ _TRUE: Final = {"True": True, "False": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GEditRow:
     """One row."""
 
     source: str
@@ -61,7 +61,7 @@ class Row:
         return (self.source, self.edited, self.instruction, *scores, self.intersection, language)
 
 
-def write_tables(folder: Path, model: str, rows: Sequence[Row], *, language: str) -> None:
+def write_tables(folder: Path, model: str, rows: Sequence[GEditRow], *, language: str) -> None:
     """Write a file for each group, and one with all, as `test_gedit_score.py` does.
 
     Args:
@@ -79,7 +79,7 @@ def write_tables(folder: Path, model: str, rows: Sequence[Row], *, language: str
     _write(folder / f"{model}_combined_gpt_score.csv", ordered, language)
 
 
-def read_table(file: Path) -> list[Row]:
+def read_table(file: Path) -> list[GEditRow]:
     """The rows of such a file.
 
     Raises:
@@ -89,7 +89,7 @@ def read_table(file: Path) -> list[Row]:
     return [_row(file, number, record.cells) for number, record in enumerate(records, 1)]
 
 
-def _row(file: Path, number: int, cells: dict[str, str]) -> Row:
+def _row(file: Path, number: int, cells: dict[str, str]) -> GEditRow:
     where = f"{str(file)!r} row {number}"
     source, edited, instruction, semantics, quality, within, language = (
         cells[name] for name in _COLUMNS
@@ -99,7 +99,7 @@ def _row(file: Path, number: int, cells: dict[str, str]) -> Row:
     if within not in _TRUE:
         raise ConfigError(f"{where}: intersection_exist is {within!r}, not True or False")
     score = Score(_number(where, semantics), _number(where, quality))
-    return Row(source, edited, instruction, score, _TRUE[within], language)
+    return GEditRow(source, edited, instruction, score, _TRUE[within], language)
 
 
 def _number(where: str, text: str) -> float:
@@ -112,7 +112,7 @@ def _number(where: str, text: str) -> float:
     return value
 
 
-def _write(path: Path, rows: Iterable[Row], language: str) -> None:
+def _write(path: Path, rows: Iterable[GEditRow], language: str) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)

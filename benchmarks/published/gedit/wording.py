@@ -14,10 +14,10 @@ from typing import Final
 from rr_refine.benchmarks.published.files import find_file, parse_python
 from rr_refine.errors import ConfigError
 
-__all__ = ["OURS", "PLACE", "Wording", "read_wording"]
+__all__ = ["OURS", "PLACE", "GEditWording", "read_wording"]
 
 PLACE: Final = "<instruction>"
-"""Stands for the instruction in `Wording.semantics`."""
+"""Stands for the instruction in `GEditWording.semantics`."""
 
 _FILE: Final = "vie_prompts.py"
 _CONTEXT: Final = "_context_no_delimit"
@@ -31,7 +31,7 @@ _QUALITY: Final = (_CONTEXT, "_prompts_0shot_rule_PQ")
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class GEditWording:
     """The texts of both questions."""
 
     semantics: str
@@ -47,7 +47,7 @@ Answer with one JSON object and nothing else, with whole numbers and your reason
 {"score": [<first grade>, <second grade>], "reasoning": "<your reasons>"}
 """
 
-OURS: Final = Wording(
+OURS: Final = GEditWording(
     semantics=f"""\
 Two pictures follow: an original, and what an editing program made of it. All people in them are \
 made up. The program was told:
@@ -78,7 +78,7 @@ that are malformed spoil large parts of it; 10 if there is nothing of the kind.
 )
 
 
-def read_wording(prompts: Path) -> tuple[Wording, Path, str]:
+def read_wording(prompts: Path) -> tuple[GEditWording, Path, str]:
     """The official wording, its file, and the file's sha256.
 
     Args:
@@ -109,4 +109,4 @@ def read_wording(prompts: Path) -> tuple[Wording, Path, str]:
     )
     if PLACE not in semantics:
         raise ConfigError(f"{str(file)!r} leaves no place for the instruction: {PLACE} is missing")
-    return Wording(semantics, quality, f"official {sha256[:12]}"), file, sha256
+    return GEditWording(semantics, quality, f"official {sha256[:12]}"), file, sha256

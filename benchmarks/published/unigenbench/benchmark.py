@@ -27,14 +27,14 @@ from rr_refine.benchmarks.published.unigenbench.scoring import (
     to_mark,
 )
 from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Language
-from rr_refine.benchmarks.published.unigenbench.wording import OURS, Wording
+from rr_refine.benchmarks.published.unigenbench.wording import OURS, UniGenBenchWording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from rr_refine.benchmarks.published.unigenbench.data import PromptFile, Row
+    from rr_refine.benchmarks.published.unigenbench.data import PromptFile, PromptRow
     from rr_refine.benchmarks.published.unigenbench.scoring import Judgement
 
 __all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "load"]
@@ -126,7 +126,7 @@ class UniGenBench(PublishedBenchmark):
         language: Language,
         file: PromptFile,
         files: Mapping[str, str],
-        wording: Wording,
+        wording: UniGenBenchWording,
         samples: int,
     ) -> None:
         super().__init__(
@@ -266,7 +266,7 @@ class UniGenBench(PublishedBenchmark):
         marks = {id: self._mark(items[id], judgement) for id, judgement in rows if id in items}
         return _official(judgement for _, judgement in rows), marks
 
-    def _row(self, item: Item) -> Row:
+    def _row(self, item: Item) -> PromptRow:
         return self._rows[item.group]
 
     def _judged(self, judged: Mapping[str, Answers | None]) -> list[tuple[Item, Answers | None]]:

@@ -17,11 +17,11 @@ from rr_refine.benchmarks.published.csv_file import CsvRecord, read_csv
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.errors import ConfigError
 
-__all__ = ["PromptFile", "Row", "find_prompts", "read_prompts"]
+__all__ = ["PromptFile", "PromptRow", "find_prompts", "read_prompts"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PromptRow:
     """One prompt."""
 
     index: int
@@ -44,7 +44,7 @@ class PromptFile:
     sha256: str
     header: str
     """The first line as it stands in the file."""
-    rows: tuple[Row, ...]
+    rows: tuple[PromptRow, ...]
     notes: tuple[str, ...]
     """What was mended."""
 
@@ -86,7 +86,7 @@ def read_prompts(path: Path, language: Language, *, limit: int | None = None) ->
     prompts, dims = f"prompt_{language}", f"sub_dims_{language}"
     file = read_csv(path, ("index", prompts, dims))
     notes: list[str] = []
-    rows: dict[int, Row] = {}
+    rows: dict[int, PromptRow] = {}
     for record in file.records[:limit]:
         index = _index(path, record)
         where = f"{str(path)!r} index {index}"
@@ -100,7 +100,7 @@ def read_prompts(path: Path, language: Language, *, limit: int | None = None) ->
                 "stops at; it is put in here, and in the copy that is written for that script"
             )
         testpoints, descriptions, theme = _lists(f"{where}: {dims}", mended, language)
-        rows[index] = Row(
+        rows[index] = PromptRow(
             index=index,
             prompt=record.cells[prompts],
             testpoints=tuple(testpoints),

@@ -20,7 +20,7 @@ from string import Formatter
 
 from rr_refine.benchmarks.published.files import parse_python
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
-from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, Wording
+from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, UniGenBenchWording
 from rr_refine.errors import ConfigError
 
 __all__ = ["read_wording"]
@@ -28,7 +28,9 @@ __all__ = ["read_wording"]
 _HEADERS = ("checkpoint_header", "checkpoint_desc_header")
 
 
-def read_wording(file: Path, language: Language, labels: Collection[str]) -> tuple[Wording, str]:
+def read_wording(
+    file: Path, language: Language, labels: Collection[str]
+) -> tuple[UniGenBenchWording, str]:
     """The official wording, and the sha256 of the file.
 
     Args:
@@ -59,7 +61,7 @@ def read_wording(file: Path, language: Language, labels: Collection[str]) -> tup
                 "give eval/src/eval_common.py of UniGenBench's repository"
             )
     (template,), (header,) = templates, headers
-    return Wording(template, explanations, header, f"official {sha256[:12]}"), sha256
+    return UniGenBenchWording(template, explanations, header, f"official {sha256[:12]}"), sha256
 
 
 def _template(node: ast.AST) -> str | None:

@@ -12,14 +12,14 @@ from typing import Final
 
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 
-__all__ = ["FIELDS", "OURS", "Wording"]
+__all__ = ["FIELDS", "OURS", "UniGenBenchWording"]
 
 FIELDS: Final = frozenset({"prompt", "testpoint", "explanation", "test_explanation"})
 """The replacement fields of a template."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class UniGenBenchWording:
     """The words of one language's questions."""
 
     template: str
@@ -174,14 +174,14 @@ _MEANINGS_ZH = {
     "文本生成": "画面中的文字，不论语种、字体和长短：要求的一字不少，此外一字不多",
 }
 
-OURS: Final[dict[Language, Wording]] = {
-    "en": Wording(
+OURS: Final[dict[Language, UniGenBenchWording]] = {
+    "en": UniGenBenchWording(
         template=_ENGLISH,
         explanations=_MEANINGS_EN,
         headers=("Meaning of the checkpoints", "What this prompt wants of them"),
         source="ours",
     ),
-    "zh": Wording(
+    "zh": UniGenBenchWording(
         template=_CHINESE,
         explanations=_MEANINGS_ZH,
         headers=("考点的含义", "这条提示词的具体要求"),

@@ -18,7 +18,7 @@ from rr_refine.sketch.plan import plan
 from rr_refine.sketch.training.critic.faults import Fault, FaultRates, invent, misread
 from rr_refine.sketch.training.critic.reader import shown
 from rr_refine.sketch.training.critic.wording import (
-    Judgement,
+    WrittenJudgement,
     comparison_text,
     critique_text,
     quality_words,
@@ -26,7 +26,7 @@ from rr_refine.sketch.training.critic.wording import (
 from rr_refine.terms import SCORE_MIN, Dimension
 
 if TYPE_CHECKING:
-    _Two: TypeAlias = tuple[Judgement, Judgement]
+    _Two: TypeAlias = tuple[WrittenJudgement, WrittenJudgement]
 
 __all__ = [
     "TeacherText",
@@ -52,18 +52,18 @@ class TeacherText:
     """None: all that is described is there."""
 
 
-def judgement_of(grade: Grade) -> Judgement:
+def judgement_of(grade: Grade) -> WrittenJudgement:
     """What the oracle thinks of a picture: what it shows and its scores, without errors."""
     observed = observation_of(grade.reading)
-    return Judgement(
+    return WrittenJudgement(
         observed, {d: None if s is None else round(s, 1) for d, s in grade.scores.items()}
     )
 
 
 def compare(
     asked: Asked,
-    a: Judgement,
-    b: Judgement,
+    a: WrittenJudgement,
+    b: WrittenJudgement,
     label: Side | None,
     rates: FaultRates,
     random: Random,
@@ -91,11 +91,13 @@ def compare(
     return TeacherText(comparison_text(asked, *seen), _truth(seen, true, fault or "misread"))
 
 
-def free_critique(asked: Asked, true: Judgement, rates: FaultRates, random: Random) -> TeacherText:
+def free_critique(
+    asked: Asked, true: WrittenJudgement, rates: FaultRates, random: Random
+) -> TeacherText:
     """Judge one picture as one who is told nothing."""
     fault = _drawn_fault(random, rates)
     if fault == "vague":
-        return TeacherText(critique_text(asked, Judgement(None, true.scores)), fault)
+        return TeacherText(critique_text(asked, WrittenJudgement(None, true.scores)), fault)
     seen = _first_look(asked, true, rates, random)
     if fault:
         seen = _believing(asked, seen, invent(_sight(seen), random))
@@ -104,7 +106,7 @@ def free_critique(asked: Asked, true: Judgement, rates: FaultRates, random: Rand
 
 def project(
     asked: Asked,
-    true: Judgement,
+    true: WrittenJudgement,
     side: Side,
     rationale: str,
     scores: Mapping[Dimension, float | None],
@@ -122,7 +124,7 @@ def project(
     elif told != true.observation and random.random() < rates.second_look:
         seen = true
     else:
-        seen = Judgement(told, {d: scores[d] for d in true.scores})
+        seen = WrittenJudgement(told, {d: scores[d] for d in true.scores})
     return TeacherText(critique_text(asked, seen), _truth((seen,), (true,), "hallucination"))
 
 
@@ -134,7 +136,9 @@ def _drawn_fault(random: Random, rates: FaultRates) -> Fault | None:
     return "hallucination" if chance < rates.vague + rates.hallucinates else None
 
 
-def _first_look(asked: Asked, true: Judgement, rates: FaultRates, random: Random) -> Judgement:
+def _first_look(
+    asked: Asked, true: WrittenJudgement, rates: FaultRates, random: Random
+) -> WrittenJudgement:
     """What is seen of a picture at first."""
     if random.random() >= rates.misreads:
         return true
@@ -179,13 +183,13 @@ def _ideal(asked: Asked, observed: Observation) -> Observation:
 
 
 def _believing(
-    asked: Asked, judgement: Judgement, observed: Observation, quality: float | None = None
-) -> Judgement:
+    asked: Asked, judgement: WrittenJudgement, observed: Observation, quality: float | None = None
+) -> WrittenJudgement:
     """The judgement of one who sees `observed` in the same picture."""
-    return Judgement(observed, scores_of(asked, observed, quality or _quality(judgement)))
+    return WrittenJudgement(observed, scores_of(asked, observed, quality or _quality(judgement)))
 
 
-def _quality(judgement: Judgement) -> float:
+def _quality(judgement: WrittenJudgement) -> float:
     return judgement.scores["physical_quality"] or SCORE_MIN
 
 
@@ -200,23 +204,25 @@ def _suited(seen: _Two, label: Side | None) -> _Two:
     a, b = seen
     if label is None or _supports(seen, label):
         return seen
-    return Judgement(a.observation, b.scores), Judgement(b.observation, a.scores)
+    return WrittenJudgement(a.observation, b.scores), WrittenJudgement(b.observation, a.scores)
 
 
 def _blurred(true: _Two) -> _Two:
     """The same scores, and nothing definite seen."""
     a, b = true
-    return Judgement(None, a.scores), Judgement(None, b.scores)
+    return WrittenJudgement(None, a.scores), WrittenJudgement(None, b.scores)
 
 
-def _truth(seen: tuple[Judgement, ...], true: tuple[Judgement, ...], fault: Fault) -> Fault | None:
+def _truth(
+    seen: tuple[WrittenJudgement, ...], true: tuple[WrittenJudgement, ...], fault: Fault
+) -> Fault | None:
     """`fault`, if anything is described that is not so."""
     described = [(o.observation, quality_words(_quality(o))) for o in seen]
     there = [(o.observation, quality_words(_quality(o))) for o in true]
     return fault if described != there else None
 
 
-def _sight(judgement: Judgement) -> Observation:
+def _sight(judgement: WrittenJudgement) -> Observation:
     """What is seen; only who is vague, in the end, sees nothing definite."""
     assert judgement.observation is not None
     return judgement.observation

@@ -47,7 +47,7 @@ from rr_refine.sketch.training.critic.rationales import (
     project,
 )
 from rr_refine.sketch.training.critic.reader import predict
-from rr_refine.sketch.training.critic.wording import Judgement
+from rr_refine.sketch.training.critic.wording import WrittenJudgement
 from rr_refine.terms import Identity
 from rr_refine.training.parrot.teacher import SOUND, QuestionKind, TeacherAnswer, TeacherQuestion
 
@@ -133,7 +133,7 @@ class SketchTeacher:
                 return project(asked, a, question.side, told, question.scores, rates, random)
         raise ValueError(f"a {question.kind!r} question lacks what it needs: {question!r}")
 
-    def _look(self, instruction: str, source: Path | None, picture: Path) -> Judgement:
+    def _look(self, instruction: str, source: Path | None, picture: Path) -> WrittenJudgement:
         """What is true of a picture."""
         asked = self._asked(instruction, source)
         return judgement_of(grade_picture(asked, load_picture(picture)))

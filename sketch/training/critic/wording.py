@@ -33,7 +33,7 @@ __all__ = [
     "HEADINGS",
     "REFINE_BELOW",
     "SEEN_IN",
-    "Judgement",
+    "WrittenJudgement",
     "comparison_text",
     "critique_text",
     "quality_words",
@@ -123,7 +123,7 @@ FIXED_PIECES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class WrittenJudgement:
     """What somebody thinks of one picture."""
 
     observation: Observation | None
@@ -143,7 +143,7 @@ class Judgement:
         return any(score is not None and score < REFINE_BELOW for score in self.scores.values())
 
 
-def critique_text(asked: Asked, judgement: Judgement) -> str:
+def critique_text(asked: Asked, judgement: WrittenJudgement) -> str:
     """A pointwise answer."""
     refined, comments = (
         _refinement(asked, judgement.observation) if judgement.improvable else (None, _FINE)
@@ -161,7 +161,7 @@ def critique_text(asked: Asked, judgement: Judgement) -> str:
     )
 
 
-def comparison_text(asked: Asked, a: Judgement, b: Judgement) -> str:
+def comparison_text(asked: Asked, a: WrittenJudgement, b: WrittenJudgement) -> str:
     """A pairwise answer: what is said of each picture, one after the other."""
     why = {}
     for dimension in a.scores:
@@ -197,7 +197,7 @@ def _analysis(asked: Asked) -> str:
     return f"The request asks for {', '.join(things)} and {last}."
 
 
-def _reason(dimension: Dimension, asked: Asked, judgement: Judgement, name: str) -> str:
+def _reason(dimension: Dimension, asked: Asked, judgement: WrittenJudgement, name: str) -> str:
     """The justification of one score."""
     observed, score = judgement.observation, judgement.scores[dimension]
     if score is None:

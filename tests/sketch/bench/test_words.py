@@ -16,7 +16,7 @@ from rr_refine.sketch.bench.rewriter import NAME, BlindSketchRewriter
 from rr_refine.sketch.bench.tasks import requests
 from rr_refine.sketch.checking import missed, scores_of
 from rr_refine.sketch.observation import Observation, observation_of
-from rr_refine.sketch.training.critic.wording import Judgement, critique_text
+from rr_refine.sketch.training.critic.wording import WrittenJudgement, critique_text
 from rr_refine.sketch.world.phrasing import describe, read_request, read_scene
 from rr_refine.sketch.world.request import SceneRequest
 from rr_refine.sketch.world.sampling import random_scene
@@ -100,7 +100,7 @@ def test_misses_are_read_as_they_are_written() -> None:
     for task in requests("dev", 60):
         assert isinstance(task.asked, SceneRequest)
         observed = observation_of(random_scene(random))
-        judgement = Judgement(observed, scores_of(task.asked, observed, 4.0))
+        judgement = WrittenJudgement(observed, scores_of(task.asked, observed, 4.0))
         answer = critique_text(task.asked, judgement)
         named = named_misses(read_critique(Answer(answer), "t2i"))
         assert named == set(missed(task.asked, observed))
@@ -114,6 +114,8 @@ def test_nothing_is_missed_where_nothing_is_named() -> None:
     assert asked
     assert scene
     for observed in (observation_of(scene), None):
-        judgement = Judgement(observed, scores_of(asked, observed or Observation("white"), 4.0))
+        judgement = WrittenJudgement(
+            observed, scores_of(asked, observed or Observation("white"), 4.0)
+        )
         critique = read_critique(Answer(critique_text(asked, judgement)), "t2i")
         assert named_misses(critique) == frozenset()

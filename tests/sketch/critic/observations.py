@@ -8,7 +8,7 @@ from random import Random
 from rr_refine.sketch.checking import Asked, RequestedEdit, scores_of
 from rr_refine.sketch.observation import Observation, observation_of
 from rr_refine.sketch.training.critic.faults import invent, misread
-from rr_refine.sketch.training.critic.wording import Judgement
+from rr_refine.sketch.training.critic.wording import WrittenJudgement
 from rr_refine.sketch.world.edit import random_edit
 from rr_refine.sketch.world.phrasing import REGISTERS, request_for
 from rr_refine.sketch.world.sampling import random_scene
@@ -44,6 +44,6 @@ def random_observation(scene: Scene, random: Random) -> Observation:
     return observed if random.random() > 0.05 else Observation(observed.background)
 
 
-def random_judgement(asked: Asked, scene: Scene, random: Random) -> Judgement:
+def random_judgement(asked: Asked, scene: Scene, random: Random) -> WrittenJudgement:
     observed = random_observation(scene, random)
-    return Judgement(observed, scores_of(asked, observed, round(random.uniform(1, 4), 1)))
+    return WrittenJudgement(observed, scores_of(asked, observed, round(random.uniform(1, 4), 1)))

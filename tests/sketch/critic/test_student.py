@@ -17,7 +17,7 @@ from rr_refine.sketch.training.critic.training_pictures import (
     plain_picture,
     random_picture,
 )
-from rr_refine.sketch.training.critic.wording import HEADINGS, Judgement, critique_text
+from rr_refine.sketch.training.critic.wording import HEADINGS, WrittenJudgement, critique_text
 from rr_refine.sketch.world.phrasing import REGISTERS, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
 
@@ -151,7 +151,7 @@ def test_answers_and_questions_of_the_critic_are_short() -> None:
     lengths = []
     for _ in range(100):
         request = request_for(random_scene(random), random.choice(REGISTERS), random)
-        judgement = Judgement(
+        judgement = WrittenJudgement(
             observation_of(random_scene(random)),
             {"text_faithfulness": 2.1, "physical_quality": 3.6, "text_rendering": None},
         )

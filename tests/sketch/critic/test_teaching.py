@@ -19,7 +19,7 @@ from rr_refine.sketch.training.critic.rationales import (
     project,
 )
 from rr_refine.sketch.training.critic.reader import lean, predict, shown
-from rr_refine.sketch.training.critic.wording import Judgement, comparison_text
+from rr_refine.sketch.training.critic.wording import WrittenJudgement, comparison_text
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.training.parrot.rationale import (
     evidence_of,
@@ -32,7 +32,9 @@ from tests.sketch.critic.observations import random_asked, random_judgement, tas
 NEVER = FaultRates(vague=0, hallucinates=0, ignores_label=0, misreads=0, second_look=0, gives_in=0)
 
 
-def pairs(seed: int, count: int) -> Iterator[tuple[Asked, Judgement, Judgement, Side, Random]]:
+def pairs(
+    seed: int, count: int
+) -> Iterator[tuple[Asked, WrittenJudgement, WrittenJudgement, Side, Random]]:
     """Pairs of which the labelled one is clearly better."""
     random = Random(seed)
     while count:
@@ -128,7 +130,9 @@ def test_text_without_its_verdict_tells_the_verdict_unless_it_is_vague() -> None
         critique = parse_comparison(comparison_text(asked, a, b), task_of(asked))
         p = chance(evidence_of(critique), random)
         clear.append(p if label == "A" else 1 - p)
-        blurred = comparison_text(asked, Judgement(None, a.scores), Judgement(None, b.scores))
+        blurred = comparison_text(
+            asked, WrittenJudgement(None, a.scores), WrittenJudgement(None, b.scores)
+        )
         evidence = evidence_of(parse_comparison(blurred, task_of(asked)))
         assert lean(evidence) == 0
         vague.append(chance(evidence, random))
@@ -161,7 +165,7 @@ def test_a_second_look_at_a_projection_finds_inventions() -> None:
     for asked, a, b, _, random in pairs(8, 30):
         assert a.observation
         false = invent(a.observation, random)
-        wrong = Judgement(false, scores_of(asked, false, 3.0))
+        wrong = WrittenJudgement(false, scores_of(asked, false, 3.0))
         text = comparison_text(asked, wrong, b)
         careful = NEVER.model_copy(update={"second_look": 1.0})
         assert project(asked, a, "A", text, wrong.scores, careful, random).truth is None

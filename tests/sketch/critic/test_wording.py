@@ -14,7 +14,7 @@ from rr_refine.sketch.plan import plan
 from rr_refine.sketch.training.critic.wording import (
     FIXED_PIECES,
     HEADINGS,
-    Judgement,
+    WrittenJudgement,
     comparison_text,
     critique_text,
     quality_words,
@@ -47,8 +47,8 @@ KNOWN = {
 @dataclass(frozen=True)
 class Sample:
     asked: Asked
-    a: Judgement
-    b: Judgement
+    a: WrittenJudgement
+    b: WrittenJudgement
     critique: str
     """Of `a`."""
     comparison: str
@@ -62,7 +62,7 @@ def samples() -> list[Sample]:
         asked, scene = random_asked(random)
         a, b = (random_judgement(asked, scene, random) for _ in range(2))
         if number % 10 == 0:
-            a, b = Judgement(None, a.scores), Judgement(None, b.scores)
+            a, b = WrittenJudgement(None, a.scores), WrittenJudgement(None, b.scores)
         texts = critique_text(asked, a), comparison_text(asked, a, b)
         made.append(Sample(asked, a, b, *texts))
     return made
@@ -146,7 +146,7 @@ def test_a_critique() -> None:
         "a small green moon at the right; unclear letters"
     )
     assert request and observed
-    judgement = Judgement(observed, scores_of(request, observed, 3.1, "SUM"))
+    judgement = WrittenJudgement(observed, scores_of(request, observed, 3.1, "SUM"))
     text = critique_text(request, judgement)
     assert text.splitlines()[:-2] == [
         "# User Request Analysis",
@@ -200,8 +200,8 @@ def test_a_comparison_of_edits() -> None:
     good, bad = observation_of(change.expected), Observation("black", (circle,))
     text = comparison_text(
         change,
-        Judgement(good, scores_of(change, good, 3.9)),
-        Judgement(bad, scores_of(change, bad, 1.2)),
+        WrittenJudgement(good, scores_of(change, good, 3.9)),
+        WrittenJudgement(bad, scores_of(change, bad, 1.2)),
     )
     assert text.splitlines() == [
         "# User Request Analysis",
@@ -243,7 +243,7 @@ def test_a_comparison_of_edits() -> None:
 def test_who_is_vague_says_nothing_definite() -> None:
     request = read_request("a red circle")
     assert request
-    seen = Judgement(
+    seen = WrittenJudgement(
         None, scores_of(request, random_observation(random_scene(Random(1)), Random(1)), 2.0)
     )
     text = critique_text(request, seen)
