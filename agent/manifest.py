@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, StoreError
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
@@ -88,15 +88,19 @@ def check_config(folder: RunFolder, job: Job) -> None:
 
     Raises:
         ConfigError: the folder belongs to another job; names what differs.
+        StoreError: its config cannot be read.
     """
     config = config_of(job)
     earlier = folder.read_json("config.json")
     if earlier is None:
         folder.write_json("config.json", config | {"run_id": run_id_of(config, folder.path)})
         return
-    assert isinstance(earlier, dict)
+    if not isinstance(earlier, dict):
+        raise StoreError(f"{str(folder.path / 'config.json')!r} is no configuration of a run")
     known = earlier | {"run_id": run_id_of(earlier, folder.path)}
     work, before = (_work_of(c) | {"rewriters": _chain_of(c)} for c in (config, earlier))
+    if "intent_check" not in earlier:  # an older version, which had its check built in
+        work.pop("intent_check", None)
     differs = [key for key in config if work.get(key) != before.get(key)]
     differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
     if differs or work != before:

@@ -30,7 +30,7 @@ from rr_refine.agent.stopping import stop_rule
 from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
 from rr_refine.component import connected
 from rr_refine.digest import image_digest
-from rr_refine.errors import ConfigError, GeneratorError
+from rr_refine.errors import ConfigError, GeneratorError, StoreError
 from rr_refine.generators.generator import Generator
 from rr_refine.pictures import load_picture
 from rr_refine.request import Request
@@ -170,6 +170,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         )
     generator, critic = as_generator(generator), as_critic(options.get("critic", defaults.CRITIC))
     check = options.get("intent_check")
+    run_id, parent = _ids(options)
     return Job(
         request=request,
         policy=chosen,
@@ -181,13 +182,20 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         ),
         source=source,
         settings=dict(options.get("settings", {})),
-        run_id=_id("run_id", options.get("run_id")),
-        parent=_id("parent", options.get("parent")),
+        run_id=run_id,
+        parent=parent,
     )
 
 
-def _id(name: str, given: str | None) -> str | None:
-    return None if given is None else require_run_id(name, given)
+def _ids(options: JobOptions) -> tuple[str | None, str | None]:
+    """The run's id and its parent's, where the caller gave them."""
+    run_id, parent = options.get("run_id"), options.get("parent")
+    for name, given in (("run_id", run_id), ("parent", parent)):
+        if given is not None:
+            require_run_id(name, given)
+    if run_id is not None and run_id == parent:
+        raise ConfigError(f"run_id and parent are both {run_id!r}: no run is its own parent")
+    return run_id, parent
 
 
 def folder_for(job: Job, out: Path) -> RunFolder:
@@ -199,10 +207,14 @@ def folder_for(job: Job, out: Path) -> RunFolder:
 
     Raises:
         StoreLockedError: that run is being worked on.
-        StoreError: the folder cannot be created.
+        StoreError: the folder cannot be created, or holds something else.
     """
     if job.run_id is not None:
-        return RunFolder(out / job.run_id)
+        path = out / job.run_id
+        ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))
+        if path.is_dir() and any(path.iterdir()) and not ours:
+            raise StoreError(f"{str(path)!r} holds other files: give another run_id")
+        return RunFolder(path)
     identity = identity_of(config_of(job))
     for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
         manifest = RunFolder(path, lock=False).read_json("manifest.json")

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
 
-from rr_refine import defaults
 from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.cli.exits import DONE, FAILED
@@ -60,9 +59,7 @@ def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.system()}")
     yield from _packages(_BASE, needed=True)
-    local = settings.values["generator.use"] in ("diffusers", defaults.GENERATOR)
-    local |= settings.values["critic.use"] in ("transformers", defaults.CRITIC)
-    yield from _packages(_LOCAL, needed=local)
+    yield from _packages(_LOCAL, needed=False)  # a part that needs them says so below
     yield _device()
     yield from _machine(settings)
     yield _vllm()

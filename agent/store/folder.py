@@ -230,8 +230,8 @@ def new_run_name(prompt: str, identity: str) -> str:
     return f"{now}-{slug(prompt)}-{identity[:8]}-{secrets.token_hex(2)}"
 
 
-def require_run_id(name: str, run_id: str) -> str:
-    """An id that a caller chose, if it can name a folder.
+def require_run_id(name: str, run_id: object) -> None:
+    """Refuse an id that a caller chose if it cannot name a folder.
 
     Args:
         name: what it is called in the message: `run_id`, `parent`.
@@ -239,12 +239,12 @@ def require_run_id(name: str, run_id: str) -> str:
     Raises:
         ConfigError: it cannot.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?", run_id):
+    pattern = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
+    if not isinstance(run_id, str) or not re.fullmatch(pattern, run_id):
         raise ConfigError(
             f"{name} = {run_id!r} cannot name a run: use 1 to 100 letters (a to z), digits, '_', "
             "'-' and '.'; the first may be neither '-' nor '.', the last no '.'"
         )
-    return run_id
 
 
 def slug(text: str, length: int = 32) -> str:

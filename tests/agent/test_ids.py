@@ -15,7 +15,9 @@ from rr_refine.agent.run import load_run
 from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.png import read_metadata
-from rr_refine.errors import ConfigError, CriticUnavailable
+from rr_refine.errors import ConfigError, CriticUnavailable, StoreError
+from rr_refine.request import Request
+from rr_refine.terms import Identity
 from tests.agent.records import items, only_run
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, generator, policy, run
 from tests.commands import Commands
@@ -110,10 +112,12 @@ async def test_a_child_left_unfinished_is_found_again(tmp_path: Path) -> None:
         "a\n",
         "a:b",
         "x" * 101,
+        7,
+        b"x",
     ],
 )
 @pytest.mark.parametrize("name", ["run_id", "parent"])
-def test_what_cannot_name_a_folder_is_refused(name: str, wrong: str) -> None:
+def test_what_cannot_name_a_folder_is_refused(name: str, wrong: object) -> None:
     with pytest.raises(ConfigError, match=f"{name} = .* cannot name a run: use 1 to 100"):
         make_job("a cat", generator="fake", critic="fake", **{name: wrong})  # type: ignore[arg-type]
 
@@ -123,6 +127,51 @@ def test_what_can(good: str, tmp_path: Path) -> None:
     job = make_job("a cat", generator="fake", critic="fake", run_id=good)
     with folder_for(job, tmp_path) as folder:
         assert folder.path == tmp_path / good
+
+
+def test_no_run_is_its_own_parent() -> None:
+    with pytest.raises(ConfigError, match="both 'x': no run is its own parent"):
+        make_job("a cat", generator="fake", critic="fake", run_id="x", parent="x")
+
+
+def test_a_folder_with_other_files_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"")
+    job = make_job("a cat", generator="fake", critic="fake", run_id="photos")
+    with pytest.raises(StoreError, match="photos' holds other files: give another run_id"):
+        folder_for(job, tmp_path)
+
+
+async def test_a_config_that_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "config.json").write_text("[]")
+    with pytest.raises(StoreError, match="no configuration of a run"):
+        await run(tmp_path, run_id="x")
+
+
+class Lenient:
+    """An intent check that has nothing against any prompt."""
+
+    identity = Identity(kind="lenient", name="lenient")
+
+    def problems(self, request: Request, prompt: str) -> tuple[str, ...]:
+        return ()
+
+
+async def test_a_run_of_before_goes_on_with_the_check_that_its_models_now_bring(
+    tmp_path: Path,
+) -> None:
+    """What had no name then stood in the loop itself."""
+    dying = UnreliableCritic([CriticUnavailable("gone")])
+    left = await run(tmp_path, critic=dying, run_id="x")
+    path = left.path / "config.json"
+    before = json.loads(path.read_text())
+    del before["intent_check"]
+    path.write_text(json.dumps(before))
+    assert (await run(tmp_path, run_id="x", intent_check=Lenient())).status == "done"
+    path.write_text(json.dumps(before | {"intent_check": None}))
+    with pytest.raises(ConfigError, match="made with another intent_check"):
+        await run(tmp_path, run_id="x", intent_check=Lenient())
 
 
 # -- folders of before -------------------------------------------------------------------------
