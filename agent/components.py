@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from inspect import getattr_static
 from typing import Final, cast
 
 from rr_refine.agent.intent import IntentCheck
@@ -26,6 +27,8 @@ __all__ = [
 
 COMPANIONS: Final = "companions"
 """Among the names of rewriters: those that generator and critic bring along, which may be none."""
+_NEEDED: Final = ("identity",)
+_MISSING: Final = object()
 
 
 def as_generator(given: object) -> Generator:
@@ -34,7 +37,9 @@ def as_generator(given: object) -> Generator:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Generator", make_part("generators", given, "generate", "rr_refine.Generator"))
+    needed = (*_NEEDED, "tasks")
+    made = make_part("generators", given, "generate", "rr_refine.Generator", needed)
+    return cast("Generator", made)
 
 
 def as_critic(given: object) -> Critic:
@@ -43,7 +48,7 @@ def as_critic(given: object) -> Critic:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Critic", make_part("critics", given, "critique", "rr_refine.Critic"))
+    return cast("Critic", make_part("critics", given, "critique", "rr_refine.Critic", _NEEDED))
 
 
 def as_rewriter(given: object) -> Rewriter:
@@ -52,7 +57,7 @@ def as_rewriter(given: object) -> Rewriter:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Rewriter", make_part("rewriters", given, "rewrite", "rr_refine.Rewriter"))
+    return cast("Rewriter", make_part("rewriters", given, "rewrite", "rr_refine.Rewriter", _NEEDED))
 
 
 def as_intent_check(given: object) -> IntentCheck:
@@ -62,7 +67,7 @@ def as_intent_check(given: object) -> IntentCheck:
         ConfigError: it is none.
     """
     protocol = "rr_refine.agent.intent.IntentCheck"
-    return cast("IntentCheck", make_part("intent_checks", given, "problems", protocol))
+    return cast("IntentCheck", make_part("intent_checks", given, "problems", protocol, _NEEDED))
 
 
 def make_chain(
@@ -101,16 +106,27 @@ def companion_check(generator: Generator, critic: Critic) -> IntentCheck | None:
     return None if name is None else as_intent_check(name)
 
 
-def make_part(group: Group, given: object, method: str, protocol: str) -> object:
+def make_part(
+    group: Group, given: object, method: str, protocol: str, attributes: Iterable[str] = ()
+) -> object:
     """A part by name, or the object itself; it has the one method of its protocol.
+
+    Args:
+        attributes: what else it must have. They are not read: they may not be known before
+            `connect`.
 
     Raises:
         ConfigError: it is unknown, or has not.
     """
     made = create(group, given, {}) if isinstance(given, str) else given
+    noun = group.removesuffix("s").replace("_", " ")
     if not has_methods(made, method):
-        raise ConfigError(
-            f"{given!r} is no {group.removesuffix('s').replace('_', ' ')}: see the protocol "
-            f"{protocol}"
-        )
+        raise ConfigError(f"{given!r} is no {noun}: see the protocol {protocol}")
+    # `connect` may set it, and `__getattr__` find it in what the part stands in front of.
+    dynamic = any(hasattr(type(made), name) for name in ("connect", "__getattr__"))
+    for name in () if dynamic else attributes:
+        if getattr_static(made, name, _MISSING) is _MISSING:
+            raise ConfigError(
+                f"the {noun} {given!r} has no attribute {name!r}: see the protocol {protocol}"
+            )
     return made

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import JsonValue
@@ -136,19 +137,21 @@ class Effects:
         key = critique_key(self._request, image)
 
         async def judge() -> Assessment:
-            assessment = await self._context.critic.critique(
+            return await self._context.critic.critique(
                 CritiqueRequest(
                     prompt=self._request.prompt,
                     image=await self._load(image),
                     source=await self._source(),
                 )
             )
-            # Before it is written down:
+
+        def check(assessment: Assessment) -> None:
             self._require_same_task(assessment)
             self._require_same_critic(assessment)
-            return assessment
 
-        return await self._once("critique", key, Assessment, judge, timeout)
+        return await self._once(
+            "critique", key, Assessment, judge, timeout, who="the critic", check=check
+        )
 
     async def compare(
         self, critic: PairwiseCritic, image_a: str, image_b: str, *, timeout: float
@@ -170,7 +173,7 @@ class Effects:
                 )
             )
 
-        return await self._once("comparison", key, Comparison, compare, timeout)
+        return await self._once("comparison", key, Comparison, compare, timeout, who="the critic")
 
     async def rewrite(
         self, rewriter: Rewriter, context: RewriteContext, *, timeout: float
@@ -193,7 +196,12 @@ class Effects:
         )
         try:
             return await self._once(
-                "rewrite", key, Rewrites, lambda: rewriter.rewrite(context), timeout
+                "rewrite",
+                key,
+                Rewrites,
+                lambda: rewriter.rewrite(context),
+                timeout,
+                who=f"the rewriter {rewriter.identity.kind!r}",
             )
         except ConfigError as error:  # a wrong key, say: no reason to lose the run
             raise RewriteError(str(error)) from error
@@ -205,7 +213,16 @@ class Effects:
         model: type[RecordT],
         work: Callable[[], Awaitable[RecordT]],
         timeout: float,
+        *,
+        who: str,
+        check: Callable[[RecordT], None] | None = None,
     ) -> EffectResult[RecordT]:
+        """Look an item up, or do the work and write it down.
+
+        Args:
+            who: does the work, for the message about an answer that is no `model`.
+            check: may refuse an answer before it is written down.
+        """
         found = self._folder.journal.get(kind, key)
         if isinstance(found, dict):
             return EffectResult(
@@ -214,15 +231,20 @@ class Effects:
         error, late = (
             (RewriteError, RewriteError) if kind == "rewrite" else (CriticError, CriticTimeout)
         )
+        answer: object
         start = time.monotonic()
         with boundary(error, f"the {kind}", timeout=late):
             async with asyncio.timeout(timeout):
-                value = await work()
+                answer = await work()
+        if not isinstance(answer, model):
+            raise error(f"{who} answered {shortened(answer)}, which is no {model.__name__}")
+        if check is not None:  # before it is written down
+            check(answer)
         seconds = time.monotonic() - start
         self._folder.journal.put(
-            kind, key, {"result": value.model_dump(mode="json"), "seconds": seconds}
+            kind, key, {"result": answer.model_dump(mode="json"), "seconds": seconds}
         )
-        return EffectResult(value, key, seconds, cached=False)
+        return EffectResult(answer, key, seconds, cached=False)
 
     async def _source(self) -> Image.Image | None:
         """A copy of the picture to edit, which is read once a run."""

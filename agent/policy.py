@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rr_refine.agent.budget import Budget
 from rr_refine.errors import ConfigError
@@ -76,6 +76,11 @@ class Policy(Record):
     """Seconds after which a render counts as failed."""
     critique_timeout: float = Field(default=600.0, gt=0)
     """Seconds after which a judgement or a rewrite counts as failed."""
+
+    @field_validator("stop_rules", "guard", "rewriters", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, given: object) -> object:
+        return (given,) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -169,6 +174,8 @@ def preset(name: str, /, **changes: Any) -> Policy:
             raise ConfigError(f"unknown setting {key!r}{did_you_mean(field, list(known))}")
         default = start[field] if field in start else known[field].default
         given = tuple(value) if isinstance(value, list) else value
+        if isinstance(default, tuple) and isinstance(value, str):
+            given = (value,)
         if key in fixed and given != default:
             raise ConfigError(
                 f"{key} = {value!r} has no place in the preset {name!r}, which fixes it; "

@@ -29,7 +29,7 @@ from typing import ClassVar, Protocol
 from rr_refine.benchmarks.arms import Models
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import did_you_mean
+from rr_refine.plugins import did_you_mean, imported
 from rr_refine.terms import Record
 
 __all__ = [
@@ -140,6 +140,7 @@ def find_loader(name: str) -> type[BenchmarkLoader]:
 
     Raises:
         ConfigError: there is none, or it cannot be imported.
+        RefineError: its own, when it is imported.
     """
     found = entry_points(group=_GROUP, name=name)
     if not found:
@@ -148,10 +149,7 @@ def find_loader(name: str) -> type[BenchmarkLoader]:
             f"unknown benchmark {name!r}{did_you_mean(name, names)}; there are {', '.join(names)}"
         )
     entry = next(iter(found))
-    try:
-        loader = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"benchmark {name!r} cannot be imported: {error}") from error
+    loader = imported(f"benchmark {name!r}", entry.load)
     if not (isinstance(loader, type) and issubclass(loader, BenchmarkLoader)):
         raise ConfigError(f"benchmark {name!r}: {entry.value} is no subclass of BenchmarkLoader")
     return loader

@@ -22,12 +22,14 @@ from rr_refine.benchmarks.loader import (
     find_loader,
     part_of,
 )
+from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import BenchOptions, parse_shard
+from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import plain
-from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.errors import ConfigError, MissingExtraError, RefineError
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models
@@ -71,17 +73,14 @@ def _add(name: str) -> None:
     """Add a benchmark's command. One that is broken says so when it is called, not before."""
     try:
         loader = find_loader(name)
-    except ConfigError as error:
-        why = str(error)
-
-        def broken() -> None:
-            raise ConfigError(why)
-
-        bench.command(broken, name=name, help="Cannot be loaded.")
+        with boundary(ConfigError, f"benchmark {name!r}"):
+            command = _command(name, loader)
+    except RefineError as error:
+        add_broken(bench, name, error)
         return
     paragraphs = (inspect.getdoc(loader) or "").partition("Attributes:")[0].strip().split("\n\n")
     words = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    bench.command(_command(name, loader), name=name, help=words)
+    bench.command(command, name=name, help=words)
 
 
 def _command(name: str, loader: type[BenchmarkLoader]) -> Callable[..., int]:

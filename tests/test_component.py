@@ -103,5 +103,12 @@ def test_a_part_that_answers_wrongly_is_told() -> None:
 
     with pytest.raises(ConfigError, match=r"Broken\.unknown raised KeyError"):
         unknown_to(Broken(), REQUEST)
+
+    class OneText:
+        def unknown(self, request: Request) -> str:
+            return "fox"
+
+    with pytest.raises(ConfigError, match=r"^OneText\.unknown\(request\) = 'fox' must be a tuple"):
+        unknown_to(OneText(), REQUEST)
     with pytest.raises(ConfigError, match=r"Broken\.companions = \('a', 'b'\) must be a "):
         shared_companions(Broken(), Plain())

@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from rr_refine import plugins
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.plugins import Group
 from rr_refine.terms import Record
 
@@ -95,9 +95,72 @@ def test_options_that_a_component_does_not_take() -> None:
         plugins.create("critics", f"{HERE}:Component", {"colour": "red"})
 
 
-def test_a_components_own_error_stays_what_it_is() -> None:
-    with pytest.raises(TypeError, match="a bug of the component's own"):
+def test_a_components_own_error_is_told_as_what_it_is() -> None:
+    with pytest.raises(ConfigError) as caught:
         plugins.create("critics", f"{HERE}:Component", {"size": -1})
+    assert str(caught.value) == (
+        f"critic '{HERE}:Component' raised TypeError: a bug of the component's own"
+    )
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def fails(kind: str) -> None:
+    """A component that cannot be made."""
+    raise {
+        "os": OSError(5, "the disk\nis broken"),
+        "exit": SystemExit("no licence"),
+        "ours": MissingExtraError("this", "torch"),
+        "store": StoreError("it is full"),
+        "interrupt": KeyboardInterrupt(),
+    }[kind]
+
+
+@pytest.mark.parametrize("group", ["stop_rules", "judges", "templates"])
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("os", ConfigError, r"'tests.test_plugins:fails' raised OSError: .*the disk is broken"),
+        ("exit", ConfigError, r"'tests.test_plugins:fails' raised SystemExit: no licence"),
+        ("ours", MissingExtraError, "this needs the 'torch' extra"),
+        ("store", StoreError, "^it is full$"),
+        ("interrupt", KeyboardInterrupt, "^$"),
+    ],
+)
+def test_a_component_that_cannot_be_made(
+    group: Group, kind: str, error: type[BaseException], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        plugins.create(group, f"{HERE}:fails", {"kind": kind})
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("def broken(:", ConfigError, r"judge 'bad_(\d):X' cannot be imported: SyntaxError: "),
+        ("len()", ConfigError, "cannot be imported: TypeError: len"),
+        ("raise RuntimeError('no GPU')", ConfigError, "imported: RuntimeError: no GPU"),
+        ("raise SystemExit('old')", ConfigError, "imported: SystemExit: old"),
+        ("raise KeyboardInterrupt", KeyboardInterrupt, "^$"),
+        (
+            "from rr_refine.errors import MissingExtraError as E; raise E('it', 'x')",
+            MissingExtraError,
+            "it needs the 'x' extra",
+        ),
+    ],
+)
+def test_a_module_that_fails(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    error: type[BaseException],
+    words: str,
+) -> None:
+    (tmp_path / "bad_1.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bad_1", raising=False)
+    with pytest.raises(error, match=words) as caught:
+        plugins.create("judges", "bad_1:X", {})
+    assert "\n" not in str(caught.value)
 
 
 def test_options_are_parsed() -> None:

@@ -9,7 +9,8 @@ from rr_refine.agent.history import Proposal, Rejection
 from rr_refine.agent.intent import IntentCheck, problems
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 from rr_refine.boundary import boundary
-from rr_refine.errors import RewriteError
+from rr_refine.component import texts
+from rr_refine.errors import RefineError, RewriteError
 from rr_refine.request import Request
 from rr_refine.terms import Usage
 
@@ -85,8 +86,10 @@ def _objections(check: IntentCheck | None, request: Request, prompt: str) -> lis
     """What the check says. One that fails objects: nothing goes through unchecked."""
     if check is None:
         return []
+    what = f"the intent check {check.identity.name!r}"
     try:
-        with boundary(RewriteError, f"the intent check {check.identity.name!r}"):
-            return list(check.problems(request, prompt))
-    except RewriteError as error:
+        with boundary(RewriteError, what):
+            given = check.problems(request, prompt)
+            return list(texts(f"{what}: problems(request, prompt)", given))
+    except RefineError as error:
         return [str(error)]

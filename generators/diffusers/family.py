@@ -10,12 +10,13 @@ import inspect
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from functools import partial
+from typing import Any, Final
 
 from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import available, create, did_you_mean
+from rr_refine.plugins import available, create, did_you_mean, imported
 from rr_refine.terms import Task
 
 __all__ = ["FAMILIES", "Family", "family_of", "pipeline_class"]
@@ -107,6 +108,11 @@ def pipeline_class(name: str) -> type[Any]:
 
     found = _class(name, _family(name))
     if not (isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline)):
+        if name not in FAMILIES and name in available("families"):
+            raise ConfigError(
+                f"the entry point {name!r} of rr_refine.families names no pipeline class: its "
+                f"Family.pipeline must be the path of one, unless diffusers has {name!r} itself"
+            )
         known = [entry for entry in dir(diffusers) if entry.endswith("Pipeline")]
         raise ConfigError(
             f"diffusers {diffusers.__version__} has no pipeline "
@@ -120,7 +126,12 @@ def _family(name: str) -> Family | None:
     """What is known of the pipeline class `name`, here or by an installed package."""
     if name in FAMILIES or name not in available("families"):
         return FAMILIES.get(name)
-    return cast("Family", create("families", name, {}))
+    family = create("families", name, {})
+    if not isinstance(family, Family):
+        raise ConfigError(
+            f"the entry point {name!r} of rr_refine.families gives {family!r}, which is no Family"
+        )
+    return family
 
 
 def _class(name: str, family: Family | None) -> object:
@@ -128,7 +139,4 @@ def _class(name: str, family: Family | None) -> object:
 
     if family is None or family.pipeline is None:
         return getattr(diffusers, name, None)
-    try:
-        return pkgutil.resolve_name(family.pipeline)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"pipeline {family.pipeline!r} cannot be imported: {error}") from error
+    return imported(f"pipeline {family.pipeline!r}", partial(pkgutil.resolve_name, family.pipeline))

@@ -39,6 +39,7 @@ __all__ = [
     "has_methods",
     "notice_of",
     "shared_companions",
+    "texts",
     "unknown_to",
 ]
 
@@ -101,8 +102,22 @@ def unknown_to(part: object, request: Request) -> tuple[str, ...]:
     for one in _layers(part):
         if callable(getattr(one, "unknown", None)):
             with boundary(ConfigError, f"{type(one).__name__}.unknown"):
-                return tuple(cast("CanTellUnknown", one).unknown(request))
+                given = cast("CanTellUnknown", one).unknown(request)
+                return texts(f"{type(one).__name__}.unknown(request)", given)
     return ()
+
+
+def texts(what: str, given: object) -> tuple[str, ...]:
+    """Some texts that a part gave. One text by itself is a mistake: it is no row of letters.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        found = tuple(given)
+        if all(isinstance(one, str) for one in found):
+            return found
+    raise ConfigError(f"{what} = {given!r} must be a tuple of str")
 
 
 def ask_both(

@@ -26,18 +26,27 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["Group", "available", "create", "did_you_mean", "factory", "parse_options"]
+__all__ = [
+    "Group",
+    "available",
+    "create",
+    "did_you_mean",
+    "factory",
+    "imported",
+    "parse_options",
+]
 
 Group = Literal[
     "generators",
@@ -66,7 +75,8 @@ def create(group: Group, name: str, options: Mapping[str, JsonValue]) -> object:
     """Make the part `name` of `group` from the options of its config section.
 
     Raises:
-        ConfigError: there is no such part, or it does not take these options.
+        ConfigError: there is no such part, it does not take these options, or making it failed.
+        RefineError: the part's own.
     """
     factory = _factory(group, name)
     try:
@@ -75,7 +85,13 @@ def create(group: Group, name: str, options: Mapping[str, JsonValue]) -> object:
         raise ConfigError(
             f"{_noun(group)} {name!r} does not take these options: {error}"
         ) from error
-    return factory(**options)
+    what = f"{_noun(group)} {name!r}"
+    try:
+        return factory(**options)
+    except RefineError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{what} raised {type(error).__name__}: {_one_line(error)}") from error
 
 
 def factory(
@@ -93,11 +109,33 @@ def factory(
     return create
 
 
-def _factory(group: Group, name: str) -> Callable[..., object]:
+def imported(what: str, load: Callable[[], object]) -> object:
+    """Import code that is not ours, which may fail in any way.
+
+    Args:
+        what: what it is, for the message.
+
+    Raises:
+        ConfigError: it cannot be imported.
+        RefineError: its own.
+    """
     try:
-        loaded = _imported(name) if ":" in name else _entry(group, name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{_noun(group)} {name!r} cannot be imported: {error}") from error
+        return load()
+    except RefineError:
+        raise
+    except (Exception, SystemExit) as error:
+        plain = isinstance(error, ImportError | AttributeError | ValueError)
+        kind = "" if plain else f"{type(error).__name__}: "
+        raise ConfigError(f"{what} cannot be imported: {kind}{_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _factory(group: Group, name: str) -> Callable[..., object]:
+    find = _by_path if ":" in name else partial(_entry, group)
+    loaded = imported(f"{_noun(group)} {name!r}", partial(find, name))
     if not callable(loaded):
         raise ConfigError(f"{_noun(group)} {name!r} is not callable")
     return cast("Callable[..., object]", loaded)
@@ -107,7 +145,7 @@ def _noun(group: Group) -> str:
     return re.sub("ie$", "y", group.removesuffix("s")).replace("_", " ")
 
 
-def _imported(path: str) -> object:
+def _by_path(path: str) -> object:
     module, _, attribute = path.partition(":")
     found: object = attrgetter(attribute)(importlib.import_module(module))
     return found

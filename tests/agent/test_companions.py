@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rr_refine.agent.components import make_chain
+from rr_refine.agent.components import (
+    as_critic,
+    as_generator,
+    as_intent_check,
+    as_rewriter,
+    make_chain,
+)
 from rr_refine.agent.events import RewriteRejected
 from rr_refine.agent.history import Rejection
 from rr_refine.agent.intent import IntentCheck, NoIntentCheck
@@ -173,6 +180,98 @@ async def test_a_check_that_fails_lets_nothing_through(tmp_path: Path) -> None:
     assert {r.reason for r in rejected(done)} == {
         "the intent check 'no-wolves' raised KeyError: 'wolves'"
     }
+
+
+class OneText(NoWolves):
+    def problems(self, request: Request, prompt: str) -> str:  # type: ignore[override]
+        return "it asks for a wolf"
+
+
+class WrongKey(NoWolves):
+    def problems(self, request: Request, prompt: str) -> tuple[str, ...]:
+        raise ConfigError("401: check the key")
+
+
+@pytest.mark.parametrize(
+    ("check", "reason"),
+    [
+        (
+            OneText(),
+            "the intent check 'no-wolves': problems(request, prompt) = 'it asks for a wolf' must "
+            "be a tuple of str",
+        ),
+        (WrongKey(), "401: check the key"),
+    ],
+)
+async def test_a_check_that_answers_wrongly_is_told(
+    tmp_path: Path, check: IntentCheck, reason: str
+) -> None:
+    done = await run(tmp_path, "a cat", policy=ROUNDS, **PAIR, intent_check=check)
+    assert [c.prompt for c in done.candidates] == ["a cat"]
+    assert {r.reason for r in rejected(done)} == {reason}
+
+
+class Nobody:
+    """Has the method of every part, and no identity."""
+
+    tasks = frozenset({"t2i"})
+
+    async def generate(self, request: object, *, on_step: object = None) -> None: ...
+
+    async def critique(self, request: object) -> None: ...
+
+    async def rewrite(self, context: object) -> None: ...
+
+    def problems(self, request: object, prompt: str) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("make", "noun"),
+    [
+        (as_generator, "generator"),
+        (as_critic, "critic"),
+        (as_rewriter, "rewriter"),
+        (as_intent_check, "intent check"),
+    ],
+)
+def test_a_part_without_identity_is_told(make: Callable[[object], object], noun: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^the {noun} .* has no attribute 'identity': see the"):
+        make(Nobody())
+
+
+def test_a_generator_without_tasks_is_told() -> None:
+    class Taskless:
+        identity = Identity(kind="taskless", name="taskless")
+        generate = Nobody.generate
+
+    with pytest.raises(ConfigError, match="has no attribute 'tasks'"):
+        as_generator(Taskless())
+
+
+def test_an_identity_that_is_not_known_yet_is_not_asked_for() -> None:
+    class Later(Nobody):
+        @property
+        def identity(self) -> Identity:
+            raise ConfigError("connect first")
+
+    class OfItsOwn(Nobody):
+        def __init__(self) -> None:
+            self.identity = None
+
+    class WhenConnected(Nobody):
+        async def connect(self) -> None:
+            self.identity = Identity(kind="later", name="later")
+
+    class InFront:
+        critique = Nobody.critique
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(Planner, name)
+
+    parts: list[object] = [Later(), OfItsOwn(), WhenConnected(), InFront()]
+    for part in parts:
+        assert as_critic(part) is part
 
 
 @pytest.mark.parametrize("name", ["refine", "blind-rewrite"])

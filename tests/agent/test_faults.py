@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from rr_refine.agent.events import RewriteRejected
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewrites
 from rr_refine.agent.run import Run, load_run
@@ -28,7 +29,7 @@ from rr_refine.errors import (
 from rr_refine.generators.fake import Outcome
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
-from rr_refine.reward.critic import Critic, CritiqueRequest
+from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
 from rr_refine.terms import Identity
 from tests.agent.records import items, only_run
@@ -271,6 +272,49 @@ class MisconfiguredRewriter:
 async def test_a_rewriter_whose_key_is_wrong_is_passed_over(tmp_path: Path) -> None:
     done = await run(tmp_path, rewriters=[MisconfiguredRewriter(), "rules"])
     assert [c.origin for c in done.candidates] == ["request", "rules"]
+
+
+class ListingRewriter:
+    identity = Identity(kind="listing", name="listing")
+
+    async def rewrite(self, context: RewriteContext) -> list[str]:
+        return ["a wolf"]
+
+
+async def test_a_rewriter_that_answers_wrongly_is_passed_over(tmp_path: Path) -> None:
+    done = await run(tmp_path, rewriters=[ListingRewriter(), "rules"])
+    assert [c.origin for c in done.candidates] == ["request", "rules"]
+    told = [e.rejection for e in done.events() if isinstance(e, RewriteRejected)]
+    assert [(r.rewriter, r.reason) for r in told] == [
+        ("listing", "the rewriter 'listing' answered ['a wolf'], which is no Rewrites")
+    ]
+
+
+async def test_a_critic_that_answers_wrongly_gives_no_score(tmp_path: Path) -> None:
+    class Listing(UnreliableCritic):
+        async def critique(self, request: CritiqueRequest) -> list[float]:  # type: ignore[override]
+            return [3.0]
+
+    done = await run(tmp_path, critic=Listing())
+    require_unscored(done, "r0c0")
+    failure = done.candidates[0].failure
+    assert failure is not None
+    assert failure.message == "the critic answered [3.0], which is no Assessment"
+
+
+async def test_a_critic_that_compares_wrongly_does_not_end_the_run(tmp_path: Path) -> None:
+    class Listing(FakeCritic):
+        async def compare(self, request: ComparisonRequest) -> list[str]:  # type: ignore[override]
+            asked.append(request)
+            return ["a"]
+
+    asked: list[ComparisonRequest] = []
+    even = {"text_faithfulness": 3.0, "physical_quality": 3.0}
+    critic = Listing(FakeCriticOptions(script=(even, even)))
+    done = await run(tmp_path, critic=critic, policy=policy(rounds=2, target=4.0))
+    assert asked
+    assert done.outcome is not None
+    assert done.outcome.ok
 
 
 async def test_samples_are_counted_before_the_next_judgement(tmp_path: Path) -> None:

@@ -157,6 +157,8 @@ def test_the_command_line_takes_them(commands: Commands) -> None:
     path = str(only_run(commands.folder / "plain"))
     again = commands.run("replay", path, *mine, "--json")
     assert json.loads(again.stdout)["stop"]["rule"] == "once"
+    one = commands.run("replay", path, "--set", "loop.stop_rules=mine:Once", "--json")
+    assert json.loads(one.stdout)["stop"]["rule"] == "once"
     wrong = commands.run(*request, "--set", 'loop.stop_rules=["mine:Twice"]')
     assert wrong.code == 2
     assert "stop rule 'mine:Twice' cannot be imported" in wrong.stderr

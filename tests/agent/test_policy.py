@@ -223,6 +223,17 @@ def test_mistakes_are_told_in_one_line(
     assert "\n" not in str(error.value)
 
 
+def test_one_name_is_a_list_of_one() -> None:
+    policy = preset("refine", stop_rules="mine", rewriters="rules", guard="text_rendering")
+    assert policy == preset(
+        "refine", stop_rules=["mine"], rewriters=["rules"], guard=["text_rendering"]
+    )
+    assert policy.stop_rules == ("mine",)
+    assert preset("paper", rewriters="critic") == preset("paper")
+    with pytest.raises(ConfigError, match="rewriters = 'rules' has no place in the preset"):
+        preset("paper", rewriters="rules")
+
+
 def test_one_round_needs_no_rewriter() -> None:
     assert preset("one-shot", rewriters=[]).rewriters == ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rr_refine.benchmarks.item import Benchmark, Item
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader, part_of
 from rr_refine.errors import ConfigError
 from tests.commands import Commands
+from tests.installed import install
 
 
 def test_the_built_in_ones_come_through_the_door() -> None:
@@ -20,6 +22,20 @@ def test_the_built_in_ones_come_through_the_door() -> None:
         ConfigError, match=r"unknown benchmark 'imgedt' \(did you mean 'imgedit'\?\)"
     ):
         find_loader("imgedt")
+
+
+@pytest.mark.parametrize(
+    "text", ["def broken(:", "len()", "raise SystemExit(3)", "import no_such_module", "1 / 0"]
+)
+def test_one_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "bad_benchmark.py").write_text(text)
+    install(tmp_path, {"benchmarks": {"bad": "bad_benchmark:Bad"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bad_benchmark", raising=False)
+    with pytest.raises(ConfigError, match="benchmark 'bad' cannot be imported: "):
+        find_loader("bad")
 
 
 def test_parts_keep_the_samples_of_a_prompt_together() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from rr_refine.generators.generator import RenderRequest
 from rr_refine.terms import Task
 from tests.generators.diffusers import tiny
 from tests.generators.diffusers.conftest import picture, watch_calls
+from tests.installed import install
 
 SIZE: dict[str, JsonValue] = {"steps": 2, "width": 64, "height": 64}
 NO_BINNING: dict[str, JsonValue] = {**SIZE, "use_resolution_binning": False}
@@ -184,3 +186,28 @@ def test_options_are_checked_when_a_pipeline_is_given() -> None:
         DiffusersGenerator.from_pipeline(
             tiny.build("FluxPipeline"), name="tiny", options=RenderOptions(max_side=64)
         )
+
+
+@pytest.mark.parametrize(
+    ("gives", "words"),
+    [
+        ("return None", "'BadPipeline' of rr_refine.families gives None, which is no Family$"),
+        ("return 'a.b:C'", "gives 'a.b:C', which is no Family$"),
+        ("return Family(frozenset({'t2i'}))", "names no pipeline class: its Family.pipeline must"),
+        ("return Family(frozenset(), pipeline='json:loads')", "names no pipeline class"),
+        ("return Family(frozenset(), pipeline='bad_pipeline:X')", "imported: TypeError: "),
+    ],
+)
+def test_a_family_of_a_package_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gives: str, words: str
+) -> None:
+    (tmp_path / "bad_family.py").write_text(
+        f"from rr_refine.generators.diffusers.family import Family\ndef create():\n    {gives}\n"
+    )
+    (tmp_path / "bad_pipeline.py").write_text("len()")
+    install(tmp_path, {"families": {"BadPipeline": "bad_family:create"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bad_family", raising=False)
+    with pytest.raises(ConfigError, match=words) as caught:
+        pipeline_class("BadPipeline")
+    assert "did you mean" not in str(caught.value)
