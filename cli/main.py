@@ -23,7 +23,7 @@ _COMMANDS = {
     "studio": "Run the loop in the browser.",
     "serve": "Serve a critic with vLLM.",
     "bench": "Measure how much refining helps.",
-    "train": "Train the bundled models.",
+    "train": "Train models: the bundled ones, and those of installed packages.",
     "doctor": "Check what is installed and reachable.",
     "completion": "Print a completion script for your shell.",
 }

@@ -15,7 +15,7 @@ from rr_refine.plugins import imported
 
 __all__ = ["train"]
 
-train = App(name="train", help="Train the bundled models.")
+train = App(name="train", help="Train models: the bundled ones, and those of installed packages.")
 
 
 def _add(entry: EntryPoint) -> None:
