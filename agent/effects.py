@@ -30,6 +30,7 @@ from rr_refine.errors import (
     RewriteError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.notices import notices_of
 from rr_refine.pictures import load_picture, require_not_blank
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
@@ -40,7 +41,7 @@ from rr_refine.terms import Record
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["EffectResult", "Effects", "comparison_key", "critique_key"]
+__all__ = ["EffectResult", "Effects", "Rendering", "comparison_key", "critique_key"]
 
 _IN_FLIGHT: Final = 8
 """Most pictures that wait in memory for the critic: 24 MiB where they have 1024 x 1024 pixels."""
@@ -62,6 +63,18 @@ class EffectResult(Generic[T_co]):
     """Whether it had been done before."""
 
 
+class Rendering(Record):
+    """A picture of the run folder, and what the generator told about it."""
+
+    image: str
+    """Digest."""
+    width: int | None = None
+    """Pixels; None where an older version wrote it."""
+    height: int | None = None
+    notices: tuple[str, ...] = ()
+    """See `rr_refine.notices`."""
+
+
 class Effects:
     """The effects of one run.
 
@@ -77,8 +90,8 @@ class Effects:
 
     async def render(
         self, prompt: str, seed: int, *, on_step: OnStep, timeout: float
-    ) -> EffectResult[str]:
-        """Render an image into the run folder; gives its digest.
+    ) -> EffectResult[Rendering]:
+        """Render an image into the run folder.
 
         Raises:
             GeneratorError: of the kind that fits; a blank image and a time-out are such.
@@ -95,8 +108,9 @@ class Effects:
             }
         )
         found = self._folder.journal.get("render", key)
-        if isinstance(found, dict) and self._folder.has_image(name := str(found["image"])):
-            return EffectResult(name, key, _seconds(found), cached=True)
+        if isinstance(found, dict) and self._folder.has_image(str(found["image"])):
+            known = {k: v for k, v in found.items() if k in Rendering.model_fields}
+            return EffectResult(Rendering.model_validate(known), key, _seconds(found), cached=True)
         request = RenderRequest(
             prompt=prompt,
             seed=seed,
@@ -111,13 +125,15 @@ class Effects:
                 image = load_picture(image)
             require_not_blank(image)
         seconds = time.monotonic() - start
+        notices = notices_of(image)
         name = await asyncio.to_thread(
             self._folder.put_image,
             image,
             {"prompt": prompt, "seed": seed, "model": generator.identity.name},
         )
+        rendering = Rendering(image=name, width=image.width, height=image.height, notices=notices)
         record: dict[str, JsonValue] = {
-            "image": name,
+            **rendering.model_dump(mode="json"),
             "prompt": prompt,
             "seed": seed,
             "generator": generator.identity.model_dump(mode="json"),
@@ -125,7 +141,7 @@ class Effects:
         }
         self._folder.journal.put("render", key, record)
         self._keep(name, image)
-        return EffectResult(name, key, seconds, cached=False)
+        return EffectResult(rendering, key, seconds, cached=False)
 
     async def assess(self, image: str, *, timeout: float) -> EffectResult[Assessment]:
         """Have the critic judge an image against the original request.
@@ -253,7 +269,9 @@ class Effects:
             return None
         if name not in pictures:
             pictures[name] = await self._read(name)
-        return pictures[name].copy()
+        bare = pictures[name].copy()
+        bare.info = {}  # what was told about it is told already
+        return bare
 
     def _keep(self, name: str, image: Image.Image) -> None:
         """Have a copy of a picture, as it was stored, at hand for the critic, who sees it next."""

@@ -21,6 +21,7 @@ __all__ = [
     "Decided",
     "Event",
     "Judged",
+    "Notice",
     "RenderFailed",
     "Rendered",
     "ReviewRequested",
@@ -59,6 +60,16 @@ class RunStarted(_Event):
     spans: tuple[ProtectedSpan, ...] = ()
 
 
+class Notice(_Event):
+    """Something is otherwise than asked: a picture was converted or scaled, a prompt was cut."""
+
+    type: Literal["notice"] = "notice"
+    candidate: str | None = None
+    """The candidate that it is about; None for the run as a whole."""
+    text: str
+    """A clause without a full stop."""
+
+
 class RoundStarted(_Event):
     """A round begins to render."""
 
@@ -91,6 +102,9 @@ class Rendered(_Event):
     image: str
     """Digest."""
     path: str
+    width: int | None = None
+    """Pixels, as are those of `height`; None where an older version wrote it."""
+    height: int | None = None
     seconds: float
     cached: bool
     """True where a finished render of this run was used again."""
@@ -197,6 +211,7 @@ class RunFinished(_Event):
 
 Event = Annotated[
     RunStarted
+    | Notice
     | RoundStarted
     | StepDone
     | Rendered

@@ -32,6 +32,7 @@ from rr_refine.component import connected
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError, StoreError
 from rr_refine.generators.generator import Generator
+from rr_refine.notices import notices_of
 from rr_refine.pictures import load_picture
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
@@ -181,6 +182,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             companion_check(generator, critic) if check is None else as_intent_check(check)
         ),
         source=source,
+        notices=() if source is None else notices_of(source),
         settings=dict(options.get("settings", {})),
         run_id=run_id,
         parent=parent,

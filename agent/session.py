@@ -57,6 +57,8 @@ class Job:
     """Has a say on every proposal; None for none."""
     source: Image.Image | None = None
     """The picture to edit; its digest is `request.source`."""
+    notices: tuple[str, ...] = ()
+    """What was done to the picture to edit on the way in; see `rr_refine.notices`."""
     settings: dict[str, JsonValue] = field(default_factory=dict)
     """How the components were configured, for config.json; never a key or a password."""
     run_id: str | None = None
@@ -135,6 +137,7 @@ async def _drive(
         intent_check=job.intent_check,
         run_id=run_id_of(config, folder.path),
         parent=None if parent is None else str(parent),
+        notices=job.notices,
         dedup=EventDedup(folder.path / "events.jsonl"),
     )
     if job.source is not None and job.request.source is not None:

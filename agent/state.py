@@ -112,6 +112,8 @@ class RunContext:
     """What the run is called; None calls it after its folder."""
     parent: str | None = None
     """Id of the run that this one comes from."""
+    notices: tuple[str, ...] = ()
+    """What was done to the picture to edit before the run; see `rr_refine.notices`."""
     dedup: EventDedup | None = None
     """Holds back what an earlier session reported; None where the graph has a checkpoint."""
     pictures: dict[str, Image.Image] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from rr_refine.digest import digest, image_digest
 from rr_refine.errors import StoreError
 from rr_refine.files import locked, replace_file
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
+from rr_refine.notices import add_notices, notices_of
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import (
@@ -173,7 +174,11 @@ class Cache:
         found = self.find("render", key)
         if found is None:
             return None
-        return await asyncio.to_thread(_load, self.image_path(str(found["image"])))
+        image = await asyncio.to_thread(_load, self.image_path(str(found["image"])))
+        told = found.get("notices")
+        if image is not None and isinstance(told, list):
+            add_notices(image, *map(str, told))
+        return image
 
     async def keep_image(self, key: str, image: Image.Image, request: RenderRequest) -> None:
         """Keep a picture.
@@ -182,7 +187,9 @@ class Cache:
             StoreError: it could not be written.
         """
         name = await asyncio.to_thread(self._put, image)
-        self.keep("render", key, {"image": name, "prompt": request.prompt, "seed": request.seed})
+        told: dict[str, JsonValue] = {"notices": list(notices_of(image))}
+        made: dict[str, JsonValue] = {"prompt": request.prompt, "seed": request.seed}
+        self.keep("render", key, {"image": name, **made, **(told if notices_of(image) else {})})
 
     def _put(self, image: Image.Image) -> str:
         name = image_digest(image)

@@ -12,6 +12,7 @@ from rr_refine.agent.events import (
     Decided,
     Event,
     Judged,
+    Notice,
     Rendered,
     RenderFailed,
     Reviewed,
@@ -41,6 +42,9 @@ def lines_of(event: Event) -> Iterator[str]:
                 kept = ", ".join(repr(plain(s.text)) for s in event.spans[:12])
                 yield f"protected  {short(kept)}"
             yield f"with       {event.generator} and {event.critic}, preset {event.preset}"
+        case Notice():
+            about = "" if event.candidate is None else f"{event.candidate}: "
+            yield f"  note     {about}{short(event.text, 400)}"
         case RoundStarted():
             many = f", {event.candidates} candidates" if event.candidates > 1 else ""
             yield f"round {event.round + 1}/{event.rounds}  prompt by {event.origin}{many}"

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, left
-from rr_refine.agent.effects import EffectResult
-from rr_refine.agent.events import Rendered, RenderFailed, RoundStarted
+from rr_refine.agent.effects import EffectResult, Rendering
+from rr_refine.agent.events import Notice, Rendered, RenderFailed, RoundStarted
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
@@ -41,7 +41,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             spend=state["spend"],
         )
     )
-    works: list[EffectResult[str]] = []
+    works: list[EffectResult[Rendering]] = []
 
     async def render(candidate: Candidate) -> Candidate:
         try:
@@ -58,17 +58,22 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             )
             return candidate.model_copy(update={"failure": failure})
         works.append(work)
+        picture = work.value
+        for text in picture.notices:
+            node.emit(Notice(candidate=candidate.id, text=text))
         node.emit(
             Rendered(
                 candidate=candidate.id,
                 seed=candidate.seed,
-                image=work.value,
-                path=str(node.context.folder.image_path(work.value)),
+                image=picture.image,
+                path=str(node.context.folder.image_path(picture.image)),
+                width=picture.width,
+                height=picture.height,
                 seconds=work.seconds,
                 cached=work.cached,
             )
         )
-        return candidate.model_copy(update={"image": work.value})
+        return candidate.model_copy(update={"image": picture.image})
 
     rendered = await asyncio.gather(
         *(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from rr_refine.agent.budget import Spend
-from rr_refine.agent.events import RunStarted
+from rr_refine.agent.events import Notice, RunStarted
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
@@ -46,6 +48,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             spans=spans,
         )
     )
+    for text in _notices(node.context):
+        node.emit(Notice(text=text))
     return {
         "request": request,
         "policy": policy,
@@ -62,3 +66,15 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "retry_rewrite": False,
         "stop": None,
     }
+
+
+def _notices(context: RunContext) -> tuple[str, ...]:
+    """What is to be said of the picture to edit. A run that goes on has it from its journal: its
+    picture is the stored one, to which nothing was done.
+    """
+    journal, told = context.folder.journal, TypeAdapter(tuple[str, ...])
+    if (found := journal.get("notice", "source")) is not None:
+        return told.validate_python(found)
+    if context.notices:
+        journal.put("notice", "source", list(context.notices))
+    return context.notices

@@ -13,6 +13,7 @@ from rr_refine.agent.effects import comparison_key, critique_key
 from rr_refine.agent.events import (
     Event,
     Judged,
+    Notice,
     Rendered,
     RewriteRejected,
     Rewritten,
@@ -65,6 +66,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
         spans=find_spans(run.request.prompt, [*run.request.keep, *kept]),
         source=_image_file(folder, run.request.source),
         rounds=rounds,
+        notices=reader.notices,
         spend=run.outcome.spend if run.outcome else _spend(rounds),
     )
 
@@ -77,6 +79,7 @@ class _Reader:
         self._timeline = Timeline.of(run.events())
         self._candidates = {c.id: c for c in run.candidates}
         self._views: dict[str, CandidateView] = {}
+        self.notices = tuple(self._timeline.notices.get(None, ()))
         self.decisions: dict[int, list[Decision]] = {}
         for key, item in folder.journal.items("review"):
             number = int(key.removeprefix("r").partition(".")[0])
@@ -145,6 +148,7 @@ class _Reader:
             assessment=assessment,
             comparison=comparison,
             seconds=None if rendered is None else rendered.seconds,
+            notices=tuple(self._timeline.notices.get(candidate.id, ())),
         )
 
     def _item(self, kind: ItemKind, key: str) -> JsonValue:
@@ -168,6 +172,8 @@ class Timeline:
     """By candidate."""
     judged: dict[str, Judged] = field(default_factory=dict)
     """By candidate."""
+    notices: dict[str | None, dict[str, None]] = field(default_factory=dict)
+    """By candidate; None is the run as a whole."""
     started: RoundStarted | None = None
     """The round that began last."""
 
@@ -179,6 +185,8 @@ class Timeline:
             match event:
                 case RunStarted():
                     timeline = cls()
+                case Notice():
+                    timeline.notices.setdefault(event.candidate, {})[event.text] = None
                 case RoundStarted():
                     timeline.started = event
                 case Rendered():

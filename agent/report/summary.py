@@ -82,6 +82,8 @@ class CandidateView:
     """With the image it was weighed against, where that was a near tie."""
     seconds: float | None
     """How long it took to render."""
+    notices: tuple[str, ...] = ()
+    """What was said about it: it is otherwise than asked."""
 
     @property
     def accepted(self) -> bool:
@@ -130,6 +132,8 @@ class RunSummary:
     source: ImageFile | None
     """The picture to edit."""
     rounds: tuple[RoundSummary, ...]
+    notices: tuple[str, ...]
+    """What was said about the run as a whole."""
     spend: Spend
     """Of a run that has not ended: what its finished items cost, seconds left out."""
 

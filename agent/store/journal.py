@@ -25,7 +25,9 @@ from rr_refine.terms import Record
 
 __all__ = ["ItemKind", "Journal", "Round", "read_rounds", "round_item"]
 
-ItemKind = Literal["render", "critique", "comparison", "rewrite", "review", "round", "outcome"]
+ItemKind = Literal[
+    "notice", "render", "critique", "comparison", "rewrite", "review", "round", "outcome"
+]
 
 
 class Journal:

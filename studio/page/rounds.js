@@ -63,6 +63,7 @@ function candidate(run, timeline, c, target) {
       : el("div", { class: "blank" }, c.failed ? "No picture" : progress(c)),
     el("div", { class: "judgement" },
       c.failed ? el("p", { class: "trouble", dir: "auto" }, short(c.failed, 600)) : null,
+      [...c.notices ?? []].map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
       c.scores ? scores(c, target) : c.image && !c.failed ? el("p", { class: "quiet" }, "The critic is looking …") : null,
       c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}: `), short(c.reason, 1200)) : null,
       c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,

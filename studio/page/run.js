@@ -113,13 +113,13 @@ export function showRun(main, run, changed) {
     const spans = timeline.started?.spans ?? [];
     const words = statusWords();
     if (statusLine.textContent !== words) statusLine.textContent = words;
-    once(head, JSON.stringify([spans, state.notes]), () => [
+    once(head, JSON.stringify([spans, state.notes, [...timeline.notices]]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
       state.request.source ? el("figure", { class: "source" }, el("img", { src: picture(run, state.request.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
         state.request.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
-      ...state.notes.map((text) => el("p", { class: "note" }, visible(text)))]);
+      ...[...state.notes, ...timeline.notices].map((text) => el("p", { class: "note" }, visible(text)))]);
     once(bar, state.status, () => {
       return [statusLine, {
         working: () => el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here"),

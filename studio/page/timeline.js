@@ -2,7 +2,7 @@
 
 /** What is known before anything happened. */
 export function newTimeline() {
-  return { rounds: [], best: null, first: null, question: null, end: null, limit: null, candidates: new Map() };
+  return { rounds: [], best: null, first: null, question: null, end: null, limit: null, notices: new Set(), candidates: new Map() };
 }
 
 /** Take in one event; gives the number of the round that it changed, or null. */
@@ -10,6 +10,10 @@ export function take(timeline, event) {
   switch (event.type) {
     case "run-started":
       timeline.started = event;
+      return null;
+    case "notice":
+      if (event.candidate === null) timeline.notices.add(event.text);
+      else return note(timeline, event.candidate, { notices: new Set([...timeline.candidates.get(event.candidate)?.notices ?? [], event.text]) });
       return null;
     case "round-started":
       timeline.limit = event.rounds;

@@ -43,6 +43,7 @@ EVENTS: list[Event] = [
         critic="c",
         spans=find_spans('3 cats, "hi"', ["soft"]),
     ),
+    events.Notice(text="the picture was converted from Display P3"),
     events.RoundStarted(round=0, rounds=4, prompt="a", origin="request", candidates=2),
     events.StepDone(candidate="r0c0", step=1, steps=4),
     events.Rendered(
