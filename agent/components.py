@@ -13,6 +13,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.plugins import Group, create
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.scalar import Reward, RewardCritic, is_reward
 
 __all__ = [
     "COMPANIONS",
@@ -43,12 +44,16 @@ def as_generator(given: object) -> Generator:
 
 
 def as_critic(given: object) -> Critic:
-    """A critic by name, or the object itself if it is one.
+    """A critic by name, or the object itself if it is one; a scalar reward becomes one.
 
     Raises:
         ConfigError: it is none.
     """
-    return cast("Critic", make_part("critics", given, "critique", "rr_refine.Critic", _NEEDED))
+    made = create("critics", given, {}) if isinstance(given, str) else given
+    if is_reward(made) and not has_methods(made, "critique"):
+        protocol = "rr_refine.reward.scalar.Reward"
+        return RewardCritic(cast("Reward", make_part("critics", made, "score", protocol, _NEEDED)))
+    return cast("Critic", make_part("critics", made, "critique", "rr_refine.Critic", _NEEDED))
 
 
 def as_rewriter(given: object) -> Rewriter:

@@ -36,6 +36,7 @@ from rr_refine.notices import notices_of
 from rr_refine.pictures import load_picture
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.scalar import Reward
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,8 +59,9 @@ class JobOptions(TypedDict, total=False):
     """A picture to edit; the prompt then says what should change in it."""
     generator: Generator | str
     """An object with the `Generator` protocol, or a name for `plugins.create`."""
-    critic: Critic | str
-    """An object with the `Critic` protocol, or a name. Needed with a generator of your own."""
+    critic: Critic | Reward | str
+    """An object with the `Critic` or the `Reward` protocol, or a name. Needed with a generator of
+    your own."""
     rewriters: Sequence[Rewriter | str]
     """Objects or names, tried in order; those of the policy by default."""
     intent_check: IntentCheck | str | None

@@ -21,7 +21,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError
@@ -35,6 +35,7 @@ __all__ = [
     "HasCompanions",
     "HasNotice",
     "ask_both",
+    "call_hook",
     "connected",
     "has_methods",
     "notice_of",
@@ -180,8 +181,8 @@ async def connected(components: Iterable[object]) -> AsyncIterator[None]:
     """
     async with AsyncExitStack() as stack:
         for part in components:
-            stack.push_async_callback(_call, part, "aclose")
-            await _call(part, "connect")
+            stack.push_async_callback(call_hook, part, "aclose")
+            await call_hook(part, "connect")
         yield
 
 
@@ -192,7 +193,8 @@ def has_methods(component: object, *names: str) -> bool:
     return all(callable(getattr(type(component), name, None)) for name in names)
 
 
-async def _call(component: object, name: str) -> None:
+async def call_hook(component: object, name: Literal["connect", "aclose"]) -> None:
+    """Call one of the two optional methods of a component, if it has it."""
     method = getattr(component, name, None)
     if callable(method) and inspect.isawaitable(result := method()):
         await result

@@ -7,7 +7,7 @@ keyword arguments and returns the part. The entry point groups, all under `rr_re
     generators     makes pictures: `rr_refine.Generator`
     families       a diffusers pipeline by its class's name: gives a
                    `rr_refine.generators.diffusers.family.Family`
-    critics        judges them: `rr_refine.Critic`
+    critics        judges them: `rr_refine.Critic`, or a number: `rr_refine.reward.scalar.Reward`
     rewriters      proposes prompts: `rr_refine.Rewriter`
     intent_checks  rejects prompts: `rr_refine.agent.intent.IntentCheck`
     stop_rules     ends runs: `rr_refine.agent.stopping.StopRule`, without options

@@ -1,0 +1,128 @@
+"""Scalar rewards: one number for a picture, without reasons, and how they stand in for a critic."""
+
+from __future__ import annotations
+
+from typing import Final, Generic, Protocol, TypeVar, cast, runtime_checkable
+
+from typing_extensions import TypeIs
+
+from rr_refine.boundary import boundary
+from rr_refine.component import call_hook, has_methods
+from rr_refine.errors import CriticError
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import Critic, CritiqueRequest
+from rr_refine.reward.critique import Critique
+from rr_refine.terms import SCORE_MAX, SCORE_MIN, Identity, Usage, dimensions_of
+
+__all__ = ["CriticReward", "Reward", "RewardCritic", "is_reward", "reward_of", "score_picture"]
+
+PartT = TypeVar("PartT", bound="Reward | Critic")
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """Gives one number for a picture. Safe to call many times at once.
+
+    `connect` and `aclose` are optional, see `rr_refine.component`. It comes in wherever a critic
+    does (entry points `rr_refine.critics`, dotted paths, the API); the loop then sees it as a
+    `RewardCritic`.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """All that the number depends on besides the request."""
+        ...
+
+    async def score(self, request: CritiqueRequest) -> float:
+        """The reward, from 0 (bad) to 1 (as good as can be).
+
+        Raises:
+            CriticError: of the kind that fits; a failed judgement is never a number.
+        """
+        ...
+
+
+def is_reward(part: object) -> TypeIs[Reward]:
+    """Whether a part is a reward; its `identity`, which it may not know yet, is not asked."""
+    return has_methods(part, "score")
+
+
+async def score_picture(reward: Reward, request: CritiqueRequest) -> float:
+    """What a reward says, in [0, 1].
+
+    Raises:
+        CriticError: it failed, in whatever way, or said something that is no such number.
+    """
+    what = f"the reward {type(reward).__name__}"
+    with boundary(CriticError, what):
+        given = cast("object", await reward.score(request))
+    if isinstance(given, bool) or not isinstance(given, float | int) or not 0 <= given <= 1:
+        raise CriticError(f"{what} answered {given!r}, which is no number from 0 to 1")
+    return float(given)
+
+
+class _StandIn(Generic[PartT]):
+    """In front of a part: it is who that is, and is connected and closed with it."""
+
+    def __init__(self, wrapped: PartT) -> None:
+        self.wrapped: PartT = wrapped
+
+    @property
+    def identity(self) -> Identity:
+        """That of the part."""
+        return self.wrapped.identity
+
+    async def connect(self) -> None:
+        """Connect the part, if it has something to connect."""
+        await call_hook(self.wrapped, "connect")
+
+    async def aclose(self) -> None:
+        """Close what the part holds, if it does."""
+        await call_hook(self.wrapped, "aclose")
+
+
+class RewardCritic(_StandIn[Reward]):
+    """A reward in a critic's place: best-of-n, acceptance and benchmarks work with it.
+
+    The number stands under text faithfulness, mapped to [1, 4], so that `Assessment.reward` is the
+    reward; the other dimensions are N/A. There is no reason and no proposed prompt: of the
+    rewriters, those remain that need none.
+
+    Args:
+        wrapped: gives the number.
+    """
+
+    notice: Final = "one number for the whole picture, shown as text faithfulness, without reasons"
+
+    async def critique(self, request: CritiqueRequest) -> Assessment:
+        """See `Critic.critique`."""
+        reward = await score_picture(self.wrapped, request)
+        dimensions = dimensions_of(request.task)
+        score = SCORE_MIN + (SCORE_MAX - SCORE_MIN) * reward
+        critique = Critique(
+            task=request.task,
+            scores=dict.fromkeys(dimensions) | {"text_faithfulness": score},
+            rationales=dict.fromkeys(dimensions),
+            raw=f"reward: {reward!r}",
+        )
+        return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
+
+
+class CriticReward(_StandIn[Critic]):
+    """A critic in a reward's place: the mean of the dimensions that apply, in [0, 1].
+
+    With an `openai` critic, whose template is our rubric, this is the generic judge: any
+    vision-language model behind an OpenAI-compatible endpoint.
+
+    Args:
+        wrapped: judges.
+    """
+
+    async def score(self, request: CritiqueRequest) -> float:
+        """See `Reward.score`."""
+        return (await self.wrapped.critique(request)).reward
+
+
+def reward_of(part: Reward | Critic) -> Reward:
+    """The part itself where it is a reward; a critic as its mean."""
+    return part if is_reward(part) else CriticReward(part)
