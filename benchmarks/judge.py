@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
 from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.client import EndpointComponent
-from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import CriticRefused, CriticTruncated
 from rr_refine.plugins import factory
 from rr_refine.reward.openai import CRITIC_ERRORS
@@ -24,7 +24,7 @@ __all__ = ["OpenAIJudge", "OpenAIJudgeOptions", "create"]
 _SECTION: Final = "judge"
 
 
-class OpenAIJudgeOptions(EndpointOptions):
+class OpenAIJudgeOptions(ChatOptions):
     """How the judge's endpoint is reached and asked."""
 
     base_url: str = "http://localhost:8080/v1"
@@ -38,8 +38,6 @@ class OpenAIJudgeOptions(EndpointOptions):
     numbers no longer those of the tables."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Longest answer; by default as long as the official script allows, where it says so."""
-    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the endpoint calls that limit; some hosted models that reason take the second only."""
 
 
 class OpenAIJudge(EndpointComponent[ChatEndpoint]):
@@ -85,7 +83,7 @@ class OpenAIJudge(EndpointComponent[ChatEndpoint]):
         options = self._options
         fields: dict[str, JsonValue] = {
             "temperature": options.temperature,
-            options.limit_name: options.max_tokens or question.max_tokens,
+            "max_tokens": options.max_tokens or question.max_tokens,
         }
         (choice,), usage = await self._endpoint.complete(
             (Message("user", question.content),), fields
@@ -95,11 +93,7 @@ class OpenAIJudge(EndpointComponent[ChatEndpoint]):
             raise CriticRefused(f"the judge declined to answer: {said.strip()[:200]!r}", said)
         text = choice.message.content or ""
         if choice.truncated:
-            raise CriticTruncated(
-                f"the judge's answer was cut off by the token limit: …{text[-200:]!r}; "
-                f"raise {_SECTION}.max_tokens",
-                text,
-            )
+            raise CriticTruncated(f"{choice.cut}; it ends in {text[-200:]!r}", text)
         return Reply(text, usage)
 
 

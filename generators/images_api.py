@@ -11,6 +11,7 @@ from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.images import ImagesEndpoint
 from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.spares import Spare
 from rr_refine.errors import (
     GeneratorError,
     GeneratorRefused,
@@ -19,6 +20,7 @@ from rr_refine.errors import (
     UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.notices import add_notices
 from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, factory
 from rr_refine.terms import Identity, Task
@@ -36,6 +38,7 @@ _ERRORS: Final = EndpointErrors(
     rejected=UnsupportedRequestError,
     unreadable=GeneratorError,
     unanswered=GeneratorError,
+    long=GeneratorRefused,  # of two prompts, one may be too long and the other not
 )
 
 _OWN_FIELDS: Final = frozenset(
@@ -108,6 +111,17 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
         self._endpoint = ImagesEndpoint(
             options, section="generator", errors=_ERRORS, http_client=http_client
         )
+        self._spares = {
+            "response_format": Spare(
+                effect="either form is understood; generator.response_format = null says so from "
+                "the start"
+            )
+        }
+        if options.seed_field is not None:
+            self._spares[options.seed_field] = Spare(
+                effect="the same request gives another picture each time; "
+                "generator.seed_field = null says so from the start"
+            )
 
     @property
     def identity(self) -> Identity:
@@ -146,7 +160,7 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
 
         Raises:
             UnsupportedRequestError: the task or a parameter is not supported, here or there (400).
-            GeneratorRefused: a moderation or safety system declined.
+            GeneratorRefused: a moderation or safety system declined, or the prompt is too long.
             GeneratorUnavailable: no connection, 429 or a server error, after all retries.
             GeneratorTimeout: no answer in time, after all retries.
             GeneratorError: the answer holds no readable image.
@@ -158,8 +172,11 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
                 f"the model of {self._endpoint.url} is set up for {sorted(self.tasks)}, "
                 f"not for {request.task!r}; see the option `tasks`"
             )
-        image = await self._endpoint.render(request.prompt, request.source, self._fields(request))
+        image = await self._endpoint.render(
+            request.prompt, request.source, self._fields(request), spares=self._spares
+        )
         require_not_blank(image)
+        add_notices(image, *self._endpoint.notices)
         return image
 
     def _fields(self, request: RenderRequest) -> dict[str, JsonValue]:

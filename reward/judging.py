@@ -12,7 +12,13 @@ from pydantic import Field, ValidationError, model_validator
 
 from rr_refine.batching import gather
 from rr_refine.endpoint.chat import Message
-from rr_refine.errors import ConfigError, CriticAnswerError, CriticRefused, CriticUnreadable
+from rr_refine.errors import (
+    ConfigError,
+    CriticAnswerError,
+    CriticRefused,
+    CriticTruncated,
+    CriticUnreadable,
+)
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
@@ -39,8 +45,9 @@ class ModelOptions(Record):
 
     samples: int = Field(default=1, ge=1, le=64)
     """Judgements per picture. Two or more give a spread, and need a temperature above 0."""
-    temperature: float = Field(default=0.1, ge=0, le=2)
-    """Sampling temperature; 0.1 is what the released critics were run with (paper, 6.4)."""
+    temperature: float | None = Field(default=0.1, ge=0, le=2)
+    """Sampling temperature; 0.1 is what the released critics were run with (paper, 6.4). Null sends
+    none, for endpoints that take none."""
     max_tokens: int = Field(default=2048, ge=1)
     """Longest answer, in tokens; a cut-off answer is an error (paper, 6.4: 2048)."""
     repair: bool = True
@@ -68,6 +75,8 @@ class Answer:
     text: str
     truncated: bool = False
     """The token limit ended it."""
+    cut: str = ""
+    """What ended it and what to do, in a clause, where more is known than that."""
     refused: bool = False
     """The model, or a filter behind it, declined."""
 
@@ -162,7 +171,7 @@ def read_critique(answer: Answer, task: Task) -> Critique:
     Raises:
         CriticAnswerError: it is no critique; of the kind that fits.
     """
-    _require_willing(answer)
+    _require_whole(answer)
     return parse_critique(answer.text, task, truncated=answer.truncated)
 
 
@@ -172,11 +181,13 @@ def read_comparison(answer: Answer, task: Task) -> PairwiseCritique:
     Raises:
         CriticAnswerError: it is no comparison; of the kind that fits.
     """
-    _require_willing(answer)
+    _require_whole(answer)
     return parse_comparison(answer.text, task, truncated=answer.truncated)
 
 
-def _require_willing(answer: Answer) -> None:
+def _require_whole(answer: Answer) -> None:
+    if answer.cut:
+        raise CriticTruncated(answer.cut, answer.text)
     if answer.refused:
         raise CriticRefused(
             f"the critic declined to judge: {answer.text.strip()[:200]!r}", answer.text

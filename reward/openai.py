@@ -11,7 +11,7 @@ from pydantic import Field
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
-from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import (
     CriticError,
     CriticRefused,
@@ -39,7 +39,7 @@ CRITIC_ERRORS: Final = EndpointErrors(
 )
 
 
-class OpenAICriticOptions(ModelOptions, EndpointOptions):
+class OpenAICriticOptions(ModelOptions, ChatOptions):
     """How an endpoint is reached and asked."""
 
     base_url: str = "http://localhost:6868/v1"
@@ -110,7 +110,7 @@ class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
                 self._options.model_dump(include={"temperature", "max_tokens"}),
                 n=samples,
             )
-        return [Answer(one.text, one.truncated, one.refused) for one in choices], usage
+        return [Answer(one.text, one.truncated, one.cut, one.refused) for one in choices], usage
 
 
 create = factory(OpenAICritic, OpenAICriticOptions, "critic")

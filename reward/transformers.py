@@ -22,6 +22,8 @@ __all__ = ["TransformersCritic", "TransformersCriticOptions", "create"]
 class TransformersCriticOptions(ModelOptions):
     """Which model is loaded, and where."""
 
+    temperature: float = Field(default=0.1, ge=0, le=2)
+    """Sampling temperature; 0 takes the most likely token each time."""
     model: str
     """A folder, or an id of the model hub."""
     revision: str | None = None

@@ -15,7 +15,7 @@ from pydantic import JsonValue, SecretStr
 
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.faults import EndpointErrors
-from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import ConfigError, RewriteError
 
 ERRORS = EndpointErrors(
@@ -70,13 +70,13 @@ def url() -> Iterator[str]:
 
 
 def make(url: str, **options: JsonValue) -> ChatEndpoint:
-    given = EndpointOptions.model_validate({"base_url": url, "max_retries": 0, **options})
+    given = ChatOptions.model_validate({"base_url": url, "max_retries": 0, **options})
     return ChatEndpoint(given, section="rewriter.llm", errors=ERRORS)
 
 
 def answering(answer: Callable[[httpx2.Request], httpx2.Response]) -> ChatEndpoint:
     """An endpoint whose requests end here."""
-    given = EndpointOptions(
+    given = ChatOptions(
         base_url="http://host/v1", model="m", api_key=SecretStr("sk-secret"), max_retries=0
     )
     return ChatEndpoint(
@@ -142,7 +142,8 @@ async def test_nobody_listens() -> None:
         (b'{"choices": null}', "choices: "),
         (b'{"choices": [{"message": {"content": 7}}]}', r"choices\.0\.message\.content: "),
         (b'"sk-secret"', r"It sent: "),
-        (b'"' + b"x" * 10_000_000, "Invalid JSON"),
+        (b'"' + b"x" * 1_000_000, "Invalid JSON"),
+        (b'"' + b"x" * 10_000_000, "an answer of more than 2 MiB"),
     ],
 )
 async def test_a_body_that_is_no_completion(body: bytes, words: str) -> None:
@@ -183,7 +184,8 @@ def test_an_ended_loop_is_let_go() -> None:
     endpoint = make("http://127.0.0.1:9/v1", model="m")
 
     async def open_only() -> weakref.ref[asyncio.AbstractEventLoop]:
-        await endpoint.connect()
+        with pytest.raises(RewriteError):
+            await endpoint.connect()
         return weakref.ref(asyncio.get_running_loop())
 
     first = asyncio.run(open_only())

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from rr_refine.agent.rewriting.rewriter import JudgedCandidate, Rewrite, RewriteContext, Rewrites
-from rr_refine.endpoint.chat import ChatEndpoint, Choice, Message
+from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.client import EndpointComponent
+from rr_refine.endpoint.completion import Choice
 from rr_refine.endpoint.faults import EndpointErrors
-from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import RewriteError
 from rr_refine.plugins import factory
 from rr_refine.terms import Identity, Usage
@@ -46,13 +47,13 @@ Answer in this form and no other:
 _ERRORS: Final = EndpointErrors.all(RewriteError)
 
 
-class LlmRewriterOptions(EndpointOptions):
+class LlmRewriterOptions(ChatOptions):
     """Options of the `llm` rewriter: the config section `[rewriter.llm]`."""
 
     base_url: str = "http://localhost:8000/v1"
     """The root of the API; without a path, `/v1` is meant."""
-    temperature: float = Field(default=0.7, ge=0.0, le=2.0)
-    """Above zero, so that a second try is another prompt."""
+    temperature: float | None = Field(default=0.7, ge=0.0, le=2.0)
+    """Above zero, so that a second try is another prompt; null sends none."""
     max_tokens: int = Field(default=2048, ge=1)
     """Room for the answer, and for a model that thinks first."""
     samples: int = Field(default=1, ge=1, le=16)
@@ -155,8 +156,10 @@ def _read(choices: Sequence[Choice], usage: Usage) -> Rewrites:
     texts = [choice.message.content or "" for choice in choices]
     proposals = [p for text in texts if (p := _proposal(text)) is not None]
     if not proposals:
-        shown = texts[0][:200]
-        raise RewriteError(f"the language model's answer holds no <prompt>…</prompt>: {shown!r}")
+        why = f" ({choices[0].cut})" if choices[0].cut else ""
+        raise RewriteError(
+            f"the language model's answer holds no <prompt>…</prompt>{why}: {texts[0][:200]!r}"
+        )
     return Rewrites(proposals=tuple(dict.fromkeys(proposals)), usage=usage)
 
 

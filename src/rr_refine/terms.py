@@ -61,6 +61,10 @@ class Usage(Record):
     """Answers asked for; a request for k samples counts k."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    assumed_tokens: int = 0
+    """Of these, what nobody counted: the most that it can have been is taken."""
+    notices: tuple[str, ...] = ()
+    """What was done otherwise than asked to get the answers: clauses without a full stop."""
 
     @property
     def tokens(self) -> int:
@@ -72,6 +76,8 @@ class Usage(Record):
             calls=self.calls + other.calls,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            assumed_tokens=self.assumed_tokens + other.assumed_tokens,
+            notices=tuple(dict.fromkeys((*self.notices, *other.notices))),
         )
 
 

@@ -263,9 +263,15 @@ async def test_no_prompt_is_a_rewrite_error(response: httpx2.Response | Exceptio
     assert KEY not in str(error.value)
 
 
-async def test_an_answer_without_usage_costs_a_call() -> None:
-    rewrites = await ask(Server(answer("<prompt>a</prompt>", usage=None)))
-    assert rewrites.usage == Usage(calls=1)
+async def test_an_answer_without_usage_costs_the_most_that_it_can() -> None:
+    rewrites = await ask(Server(answer("<prompt>a</prompt>", usage=None)), max_tokens=300)
+    usage = rewrites.usage
+    assert (usage.calls, usage.completion_tokens) == (1, 300)
+    assert usage.prompt_tokens > 1000  # the bytes of the question
+    assert usage.assumed_tokens == usage.tokens
+    assert usage.notices == (
+        "the endpoint does not tell its tokens: the most that they can be is counted",
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -46,9 +46,11 @@ class Endpoint:
         )
 
 
-def said(text: str | None, finish: str = "stop", **message: JsonValue) -> httpx2.Response:
+def said(
+    text: str | None, finish: str = "stop", used: int = 2, **message: JsonValue
+) -> httpx2.Response:
     choice = {"finish_reason": finish, "message": {"content": text, **message}}
-    usage = {"prompt_tokens": 5, "completion_tokens": 2}
+    usage = {"prompt_tokens": 5, "completion_tokens": used}
     return httpx2.Response(200, json={"choices": [choice], "usage": usage})
 
 
@@ -91,7 +93,12 @@ async def test_a_limit_of_ones_own_goes_before_that_of_the_benchmark() -> None:
 @pytest.mark.parametrize(
     ("response", "kind", "words"),
     [
-        (said("Ye", finish="length"), CriticTruncated, "raise judge.max_tokens"),
+        (said("Ye", finish="length"), CriticTruncated, "2 of the 7 tokens.*max_model_len"),
+        (
+            said("Ye", finish="length", used=7),
+            CriticTruncated,
+            r"token limit cut .*raise judge\.max_tokens",
+        ),
         (said(None, refusal="I must not"), CriticRefused, "I must not"),
         (said("x", finish="content_filter"), CriticRefused, "declined"),
         (httpx2.Response(200, json={"choices": []}), CriticUnreadable, "without any choices"),

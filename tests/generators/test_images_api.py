@@ -303,9 +303,10 @@ def failure(status: int, **error: JsonValue) -> httpx2.Response:
         (httpx2.ConnectError("refused"), GeneratorUnavailable, r"reached \(refused\)"),
         (httpx2.ConnectTimeout("slow"), GeneratorUnavailable, r"reached \(slow\)"),
         (httpx2.ReadTimeout("slow"), GeneratorTimeout, "no sign of life for 300 s"),
-        (httpx2.Response(200, json={"data": []}), GeneratorError, "without an image"),
-        (httpx2.Response(200, json={"data": None}), GeneratorError, "without an image"),
-        (httpx2.Response(200, json={"data": [{}]}), GeneratorError, "without an image"),
+        (httpx2.Response(200, json={"data": []}), GeneratorRefused, "without an image, as filters"),
+        (httpx2.Response(200, json={"data": None}), GeneratorRefused, "without an image"),
+        (httpx2.Response(200, json={"data": [{}]}), GeneratorRefused, "without an image"),
+        (httpx2.Response(200, json={"created": 1}), GeneratorError, "without an image"),
         (httpx2.Response(200, json=["data"]), GeneratorError, "something else.*data"),
         (httpx2.Response(200, text="hello"), GeneratorError, "something else.*: hello$"),
         (

@@ -236,6 +236,8 @@ async def test_samples_come_from_one_request() -> None:
         "calls": 3,
         "prompt_tokens": 100,
         "completion_tokens": 10,
+        "assumed_tokens": 0,
+        "notices": (),
     }
 
 
@@ -304,7 +306,12 @@ async def test_passing_faults_are_retried(faults: list[httpx2.Response | Excepti
         (completion(None, refusal="I will not."), CriticRefused, "I will not", 1),
         (completion("I'm sorry, I can't judge people."), CriticRefused, "declined|refus", 1),
         (completion(None), CriticUnreadable, "empty", 1),
-        (completion(None, reasoning_content="hmm"), CriticUnreadable, "empty", 1),
+        (
+            completion(None, reasoning_content="hmm"),
+            CriticUnreadable,
+            r"whole answer \(3 characters\) into reasoning_content.*no --reasoning-parser",
+            1,
+        ),
     ],
 )
 async def test_faults_have_types(

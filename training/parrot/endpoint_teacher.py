@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
-from rr_refine.endpoint.chat import ChatEndpoint, Choice
+from rr_refine.endpoint.chat import ChatEndpoint
 from rr_refine.endpoint.client import EndpointComponent
-from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.completion import Choice
+from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import CriticRefused, CriticUnreadable
 from rr_refine.plugins import factory
 from rr_refine.reward.openai import CRITIC_ERRORS
@@ -34,7 +35,7 @@ _LEAST: Final = 0.01
 """Probability that the choices must have together for their proportion to mean anything."""
 
 
-class EndpointTeacherOptions(EndpointOptions):
+class EndpointTeacherOptions(ChatOptions):
     """How an endpoint is reached and asked: the config section `[teacher]`."""
 
     base_url: str = "http://localhost:8000/v1"
@@ -45,8 +46,9 @@ class EndpointTeacherOptions(EndpointOptions):
     """Requests under way at once; a batch job should keep the server full."""
     timeout: float = Field(default=600.0, gt=0)
     """Seconds to wait for an answer; in a full queue it takes minutes."""
-    temperature: float = Field(default=0.7, ge=0, le=2)
-    """For rationales; above 0, so that a second attempt is another one. Predictions take 0."""
+    temperature: float | None = Field(default=0.7, ge=0, le=2)
+    """For rationales; above 0, so that a second attempt is another one. Predictions take 0. Null
+    sends none."""
     max_tokens: int = Field(default=2048, ge=1)
     """Longest rationale; a cut-off one is dropped."""
     template: str = BUILTIN
@@ -119,7 +121,7 @@ class EndpointTeacher(EndpointComponent[ChatEndpoint]):
             raise CriticRefused(f"the teacher declined: {said[:200]!r}", said)
         answer = TeacherAnswer(
             text=choice.message.content or "",
-            finish_reason=choice.finish_reason or "unknown",
+            finish_reason=(choice.finish_reason or "unknown") if choice.truncated else "stop",
             tokens=usage.completion_tokens,
         )
         if question.kind == "predict":

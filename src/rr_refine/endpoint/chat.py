@@ -1,28 +1,46 @@
 """A chat endpoint: messages with pictures in, answers and their cost out.
 
-The client library takes any JSON for a completion, so an answer is checked by models of our own,
-under the API's names.
+Critic, rewriter, judge and teacher all ask through it, so what servers do otherwise than the API
+says is dealt with here. What was done about it is in the `notices` of the usage.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from rr_refine.batching import gather
 from rr_refine.endpoint.client import EndpointClient
+from rr_refine.endpoint.completion import ChatCompletion, Choice, CompletionUsage
+from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.options import ChatOptions
+from rr_refine.endpoint.spares import Spare
+from rr_refine.endpoint.words import Said
 from rr_refine.pictures import encode_png
 from rr_refine.terms import Usage
 
 if TYPE_CHECKING:
+    import httpx2
     from PIL import Image
 
 __all__ = ["ChatEndpoint", "Choice", "Content", "Message", "png_data_url"]
+
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+
+_AGAIN: Final = 0.7
+"""Temperature of the second attempt after an endless repetition: the default of most servers."""
+
+_LOOP: Final = 400
+"""Characters at the end of an answer that say the same again and again."""
+
+_PICTURE: Final = 4096
+"""Tokens that a small picture can have: servers scale it up and cut it into tiles."""
 
 Content = tuple["str | Image.Image", ...]
 """Texts and RGB images, in order."""
@@ -42,71 +60,36 @@ class Message:
         return "".join(part for part in self.content if isinstance(part, str))
 
 
-class ChatCompletionMessage(BaseModel):
-    """What the model wrote."""
-
-    content: str | None = None
-    refusal: str | None = None
-
-
-class TopLogprob(BaseModel):
-    """A token that could have stood at a position of the answer."""
-
-    token: str
-    logprob: float
-
-
-class TokenLogprob(TopLogprob):
-    """A position of the answer: the token that stands there, and the most likely ones."""
-
-    top_logprobs: list[TopLogprob] = []
-
-
-class ChoiceLogprobs(BaseModel):
-    """How likely the tokens of an answer were; there if it was asked for."""
-
-    content: list[TokenLogprob] | None = None
-
-
-class Choice(BaseModel):
-    """One answer."""
-
-    message: ChatCompletionMessage
-    finish_reason: str | None = None
-    logprobs: ChoiceLogprobs | None = None
-
-    @property
-    def text(self) -> str:
-        """Its words, or those of the refusal."""
-        return self.message.content or self.message.refusal or ""
-
-    @property
-    def refused(self) -> bool:
-        """The model, or a filter behind it, declined."""
-        return bool(self.message.refusal) or self.finish_reason == "content_filter"
-
-    @property
-    def truncated(self) -> bool:
-        """The token limit ended it."""
-        return self.finish_reason == "length"
-
-
-class CompletionUsage(BaseModel):
-    """What the answers cost together; the question is counted once."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class ChatCompletion(BaseModel):
-    """The response to a question."""
-
-    choices: list[Choice]
-    usage: CompletionUsage | None = None
-
-
 class ChatEndpoint(EndpointClient):
-    """The chat completions of an endpoint: `POST {base_url}/chat/completions`."""
+    """The chat completions of an endpoint: `POST {base_url}/chat/completions`.
+
+    Args: as for `EndpointClient`.
+    """
+
+    def __init__(
+        self,
+        options: ChatOptions,
+        *,
+        section: str,
+        errors: EndpointErrors,
+        http_client: Callable[[], httpx2.AsyncClient] | None = None,
+    ) -> None:
+        super().__init__(options, section=section, errors=errors, http_client=http_client)
+        self._limit_name = options.limit_name
+        self._spares = {
+            "max_tokens": Spare(
+                "max_completion_tokens",
+                f"{section}.limit_name = 'max_completion_tokens' says so from the start",
+            ),
+            "max_completion_tokens": Spare(
+                "max_tokens", f"{section}.limit_name = 'max_tokens' says so from the start"
+            ),
+            "temperature": Spare(
+                effect=f"the server's own holds; {section}.temperature = null says so from the "
+                "start"
+            ),
+            "n": Spare(effect="several answers are asked for one by one"),
+        }
 
     async def complete(
         self,
@@ -117,6 +100,9 @@ class ChatEndpoint(EndpointClient):
     ) -> tuple[list[Choice], Usage]:
         """Ask for independent answers; gives them and what they cost.
 
+        An answer that was cut off in an endless repetition is asked for once more, at a
+        temperature above 0.
+
         Args:
             fields: further fields of the body (`temperature`, `max_tokens`, …); one that is None
                 is not sent.
@@ -124,29 +110,117 @@ class ChatEndpoint(EndpointClient):
 
         Raises:
             ConfigError: the key, the model or the URL is wrong (401, 403, 404).
-            RefineError: of the kinds given as `errors`; `unanswered` if there is no choice.
+            RefineError: of the kinds given as `errors`; `unanswered` if there is no choice, or only
+                thoughts.
         """
         # Packing pictures takes a while, in which other requests should move on.
         packed: list[JsonValue] = await asyncio.to_thread(lambda: [*map(_to_wire, messages)])
-        body = {"messages": packed, "n": n, **fields}
+        named = {(self._limit_name if k in _LIMITS else k): v for k, v in fields.items()}
+        body = {"messages": packed, "n": n, **named}
         body = {name: value for name, value in body.items() if value is not None}
-        choices, usage = await self._ask(body, n or 1)
+        most = _most_tokens(messages)
+        choices, usage = await self._ask(body, n or 1, most)
         if missing := (n or 1) - len(choices):
             # Some servers take no notice of n: the rest is asked for one by one.
-            more = await gather(*(self._ask(body | {"n": 1}, 1) for _ in range(missing)))
-            for one, cost in more:
+            alone = body | {"n": 1}
+            for one, cost in await gather(*(self._ask(alone, 1, most) for _ in range(missing))):
                 choices += one
                 usage += cost
+        for i, choice in enumerate(choices):
+            if choice.truncated and _is_endless(choice.text):
+                warmer = max(_AGAIN, _number(body.get("temperature")))
+                again = body | {"n": None if n is None else 1, "temperature": warmer}
+                again = {name: value for name, value in again.items() if value is not None}
+                (choices[i],), cost = await self._ask(again, 1, most)
+                told = "an answer repeated itself without end, and was asked for once more"
+                usage += cost + Usage(notices=(f"{told} at temperature {warmer:g}",))
         return choices, usage
 
-    async def _ask(self, body: dict[str, JsonValue], wanted: int) -> tuple[list[Choice], Usage]:
-        """Ask once, for 1 to `wanted` answers."""
-        completion = await self.post("/chat/completions", body, ChatCompletion)
+    async def _ask(
+        self, body: dict[str, JsonValue], wanted: int, most: int
+    ) -> tuple[list[Choice], Usage]:
+        """Ask once, for 1 to `wanted` answers.
+
+        Args:
+            most: tokens that the question can have.
+        """
+        completion = await self.post("/chat/completions", body, ChatCompletion, spares=self._spares)
         choices = completion.choices[:wanted]
         if not choices:
             raise self.errors.unanswered(f"{self.url} sent a completion without any choices")
-        tokens = completion.usage or CompletionUsage()
-        return choices, Usage(calls=len(choices), **tokens.model_dump())
+        if broken := [choice for choice in choices if choice.broken]:
+            choices = [choice for choice in choices if not choice.broken]
+            if not choices:
+                said = self._faults.clean(Said.read(broken[0].error).shown)
+                raise self.errors.unavailable(
+                    f"{self.url} broke off its answer "
+                    f"(finish_reason {broken[0].finish_reason!r}){said and f': {said}'}"
+                )
+        if all(choice.only_thoughts for choice in choices):
+            raise self.errors.unanswered(self._only_thoughts(choices[0]))
+        limit = next((v for k in _LIMITS if (v := self._spared.applied(body).get(k))), None)
+        limit = limit if isinstance(limit, int) else None
+        usage = completion.usage or CompletionUsage()
+        for choice in choices:
+            if choice.truncated:
+                # The count is of all choices together.
+                tokens = usage.answered if len(choices) == 1 else None
+                choice.explained(self._why_cut(choice, tokens, limit))
+        return choices, self._cost(choices, usage, limit, most)
+
+    def _cost(
+        self, choices: Sequence[Choice], usage: CompletionUsage, limit: int | None, most: int
+    ) -> Usage:
+        """What it cost; what the server does not tell is taken to be the most that it can be."""
+        asked, answered = usage.asked, usage.answered
+        written = sum(len((c.text + c.message.thoughts).encode(errors="replace")) for c in choices)
+        if not answered and written:
+            answered = None
+        assumed = 0
+        if asked is None:
+            asked = most
+            assumed += asked
+        if answered is None:
+            answered = limit * len(choices) if limit else written
+            assumed += answered
+        told = (
+            ("the endpoint does not tell its tokens: the most that they can be is counted",)
+            if assumed
+            else ()
+        )
+        return Usage(
+            calls=len(choices),
+            prompt_tokens=asked,
+            completion_tokens=answered,
+            assumed_tokens=assumed,
+            notices=(*self.notices, *told),
+        )
+
+    def _why_cut(self, choice: Choice, tokens: int | None, limit: int | None) -> str:
+        name = f"{self._section}.max_tokens"
+        if (choice.finish_reason or "").lower() not in ("length", "max_tokens", "model_length"):
+            return f"the server broke the answer off ({choice.finish_reason!r})"
+        length = f"after {len(choice.text)} characters"
+        if limit is None or tokens is None or tokens >= limit:
+            return f"the token limit cut the answer off {length}; raise {name}"
+        return (
+            f"the server's context cut the answer off {length}, {tokens} of the {limit} tokens "
+            "that were allowed; start it with a larger max_model_len (llama.cpp: --ctx-size, "
+            "Ollama: num_ctx)"
+        )
+
+    def _only_thoughts(self, choice: Choice) -> str:
+        count = f"{len(choice.message.thoughts)} characters"
+        if choice.truncated:
+            return (
+                f"{self.url} sent {count} of thoughts and then no answer: the thoughts used all "
+                f"tokens; raise {self._section}.max_tokens, or serve the model without thinking"
+            )
+        return (
+            f"{self.url} put its whole answer ({count}) into reasoning_content and none of it into "
+            "content: the server takes it for thoughts; start it without a reasoning parser "
+            "(vLLM: no --reasoning-parser), or with thinking switched off"
+        )
 
 
 def png_data_url(image: Image.Image) -> str:
@@ -165,3 +239,31 @@ def _to_wire(message: Message) -> dict[str, JsonValue]:
     # The plain form, where it is enough, is the one that every server and chat template knows.
     is_text = all(isinstance(part, str) for part in message.content)
     return {"role": message.role, "content": message.text if is_text else parts}
+
+
+def _most_tokens(messages: Sequence[Message]) -> int:
+    """The most tokens that a question can have: none has less than a byte, and no tokenizer of
+    pictures takes patches of less than 14 x 14 pixels.
+    """
+    most = 0
+    for message in messages:
+        most += 64  # what a chat template puts around it
+        for part in message.content:
+            if isinstance(part, str):
+                most += len(part.encode(errors="replace"))
+            else:
+                most += max(_PICTURE, part.width * part.height // 14**2)
+    return most
+
+
+def _is_endless(text: str) -> bool:
+    """Whether a text ends in the same words again and again; a count in them may go on."""
+    end = re.sub(r"\d+", "0", text[-4 * _LOOP :])[-_LOOP:]
+    if len(end) < _LOOP:
+        return False
+    # With a period p the text equals itself p characters on; four times at least.
+    return any(end[:-p] == end[p:] for p in range(1, _LOOP // 4 + 1))
+
+
+def _number(value: JsonValue) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -11,12 +11,17 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from rr_refine.endpoint.completion import json_of
+from rr_refine.endpoint.environment import open_http
 from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
+from rr_refine.endpoint.models import ModelList, is_same_model, only_model, shown_models
 from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.spares import Spare, Spared
+from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.retries import retries_allowed
 
@@ -25,6 +30,12 @@ if TYPE_CHECKING:
     import openai
 
 __all__ = ["EndpointClient", "EndpointComponent"]
+
+_CONNECT: Final = 10.0
+"""Seconds for a connection when the models are asked for: a dead server is told soon."""
+
+_ELSEWHERE: Final = (401, 402, 403, 404, 408, 429)
+"""Statuses that are never about a field of the body."""
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 EndpointT = TypeVar("EndpointT", bound="EndpointClient")
@@ -44,6 +55,9 @@ class EndpointClient:
     Raises:
         ConfigError: the URL or the key cannot be used.
     """
+
+    answer_max: ClassVar[int] = 2 * 2**20
+    """Most bytes of an answer: no judgement has so many, and whatever comes is kept."""
 
     def __init__(
         self,
@@ -68,6 +82,7 @@ class EndpointClient:
         self._http_client = http_client
         self._faults = EndpointFaults(errors, self.url, section, options)
         self._model = options.model
+        self._spared = Spared()
         self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
         self._lock = threading.Lock()
 
@@ -85,8 +100,18 @@ class EndpointClient:
             )
         return self._model
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is done otherwise than asked since the server said that it does not take it, and
+        what its list of models tells. Clauses without a full stop.
+        """
+        return tuple(self._spared.notices)
+
     async def connect(self) -> None:
-        """Find out the model, if none was given.
+        """Ask which models there are, once an event loop: so a dead server is told early.
+
+        A server that has no list of models is fine if a model was given; one that is not in the
+        list is a notice (Azure lists no deployments).
 
         Raises:
             ConfigError: the endpoint serves several models, or does not know the key.
@@ -94,20 +119,23 @@ class EndpointClient:
         """
         session = self._session()
         async with session.connecting:
-            if self._model is None:
-                with self._faults.caught():
-                    served = await self._served(session.client)
-                if not served:
-                    raise self.errors.unavailable(
-                        f"{self.url} lists no model; is it still loading? "
-                        f"If it never lists them, set {self._section}.model"
-                    )
-                if len(served) > 1:
-                    raise ConfigError(
-                        f"{self.url} serves {_shown(served)}; "
-                        f"name one of them with {self._section}.model"
-                    )
-                self._model = served[0]
+            if session.listed:
+                return
+            served = await self._listed(session.client)
+            session.listed = True
+            if self._model is not None:
+                if served is not None and not any(is_same_model(self._model, m) for m in served):
+                    self._spared.notices[
+                        f"the endpoint does not list the model {self._model!r}, only "
+                        f"{shown_models(served)}; it is asked for all the same"
+                    ] = None
+                return
+            if not served:
+                raise self.errors.unavailable(
+                    f"{self.url} lists no model; is it still loading? "
+                    f"If it never lists them, set {self._section}.model"
+                )
+            self._model = only_model(served, self.url, self._section)
 
     async def post(
         self,
@@ -115,6 +143,8 @@ class EndpointClient:
         body: Mapping[str, JsonValue],
         answer: type[AnswerT],
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        *,
+        spares: Mapping[str, Spare] | None = None,
     ) -> AnswerT:
         """Send one request as soon as there is a free place, and read what comes back.
 
@@ -123,32 +153,54 @@ class EndpointClient:
             body: its fields, without the model.
             answer: the form of the answer. What it does not name is ignored.
             files: field -> (name, contents, media type); the body is then a form.
+            spares: fields that the server need not take. When it refuses one, the request is sent
+                again without, and so are all later ones; `notices` says so.
 
         Raises:
             ConfigError: the key, the model or the URL is wrong (401, 403, 404).
             RefineError: of the kinds given as `errors`.
         """
-        import httpx2
         import openai
 
-        await self.connect()
+        if self._model is None:
+            await self.connect()
         session = self._session()
         async with session.slots:
-            with self._faults.caught():
+            with self._faults.caught(body):
                 try:
-                    response = await session.client.post(
-                        path,
-                        cast_to=httpx2.Response,  # read here: the library itself checks no types
-                        body={"model": self.model, **body},
-                        files=files,
-                        options={"headers": {"Content-Type": "multipart/form-data"}}
-                        if files
-                        else {},
-                    )
+                    response = await self._send(session.client, path, body, files, spares or {})
                 except openai.NotFoundError:
                     await self._require_served(session.client)
                     raise
         return self._read(answer, response)
+
+    async def _send(
+        self,
+        client: openai.AsyncOpenAI,
+        path: str,
+        body: Mapping[str, JsonValue],
+        files: Mapping[str, tuple[str, bytes, str]] | None,
+        spares: Mapping[str, Spare],
+    ) -> httpx2.Response:
+        """Send a request, and again without what the server does not take."""
+        import httpx2
+        import openai
+
+        while True:
+            sent = self._spared.applied(body)
+            try:
+                return await client.post(
+                    path,
+                    cast_to=httpx2.Response,  # read here: the library itself checks no types
+                    body={"model": self.model, **sent},
+                    files=files,
+                    options={"headers": {"Content-Type": "multipart/form-data"}} if files else {},
+                )
+            except openai.APIStatusError as error:
+                said = Said.read(json_of(error.response.content))
+                shown, elsewhere = self._faults.clean(said.shown), error.status_code in _ELSEWHERE
+                if elsewhere or not self._spared.learn(said, sent, spares, shown):
+                    raise
 
     async def tell(self, path: str) -> None:
         """POST to the server itself, beside its API: vLLM's `/sleep`, say. The answer is ignored.
@@ -230,26 +282,61 @@ class EndpointClient:
             return self._sessions[loop]
 
     def _open(self) -> _Session:
+        import httpx2
         import openai
 
-        http = self._http_client() if self._http_client else openai.DefaultAsyncHttpxClient()
+        from rr_refine.endpoint.answers import BoundedAnswers
+
+        options = self._options
+        own = self._http_client
+        http = own() if own else open_http(self.url, options.key, self._section)
         client = openai.AsyncOpenAI(
             base_url=self.url,
             # None would make the client look for a key in the environment and send it here.
-            api_key=self._options.key or "none",
-            timeout=self._options.timeout,
-            max_retries=self._options.max_retries,
-            http_client=http,
+            api_key=options.key or "none",
+            timeout=options.timeout,
+            max_retries=options.max_retries,
+            http_client=httpx2.AsyncClient(
+                transport=BoundedAnswers(http, self.answer_max, self._too_long),
+                follow_redirects=http.follow_redirects,
+            ),
         )
         # The client took these from the environment; they are meant for one vendor only.
         client.organization = client.project = None
-        return _Session(client, http, asyncio.Semaphore(self._options.concurrency), asyncio.Lock())
+        return _Session(client, http, asyncio.Semaphore(options.concurrency), asyncio.Lock())
+
+    def _too_long(self) -> RefineError:
+        return self.errors.unreadable(
+            f"{self.url} sent an answer of more than {self.answer_max / 2**20:g} MiB, which nobody "
+            f"asked for; is {self._section}.base_url right?"
+        )
+
+    async def _listed(self, client: openai.AsyncOpenAI) -> list[str] | None:
+        """The models that the server lists; None if it has no list, and one was given."""
+        import openai
+
+        with self._faults.caught():
+            try:
+                return await self._served(client)
+            except openai.APIStatusError as error:
+                # A key may be good for answers and not for the list.
+                bad_key = error.status_code == 401 and "scope" not in error.message.lower()
+                if self._model is None or bad_key or error.status_code in (502, 503, 504):
+                    raise
+            except RefineError:
+                if self._model is None:
+                    raise
+        return None
 
     async def _served(self, client: openai.AsyncOpenAI) -> list[str]:
         import httpx2
 
-        response = await client.get("/models", cast_to=httpx2.Response)
-        return sorted(model.id for model in self._read(_Models, response).data)
+        seconds = self._options.timeout
+        patience = httpx2.Timeout(seconds, connect=min(seconds, _CONNECT))
+        response = await client.get(
+            "/models", cast_to=httpx2.Response, options={"timeout": patience}
+        )
+        return self._read(ModelList, response).names
 
     async def _require_served(self, client: openai.AsyncOpenAI) -> None:
         """After a 404: say which models there are, if ours is none of them."""
@@ -262,14 +349,14 @@ class EndpointClient:
         if self.model not in served:
             # Not from the 404, whose text may repeat the key.
             raise ConfigError(
-                f"{self.url} does not serve {self.model!r}; it serves {_shown(served)}: "
+                f"{self.url} does not serve {self.model!r}; it serves {shown_models(served)}: "
                 f"set {self._section}.model to what is there"
             ) from None
 
     def _read(self, answer: type[AnswerT], response: httpx2.Response) -> AnswerT:
         body = response.content
         try:
-            return answer.model_validate_json(body)
+            return answer.model_validate_json(json_of(body))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -287,12 +374,17 @@ class EndpointComponent(Generic[EndpointT]):
         """Find out which model is served, so that `identity` is known; see `EndpointClient`."""
         await self._endpoint.connect()
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the endpoint made us do otherwise than asked; see `EndpointClient.notices`."""
+        return self._endpoint.notices
+
     async def aclose(self) -> None:
         """Close the running event loop's connections. A later call opens them again."""
         await self._endpoint.aclose()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Session:
     """What belongs to one event loop."""
 
@@ -300,22 +392,9 @@ class _Session:
     http: httpx2.AsyncClient
     slots: asyncio.Semaphore
     connecting: asyncio.Lock
-
-
-class _Model(BaseModel):
-    id: str
-
-
-class _Models(BaseModel):
-    """The body of `/models`."""
-
-    data: list[_Model]
+    listed: bool = False
+    """The models were asked for."""
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
-
-
-def _shown(models: list[str]) -> str:
-    names = ", ".join(repr(name) for name in models[:20]) or "nothing"
-    return names + (f", … ({len(models)} in all)" if len(models) > 20 else "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
@@ -15,10 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["EndpointErrors", "EndpointFaults"]
 
-_Kind: TypeAlias = Literal["key", "address", "unavailable", "timeout", "refused", "rejected"]
+_Kind: TypeAlias = Literal[
+    "key",
+    "billing",
+    "address",
+    "unavailable",
+    "timeout",
+    "refused",
+    "long",
+    "rejected",
+    "unreadable",
+]
 _BY_STATUS: Final[Mapping[int, _Kind]] = {
     401: "key",
-    402: "key",
+    402: "billing",
     403: "key",
     404: "address",
     405: "address",
@@ -28,11 +40,14 @@ _BY_STATUS: Final[Mapping[int, _Kind]] = {
     429: "unavailable",
     451: "refused",
 }
-"""What a status means, unless the words say that the content was declined. From 500 on, others are
-`unavailable`; the rest is `rejected`."""
+"""What a status means, unless the words say more. From 500 on, others are `unavailable`; the rest
+is `rejected`."""
 
-_REFUSAL_WORDS: Final = ("moderation", "contentpolicy", "contentfilter", "responsibleai", "safety")
-"""Parts of the error codes by which servers say that they will not, rather than cannot."""
+_FINAL: Final = (401, 402, 404, 405, 408, 425, 429)
+"""Statuses that mean the same whatever the words, but for what a bill is about."""
+
+_CONTENT: Final = frozenset(("model", "messages", "prompt", "image"))
+"""Fields of a body that are the request itself; the others are how it is to be done."""
 
 _WORDS_MAX: Final = 400
 """Characters of a server's own words that go into a message."""
@@ -57,6 +72,8 @@ class EndpointErrors:
     """The server answered, but with something else than was asked for."""
     unanswered: Callable[[str], RefineError]
     """The server answered as it should, but without an answer or an image in it."""
+    long: Callable[[str], RefineError] | None = None
+    """What was sent is longer than the server takes; None is the same as `rejected`."""
 
     @classmethod
     def all(cls, error: Callable[[str], RefineError]) -> EndpointErrors:
@@ -76,15 +93,19 @@ class EndpointFaults:
     options: EndpointOptions
 
     @contextmanager
-    def caught(self) -> Iterator[None]:
-        """Turn what the client library raises inside into the room's errors."""
+    def caught(self, fields: Collection[str] = ()) -> Iterator[None]:
+        """Turn what the client library raises inside into the room's errors.
+
+        Args:
+            fields: those of the body that is sent; a refusal may be about one of them.
+        """
         import openai
 
         try:
             yield
         except openai.APIStatusError as error:
             # Not `from error`, whose text may repeat the key.
-            raise self._status(error) from None
+            raise self._status(error, [f for f in fields if f not in _CONTENT]) from None
         except openai.APIConnectionError as error:
             raise self._connection(error) from error
         except openai.APIError as error:
@@ -133,15 +154,28 @@ class EndpointFaults:
             f"is the server running, and is {self.section}.base_url right?"
         )
 
-    def _status(self, error: openai.APIStatusError) -> RefineError:
+    def _status(self, error: openai.APIStatusError, fields: Collection[str]) -> RefineError:
         status = error.status_code
-        words = self.clean(_words(error))
-        said = f"{self.url} answered {status}: {words}"
-        retried = f"{self.url} answered {status}{self._attempts}: {words}"
-        marks = f"{error.code} {error.type}".lower().replace("_", "").replace("-", "")
-        declined = status in (400, 403, 422) and any(word in marks for word in _REFUSAL_WORDS)
-        kind = _BY_STATUS.get(status, "unavailable" if status >= 500 else "rejected")
-        match "refused" if declined else kind:
+        body = Said.read(json_of(error.response.content))
+        # An error may come with 200: see `rr_refine.endpoint.answers`.
+        sent_as = error.response.extensions.get("sent_as")
+        answered = "200 with an error" if sent_as else str(status)
+        words = self.clean(body.shown or error.message)
+        said = f"{self.url} answered {answered}: {words}"
+        retried = f"{self.url} answered {answered}{self._attempts}: {words}"
+        kind: _Kind = _BY_STATUS.get(status, "unavailable" if status >= 500 else "rejected")
+        match body.topic(fields):
+            case "billing" if status not in (401, 404):
+                kind = "billing"
+            case "refused" if status not in _FINAL:
+                kind = "refused"
+            case "long" if kind == "rejected":
+                kind = "long"
+            case "field" if kind == "rejected":
+                said += self._advice(body.refused_field(fields) or "")
+            case "other" if kind == "rejected" and sent_as:
+                kind = "unreadable"
+        match kind:
             case "key":
                 return ConfigError(f"{said}; check {self.section}.api_key")
             case "address":
@@ -149,20 +183,35 @@ class EndpointFaults:
                     f"{said}; check {self.section}.model, and {self.section}.base_url: it must be "
                     "the root of an OpenAI-compatible API, which mostly ends in /v1"
                 )
+            case "billing":
+                return self.errors.unavailable(
+                    f"{said}; the account has no money or quota left for it: see its billing page"
+                )
             case "unavailable":
                 return self.errors.unavailable(retried)
             case "timeout":
                 return self.errors.timeout(retried)
+            case "long":
+                return (self.errors.long or self.errors.rejected)(
+                    said + self._length_advice(fields)
+                )
             case "refused":
                 return self.errors.refused(said)
+            case "unreadable":
+                return self.errors.unreadable(said)
         return self.errors.rejected(said)
 
+    def _advice(self, field: str) -> str:
+        """How to leave a field out."""
+        if field in type(self.options).model_fields:
+            return f"; set {self.section}.{field} = null to leave it out"
+        return f"; take {field!r} out of the parameters"
 
-def _words(error: openai.APIStatusError) -> str:
-    """What the server said: OpenAI's `message`, FastAPI's `detail`, or the body as it is."""
-    body = error.body
-    if isinstance(body, Mapping):
-        for key in ("message", "detail", "error"):
-            if body.get(key):
-                return str(body[key])
-    return str(body) if body else error.message
+    def _length_advice(self, fields: Collection[str]) -> str:
+        """What to do about a server's context that is too small."""
+        if not {"max_tokens", "max_completion_tokens"} & set(fields):
+            return ""
+        return (
+            f"; question and answer must fit into the server's context: start it with a larger "
+            f"max_model_len, or lower {self.section}.max_tokens"
+        )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import unquote_to_bytes
 
-from pydantic import BaseModel, JsonValue
+from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
 from rr_refine.endpoint.client import EndpointClient
+from rr_refine.endpoint.spares import Spare
+from rr_refine.endpoint.words import Said
+from rr_refine.errors import RefineError
 from rr_refine.pictures import decode_picture, encode_png
 
 if TYPE_CHECKING:
@@ -26,9 +30,19 @@ class ImageData(BaseModel):
 
     b64_json: str | None = None
     url: str | None = None
+    finish_reason: JsonValue = Field(
+        None, validation_alias=AliasChoices("finish_reason", "finishReason", "status")
+    )
+    respect_moderation: JsonValue = None
+
+    @property
+    def filtered(self) -> bool:
+        """A filter blanked or blurred it."""
+        said = {"a": self.finish_reason, "respect_moderation": self.respect_moderation}
+        return Said.read(said).topic() == "refused"
 
 
-class ImagesResponse(BaseModel):
+class ImagesResponse(BaseModel, extra="allow"):
     """The body of an answer."""
 
     data: list[ImageData] | None = None
@@ -41,36 +55,72 @@ class ImagesEndpoint(EndpointClient):
     `POST {base_url}/images/edits`.
     """
 
+    answer_max: ClassVar[int] = _IMAGE_BYTES_MAX // 3 * 4 + 2**20  # in base64
+
     async def render(
-        self, prompt: str, source: Image.Image | None, fields: Mapping[str, JsonValue]
+        self,
+        prompt: str,
+        source: Image.Image | None,
+        fields: Mapping[str, JsonValue],
+        *,
+        spares: Mapping[str, Spare] | None = None,
     ) -> Image.Image:
         """Ask for one image, as upright RGB.
 
         Args:
             source: the picture to edit; None for text-to-image.
             fields: further fields of the body, such as `size`.
+            spares: those that the server need not take, see `EndpointClient.post`.
 
         Raises:
             ConfigError: the key, the model or the URL is wrong (401, 403, 404).
-            RefineError: of the kinds given as `errors`; `unanswered` if there is no image.
+            RefineError: of the kinds given as `errors`; `unanswered` if there is no image, and
+                `refused` if a filter took it, as which an empty list counts too.
         """
         path, files = "/images/generations", None
         if source is not None:
             png = await asyncio.to_thread(encode_png, source)
             path, files = "/images/edits", {"image": ("source.png", png, "image/png")}
-        response = await self.post(path, {"prompt": prompt, **fields}, ImagesResponse, files)
+        body = {"prompt": prompt, **fields}
+        response = await self.post(path, body, ImagesResponse, files, spares=spares)
         found = response.data[0] if response.data else ImageData()
+        if found.filtered:
+            raise self._declined(response)
         try:
             if found.b64_json:
                 return await asyncio.to_thread(_decode_base64, found.b64_json)
+            if found.url and found.url.startswith("data:"):
+                return await asyncio.to_thread(_decode_data_url, found.url)
             if found.url:
                 content = await self.download(found.url, limit=_IMAGE_BYTES_MAX)
                 return await asyncio.to_thread(decode_picture, content)
         except ValueError as error:
             raise self.errors.unreadable(f"{self.url} answered with {error}") from error
-        raise self.errors.unanswered(f"{self.url} answered without an image")
+        raise self._declined(response)
+
+    def _declined(self, response: ImagesResponse) -> RefineError:
+        """For an answer without an image, or with one that a filter blanked."""
+        told = response.model_dump(exclude={"data": {"__all__": {"b64_json", "url"}}})
+        said = Said.read(told)
+        reason = self._faults.clean(said.whole)
+        if said.topic() == "refused":
+            return self.errors.refused(
+                f"{self.url} answered that a filter took the image: {reason}"
+            )
+        if "data" in response.model_fields_set:
+            return self.errors.refused(
+                f"{self.url} answered without an image, as filters do{reason and f': {reason}'}"
+            )
+        return self.errors.unanswered(f"{self.url} answered without an image")
 
 
 def _decode_base64(encoded: str) -> Image.Image:
     # Some servers send a data URL: the part after the comma is the image.
     return decode_picture(base64.b64decode(encoded.rpartition(",")[2]))
+
+
+def _decode_data_url(url: str) -> Image.Image:
+    head, _, content = url.partition(",")
+    if head.endswith(";base64"):
+        return _decode_base64(content)
+    return decode_picture(unquote_to_bytes(content))

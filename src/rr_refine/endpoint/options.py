@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -9,7 +10,7 @@ from pydantic import Field, SecretStr
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Record
 
-__all__ = ["EndpointOptions"]
+__all__ = ["ChatOptions", "EndpointOptions"]
 
 
 class EndpointOptions(Record):
@@ -64,3 +65,11 @@ class EndpointOptions(Record):
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/') or '/v1'}"
+
+
+class ChatOptions(EndpointOptions):
+    """How a chat endpoint is reached and asked."""
+
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls the limit of an answer's length. Where it refuses this name, the
+    other is tried; some hosted models that reason take the second only."""
