@@ -33,7 +33,7 @@ from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError, StoreError
 from rr_refine.generators.generator import Generator
 from rr_refine.notices import notices_of
-from rr_refine.pictures import load_picture
+from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.scalar import Reward
@@ -145,7 +145,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         ConfigError: a mistake in the arguments.
     """
     image, policy = options.get("image"), options.get("policy", "refine")
-    source = None if image is None else load_picture(image)
+    source = None if image is None else load_picture(image, most_pixels=SOURCE_PIXELS)
     try:
         request = Request(
             prompt=prompt,

@@ -28,6 +28,7 @@ from rr_refine.errors import StoreError
 from rr_refine.files import locked, replace_file
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.notices import add_notices, notices_of
+from rr_refine.pictures import load_stored
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import (
@@ -340,13 +341,9 @@ class LinkingFolder(RunFolder):
 
 
 def _load(path: Path) -> Image.Image | None:
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            image.load()
-            return image.copy()
+        return load_stored(path)
     except FileNotFoundError:
         return None
-    except (OSError, SyntaxError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error

@@ -28,6 +28,7 @@ from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, replace_file
 from rr_refine.lines import LineFile
+from rr_refine.pictures import load_stored
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -112,15 +113,9 @@ class RunFolder:
         Raises:
             StoreError: it is missing or broken.
         """
-        from PIL import Image
-
         try:
-            with Image.open(self.image_path(name)) as image:
-                image.load()
-                bare = image.copy()
-                bare.info = {}
-                return bare
-        except (OSError, SyntaxError) as error:
+            return load_stored(self.image_path(name))
+        except (OSError, ValueError) as error:
             raise StoreError(
                 f"image {name[:12]}… of {self.path} cannot be read: {error}"
             ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import io
 import json
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -13,9 +12,9 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
+from rr_refine.pictures import check_picture
 
 __all__ = [
     "DEPTH",
@@ -170,12 +169,9 @@ def keep_picture(data: bytes, folder: Path, name: str, what: str) -> Path:
         ConfigError: it is no picture.
         StoreError: it cannot be written.
     """
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            kind = str(image.format).lower()
-    except Exception as error:  # a decoder of foreign bytes may raise anything
+        kind = check_picture(data).lower()
+    except ValueError as error:
         raise ConfigError(f"{what} is no picture: {error}") from error
     path = folder / f"{name}.{'jpg' if kind == 'jpeg' else kind}"
     if not (path.is_file() and path.read_bytes() == data):
@@ -201,19 +197,15 @@ def picture_trouble(folder: Path, name: str) -> str | None:
     Args:
         name: below `folder`.
     """
-    from PIL import Image
-
     path = folder / name
     if not path.is_file():
         others = [p.name for p in sorted(path.parent.glob(f"{path.stem}.*"))]
         return f"{name} is missing" + (f"; {others[0]} is not looked for" if others else "")
     try:
-        # A decoder of foreign bytes may raise anything.
-        with boundary(StoreError, f"opening {name}"), Image.open(path) as image:
-            image.verify()
-    except StoreError as error:
-        return str(error)
-    return None if image.format == "PNG" else f"{name} holds {image.format}, not PNG"
+        kind = check_picture(path, whole=True)
+    except (ValueError, OSError) as error:
+        return f"{name} cannot be read: {error}"
+    return None if kind == "PNG" else f"{name} holds {kind}, not PNG"
 
 
 def _first(error: ValidationError) -> str:

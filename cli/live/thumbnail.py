@@ -26,6 +26,7 @@ from rich.segment import ControlType, Segment
 from rich.style import Style
 
 from rr_refine.cli.options import Graphics
+from rr_refine.pictures import load_stored
 
 __all__ = ["Overlay", "Thumbnail", "encode", "read_thumbnail"]
 
@@ -87,10 +88,8 @@ def read_thumbnail(path: str, columns: int, rows: int, how: Graphics) -> Thumbna
     if how == "none":
         return None
     try:
-        with Image.open(Path(path)) as image:
-            image.draft("RGB", (_SHARP, _SHARP))
-            return Thumbnail(image.convert("RGB"), columns, rows, how)
-    except OSError:
+        return Thumbnail(load_stored(Path(path)).convert("RGB"), columns, rows, how)
+    except (OSError, ValueError):
         return None  # a view is no reason to end a run
 
 

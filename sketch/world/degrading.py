@@ -10,6 +10,8 @@ from typing import Final, Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from rr_refine.pictures import decode_picture
+
 __all__ = ["Strength", "degrade"]
 
 Strength = Literal["light", "heavy"]
@@ -50,7 +52,7 @@ def _noisy(image: Image.Image, random: Random, deviation: float) -> Image.Image:
 def _compressed(image: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("RGB")
+    return decode_picture(file.getvalue())
 
 
 def _much_blurred(image: Image.Image, random: Random) -> Image.Image:

@@ -1,54 +1,127 @@
-"""Pictures on the way in: a file, bytes or an image of any mode becomes an upright RGB image."""
+"""Pictures on the way in: a file, bytes or an image of any kind becomes an upright sRGB image.
+
+Whatever was done on the way (converted, laid over white, scaled, one frame of many) is told in
+notices, see `rr_refine.notices`.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.errors import BlankImageError, ConfigError
+from rr_refine.notices import add_notices, notices_of
+from rr_refine.picture_colours import to_srgb
+from rr_refine.picture_file import broken, open_picture_file, require_few_pixels
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["decode_picture", "encode_png", "load_picture", "require_not_blank"]
+__all__ = [
+    "SOURCE_PIXELS",
+    "check_picture",
+    "decode_picture",
+    "encode_png",
+    "load_picture",
+    "load_stored",
+    "picture_size",
+    "require_not_blank",
+]
+
+SOURCE_PIXELS: Final = 2**24
+"""Most pixels of a picture to edit: 4096 x 4096. No model takes more, most take a megapixel."""
 
 
-def load_picture(source: Image.Image | Path | str) -> Image.Image:
-    """Open `source` as an upright RGB image; transparency is laid over white.
+def load_picture(
+    source: Image.Image | Path | str, *, most_pixels: int | None = None
+) -> Image.Image:
+    """Open `source` as an upright sRGB image; transparency is laid over white.
+
+    Args:
+        most_pixels: a larger one is scaled down.
 
     Raises:
-        ConfigError: the file is missing or is no picture that Pillow can read.
+        ConfigError: the file is missing, too large, or no picture that can be used.
     """
     from PIL import Image
 
     if isinstance(source, Image.Image):
         try:
-            return _upright_rgb(source)
-        except ValueError as error:
+            require_few_pixels(*source.size)
+            profile = source.info.get("icc_profile")
+            return _normal(source, profile, most_pixels)
+        except (ValueError, OSError) as error:
             raise ConfigError(f"a {source.mode!r} image cannot become RGB: {error}") from error
+    name = str(source)
+    if name.partition(":")[0].lower() in ("http", "https", "data", "ftp", "s3", "gs"):
+        raise ConfigError(
+            f"image {name[:200]!r} is an address: give a file (fetch the picture first)"
+        )
     try:
-        return _read(Path(source).expanduser())
+        return _read(Path(source).expanduser(), most_pixels)
     except FileNotFoundError:
-        raise ConfigError(f"image {str(source)!r} does not exist") from None
+        raise ConfigError(f"image {name!r} does not exist") from None
     except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise ConfigError(f"image {str(source)!r} cannot be read: {error}") from error
+        raise ConfigError(f"image {name!r} cannot be read: {error}") from error
 
 
-def decode_picture(data: bytes) -> Image.Image:
-    """Decode an encoded picture (PNG, JPEG, …) as an upright RGB image, as `load_picture` does.
+def decode_picture(data: bytes, *, most_pixels: int | None = None) -> Image.Image:
+    """Decode an encoded picture (PNG, JPEG, …) as an upright sRGB image, as `load_picture` does.
 
     Raises:
-        ValueError: the bytes are no picture that Pillow can read; the message says why.
+        ValueError: the bytes are no picture that can be used; the message says why.
     """
-    from PIL import UnidentifiedImageError
-
     try:
-        return _read(io.BytesIO(data))
-    except UnidentifiedImageError:
-        raise ValueError(f"{len(data)} bytes that are no picture") from None
+        return _read(data, most_pixels)
     except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise ValueError(f"{len(data)} bytes that are a broken picture: {error}") from error
+        raise ValueError(f"{len(data)} bytes that are no picture: {error}") from error
+
+
+def load_stored(path: Path) -> Image.Image:
+    """A PNG file that was written by this program, pixel for pixel, without what it says of itself.
+
+    Raises:
+        ValueError: it is no PNG, too large, or broken.
+        OSError: it cannot be read.
+    """
+    with open_picture_file(path, only="PNG") as (image, _), _decoding("PNG"):
+        image.load()
+        bare = image.copy()
+    bare.info = {}
+    return bare
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture file; nothing is decoded.
+
+    Raises:
+        ValueError: it is no picture, too large, or broken.
+        OSError: it cannot be read.
+    """
+    with open_picture_file(path) as (image, _):
+        return image.size
+
+
+def check_picture(source: Path | bytes, *, whole: bool = False) -> str:
+    """The format of a picture: `PNG`, `JPEG`, …
+
+    Args:
+        whole: also decode it, to see that nothing is broken.
+
+    Raises:
+        ValueError: it is no picture, too large, or broken.
+        OSError: it cannot be read.
+    """
+    with open_picture_file(source) as (image, _):
+        kind = str(image.format)
+        if whole:
+            with _decoding(kind):
+                image.load()
+    return kind
 
 
 def encode_png(image: Image.Image) -> bytes:
@@ -73,22 +146,85 @@ def require_not_blank(image: Image.Image) -> None:
         )
 
 
-def _read(file: Path | IO[bytes]) -> Image.Image:
+def _read(source: Path | bytes, most_pixels: int | None) -> Image.Image:
+    with open_picture_file(source) as (image, profile), _decoding(str(image.format)):
+        frames = _frames(image)
+        size = image.size
+        if most_pixels is not None and size[0] * size[1] > most_pixels:
+            # A JPEG can be decoded at a half or a quarter of its size: the eighth of the memory.
+            image.draft(None, _fitting(size, most_pixels))
+        normal = _normal(image, profile, most_pixels, size)
+    if frames:
+        add_notices(normal, frames)
+    return normal
+
+
+@contextmanager
+def _decoding(kind: str) -> Iterator[None]:
+    """What a decoder raises, as a ValueError in words."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:  # a decoder of foreign bytes may raise anything
+        raise broken(kind, error) from error
+
+
+def _frames(image: Image.Image) -> str | None:
+    """What to say of a file with several pictures; None of one with one."""
+    # The others of an MPO file are previews, depth or the second eye.
+    if image.format == "MPO" or not getattr(image, "is_animated", False):
+        return None
+    count = getattr(image, "n_frames", 2)
+    noun = "pages" if image.format == "TIFF" else "frames"
+    return f"it is the first of {count} {noun}"
+
+
+def _normal(
+    image: Image.Image,
+    profile: bytes | None,
+    most_pixels: int | None,
+    size: tuple[int, int] | None = None,
+) -> Image.Image:
+    """An upright sRGB image of at most so many pixels.
+
+    Args:
+        size: the image's own, where its decoder was told to give less.
+    """
     from PIL import Image
 
-    with Image.open(file) as image:
-        return _upright_rgb(image)
+    before = _megapixels(size or image.size)
+    normal = to_srgb(_upright(image), profile, image.format)
+    if most_pixels is not None and (fitting := _fitting(normal.size, most_pixels)) != normal.size:
+        told = notices_of(normal)
+        normal = normal.resize(fitting, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        add_notices(normal, *told[len(notices_of(normal)) :])
+    if (after := _megapixels(normal.size)) < before:
+        add_notices(
+            normal,
+            f"it was scaled down from {before:.1f} to {after:.1f} megapixels "
+            f"({normal.width}x{normal.height})",
+        )
+    return normal
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    from PIL import Image, ImageOps
+def _megapixels(size: tuple[int, int]) -> float:
+    return size[0] * size[1] / 1e6
 
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips 16-bit grey at 255, so that most of it turns white.
-        image = image.convert("I").point(lambda v: v / 256)
-    if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+
+def _upright(image: Image.Image) -> Image.Image:
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except (ValueError, OSError, struct.error, SyntaxError, TypeError, KeyError) as error:
+        image.load()  # what is wrong with the pixels themselves is raised here
+        upright = image.copy()
+        add_notices(upright, f"its EXIF data was ignored: {' '.join(str(error).split())[:120]}")
+        return upright
+
+
+def _fitting(size: tuple[int, int], most: int) -> tuple[int, int]:
+    """The size in the same proportions that has at most so many pixels."""
+    factor = min(1.0, (most / (size[0] * size[1])) ** 0.5)
+    return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))

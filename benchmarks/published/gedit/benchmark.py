@@ -36,6 +36,7 @@ from rr_refine.benchmarks.published.gedit.table import GEditRow, read_table, wri
 from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, GEditWording, read_wording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
+from rr_refine.pictures import picture_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -315,11 +316,9 @@ def _intersection(edit: GEditItem) -> dict[str, str]:
 
 
 def _squeezed(folder: Path, picture: str, original: str) -> list[str]:
-    from PIL import Image
-
-    with Image.open(folder / picture) as edited, Image.open(folder / original) as source:
-        ratio = edited.width * source.height / (edited.height * source.width)
-        if 1 - _SHAPE <= ratio <= 1 / (1 - _SHAPE):
-            return []
-        sizes = [f"{image.width}x{image.height}" for image in (edited, source)]
+    edited, source = picture_size(folder / picture), picture_size(folder / original)
+    ratio = edited[0] * source[1] / (edited[1] * source[0])
+    if 1 - _SHAPE <= ratio <= 1 / (1 - _SHAPE):
+        return []
+    sizes = [f"{width}x{height}" for width, height in (edited, source)]
     return [f"{picture} is {sizes[0]}, its original {sizes[1]}: it will be squeezed into that"]

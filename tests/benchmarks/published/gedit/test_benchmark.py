@@ -304,6 +304,6 @@ def test_preflight_says_what_the_official_script_would_stumble_over(
     Image.new("RGB", (64, 64)).save(folder / names[3])
     missing, broken, jpeg, squeezed = english.preflight(folder)
     assert missing == f"{names[0]} is missing"
-    assert broken.startswith(f"opening {names[1].replace('.png', '_SRCIMG.png')} raised")
+    assert broken.startswith(f"{names[1].replace('.png', '_SRCIMG.png')} cannot be read: ")
     assert jpeg == f"{names[2]} holds JPEG, not PNG"
     assert squeezed == f"{names[3]} is 64x64, its original 16x12: it will be squeezed into that"

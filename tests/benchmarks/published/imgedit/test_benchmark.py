@@ -250,7 +250,7 @@ def test_preflight_says_what_the_official_script_would_stumble_over(
     assert missing == "1082.png is missing"
     assert other == "673.png is missing; 673.jpg is not looked for"
     assert jpeg == "1149.png holds JPEG, not PNG"
-    assert broken.startswith("opening 22.png raised")
+    assert broken.startswith("22.png cannot be read: it is a broken PNG")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, basic: ImgEdit) -> None:

@@ -50,6 +50,6 @@ def test_pictures_that_are_something_else(tmp_path: Path) -> None:
     (pictures / "1_1.png").write_bytes(b"")
     jpeg, text, half, empty = bench.preflight(pictures)
     assert jpeg == "0_0.png holds JPEG, not PNG"
-    assert text.startswith("opening 0_1.png raised UnidentifiedImageError")
-    assert half.startswith("opening 1_0.png raised ")
-    assert empty.startswith("opening 1_1.png raised ")
+    assert text.startswith("0_1.png cannot be read: it is a text")
+    assert half.startswith("1_0.png cannot be read: it is a broken PNG")
+    assert empty.startswith("1_1.png cannot be read: it is empty")

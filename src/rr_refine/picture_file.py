@@ -1,0 +1,216 @@
+"""Files and bytes of pictures: opened only in known formats, and within limits.
+
+This is the one place where a decoder is started. A picture's format is told by its first bytes and
+nothing else, so that no decoder runs which was not meant to: Pillow alone would hand PostScript to
+another program. Size in bytes and in pixels are looked at before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["MAX_BYTES", "broken", "limit_megapixels", "open_picture_file", "require_few_pixels"]
+
+MAX_BYTES: Final = 2**30
+"""Of a picture's file."""
+_MAX_PROFILE: Final = 16 * 2**20
+"""Bytes of a colour profile; those of printers have one or two million."""
+
+_FORMATS: Final[tuple[tuple[str, bytes], ...]] = (
+    ("PNG", rb"\x89PNG\r\n\x1a\n"),
+    ("JPEG", rb"\xff\xd8\xff"),  # MPO, which phones write, begins as one
+    ("WEBP", rb"(?s)RIFF....WEBP"),
+    ("TIFF", rb"II\*\0|MM\0\*|II\x2b\0\x08\0|MM\0\x2b\0\x08"),
+    ("GIF", rb"GIF8[79]a"),
+    ("BMP", rb"(?s)BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"),
+    ("AVIF", rb"(?s)....ftyp(avif|avis|mif1.{0,40}avif)"),
+    ("HEIF", rb"(?s)....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)"),
+)
+_OTHERS: Final[tuple[tuple[str, bytes], ...]] = (
+    ("a PDF", rb"%PDF"),
+    ("PostScript", rb"%!|\xc5\xd0\xd3\xc6"),
+    ("an SVG drawing", rb"(?s)\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<svg"),
+    ("an HTML page", rb"(?i)\s*<(!doctype html|html|head)"),
+    ("a Photoshop file", rb"8BPS"),
+    ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL "),
+    ("JPEG 2000", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    ("a camera's raw file", rb"(?s)....ftypcrx|FUJIFILMCCD-RAW|IIRO|IIU\0"),
+    ("a video", rb"(?s)....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI "),
+    ("an icon", rb"\0\0\x01\0[^\0]"),
+    ("an archive", rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!"),
+    ("a text", rb"[\t\n\r\x20-\x7e]+\Z"),
+)
+"""What else people give, so that it can be called by its name."""
+
+_KNOWN: Final = "PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF or HEIC"
+
+_megapixels: float = 100.0
+
+
+def limit_megapixels(most: float) -> None:
+    """Set how many megapixels a picture may have, in this process; 100 by default.
+
+    It holds for every picture: given, uploaded, answered by an endpoint, or stored.
+    """
+    global _megapixels
+    _megapixels = most
+
+
+def require_few_pixels(width: int, height: int) -> None:
+    """Refuse a picture that is too large to decode.
+
+    Raises:
+        ValueError: it has more pixels than the limit, see `limit_megapixels`.
+    """
+    if width * height > _megapixels * 1e6:
+        raise ValueError(
+            f"{width}x{height} pixels are {width * height / 1e6:,.0f} megapixels, and "
+            f"{_megapixels:g} is the most: make it smaller, or raise max_megapixels"
+        )
+
+
+@contextmanager
+def open_picture_file(
+    source: Path | bytes, *, only: str | None = None
+) -> Iterator[tuple[ImageFile, bytes | None]]:
+    """Open a picture without decoding it, and close it after the block.
+
+    Args:
+        source: a file, or its contents.
+        only: a format; others are refused.
+
+    Returns:
+        The picture, whose size is within the limits, and its colour profile, if it has one.
+
+    Raises:
+        ValueError: it is of another format, too large or broken; or there is no picture in it.
+        OSError: the file cannot be read.
+    """
+    with _opened(source) as file:
+        kind = _format_of(file.read(512))
+        if only not in (None, kind):
+            raise ValueError(f"a {kind} picture where a {only} was expected")
+        file.seek(0)
+        profile: bytes | None = None
+        if kind == "PNG":
+            file, profile = _bare_png(file)
+        elif kind == "WEBP":  # whose decoder makes room for the picture at once
+            require_few_pixels(*_webp_size(file))
+        with _start(kind, file) as image:
+            require_few_pixels(*image.size)
+            if profile is None:
+                profile = image.info.get("icc_profile")
+            yield image, profile
+
+
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[IO[bytes]]:
+    if isinstance(source, bytes):
+        size = len(source)
+    else:
+        found = source.stat()
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode):  # a pipe would wait for its writer
+            raise ValueError(f"it is {'a folder' if stat.S_ISDIR(found.st_mode) else 'no file'}")
+    if size == 0:
+        raise ValueError("it is empty")
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size >> 20:,} MiB, and {MAX_BYTES >> 20:,} are the most")
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        yield file
+
+
+def _format_of(head: bytes) -> str:
+    for name, pattern in _FORMATS:
+        if re.match(pattern, head):
+            return name
+    for name, pattern in _OTHERS:
+        if re.match(pattern, head):
+            raise ValueError(f"it is {name}, and no picture that can be used: give {_KNOWN}")
+    raise ValueError(f"it is no picture of a known format: give {_KNOWN}")
+
+
+def _start(kind: str, file: IO[bytes]) -> ImageFile:
+    """Have Pillow's reader of this format look at the beginning of the file.
+
+    Not by `Image.open`, which warns of large pictures by a limit of its own.
+    """
+    from PIL import Image
+
+    Image.preinit()
+    if kind not in Image.OPEN:
+        Image.init()
+    if kind == "HEIF" and kind not in Image.OPEN:
+        try:
+            from pi_heif import register_heif_opener
+        except ImportError:
+            raise ValueError(
+                "it is a HEIC (HEIF) picture, which needs the 'heic' extra: "
+                "pip install 'rr-refine[heic]'; or save it as JPEG or PNG"
+            ) from None
+        register_heif_opener()
+    if kind not in Image.OPEN:
+        raise ValueError(f"this installation of Pillow cannot read {kind}")
+    factory, _ = Image.OPEN[kind]
+    try:
+        return factory(file, "")
+    except Exception as error:  # a decoder of foreign bytes may raise anything
+        raise broken(kind, error) from error
+
+
+def broken(kind: str, error: Exception) -> ValueError:
+    """What a decoder raised about a picture of that format, in words."""
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    if isinstance(error, struct.error | IndexError | EOFError):
+        why = "it ends too early"
+    return ValueError(f"it is a broken {kind} picture, or cut off: {why}")
+
+
+def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
+    """The PNG without its texts and its colour profile, and the profile.
+
+    Pillow reads both, and refuses the whole picture where they are long.
+    """
+    bare = io.BytesIO()
+    bare.write(file.read(8))
+    profile: bytes | None = None
+    while len(start := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", start)
+        content = file.read(length + 4)
+        if kind == b"iCCP":
+            packed = content[:-4].partition(b"\0")[2][1:]
+            try:
+                profile = zlib.decompressobj().decompress(packed, _MAX_PROFILE)
+            except zlib.error:
+                profile = b""  # there is one, and it is broken
+        elif kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            bare.write(start + content)
+    bare.seek(0)
+    return bare, profile
+
+
+def _webp_size(file: IO[bytes]) -> tuple[int, int]:
+    """Width and height that a WebP claims to have."""
+    head = file.read(30).ljust(30, b"\0")
+    file.seek(0)
+    if head[12:16] == b"VP8X":
+        return _number(head[24:27]) + 1, _number(head[27:30]) + 1
+    if head[12:16] == b"VP8L":
+        bits = _number(head[21:25])
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return _number(head[26:28]) & 0x3FFF, _number(head[28:30]) & 0x3FFF
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
