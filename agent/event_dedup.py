@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rr_refine.agent.events import Event, ReviewRequested, RunStarted, StepDone, read_event
+from rr_refine.agent.store.journal import MAX_JOURNAL
 from rr_refine.lines import read_lines
 
 __all__ = ["EventDedup"]
@@ -34,7 +35,7 @@ class EventDedup:
         self._reported: Counter[str] = Counter()
         self._held: list[Event] = []
         try:
-            reported = [read_event(line) for line in read_lines(path)]
+            reported = [read_event(line) for line in read_lines(path, limit=MAX_JOURNAL)]
         except (OSError, ValidationError):
             return
         for event in reported:

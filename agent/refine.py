@@ -91,6 +91,8 @@ class RefineOptions(JobOptions, total=False):
 
     out: Path | str
     """Folder that holds the run folders; `runs` by default."""
+    private: bool
+    """Whether a new run folder is for this user alone (0700); True by default."""
     on_event: Callable[[Event], None]
     """Called with every event, in order."""
     reviewer: Reviewer
@@ -113,13 +115,14 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
         StoreError: the run folder cannot be written; what was finished is kept.
     """
     out = Path(options.pop("out", "runs"))
+    private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
     job = make_job(prompt, **cast("JobOptions", options))
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
     async with connected(job.components):
-        with folder_for(job, out) as folder:
+        with folder_for(job, out, private=private) as folder:
             async with aclosing(run_job(folder, job, reviewer=reviewer)) as events:
                 async for event in events:
                     if on_event is not None:
@@ -202,12 +205,15 @@ def _ids(options: JobOptions) -> tuple[str | None, str | None]:
     return run_id, parent
 
 
-def folder_for(job: Job, out: Path) -> RunFolder:
+def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
     """The folder in `out` of the run with the job's id, or of an unfinished run of the same job.
 
     Else it is a new one.
 
     The job's components must be connected: their identities are part of what is the same.
+
+    Args:
+        private: a new folder is for this user alone.
 
     Raises:
         StoreLockedError: that run is being worked on.
@@ -218,15 +224,18 @@ def folder_for(job: Job, out: Path) -> RunFolder:
         ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))
         if path.is_dir() and any(path.iterdir()) and not ours:
             raise StoreError(f"{str(path)!r} holds other files: give another run_id")
-        return RunFolder(path)
+        return RunFolder(path, private=private)
     identity = identity_of(config_of(job))
     for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
-        manifest = RunFolder(path, lock=False).read_json("manifest.json")
+        try:
+            manifest = RunFolder(path, lock=False).read_json("manifest.json")
+        except StoreError:  # not ours to go on with
+            continue
         if isinstance(manifest, dict) and manifest.get("identity") == identity:
             if manifest.get("status") != "done":
                 return RunFolder(path)
             break
-    return RunFolder(out / new_run_name(job.request.prompt, identity))
+    return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
 
 
 def require_image(run: Run) -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rr_refine.agent.effects import comparison_key
-from rr_refine.agent.events import Event, read_event
+from rr_refine.agent.events import Event, Rendered, RunFinished, RunStarted, read_event
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.manifest import RunStatus, run_id_of
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import Outcome
-from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.journal import Journal, read_rounds
+from rr_refine.agent.store.folder import RunFolder, image_path
+from rr_refine.agent.store.journal import MAX_JOURNAL, Journal, read_rounds
 from rr_refine.errors import MissingExtraError, StoreError
+from rr_refine.files import holds_file
 from rr_refine.lines import read_lines
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
@@ -32,6 +33,7 @@ __all__ = ["REPORT", "Run", "load_run", "read_run"]
 
 REPORT: Final = "report/index.html"
 """Where the report is in a run folder."""
+RESULT: Final = "result.png"
 
 _COLUMNS: Final = [
     *("run", "candidate", "round", "index", "prompt", "origin", "seed"),
@@ -78,14 +80,14 @@ class Run:
     @property
     def result_path(self) -> Path | None:
         """Path of the result picture, or None where there is no image yet."""
-        path = self.path / "result.png"
-        return path if path.exists() else None
+        path = self.path / RESULT
+        return path if _is_there(path, self.path) else None
 
     @property
     def report_path(self) -> Path | None:
         """Path of the page that explains the run, or None where it was not written."""
         path = self.path / REPORT
-        return path if path.exists() else None
+        return path if _is_there(path, self.path) else None
 
     def image(self, candidate: Candidate) -> Image.Image:
         """The picture of a candidate.
@@ -123,9 +125,22 @@ class Run:
         """
         path = self.path / "events.jsonl"
         try:
-            return tuple(read_event(line) for line in read_lines(path))
+            lines = read_lines(path, limit=MAX_JOURNAL)
+            return tuple(self._here(read_event(line)) for line in lines)
         except (OSError, ValidationError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
+
+    def _here(self, event: Event) -> Event:
+        """The event with the paths of this folder, whatever it says: that may have been moved."""
+        if isinstance(event, Rendered):
+            path = str(image_path(self.path, event.image))
+            return event.model_copy(update={"path": path})
+        if isinstance(event, RunStarted):
+            return event.model_copy(update={"run": str(self.path)})
+        if isinstance(event, RunFinished):
+            result = None if event.result is None else str(self.path / RESULT)
+            return event.model_copy(update={"run": str(self.path), "result": result})
+        return event
 
     def to_dataframe(self) -> DataFrame:
         """One row per candidate, in order: prompt, seed, scores, verdict; needs pandas.
@@ -186,6 +201,7 @@ def read_run(folder: RunFolder) -> Run:
     if not isinstance(config, dict):
         raise StoreError(f"{str(folder.path)!r} is no run folder: it has no config.json")
     manifest = folder.read_json("manifest.json")
+    _require_no_links(folder.path)
     try:
         candidates, best, outcome = _course(folder.journal)
         return Run(
@@ -202,6 +218,27 @@ def read_run(folder: RunFolder) -> Run:
         )
     except (ValidationError, KeyError) as error:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
+
+
+def _require_no_links(folder: Path) -> None:
+    """Refuse a run folder whose result or report is somewhere else.
+
+    Raises:
+        StoreError: it is.
+    """
+    try:
+        holds_file(folder / RESULT)
+        if (folder / REPORT).parent.is_symlink():
+            raise OSError(f"its {Path(REPORT).parent.name!r} is a link")
+    except OSError as error:
+        raise StoreError(f"run folder {str(folder)!r} cannot be read: {error}") from error
+
+
+def _is_there(path: Path, folder: Path) -> bool:
+    try:
+        return holds_file(path, within=folder)
+    except OSError:
+        return False
 
 
 def _course(journal: Journal) -> tuple[tuple[Candidate, ...], str | None, Outcome | None]:

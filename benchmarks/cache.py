@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,7 +24,7 @@ from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import StoreError
-from rr_refine.files import locked, replace_file
+from rr_refine.files import holds_file, link_file, locked, parse_json, replace_file
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.notices import add_notices, notices_of
 from rr_refine.pictures import load_stored
@@ -92,6 +91,7 @@ class Cache:
         with ExitStack() as undo:
             undo.enter_context(locked(path, path / ".lock"))
             with self._errors():
+                holds_file(path / _FILE)
                 self._items = sqlite3.connect(path / _FILE, isolation_level=None)
                 undo.callback(self._items.close)
                 self._items.executescript(_CREATE)
@@ -132,7 +132,10 @@ class Cache:
             row = self._items.execute(
                 "SELECT value FROM items WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
-        found = None if row is None else json.loads(row[0])
+        try:
+            found = None if row is None else parse_json(row[0])
+        except ValueError as error:
+            raise StoreError(f"{self._path / _FILE} cannot be read: {error}") from error
         return found if isinstance(found, dict) else None
 
     def keep(self, kind: Kind, key: str, value: dict[str, JsonValue]) -> None:
@@ -175,7 +178,8 @@ class Cache:
         found = self.find("render", key)
         if found is None:
             return None
-        image = await asyncio.to_thread(_load, self.image_path(str(found["image"])))
+        path = self.image_path(str(found["image"]))
+        image = await asyncio.to_thread(_load, path, self._path)
         told = found.get("notices")
         if image is not None and isinstance(told, list):
             add_notices(image, *map(str, told))
@@ -195,11 +199,11 @@ class Cache:
     def _put(self, image: Image.Image) -> str:
         name = image_digest(image)
         path = self.image_path(name)
-        if not path.exists():
-            try:
-                replace_file(path, encode_png(image), durable=True)
-            except OSError as error:
-                raise StoreError(f"cannot write {path}: {error}") from error
+        try:
+            if not holds_file(path, within=self._path):
+                replace_file(path, encode_png(image), durable=True, within=self._path)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error}") from error
         return name
 
     @contextmanager
@@ -332,17 +336,21 @@ class LinkingFolder(RunFolder):
         replaces its pictures when it writes their metadata.
         """
         name = image_digest(image)
-        path = self.image_path(name)
-        if self._pictures is not None and not path.exists():
+        if self._pictures is not None and not self.has_image(name):
             with suppress(OSError):  # there is none, or there are no links: it is encoded
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.link(self._pictures(name), path)
+                source = self._pictures(name)
+                link_file(
+                    source,
+                    self.image_path(name),
+                    source_within=source.parents[2],  # CACHE/images/ab/….png
+                    within=self.path,
+                )
         return super().put_image(image, metadata)
 
 
-def _load(path: Path) -> Image.Image | None:
+def _load(path: Path, within: Path) -> Image.Image | None:
     try:
-        return load_stored(path)
+        return load_stored(path, within=within)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

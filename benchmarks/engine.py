@@ -17,7 +17,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,10 +43,11 @@ from rr_refine.benchmarks.trial import (
     read_trial,
     read_trials,
 )
+from rr_refine.boundary import boundary
 from rr_refine.component import connected
 from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
-from rr_refine.files import locked, replace_file
+from rr_refine.files import locked, make_folder, make_inside, read_file, replace_file
 from rr_refine.pictures import load_picture
 from rr_refine.terms import Identity, Record
 
@@ -100,6 +101,8 @@ async def run_arms(
     chains = {arm.name: arm.chain(models.generator, models.critic) for arm in arms}
     checks = [arm.intent_check for arm in arms]
     drain = drain or asyncio.Event()
+    with boundary(StoreError, "making the folder"):
+        make_folder(out)
     with locked(out, out / ".lock"):
         async with connected([*checks, *(part for chain in chains.values() for part in chain)]):
             header = _Header(
@@ -204,6 +207,8 @@ class _Session:
         except ConfigError as lost:  # the other items can do without this file
             self._keep(lost_trial(origin, str(lost), self.renders if self.curve else 1))
             return
+        with boundary(StoreError, "making a run folder"):
+            make_inside(self.out / where, within=self.out)
         with LinkingFolder(self.out / where, self.pictures) as folder:
             error = await self._finish(folder, self._job(entry.item, source, arm))
             if self.control.drain_requested:
@@ -291,17 +296,17 @@ class _Entry:
 
         async def mark(name: str) -> None:
             if name not in self._marks:
-                grading = self._grade(folder.image_path(name))
+                grading = self._grade(folder, name)
                 self._marks[name] = asyncio.create_task(grading)
             marks[name] = await self._marks[name]
 
         await run_many(map(mark, images), len(images))
         return marks
 
-    async def _grade(self, path: Path) -> Mark | str:
+    async def _grade(self, folder: RunFolder, name: str) -> Mark | str:
         if self._benchmark.grade is None:
             return "CriticUnavailable: there is no judge; give one with --judge-url, and --resume"
-        image = await asyncio.to_thread(load_picture, path)
+        image = await asyncio.to_thread(lambda: load_picture(folder.load_image(name)))
         try:
             return await self._benchmark.grade(self.item, image)
         except (ConfigError, StoreError):
@@ -368,7 +373,9 @@ def _require_same(out: Path, header: _Header) -> None:
     """Write bench.json, or hold the folder to it; arms may join."""
     path = out / "bench.json"
     try:
-        earlier = _Header.model_validate_json(path.read_bytes()) if path.exists() else header
+        earlier = header
+        with suppress(FileNotFoundError):
+            earlier = _Header.model_validate_json(read_file(path))
         arms = {**earlier.arms, **header.arms}
         differs = [
             name

@@ -17,6 +17,7 @@ from rr_refine.benchmarks.report import moved, write_report
 from rr_refine.benchmarks.results import Results, summarise
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
+from rr_refine.files import read_file
 
 __all__ = ["join"]
 
@@ -79,7 +80,7 @@ def _parameters(results: Results) -> dict[str, JsonValue]:
 def _read(folder: Path) -> Results:
     path = folder / "results.json"
     try:
-        return Results.model_validate_json(path.read_bytes())
+        return Results.model_validate_json(read_file(path))
     except FileNotFoundError:
         raise ConfigError(f"{str(folder)!r} has no results.json: no finished benchmark") from None
     except (OSError, ValueError) as error:

@@ -17,7 +17,7 @@ from rr_refine.benchmarks.protocol import Answers, AsksJudge
 from rr_refine.benchmarks.question import GradingJudge, Judge, Question
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable, StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import read_file, replace_file
 from rr_refine.terms import Identity, Record, Usage
 
 if TYPE_CHECKING:
@@ -181,10 +181,10 @@ class JudgeFile:
             wording = benchmark.wording if isinstance(benchmark, AsksJudge) else ""
             files = dict(benchmark.files)
             self._mine = _Asked(judge=judge.identity, wording=wording, files=files)
-        if not self._path.exists():
-            return
         try:
-            theirs = _Asked.model_validate_json(self._path.read_bytes())
+            theirs = _Asked.model_validate_json(read_file(self._path))
+        except FileNotFoundError:
+            return
         except (OSError, ValueError) as error:
             raise StoreError(f"{self._path} cannot be read: {error}") from error
         if self._mine is None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -38,8 +37,17 @@ from rr_refine.benchmarks.question import GradingJudge, Judge, can_grade
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
 from rr_refine.benchmarks.trial import Trial
+from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, CriticError, StoreError
-from rr_refine.pictures import load_picture
+from rr_refine.files import (
+    MAX_PICTURE,
+    link_file,
+    make_inside,
+    read_file,
+    remove_file,
+    replace_file,
+)
+from rr_refine.pictures import load_picture, load_stored
 
 __all__ = ["AnyJudge", "measure", "preflight"]
 
@@ -188,12 +196,14 @@ class _Work:
         try:
             for trial in self.trials():
                 if trial.result.sample is not None:
+                    name = trial.result.sample.image
                     target = _pictures(self.out, trial.arm) / benchmark.picture(items[trial.item])
-                    _link(image_path(self.out / trial.run, trial.result.sample.image), target)
+                    _link(image_path(self.out / trial.run, name), target, self.out)
+            for arm in self.arms:
+                make_inside(_pictures(self.out, arm.name), within=self.out)
         except OSError as error:
             raise StoreError(f"cannot lay out the pictures of {self.out}: {error}") from error
         for arm in self.arms:
-            _pictures(self.out, arm.name).mkdir(parents=True, exist_ok=True)
             benchmark.lay_out(_pictures(self.out, arm.name))
 
     async def noise(self, pictures: int) -> Noise | None:
@@ -209,7 +219,8 @@ class _Work:
             sample, mark = trial.result.sample, trial.result.mark
             assert sample is not None and mark is not None
             file = image_path(self.out / trial.run, sample.image)
-            image = await asyncio.to_thread(load_picture, file)
+            stored = await asyncio.to_thread(load_stored, file, within=self.out)
+            image = load_picture(stored)
             with suppress(CriticError):
                 pairs.append((mark, await judging.mark(items[trial.item], image, turn=1)))
 
@@ -241,9 +252,10 @@ class _Work:
                 for item in benchmark.items
                 if item.id in pictures  # the official scripts never come to ask about others
             }
-            benchmark.write_judgements(
-                self.out / "judgements" / arm, _pictures(self.out, arm), judged
-            )
+            place = self.out / "judgements" / arm
+            with boundary(StoreError, "making a folder"):
+                make_inside(place, within=self.out)
+            benchmark.write_judgements(place, _pictures(self.out, arm), judged)
             official[arm] = benchmark.official(judged)
             if views := benchmark.views(judged):
                 further[arm] = views
@@ -261,14 +273,14 @@ def _pictures(out: Path, arm: str) -> Path:
     return out / "pictures" / arm
 
 
-def _link(source: Path, target: Path) -> None:
-    """The same file at a second place where that can be, else a copy."""
-    if target.exists():
-        if target.samefile(source):
+def _link(source: Path, target: Path, out: Path) -> None:
+    """The same file at a second place of `out` where that can be, else a copy."""
+    with suppress(OSError):
+        if os.path.samestat(source.lstat(), target.lstat()):
             return
-        target.unlink()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_file(target, within=out)
     try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+        link_file(source, target, source_within=out, within=out)
+    except OSError:  # a file system without links
+        data = read_file(source, within=out, limit=MAX_PICTURE)
+        replace_file(target, data, durable=False, within=out)

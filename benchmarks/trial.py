@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Annotated, BinaryIO, Final, NamedTuple
 
-from pydantic import ValidationError, model_validator
+from pydantic import AfterValidator, ValidationError, model_validator
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import Policy
@@ -19,7 +19,8 @@ from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run
 from rr_refine.benchmarks.item import Mark
 from rr_refine.errors import StoreError
-from rr_refine.lines import LineFile
+from rr_refine.files import open_file, require_inside
+from rr_refine.lines import LineFile, each_line
 from rr_refine.terms import Record
 
 __all__ = [
@@ -92,8 +93,8 @@ class Origin(Record):
     labels: dict[str, str]
     request: str = ""
     """Digest of all that was asked. A trial of another request is none of this item's."""
-    run: str
-    """The run folder, relative to the benchmark's."""
+    run: Annotated[str, AfterValidator(require_inside)]
+    """The run folder, in the benchmark's."""
     worst: Mark
     """Stands in for every mark that is missing."""
 
@@ -235,7 +236,7 @@ class TrialFile:
         self._places = _places(self._path)
         try:
             self._lines = LineFile(self._path)
-            self._reader = self._path.open("rb")
+            self._reader = open_file(self._path)
         except OSError as error:
             raise StoreError(f"cannot open {self._path}: {error}") from error
 
@@ -276,7 +277,7 @@ def read_trials(out: Path) -> Iterator[Trial]:
     places = _places(path)
     if not places:
         return
-    with path.open("rb") as file:
+    with open_file(path) as file:
         for key in sorted(places, key=lambda key: (places[key].number, *key)):
             yield _read_at(file, places[key].offset)
 
@@ -293,12 +294,10 @@ def _places(path: Path) -> dict[tuple[str, str], _Place]:
     places: dict[tuple[str, str], _Place] = {}
     offset = 0
     try:
-        with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    trial = Trial.model_validate_json(line)
-                    places[trial.item, trial.arm] = _Place(trial.number, offset)
-                    offset += len(line)
+        with open_file(path) as file:
+            for line, offset in each_line(file):
+                trial = Trial.model_validate_json(line)
+                places[trial.item, trial.arm] = _Place(trial.number, offset)
     except FileNotFoundError:
         pass
     except OSError as error:

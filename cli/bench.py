@@ -29,7 +29,8 @@ from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import plain
-from rr_refine.errors import ConfigError, MissingExtraError, RefineError
+from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
+from rr_refine.files import make_folder
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models
@@ -120,6 +121,8 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
         )
     from rr_refine.cli.bench_models import make_models
 
+    with boundary(StoreError, f"making {str(out)!r}"):
+        make_folder(out, private=settings.flag("private"))
     try:
         if test is not None:
             for option in ("arm", "shard", "judge", "judge_url"):

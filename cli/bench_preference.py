@@ -16,13 +16,15 @@ from rr_refine.benchmarks.preference import editreward_bench, genai_bench, hpdv3
 from rr_refine.benchmarks.preference.item import PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Mode
 from rr_refine.benchmarks.preference.results import PreferenceResult, write_table
+from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.errors import ConfigError, MissingExtraError, StoreError
+from rr_refine.files import make_folder
 
 __all__ = ["preference"]
 
@@ -112,6 +114,8 @@ def preference(
         )
     if find_spec("numpy") is None:
         raise MissingExtraError("rr-refine bench", "local")
+    with boundary(StoreError, f"making {str(out)!r}"):
+        make_folder(out, private=settings.flag("private"))
     return _leave(asyncio.run(evaluate(settings, part)), out, as_json=json)
 
 

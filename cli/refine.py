@@ -41,7 +41,8 @@ def refine_command(
         _say_machine(settings)
         return DONE
     say_models(settings, job)
-    return run(job, lambda: folder_for(job, Path(settings.text("out"))), display)
+    out, private = Path(settings.text("out")), settings.flag("private")
+    return run(job, lambda: folder_for(job, out, private=private), display)
 
 
 def _say_machine(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from rr_refine.agent.report.gallery import GalleryEntry, entry_of, find_runs, wr
 from rr_refine.agent.report.report import write_report
 from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.boundary import boundary
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.text import plain
 from rr_refine.errors import ConfigError, StoreError
@@ -37,10 +38,12 @@ def report(
     for directory in directories:
         if not directory.is_dir():
             raise ConfigError(f"{str(directory)!r} is no folder")
-    runs = list(dict.fromkeys(run for d in directories for run in find_runs(d)))
-    if not runs:
+    found = list(dict.fromkeys(run for d in directories for run in find_runs(d)))
+    runs = [run for run in found if isinstance(run, Path)]
+    left_out = [str(error) for error in found if isinstance(error, StoreError)]
+    if not found:
         raise ConfigError(f"there is no run in {', '.join(map(repr, map(str, directories)))}")
-    if out is None and runs == list(directories) and len(runs) == 1:
+    if out is None and found == list(directories) and len(runs) == 1:
         _write(runs[0])
         print(runs[0] / REPORT)
         return DONE
@@ -49,15 +52,18 @@ def report(
         try:
             entries.append(_write(run))
         except StoreError as error:  # the others are still worth a look
-            print(f"left out: {plain(str(error))}", file=sys.stderr)
+            left_out.append(str(error))
+    for why in left_out:
+        print(f"left out: {plain(why)}", file=sys.stderr)
     path = out or _common(directories) / "gallery.html"
-    write_gallery(path, entries)
+    write_gallery(path, entries, left_out)
     print(path)
-    return DONE if len(entries) == len(runs) else FAILED
+    return FAILED if left_out else DONE
 
 
 def _write(run: Path) -> GalleryEntry:
-    with RunFolder(run, lock=False) as folder:
+    what = f"reading {str(run)!r}"  # a folder of somebody else may hold anything
+    with boundary(StoreError, what), RunFolder(run, lock=False) as folder:
         return entry_of(write_report(folder))
 
 

@@ -47,6 +47,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "profile": None,
     "preset": "refine",
     "out": "runs",
+    "private": True,
     "seed": 0,
     "keep": [],
     "avoid": [],
@@ -68,8 +69,8 @@ _OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "intent", "
 
 @dataclass(slots=True)
 class Settings:
-    """Resolved settings by dotted key. `text`, `number` and `texts` raise ConfigError where a value
-    is of another kind.
+    """Resolved settings by dotted key. `text`, `number`, `flag` and `texts` raise ConfigError where
+    a value is of another kind.
     """
 
     values: dict[str, JsonValue] = field(default_factory=lambda: dict(DEFAULTS))
@@ -141,6 +142,13 @@ class Settings:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         raise self._wrong(key, "a whole number")
+
+    def flag(self, key: str) -> bool:
+        """A setting that must be true or false."""
+        value = self.values[key]
+        if isinstance(value, bool):
+            return value
+        raise self._wrong(key, "true or false")
 
     def texts(self, key: str) -> list[str]:
         """A setting that must be a list of strings; one string is a list of one."""

@@ -72,7 +72,8 @@ def studio(
             if open_:
                 webbrowser.open(url if secret is None else f"{url}?token={secret}")
 
-        opened = Studio(Path(settings.text("out")), maker)
+        out = Path(settings.text("out"))
+        opened = Studio(out, maker, private=settings.flag("private"))
         return asyncio.run(_serve(opened, listener, ready, secret))
 
 

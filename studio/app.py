@@ -17,7 +17,8 @@ from starlette.routing import Route
 
 from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.review import read_decision
-from rr_refine.errors import ConfigError, RefineError, StoreLockedError
+from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
+from rr_refine.files import MAX_PICTURE, read_file
 from rr_refine.studio.form import read_form
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
@@ -148,25 +149,29 @@ class _Pages:
         size = request.path_params["size"]
         if size not in ("whole", "small"):
             raise LookupError(f"there is no size {size[:80]!r}")
-        path = image_file(find_run(self._studio.out, _name(request)), request.path_params["digest"])
+        run = find_run(self._studio.out, _name(request))
+        path = image_file(run, request.path_params["digest"])
         if size == "whole":
-            return await _png(path, _FOR_GOOD)
+            return await _png(path, run, _FOR_GOOD)
         small = await asyncio.to_thread(thumbnail, path)
         return Response(small, media_type="image/png", headers=_FOR_GOOD)
 
     async def result(self, request: Request) -> Response:
         """The result so far, to be saved under the name of its run."""
         name = _name(request)
-        path = find_run(self._studio.out, name) / "result.png"
-        if not path.is_file():
-            raise LookupError("this run has no picture yet")
+        run = find_run(self._studio.out, name)
         save = {"Content-Disposition": f'attachment; filename="{name}.png"'}
-        return await _png(path, _NEVER | save)
+        return await _png(run / "result.png", run, _NEVER | save)
 
 
-async def _png(path: Path, headers: Mapping[str, str]) -> Response:
+async def _png(path: Path, run: Path, headers: Mapping[str, str]) -> Response:
     """A picture file in one piece: a run may replace it at any time, by one of another length."""
-    data = await asyncio.to_thread(path.read_bytes)
+    try:
+        data = await asyncio.to_thread(read_file, path, within=run, limit=MAX_PICTURE)
+    except FileNotFoundError:
+        raise LookupError("this run has no picture yet") from None
+    except OSError as error:
+        raise StoreError(str(error)) from error
     return Response(data, media_type="image/png", headers=dict(headers))
 
 

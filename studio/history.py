@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from rr_refine.agent.run import Run, load_run
+from rr_refine.boundary import boundary
 from rr_refine.errors import StoreError
+from rr_refine.files import holds_file
 from rr_refine.studio.state import StudioStatus
 from rr_refine.terms import Record
 
@@ -42,7 +46,7 @@ def find_run(out: Path, name: str) -> Path:
         LookupError: there is no such run in `out`; nothing outside of `out` is ever looked at.
     """
     path = out / name
-    if not _NAME.fullmatch(name) or not (path / "config.json").is_file():
+    if not _NAME.fullmatch(name) or not _is_run(path):
         raise LookupError(f"there is no run {name[:200]!r} here")
     return path
 
@@ -54,9 +58,11 @@ def image_file(run: Path, digest: str) -> Path:
         LookupError: the run has no such picture.
     """
     path = run / "images" / digest[:2] / f"{digest}.png"
-    if not _DIGEST.fullmatch(digest) or not path.is_file():
-        raise LookupError(f"this run has no picture {digest[:64]!r}")
-    return path
+    if _DIGEST.fullmatch(digest):
+        with suppress(OSError):
+            if holds_file(path, within=run):
+                return path
+    raise LookupError(f"this run has no picture {digest[:64]!r}")
 
 
 def status_of(run: Run) -> StudioStatus:
@@ -70,13 +76,18 @@ def list_tiles(out: Path) -> list[Tile]:
         return []
     # Names begin with the time.
     folders = sorted((p for p in out.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
-    runs = [path for path in folders if (path / "config.json").is_file()]
+    runs = [path for path in folders if _is_run(path)]
     return [_tile(path, _version(path)) for path in runs[:MAX_TILES]]
 
 
+def _is_run(path: Path) -> bool:
+    """Whether it looks like a run folder; links are none."""
+    return not path.is_symlink() and os.path.lexists(path / "config.json")
+
+
 def _version(run: Path) -> tuple[int, ...]:
-    files = (run / "manifest.json", run / "samples.jsonl")
-    return tuple(f.stat().st_mtime_ns if f.exists() else 0 for f in files)
+    files = (run / "config.json", run / "manifest.json", run / "samples.jsonl")
+    return tuple(f.lstat().st_mtime_ns if os.path.lexists(f) else 0 for f in files)
 
 
 @lru_cache(maxsize=4 * MAX_TILES)
@@ -84,7 +95,8 @@ def _tile(path: Path, version: tuple[int, ...]) -> Tile:
     """A run's tile; `version` changes with its files."""
     del version
     try:
-        run = load_run(path)
+        with boundary(StoreError, f"reading {str(path)!r}"):  # it may be somebody else's
+            run = load_run(path)
     except StoreError as error:  # one broken folder must not hide the others
         return Tile(name=path.name, prompt=path.name, status="failed", problem=str(error))
     best = run.best

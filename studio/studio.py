@@ -30,10 +30,11 @@ class Studio:
     Args:
         out: folder that holds the run folders; created with the first run.
         maker: makes the jobs.
+        private: the folder of a new run is for this user alone.
     """
 
-    def __init__(self, out: Path, maker: JobMaker) -> None:
-        self.out, self.maker = out, maker
+    def __init__(self, out: Path, maker: JobMaker, *, private: bool = True) -> None:
+        self.out, self.maker, self._private = out, maker, private
         self._live: dict[str, LiveRun] = {}
         self._problems: dict[str, str] = {}
 
@@ -101,7 +102,7 @@ class Studio:
 
     def _begin(self, job: Job, path: Path, past: Iterable[Event]) -> str:
         notes = notes_on(job.request, job.generator, job.critic)
-        live = LiveRun(RunFolder(path), job, notes, past, self._end)
+        live = LiveRun(RunFolder(path, private=self._private), job, notes, past, self._end)
         self._live[live.name] = live
         self._problems.pop(live.name, None)
         return live.name

@@ -44,7 +44,7 @@ def thumbnail(path: Path) -> bytes:
         StoreError: it is missing or broken.
     """
     try:
-        image = load_stored(path)
+        image = load_stored(path, within=path.parents[2])  # RUN/images/ab/….png
     except (OSError, ValueError) as error:
         raise StoreError(f"{path.name} cannot be read: {error}") from error
     image.thumbnail((_SIDE, _SIDE))

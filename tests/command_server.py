@@ -42,7 +42,7 @@ def warm_up() -> None:
         importlib.import_module(f"rr_refine.cli.{module}")
     for module in ("generators.fake", "reward.fake", "agent.rewriting.rules"):
         importlib.import_module(f"rr_refine.{module}")
-    for module in ("langgraph.runtime", "openai", "filelock", "PIL.ImageFont"):
+    for module in ("langgraph.runtime", "openai", "PIL.ImageFont"):
         importlib.import_module(module)
     importlib.import_module("PIL.Image").init()
 

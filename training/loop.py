@@ -15,7 +15,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import replacing
+from rr_refine.files import open_file, replacing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,8 +39,8 @@ class Log:
     def __call__(self, **values: float | int | str) -> None:
         """Append one line."""
         shown = {k: round(v, 5) if isinstance(v, float) else v for k, v in values.items()}
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(shown) + "\n")
+        with open_file(self._file, "rb+") as file:
+            file.write(json.dumps(shown).encode() + b"\n")
 
 
 class TrainingLoop:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 from urllib.parse import quote
 
 from rr_refine.agent.report.page import PAGES, cut
@@ -16,7 +16,8 @@ from rr_refine.files import replace_file
 
 __all__ = ["GalleryEntry", "entry_of", "find_runs", "write_gallery"]
 
-_PROMPT = 2000
+_DEPTH: Final = 16
+_PROMPT: Final = 2000
 """Most characters of a prompt on its card: there may be thousands of them."""
 
 
@@ -59,26 +60,38 @@ def entry_of(summary: RunSummary) -> GalleryEntry:
     )
 
 
-def find_runs(path: Path) -> Iterator[Path]:
-    """The run folders in `path`, at any depth, in order of their names; or `path` itself.
+def find_runs(path: Path) -> Iterator[Path | StoreError]:
+    """The run folders in `path`, 16 levels deep, in order of their names; or `path` itself.
 
-    Raises:
-        StoreError: a folder cannot be read.
+    Links are not followed. In place of a folder that cannot be read there is the reason.
     """
-    if (path / "config.json").exists() and (path / "manifest.json").exists():
-        yield path
-        return
-    try:
-        children = sorted(path.iterdir())
-    except OSError as error:
-        raise StoreError(f"cannot read folder {str(path)!r}: {error}") from error
-    for child in children:
-        if child.is_dir() and not child.is_symlink():
-            yield from find_runs(child)
+    waiting = [(path, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        try:
+            if os.path.lexists(folder / "config.json") and os.path.lexists(
+                folder / "manifest.json"
+            ):
+                yield folder
+                continue
+            with os.scandir(folder) as entries:
+                inner = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        except OSError as error:
+            yield StoreError(f"cannot read folder {str(folder)!r}: {error}")
+            continue
+        if inner and depth == _DEPTH:
+            yield StoreError(f"{str(folder)!r} holds folders that were not looked into: too deep")
+            continue
+        waiting += [(folder / name, depth + 1) for name in reversed(inner)]
 
 
-def write_gallery(path: Path, entries: Sequence[GalleryEntry]) -> None:
+def write_gallery(
+    path: Path, entries: Sequence[GalleryEntry], left_out: Sequence[str] = ()
+) -> None:
     """Write the gallery of runs that have their reports.
+
+    Args:
+        left_out: why others are missing, in words.
 
     Links are relative: it can be moved together with the runs.
 
@@ -91,6 +104,7 @@ def write_gallery(path: Path, entries: Sequence[GalleryEntry]) -> None:
         title=f"{len(entries)} run{'' if len(entries) == 1 else 's'}, {improved} improved",
         states=[s for s in get_args(State) if any(e.state == s for e in entries)],
         entries=entries,
+        left_out=left_out,
         base_of=lambda entry: _url(entry.path, path.parent),
     )
     try:

@@ -35,7 +35,6 @@ from rr_refine.agent.review import Decision, Keep, read_decision
 from rr_refine.agent.run import Run, read_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.journal import ItemKind, Round, read_rounds
-from rr_refine.agent.store.png import png_size
 from rr_refine.errors import StoreError
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
@@ -259,13 +258,10 @@ def _scores(
 def _image_file(folder: RunFolder, name: str | None) -> ImageFile | None:
     if name is None:
         return None
-    path = folder.image_path(name)
-    try:
-        with path.open("rb") as file:
-            width, height = png_size(file.read(24))
-    except (OSError, ValueError):
+    size = folder.image_size(name)
+    if size is None:
         return None
-    return ImageFile(path.relative_to(folder.path).as_posix(), width, height)
+    return ImageFile(folder.image_path(name).relative_to(folder.path).as_posix(), *size)
 
 
 def _spend(rounds: Sequence[RoundSummary]) -> Spend:

@@ -12,8 +12,6 @@ from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.report.summary import RoundSummary, RunSummary
 from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.errors import StoreError
-from rr_refine.files import replace_file
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
 __all__ = ["Curve", "Dot", "curve_of", "report_page", "try_report", "write_report"]
@@ -51,11 +49,8 @@ def write_report(folder: RunFolder) -> RunSummary:
     Raises:
         StoreError: the records cannot be read, or the page cannot be written.
     """
-    summary, path = read_summary(folder), folder.path / REPORT
-    try:
-        replace_file(path, report_page(summary).encode(), durable=False)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}") from error
+    summary = read_summary(folder)
+    folder.write_page(REPORT, report_page(summary))
     return summary
 
 
@@ -70,7 +65,7 @@ def try_report(folder: RunFolder) -> None:
         write_report(folder)
     except Exception:  # noqa: BLE001  whoever misses it asks `rr-refine report`, which says why
         with suppress(OSError):
-            (folder.path / REPORT).unlink(missing_ok=True)
+            folder.remove(REPORT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,21 @@ from pydantic import JsonValue
 
 from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import Journal
-from rr_refine.agent.store.png import encode_png, with_metadata
+from rr_refine.agent.store.png import encode_png, png_size, with_metadata
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import locked, replace_file
+from rr_refine.files import (
+    MAX_BYTES,
+    MAX_PICTURE,
+    holds_file,
+    locked,
+    make_folder,
+    open_file,
+    parse_json,
+    read_file,
+    remove_file,
+    replace_file,
+)
 from rr_refine.lines import LineFile
 from rr_refine.pictures import load_stored
 
@@ -39,23 +50,25 @@ __all__ = ["RunFolder", "image_path", "new_run_name", "require_run_id", "slug"]
 class RunFolder:
     """A run folder, open for work by this process alone.
 
-    Use it as a context manager; leaving it closes the files and gives the folder back.
+    Use it as a context manager; leaving it closes the files and gives the folder back. It may come
+    from somebody else: see `rr_refine.files` for what is read and written in it.
 
     Args:
-        path: the folder; created when missing.
+        path: the folder; created when missing. It may be a link; nothing in it may.
         lock: False reads without locking and refuses to write.
+        private: a folder that is created is for this user alone.
 
     Raises:
         StoreLockedError: another process works on it.
         StoreError: it cannot be created or read.
     """
 
-    def __init__(self, path: Path | str, *, lock: bool = True) -> None:
+    def __init__(self, path: Path | str, *, lock: bool = True, private: bool = True) -> None:
         self.path = Path(path)
         self._lock = ExitStack()
         self._writable = lock
         if lock:
-            self._make()
+            self._make(private)
             self._lock.enter_context(locked(self.path, self.path / ".lock"))
         elif not self.path.is_dir():
             raise StoreError(f"run folder {str(path)!r} does not exist")
@@ -98,7 +111,7 @@ class RunFolder:
         """
         name = image_digest(image)
         path = self.image_path(name)
-        if not path.exists():
+        if not self.has_image(name):
             png = encode_png(image)
             self._write(path, with_metadata(png, metadata) if metadata else png)
         return name
@@ -114,15 +127,26 @@ class RunFolder:
             StoreError: it is missing or broken.
         """
         try:
-            return load_stored(self.image_path(name))
+            return load_stored(self.image_path(name), within=self.path)
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"image {name[:12]}… of {self.path} cannot be read: {error}"
             ) from error
 
     def has_image(self, name: str) -> bool:
-        """Whether the image is stored."""
-        return self.image_path(name).exists()
+        """Whether the image is stored; a link to one is no image."""
+        try:
+            return holds_file(self.image_path(name), within=self.path)
+        except OSError:
+            return False
+
+    def image_size(self, name: str) -> tuple[int, int] | None:
+        """Width and height of an image, pixels; None where its file is missing or broken."""
+        try:
+            with open_file(self.image_path(name), within=self.path) as file:
+                return png_size(file.read(24))
+        except (OSError, ValueError):
+            return None
 
     def write_metadata(self, name: str, metadata: dict[str, JsonValue]) -> None:
         """Write what is now known about an image into its text chunks; pixels stay.
@@ -132,7 +156,7 @@ class RunFolder:
         """
         path = self.image_path(name)
         try:
-            told = with_metadata(path.read_bytes(), metadata)
+            told = with_metadata(self._read(path, MAX_PICTURE), metadata)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(path, told)
@@ -145,7 +169,7 @@ class RunFolder:
         """
         path, result = self.image_path(name), self.path / "result.png"
         try:
-            data = path.read_bytes()
+            data = self._read(path, MAX_PICTURE)
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(result, data, durable=False)
@@ -165,13 +189,12 @@ class RunFolder:
             StoreError: it is there but cannot be read.
         """
         path = self.path / name
-        if not path.exists():
-            return None
         try:
-            value: JsonValue = json.loads(path.read_bytes())
+            return parse_json(self._read(path))
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
-        return value
 
     def record_event(self, event: Event) -> None:
         """Append an event to `events.jsonl`.
@@ -186,20 +209,39 @@ class RunFolder:
         except OSError as error:
             raise StoreError(f"cannot write events.jsonl: {error}") from error
 
+    def write_page(self, name: str, page: str) -> None:
+        """Replace a page of the folder, which can be made again; no lock is needed."""
+        path = self.path / name
+        try:
+            replace_file(path, page.encode(), durable=False, within=self.path)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error}") from error
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder if it is there.
+
+        Raises:
+            OSError: it could not be removed.
+        """
+        remove_file(self.path / name, within=self.path)
+
     # -- files -------------------------------------------------------------------------------
+
+    def _read(self, path: Path, limit: int = MAX_BYTES) -> bytes:
+        return read_file(path, within=self.path, limit=limit)
 
     def _write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Replace a file, see `replace_file`."""
         if not self._writable:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
         try:
-            replace_file(path, data, durable=durable)
+            replace_file(path, data, durable=durable, within=self.path)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error}") from error
 
-    def _make(self) -> None:
+    def _make(self, private: bool) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path, private=private)
         except OSError as error:
             raise StoreError(f"cannot create run folder {str(self.path)!r}: {error}") from error
 

@@ -13,17 +13,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
 from rr_refine.agent.history import Candidate
 from rr_refine.digest import digest
 from rr_refine.errors import StoreError
+from rr_refine.files import parse_json
 from rr_refine.lines import LineFile, read_lines
 from rr_refine.terms import Record
 
-__all__ = ["ItemKind", "Journal", "Round", "read_rounds", "round_item"]
+__all__ = ["MAX_JOURNAL", "ItemKind", "Journal", "Round", "read_rounds", "round_item"]
+
+MAX_JOURNAL: Final = 2**27
+"""Most bytes of a journal, or of the events of a run: they are held in memory."""
 
 ItemKind = Literal[
     "notice", "render", "critique", "comparison", "rewrite", "review", "round", "outcome"
@@ -46,7 +50,7 @@ class Journal:
         self._items: dict[tuple[str, str], JsonValue] = {}
         self._file: LineFile | None = None
         try:
-            self._read(read_lines(path))
+            self._read(read_lines(path, limit=MAX_JOURNAL))
             if writable:
                 self._file = LineFile(path)
         except OSError as error:
@@ -87,7 +91,7 @@ class Journal:
     def _read(self, lines: list[bytes]) -> None:
         for number, line in enumerate(lines, start=1):
             try:
-                item = json.loads(line)
+                item: Any = parse_json(line)
                 self._items[item["kind"], item["key"]] = item["value"]
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(

@@ -20,7 +20,7 @@ from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, 
 from rr_refine.benchmarks.preference.protocol import Mode, PairOutcome, measure_accuracy
 from rr_refine.benchmarks.preference.results import DEFINITIONS, PreferenceResult, write_table
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import make_folder, remove_file, replace_file
 from rr_refine.lines import LineFile
 from rr_refine.reward.comparison import Winner
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
@@ -214,8 +214,8 @@ def _open(item: PreferenceItem) -> ComparisonRequest:
 
 def _new_file(out: Path) -> LineFile:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "pairs.jsonl").unlink(missing_ok=True)  # all of it is said again
+        make_folder(out)
+        remove_file(out / "pairs.jsonl")  # all of it is said again
         return LineFile(out / "pairs.jsonl")
     except OSError as error:
         raise StoreError(f"cannot write to {str(out)!r}: {error}") from error

@@ -179,14 +179,17 @@ def keep_picture(data: bytes, folder: Path, name: str, what: str) -> Path:
     return path
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes, *, within: Path | None = None) -> None:
     """Write a file that can be made again.
+
+    Args:
+        within: see `rr_refine.files`.
 
     Raises:
         StoreError: it cannot be written.
     """
     try:
-        replace_file(path, data, durable=False)
+        replace_file(path, data, durable=False, within=within)
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replacing
+from rr_refine.files import holds_file, replacing
 from rr_refine.pictures import decode_picture, load_picture
 from rr_refine.terms import Dimension, Record, Task
 
@@ -122,10 +122,11 @@ class PictureStore:
         image = self._fitted(open_picture(picture))
         key = image_digest(image)
         path = self.path(key)
-        if path.exists():
-            return key
+        home = self._folder.parent
         try:
-            with replacing(path, durable=False) as file:
+            if holds_file(path, within=home):
+                return key
+            with replacing(path, durable=False, within=home) as file:
                 # Level 1 takes a third of the default's time; there are hundreds of thousands.
                 image.save(file, "PNG", compress_level=1)
         except OSError as error:

@@ -3,41 +3,86 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
 
-__all__ = ["LineFile", "read_lines"]
+from rr_refine.files import open_file
+
+__all__ = ["MAX_LINE", "LineFile", "each_line", "read_lines"]
+
+MAX_LINE: Final = 16 * 2**20
+"""Most bytes of a line."""
+_MAX_TOTAL: Final = 4 * 2**30
+"""Most bytes of a file."""
+_BLOCK: Final = 2**16
 
 
-def read_lines(path: Path) -> list[bytes]:
+def read_lines(path: Path, *, within: Path | None = None, limit: int = _MAX_TOTAL) -> list[bytes]:
     """The whole lines of a file, without their ends; none if there is no file.
 
     A last line without an end was being written when the process died; it is left out.
 
+    Args:
+        within: see `rr_refine.files`.
+        limit: most bytes in all.
+
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is no regular one; a limit was passed.
     """
     try:
-        data = path.read_bytes()
+        with open_file(path, within=within) as file:
+            return [line for line, _ in each_line(file, limit)]
     except FileNotFoundError:
         return []
-    return data.split(b"\n")[:-1]
+
+
+def each_line(file: BinaryIO, limit: int = _MAX_TOTAL) -> Iterator[tuple[bytes, int]]:
+    """The whole lines that follow, without their ends, and where each begins, in bytes.
+
+    Raises:
+        OSError: the file cannot be read; a line has more than `MAX_LINE` bytes, or all have more
+            than `limit`.
+    """
+    offset, number = file.tell(), 0
+    while (line := file.readline(MAX_LINE + 1)).endswith(b"\n"):
+        yield line[:-1], offset
+        offset, number = offset + len(line), number + 1
+        if offset > limit:
+            raise OSError(f"more than {limit:,} bytes of lines")
+    if len(line) > MAX_LINE:
+        raise OSError(f"line {number + 1} is longer than {MAX_LINE:,} bytes")
 
 
 class LineFile:
     """A file open for adding lines; created when missing, a torn last line is cut off.
 
+    Args:
+        within: see `rr_refine.files`.
+
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is no regular one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, within: Path | None = None) -> None:
         # Unbuffered: what a failed write left in a buffer would be written by closing the file.
-        self._file = path.open("ab", buffering=0)
+        self._file = open_file(path, "rb+", within=within)
         try:
-            self._file.truncate(sum(len(line) + 1 for line in read_lines(path)))
+            self._file.truncate(self._end())
         except OSError:
             self.close()
             raise
+
+    def _end(self) -> int:
+        """Where the last whole line ends."""
+        at = self._file.seek(0, os.SEEK_END)
+        while at:
+            start = max(0, at - _BLOCK)
+            self._file.seek(start)
+            if (found := self._file.read(at - start).rfind(b"\n")) >= 0:
+                return start + found + 1
+            at = start
+        return 0
 
     def append(self, line: bytes, *, sync: bool) -> None:
         """Add a line, given without its end. With `sync` it is on disk on return.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.errors import BlankImageError, ConfigError
+from rr_refine.files import MAX_PICTURE, read_file
 from rr_refine.notices import add_notices, notices_of
 from rr_refine.picture_colours import to_srgb
 from rr_refine.picture_file import broken, open_picture_file, require_few_pixels
@@ -81,14 +82,18 @@ def decode_picture(data: bytes, *, most_pixels: int | None = None) -> Image.Imag
         raise ValueError(f"{len(data)} bytes that are no picture: {error}") from error
 
 
-def load_stored(path: Path) -> Image.Image:
+def load_stored(path: Path, *, within: Path | None = None) -> Image.Image:
     """A PNG file that was written by this program, pixel for pixel, without what it says of itself.
+
+    Args:
+        within: the folder that it was stored in, see `rr_refine.files`.
 
     Raises:
         ValueError: it is no PNG, too large, or broken.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file.
     """
-    with open_picture_file(path, only="PNG") as (image, _), _decoding("PNG"):
+    data = read_file(path, within=within, limit=MAX_PICTURE)
+    with open_picture_file(data, only="PNG") as (image, _), _decoding("PNG"):
         image.load()
         bare = image.copy()
     bare.info = {}

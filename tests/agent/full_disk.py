@@ -1,10 +1,10 @@
-"""A disk that fills up: files opened through `Path.open` share a number of bytes."""
+"""A disk that fills up: files opened by `rr_refine.files` share a number of bytes."""
 
 from __future__ import annotations
 
 import errno
 import io
-from pathlib import Path
+import os
 from typing import Any
 
 import pytest
@@ -19,20 +19,21 @@ class FullDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         self.room = room
         self.hits = 0
-        real = Path.open
         disk = self
 
         class File(io.FileIO):
             def write(self, data: Buffer, /) -> int:
                 return disk.write(super().write, bytes(data))
 
-        def open_(path: Path, mode: str = "r", buffering: int = -1, *more: Any, **how: Any) -> Any:
-            if "b" not in mode or not set(mode) & set("wa"):
-                return real(path, mode, buffering, *more, **how)
-            file = File(path, mode)
+        real = os.fdopen
+
+        def open_(fd: int, mode: str = "r", buffering: int = -1) -> Any:
+            if not set(mode) & set("w+"):
+                return real(fd, mode, buffering)
+            file = File(fd, mode)
             return file if buffering == 0 else io.BufferedWriter(file)
 
-        monkeypatch.setattr(Path, "open", open_)
+        monkeypatch.setattr(os, "fdopen", open_)
 
     def write(self, write: Any, data: bytes) -> int:
         if self.room <= 0 and data:

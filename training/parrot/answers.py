@@ -73,7 +73,7 @@ class Answers:
         self._answers: dict[tuple[str, str], TeacherAnswer] = {}
         self.failures: dict[tuple[str, str], str] = {}
         """The last failure of each question that is without an answer."""
-        for line in read_records(path, AnswerLine):
+        for line in read_records(path, AnswerLine, within=path.parents[1]):  # DIR/answers/…
             self.note(line)
 
     def get(self, question: TeacherQuestion) -> TeacherAnswer | None:
@@ -124,5 +124,5 @@ def open_answers(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[A
         StoreLockedError: another process has it.
         StoreError: it cannot be read or written.
     """
-    with opened(path) as file:
+    with opened(path, within=path.parents[1]) as file:
         yield Answers(path, teachers, file)

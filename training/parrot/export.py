@@ -42,8 +42,8 @@ def export(
         StoreError: the folder cannot be read or written.
     """
     exporter = _Exporter(folder, options, load_template(template, template_store))
-    write_whole(folder.path / "sft" / "parrot.jsonl", exporter.parrot())
-    write_whole(folder.path / "sft" / "direct.jsonl", exporter.direct())
+    write_whole(folder.path / "sft" / "parrot.jsonl", exporter.parrot(), within=folder.path)
+    write_whole(folder.path / "sft" / "direct.jsonl", exporter.direct(), within=folder.path)
     report = exporter.report()
     write_whole(folder.path / "report.json", [report.model_dump_json(indent=2)])
     return report

@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import locked, replacing
+from rr_refine.files import locked, make_inside, replacing
 from rr_refine.lines import LineFile, read_lines
 from rr_refine.reward.preferences.pair import MAX_PIXELS, PictureStore, PreferencePair
 from rr_refine.terms import Record
@@ -81,15 +81,18 @@ class ParrotFolder:
             )
 
 
-def read_records(path: Path, kind: type[RecordT]) -> list[RecordT]:
+def read_records(path: Path, kind: type[RecordT], *, within: Path | None = None) -> list[RecordT]:
     """The whole lines of a file; none if there is no file.
+
+    Args:
+        within: see `rr_refine.files`; so for the others here.
 
     Raises:
         StoreError: it cannot be read, or a line other than a torn last one is broken.
     """
     result = []
     try:
-        for line in read_lines(path):
+        for line in read_lines(path, within=within):
             result.append(kind.model_validate_json(line))
     except (OSError, ValidationError) as error:
         raise StoreError(f"line {len(result) + 1} of {path} cannot be read: {error}") from error
@@ -97,7 +100,7 @@ def read_records(path: Path, kind: type[RecordT]) -> list[RecordT]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[LineFile]:
+def opened(path: Path, *, within: Path | None = None) -> Iterator[LineFile]:
     """A file open for adding lines, by one process at a time.
 
     Raises:
@@ -105,8 +108,9 @@ def opened(path: Path) -> Iterator[LineFile]:
         StoreError: it cannot be opened.
     """
     try:
+        make_inside(path.parent, within=within or path.parent)
         with locked(path, path.with_name(f"{path.name}.lock")):
-            file = LineFile(path)
+            file = LineFile(path, within=within)
             try:
                 yield file
                 file.sync()
@@ -116,7 +120,7 @@ def opened(path: Path) -> Iterator[LineFile]:
         raise StoreError(f"cannot write {path}: {error}") from error
 
 
-def write_whole(path: Path, lines: Iterable[str]) -> int:
+def write_whole(path: Path, lines: Iterable[str], *, within: Path | None = None) -> int:
     """Write a file of lines, so that there is the old one or the new one, and count them.
 
     Raises:
@@ -124,7 +128,7 @@ def write_whole(path: Path, lines: Iterable[str]) -> int:
     """
     count = 0
     try:
-        with replacing(path, durable=False) as file:
+        with replacing(path, durable=False, within=within) as file:
             for line in lines:
                 file.write(line.encode() + b"\n")
                 count += 1

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
+from rr_refine.files import MAX_PICTURE, read_file, require_inside
 from rr_refine.lines import read_lines
-from rr_refine.pictures import load_picture
+from rr_refine.pictures import decode_picture
 from rr_refine.training.parrot.recipe import DataPart
 from rr_refine.training.parrot.rows import SftRow
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from PIL import Image
 
 __all__ = ["Mixture", "MixtureRow", "open_row", "read_mixture"]
 
@@ -108,8 +110,20 @@ def _opened(line: str, root: str) -> dict[str, object]:
     return {
         "prompt": [turn.model_dump(mode="json") for turn in row.prompt],
         "completion": [turn.model_dump(mode="json") for turn in row.completion],
-        "images": [load_picture(Path(root, name)) for name in row.images],
+        "images": [_picture(Path(root), name) for name in row.images],
     }
+
+
+def _picture(root: Path, name: str) -> Image.Image:
+    """A picture that a row names, in the folder of its file."""
+    try:
+        return decode_picture(
+            read_file(root / require_inside(name), within=root, limit=MAX_PICTURE)
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"picture {name!r} of the training data cannot be read: {error}"
+        ) from None
 
 
 def _read(part: DataPart, control: Collection[str]) -> Iterator[MixtureRow | None]:

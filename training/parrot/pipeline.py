@@ -14,6 +14,7 @@ from typing import get_args
 
 from rr_refine.batching import gather
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, CriticUnreadable
+from rr_refine.files import read_file
 from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.terms import Identity, Record
 from rr_refine.training.parrot.answers import Answers, fingerprint, open_answers
@@ -112,7 +113,7 @@ def read_run(folder: ParrotFolder) -> RunRecord:
     """
     path = _path(folder)
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        return RunRecord.model_validate_json(read_file(path))
     except FileNotFoundError:
         raise ConfigError(f"{str(folder.path)!r} was not run yet: rr-refine parrot run") from None
     except (OSError, ValueError) as error:

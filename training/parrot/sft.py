@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.files import parse_json, read_file, replace_file
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
@@ -116,7 +117,7 @@ def fine_tune(
     if main:
         recipe.out.mkdir(parents=True, exist_ok=True)
         settings = json.dumps(recipe.training, indent=2)
-        (recipe.out / "recipe.json").write_text(settings + "\n", "utf-8")
+        replace_file(recipe.out / "recipe.json", f"{settings}\n".encode(), durable=False)
     trained, weights = count_weights(trainer.model)
     checkpoints = Path(arguments.output_dir)
     last: str | None = None
@@ -152,7 +153,8 @@ def fine_tune(
         rows_per_second=seen / seconds,
     )
     if main:
-        (recipe.out / "report.json").write_text(report.model_dump_json(indent=2) + "\n", "utf-8")
+        text = report.model_dump_json(indent=2) + "\n"
+        replace_file(recipe.out / "report.json", text.encode(), durable=False)
     return report
 
 
@@ -170,7 +172,12 @@ def _finished(recipe: SftRecipe) -> SftReport | None:
             f"{str(recipe.out)!r} holds a training already: go on with resume = true, or name "
             "another folder"
         )
-    before: dict[str, object] = json.loads(file.read_text("utf-8"))
+    try:
+        before = parse_json(read_file(file))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+    if not isinstance(before, dict):
+        raise ConfigError(f"{str(file)!r} holds no recipe")
     changed = [key for key, value in recipe.training.items() if before.get(key) != value]
     if changed:
         raise ConfigError(
@@ -179,7 +186,7 @@ def _finished(recipe: SftRecipe) -> SftReport | None:
             "with this recipe; name another folder"
         )
     try:
-        return SftReport.model_validate_json((recipe.out / "report.json").read_bytes())
+        return SftReport.model_validate_json(read_file(recipe.out / "report.json"))
     except (FileNotFoundError, ValidationError):
         return None
 

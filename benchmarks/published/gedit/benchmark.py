@@ -202,7 +202,7 @@ class GEdit(PublishedBenchmark):
         for item in self.items:
             path = folder / self._original_name(item)
             if not path.is_file():
-                write_file(path, self._original_png(item))
+                write_file(path, self._original_png(item), within=folder)
 
     def write_judgements(
         self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]

@@ -122,7 +122,7 @@ class GenEval(Benchmark):
     def lay_out(self, folder: Path) -> None:
         """Write each prompt's `00042/metadata.jsonl`: its line, byte by byte."""
         for request in self._asked():
-            write_file(folder / request.id / "metadata.jsonl", request.line)
+            write_file(folder / request.id / "metadata.jsonl", request.line, within=folder)
 
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
         """Score the results of `evaluate_images.py`."""

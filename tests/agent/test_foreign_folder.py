@@ -1,0 +1,280 @@
+"""Run folders that somebody else made: what is in them is not followed, and does no harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rr_refine.agent.events import RunFinished
+from rr_refine.agent.report.gallery import find_runs
+from rr_refine.agent.report.report import try_report, write_report
+from rr_refine.agent.run import REPORT, load_run
+from rr_refine.agent.store.folder import RunFolder
+from rr_refine.errors import RefineError, StoreError
+from rr_refine.lines import MAX_LINE
+from tests.agent import whole
+from tests.agent.records import only_run
+
+PICTURE = Image.effect_noise((32, 24), 80).convert("RGB")
+SECRET = b"the neighbour's key\n"
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> Path:
+    """A finished run, 1 folder deep."""
+    await whole.run(tmp_path / "runs")
+    return only_run(tmp_path / "runs")
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "neighbour" / "key"
+    path.parent.mkdir()
+    path.write_bytes(SECRET)
+    return path
+
+
+def use(path: Path) -> None:
+    """Everything that is done with a run folder, one after the other."""
+    for action in (read, go_on):
+        try:
+            action(path)
+        except RefineError:
+            continue
+
+
+def read(path: Path) -> None:
+    run = load_run(path)
+    run.events()
+    with RunFolder(path, lock=False) as folder:
+        write_report(folder)
+        for candidate in run.candidates:
+            if candidate.image:
+                run.image(candidate)
+
+
+def go_on(path: Path) -> None:
+    with RunFolder(path) as folder:
+        try_report(folder)
+        name = folder.put_image(PICTURE)
+        folder.write_metadata(name, {"prompt": "x"})
+        folder.publish(name)
+        folder.write_json("manifest.json", {"status": "done"})
+        folder.journal.put("render", "a", "b")
+
+
+FILES = ("config.json", "manifest.json", "samples.jsonl", "events.jsonl", "result.png", ".lock")
+
+
+@pytest.mark.parametrize("name", [*FILES, REPORT, "report", "images"])
+@pytest.mark.parametrize("how", ["to", "missing"])
+def test_a_link_is_never_followed(run: Path, secret: Path, name: str, how: str) -> None:
+    path = run / name
+    target = secret.parent if path.is_dir() else secret
+    if how == "missing":
+        target = secret.parent / "new"
+    if path.is_dir() and not path.is_symlink():
+        path.rename(run.parent / "aside")
+    else:
+        path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    use(run)
+    assert secret.read_bytes() == SECRET
+    assert [p.name for p in secret.parent.iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize("name", [*FILES[:5], "report", "images"])
+def test_reading_says_what_is_a_link(run: Path, secret: Path, name: str) -> None:
+    path = run / name
+    path.rename(run.parent / "aside")
+    path.symlink_to(run.parent / "aside")
+    with pytest.raises(StoreError, match="is a link"):
+        read(run)
+
+
+def test_links_deeper_down(run: Path, tmp_path: Path) -> None:
+    shard = next((run / "images").iterdir())
+    shard.rename(tmp_path / "aside")
+    shard.symlink_to(tmp_path / "aside")
+    loaded = load_run(run)
+    candidate = next(c for c in loaded.candidates if c.image and c.image.startswith(shard.name))
+    with pytest.raises(StoreError, match="is a link"):
+        loaded.image(candidate)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def listener(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # names of sockets are short
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+@pytest.mark.parametrize("make", [pipe, listener, Path.mkdir])
+@pytest.mark.parametrize("name", [*FILES[:5]])
+def test_what_is_no_file_is_refused_at_once(
+    run: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    (run / name).unlink()
+    make(run / name)
+    kind = {pipe: "pipe", listener: "socket"}.get(make, "folder")
+    with pytest.raises(StoreError, match=f"is a {kind}, not a file"):
+        read(run)
+
+
+@pytest.mark.parametrize("name", [".lock", "events.jsonl", "samples.jsonl"])
+def test_what_is_no_file_is_not_written_to(run: Path, name: str) -> None:
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with pytest.raises(StoreError, match="is a pipe"):
+        RunFolder(run)
+
+
+DEEP = b"[" * 1_000 + b"]" * 1_000
+
+
+@pytest.mark.parametrize(
+    "deep", [DEEP, b'{"a":' * 1_000 + b"1" + b"}" * 1_000, b"[" * 101 + b"]" * 101]
+)
+@pytest.mark.parametrize("name", ["config.json", "manifest.json", "samples.jsonl"])
+def test_deep_nesting_is_an_error_in_words(run: Path, name: str, deep: bytes) -> None:
+    (run / name).write_bytes(deep + b"\n")
+    with pytest.raises(StoreError, match="nested deeper than 100 levels"):
+        load_run(run)
+
+
+def test_deep_events(run: Path) -> None:
+    (run / "events.jsonl").write_bytes(DEEP + b"\n")
+    with pytest.raises(StoreError, match=r"events\.jsonl cannot be read"):
+        load_run(run).events()
+
+
+@pytest.mark.parametrize("name", ["config.json", "manifest.json", "samples.jsonl", "events.jsonl"])
+def test_files_that_are_too_large_are_not_read(run: Path, name: str) -> None:
+    os.truncate(run / name, 2**40)  # a terabyte without a line end; it takes no room
+    with pytest.raises(StoreError, match=r"longer than|larger than"):
+        read(run)
+
+
+def test_a_long_line_with_an_end(run: Path) -> None:
+    with (run / "samples.jsonl").open("ab") as file:
+        file.write(b'"' + b"x" * MAX_LINE + b'"\n')
+    with pytest.raises(StoreError, match="longer than"):
+        load_run(run)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have(run: Path, number: str) -> None:
+    (run / "manifest.json").write_text(f'{{"status": "done", "x": {number}}}')
+    with pytest.raises(StoreError, match="is no JSON number"):
+        load_run(run)
+
+
+def test_paths_in_events_are_those_of_the_folder(run: Path) -> None:
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    for line in lines:
+        for key in ("path", "result", "run"):
+            if key in line:
+                line[key] = "/etc/passwd"
+    (run / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    events = load_run(run).events()
+    assert "/etc" not in str(events)
+    last = events[-1]
+    assert isinstance(last, RunFinished)
+    assert last.result == str(run / "result.png")
+
+
+@pytest.mark.parametrize("image", ["../../../etc/passwd", "/etc/passwd", "a" * 63, ""])
+def test_images_are_named_by_digests_only(run: Path, image: str) -> None:
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["type"] == "rendered":
+            line["image"] = image
+    (run / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(StoreError, match="is no image digest"):
+        load_run(run).events()
+
+
+def test_the_folder_itself_may_be_a_link(run: Path, tmp_path: Path) -> None:
+    """The user chose it."""
+    (tmp_path / "mine").symlink_to(run)
+    read(tmp_path / "mine")
+    go_on(tmp_path / "mine")
+    assert (run / REPORT).is_file()
+
+
+# -- who may read ------------------------------------------------------------------------------
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(p.stat().st_mode) for p in [folder, *folder.rglob("*")]}
+
+
+async def test_a_run_folder_is_private(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        await whole.run(tmp_path / "new" / "runs")
+        await whole.run(tmp_path / "shared", private=False)
+    finally:
+        os.umask(before)
+    assert modes(tmp_path / "new") == {0o700, 0o600}
+    assert modes(only_run(tmp_path / "shared")) == {0o755, 0o644}
+
+
+async def test_a_shared_folder_respects_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        await whole.run(tmp_path / "shared", private=False)
+    finally:
+        os.umask(before)
+    assert modes(only_run(tmp_path / "shared")) == {0o750, 0o640}
+
+
+def test_a_folder_of_before_keeps_its_permissions(run: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        run.chmod(0o755)
+        (run / "manifest.json").unlink()
+        go_on(run)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((run / "manifest.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE(run.stat().st_mode) == 0o755
+
+
+# -- lists of runs -----------------------------------------------------------------------------
+
+
+def test_a_search_goes_so_deep_and_says_so(tmp_path: Path) -> None:
+    tmp_path.joinpath(*["d"] * 300).mkdir(parents=True)
+    (found,) = find_runs(tmp_path)
+    assert isinstance(found, StoreError)
+    assert "too deep" in str(found)
+
+
+def test_a_folder_that_cannot_be_read_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.parent / "00-closed").mkdir()
+    real = os.scandir
+
+    def scandir(path: Path) -> object:  # root may read everything
+        if path.name == "00-closed":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    error, found = find_runs(run.parent)
+    assert "00-closed" in str(error)
+    assert found == run
