@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from rr_refine.files import parse_json
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -60,7 +62,7 @@ def read_metadata(png: bytes) -> dict[str, JsonValue] | None:
     for kind, chunk in _chunks(png):
         prefix = b"rr-refine\0\0\0\0\0"
         if kind == b"iTXt" and chunk[8:].startswith(prefix):
-            metadata = json.loads(chunk[8 + len(prefix) : -4].decode())
+            metadata = parse_json(chunk[8 + len(prefix) : -4])
             if not isinstance(metadata, dict):
                 raise ValueError("the metadata in the PNG is no JSON object")
             return metadata
