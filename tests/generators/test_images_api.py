@@ -315,7 +315,7 @@ def failure(status: int, **error: JsonValue) -> httpx2.Response:
             "something else.*Invalid JSON",
         ),
         (answer(b"no picture"), GeneratorError, "10 bytes that are no picture"),
-        (answer(NOISE[: len(NOISE) // 2]), GeneratorError, "bytes that are a broken picture"),
+        (answer(NOISE[: len(NOISE) // 2]), GeneratorError, "no picture: it is a broken PNG"),
         (
             httpx2.Response(200, json={"data": [{"b64_json": "a"}]}),
             GeneratorError,
@@ -448,9 +448,7 @@ class TestImagesByUrl:
         [
             ("/v1/images/1/content", "http://server:8000/v1/images/1/content", True),
             ("http://server:8000/i.png?a=b", "http://server:8000/i.png?a=b", True),
-            ("http://server:9000/i.png", "http://server:9000/i.png", False),
-            ("https://server:8000/i.png", "https://server:8000/i.png", False),
-            ("https://storage.example/i.png", "https://storage.example/i.png", False),
+            ("https://93.184.216.34:9000/i.png", "https://93.184.216.34:9000/i.png", False),
         ],
     )
     async def test_the_key_goes_to_the_endpoint_only(
@@ -471,7 +469,7 @@ class TestImagesByUrl:
                 return httpx2.Response(200, json={"data": [{"url": "/i.png"}]})
             fetched.append(request)
             if request.url.host == "server":
-                return httpx2.Response(302, headers={"location": "https://storage.example/i.png"})
+                return httpx2.Response(302, headers={"location": "https://93.184.216.34/i.png"})
             return httpx2.Response(200, content=picture())
 
         await make(respond, model="m").generate(RenderRequest("a cat", 1))
@@ -482,7 +480,12 @@ class TestImagesByUrl:
         [
             ("/i.png", httpx2.Response(404), GeneratorUnavailable, "404"),
             ("/i.png", httpx2.Response(200, text="hi"), GeneratorError, "no picture"),
-            ("file:///etc/passwd", httpx2.Response(200), GeneratorError, "'file:///etc/passwd'"),
+            (
+                "file:///etc/passwd",
+                httpx2.Response(200),
+                GeneratorError,
+                "'file:.*passwd', which is no http",
+            ),
             ("http://a b\x1b", httpx2.Response(200), GeneratorUnavailable, "cannot be fetched"),
         ],
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 import httpx2
 
+from rr_refine.endpoint.bodies import ACCEPTED, BodyTooLongError, read_body
 from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.words import Said, status_within
 from rr_refine.errors import RefineError
@@ -20,6 +21,9 @@ __all__ = ["BoundedAnswers"]
 
 _RESULTS: Final = ("choices", "data", "object", "models", "id")
 """Keys of which an answer that is none has at least one filled."""
+
+_HOPS: Final = 5
+"""Most redirects of a look-up."""
 
 _ERRORS: Final = ("error", "errors", "detail", "message", "base_resp")
 """Keys of which an error has at least one filled."""
@@ -45,30 +49,44 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it; the whole answer is there when this returns."""
+        request.headers["Accept-Encoding"] = ACCEPTED
         response = await self._client.send(request, stream=True, follow_redirects=False)
-        body = bytearray()
+        for _ in range(_HOPS):
+            # What is only looked up may have moved on the same server; nothing is sent elsewhere.
+            following = response.next_request
+            if request.method != "GET" or following is None or not _same(request, following):
+                break
+            await response.aclose()
+            response = await self._client.send(following, stream=True, follow_redirects=False)
         try:
-            async for chunk in response.aiter_bytes(2**16):
-                body += chunk
-                if len(body) > self._limit:
-                    raise self._too_long()
+            body = await read_body(response, self._limit)
+        except BodyTooLongError:
+            raise self._too_long() from None
+        except ValueError as error:
+            raise httpx2.DecodingError(str(error), request=request) from None
         finally:
             await response.aclose()
         status, headers = response.status_code, response.headers.copy()
         for name in _CODED & set(headers):
             del headers[name]
         extensions: dict[str, object] = {}
-        if status == 200 and (meant := _status_of_error(bytes(body))) is not None:
+        if status == 200 and (meant := _status_of_error(body)) is not None:
             status, extensions["sent_as"] = meant, 200
-        if status >= 400 and Said.read(json_of(bytes(body))).topic() in ("billing", "refused"):
+        if status >= 400 and Said.read(json_of(body)).topic() in ("billing", "refused"):
             headers["x-should-retry"] = "false"
         return httpx2.Response(
-            status, headers=headers, content=bytes(body), request=request, extensions=extensions
+            status, headers=headers, content=body, request=request, extensions=extensions
         )
 
     async def aclose(self) -> None:
         """Close the client."""
         await self._client.aclose()
+
+
+def _same(one: httpx2.Request, other: httpx2.Request) -> bool:
+    """Whether two requests go to one origin."""
+    places = [(r.url.scheme, r.url.host, r.url.port) for r in (one, other)]
+    return places[0] == places[1]
 
 
 def _status_of_error(body: bytes) -> int | None:

@@ -221,8 +221,8 @@ class EndpointClient:
     async def download(self, url: str, *, limit: int) -> bytes:
         """Fetch what an answer points at, such as an image by URL.
 
-        The key goes along only to the endpoint's own origin: storage elsewhere has no business
-        with it.
+        It comes from the endpoint's own origin, to which alone the key goes along, or from a
+        public address; see `rr_refine.endpoint.download`.
 
         Args:
             url: http(s), absolute or relative to the base URL.
@@ -233,36 +233,28 @@ class EndpointClient:
         """
         import httpx2
 
-        session = self._session()
-        clean = self._faults.clean
+        from rr_refine.endpoint.download import fetch
+
+        options, clean = self._options, self._faults.clean
         try:
-            base = httpx2.URL(self.url)
-            target = base.join(url)
-            if target.scheme not in ("http", "https") or not target.host:
-                raise self.errors.unreadable(f"{self.url} points at {clean(url)!r}")
-            headers = {"Accept": "*/*"}
-            if (key := self._options.key) and _origin(target) == _origin(base):
-                headers["Authorization"] = f"Bearer {key}"
-            body = bytearray()
-            async with session.http.stream(
-                "GET", target, headers=headers, timeout=self._options.timeout, follow_redirects=True
-            ) as response:
-                response.raise_for_status()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > limit:
-                        raise self.errors.unreadable(
-                            f"{self.url} points at a file of more than {limit} bytes"
-                        )
-        except httpx2.TimeoutException as error:
+            return await fetch(
+                self._session().http,
+                url,
+                base=self.url,
+                key=options.key,
+                limit=limit,
+                timeout=options.timeout,
+            )
+        except ValueError as error:
+            raise self.errors.unreadable(f"{self.url} points at {clean(str(error))}") from None
+        except (TimeoutError, httpx2.TimeoutException) as error:
             raise self.errors.timeout(
-                f"{self.url} points at a file that did not come within {self._options.timeout:g} s"
+                f"{self.url} points at a file that did not come within {options.timeout:g} s"
             ) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self.errors.unavailable(
                 f"{self.url} points at a file that cannot be fetched: {clean(str(error))}"
             ) from error
-        return bytes(body)
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened. A later call opens it again."""
@@ -298,7 +290,7 @@ class EndpointClient:
             max_retries=options.max_retries,
             http_client=httpx2.AsyncClient(
                 transport=BoundedAnswers(http, self.answer_max, self._too_long),
-                follow_redirects=http.follow_redirects,
+                follow_redirects=False,  # a request goes where the settings say, and nowhere else
             ),
         )
         # The client took these from the environment; they are meant for one vendor only.
@@ -394,7 +386,3 @@ class _Session:
     connecting: asyncio.Lock
     listed: bool = False
     """The models were asked for."""
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port

@@ -13,6 +13,7 @@ from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 __all__ = ["EndpointErrors", "EndpointFaults"]
@@ -156,6 +157,8 @@ class EndpointFaults:
 
     def _status(self, error: openai.APIStatusError, fields: Collection[str]) -> RefineError:
         status = error.status_code
+        if 300 <= status < 400:
+            return self._moved(error.response)
         body = Said.read(json_of(error.response.content))
         # An error may come with 200: see `rr_refine.endpoint.answers`.
         sent_as = error.response.extensions.get("sent_as")
@@ -200,6 +203,14 @@ class EndpointFaults:
             case "unreadable":
                 return self.errors.unreadable(said)
         return self.errors.rejected(said)
+
+    def _moved(self, response: httpx2.Response) -> ConfigError:
+        """For a server that sends the request on: prompts, pictures and the key are not."""
+        place = self.clean(response.headers.get("location", "")).partition("?")[0]
+        return ConfigError(
+            f"{self.url} answered {response.status_code} and sends the request on to {place!r}; "
+            f"nothing was sent there: if that is right, set {self.section}.base_url to its root"
+        )
 
     def _advice(self, field: str) -> str:
         """How to leave a field out."""
