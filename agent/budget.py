@@ -33,6 +33,8 @@ class Spend(Record):
     critic_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    assumed_tokens: int = 0
+    """Of these, what no server counted: the most that it can have been is taken."""
     seconds: float = 0.0
 
     @property
@@ -46,6 +48,7 @@ class Spend(Record):
             critic_calls=self.critic_calls + other.critic_calls,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            assumed_tokens=self.assumed_tokens + other.assumed_tokens,
             seconds=self.seconds + other.seconds,
         )
 
@@ -56,12 +59,13 @@ class Spend(Record):
             critic_calls=usage.calls,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
+            assumed_tokens=usage.assumed_tokens,
         )
 
     @classmethod
     def of_rewriter(cls, usage: Usage) -> Spend:
         """What a call of a rewriter cost: tokens, but no critic calls."""
-        return cls(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
+        return cls.of_critic(usage).model_copy(update={"critic_calls": 0})
 
 
 def exhausted(budget: Budget, spend: Spend) -> str | None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import JsonValue
 
+from rr_refine import errors
+from rr_refine.agent.history import Failure
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind
@@ -26,6 +28,7 @@ from rr_refine.errors import (
     CriticError,
     CriticTimeout,
     GeneratorError,
+    GeneratorRefused,
     GeneratorTimeout,
     RewriteError,
 )
@@ -97,16 +100,10 @@ class Effects:
             GeneratorError: of the kind that fits; a blank image and a time-out are such.
             StoreError: the image could not be stored.
         """
-        generator = self._context.generator
-        key = digest(
-            {
-                "generator": generator.identity.model_dump(mode="json"),
-                "prompt": prompt,
-                "seed": seed,
-                "source": self._request.source,
-                "parameters": self._request.parameters,
-            }
-        )
+        generator, key = self._context.generator, self._render_key(prompt, seed)
+        if (refusal := self._folder.journal.get("refusal", key)) is not None:
+            failure = Failure.model_validate(refusal)
+            raise getattr(errors, failure.error, GeneratorRefused)(failure.message)
         found = self._folder.journal.get("render", key)
         if isinstance(found, dict) and self._folder.has_image(str(found["image"])):
             known = {k: v for k, v in found.items() if k in Rendering.model_fields}
@@ -142,6 +139,23 @@ class Effects:
         self._folder.journal.put("render", key, record)
         self._keep(name, image)
         return EffectResult(rendering, key, seconds, cached=False)
+
+    def keep_refusal(self, prompt: str, seed: int, failure: Failure) -> None:
+        """Write down that the generator refuses a prompt, so that it is not asked for it again."""
+        key = self._render_key(prompt, seed)
+        if self._folder.journal.get("refusal", key) is None:
+            self._folder.journal.put("refusal", key, failure.model_dump(mode="json"))
+
+    def _render_key(self, prompt: str, seed: int) -> str:
+        return digest(
+            {
+                "generator": self._context.generator.identity.model_dump(mode="json"),
+                "prompt": prompt,
+                "seed": seed,
+                "source": self._request.source,
+                "parameters": self._request.parameters,
+            }
+        )
 
     async def assess(self, image: str, *, timeout: float) -> EffectResult[Assessment]:
         """Have the critic judge an image against the original request.

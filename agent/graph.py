@@ -5,7 +5,8 @@
               |                                 |     v
               +---- review <-- (proposal) -- rewrite <+
 
-`rewrite` proposes the next prompt; `review` (if the policy asks for it) lets a human decide on it;
+From `generate` a prompt that the generator refuses goes to `decide` too, for another one. `rewrite`
+proposes the next prompt; `review` (if the policy asks for it) lets a human decide on it;
 without a proposal the run goes back to `decide`, whose rule `repeated-prompt` ends it.
 """
 
@@ -61,7 +62,7 @@ def build_graph(
         graph.add_node(node)
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", _after_plan)
-    graph.add_edge("generate", "critique")
+    graph.add_conditional_edges("generate", _after_generate)
     graph.add_edge("critique", "accept")
     graph.add_edge("accept", "decide")
     graph.add_conditional_edges("decide", _after_decide)
@@ -78,11 +79,18 @@ async def decide(state: RefineState) -> RefineState:
 
 def recursion_limit(rounds: int) -> int:
     """LangGraph's `recursion_limit` for so many rounds: a net below the stopping rules."""
-    return 20 + 8 * rounds
+    return 20 + 50 * rounds
 
 
 def _after_plan(state: RefineState) -> Literal["generate", "rewrite"]:
     return "rewrite" if state["policy"].rewrite_first else "generate"
+
+
+def _after_generate(state: RefineState) -> Literal["critique", "decide"]:
+    """Without a picture or a fault the prompt was set aside, and the round is still to come."""
+    declined = state.get("declined", ())
+    done = state["candidates"][-1].round + 1 if state["candidates"] else 0
+    return "decide" if declined and declined[-1].round == done else "critique"
 
 
 def _after_decide(state: RefineState) -> Literal["finish", "rewrite"]:

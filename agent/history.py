@@ -13,6 +13,7 @@ from rr_refine.terms import Dimension, Record, to_reward
 __all__ = [
     "OUT_OF_BUDGET",
     "Candidate",
+    "Declined",
     "Failure",
     "History",
     "Proposal",
@@ -49,6 +50,8 @@ class Failure(Record):
     message: str
     raw: str | None = None
     """The critic's unreadable answer, where there was one."""
+    final: bool = False
+    """Whether the same attempt can only fail again: the generator refuses the prompt, say."""
 
 
 class Verdict(Record):
@@ -118,6 +121,14 @@ class Rejection(Record):
     prompt: str | None
     """None where the rewriter gave none at all."""
     reason: str
+
+
+class Declined(Record):
+    """A prompt that the generator refused, where there was a picture from an earlier one."""
+
+    round: int
+    """The round that it was for, which another prompt gets."""
+    rejection: Rejection
 
 
 class RewriteAttempt(Record):

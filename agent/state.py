@@ -9,6 +9,7 @@ from rr_refine.agent.budget import Budget, Spend
 from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.history import (
     Candidate,
+    Declined,
     Failure,
     History,
     Proposal,
@@ -59,6 +60,12 @@ class Outcome(Record):
         """False where the critic or the generator failed, though there may be an image."""
         return self.stop.rule not in ("critic-failed", "generator-failed")
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether another session may come further: not where the generator refuses the prompt."""
+        last = [c for c in self.candidates if c.round == self.candidates[-1].round]
+        return not self.ok and not all(c.failure is not None and c.failure.final for c in last)
+
 
 class RefineInput(TypedDict):
     """What a caller puts in."""
@@ -89,6 +96,8 @@ class RefineState(TypedDict, total=False):
     """What the user said when rejecting a proposal."""
     refused: tuple[str, ...]
     """Proposals that the user rejected."""
+    declined: tuple[Declined, ...]
+    """Proposals that the generator refused."""
     incumbent: str | None
     """Id of the best candidate so far."""
     spend: Spend
@@ -116,6 +125,8 @@ class RunContext:
     """What was done to the picture to edit before the run; see `rr_refine.notices`."""
     dedup: EventDedup | None = None
     """Holds back what an earlier session reported; None where the graph has a checkpoint."""
+    told: set[str] = field(default_factory=set)
+    """Notices about the run as a whole that were told in this session."""
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""
@@ -147,6 +158,6 @@ def checkpoint_serializer() -> JsonPlusSerializer:
 
     types = (
         *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
-        *(RewriteAttempt, Rejection, Stop, Outcome),
+        *(RewriteAttempt, Rejection, Declined, Stop, Outcome),
     )
     return JsonPlusSerializer(allowed_msgpack_modules=[(t.__module__, t.__name__) for t in types])

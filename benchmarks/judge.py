@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.endpoint.chat import ChatEndpoint, Message
-from rr_refine.endpoint.client import EndpointComponent
+from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import CriticRefused, CriticTruncated
 from rr_refine.plugins import factory

@@ -115,9 +115,10 @@ def _finished(event: RunFinished) -> Iterator[str]:
     if event.best is not None:
         yield f"result     {_result(event.first, event.best)}"
     spend = event.spend
+    most = "at most " if spend.assumed_tokens else ""
     yield (
         f"spent      {spend.images} images, {spend.critic_calls} critic calls, "
-        f"{spend.tokens} tokens, {spend.seconds:.1f} s"
+        f"{most}{spend.tokens} tokens, {spend.seconds:.1f} s"
     )
 
 

@@ -103,8 +103,10 @@ def _show_result(run: Run, options: DisplayOptions) -> int:
     if not options.json:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"
         print(f"report     {report}", file=sys.stderr)
-    if outcome is None or not outcome.ok:
+    if outcome is None or outcome.can_go_on:
         print(f"not finished; go on with: rr-refine resume {folder}", file=sys.stderr)
+    elif not outcome.ok:
+        print("not finished: the generator refuses this prompt; change the prompt", file=sys.stderr)
     if outcome is not None:
         require_image(run)
     if not options.json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from rr_refine.endpoint.client import EndpointComponent
+from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.images import ImagesEndpoint
 from rr_refine.endpoint.options import EndpointOptions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from rr_refine.endpoint.chat import ChatEndpoint, Message
-from rr_refine.endpoint.client import EndpointComponent
+from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import (

@@ -84,6 +84,7 @@ async def _compare(
             )
         )
         return f"the comparison failed ({message})", Spend(critic_calls=_ORDERS)
+    node.tell("critic", work.value.usage.notices)
     node.emit(
         Compared(
             incumbent=incumbent.id,

@@ -7,19 +7,22 @@ import threading
 import time
 from collections.abc import Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
-from rr_refine.agent.events import Event, StepDone
+from rr_refine.agent.events import Event, Notice, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import (
+    BlankImageError,
     ConfigError,
     CriticAnswerError,
     CriticTimeout,
+    GeneratorRefused,
     GeneratorTimeout,
     RefineError,
+    UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
 __all__ = ["NodeContext"]
+
+_FINAL: Final = (GeneratorRefused, UnsupportedRequestError, BlankImageError)
+"""Errors that the same prompt and seed bring about again."""
 
 
 class NodeContext:
@@ -61,6 +67,14 @@ class NodeContext:
             if not isinstance(new, StepDone):
                 self.context.folder.record_event(new)
 
+    def tell(self, part: str, notices: Iterable[str]) -> None:
+        """Emit notices of a part that are about the run as a whole; each is told once."""
+        for notice in notices:
+            text = f"{part}: {notice}"
+            if text not in self.context.told:
+                self.context.told.add(text)
+                self.emit(Notice(text=text))
+
     def on_step(self, candidate: str) -> OnStep:
         """A step callback for a render that may call it from any thread."""
         loop, here = asyncio.get_running_loop(), threading.current_thread()
@@ -90,7 +104,13 @@ class NodeContext:
                 stage=stage, error=OUT_OF_BUDGET, message="the seconds of the budget ended"
             )
         raw = error.raw if isinstance(error, CriticAnswerError) else None
-        return Failure(stage=stage, error=type(error).__name__, message=str(error), raw=raw)
+        return Failure(
+            stage=stage,
+            error=type(error).__name__,
+            message=str(error),
+            raw=raw,
+            final=isinstance(error, _FINAL),
+        )
 
     def spend(self, works: Iterable[EffectResult[object]] = ()) -> Spend:
         """The seconds of this node. Work that was found done counts what it took then."""

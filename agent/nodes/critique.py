@@ -47,6 +47,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             spent += Spend(critic_calls=1)
             return _failed(node, candidate, node.failure("critique", error))
         works.append(work)
+        node.tell("critic", work.value.usage.notices)
         spent += Spend.of_critic(work.value.usage)
         node.emit(_judged(candidate, incumbent, work))
         return candidate.model_copy(

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Rendering
-from rr_refine.agent.events import Notice, Rendered, RenderFailed, RoundStarted
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.events import (
+    Notice,
+    Rendered,
+    RenderFailed,
+    RewriteRejected,
+    RoundStarted,
+)
+from rr_refine.agent.history import Candidate, Declined, Failure, Rejection
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import RefineState, RunContext
@@ -23,7 +29,9 @@ __all__ = ["generate", "seed_of"]
 async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Render the proposal with as many seeds as the policy asks for and the budget allows.
 
-    A failed render is data on its candidate. Edits start from the user's own picture.
+    A failed render is data on its candidate. Edits start from the user's own picture. Where there
+    is a picture from an earlier prompt, one that the generator refuses is set aside: the round is
+    still to come, with another prompt.
     """
     node = NodeContext(state, runtime)
     policy, proposal, before = state["policy"], state["proposal"], state["candidates"]
@@ -42,6 +50,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         )
     )
     works: list[EffectResult[Rendering]] = []
+    has_picture = any(c.image is not None for c in before)
 
     async def render(candidate: Candidate) -> Candidate:
         try:
@@ -53,9 +62,8 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             )
         except GeneratorError as error:
             failure = node.failure("render", error)
-            node.emit(
-                RenderFailed(candidate=candidate.id, error=failure.error, message=failure.message)
-            )
+            if not (failure.final and has_picture):
+                node.emit(_failed(candidate, failure))
             return candidate.model_copy(update={"failure": failure})
         works.append(work)
         picture = work.value
@@ -94,7 +102,23 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         first = next(c.image for c in rendered if c.image is not None)
         await asyncio.to_thread(node.context.folder.publish, first)
     spend = state["spend"] + node.spend(works) + Spend(images=len(works))
+    failures = [(c, c.failure) for c in rendered if c.failure is not None]
+    if has_picture and len(failures) == count and all(failure.final for _, failure in failures):
+        for candidate, failure in failures:
+            node.effects.keep_refusal(candidate.prompt, candidate.seed, failure)
+        why = f"the generator refused it: {failures[0][1].error}: {failures[0][1].message}"
+        rejection = Rejection(rewriter=proposal.origin, prompt=proposal.prompt, reason=why)
+        node.emit(RewriteRejected(round=number, rejection=rejection))
+        declined = (*state.get("declined", ()), Declined(round=number, rejection=rejection))
+        return {"declined": declined, "proposal": None, "spend": spend}
+    for candidate, failure in failures:
+        if failure.final and has_picture:
+            node.emit(_failed(candidate, failure))
     return {"candidates": (*before, *rendered), "proposal": None, "spend": spend}
+
+
+def _failed(candidate: Candidate, failure: Failure) -> RenderFailed:
+    return RenderFailed(candidate=candidate.id, error=failure.error, message=failure.message)
 
 
 def seed_of(policy: Policy, base: int, number: int, index: int, again: int) -> int:

@@ -12,6 +12,7 @@ from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext
+from rr_refine.component import ask_both, told_by
 from rr_refine.errors import UnsupportedRequestError
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     )
     for text in _notices(node.context):
         node.emit(Notice(text=text))
+    for name, told in ask_both(told_by, generator, node.context.critic):
+        node.tell(name, told)
+    for rewriter in node.context.rewriters:
+        node.tell(rewriter.identity.kind, told_by(rewriter))
     return {
         "request": request,
         "policy": policy,
@@ -60,6 +65,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "rewrites": (),
         "remarks": (),
         "refused": (),
+        "declined": (),
         "incumbent": None,
         "spend": Spend(),
         "user_stop": None,

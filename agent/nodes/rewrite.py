@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import RewriteRejected, Rewritten
-from rr_refine.agent.history import Candidate, Proposal, RewriteAttempt
+from rr_refine.agent.history import Candidate, Proposal, Rejection, RewriteAttempt
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.rewriting.chain import choose
 from rr_refine.agent.rewriting.rewriter import JudgedCandidate, RewriteContext, Rewriter, Rewrites
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
 __all__ = ["rewrite"]
+
+_CHANCES: Final = 2
+"""Prompts of one rewriter that the generator may refuse in a round."""
 
 
 async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
@@ -33,14 +37,18 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
             rewriter, context, timeout=node.timeout(policy.critique_timeout)
         )
         works.append(work)
+        node.tell(rewriter.identity.kind, work.value.usage.notices)
         return work.value
 
     context = _context(state, node.context.folder)
+    declined = state.get("declined", ())
+    now = [one.rejection for one in declined if one.round == number]
     choice = await choose(
-        node.context.rewriters,
+        # Two prompts of one rewriter were enough: the next one is asked.
+        [r for r in node.context.rewriters if _count(now, r) < _CHANCES],
         context,
         ask,
-        refused=state["refused"],
+        refused=(*state["refused"], *(str(one.rejection.prompt) for one in declined)),
         check=node.context.intent_check,
         may_repeat=policy.seeds == "on-repeat",
     )
@@ -51,7 +59,7 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         previous = best.prompt if best else state["request"].prompt
         node.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
     attempt = RewriteAttempt(
-        round=number, proposal=choice.proposal, rejections=tuple(choice.rejections)
+        round=number, proposal=choice.proposal, rejections=(*now, *choice.rejections)
     )
     proposal = choice.proposal
     if proposal is None and not history.candidates:  # blind, before the first render
@@ -64,11 +72,16 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     }
 
 
+def _count(rejections: Iterable[Rejection], rewriter: Rewriter) -> int:
+    return sum(one.rewriter == rewriter.identity.kind for one in rejections)
+
+
 def _context(state: RefineState, folder: RunFolder) -> RewriteContext:
     history = history_of(state)
     incumbent = history.incumbent
     others = [c for c in reversed(history.candidates) if incumbent and c.id != incumbent.id]
-    tried = tuple(dict.fromkeys(c.prompt for c in history.candidates))
+    declined = (str(one.rejection.prompt) for one in state.get("declined", ()))
+    tried = tuple(dict.fromkeys((*(c.prompt for c in history.candidates), *declined)))
     return RewriteContext(
         request=state["request"],
         spans=state["spans"],

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from rr_refine.agent.rewriting.rewriter import JudgedCandidate, Rewrite, RewriteContext, Rewrites
 from rr_refine.endpoint.chat import ChatEndpoint, Message
-from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.completion import Choice
+from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import RewriteError

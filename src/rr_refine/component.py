@@ -6,6 +6,9 @@ also have any of these, which are looked up by name:
     notice: str
         What everybody who uses it should know, without a full stop: `a small model that knows
         coloured shapes and nothing else`. Terminal and studio show it.
+    notices: tuple[str, ...]
+        What came out when it was connected, such as a server that does not list the model. A run
+        records it.
     unknown(request) -> tuple[str, ...]
         The words of a request that it does not understand: see `CanTellUnknown`.
     companions: Companions
@@ -41,6 +44,7 @@ __all__ = [
     "notice_of",
     "shared_companions",
     "texts",
+    "told_by",
     "unknown_to",
 ]
 
@@ -92,6 +96,18 @@ def notice_of(part: object) -> str | None:
         if notice := getattr(one, "notice", None):
             return str(notice)
     return None
+
+
+def told_by(part: object) -> tuple[str, ...]:
+    """What a part has to tell once it is connected.
+
+    Raises:
+        ConfigError: `notices` is something else than texts.
+    """
+    for one in _layers(part):
+        if notices := getattr(one, "notices", None):
+            return texts(f"{type(one).__name__}.notices", notices)
+    return ()
 
 
 def unknown_to(part: object, request: Request) -> tuple[str, ...]:

@@ -120,11 +120,11 @@ export function showRun(main, run, changed) {
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
         state.request.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
       ...[...state.notes, ...timeline.notices].map((text) => el("p", { class: "note" }, visible(text)))]);
-    once(bar, state.status, () => {
+    once(bar, state.status + Boolean(timeline.end), () => {
       return [statusLine, {
         working: () => el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here"),
         unfinished: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Go on"),
-        failed: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again"),
+        failed: () => timeline.end?.first.failure?.final ? null : el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again"),
       }[state.status]?.()];
     });
   }
@@ -194,7 +194,7 @@ export function showRun(main, run, changed) {
 function spent(spend) {
   const tokens = spend.prompt_tokens + spend.completion_tokens;
   const many = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-  return `Spent: ${[many(spend.images, "picture"), many(spend.critic_calls, "judgement"), many(tokens, "token"), `${spend.seconds.toFixed(1)} s`].join(" · ")}`;
+  return `Spent: ${[many(spend.images, "picture"), many(spend.critic_calls, "judgement"), (spend.assumed_tokens ? "at most " : "") + many(tokens, "token"), `${spend.seconds.toFixed(1)} s`].join(" · ")}`;
 }
 
 function copyButton(text) {

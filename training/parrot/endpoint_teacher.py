@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field, JsonValue
 
 from rr_refine.endpoint.chat import ChatEndpoint
-from rr_refine.endpoint.client import EndpointComponent
 from rr_refine.endpoint.completion import Choice
+from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import CriticRefused, CriticUnreadable
 from rr_refine.plugins import factory

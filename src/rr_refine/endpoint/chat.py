@@ -193,7 +193,7 @@ class ChatEndpoint(EndpointClient):
             prompt_tokens=asked,
             completion_tokens=answered,
             assumed_tokens=assumed,
-            notices=(*self.notices, *told),
+            notices=(*self.listing_notices, *self.notices, *told),
         )
 
     def _why_cut(self, choice: Choice, tokens: int | None, limit: int | None) -> str:

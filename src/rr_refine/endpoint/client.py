@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-__all__ = ["EndpointClient", "EndpointComponent"]
+__all__ = ["EndpointClient"]
 
 _CONNECT: Final = 10.0
 """Seconds for a connection when the models are asked for: a dead server is told soon."""
@@ -38,7 +38,6 @@ _ELSEWHERE: Final = (401, 402, 403, 404, 408, 429)
 """Statuses that are never about a field of the body."""
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
-EndpointT = TypeVar("EndpointT", bound="EndpointClient")
 
 
 class EndpointClient:
@@ -83,6 +82,7 @@ class EndpointClient:
         self._faults = EndpointFaults(errors, self.url, section, options)
         self._model = options.model
         self._spared = Spared()
+        self._listing: tuple[str, ...] = ()
         self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
         self._lock = threading.Lock()
 
@@ -101,10 +101,13 @@ class EndpointClient:
         return self._model
 
     @property
+    def listing_notices(self) -> tuple[str, ...]:
+        """What the server's list of models tells, once connected; as the notices of a `Usage`."""
+        return self._listing
+
+    @property
     def notices(self) -> tuple[str, ...]:
-        """What is done otherwise than asked since the server said that it does not take it, and
-        what its list of models tells. Clauses without a full stop.
-        """
+        """What is done otherwise than asked since the server refused it; as above."""
         return tuple(self._spared.notices)
 
     async def connect(self) -> None:
@@ -125,10 +128,10 @@ class EndpointClient:
             session.listed = True
             if self._model is not None:
                 if served is not None and not any(is_same_model(self._model, m) for m in served):
-                    self._spared.notices[
+                    self._listing = (
                         f"the endpoint does not list the model {self._model!r}, only "
-                        f"{shown_models(served)}; it is asked for all the same"
-                    ] = None
+                        f"{shown_models(served)}; it is asked for all the same",
+                    )
                 return
             if not served:
                 raise self.errors.unavailable(
@@ -355,25 +358,6 @@ class EndpointClient:
             why = f"{place}: {first['msg']}" if place else first["msg"]
             # Not `from error`, which repeats the body.
             raise self._faults.unreadable(body, why) from None
-
-
-class EndpointComponent(Generic[EndpointT]):
-    """A component behind an endpoint, connected and closed with it."""
-
-    _endpoint: EndpointT
-
-    async def connect(self) -> None:
-        """Find out which model is served, so that `identity` is known; see `EndpointClient`."""
-        await self._endpoint.connect()
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What the endpoint made us do otherwise than asked; see `EndpointClient.notices`."""
-        return self._endpoint.notices
-
-    async def aclose(self) -> None:
-        """Close the running event loop's connections. A later call opens them again."""
-        await self._endpoint.aclose()
 
 
 @dataclass(slots=True)
