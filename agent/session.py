@@ -97,7 +97,7 @@ async def run_job(
     """
     check_config(folder, job)
     if job.source is not None:
-        folder.put_image(job.source)
+        await asyncio.to_thread(folder.put_image, job.source)
     write_manifest(folder, job, "running")
     status: RunStatus = "interrupted"
     try:

@@ -56,6 +56,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "rewriter.use": None,
     "intent.use": None,
     "studio.token": None,
+    "studio.max_runs": 16,
 }
 """Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
 each component."""
@@ -163,8 +164,12 @@ class Settings:
         return ConfigError(f"{key} = {value!r} from {source} must be {kind}")
 
     def public(self) -> dict[str, JsonValue]:
-        """All settings, keys and passwords left out; `--config` takes them back."""
-        return {key: value for key, value in self.values.items() if not is_secret(key)}
+        """What a run depends on, keys and passwords left out; `--config` takes it back."""
+        return {
+            key: value
+            for key, value in self.values.items()
+            if not is_secret(key) and not key.startswith("studio.")
+        }
 
 
 def is_secret(key: str) -> bool:

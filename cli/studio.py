@@ -7,25 +7,30 @@ import signal
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import ExitStack
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 from cyclopts import Parameter
 
 from rr_refine.cli.exits import INTERRUPTED
 from rr_refine.cli.options import Flag, SettingsOptions
-from rr_refine.errors import MissingExtraError
+from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
+    from rr_refine.cli.settings import Settings
     from rr_refine.studio.studio import Studio
 
 __all__ = ["studio"]
 
-_TOKEN = (
-    "Secret that every visitor needs, 16 characters or more. In RR_REFINE_STUDIO__TOKEN, other "
-    "users of this machine cannot see it."
+_TOKEN_ON_THE_COMMAND_LINE = (
+    "a token on the command line is seen by everybody who uses this machine: put it into a file "
+    "and give --token-file FILE, or into the environment variable RR_REFINE_STUDIO__TOKEN"
 )
 
 
@@ -33,7 +38,8 @@ def studio(
     *,
     port: int = 7870,
     host: str = "127.0.0.1",
-    token: Annotated[str | None, Parameter(help=_TOKEN)] = None,
+    token_file: Path | None = None,
+    token: Annotated[str | None, Parameter(show=False)] = None,
     open_: Annotated[Flag, Parameter("--open")] = False,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     preset: str | None = None,
@@ -41,45 +47,83 @@ def studio(
 ) -> int:
     """Open the studio: the same loop on a page in the browser, until Ctrl-C.
 
-    Only this machine can reach the page. To share it, give another --host and a --token, which
-    every visitor then needs.
+    The address that is printed has a token in it, a new one each time: only who has it gets in.
+    Only this machine can reach the page; --host lets others try.
 
     Args:
         port: Port to listen on; 0 takes a free one.
-        host: Address to listen on. One that others can reach needs a token.
+        host: Address to listen on.
+        token_file: File with a token of your own, 16 characters or more, in place of a new one;
+            RR_REFINE_STUDIO__TOKEN does the same.
         open_: Also open the page in the browser.
         out: Folder that holds the run folders.
         preset: The preset that the form starts with.
     """
-    settings = options.read(
-        {"out": None if out is None else str(out), "preset": preset, "studio.token": token}
-    )
+    if token is not None:
+        raise ConfigError(_TOKEN_ON_THE_COMMAND_LINE)
+    settings = options.read({"out": None if out is None else str(out), "preset": preset})
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise MissingExtraError("the studio", "studio")
     from rr_refine.cli.studio_jobs import SettingsJobMaker
     from rr_refine.studio.server import listen
     from rr_refine.studio.studio import Studio
+    from rr_refine.studio.token import Token, new_token
 
-    secret = None if settings.values["studio.token"] is None else settings.text("studio.token")
-    maker = SettingsJobMaker(settings)
-    with listen(host, port, secret) as listener:
+    own = _own_token(settings, token_file)
+    secret = new_token() if own is None else own
+    Token(secret)  # one that can be guessed is refused before anything is loaded
+    opened = Studio(
+        Path(settings.text("out")),
+        SettingsJobMaker(settings),
+        max_runs=settings.number("studio.max_runs"),
+        private=settings.flag("private"),
+    )
+    with listen(host, port) as listener, ExitStack() as at_exit:
         address, number = listener.getsockname()[:2]
         name = f"[{address}]" if ":" in address else address
         url = f"http://{name}:{number}/"
+        entrance = f"{url}?token={quote(secret, safe='')}"
 
         def ready() -> None:
-            _show_address(opened, url, shared=secret is not None)
+            _show_address(opened, url if own else entrance, own=own is not None)
             if open_:
-                webbrowser.open(url if secret is None else f"{url}?token={secret}")
+                _open(entrance, Path(at_exit.enter_context(TemporaryDirectory())))
 
-        out = Path(settings.text("out"))
-        opened = Studio(out, maker, private=settings.flag("private"))
         return asyncio.run(_serve(opened, listener, ready, secret))
 
 
-async def _serve(
-    studio: Studio, listener: socket, ready: Callable[[], None], token: str | None
-) -> int:
+def _own_token(settings: Settings, file: Path | None) -> str | None:
+    """The token that the owner chose, if any.
+
+    Raises:
+        ConfigError: others can see it, or its file cannot be read.
+    """
+    if file is not None:
+        try:
+            return file.read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"token file {str(file)!r} cannot be read: {error}") from error
+    if settings.values["studio.token"] is None:
+        return None
+    if settings.sources["studio.token"] == "command line":
+        raise ConfigError(_TOKEN_ON_THE_COMMAND_LINE)
+    return settings.text("studio.token")
+
+
+def _open(entrance: str, folder: Path) -> None:
+    """Open the browser at a file that nobody else can read: a process list shows its path only."""
+    page = folder / "studio.html"
+    target = escape(entrance)
+    page.write_text(
+        '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="refresh" content="0;url={target}">'
+        f'<a href="{target}">Open the studio</a>'
+    )
+    if not webbrowser.open(page.as_uri()):
+        print("note: no browser could be opened; open the address yourself", file=sys.stderr)
+
+
+async def _serve(studio: Studio, listener: socket, ready: Callable[[], None], token: str) -> int:
     from rr_refine.studio.server import serve
 
     task = asyncio.current_task()
@@ -93,13 +137,13 @@ async def _serve(
     return INTERRUPTED
 
 
-def _show_address(studio: Studio, url: str, *, shared: bool) -> None:
+def _show_address(studio: Studio, url: str, *, own: bool) -> None:
     """What is in use goes to stderr, the address to stdout."""
     models = studio.models
     print(f"with       {models.generator} and {models.critic}", file=sys.stderr)
     for note in models.notes:
         print(f"note: {note}", file=sys.stderr)
-    if shared:
-        print("note: shared; open it with ?token=… behind the address", file=sys.stderr)
+    if own:
+        print("note: open it with ?token=… behind the address, and your token", file=sys.stderr)
     print("the studio is open; Ctrl-C closes it", file=sys.stderr)
     print(url, flush=True)

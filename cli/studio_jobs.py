@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.policy import preset
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.job import (
-    job_again,
     job_from,
     make_critic,
     make_generator,
@@ -23,6 +26,13 @@ from rr_refine.studio.form import RunForm
 from rr_refine.studio.uploads import read_upload
 
 __all__ = ["SettingsJobMaker"]
+
+_PARTS: Final = {
+    "rewriters": "rewriter.use",
+    "stop_rules": "loop.stop_rules",
+    "acceptance": "loop.acceptance",
+}
+"""Fields of a policy that name parts, with their settings."""
 
 
 class SettingsJobMaker:
@@ -62,13 +72,52 @@ class SettingsJobMaker:
         return job_from(settings, form.prompt, image, generator=self.generator, critic=self.critic)
 
     def again(self, run: Run) -> Job:
-        """The job of an unfinished run, as it was made."""
-        job = job_again(run, generator=self.generator, critic=self.critic)
+        """The job of an unfinished run, as it was made, around the parts of this studio.
+
+        The folder may come from anywhere: no part is made because it is named there.
+        """
+        recorded = run.config.get("settings")
+        if not isinstance(recorded, dict) or not recorded:
+            raise ConfigError(
+                "this run was made by a program, with parts of its own; only that program can go "
+                "on with it"
+            )
+        here = f"go on with it by rr-refine resume {run.path}"
         for part in ("generator", "critic"):
             mine = getattr(self, part).identity.model_dump(mode="json")
             if run.config.get(part) != mine:
                 raise ConfigError(
-                    f"this run was made with another {part} than the one of this studio; go on "
-                    f"with it by rr-refine resume {run.path}"
+                    f"this run was made with another {part} than the one of this studio; {here}"
                 )
-        return job
+        settings, default = self._settings, preset(run.policy.preset)
+        for field, key in _PARTS.items():
+            named = _names(getattr(run.policy, field))
+            if named not in (_names(getattr(default, field)), _names(settings.values.get(key))):
+                raise ConfigError(
+                    f"this run was made with {field} = {named!r}, which the settings of this "
+                    f"studio do not name; {here}"
+                )
+        source = None
+        if run.request.source is not None:
+            with RunFolder(run.path, lock=False) as folder:
+                source = folder.load_image(run.request.source)
+        return make_job(
+            run.request.prompt,
+            image=source,
+            generator=self.generator,
+            critic=self.critic,
+            rewriters=make_rewriters(
+                settings, run.policy, self.generator, self.critic, policy_from(settings)
+            ),
+            intent_check=make_intent_check(settings, self.generator, self.critic),
+            policy=run.policy,
+            seed=run.request.seed,
+            keep=run.request.keep,
+            avoid=run.request.avoid,
+            parameters=run.request.parameters,
+            settings=recorded,
+        )
+
+
+def _names(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else [value] if value else []

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.review import read_decision
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
-from rr_refine.files import MAX_PICTURE, read_file
+from rr_refine.files import open_file
 from rr_refine.studio.form import read_form
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
-from rr_refine.studio.studio import Studio
-from rr_refine.studio.uploads import thumbnail
+from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
+from rr_refine.studio.studio import Studio, StudioFullError
+from rr_refine.studio.uploads import Uploads, thumbnail
 
 __all__ = ["create_app"]
 
@@ -33,15 +35,15 @@ _FOR_GOOD: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 _NEVER: Final = {"Cache-Control": "no-store"}
 
 
-def create_app(studio: Studio, *, host: str = "127.0.0.1", token: str | None = None) -> Guard:
+def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Guard:
     """The studio as an ASGI application, behind its guard. Open the studio while it is served.
 
     Args:
+        token: what every request must bring, see `Guard`.
         host: the address that it will listen on.
-        token: see `Guard`; needed where others can reach `host`.
 
     Raises:
-        ConfigError: see `require_safe`.
+        ConfigError: the token can be guessed.
     """
     pages = _Pages(studio)
 
@@ -64,9 +66,10 @@ def create_app(studio: Studio, *, host: str = "127.0.0.1", token: str | None = N
             RefineError: _explain,
             LookupError: _explain,
             HTTPException: _explain,
+            ClientDisconnect: _explain,
         },
     )
-    return Guard(app, host=host, token=token)
+    return Guard(app, token=token, host=host)
 
 
 class _Pages:
@@ -74,6 +77,9 @@ class _Pages:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
+        self._uploads = Uploads()
+        self._following: set[EventStream] = set()
+        self._looking = asyncio.Semaphore(2)  # thumbnails are decoded two at a time
         # Read once: only these names exist, whatever is asked for.
         self._files = {p.name: p.read_bytes() for p in _PAGE.iterdir() if p.is_file()}
 
@@ -107,7 +113,10 @@ class _Pages:
 
     async def start(self, request: Request) -> Response:
         """A new run."""
-        return _json({"name": await self._studio.start(read_form(await request.body()))}, 201)
+        self._studio.require_place()  # before a picture is taken in for nothing
+        async with self._uploads.body(request) as body:
+            form = await asyncio.to_thread(read_form, body)
+            return _json({"name": await self._studio.start(form)}, 201)
 
     async def resume(self, request: Request) -> Response:
         """On with an unfinished run."""
@@ -122,7 +131,8 @@ class _Pages:
         """The answer to the open question."""
         live = self._studio.live(_name(request))
         try:
-            given = json.loads(await request.body())
+            async with self._uploads.body(request) as body:
+                given = json.loads(body)
             question = given["question"]
             decision = read_decision(given["decision"])
         except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -137,12 +147,11 @@ class _Pages:
         last = request.headers.get("last-event-id") or request.query_params.get("after", "")
         start = int(last) if last.isdecimal() and len(last) < 10 else 0
 
-        async def stream() -> AsyncIterator[str]:
-            async for kind, data, number in self._studio.follow(name, start):
-                mark = "" if number is None else f"id: {number}\n"
-                yield f"{mark}event: {kind}\ndata: {data}\n\n"
-
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=_NEVER)
+        if request.method == "HEAD":
+            return Response(media_type=EventStream.media_type, headers=_NEVER)
+        if len(self._following) >= MAX_STREAMS:
+            raise HTTPException(503, f"{MAX_STREAMS} pages follow runs already: close one")
+        return EventStream(self._studio.follow(name, start), _NEVER, self._following)
 
     async def image(self, request: Request) -> Response:
         """A picture, whole or small."""
@@ -153,7 +162,8 @@ class _Pages:
         path = image_file(run, request.path_params["digest"])
         if size == "whole":
             return await _png(path, run, _FOR_GOOD)
-        small = await asyncio.to_thread(thumbnail, path)
+        async with self._looking:
+            small = await asyncio.to_thread(thumbnail, path)
         return Response(small, media_type="image/png", headers=_FOR_GOOD)
 
     async def result(self, request: Request) -> Response:
@@ -165,22 +175,24 @@ class _Pages:
 
 
 async def _png(path: Path, run: Path, headers: Mapping[str, str]) -> Response:
-    """A picture file in one piece: a run may replace it at any time, by one of another length."""
+    """A picture file, which a run may replace meanwhile: the one that was opened is sent."""
     try:
-        data = await asyncio.to_thread(read_file, path, within=run, limit=MAX_PICTURE)
+        file = await asyncio.to_thread(open_file, path, within=run)
     except FileNotFoundError:
         raise LookupError("this run has no picture yet") from None
     except OSError as error:
         raise StoreError(str(error)) from error
-    return Response(data, media_type="image/png", headers=dict(headers))
+    return FileStream(file, "image/png", headers)
 
 
 def _name(request: Request) -> str:
     return str(request.path_params["name"])
 
 
-def _json(value: object, status: int = 200) -> Response:
-    return JSONResponse(value, status, headers=_NEVER)
+def _json(
+    value: object, status: int = 200, more: Mapping[str, str] = MappingProxyType({})
+) -> Response:
+    return JSONResponse(value, status, headers={**_NEVER, **more})
 
 
 async def _explain(_: Request, error: Exception) -> Response:
@@ -188,6 +200,10 @@ async def _explain(_: Request, error: Exception) -> Response:
     match error:
         case HTTPException():
             return _json({"error": error.detail}, error.status_code)
+        case ClientDisconnect():
+            return _json({"error": "this request has no end"}, 400)
+        case StudioFullError():
+            return _json({"error": str(error)}, 429, {"Retry-After": "10"})
         case LookupError():
             return _json({"error": str(error.args[0]) if error.args else "not found"}, 404)
         case StoreLockedError():

@@ -1,33 +1,31 @@
 """The guard before the page: who may ask, from where and how much, and what a browser may do.
 
-A page on one's own machine is within reach of every web page that one's browser visits. So a name
-that is not ours (DNS rebinding), a POST from elsewhere, and a body that is too large are refused
-before anything looks at them; and every answer tells the browser to load and run our own files
-only.
+A page on one's own machine is within reach of every web page that one's browser visits, and of
+everybody else who uses the machine. So whoever brings no token, a name that is not ours (DNS
+rebinding), a request for another page, and a body that is too large are refused before anything
+looks at them; and every answer tells the browser to load and run our own files only.
 """
 
 from __future__ import annotations
 
-import hmac
 import socket
-from http.cookies import CookieError, SimpleCookie
+from base64 import b64encode
+from hashlib import sha256
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rr_refine.errors import ConfigError
+from rr_refine.studio.token import Token
 
-__all__ = ["CONTENT_SECURITY_POLICY", "MIN_TOKEN", "Guard", "is_loopback", "require_safe"]
+__all__ = ["CONTENT_SECURITY_POLICY", "MAX_BODY", "Guard", "is_loopback"]
 
-MIN_TOKEN: Final = 16
-"""Characters of a token, at least."""
-MAX_BODY: Final = 30_000_000
+MAX_BODY: Final = 70_000_000
 """Bytes of a request: the largest picture as base64, and the prompt."""
-COOKIE: Final = "rr-refine-studio"
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
@@ -48,10 +46,21 @@ _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_LOCKED: Final = Path(__file__).with_name("page").joinpath("locked.html").read_text("utf-8")
+_STYLE: Final = _LOCKED.partition("<style>")[2].partition("</style>")[0]
+_LOCKED_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
+    "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_LOCKED_WORDS: Final = (
+    "This studio wants its token. Open the address that it printed when it was started, with "
+    "?token= in it; one that was started again has a new address. Scripts send the header "
+    "Authorization: Bearer TOKEN."
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -62,74 +71,63 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def require_safe(host: str, token: str | None) -> None:
-    """Check where the studio is about to listen.
-
-    Raises:
-        ConfigError: others can reach it and there is no token, or the token can be guessed.
-    """
-    if token is None and not is_loopback(host):
-        raise ConfigError(
-            f"host {host!r} is within reach of other machines, so the studio wants a token: give "
-            f"--token with {MIN_TOKEN} characters or more, or leave out --host"
-        )
-    if token is not None and (len(token) < MIN_TOKEN or not token.isascii()):
-        raise ConfigError(
-            f"a token has {MIN_TOKEN} characters or more, all ASCII; this one has {len(token)}"
-        )
-
-
 class Guard:
     """Stands before an application.
 
     Args:
         app: what is guarded.
+        token: what every request must bring: as `Authorization: Bearer …`, or in a cookie, which
+            opening the page with `?token=…` sets.
         host: the address that is listened on.
-        token: what every request must bring then: in a cookie, which opening the page with
-            `?token=…` sets, or as `Authorization: Bearer …`.
 
     Raises:
-        ConfigError: see `require_safe`.
+        ConfigError: the token can be guessed, see `Token`.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", token: str | None = None) -> None:
-        require_safe(host, token)
-        self._app, self._host, self._token = app, host.lower(), token
+    def __init__(self, app: ASGIApp, *, token: str, host: str = "127.0.0.1") -> None:
+        self._app, self._host, self._token = app, host.lower(), Token(token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope["type"] != "http":  # a websocket; there are none here
+            await send({"type": "websocket.close", "code": 1008})
+            return
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is None:
             await self._app(scope, _limited(receive), send_safely)
         else:
+            refusal.headers.setdefault("Cache-Control", "no-store")
             await refusal(scope, receive, send_safely)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        host = headers.get("host", "")
+        host, method = headers.get("host", ""), scope["method"]
         if not self._is_ours(host):
             return PlainTextResponse(f"This studio is not called {host[:80]!r}.", 421)
-        if self._token is not None:
+        if scope["path"] == "/" and method == "GET":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            if given and scope["path"] == "/" and self._is_token(given):
-                return self._welcome(given)
-            if not self._is_token(_token_of(headers)):
-                return PlainTextResponse(
-                    "This studio is shared with a token. "
-                    "Open the address that its owner gave you, the one with ?token= in it.",
-                    401,
-                )
-        if scope["method"] in ("GET", "HEAD"):
+            if self._token.is_token(given):
+                return self._token.welcome(headers)
+        script = self._token.is_borne_by(headers)
+        if not script and not self._token.has_cookie(headers):
+            return _locked(scope["path"], headers)
+        if _is_for_another_page(headers) and not (_is_visit(headers) and method == "GET"):
+            return PlainTextResponse("Only the studio's own page may ask for this.", 403)
+        if method in ("GET", "HEAD"):
             return None
-        if headers.get("origin") not in (f"http://{host}", f"https://{host}"):
+        # A browser says where a request comes from; a script with the token need not.
+        ours = (f"http://{host}", f"https://{host}", *([None] if script else []))
+        if headers.get("origin") not in ours:
             return PlainTextResponse("Only the studio's own page may change something.", 403)
         if headers.get("content-type") != "application/json":
             return PlainTextResponse("A request is JSON.", 415)
@@ -137,7 +135,7 @@ class Guard:
         if not length.isdigit():
             return PlainTextResponse("A request needs a Content-Length.", 411)
         if int(length) > MAX_BODY:
-            return PlainTextResponse("This is too large.", 413)
+            return PlainTextResponse(f"This is too large: {MAX_BODY} bytes are the most.", 413)
         return None
 
     def _is_ours(self, header: str) -> bool:
@@ -150,31 +148,31 @@ class Guard:
             address = ip_address(name)
         except ValueError:
             machine = socket.gethostname().lower()
-            shared = (self._host, machine, f"{machine}.local")
-            return name == "localhost" or (self._token is not None and name in shared)
-        return self._token is not None or address.is_loopback
-
-    def _is_token(self, given: str) -> bool:
-        return self._token is not None and hmac.compare_digest(
-            given.encode("utf-8", "replace"), self._token.encode()
-        )
-
-    def _welcome(self, token: str) -> Response:
-        """To the page, with a cookie, so that the token does not stay in the address."""
-        response = RedirectResponse("/", 303)
-        response.set_cookie(COOKIE, token, httponly=True, samesite="lax", path="/")
-        return response
+            return bool(name) and name in ("localhost", self._host, machine, f"{machine}.local")
+        return address.is_loopback or not is_loopback(self._host)
 
 
-def _token_of(headers: Headers) -> str:
-    kind, _, given = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        return given.strip()
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if cookie is None else cookie.value
+def _locked(path: str, headers: Headers) -> Response:
+    """What a visitor without the token gets: a page, or JSON where a script or our page asks."""
+    told = {"WWW-Authenticate": 'Bearer realm="rr-refine studio"', "Connection": "close"}
+    if path.startswith("/api/") and "text/html" not in headers.get("accept", ""):
+        return JSONResponse({"error": _LOCKED_WORDS}, 401, told)
+    told["Content-Security-Policy"] = _LOCKED_POLICY
+    page = _LOCKED
+    if _is_for_another_page(headers) and _is_visit(headers):
+        # By a link of another page, a browser brings no cookie: once more, by a link of ours.
+        page = page.replace("<title>", '<meta http-equiv="refresh" content="0;url=/"><title>', 1)
+    return HTMLResponse(page, 401, told)
+
+
+def _is_for_another_page(headers: Headers) -> bool:
+    """Whether a browser says that it asks on behalf of a page that is not ours."""
+    return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
+def _is_visit(headers: Headers) -> bool:
+    """Whether a browser is about to show the answer in a window."""
+    return headers.get("sec-fetch-mode") == "navigate"
 
 
 def _limited(receive: Receive) -> Receive:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from rr_refine.agent.events import Event, Rendered, RenderFailed, StepDone, write_event
@@ -43,14 +43,14 @@ class LiveRun:
         folder: RunFolder,
         job: Job,
         notes: tuple[str, ...],
-        past: Iterable[Event],
+        past: PageEvents,
         on_end: Callable[[LiveRun], None],
     ) -> None:
         self.name = folder.path.name
         self.problem = ""
         """Why the session broke off, if it did."""
         self._folder, self._job, self._notes, self._on_end = folder, job, notes, on_end
-        self._events = PageEvents(past)
+        self._events = past
         self._steps: dict[str, StepDone] = {}
         self._question: ReviewRequest | None = None
         self._answer: asyncio.Future[Decision] | None = None

@@ -6,24 +6,27 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 
 from rr_refine.errors import ConfigError
 from rr_refine.studio.app import create_app
-from rr_refine.studio.guard import require_safe
+from rr_refine.studio.connection import Connection
 from rr_refine.studio.studio import Studio
 
-__all__ = ["listen", "serve"]
+__all__ = ["MAX_CONNECTIONS", "listen", "serve"]
+
+MAX_CONNECTIONS: Final = 200
+"""Connections at once; a browser keeps six. Others are turned away with 503."""
 
 
-def listen(host: str, port: int, token: str | None) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one.
 
     Raises:
-        ConfigError: it is not safe (see `require_safe`), or the address cannot be had.
+        ConfigError: the address cannot be had.
     """
-    require_safe(host, token)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
@@ -34,14 +37,16 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
 
 
 async def serve(
-    studio: Studio, listener: socket.socket, on_ready: Callable[[], None], *, token: str | None
+    studio: Studio, listener: socket.socket, on_ready: Callable[[], None], *, token: str
 ) -> None:
     """Serve a studio until cancelled. Its runs are then broken off; they can go on later.
 
     Args:
         on_ready: called once requests are answered.
+        token: what every request must bring, see `Guard`.
 
     Raises:
+        ConfigError: the token can be guessed.
         RefineError: a model cannot be reached.
     """
     app = create_app(studio, host=listener.getsockname()[0], token=token)
@@ -54,7 +59,8 @@ async def serve(
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        http="h11",
+        http=Connection,
+        limit_concurrency=MAX_CONNECTIONS,
         loop="asyncio",
         timeout_graceful_shutdown=5,
     )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from rr_refine.agent.events import Event
 from rr_refine.agent.manifest import config_of, identity_of
-from rr_refine.agent.run import load_run
+from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, RefineError
 from rr_refine.studio.form import JobMaker, RunForm
 from rr_refine.studio.history import Tile, find_run, list_tiles, status_of
 from rr_refine.studio.live_run import LiveRun, Message
@@ -21,7 +20,11 @@ from rr_refine.studio.models import StudioModels, models_of, notes_on
 from rr_refine.studio.page_events import PageEvents
 from rr_refine.studio.state import RunState
 
-__all__ = ["Studio"]
+__all__ = ["Studio", "StudioFullError"]
+
+
+class StudioFullError(RefineError):
+    """As many runs are at work or wait as are let in."""
 
 
 class Studio:
@@ -29,12 +32,23 @@ class Studio:
 
     Args:
         out: folder that holds the run folders; created with the first run.
-        maker: makes the jobs.
+        maker: makes the jobs, one at a time: pictures are decoded then.
+        max_runs: runs that may be at work or wait, for the generator or for a decision.
         private: the folder of a new run is for this user alone.
+
+    Raises:
+        ConfigError: `max_runs` is below 1.
     """
 
-    def __init__(self, out: Path, maker: JobMaker, *, private: bool = True) -> None:
-        self.out, self.maker, self._private = out, maker, private
+    def __init__(
+        self, out: Path, maker: JobMaker, *, max_runs: int = 16, private: bool = True
+    ) -> None:
+        if max_runs < 1:
+            raise ConfigError(f"studio.max_runs = {max_runs} lets no run in: give 1 or more")
+        self.out, self.maker = out, maker
+        self._max_runs, self._private = max_runs, private
+        self._beginning = 0
+        self._making = asyncio.Lock()
         self._live: dict[str, LiveRun] = {}
         self._problems: dict[str, str] = {}
 
@@ -60,35 +74,62 @@ class Studio:
         """Who draws and who judges here. The studio must be open."""
         return models_of(self.maker.generator, self.maker.critic)
 
+    def require_place(self) -> None:
+        """Check that one more run can begin.
+
+        Raises:
+            StudioFullError: it cannot.
+        """
+        if len(self._live) + self._beginning >= self._max_runs:
+            raise StudioFullError(
+                f"{self._max_runs} runs are at work here or wait for a decision, and more are not "
+                "let in: wait for one, or end one (studio.max_runs sets how many)"
+            )
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        self.require_place()
+        self._beginning += 1
+        try:
+            yield
+        finally:
+            self._beginning -= 1
+
     async def start(self, form: RunForm) -> str:
         """Begin a new run; gives its name.
 
         Raises:
+            StudioFullError: there are as many as are let in.
             ConfigError: something in the form is wrong.
             StoreError: the folder cannot be written.
         """
-        job = await asyncio.to_thread(self.maker.new, form)
-        name = new_run_name(job.request.prompt, identity_of(config_of(job)))
-        return self._begin(job, self.out / name, [])
+        with self._place():
+            async with self._making:
+                job = await asyncio.to_thread(self.maker.new, form)
+                name = new_run_name(job.request.prompt, identity_of(config_of(job)))
+                return await self._begin(job, self.out / name)
 
     async def resume(self, name: str) -> str:
         """Go on with an unfinished run; gives its name. One that is running is left alone.
 
         Raises:
             LookupError: there is no such run.
+            StudioFullError: there are as many as are let in.
             ConfigError: it is done, or was made with other models.
             StoreError: it cannot be read, or another process works on it.
         """
         path = find_run(self.out, name)
         if name in self._live:
             return name
-        run = await asyncio.to_thread(load_run, path)
-        if run.status == "done":
-            raise ConfigError("this run is done: there is nothing to go on with")
-        job = await asyncio.to_thread(self.maker.again, run)
-        if name in self._live:  # another tab was quicker
-            return name
-        return self._begin(job, path, run.events())
+        with self._place():
+            async with self._making:
+                if name in self._live:  # another tab was quicker
+                    return name
+                run = await asyncio.to_thread(load_run, path)
+                if run.status == "done":
+                    raise ConfigError("this run is done: there is nothing to go on with")
+                job = await asyncio.to_thread(self.maker.again, run)
+                return await self._begin(job, path, run)
 
     def live(self, name: str) -> LiveRun:
         """A run that is running here.
@@ -100,9 +141,11 @@ class Studio:
             raise LookupError(f"run {name[:200]!r} is not running here")
         return self._live[name]
 
-    def _begin(self, job: Job, path: Path, past: Iterable[Event]) -> str:
+    async def _begin(self, job: Job, path: Path, run: Run | None = None) -> str:
         notes = notes_on(job.request, job.generator, job.critic)
-        live = LiveRun(RunFolder(path, private=self._private), job, notes, past, self._end)
+        past = PageEvents() if run is None else await asyncio.to_thread(_past, run)
+        folder = await asyncio.to_thread(RunFolder, path, private=self._private)
+        live = LiveRun(folder, job, notes, past, self._end)
         self._live[live.name] = live
         self._problems.pop(live.name, None)
         return live.name
@@ -152,7 +195,11 @@ class Studio:
                 yield message
         else:
             run = await asyncio.to_thread(load_run, find_run(self.out, name))
-            lines = PageEvents(run.events()).lines
+            lines = (await asyncio.to_thread(_past, run)).lines
             for number, line in enumerate(lines[start:], start + 1):
                 yield "event", line, number
         yield "state", (await self.state(name)).write(), None
+
+
+def _past(run: Run) -> PageEvents:
+    return PageEvents(run.events())

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.pictures import SOURCE_PIXELS, decode_picture, encode_png, load_stored
@@ -12,11 +18,39 @@ from rr_refine.pictures import SOURCE_PIXELS, decode_picture, encode_png, load_s
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_PICTURE_BYTES", "read_upload", "thumbnail"]
+__all__ = ["MAX_PICTURE_BYTES", "Uploads", "read_upload", "thumbnail"]
 
-MAX_PICTURE_BYTES: Final = 20_000_000
+MAX_PICTURE_BYTES: Final = 50_000_000
 _SIDE: Final = 480
 """Pixels of a thumbnail's longer side."""
+_LARGE: Final = 1_000_000
+"""Bytes of a request that holds a picture, most likely."""
+_SENT_WITHIN: Final = 300.0
+"""Seconds that a request may take to come in."""
+
+
+class Uploads:
+    """Takes requests in: two large ones at a time, so that memory has a limit."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Semaphore(2)
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """The body of a request, which is counted for as long as it is in use.
+
+        Raises:
+            HTTPException: it comes in too slowly.
+        """
+        async with AsyncExitStack() as stack:
+            if int(request.headers["content-length"]) > _LARGE:
+                await stack.enter_async_context(self._large)
+            try:
+                async with asyncio.timeout(_SENT_WITHIN):
+                    body = await request.body()
+            except TimeoutError:
+                raise HTTPException(408, "the request came in too slowly") from None
+            yield body
 
 
 def read_upload(data: bytes) -> Image.Image:

@@ -17,18 +17,21 @@ from tests.commands import Commands
 FAKES = ("--generator=fake", "--critic=fake")
 
 
-def address(stdout: Path) -> str:
+def address(stdout: Path) -> tuple[str, dict[str, str]]:
+    """Where a studio is, and the header that opens it."""
     wait_for(lambda: _text(stdout).endswith("\n"))
-    return stdout.read_text().strip()
+    url, _, token = stdout.read_text().strip().partition("?token=")
+    return url, {"Authorization": f"Bearer {token}"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_opens_and_closes(commands: Commands, number: int) -> None:
     stdout = commands.folder / "stdout"
     with commands.start("studio", "--port=0", *FAKES, stdout=stdout) as going:
-        url = address(stdout)
+        url, bearer = address(stdout)
         assert url.startswith("http://127.0.0.1:")
-        told = httpx2.get(f"{url}api/studio").json()
+        assert httpx2.get(f"{url}api/studio").status_code == 401
+        told = httpx2.get(f"{url}api/studio", headers=bearer).json()
         assert told["models"]["generator"] == "fake"
         going.send(number)
         ended = going.wait()
@@ -43,11 +46,11 @@ def test_a_run_that_was_at_work_goes_on_at_the_terminal(commands: Commands, revi
     stdout = commands.folder / "stdout"
     more = ("--set=generator.seconds=1.5", "--set=generator.width=48", "--set=generator.height=48")
     with commands.start("studio", "--port=0", *FAKES, *more, stdout=stdout) as going:
-        url = address(stdout)
+        url, bearer = address(stdout)
         begun = httpx2.post(
             f"{url}api/runs",
             json={"prompt": "a cat", "preset": "one-shot", "review": review},
-            headers={"Origin": url.rstrip("/")},
+            headers=bearer,
         )
         run = commands.folder / "runs" / begun.json()["name"]
         wait_for(lambda: "round-started" in _text(run / "events.jsonl"))
@@ -63,19 +66,62 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_the_token_comes_from_the_environment(commands: Commands) -> None:
-    commands.environment["RR_REFINE_STUDIO__TOKEN"] = "correct-horse-battery"
+@pytest.mark.parametrize("by", ["environment", "file"])
+def test_a_token_of_ones_own_is_never_shown(commands: Commands, by: str) -> None:
+    more = []
+    if by == "file":
+        (commands.folder / "token.txt").write_text("correct-horse-battery\n")
+        more = ["--token-file=token.txt"]
+        commands.environment["RR_REFINE_STUDIO__TOKEN"] = "another-horse-battery"
+    else:
+        commands.environment["RR_REFINE_STUDIO__TOKEN"] = "correct-horse-battery"
     stdout = commands.folder / "stdout"
-    with commands.start("studio", "--port=0", "--host=0.0.0.0", *FAKES, stdout=stdout) as going:
-        url = address(stdout).replace("0.0.0.0", "127.0.0.1")
+    where = ("--port=0", "--host=0.0.0.0")
+    with commands.start("studio", *where, *FAKES, *more, stdout=stdout) as going:
+        url = address(stdout)[0].replace("0.0.0.0", "127.0.0.1")
         assert httpx2.get(url).status_code == 401
         bearer = {"Authorization": "Bearer correct-horse-battery"}
         assert httpx2.get(url, headers=bearer).status_code == 200
         going.send(signal.SIGINT)
         ended = going.wait()
-    assert "correct-horse" not in ended.stdout + ended.stderr
+    assert "horse" not in ended.stdout + ended.stderr
+    assert "?token=" in ended.stderr
     shown = commands.run("config", "show")
-    assert "correct-horse" not in shown.stdout + shown.stderr
+    assert "horse" not in shown.stdout + shown.stderr
+
+
+def test_the_browser_is_opened_by_a_file_that_nobody_else_can_read(commands: Commands) -> None:
+    """A process list shows how the browser was started: with the file's path."""
+    seen, stdout = commands.folder / "seen", commands.folder / "stdout"
+    browser = commands.folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.new && mv {seen}.new {seen}\n')
+    browser.chmod(0o700)
+    commands.environment["BROWSER"] = f"{browser} %s"
+    with commands.start("studio", "--port=0", "--open", *FAKES, stdout=stdout) as going:
+        url, bearer = address(stdout)
+        wait_for(seen.exists)
+        token = bearer["Authorization"].removeprefix("Bearer ")
+        given = seen.read_text().strip()
+        assert given.startswith("file:///")
+        assert token not in given
+        page = Path(given.removeprefix("file://"))
+        assert f"{url}?token={token}" in page.read_text()
+        assert page.parent.stat().st_mode & 0o077 == 0
+        going.send(signal.SIGINT)
+        going.wait()
+    assert not page.parent.exists()
+
+
+def test_each_start_has_another_token(commands: Commands) -> None:
+    tokens = set()
+    for number in range(2):
+        stdout = commands.folder / f"stdout{number}"
+        with commands.start("studio", "--port=0", *FAKES, stdout=stdout) as going:
+            tokens.add(address(stdout)[1]["Authorization"])
+            going.send(signal.SIGINT)
+            assert going.wait().code == 130
+    assert len(tokens) == 2
+    assert all(len(token) > 40 for token in tokens)
 
 
 def test_without_its_extra(

@@ -96,7 +96,7 @@ class Page:
 
 @contextmanager
 def studio(folder: Path, *more: str) -> Iterator[str]:
-    """A studio as a process of its own; gives its address."""
+    """A studio as a process of its own; gives the address that it prints."""
     folder.mkdir(exist_ok=True)
     out = folder / "stdout"
     small = ("--set=generator.width=48", "--set=generator.height=48")
@@ -187,6 +187,45 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         browser.close()
         browser.switch_to.window(browser.window_handles[0])
         assert page.complaints() == []
+
+
+def test_the_first_visit(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Locked, then opened by the printed address, by a file, and by a link of another page."""
+    with studio(tmp_path / "here") as url:
+        base, _, token = url.partition("?token=")
+        page = Page(browser, base)
+        browser.get(base)
+        assert browser.title == "rr-refine studio: locked"
+        assert "rr-refine studio" in page.text("body")
+        size = "return getComputedStyle(document.body).maxWidth"
+        assert browser.execute_script(size) != "none"  # its style is in force
+        page.complaints()  # that it is locked
+
+        linked = tmp_path / "link.html"
+        linked.write_text(f'<a href="{base}">the studio</a>')
+        opening = tmp_path / "open.html"
+        opening.write_text(f'<meta http-equiv="refresh" content="0;url={url}">')
+        for way in (url, opening.as_uri(), linked.as_uri()):
+            if way == opening.as_uri():
+                browser.get(base)
+                browser.delete_all_cookies()
+            browser.get(way)
+            if way == linked.as_uri():
+                browser.find_element(By.TAG_NAME, "a").click()
+            page.see("#prompt")
+            assert browser.current_url == base
+            assert token not in browser.page_source
+            assert browser.execute_script("return document.referrer + document.cookie") == ""
+
+
+def test_a_studio_that_was_started_again_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    with studio(tmp_path / "here") as url:
+        page = Page(browser, url)
+        page.open()
+        browser.delete_all_cookies()
+        browser.execute_script("document.querySelector('#prompt').value = 'a cat'")
+        page.click("#form button[type=submit]")
+        page.wait(lambda: "Open the address that it printed" in page.text("#form .trouble"), "it")
 
 
 def test_stop_reload_and_go_on(browser: webdriver.Chrome, tmp_path: Path) -> None:
@@ -291,7 +330,8 @@ def test_no_text_becomes_html_even_by_a_mistake_of_ours(
         page.open()
         assert browser.execute_script(attempts) == ["TypeError"] * 3
         loaded = "return performance.getEntriesByType('resource').map((e) => e.name)"
-        assert all(name.startswith(url) for name in browser.execute_script(loaded))
+        base = url.partition("?")[0]
+        assert all(name.startswith(base) for name in browser.execute_script(loaded))
 
 
 def test_with_the_keyboard_alone_on_a_narrow_screen(

@@ -17,6 +17,7 @@ from rr_refine.cli.settings import Settings
 from rr_refine.cli.studio_jobs import SettingsJobMaker
 from rr_refine.studio.server import listen, serve
 from rr_refine.studio.studio import Studio
+from rr_refine.studio.token import new_token
 
 __all__ = ["Told", "Visitor", "opened"]
 
@@ -43,8 +44,12 @@ class Told:
 class Visitor:
     """Asks a studio for things, as its page does."""
 
-    def __init__(self, studio: Studio, url: str, http: httpx2.AsyncClient) -> None:
-        self.studio, self.url, self.http = studio, url, http
+    def __init__(self, studio: Studio, url: str, http: httpx2.AsyncClient, token: str) -> None:
+        self.studio, self.url, self.http, self.token = studio, url, http, token
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         return await self.http.get(path, headers=headers)
@@ -115,9 +120,19 @@ class Visitor:
 
 @asynccontextmanager
 async def opened(
-    out: Path, *, host: str = "127.0.0.1", token: str | None = None, **more: JsonValue
+    out: Path,
+    *,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    shown: bool = True,
+    max_runs: int = 16,
+    **more: JsonValue,
 ) -> AsyncIterator[Visitor]:
-    """A studio with small fakes; `more` are settings with `__` for dots."""
+    """A studio with small fakes, and a visitor who shows its token, or does not.
+
+    `more` are settings with `__` for dots.
+    """
+    secret = token or new_token()
     settings = Settings()
     settings.apply(
         {
@@ -129,10 +144,10 @@ async def opened(
         },
         "the test",
     )
-    studio = Studio(out, SettingsJobMaker(settings))
+    studio = Studio(out, SettingsJobMaker(settings), max_runs=max_runs)
     ready = asyncio.Event()
-    with listen(host, 0, token) as listener:
-        task = asyncio.create_task(serve(studio, listener, ready.set, token=token))
+    with listen(host, 0) as listener:
+        task = asyncio.create_task(serve(studio, listener, ready.set, token=secret))
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -140,8 +155,11 @@ async def opened(
             await task  # raises why
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
+            visitor = Visitor(studio, url, http, secret)
+            if shown:
+                http.headers.update(visitor.bearer)
             try:
-                yield Visitor(studio, url, http)
+                yield visitor
             finally:
                 task.cancel()
                 await asyncio.wait([task])
