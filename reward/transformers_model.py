@@ -169,7 +169,10 @@ def load_model(options: TransformersCriticOptions) -> Model:
 
     try:
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            options.model, revision=options.revision, local_files_only=options.local_files_only
+            options.model,
+            revision=options.revision,
+            local_files_only=options.local_files_only,
+            trust_remote_code=False,
         )
         with _silent_loading():
             model: Any = AutoModelForImageTextToText.from_pretrained(
@@ -177,6 +180,8 @@ def load_model(options: TransformersCriticOptions) -> Model:
                 revision=options.revision,
                 local_files_only=options.local_files_only,
                 dtype=options.dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
             )
         model = model.to(_device(options.device)).eval()
     except torch.OutOfMemoryError as error:

@@ -143,6 +143,8 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
             revision=checkpoint.commit or options.revision,
             variant=options.variant,
             local_files_only=options.local_files_only,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except Exception as error:
         raise _load_error(error, f"model {options.model!r} cannot be loaded") from error
@@ -188,6 +190,8 @@ def _hush(pipeline: object) -> None:
 
 
 def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:
+    from safetensors import SafetensorError
+
     text = " ".join(str(error).split()) or repr(error)
     if is_out_of_memory(error):
         return OutOfMemoryError(
@@ -195,7 +199,7 @@ def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:
         )
     if isinstance(error, ImportError):
         return ConfigError(f"{what}: a package that it needs is not installed: {text:.300}")
-    if isinstance(error, OSError | ValueError | TypeError | KeyError):
+    if isinstance(error, OSError | ValueError | TypeError | KeyError | SafetensorError):
         return ConfigError(f"{what}: {text:.300}")
     return GeneratorUnavailable(f"{what}: {type(error).__name__}: {text:.300}")
 
@@ -213,7 +217,10 @@ def _apply_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
     for lora in loras:
         try:
             pipeline.load_lora_weights(
-                str(lora.path.parent), weight_name=lora.path.name, adapter_name=lora.name
+                str(lora.path.parent),
+                weight_name=lora.path.name,
+                adapter_name=lora.name,
+                use_safetensors=True,
             )
         except Exception as error:
             raise _load_error(error, f"LoRA {str(lora.path)!r} cannot be loaded") from error

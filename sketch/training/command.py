@@ -82,7 +82,8 @@ def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) ->
         return None
     say("pictures for the critic")
     options = SketchGeneratorOptions(model=folder, device=device, batch=16)
-    autoencoder = AutoencoderTiny.from_pretrained(folder / "vae").float().to(pick_device(device))
+    autoencoder = AutoencoderTiny.from_pretrained(folder / "vae", use_safetensors=True)
+    autoencoder = autoencoder.float().to(pick_device(device))
     return Pictures(
         render_cases(out / "renders", SketchGenerator(options), count),
         decode_cases(out / "decoded", autoencoder, count),

@@ -89,7 +89,9 @@ def _dry_run(recipe: SftRecipe, folder: Path) -> DryRunReport:
     def load(tiny: SftRecipe) -> tuple[Any, Any]:
         from transformers import Qwen3VLForConditionalGeneration
 
-        return Qwen3VLForConditionalGeneration.from_pretrained(tiny.model), processor
+        return Qwen3VLForConditionalGeneration.from_pretrained(
+            tiny.model, use_safetensors=True, trust_remote_code=False
+        ), processor
 
     losses: list[float] = []
     report = fine_tune(tiny, say=lambda line: losses.append(line["loss"]), load=load)
@@ -204,8 +206,10 @@ def _require_loadable(student: Path, processor: Any) -> None:
     import torch
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-    model: Any = AutoModelForImageTextToText.from_pretrained(student, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(student)
+    model: Any = AutoModelForImageTextToText.from_pretrained(
+        student, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
+    tokenizer = AutoTokenizer.from_pretrained(student, trust_remote_code=False)
     inputs = tokenizer("Judge it.", return_tensors="pt")
     model.generate(**inputs, max_new_tokens=2, pad_token_id=processor.tokenizer.pad_token_id)
 

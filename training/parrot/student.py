@@ -40,12 +40,14 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
     short = recipe.lora is not None and recipe.precision == "bfloat16"
     try:
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            recipe.model, revision=recipe.revision
+            recipe.model, revision=recipe.revision, trust_remote_code=False
         )
         model = AutoModelForImageTextToText.from_pretrained(
             recipe.model,
             revision=recipe.revision,
             dtype=torch.bfloat16 if short else torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -141,12 +143,21 @@ def merge_adapter(adapter: Path, out: Path) -> None:
     from peft import PeftConfig, PeftModel
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():  # peft would go on to load a pickle
+        raise ConfigError(f"the adapters in {str(adapter)!r} have no {weights.name!r}")
     try:
         base = PeftConfig.from_pretrained(str(adapter))
         model = AutoModelForImageTextToText.from_pretrained(
-            base.base_model_name_or_path, revision=base.revision, dtype="auto"
+            base.base_model_name_or_path,
+            revision=base.revision,
+            dtype="auto",
+            use_safetensors=True,
+            trust_remote_code=False,
         )
-        processor = AutoProcessor.from_pretrained(adapter)  # type: ignore[no-untyped-call]
+        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            adapter, trust_remote_code=False
+        )
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ConfigError(f"the adapters in {str(adapter)!r} cannot be loaded: {error}") from error

@@ -60,7 +60,12 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
         if is_peft_model(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
-        saved = type(self.model).from_pretrained(resume_from_checkpoint, dtype=self.model.dtype)
+        saved = type(self.model).from_pretrained(
+            resume_from_checkpoint,
+            dtype=self.model.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
         self.model.load_state_dict(saved.state_dict())
 
     def save_student(self, folder: Path) -> None:
