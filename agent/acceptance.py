@@ -154,8 +154,7 @@ def acceptance_of(name: str) -> Acceptance:
     Raises:
         ConfigError: there is none, or what is named makes none.
     """
-    protocol = "rr_refine.agent.acceptance.Acceptance"
-    return cast("Acceptance", make_part("acceptance", name, "weigh", protocol))
+    return cast("Acceptance", make_part("acceptance", name))
 
 
 @dataclass(frozen=True, slots=True)

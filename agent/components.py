@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from inspect import getattr_static
 from typing import Final, cast
 
 from rr_refine.agent.intent import IntentCheck
@@ -11,9 +10,9 @@ from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.component import has_methods, shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
-from rr_refine.plugins import Group, create
+from rr_refine.plugins import Group, create, require_protocol
 from rr_refine.reward.critic import Critic
-from rr_refine.reward.scalar import Reward, RewardCritic, is_reward
+from rr_refine.reward.scalar import RewardCritic, is_reward
 
 __all__ = [
     "COMPANIONS",
@@ -29,7 +28,6 @@ __all__ = [
 COMPANIONS: Final = "companions"
 """Among the names of rewriters: those that generator and critic bring along, which may be none."""
 _NEEDED: Final = ("identity",)
-_MISSING: Final = object()
 
 
 def as_generator(given: object) -> Generator:
@@ -38,9 +36,7 @@ def as_generator(given: object) -> Generator:
     Raises:
         ConfigError: it is none.
     """
-    needed = (*_NEEDED, "tasks")
-    made = make_part("generators", given, "generate", "rr_refine.Generator", needed)
-    return cast("Generator", made)
+    return cast("Generator", make_part("generators", given, (*_NEEDED, "tasks")))
 
 
 def as_critic(given: object) -> Critic:
@@ -49,11 +45,10 @@ def as_critic(given: object) -> Critic:
     Raises:
         ConfigError: it is none.
     """
-    made = create("critics", given, {}) if isinstance(given, str) else given
+    made = make_part("critics", given, _NEEDED)
     if is_reward(made) and not has_methods(made, "critique"):
-        protocol = "rr_refine.reward.scalar.Reward"
-        return RewardCritic(cast("Reward", make_part("critics", made, "score", protocol, _NEEDED)))
-    return cast("Critic", make_part("critics", made, "critique", "rr_refine.Critic", _NEEDED))
+        return RewardCritic(made)
+    return cast("Critic", made)
 
 
 def as_rewriter(given: object) -> Rewriter:
@@ -62,7 +57,7 @@ def as_rewriter(given: object) -> Rewriter:
     Raises:
         ConfigError: it is none.
     """
-    return cast("Rewriter", make_part("rewriters", given, "rewrite", "rr_refine.Rewriter", _NEEDED))
+    return cast("Rewriter", make_part("rewriters", given, _NEEDED))
 
 
 def as_intent_check(given: object) -> IntentCheck:
@@ -71,8 +66,7 @@ def as_intent_check(given: object) -> IntentCheck:
     Raises:
         ConfigError: it is none.
     """
-    protocol = "rr_refine.agent.intent.IntentCheck"
-    return cast("IntentCheck", make_part("intent_checks", given, "problems", protocol, _NEEDED))
+    return cast("IntentCheck", make_part("intent_checks", given, _NEEDED))
 
 
 def make_chain(
@@ -111,10 +105,8 @@ def companion_check(generator: Generator, critic: Critic) -> IntentCheck | None:
     return None if name is None else as_intent_check(name)
 
 
-def make_part(
-    group: Group, given: object, method: str, protocol: str, attributes: Iterable[str] = ()
-) -> object:
-    """A part by name, or the object itself; it has the one method of its protocol.
+def make_part(group: Group, given: object, attributes: Iterable[str] = ()) -> object:
+    """A part by name, or the object itself; it has the methods of its protocol.
 
     Args:
         attributes: what else it must have. They are not read: they may not be known before
@@ -124,14 +116,5 @@ def make_part(
         ConfigError: it is unknown, or has not.
     """
     made = create(group, given, {}) if isinstance(given, str) else given
-    noun = group.removesuffix("s").replace("_", " ")
-    if not has_methods(made, method):
-        raise ConfigError(f"{given!r} is no {noun}: see the protocol {protocol}")
-    # `connect` may set it, and `__getattr__` find it in what the part stands in front of.
-    dynamic = any(hasattr(type(made), name) for name in ("connect", "__getattr__"))
-    for name in () if dynamic else attributes:
-        if getattr_static(made, name, _MISSING) is _MISSING:
-            raise ConfigError(
-                f"the {noun} {given!r} has no attribute {name!r}: see the protocol {protocol}"
-            )
+    require_protocol(group, given, made, attributes)
     return made

@@ -24,7 +24,7 @@ from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
-from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.stopping import stop_rule
 from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
@@ -127,7 +127,7 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
                 async for event in events:
                     if on_event is not None:
                         on_event(event)
-            run = load_run(folder.path)
+            run = open_run(folder.path)
     require_image(run)
     return run
 

@@ -17,19 +17,20 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal, read_rounds
-from rr_refine.errors import MissingExtraError, StoreError
+from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import holds_file
 from rr_refine.lines import read_lines
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import DIMENSIONS
+from rr_refine.trust import named_code
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from PIL import Image
 
-__all__ = ["REPORT", "Run", "load_run", "read_run"]
+__all__ = ["REPORT", "Run", "load_run", "open_run", "read_run"]
 
 REPORT: Final = "report/index.html"
 """Where the report is in a run folder."""
@@ -181,8 +182,29 @@ class Run:
         return notebook_cell(self)
 
 
-def load_run(path: Path | str) -> Run:
+def load_run(path: Path | str, *, trust: bool = False) -> Run:
     """Read a run folder. Works while the run goes on, and after it was killed.
+
+    Args:
+        trust: take a run that names code: stopping rules, acceptance or components by a dotted
+            path. Reading it imports none; `arefine(…, policy=run.policy)` would.
+
+    Raises:
+        ConfigError: it names code, and is not trusted.
+        StoreError: it is no run folder, or its files are broken.
+    """
+    run = open_run(path)
+    recorded = {"policy": run.config["policy"], "settings": run.config.get("settings")}
+    for key, value in () if trust else named_code(recorded):
+        raise ConfigError(
+            f"the run in {str(path)!r} names code: {key} = {value!r}; if you trust it, "
+            "load_run(…, trust=True)"
+        )
+    return run
+
+
+def open_run(path: Path | str) -> Run:
+    """Read a run folder, for those who import nothing that it names; see `load_run`.
 
     Raises:
         StoreError: it is no run folder, or its files are broken.
@@ -192,7 +214,7 @@ def load_run(path: Path | str) -> Run:
 
 
 def read_run(folder: RunFolder) -> Run:
-    """The run in an open folder, see `load_run`.
+    """The run in an open folder, see `open_run`.
 
     Raises:
         StoreError: it is no run folder, or its files are broken.

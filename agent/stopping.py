@@ -172,5 +172,4 @@ def stop_rule(name: str) -> StopRule:
     Raises:
         ConfigError: there is none, or what is named makes none.
     """
-    protocol = "rr_refine.agent.stopping.StopRule"
-    return cast("StopRule", make_part("stop_rules", name, "check", protocol))
+    return cast("StopRule", make_part("stop_rules", name))

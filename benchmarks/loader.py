@@ -22,14 +22,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from rr_refine.benchmarks.arms import Models
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import did_you_mean, imported
+from rr_refine.plugins import available, did_you_mean, entry_point, imported
 from rr_refine.terms import Record
 
 __all__ = [
@@ -41,7 +40,7 @@ __all__ = [
     "part_of",
 ]
 
-_GROUP = "rr_refine.benchmarks"
+_GROUP = "benchmarks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +131,22 @@ class BenchmarkLoader(ABC):
 
 def benchmark_names() -> list[str]:
     """The benchmarks that are installed, by name."""
-    return sorted(set(entry_points(group=_GROUP).names))
+    return available(_GROUP)
 
 
 def find_loader(name: str) -> type[BenchmarkLoader]:
     """The benchmark of this name.
 
     Raises:
-        ConfigError: there is none, or it cannot be imported.
+        ConfigError: there is none, it cannot be imported, or two packages declare it.
         RefineError: its own, when it is imported.
     """
-    found = entry_points(group=_GROUP, name=name)
-    if not found:
+    entry = entry_point(_GROUP, name)
+    if entry is None:
         names = benchmark_names()
         raise ConfigError(
             f"unknown benchmark {name!r}{did_you_mean(name, names)}; there are {', '.join(names)}"
         )
-    entry = next(iter(found))
     loader = imported(f"benchmark {name!r}", entry.load)
     if not (isinstance(loader, type) and issubclass(loader, BenchmarkLoader)):
         raise ConfigError(f"benchmark {name!r}: {entry.value} is no subclass of BenchmarkLoader")

@@ -107,7 +107,7 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     options.check()
     test = own.model_test(options.limit)
     assigned = dict(split_assignment(text) for text in options.set_ or ())
-    settings = read_settings(options.config, {**options.flags(), **assigned})
+    settings = read_settings(options.config, {**options.flags(), **assigned}, trusted=options.trust)
     for key, use in own.settings.items():
         if settings.sources[key] == "default":
             settings.apply({key: use}, f"rr-refine bench {name}")

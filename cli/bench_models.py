@@ -13,12 +13,13 @@ from rr_refine.benchmarks.judging import FakeJudge
 from rr_refine.benchmarks.measure import AnyJudge
 from rr_refine.benchmarks.protocol import AsksJudge
 from rr_refine.cli.bench_options import BenchOptions
-from rr_refine.cli.job import make_component, make_critic, make_generator
-from rr_refine.cli.settings import DEFAULTS, Settings, is_secret
-from rr_refine.component import has_methods
+from rr_refine.cli.job import make_component, make_critic, make_generator, named_component
+from rr_refine.cli.settings import DEFAULTS, Settings
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.ray import create
+from rr_refine.plugins import require_protocol
+from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.pool import pool
 
@@ -66,8 +67,8 @@ def make_judge(options: BenchOptions, settings: Settings, benchmark: Benchmark) 
     judge = make_component(settings, "judges", "judge")
     if isinstance(judge, FakeJudge):
         print("note: the judge is a stand-in: its marks mean nothing", file=sys.stderr)
-    elif not (has_methods(judge, "ask") or has_methods(judge, "grade")):
-        raise ConfigError(f"judge.use = {use!r} has no method ask(question) or grade(item, image)")
+    else:
+        require_protocol("judges", use, judge)
     return judge  # type: ignore[return-value]  # a protocol, checked by its method
 
 
@@ -89,8 +90,9 @@ def _ray(options: BenchOptions, settings: Settings) -> Generator:
         "num_gpus": options.gpus,
         "address": options.ray_address,
     }
+    name, mine = named_component(settings, "generator")
     return create(
-        generator=settings.text("generator.use"),
-        options=settings.section("generator"),
+        generator=name,
+        options=mine,
         **{key: value for key, value in given.items() if value is not None},
     )

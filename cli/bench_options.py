@@ -47,6 +47,8 @@ class BenchOptions:
         critic_url: Endpoint of the critic; several share the work.
         config: A TOML file.
         set_: generator.*, critic.*, judge.*, parameters.*, or loop.* for refine, as key=value.
+        trust: Let the settings file of this folder, or of --config, name code and where keys go;
+            remembered until it changes.
         engine: ray runs generators in processes of their own, one per GPU.
         workers: Generators of --engine ray; as many as there are GPUs by default.
         gpus: GPUs of each worker, or a share of one; 0 for the CPU.
@@ -75,6 +77,7 @@ class BenchOptions:
     critic_url: Annotated[list[str] | None, Parameter(group=_MODELS, negative=())] = None
     config: Annotated[Path | None, Parameter(group=_MODELS)] = None
     set_: Annotated[list[str] | None, Parameter("--set", negative=(), group=_MODELS)] = None
+    trust: Annotated[Flag, Parameter(group=_MODELS)] = False
     engine: Annotated[Literal["local", "ray"], Parameter(group=_MACHINES)] = "local"
     workers: Annotated[int | None, Parameter(group=_MACHINES)] = None
     gpus: Annotated[float | None, Parameter(group=_MACHINES)] = None

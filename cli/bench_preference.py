@@ -56,6 +56,7 @@ def preference(
     critic_url: str | None = None,
     config: Path | None = None,
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    trust: Flag = False,
     concurrency: int = 32,
     resume: Flag = False,
     json: Flag = False,
@@ -78,6 +79,8 @@ def preference(
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
         config: A TOML file.
         set_: critic.*, as key=value. May be given more than once.
+        trust: Let the settings file of this folder, or of --config, name code and where keys go;
+            remembered until it changes.
         concurrency: Pairs in progress at once.
         resume: Continue in a folder that already has results.
         json: The result as one JSON object on stdout.
@@ -107,7 +110,7 @@ def preference(
     if (limit is not None and limit < 1) or concurrency < 1:
         raise ConfigError("--limit and --concurrency must be at least 1")
     part = parse_shard(shard)
-    settings = _settings(critic, critic_url, config, set_ or ())
+    settings = _settings(critic, critic_url, config, set_ or (), trusted=trust)
     if not resume and (out / "pairs.jsonl").exists():
         raise ConfigError(
             f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another --out"
@@ -120,7 +123,12 @@ def preference(
 
 
 def _settings(
-    critic: str | None, url: str | None, config: Path | None, assignments: Sequence[str]
+    critic: str | None,
+    url: str | None,
+    config: Path | None,
+    assignments: Sequence[str],
+    *,
+    trusted: bool,
 ) -> Settings:
     flags: dict[str, JsonValue] = {}
     if url is not None:
@@ -131,7 +139,7 @@ def _settings(
     for key in assigned:
         if not key.startswith("critic."):
             raise ConfigError(f"--set {key} has no effect here: only the critic is asked")
-    settings = read_settings(config, {**flags, **assigned})
+    settings = read_settings(config, {**flags, **assigned}, trusted=trusted)
     if settings.sources["critic.use"] == "default":
         raise ConfigError(
             "no critic is named: give --critic-url or --critic; the one in the box knows only its "

@@ -9,8 +9,9 @@ from pydantic import JsonValue
 
 from rr_refine.agent.budget import Budget
 from rr_refine.cli.options import SettingsOptions
-from rr_refine.cli.settings import Settings, is_secret
+from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain
+from rr_refine.redaction import hidden
 
 __all__ = ["settings_table", "show"]
 
@@ -47,5 +48,5 @@ def settings_table(settings: Settings) -> Iterator[str]:
     width = max(len(key) for key in rows)
     for key in sorted(rows, key=lambda k: (k.count("."), k)):
         value, source = rows[key]
-        shown = '"***"' if is_secret(key) else json.dumps(value, ensure_ascii=False)
+        shown = json.dumps(hidden(value, key), ensure_ascii=False)
         yield f"{key:<{width}}  {plain(shown)}  ({source})"

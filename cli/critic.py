@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from rr_refine.cli.trust import own_folder
 from rr_refine.reward import template_import
 
 __all__ = ["import_template"]
@@ -19,7 +20,7 @@ def import_template(file: Path, /, *, store: Path | None = None) -> None:
         file: README.md or model card with the Python functions that build the messages.
         store: Folder for imported templates; ~/.rr-refine/templates by default.
     """
-    folder = store or Path.home() / ".rr-refine" / "templates"
+    folder = store or own_folder() / "templates"
     template = template_import.import_template(file, folder)
     path = folder / f"{template.digest}.json"
     print(f"imported {', '.join(template.rubrics)} as {template.digest[:12]}", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import Final
 
 from rr_refine.cli.text import plain
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.redaction import clean
 
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "USAGE", "guarded"]
 
@@ -26,10 +27,10 @@ def guarded(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
     except ConfigError as error:
-        print(f"error: {plain(str(error))}", file=sys.stderr)
+        print(f"error: {plain(clean(str(error)))}", file=sys.stderr)
         return USAGE
     except RefineError as error:
-        print(f"error: {type(error).__name__}: {plain(str(error))}", file=sys.stderr)
+        print(f"error: {type(error).__name__}: {plain(clean(str(error)))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -22,15 +22,19 @@ from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.cli.settings import ENVIRONMENT_PREFIX, Settings, is_secret, read_settings
+from rr_refine.cli.layers import ENVIRONMENT_PREFIX
+from rr_refine.cli.settings import Settings, read_settings
+from rr_refine.cli.trust import own_file
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.plugins import Group, create
+from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
 
 if TYPE_CHECKING:
     from PIL import Image
+    from pydantic import JsonValue
 
 __all__ = [
     "job_again",
@@ -40,6 +44,7 @@ __all__ = [
     "make_generator",
     "make_intent_check",
     "make_rewriters",
+    "named_component",
     "policy_from",
 ]
 
@@ -83,11 +88,14 @@ def job_from(
     )
 
 
-def job_again(run: Run, *, generator: Generator | None = None, critic: Critic | None = None) -> Job:
+def job_again(run: Run, *, trusted: bool = False) -> Job:
     """The job of a recorded run, as it was made; see `job_from`.
 
+    Args:
+        trusted: whether the user said `--trust`.
+
     Raises:
-        ConfigError: it was made by a program.
+        ConfigError: it was made by a program, or names code and is not trusted.
         StoreError: its source picture cannot be read.
     """
     if not run.config.get("settings"):
@@ -95,19 +103,13 @@ def job_again(run: Run, *, generator: Generator | None = None, critic: Critic | 
             f"run {str(run.path)!r} was made by a program, with components of its own; "
             "only that program can resume it (the same call of arefine() does)"
         )
-    settings = read_settings(run.path / "config.json", {}, resume=True)
+    config = run.path / "config.json"
+    settings = read_settings(config, {}, resume=run.config, trusted=trusted)
     source = None
     if run.request.source is not None:
         with RunFolder(run.path, lock=False) as folder:
             source = folder.load_image(run.request.source)
-    return job_from(
-        settings,
-        run.request.prompt,
-        source,
-        generator=generator,
-        critic=critic,
-        policy=run.policy,
-    )
+    return job_from(settings, run.request.prompt, source, policy=run.policy)
 
 
 def policy_from(settings: Settings) -> Policy:
@@ -120,8 +122,9 @@ def policy_from(settings: Settings) -> Policy:
     if settings.values["rewriter.use"] is not None:
         changes["rewriters"] = list(settings.texts("rewriter.use"))
     policy = preset(settings.text("preset"), budget=settings.section("budget"), **changes)
-    for name in (*policy.stop_rules, policy.acceptance):
-        _find_modules_here(name)
+    for key, names in (("stop_rules", policy.stop_rules), ("acceptance", (policy.acceptance,))):
+        for name in names:
+            _find_modules_here(settings, f"loop.{key}", name)
     return policy
 
 
@@ -158,7 +161,8 @@ def make_rewriters(
     options = settings.section("rewriter")
 
     def make(name: str) -> Rewriter:
-        _find_modules_here(name)
+        _find_modules_here(settings, "rewriter.use", name)
+        settings.require_own_keys(f"rewriter.{name}.")
         mine = {k.partition(".")[2]: v for k, v in options.items() if k.startswith(f"{name}.")}
         return as_rewriter(create("rewriters", name, mine))
 
@@ -196,19 +200,31 @@ def make_component(settings: Settings, group: Group, section: str) -> object:
     Raises:
         ConfigError: it is unknown, or does not take these options.
     """
+    return create(group, *named_component(settings, section))
+
+
+def named_component(settings: Settings, section: str) -> tuple[str, dict[str, JsonValue]]:
+    """The name that a section gives, and its options.
+
+    Raises:
+        ConfigError: a secret would go where a less trusted file says.
+    """
     name = settings.text(f"{section}.use")
-    _find_modules_here(name)
+    _find_modules_here(settings, f"{section}.use", name)
     options = settings.section(section)
+    unused: list[str] = []
     if name == "fake" or settings.sources.get(f"{section}.use") == "default":
         # An exported key is meant for the component that will be named, not for a stand-in.
-        for key in [key for key in options if is_secret(key)]:
-            if settings.sources[f"{section}.{key}"].startswith(ENVIRONMENT_PREFIX):
-                del options[key]
-    return create(group, name, options)
+        sources = {key: settings.sources[f"{section}.{key}"] for key in options if is_secret(key)}
+        unused = [key for key, source in sources.items() if source.startswith(ENVIRONMENT_PREFIX)]
+    settings.require_own_keys(f"{section}.", [f"{section}.{key}" for key in unused])
+    return name, {key: value for key, value in options.items() if key not in unused}
 
 
-def _find_modules_here(name: str) -> None:
-    """Your own module beside your prompt can be named, as with `python -m`."""
+def _find_modules_here(settings: Settings, key: str, name: str) -> None:
+    """Your own module beside your prompt can be named. It takes the place of no installed one, and
+    what your own settings file names is not looked for in whatever folder you are in.
+    """
     here = str(Path.cwd())
-    if ":" in name and here not in sys.path:
-        sys.path.insert(0, here)
+    if ":" in name and here not in sys.path and settings.sources.get(key) != str(own_file()):
+        sys.path.append(here)

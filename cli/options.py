@@ -39,6 +39,8 @@ class SettingsOptions:
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
         config: A TOML file, or the config.json of a run.
         set_: Any other setting, as key=value. May be given more than once.
+        trust: Let the settings file of this folder, or of --config, name code and where keys go;
+            remembered until it changes.
     """
 
     profile: Annotated[str | None, Parameter(help=f"Settings for a machine: {_PROFILES}.")] = None
@@ -48,6 +50,7 @@ class SettingsOptions:
     critic_url: str | None = None
     config: Path | None = None
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None
+    trust: Flag = False
 
     def read(self, flags: Mapping[str, JsonValue]) -> Settings:
         """The settings with every layer applied.
@@ -73,7 +76,7 @@ class SettingsOptions:
         }
         given |= {key: value for key, value in named.items() if value is not None}
         given |= dict(split_assignment(text) for text in self.set_ or ())
-        return read_settings(self.config, given)
+        return read_settings(self.config, given, trusted=self.trust)
 
 
 @Parameter(name="*")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,10 +16,14 @@ from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
+from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
+from rr_refine.errors import ConfigError
+from rr_refine.redaction import clean
 from rr_refine.reward.preferences.sources import SOURCES
 from rr_refine.training.parrot.config import (
     ParrotConfig,
+    ParrotOptions,
     StudentOptions,
     create_teacher,
     read_config,
@@ -32,6 +37,7 @@ from rr_refine.training.parrot.pipeline import PipelineProgress, produce
 from rr_refine.training.parrot.recipe import load_recipe
 from rr_refine.training.parrot.report import summarise
 from rr_refine.training.parrot.sft import fine_tune
+from rr_refine.training.parrot.teacher import Teacher
 
 __all__ = ["export", "ingest", "run", "sft"]
 
@@ -85,8 +91,10 @@ def run(
     /,
     *,
     config: Path | None = None,
+    teacher_url: str | None = None,
     part: str = "1/1",
     concurrency: int = 64,
+    trust: Flag = False,
 ) -> int:
     """Ask the teacher everything that is owed, then export. Start it again after any end.
 
@@ -95,12 +103,26 @@ def run(
     Args:
         folder: With pairs; see `rr-refine parrot ingest`.
         config: A TOML file with the tables teacher, parrot and student.
+        teacher_url: Endpoint of the teacher, in place of the file's.
         part: i/n: the i-th of n jobs on one folder. With more than one, export when all are done.
         concurrency: Pairs in progress at once.
+        trust: Let the file name code, and where the key goes; remembered until it changes.
     """
-    settings, place = read_config(config), ParrotFolder(folder)
-    shard = parse_shard(part, "--part")
-    progress = asyncio.run(_produce(place, settings, shard, concurrency))
+    settings, foreign = _read(config, trusted=trust)
+    place, shard = ParrotFolder(folder), parse_shard(part, "--part")
+    options = dict(settings.teacher)
+    if key := os.environ.get(KEY):
+        if foreign and teacher_url is None and "base_url" in options:
+            raise ConfigError(
+                f"{KEY} from the environment is not sent to {clean(str(options['base_url']))!r}, "
+                f"which {foreign.shown} names in teacher.base_url: give the address by "
+                "--teacher-url, or add --trust if you have read that file and trust it"
+            )
+        options["api_key"] = key
+    if teacher_url is not None:
+        options["base_url"] = teacher_url
+    teacher = create_teacher(options)
+    progress = asyncio.run(_produce(place, teacher, settings.parrot, shard, concurrency))
     if shard[1] == 1:
         _export(place, settings)
     if progress.failures:
@@ -111,14 +133,15 @@ def run(
     return FAILED if progress.failures else DONE
 
 
-def export(folder: Path, /, *, config: Path | None = None) -> int:
+def export(folder: Path, /, *, config: Path | None = None, trust: Flag = False) -> int:
     """Write training rows and the report of what was answered so far. Needs no teacher.
 
     Args:
         folder: With the answers of `rr-refine parrot run`.
         config: As for the run; another student, threshold or filter may be chosen.
+        trust: As for the run.
     """
-    _export(ParrotFolder(folder), None if config is None else read_config(config))
+    _export(ParrotFolder(folder), None if config is None else _read(config, trusted=trust)[0])
     return DONE
 
 
@@ -170,19 +193,31 @@ def sft(
     return DONE
 
 
+def _read(config: Path | None, *, trusted: bool) -> tuple[ParrotConfig, SettingsFile | None]:
+    """The file's contents; and the file, as long as it is not trusted."""
+    foreign: list[SettingsFile] = []
+
+    def check(data: bytes, table: Mapping[str, JsonValue]) -> None:
+        assert config is not None
+        if file := require_trust(config, data, table, trusted=trusted):
+            foreign.append(file)
+
+    return read_config(config, check), foreign[0] if foreign else None
+
+
 async def _produce(
-    folder: ParrotFolder, config: ParrotConfig, part: tuple[int, int], concurrency: int
+    folder: ParrotFolder,
+    teacher: Teacher,
+    options: ParrotOptions,
+    part: tuple[int, int],
+    concurrency: int,
 ) -> PipelineProgress:
-    options = dict(config.teacher)
-    if key := os.environ.get(KEY):
-        options["api_key"] = key
-    teacher = create_teacher(options)
     show = Progress()
     async with connected([teacher]):
         return await produce(
             folder,
             teacher,
-            config.parrot,
+            options,
             part=part,
             concurrency=concurrency,
             on_progress=lambda now: show("pairs", now.done, now.pairs, now.failures),

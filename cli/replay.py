@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from rr_refine.agent.replay import Replay
 from rr_refine.agent.replay import replay as replay_run
-from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.run import Run, open_run
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings, split_assignment
 from rr_refine.cli.text import short
@@ -41,7 +41,7 @@ def replay(
     """
     from rr_refine.cli.job import policy_from
 
-    run = load_run(directory)
+    run = open_run(directory)
     changes = dict(split_assignment(text) for text in set_ or ())
     for key in changes:
         if not key.startswith(("loop.", "budget.")):

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from rr_refine.agent.refine import require_image
-from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.display import Display, open_display
@@ -48,11 +48,11 @@ def run(
     except (KeyboardInterrupt, RefineError) as error:
         if not (opened and (opened[0] / "config.json").exists()):
             raise
-        _show_result(load_run(opened[0]), options)
+        _show_result(open_run(opened[0]), options)
         if isinstance(error, ConfigError) and (opened[0] / "result.png").exists():
             raise RefineError(str(error)) from error  # something ran, so it is no usage error
         raise
-    return _show_result(load_run(opened[0]), options)
+    return _show_result(open_run(opened[0]), options)
 
 
 def show_end(run: Run, options: DisplayOptions) -> int:

@@ -1,10 +1,13 @@
-"""Settings: flag > environment > --config FILE > project file > default, each with its source.
+"""Settings: flag > environment > --config FILE > project file > own file > default.
 
-Between project file and default come the preset (how patient the loop is) and the profile (what
-machine it runs on).
+Each has its source. Between the user's own file and the default come the preset (how patient the
+loop is) and the profile (what machine it runs on).
 
 A setting has a dotted key (`critic.base_url`). Files are TOML with one table per section; the
 environment writes dots as two underscores (`RR_REFINE_CRITIC__BASE_URL`).
+
+Flags, the environment and the user's own file are the user's word. The other files are not: what
+they may not set is refused here, see `rr_refine.cli.trust`.
 
 The layers are resolved here, not by `cyclopts.config`: its `Toml` and `Env` fill the declared
 parameters of one command, skip unknown variables silently, split keys at every `_`, and call any
@@ -15,8 +18,9 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,22 +30,41 @@ from pydantic import JsonValue
 from rr_refine import defaults
 from rr_refine.agent.budget import Budget
 from rr_refine.agent.policy import PRESETS, Policy
+from rr_refine.cli.layers import (
+    from_environment,
+    is_near,
+    is_project_file,
+    own_layer,
+    read_file,
+    value_of,
+    variable_of,
+)
 from rr_refine.cli.profile import load_profile
+from rr_refine.cli.text import plain
+from rr_refine.cli.trust import (
+    CODE,
+    CONFIG,
+    PROJECT,
+    RUN,
+    SettingsFile,
+    is_trusted,
+    own_file,
+    trust,
+)
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
+from rr_refine.redaction import MASK, clean, hidden, is_secret
+from rr_refine.trust import named_code
 
 __all__ = [
     "DEFAULTS",
-    "ENVIRONMENT_PREFIX",
     "PROJECT_FILE",
     "Settings",
-    "is_secret",
     "read_settings",
     "split_assignment",
 ]
 
 PROJECT_FILE: Final = "rr-refine.toml"
-ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
 
 DEFAULTS: Final[dict[str, JsonValue]] = {
     "profile": None,
@@ -67,6 +90,13 @@ _INTENTS: Final = Path(__file__).with_name("intents")
 _OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "intent", "parameters")
 """Sections whose keys only the component knows."""
 
+_OWNERS: Final = ("studio.", "private")
+"""Beginnings of keys that say who may do what here: only the user may."""
+_ADDRESS: Final = re.compile(
+    r"(?:^|_)(?:url|uri|host|endpoint|address|server|proxy|origin|base)s?$"
+)
+"""Options that say where something is sent, by the last part of their keys."""
+
 
 @dataclass(slots=True)
 class Settings:
@@ -76,12 +106,19 @@ class Settings:
 
     values: dict[str, JsonValue] = field(default_factory=lambda: dict(DEFAULTS))
     sources: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEFAULTS, "default"))
+    files: dict[str, SettingsFile] = field(default_factory=dict)
+    """By key: what comes from a file that is not trusted."""
 
-    def apply(self, layer: Mapping[str, JsonValue], source: str) -> None:
+    def apply(
+        self, layer: Mapping[str, JsonValue], source: str, file: SettingsFile | None = None
+    ) -> None:
         """Apply a layer over what is there.
 
         A layer that names another component drops the options of the one named below: they were
         not meant for it. Options for which no component was named yet wait for one that is.
+
+        Args:
+            file: where the layer comes from, unless that is trusted.
 
         Raises:
             ConfigError: an unknown key.
@@ -96,9 +133,13 @@ class Settings:
                 continue
             for key in [k for k in self.values if k.startswith(f"{section}.")]:
                 del self.values[key], self.sources[key]
+                self.files.pop(key, None)
         for key, value in layer.items():
             self.values[key] = value
             self.sources[key] = source
+            self.files.pop(key, None)
+            if file is not None:
+                self.files[key] = file
 
     def apply_intent(self) -> None:
         """Where the preset is an intent, apply its file under what was set.
@@ -116,7 +157,8 @@ class Settings:
         if name not in intents:
             raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, [*intents, *PRESETS])}")
         del self.sources["preset"]
-        for key, value in _read_file(intents[name]).items():
+        self.files.pop("preset", None)
+        for key, value in read_file(intents[name], 0)[1].items():
             if self.sources.get(key, "default") == "default":
                 self.values[key] = value
                 self.sources[key] = f"preset {name}"
@@ -160,57 +202,121 @@ class Settings:
         raise self._wrong(key, "a list of texts")
 
     def _wrong(self, key: str, kind: str) -> ConfigError:
-        value, source = self.values[key], self.sources[key]
+        value, source = hidden(self.values[key], key), self.sources[key]
         return ConfigError(f"{key} = {value!r} from {source} must be {kind}")
 
     def public(self) -> dict[str, JsonValue]:
-        """What a run depends on, keys and passwords left out; `--config` takes it back."""
+        """What a run depends on, without secrets; `--config` takes it back."""
         return {
-            key: value
+            key: hidden(value, key)
             for key, value in self.values.items()
-            if not is_secret(key) and not key.startswith("studio.")
+            if not is_secret(key, value) and not key.startswith("studio.")
         }
 
+    def require_own_keys(self, section: str, left_out: Iterable[str] = ()) -> None:
+        """A secret of a section goes only where its own source, or a more trusted one, says.
 
-def is_secret(key: str) -> bool:
-    """Whether a setting must never be shown or recorded."""
-    return key.rpartition(".")[2] in ("api_key", "token", "password")
+        Args:
+            section: with a dot at its end: `critic.`, `rewriter.llm.`.
+            left_out: keys that are not used.
+
+        Raises:
+            ConfigError: a less trusted file says where it would be sent.
+        """
+        for _, key, _, why in self._misplaced(section, left_out):
+            raise ConfigError(f"{key} {why}")
+
+    def _misplaced(
+        self, section: str = "", left_out: Iterable[str] = ()
+    ) -> Iterator[tuple[SettingsFile, str, JsonValue, str]]:
+        for secret in self._keys(section):
+            value = self.values[secret]
+            if value is None or secret in left_out or hidden(value, secret) == value:
+                continue
+            mine = self.files.get(secret)
+            for key in self._keys(f"{secret.rpartition('.')[0]}."):
+                file = self.files.get(key)
+                if key == secret or file is None or (mine and file.rank <= mine.rank):
+                    continue
+                if _ADDRESS.search(key.rpartition(".")[2]) or "://" in json.dumps(self.values[key]):
+                    shown = clean(str(self.values[key]))
+                    why = (
+                        f"from {self.sources[secret]} is not sent to {shown!r}, which {file.shown} "
+                        f"names in {key}: give the address by a flag, the environment or your own "
+                        "settings file, or add --trust if you have read that file and trust it"
+                    )
+                    yield file, secret, None, why
+
+    def _keys(self, section: str) -> list[str]:
+        return [key for key in self.values if key.startswith(section)]
+
+    def refused(self, *, resuming: bool) -> Iterator[tuple[SettingsFile, str, JsonValue, str]]:
+        """What a file sets that only the user may: the file, the key, its value, and why.
+
+        Args:
+            resuming: a run goes on in its folder, which is neither made nor shared anew.
+        """
+        for key, file in self.files.items():
+            value = self.values[key]
+            for name, code in named_code({key: value}):
+                yield file, name, code, CODE
+            if resuming:
+                continue
+            if key.startswith(_OWNERS) and value != DEFAULTS.get(key):
+                yield file, key, hidden(value, key), "it says who may do what here"
+            if key == "out" and isinstance(value, str) and not is_near(Path(value), file):
+                yield file, key, value, "it is outside of this folder"
 
 
 def read_settings(
     config: Path | None,
     flags: Mapping[str, JsonValue],
     *,
-    resume: bool = False,
+    resume: Mapping[str, JsonValue] | None = None,
+    trusted: bool = False,
 ) -> Settings:
     """Resolve all layers.
 
     Args:
         config: the file of `--config`: TOML, or the config.json of a run.
         flags: what the command line says, by dotted key.
-        resume: take only `config`, and keys and passwords from the environment: a run goes on
-            with the settings that it was made with.
+        resume: the contents of `config`, for a run that goes on with the settings that it was made
+            with. No other layer counts, but for secrets from the environment.
+        trusted: whether the user said `--trust`.
 
     Raises:
-        ConfigError: a file that cannot be read, an unknown key.
+        ConfigError: a file that cannot be read, an unknown key, or a setting that a file may not
+            give.
     """
-    layers: list[tuple[Mapping[str, JsonValue], str]] = []
-    if not resume and (file := Path(PROJECT_FILE)).is_file():
-        layers.append((_read_file(file), PROJECT_FILE))
+    own, environment = own_layer(), list(from_environment(os.environ))
+    read = [(Path(PROJECT_FILE), PROJECT)] if resume is None else []
+    files = [read_file(path, rank) for path, rank in read if is_project_file(path)]
     if config is not None:
-        layers.append((_read_file(config), str(config)))
-    for key, value, name in _from_environment(os.environ):
-        if is_secret(key) or not resume:
-            layers.append(({key: value}, name))
-    layers.append((flags, "command line"))
+        files.append(read_file(config, CONFIG))
+    masked = {
+        key
+        for file, layer, _ in files
+        for key, value in layer.items()
+        if file.rank == RUN and MASK in json.dumps(value)
+    }
+    layers: list[tuple[Mapping[str, JsonValue], str, SettingsFile | None]] = []
+    if own and resume is None:
+        layers.append((own, str(own_file()), None))
+    for file, layer, _ in files:
+        kept = {key: value for key, value in layer.items() if key not in masked}
+        layers.append((kept, file.shown, None if is_trusted(file) else file))
+    for key, value, name in environment:
+        if resume is None or is_secret(key, value) or key in masked:
+            layers.append(({key: value}, name, None))
+    layers.append((flags, "command line", None))
     settings = Settings()
     # Below all others, whichever of them names it.
-    named = [layer["profile"] for layer, _ in layers if "profile" in layer]
+    named = [layer["profile"] for layer, _, _ in layers if "profile" in layer]
     profile = load_profile(str(named[-1])) if named and named[-1] is not None else None
     if profile is not None:
         settings.apply(profile.settings, f"profile {profile.name}")
-    for layer, source in layers:
-        settings.apply(layer, source)
+    for values, source, untrusted in layers:
+        settings.apply(values, source, untrusted)
     settings.apply_intent()
     model = "generator.model"
     if profile is not None and settings.values.get(model) == profile.settings.get(model):
@@ -219,7 +325,55 @@ def read_settings(
     is_default = settings.values["generator.use"] == defaults.GENERATOR
     if settings.sources["critic.use"] == "default" and not is_default:
         settings.values["critic.use"] = "fake"  # the default critic is for the default generator
+    for key in masked - settings.values.keys():
+        raise ConfigError(
+            f"{key} held a secret, which is not recorded: give it by {variable_of(key)}"
+        )
+    for own_words in (own, *({key: value} for key, value, _ in environment)):
+        for key in [key for key in settings.files if own_words.get(key) == settings.values[key]]:
+            del settings.files[key]  # the user says the same
+    refused = [*settings.refused(resuming=resume is not None)]
+    if resume is not None:
+        refused += _policy_code(files[-1], resume)
+    _settle(settings, refused, trusted=trusted)
     return settings
+
+
+def _settle(
+    settings: Settings,
+    refused: list[tuple[SettingsFile, str, JsonValue, str]],
+    *,
+    trusted: bool,
+) -> None:
+    """Refuse what files may not set, or trust the one that does."""
+    if not trusted:
+        for file, key, value, why in refused:
+            raise file.refusal(key, value, why)
+        return
+    found = {one[0].path: one[0] for one in (*refused, *settings._misplaced())}
+    if len(found) > 1:
+        names = " and ".join(file.shown for file in found.values())
+        raise ConfigError(
+            f"--trust is for one file, and {names} would need it: trust one of them first by "
+            "rr-refine config show --trust"
+        )
+    for file in found.values():
+        trust(file)
+        print(f"note: {plain(str(file.path))} is trusted until it changes", file=sys.stderr)
+        settings.files = {key: one for key, one in settings.files.items() if one != file}
+
+
+def _policy_code(
+    read: tuple[SettingsFile, dict[str, JsonValue], JsonValue], record: Mapping[str, JsonValue]
+) -> list[tuple[SettingsFile, str, JsonValue, str]]:
+    """The code that the policy of a recorded run names; a run goes on with that policy."""
+    file, _, table = read
+    if table != record:
+        raise ConfigError(f"{file.shown} changed while it was read: try again")
+    if is_trusted(file):
+        return []
+    found = named_code({"policy": record.get("policy")})
+    return [(file, key, value, CODE) for key, value in found]
 
 
 def split_assignment(text: str) -> tuple[str, JsonValue]:
@@ -230,50 +384,10 @@ def split_assignment(text: str) -> tuple[str, JsonValue]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {text!r} must look like key=value, such as critic.samples=4")
-    return key.strip(), _value(value)
-
-
-def _value(text: str) -> JsonValue:
-    """A number, true, false, null or JSON; anything else is text as it is."""
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError:
-        return text
-    return value
-
-
-def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, JsonValue, str]]:
-    # `…__USE` first: it drops the options of another component.
-    for name in sorted(environment, key=lambda n: (not n.endswith("__USE"), n)):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-            yield key, _value(environment[name]), name
-
-
-def _read_file(path: Path) -> dict[str, JsonValue]:
-    try:
-        text = path.read_text("utf-8")
-        if path.suffix == ".json":
-            table = json.loads(text)
-            if isinstance(table, dict) and isinstance(table.get("settings"), dict):
-                return dict(table["settings"])  # a run's, flat already
-        else:
-            table = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
-    if not isinstance(table, dict):
-        raise ConfigError(f"config file {str(path)!r} holds no table of settings")
-    return dict(_flat(table))
-
-
-def _flat(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
-    for key, value in table.items():
-        # Tables of tables only for rewriters: [rewriter.llm]. Others are values of an option.
-        if isinstance(value, dict) and (not prefix or prefix == "rewriter."):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+        raise ConfigError(
+            f"--set {clean(text)!r} must look like key=value, such as critic.samples=4"
+        )
+    return key.strip(), value_of(value)
 
 
 def _require_known(key: str, source: str) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.run import Run, open_run
 from rr_refine.boundary import boundary
 from rr_refine.errors import StoreError
 from rr_refine.files import holds_file
@@ -96,7 +96,7 @@ def _tile(path: Path, version: tuple[int, ...]) -> Tile:
     del version
     try:
         with boundary(StoreError, f"reading {str(path)!r}"):  # it may be somebody else's
-            run = load_run(path)
+            run = open_run(path)
     except StoreError as error:  # one broken folder must not hide the others
         return Tile(name=path.name, prompt=path.name, status="failed", problem=str(error))
     best = run.best

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rr_refine.agent.manifest import config_of, identity_of
-from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
@@ -125,7 +125,7 @@ class Studio:
             async with self._making:
                 if name in self._live:  # another tab was quicker
                     return name
-                run = await asyncio.to_thread(load_run, path)
+                run = await asyncio.to_thread(open_run, path)
                 if run.status == "done":
                     raise ConfigError("this run is done: there is nothing to go on with")
                 job = await asyncio.to_thread(self.maker.again, run)
@@ -173,7 +173,7 @@ class Studio:
         """
         if name in self._live:
             return self._live[name].state
-        run = await asyncio.to_thread(load_run, find_run(self.out, name))
+        run = await asyncio.to_thread(open_run, find_run(self.out, name))
         return RunState(
             name=name,
             request=run.request,
@@ -194,7 +194,7 @@ class Studio:
             async for message in self._live[name].follow(start):
                 yield message
         else:
-            run = await asyncio.to_thread(load_run, find_run(self.out, name))
+            run = await asyncio.to_thread(open_run, find_run(self.out, name))
             lines = (await asyncio.to_thread(_past, run)).lines
             for number, line in enumerate(lines[start:], start + 1):
                 yield "event", line, number

@@ -115,7 +115,9 @@ class Commands:
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.environment = dict(environment or {})
+        home = folder.parent / "home"  # without settings, and nothing is trusted
+        home.mkdir(exist_ok=True)
+        self.environment = {"HOME": str(home), **(environment or {})}
 
     def run(self, *arguments: str, **how: object) -> Ended:
         """Run a command to its end; see `start`."""

@@ -51,6 +51,9 @@ class Component:
         """Make one in another way."""
         return cls(size)
 
+    async def critique(self) -> None:
+        """What makes it a critic."""
+
 
 def test_names_of_a_group() -> None:
     assert {"diffusers", "fake", "images-api"} <= set(plugins.available("generators"))
@@ -104,7 +107,7 @@ def test_a_components_own_error_is_told_as_what_it_is() -> None:
     assert isinstance(caught.value.__cause__, TypeError)
 
 
-def fails(kind: str) -> None:
+def create(kind: str) -> None:
     """A component that cannot be made."""
     raise {
         "os": OSError(5, "the disk\nis broken"),
@@ -119,8 +122,8 @@ def fails(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "error", "words"),
     [
-        ("os", ConfigError, r"'tests.test_plugins:fails' raised OSError: .*the disk is broken"),
-        ("exit", ConfigError, r"'tests.test_plugins:fails' raised SystemExit: no licence"),
+        ("os", ConfigError, r"'tests.test_plugins:create' raised OSError: .*the disk is broken"),
+        ("exit", ConfigError, r"'tests.test_plugins:create' raised SystemExit: no licence"),
         ("ours", MissingExtraError, "this needs the 'torch' extra"),
         ("store", StoreError, "^it is full$"),
         ("interrupt", KeyboardInterrupt, "^$"),
@@ -130,7 +133,7 @@ def test_a_component_that_cannot_be_made(
     group: Group, kind: str, error: type[BaseException], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        plugins.create(group, f"{HERE}:fails", {"kind": kind})
+        plugins.create(group, f"{HERE}:create", {"kind": kind})
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,13 @@ def pipeline_class(name: str) -> type[Any]:
 
 def _family(name: str) -> Family | None:
     """What is known of the pipeline class `name`, here or by an installed package."""
-    if name in FAMILIES or name not in available("families"):
+    declared = name in available("families")
+    if name in FAMILIES and declared:
+        raise ConfigError(
+            f"an installed package declares the family {name!r} of rr_refine.families, which is "
+            "ours: uninstall it, or give its family the name of a pipeline class of its own"
+        )
+    if not declared:
         return FAMILIES.get(name)
     family = create("families", name, {})
     if not isinstance(family, Family):

@@ -203,10 +203,11 @@ async def connected(components: Iterable[object]) -> AsyncIterator[None]:
 
 
 def has_methods(component: object, *names: str) -> bool:
-    """Whether a component has these methods. Properties are not touched: `identity` may not be
-    known before `connect`, and `isinstance` with a protocol would evaluate it.
+    """Whether a component, or the class of one, has these methods. Properties are not touched:
+    `identity` may not be known before `connect`, and `isinstance` with a protocol would ask for it.
     """
-    return all(callable(getattr(type(component), name, None)) for name in names)
+    kind = component if isinstance(component, type) else type(component)
+    return all(callable(getattr(kind, name, None)) for name in names)
 
 
 async def call_hook(component: object, name: Literal["connect", "aclose"]) -> None:

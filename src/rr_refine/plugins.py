@@ -2,7 +2,9 @@
 
 A part is named by an entry point (`fake`, `diffusers`, …) or by a dotted path
 (`my_pkg.mod:MyCritic`). Either way it is a callable that takes the options of its config section as
-keyword arguments and returns the part. The entry point groups, all under `rr_refine.`:
+keyword arguments and returns the part. What a dotted path names is a class with the methods of the
+protocol, or a function called `create`: nothing else is called. A name that two packages declare is
+refused, so that none can take the place of ours. The entry point groups, all under `rr_refine.`:
 
     generators     makes pictures: `rr_refine.Generator`
     families       a diffusers pipeline by its class's name: gives a
@@ -25,15 +27,18 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
+from rr_refine.component import has_methods
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.redaction import is_secret
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -43,9 +48,11 @@ __all__ = [
     "available",
     "create",
     "did_you_mean",
+    "entry_point",
     "factory",
     "imported",
     "parse_options",
+    "require_protocol",
 ]
 
 Group = Literal[
@@ -62,13 +69,85 @@ Group = Literal[
 ]
 """An entry point group whose parts `create` makes, without the prefix `rr_refine.`."""
 
+_PROTOCOLS: Final[Mapping[Group, tuple[str, tuple[tuple[str, ...], ...]]]] = {
+    "generators": ("rr_refine.Generator", (("generate",),)),
+    "critics": (
+        "rr_refine.Critic or rr_refine.reward.scalar.Reward",
+        (("critique",), ("score",)),
+    ),
+    "rewriters": ("rr_refine.Rewriter", (("rewrite",),)),
+    "intent_checks": ("rr_refine.agent.intent.IntentCheck", (("problems",),)),
+    "stop_rules": ("rr_refine.agent.stopping.StopRule", (("check",),)),
+    "acceptance": ("rr_refine.agent.acceptance.Acceptance", (("weigh",),)),
+    "judges": ("rr_refine.benchmarks.question.Judge", (("ask",), ("grade",))),
+    "teachers": ("rr_refine.training.parrot.teacher.Teacher", (("identify", "answer"),)),
+}
+"""The protocol of a group's parts, and its methods: all those of one of these rows."""
+
+_MISSING: Final = object()
+
 T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
-def available(group: Group) -> list[str]:
+def available(group: str) -> list[str]:
     """Names of the installed parts of a group, sorted."""
     return sorted(entry_points(group=f"rr_refine.{group}").names)
+
+
+def entry_point(group: str, name: str) -> EntryPoint | None:
+    """The entry point of that name, without `rr_refine.` before its group; None if there is none.
+
+    Raises:
+        ConfigError: several installed packages declare it.
+    """
+    found = sorted(
+        entry_points(group=f"rr_refine.{group}", name=name),
+        key=lambda entry: (_package(entry) != "rr-refine", _package(entry)),
+    )
+    if len(found) > 1:
+        packages = " and ".join(dict.fromkeys(repr(_package(entry)) for entry in found))
+        raise ConfigError(
+            f"{_noun(group)} {name!r} is declared by {packages}: only one package can have the "
+            f"name; uninstall {_package(found[-1])!r}, or give its part another name"
+        )
+    return found[0] if found else None
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unknown package"
+
+
+def require_protocol(
+    group: Group, name: object, part: object, attributes: Iterable[str] = ()
+) -> None:
+    """A part must have the methods of its group's protocol. Nothing is called.
+
+    Args:
+        name: what the part goes by in the message.
+        part: a part, or the class of one.
+        attributes: what else a part must have. They are not read: they may not be known before
+            `connect`.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    if group not in _PROTOCOLS:
+        return
+    protocol, rows = _PROTOCOLS[group]
+    if not any(has_methods(part, *row) for row in rows):
+        methods = " or ".join(" and ".join(f"{method}()" for method in row) for row in rows)
+        raise ConfigError(
+            f"{name!r} is no {_noun(group)}: see the protocol {protocol}, which has {methods}"
+        )
+    # `connect` may set it, and `__getattr__` find it in what the part stands in front of.
+    dynamic = any(hasattr(type(part), each) for each in ("connect", "__getattr__"))
+    for attribute in () if dynamic else attributes:
+        if inspect.getattr_static(part, attribute, _MISSING) is _MISSING:
+            raise ConfigError(
+                f"the {_noun(group)} {name!r} has no attribute {attribute!r}: see the protocol "
+                f"{protocol}"
+            )
 
 
 def create(group: Group, name: str, options: Mapping[str, JsonValue]) -> object:
@@ -138,10 +217,26 @@ def _factory(group: Group, name: str) -> Callable[..., object]:
     loaded = imported(f"{_noun(group)} {name!r}", partial(find, name))
     if not callable(loaded):
         raise ConfigError(f"{_noun(group)} {name!r} is not callable")
+    if ":" in name:
+        _require_maker(group, name, loaded)
     return cast("Callable[..., object]", loaded)
 
 
-def _noun(group: Group) -> str:
+def _require_maker(group: Group, name: str, found: object) -> None:
+    """What a dotted path names may be any function: it is called only if it is meant for this."""
+    if isinstance(found, type) and group in _PROTOCOLS:
+        require_protocol(group, name, found)
+        return
+    module = str(getattr(found, "__module__", None) or "builtins").partition(".")[0]
+    if re.split("[:.]", name)[-1] != "create" or module in sys.stdlib_module_names:
+        protocol = _PROTOCOLS[group][0] if group in _PROTOCOLS else group
+        raise ConfigError(
+            f"{name!r} is no {_noun(group)}: see the protocol {protocol}; a dotted path must name "
+            "a class that has it, or a function called `create`. It was not called"
+        )
+
+
+def _noun(group: str) -> str:
     return re.sub("ie$", "y", group.removesuffix("s")).replace("_", " ")
 
 
@@ -152,14 +247,14 @@ def _by_path(path: str) -> object:
 
 
 def _entry(group: Group, name: str) -> object:
-    found = entry_points(group=f"rr_refine.{group}", name=name)
-    if not found:
+    found = entry_point(group, name)
+    if found is None:
         names = available(group)
         raise ConfigError(
             f"unknown {_noun(group)} {name!r}{did_you_mean(name, names)}; there are "
             f"{', '.join(names)}, or give a dotted path such as 'my_pkg.mod:MyClass'"
         )
-    loaded: object = next(iter(found)).load()
+    loaded: object = found.load()
     return loaded
 
 
@@ -195,7 +290,10 @@ def _may_be_shown(model: type[BaseModel], error: ErrorDetails) -> bool:
     """Whether a message may repeat the input: not a secret, nor an object that may hold one."""
     if not error["loc"] or isinstance(error["input"], dict):
         return False
-    field = model.model_fields[str(error["loc"][0])]
+    name = str(error["loc"][0])
+    if is_secret(name):
+        return False
+    field = model.model_fields[name]
     return SecretStr not in (field.annotation, *get_args(field.annotation))
 
 

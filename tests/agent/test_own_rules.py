@@ -123,7 +123,7 @@ async def test_a_rule_of_ones_own_stops_the_run_and_is_named(tmp_path: Path) -> 
     assert stop_of(run) == Stop(rule="enough", reason="2 are enough")
     assert len(run.candidates) == 2
     assert run.status == "done"
-    assert load_run(run.path).policy.stop_rules == (f"{HERE}:Never", f"{HERE}:Enough")
+    assert load_run(run.path, trust=True).policy.stop_rules == (f"{HERE}:Never", f"{HERE}:Enough")
 
 
 async def test_the_built_in_rules_are_asked_first(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_a_rule_that_fails_is_named_and_nothing_is_lost(
     policy = going_on(stop_rules=(f"{HERE}:Never", f"{HERE}:{rule}"))
     with pytest.raises(RuleError, match=f"the stopping rule '{HERE}:{rule}' {says}"):
         await record(tmp_path, policy)
-    left = load_run(only_run(tmp_path))
+    left = load_run(only_run(tmp_path), trust=True)
     assert left.status == "failed"
     assert left.best is not None
     assert left.best.id == "r0c0"
@@ -252,7 +252,7 @@ async def test_an_acceptance_that_fails_is_named_and_nothing_is_lost(
 ) -> None:
     with pytest.raises(RuleError, match=f"the acceptance policy '{HERE}:{name}' {says}"):
         await record(tmp_path, going_on(acceptance=f"{HERE}:{name}"))
-    left = load_run(only_run(tmp_path))
+    left = load_run(only_run(tmp_path), trust=True)
     assert left.status == "failed"
     assert left.result_path is not None
     kinds = [kind for kind, _, _ in items(left.path)]

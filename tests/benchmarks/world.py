@@ -74,6 +74,11 @@ class Painter:
             assert scene is not None
         return draw(scene if random.random() < rate else spoilt(scene))
 
+    @classmethod
+    def create(cls, **options: JsonValue) -> Painter:
+        """For `plugins.create`."""
+        return cls(parse_options(Rates, options, "generator"))
+
 
 def spoilt(scene: Scene) -> Scene:
     """The same with its first shape in a colour that the scene does not have."""
@@ -148,13 +153,3 @@ class Eye:
             text = critique_text(change, WrittenJudgement(observed, scores))
         critique = read_critique(Answer(text), "t2i" if source is None else "edit")
         return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
-
-
-def painter(**options: JsonValue) -> Painter:
-    """For `plugins.create`."""
-    return Painter(parse_options(Rates, options, "generator"))
-
-
-def eye() -> Eye:
-    """For `plugins.create`."""
-    return Eye()

@@ -37,14 +37,14 @@ def test_the_four_benchmarks(
 ) -> None:
     lay(commands)
     command = ("bench", "preference", benchmark, "--data", data, "--json", "--critic")
-    right = commands.run(*command, f"{JUDGES}:right", "--out", "right", "--mode", "both")
+    right = commands.run(*command, f"{JUDGES}:Right", "--out", "right", "--mode", "both")
     assert right.code == 0, right.stderr
     result = json.loads(right.stdout)
     assert result == json.loads((commands.folder / "right" / "preference.json").read_text())
     assert [m["protocol"] for m in result["measures"] if m["mode"] == "pairwise"] == protocols
     assert {m["accuracy"]["value"] for m in result["measures"]} == {1.0}
 
-    first = commands.run(*command, f"{JUDGES}:first", "--out", "first")
+    first = commands.run(*command, f"{JUDGES}:First", "--out", "first")
     assert first.code == 0, first.stderr
     measures = json.loads(first.stdout)["measures"]
     decided = [m for m in measures if m["protocol"] in (protocols[-1], "K2")]
@@ -56,7 +56,7 @@ def test_the_table_and_the_progress(commands: Commands) -> None:
     lay(commands)
     ended = commands.run(
         *("bench", "preference", "genai-bench", "--data", "gen/test_v1-*", "--limit", "3"),
-        *("--shard", "1/2", "--critic", f"{JUDGES}:right", "--out", "there"),
+        *("--shard", "1/2", "--critic", f"{JUDGES}:Right", "--out", "there"),
     )
     assert ended.code == 0, ended.stderr
     assert "genai-bench image_generation: 2 pairs (limit 3, shard 1/2)" in ended.stdout

@@ -236,7 +236,7 @@ def test_failed_judgements_are_counted_and_owed_again(here: Commands) -> None:
         (("--fail-on-error", "2"), "is a share of 0 to 1"),
         (("--arm", "refined"), "unknown arm 'refined'"),
         (("--judge", "none", "--noise", "3"), "leaves --judge-url"),
-        (("--judge", "tests.benchmarks.world:eye"), "has no method ask"),
+        (("--judge", "tests.benchmarks.world:Eye"), "is no judge: see the protocol"),
         (("--suite", "zh"), "test_prompts_zh.csv"),
         (("--judge", "none", "--judge-model", "m"), "leaves --judge-url"),
         (("--noise", "3"), "--noise 3 has no effect without a judge"),

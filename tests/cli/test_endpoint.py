@@ -110,7 +110,7 @@ def test_a_critic_that_is_down_for_a_while(commands: Commands, server: Server, s
     assert run.best == run.candidates[0]
     assert server.judged == 1
 
-    resumed = commands.run("resume", str(folder))
+    resumed = commands.run("resume", str(folder), "--trust")
     assert resumed.code == 0, resumed.stderr
     assert server.judged == 2
     assert [c.mean for c in load_run(folder).candidates] == [2.0, 2.0]

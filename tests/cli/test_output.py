@@ -49,8 +49,10 @@ def test_no_note_where_nothing_is_a_stand_in(commands: Commands) -> None:
     (commands.folder / "mine.py").write_text(
         "from rr_refine.generators.fake import create as generator\n"
         "from rr_refine.reward.fake import create as critic\n"
+        "class Generator: create = generator\n"
+        "class Critic: create = critic\n"
     )
-    mine = ("--generator=mine:generator", "--critic=mine:critic")
+    mine = ("--generator=mine:Generator.create", "--critic=mine:Critic.create")
     long = ("three red hats", *SIZE, *AT_LENGTH)
     assert "note" not in commands.run(*long, *mine).stderr
     assert "the critic in use is a stand-in" in commands.run(*long, mine[0]).stderr
@@ -149,11 +151,11 @@ def test_a_failed_run_is_tried_again(commands: Commands) -> None:
     assert failed.stdout.splitlines()[-1] == str(folder.relative_to(commands.folder))
     assert f"go on with: rr-refine resume {folder.relative_to(commands.folder)}" in failed.stderr
     assert "critic-failed: CriticUnavailable: HTTP 500" in failed.stderr
-    assert commands.run("resume", str(folder)).code == 1
+    assert commands.run("resume", str(folder), "--trust").code == 1
     commands.environment["MOOD"] = "good"
-    assert commands.run("resume", str(folder)).code == 0
+    assert commands.run("resume", str(folder), "--trust").code == 0
     renders = [kind for kind, _, _ in items(folder)].count("render")
-    assert renders == len(load_run(folder).candidates)
+    assert renders == len(load_run(folder, trust=True).candidates)
 
 
 def test_resume_of_a_programs_run(commands: Commands) -> None:

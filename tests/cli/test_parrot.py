@@ -21,9 +21,15 @@ template = "sketch"
 """
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def run(*arguments: str) -> int:
+    trust = ["--trust" for each in arguments if each.startswith("--config")]
     with pytest.raises(SystemExit) as ended:
-        main(["parrot", *arguments])
+        main(["parrot", *arguments, *trust])
     assert isinstance(ended.value.code, int)
     return ended.value.code
 

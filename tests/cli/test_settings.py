@@ -192,14 +192,17 @@ def test_the_config_of_a_run_makes_the_run_again(commands: Commands) -> None:
 @pytest.fixture
 def secrets(commands: Commands) -> Commands:
     (commands.folder / "rr-refine.toml").write_text(
-        f"[critic]\nuse = 'mine:critic'\napi_key = '{SECRET}'\n"
-        f"[rewriter]\nuse = ['llm', 'rules']\n[rewriter.llm]\nbase_url = 'http://127.0.0.1:9/v1'\n"
-        "model = 'm'\nmax_retries = 0\n"
+        f"[critic]\napi_key = '{SECRET}'\n"
+        "[rewriter]\nuse = ['llm', 'rules']\n[rewriter.llm]\nmodel = 'm'\nmax_retries = 0\n"
     )
+    commands.environment["RR_REFINE_CRITIC__USE"] = "mine:Critic.create"
+    commands.environment["RR_REFINE_REWRITER__LLM__BASE_URL"] = "http://127.0.0.1:9/v1"
     commands.environment["RR_REFINE_REWRITER__LLM__API_KEY"] = SECRET
     (commands.folder / "mine.py").write_text(
-        "from rr_refine.reward.fake import create\n"
-        "def critic(api_key=None, **options): return create(**options)"
+        "from rr_refine.reward.fake import create as fake\n"
+        "class Critic:\n"
+        "    @staticmethod\n"
+        "    def create(api_key=None, **options): return fake(**options)\n"
     )
     return commands
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, TypeGuard
+from typing import Literal, cast
 
 from pydantic import Field, JsonValue
 
-from rr_refine.component import has_methods
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import create, parse_options
+from rr_refine.plugins import create, parse_options, require_protocol
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Record
 from rr_refine.training.parrot.teacher import Teacher
@@ -80,8 +80,14 @@ class ParrotConfig(Record):
     student: StudentOptions = StudentOptions()
 
 
-def read_config(path: Path | None) -> ParrotConfig:
+def read_config(
+    path: Path | None, check: Callable[[bytes, Mapping[str, JsonValue]], object] | None = None
+) -> ParrotConfig:
     """Read a config file; all defaults without one.
+
+    Args:
+        check: called with the contents and the table in them, before anything that it names is
+            looked up; what it raises is raised.
 
     Raises:
         ConfigError: it cannot be read, has an unknown key or a value out of range, or names a
@@ -90,9 +96,12 @@ def read_config(path: Path | None) -> ParrotConfig:
     if path is None:
         return ParrotConfig()
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        data = path.read_bytes()
+        table = tomllib.loads(data.decode())
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
+    if check is not None:
+        check(data, table)
     for name, model in (("parrot", ParrotOptions), ("student", StudentOptions)):
         if isinstance(given := table.get(name), dict):
             parse_options(model, given, name)  # whose messages name the option
@@ -113,10 +122,5 @@ def create_teacher(options: dict[str, JsonValue]) -> Teacher:
     if not isinstance(name, str):
         raise ConfigError(f"teacher.use = {name!r} must be text")
     teacher = create("teachers", name, given)
-    if not _is_teacher(teacher):
-        raise ConfigError(f"{name!r} is no teacher: it needs identify() and answer()")
-    return teacher
-
-
-def _is_teacher(component: object) -> TypeGuard[Teacher]:
-    return has_methods(component, "identify", "answer")
+    require_protocol("teachers", name, teacher)
+    return cast("Teacher", teacher)

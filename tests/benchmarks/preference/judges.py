@@ -106,11 +106,15 @@ class Solitary:
         return await Judge().critique(request)
 
 
-def right() -> Judge:
+class Right(Judge):
     """For `plugins.create`."""
-    return Judge("right")
+
+    def __init__(self) -> None:
+        super().__init__("right")
 
 
-def first() -> Judge:
+class First(Judge):
     """For `plugins.create`."""
-    return Judge("first")
+
+    def __init__(self) -> None:
+        super().__init__("first")

@@ -12,7 +12,12 @@ from tests.commands import Commands
 
 WORLD = (
     *("bench", "sketch", "--limit", "2", "--renders", "2"),
-    *("--generator", "tests.benchmarks.world:painter", "--critic", "tests.benchmarks.world:eye"),
+    *(
+        "--generator",
+        "tests.benchmarks.world:Painter.create",
+        "--critic",
+        "tests.benchmarks.world:Eye",
+    ),
 )
 ARMS = ("--arm", "one-shot", "--arm", "refine")
 
@@ -81,7 +86,7 @@ def test_one_model_alone(commands: Commands, flag: str, shown: str, file: str) -
 def test_failures_are_told(commands: Commands) -> None:
     ended = commands.run(
         *("bench", "sketch", "--limit", "1", "--arm", "one-shot", "--critic", "fake"),
-        *("--generator", "tests.benchmarks.world:painter"),
+        *("--generator", "tests.benchmarks.world:Painter.create"),
         *("--set", 'critic.script=["timeout"]'),
     )
     assert ended.code == 1

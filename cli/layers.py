@@ -1,0 +1,110 @@
+"""Layers of settings as they are read: files and the environment, by dotted key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from rr_refine.cli.trust import RUN, SettingsFile, own_file, require_own
+from rr_refine.errors import ConfigError
+
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "from_environment",
+    "is_near",
+    "is_project_file",
+    "own_layer",
+    "read_file",
+    "value_of",
+    "variable_of",
+]
+
+ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
+_LARGEST: Final = 1_000_000
+"""Bytes of a file of settings."""
+
+
+def value_of(text: str) -> JsonValue:
+    """A number, true, false, null or JSON; anything else is text as it is."""
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, JsonValue, str]]:
+    """Key, value and variable of the settings in an environment."""
+    # `…__USE` first: it drops the options of another component.
+    for name in sorted(environment, key=lambda n: (not n.endswith("__USE"), n)):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+            yield key, value_of(environment[name]), name
+
+
+def is_project_file(path: Path) -> bool:
+    """Whether this file is there, and is not the user's own by another name."""
+    own = own_file()
+    return path.is_file() and not (own.is_file() and own.samefile(path))
+
+
+def own_layer() -> Mapping[str, JsonValue]:
+    """The user's own settings, empty without such a file.
+
+    Raises:
+        ConfigError: it cannot be read, or somebody else may write it.
+    """
+    path = own_file()
+    if not path.is_file():
+        return {}
+    require_own(path)
+    return read_file(path, 0)[1]
+
+
+def read_file(path: Path, rank: int) -> tuple[SettingsFile, dict[str, JsonValue], JsonValue]:
+    """A file of settings, its settings by dotted key, and its contents as they are.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else.
+    """
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise ConfigError(f"config file {str(path)!r} has more than {_LARGEST:,} bytes")
+        text = data.decode()
+        table: JsonValue = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise ConfigError(f"config file {str(path)!r} holds no table of settings")
+    if path.suffix == ".json" and isinstance(settings := table.get("settings"), dict):
+        return SettingsFile.of(path, data, RUN), settings, table  # a run's, flat already
+    return SettingsFile.of(path, data, rank), dict(_flat(table)), table
+
+
+def _flat(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    for key, value in table.items():
+        # Tables of tables only for rewriters: [rewriter.llm]. Others are values of an option.
+        if isinstance(value, dict) and (not prefix or prefix == "rewriter."):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def variable_of(key: str) -> str:
+    """The environment variable of a key."""
+    return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
+
+
+def is_near(out: Path, file: SettingsFile) -> bool:
+    """Whether a file may have runs written there: in this folder, its own, or that of its run."""
+    near = [Path.cwd(), file.path.parent]
+    if file.rank == RUN:
+        near.append(file.path.parent.parent)
+    return any(out.resolve().is_relative_to(folder.resolve()) for folder in near)

@@ -1,0 +1,77 @@
+"""What is never shown or recorded: keys, tokens, passwords, by the names that they go by."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue  # which `rr-refine --help` does not load
+
+__all__ = ["MASK", "clean", "hidden", "is_secret"]
+
+MASK: Final = "***"
+"""What stands where a secret was."""
+
+_SECRET: Final = re.compile(
+    r"(?:^|_)(?:api)?keys?$|apikey|token|secret|passw|passphrase|credential|cookie|bearer"
+    r"|(?:^|_)(?:auth|authorization|pwd|sig|signature)(?:_|$)"
+)
+_NO_SECRET: Final = re.compile(r"tokeniz|token_(?:count|limit)")
+_USERINFO: Final = re.compile(r"([a-zA-Z][\w+.-]*://)[^\s/?#'\"]*@")
+_QUERY: Final = re.compile(r"([?&;#]([\w.%-]+)=)[^&;#\s'\"]+")
+_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w+/=.~:-]{6,}")
+_ASSIGNED: Final = re.compile(r"([\"']?([\w.-]+)[\"']?\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\",;)]+)")
+_QUOTED: Final = re.compile(r"(([\"'])([\w.-]+)\2\s*:\s*)('[^']*'|\"[^\"]*\")")
+_HEADER: Final = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|secret))(\s*:\s*)\S[^\r\n]*"
+)
+
+
+def is_secret(key: str, value: JsonValue = None) -> bool:
+    """Whether what goes by this name must never be shown or recorded.
+
+    Args:
+        key: a name such as `critic.api_key` or `Authorization`; its last part counts.
+        value: what it is set to. Numbers of tokens, such as `max_tokens`, are none.
+    """
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key.rpartition(".")[2])
+    name = name.lower().replace("-", "_")
+    if _NO_SECRET.search(name):
+        return False
+    if name.endswith("tokens"):
+        return isinstance(value, str | list | dict)
+    return _SECRET.search(name) is not None
+
+
+def hidden(value: JsonValue, key: str = "") -> JsonValue:
+    """A setting as it may be shown and recorded: `MASK` stands for each secret in it.
+
+    Args:
+        value: the setting. What is nested in it is looked through by its own names.
+        key: its name.
+    """
+    if value is not None and is_secret(key, value):
+        return MASK
+    if isinstance(value, dict):
+        return {name: hidden(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [hidden(one, key) for one in value]
+    return _addresses(value) if isinstance(value, str) else value
+
+
+def clean(text: str) -> str:
+    """A message without the secrets that stand in it by name: in URLs, headers, assignments."""
+    text = _HEADER.sub(rf"\1\2{MASK}", _addresses(text))
+    # `key=value` by itself says how something is written.
+    text = _ASSIGNED.sub(lambda m: m[0] if m[2] in ("key", "keys") else _masked(m, m[2]), text)
+    return _QUOTED.sub(lambda m: _masked(m, m[3]), text)
+
+
+def _addresses(text: str) -> str:
+    text = _QUERY.sub(lambda m: _masked(m, m[2]), _USERINFO.sub(rf"\1{MASK}@", text))
+    return _SCHEME.sub(rf"\1 {MASK}", text)
+
+
+def _masked(found: re.Match[str], name: str) -> str:
+    return f"{found[1]}{MASK}" if is_secret(name, "") else found[0]

@@ -1,0 +1,57 @@
+"""Code that settings name: a dotted path such as `my_pkg.mod:MyCritic` is imported and called.
+
+Flags, the environment and the user's own file may name code. A file that came from elsewhere, such
+as a project's settings or a run folder, may not, unless the user says that it is trusted: that it
+lies in a folder does not mean that somebody has read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue  # which `rr-refine --help` does not load
+
+__all__ = ["named_code"]
+
+_DOORS: Final = frozenset(
+    (
+        *("use", "generator", "critic", "judge", "teacher", "trainer", "reward", "rewards"),
+        *("rewriters", "intent_check", "stop_rules", "acceptance", "families", "templates"),
+    )
+)
+"""The last part of the keys that name parts, at any depth of a file."""
+
+
+def named_code(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Key and value of every dotted path in settings, nested or flat.
+
+    Args:
+        table: settings as a file has them, keys with or without dots.
+        prefix: goes before the keys that are given.
+    """
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if name.rpartition(".")[2] in _DOORS:
+            yield from ((key, text) for text in _texts(value) if ":" in text)
+        yield from _nested(key, value)
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    """A text, those of a list, and the names in a table such as `{"my_pkg.mod:MyReward": 0.5}`."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        yield from value
+
+
+def _nested(key: str, value: JsonValue) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        yield from named_code(value, f"{key}.")
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _nested(f"{key}[{index}]", one)
