@@ -33,7 +33,7 @@ from rr_refine.errors import (
     RewriteError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
-from rr_refine.notices import notices_of
+from rr_refine.notices import add_notices, notices_of
 from rr_refine.pictures import load_picture, require_not_blank
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
@@ -122,6 +122,9 @@ class Effects:
                 image = load_picture(image)
             require_not_blank(image)
         seconds = time.monotonic() - start
+        if request.source is not None and image.size != request.source.size:
+            took, gave = (f"{w}x{h}" for w, h in (request.source.size, image.size))
+            add_notices(image, f"it has {gave} pixels, and the picture to edit has {took}")
         notices = notices_of(image)
         name = await asyncio.to_thread(
             self._folder.put_image,

@@ -70,6 +70,9 @@ class ImagesApiOptions(EndpointOptions):
     size: Size | None = None
     """`WIDTHxHEIGHT` in pixels, or `auto`; null leaves it to the server. A request's `width` and
     `height` go first."""
+    strict_size: bool = False
+    """Whether an image of another size than was asked for is an error; otherwise it is taken, and
+    a notice says so."""
     seed_field: str | None = "seed"
     """The field of the body that carries the seed. Null for services that take no seed, such as
     OpenAI's: there, the same request gives another image each time."""
@@ -172,12 +175,23 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
                 f"the model of {self._endpoint.url} is set up for {sorted(self.tasks)}, "
                 f"not for {request.task!r}; see the option `tasks`"
             )
+        fields = self._fields(request)
         image = await self._endpoint.render(
-            request.prompt, request.source, self._fields(request), spares=self._spares
+            request.prompt, request.source, fields, spares=self._spares
         )
+        self._check_size(image, fields.get("size"))
         require_not_blank(image)
         add_notices(image, *self._endpoint.notices)
         return image
+
+    def _check_size(self, image: Image.Image, asked: JsonValue) -> None:
+        got = f"{image.width}x{image.height}"
+        if asked in (None, "auto", got):
+            return
+        text = f"the endpoint answered with {got} pixels where {asked} was asked for"
+        if self._options.strict_size:
+            raise GeneratorError(f"{text}; set generator.strict_size = false to take it")
+        add_notices(image, text)
 
     def _fields(self, request: RenderRequest) -> dict[str, JsonValue]:
         """Everything in the body besides the prompt, the model and the source."""

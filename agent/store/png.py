@@ -28,10 +28,14 @@ _KEYS: Final = ("rr-refine", "parameters")
 
 def encode_png(image: Image.Image) -> bytes:
     """The image as PNG bytes, without metadata."""
+    from PIL.PngImagePlugin import PngInfo
+
     buffer = io.BytesIO()
     bare = image.copy()
     bare.info = {}
-    bare.save(buffer, format="PNG", compress_level=4)
+    colours = PngInfo()
+    colours.add(b"sRGB", b"\0")  # perceptual: what every viewer takes it for, said
+    bare.save(buffer, format="PNG", compress_level=4, pnginfo=colours)
     return buffer.getvalue()
 
 

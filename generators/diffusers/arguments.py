@@ -101,6 +101,11 @@ def plan_call(
     max_side = merged.pop("max_side", None)
     if source_size is not None and isinstance(max_side, int):
         source_size = _scale(source_size, max_side / max(source_size))
+    if source_size is not None and min(source_size) < (least := _multiple(pipeline)):
+        raise UnsupportedRequestError(
+            f"the picture to edit goes in with {source_size[0]}x{source_size[1]} pixels: {name} "
+            f"needs {least} or more on each side; give a larger picture"
+        )
     if "max_area" in inspect.signature(type(pipeline).__call__).parameters:
         sized, source_size = _kontext_sizes(
             merged, source_size, _multiple(pipeline), native=max_side is None

@@ -24,6 +24,7 @@ from rr_refine.errors import (
 from rr_refine.generators.diffusers.arguments import Call, accepted_parameters, plan_call
 from rr_refine.generators.diffusers.family import Family, family_of
 from rr_refine.generators.diffusers.options import RenderOptions
+from rr_refine.generators.diffusers.output import as_values, pictures_of
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.terms import Task
 
@@ -170,7 +171,7 @@ class PipelineRenderer:
             raise _typed(error, name) from error
         if output is None:
             return
-        images = getattr(output, "images", None)
+        images = pictures_of(getattr(output, "images", None), name)
         if not isinstance(images, list) or len(images) != len(jobs):
             raise GeneratorError(f"{name} returned no image for each request, but {output!r:.200}")
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
@@ -190,7 +191,7 @@ class PipelineRenderer:
         """The pipeline's output, or None once nobody waits for it."""
         left_as_found = False
         try:
-            output = pipeline(**arguments)
+            output = pipeline(**arguments, **as_values(pipeline))
             left_as_found = pipeline is self._owner
             return output
         except _AbandonedError:

@@ -28,6 +28,7 @@ from rr_refine.errors import (
 from rr_refine.generators import GeneratorContract, ImagesApiGenerator, RenderRequest
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.generators.images_api import ImagesApiOptions, create
+from rr_refine.notices import notices_of
 
 KEY = "sk-very-secret"
 URL = "http://server:8000/v1"
@@ -424,6 +425,52 @@ async def test_closing_closes_and_a_later_call_opens_again() -> None:
     await generator.generate(RenderRequest("a cat", 1))
     assert [client.is_closed for client in clients] == [True, False]
     await generator.aclose()
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [({"size": "1024x768"}, {}), ({}, {"width": 1024, "height": 768})],
+)
+async def test_another_size_than_was_asked_for(
+    options: dict[str, JsonValue], parameters: dict[str, JsonValue]
+) -> None:
+    small = png(Image.effect_noise((96, 64), 80).convert("RGB"))
+    request = RenderRequest("a cat", 1, parameters=parameters)
+    image = await make(lambda _: answer(small), model="m", **options).generate(request)
+    assert image.size == (96, 64)
+    words = "the endpoint answered with 96x64 pixels where 1024x768 was asked for"
+    assert notices_of(image) == (words,)
+    strict = make(lambda _: answer(small), model="m", strict_size=True, **options)
+    with pytest.raises(GeneratorError, match=f"{words}; set generator.strict_size = false"):
+        await strict.generate(request)
+
+
+@pytest.mark.parametrize("size", [None, "auto", "96x64"])
+async def test_the_size_that_was_asked_for(size: str | None) -> None:
+    small = png(Image.effect_noise((96, 64), 80).convert("RGB"))
+    generator = make(lambda _: answer(small), model="m", size=size, strict_size=True)
+    assert notices_of(await generator.generate(RenderRequest("a cat", 1))) == ()
+
+
+@pytest.mark.parametrize(
+    ("revised", "told"),
+    [
+        ("A cat, in oil\n", ("the endpoint wrote the prompt anew and drew: A cat, in oil",)),
+        (" a  cat ", ()),
+        ("", ()),
+        (None, ()),
+        (["odd"], ()),
+    ],
+)
+async def test_a_prompt_that_the_service_wrote_anew(
+    revised: JsonValue, told: tuple[str, ...]
+) -> None:
+    entry: dict[str, JsonValue] = {
+        "b64_json": base64.b64encode(picture()).decode(),
+        "revised_prompt": revised,
+    }
+    generator = make(lambda _: httpx2.Response(200, json={"data": [entry]}), model="m")
+    assert notices_of(await generator.generate(RenderRequest("a cat", 1))) == told
 
 
 class TestImagesByUrl:

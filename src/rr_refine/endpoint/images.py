@@ -14,6 +14,7 @@ from rr_refine.endpoint.client import EndpointClient
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import RefineError
+from rr_refine.notices import add_notices
 from rr_refine.pictures import decode_picture, encode_png
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class ImageData(BaseModel):
         None, validation_alias=AliasChoices("finish_reason", "finishReason", "status")
     )
     respect_moderation: JsonValue = None
+    revised_prompt: JsonValue = None
+    """What was drawn, where the service wrote the prompt anew."""
 
     @property
     def filtered(self) -> bool:
@@ -87,20 +90,31 @@ class ImagesEndpoint(EndpointClient):
         if found.filtered:
             raise self._declined(response)
         try:
-            if found.b64_json:
-                return await asyncio.to_thread(_decode_base64, found.b64_json)
-            if found.url and found.url.startswith("data:"):
-                return await asyncio.to_thread(_decode_data_url, found.url)
-            if found.url:
-                content = await self.download(found.url, limit=_IMAGE_BYTES_MAX)
-                return await asyncio.to_thread(decode_picture, content)
+            image = await self._picture(found)
         except ValueError as error:
             raise self.errors.unreadable(f"{self.url} answered with {error}") from error
-        raise self._declined(response)
+        if image is None:
+            raise self._declined(response)
+        drawn = found.revised_prompt
+        if isinstance(drawn, str) and drawn.strip() and drawn.split() != prompt.split():
+            add_notices(image, f"the endpoint wrote the prompt anew and drew: {drawn.strip()}")
+        return image
+
+    async def _picture(self, found: ImageData) -> Image.Image | None:
+        if found.b64_json:
+            return await asyncio.to_thread(_decode_base64, found.b64_json)
+        if found.url and found.url.startswith("data:"):
+            return await asyncio.to_thread(_decode_data_url, found.url)
+        if found.url:
+            content = await self.download(found.url, limit=_IMAGE_BYTES_MAX)
+            return await asyncio.to_thread(decode_picture, content)
+        return None
 
     def _declined(self, response: ImagesResponse) -> RefineError:
         """For an answer without an image, or with one that a filter blanked."""
-        told = response.model_dump(exclude={"data": {"__all__": {"b64_json", "url"}}})
+        told = response.model_dump(
+            exclude={"data": {"__all__": {"b64_json", "url", "revised_prompt"}}}
+        )
         said = Said.read(told)
         reason = self._faults.clean(said.whole)
         if said.topic() == "refused":
