@@ -240,6 +240,7 @@ class _Comparison:
         from rr_refine.benchmarks.table import write_tables
         from rr_refine.benchmarks.trial import read_trials
         from rr_refine.cli.bench_models import make_judge
+        from rr_refine.cli.notes import say_told
         from rr_refine.component import connected
 
         options, settings, benchmark = self._options, self._settings, self._benchmark
@@ -269,6 +270,7 @@ class _Comparison:
                         on_trial=self._show,
                         drain=drain,
                     )
+        say_told({"generator": models.generator, "critic": models.critic, "judge": judge})
         if results is None:
             done = f"{self._done} of {self._runs}"
             print(f"stopped after {done} runs; --resume goes on", file=sys.stderr)

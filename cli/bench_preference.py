@@ -19,6 +19,7 @@ from rr_refine.benchmarks.preference.results import PreferenceResult, write_tabl
 from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED
+from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
@@ -96,7 +97,7 @@ def preference(
         progress = Progress()
         with Cache(out / "cache") as cache:
             async with connected([asked]):
-                return await evaluate_preference(
+                found = await evaluate_preference(
                     pairs,
                     cache.critic(asked),
                     out,
@@ -106,6 +107,8 @@ def preference(
                     concurrency=concurrency,
                     on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
                 )
+            say_told({"critic": asked})
+            return found
 
     if (limit is not None and limit < 1) or concurrency < 1:
         raise ConfigError("--limit and --concurrency must be at least 1")

@@ -19,7 +19,7 @@ from rr_refine.cli.options import SettingsOptions
 from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import short
-from rr_refine.component import connected
+from rr_refine.component import connected, told_by
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.retries import without_retries
@@ -156,7 +156,8 @@ async def _reach(*components: object) -> None:
 
 
 def _named(component: Generator | Critic | Rewriter | IntentCheck) -> str:
-    return f"{component.identity.kind} ({component.identity.name})"
+    told = "".join(f"; {text}" for text in told_by(component))
+    return f"{component.identity.kind} ({component.identity.name}){told}"
 
 
 def _out(settings: Settings) -> Finding:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED
+from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.trust import SettingsFile, require_trust
@@ -214,7 +215,7 @@ async def _produce(
 ) -> PipelineProgress:
     show = Progress()
     async with connected([teacher]):
-        return await produce(
+        progress = await produce(
             folder,
             teacher,
             options,
@@ -222,6 +223,8 @@ async def _produce(
             concurrency=concurrency,
             on_progress=lambda now: show("pairs", now.done, now.pairs, now.failures),
         )
+    say_told({"teacher": teacher})
+    return progress
 
 
 def _export(folder: ParrotFolder, config: ParrotConfig | None) -> None:

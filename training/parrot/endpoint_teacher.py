@@ -122,7 +122,8 @@ class EndpointTeacher(EndpointComponent[ChatEndpoint]):
         answer = TeacherAnswer(
             text=choice.message.content or "",
             finish_reason=(choice.finish_reason or "unknown") if choice.truncated else "stop",
-            tokens=usage.completion_tokens,
+            tokens=0 if usage.assumed_tokens else usage.completion_tokens,
+            notices=usage.notices,
         )
         if question.kind == "predict":
             answer = answer.model_copy(update={"chances": _chances(choice, question.choices)})

@@ -95,6 +95,8 @@ class TeacherAnswer(Record):
     """Why it ended: `stop` at its own end, `length` at the token limit."""
     tokens: int = Field(default=0, ge=0)
     """Length in tokens; 0 if unknown."""
+    notices: tuple[str, ...] = ()
+    """What was done otherwise than asked to get it."""
     chances: dict[Label, float] | None = None
     """`predict`: the probability of each of `choices`; they add up to 1."""
     truth: str | None = None

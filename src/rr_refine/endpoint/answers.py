@@ -28,6 +28,9 @@ _HOPS: Final = 5
 _ERRORS: Final = ("error", "errors", "detail", "message", "base_resp")
 """Keys of which an error has at least one filled."""
 
+_SETTLED: Final = ("billing", "refused", "long")
+"""What an error is about that another attempt brings about again."""
+
 _CODED: Final = frozenset(("content-encoding", "content-length", "transfer-encoding"))
 
 
@@ -72,7 +75,7 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         extensions: dict[str, object] = {}
         if status == 200 and (meant := _status_of_error(body)) is not None:
             status, extensions["sent_as"] = meant, 200
-        if status >= 400 and Said.read(json_of(body)).topic() in ("billing", "refused"):
+        if status >= 400 and Said.read(json_of(body)).topic() in _SETTLED:
             headers["x-should-retry"] = "false"
         return httpx2.Response(
             status, headers=headers, content=body, request=request, extensions=extensions
@@ -103,7 +106,7 @@ def _status_of_error(body: bytes) -> int | None:
         return None
     if not isinstance(found, dict) or any(found.get(key) for key in _RESULTS[:2]):
         return None
-    if not found.get("error") and any(key in found for key in _RESULTS):
+    if not found.get("error") and any(found.get(key, "error") != "error" for key in _RESULTS):
         return None
     if not any(found.get(key) for key in _ERRORS):
         return None

@@ -40,13 +40,13 @@ def json_of(body: bytes) -> bytes:
     """The JSON in a body, without what servers put before it: a byte order mark, comments and
     keep-alive lines of an event stream, and the `data:` of a stream with a single event.
     """
-    text = body.decode(json.detect_encoding(body), errors="replace").lstrip("\ufeff \t\r\n\0")
+    text = body.decode(json.detect_encoding(body), errors="replace").lstrip("\ufeff \t\r\n")
     while text.startswith((":", "//", "#", "event:", "id:", "retry:")):
-        text = text.partition("\n")[2].lstrip("\ufeff \t\r\n\0")
+        text = text.partition("\n")[2].lstrip("\ufeff \t\r\n")
     if text.startswith("data:"):
         lines = (line for line in text.splitlines() if line.startswith("data:"))
         text = "".join(line.removeprefix("data:") for line in lines if "[DONE]" not in line)
-    return text.rstrip(" \t\r\n\0").encode(errors="replace")
+    return text.rstrip().encode(errors="replace")
 
 
 def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:

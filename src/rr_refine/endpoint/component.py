@@ -22,8 +22,8 @@ class EndpointComponent(Generic[EndpointT]):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the endpoint's list of models tells, once connected."""
-        return self._endpoint.listing_notices
+        """What the endpoint's list of models tells once connected, and what it refused so far."""
+        return (*self._endpoint.listing_notices, *self._endpoint.notices)
 
     async def aclose(self) -> None:
         """Close the running event loop's connections. A later call opens them again."""

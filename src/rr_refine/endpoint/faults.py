@@ -172,7 +172,7 @@ class EndpointFaults:
                 kind = "billing"
             case "refused" if status not in _FINAL:
                 kind = "refused"
-            case "long" if kind == "rejected":
+            case "long" if kind == "rejected" or status == 500:
                 kind = "long"
             case "field" if kind == "rejected":
                 said += self._advice(body.refused_field(fields) or "")

@@ -63,7 +63,8 @@ _REFUSED: Final = re.compile(
 """A server that will not, rather than cannot."""
 
 _LONG: Final = re.compile(
-    r"too long|maximum[ _](context[ _])?(length|number of tokens)|max[ _]length|"
+    r"too long|max_tokens must be at least|max[ _]length|"
+    r"maximum[ _](context[ _])?(length|number of tokens)|"
     r"context[ _](length|window|size)|exceed\w* .{0,60}(length|tokens|characters|context|limit of)|"
     r"above[ _]max|(at most|no more than|less than|up to|maximum of) [\d,]+ (tokens|characters|"
     r"words|chars)|string_too_long|too many (tokens|characters)|larger than the max",
@@ -176,7 +177,8 @@ def _pattern(field: str) -> str:
     # A single letter is a field only in quotes or before a comparison: `'n'`, `n > 1`, `n must be`.
     return (
         rf"""(['"`]{name}['"`]|(?<![\w'.]){name} ?(>|=|<|:|must|should|value|is not|is only|was)|"""
-        rf"(parameter|argument|field|value|supplied):? {name}\b|(?<=\| ){name}(?= \|)|^{name} \|)"
+        rf"(parameter|argument|field|value|supplied):? {name}\b|(?<=[|:] ){name}(?= \||$)|"
+        rf"^{name} \|)"
     )
 
 
