@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rr_refine.agent.effects import comparison_key
-from rr_refine.agent.events import Event, Rendered, RunFinished, RunStarted, read_event
+from rr_refine.agent.events import Event, Rendered, RunFinished, read_event
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.manifest import RunStatus, run_id_of
 from rr_refine.agent.policy import Policy
@@ -127,17 +127,15 @@ class Run:
         path = self.path / "events.jsonl"
         try:
             lines = read_lines(path, limit=MAX_JOURNAL)
-            return tuple(self._here(read_event(line)) for line in lines)
+            return tuple(_checked(read_event(line)) for line in lines)
         except (OSError, ValidationError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
 
-    def _here(self, event: Event) -> Event:
-        """The event with the paths of this folder, whatever it says: that may have been moved."""
+    def here(self, event: Event) -> Event:
+        """An event with the paths of this folder: it may have been moved since."""
         if isinstance(event, Rendered):
             path = str(image_path(self.path, event.image))
             return event.model_copy(update={"path": path})
-        if isinstance(event, RunStarted):
-            return event.model_copy(update={"run": str(self.path)})
         if isinstance(event, RunFinished):
             result = None if event.result is None else str(self.path / RESULT)
             return event.model_copy(update={"run": str(self.path), "result": result})
@@ -240,6 +238,24 @@ def read_run(folder: RunFolder) -> Run:
         )
     except (ValidationError, KeyError) as error:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
+
+
+def _checked(event: Event) -> Event:
+    """The event, if the files that it names are those of a run folder, wherever that was.
+
+    Raises:
+        StoreError: they are others.
+    """
+    named = expected = None
+    if isinstance(event, Rendered):
+        named, expected = event.path, image_path(Path(), event.image)
+    elif isinstance(event, RunFinished) and event.result is not None:
+        named, expected = event.result, Path(RESULT)
+    if named is not None and expected is not None:
+        parts = Path(named).parts
+        if parts[-len(expected.parts) :] != expected.parts:
+            raise StoreError(f"an event of type {event.type!r} names {named!r}, no file of its run")
+    return event
 
 
 def _require_no_links(folder: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rr_refine.benchmarks.results import ArmResult, Difference, Results
 from rr_refine.benchmarks.trial import Point, Trial
+from rr_refine.plain_text import csv_cell
 from rr_refine.statistics import Estimate
 
 __all__ = ["estimate_lines", "trial_lines"]
@@ -78,5 +79,5 @@ def _grade(point: Point) -> tuple[float | None, int | None]:
 def _line(cells: Iterable[object]) -> str:
     """None is an empty cell."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerow(map(csv_cell, cells))
     return text.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ from rr_refine.benchmarks.headline import (
     score_scale,
 )
 from rr_refine.benchmarks.results import ArmResult, Noise, Results, WinTieLoss
+from rr_refine.plain_text import one_line
 from rr_refine.statistics import Estimate
 
 __all__ = [
@@ -46,15 +48,15 @@ class Table:
 
 def write_tables(results: Results) -> str:
     """All tables: the arms, then dimensions and labels, then how it was measured."""
-    parts = [f"{results.provenance.benchmark}: {write_subject(results)}"]
+    parts = [one_line(f"{results.provenance.benchmark}: {write_subject(results)}")]
     for table in tables(results):
-        parts += [*([table.title] if table.title else []), rows(table.cells)]
-    return "\n\n".join([*parts, *write_method(results)]) + "\n"
+        parts += [*([one_line(table.title)] if table.title else []), rows(table.cells)]
+    return "\n\n".join([*parts, *map(one_line, write_method(results))]) + "\n"
 
 
 def rows(cells: Iterable[Iterable[str]]) -> str:
-    """A markdown table; the first row is its head."""
-    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in cells]
+    """A markdown table; the first row is its head. A cell is text: no markup, one line."""
+    head, *body = [[re.sub(r"[|<]", r"\\\g<0>", one_line(cell)) for cell in row] for row in cells]
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

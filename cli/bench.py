@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,7 +27,7 @@ from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
 from rr_refine.files import make_folder
 
@@ -249,7 +248,7 @@ class _Comparison:
         self._graded |= judge is not None
         public = settings.public()
         for note in benchmark.notes:
-            print(f"note: {plain(note)}", file=sys.stderr)
+            tell(f"note: {plain(note)}")
         with Cache(self._out / "cache") as cache:
             async with connected((models.generator, models.critic, judge)):
                 self._progress.begin("runs", sum(t.settled for t in read_trials(self._out)))
@@ -273,7 +272,7 @@ class _Comparison:
         say_told({"generator": models.generator, "critic": models.critic, "judge": judge})
         if results is None:
             done = f"{self._done} of {self._runs}"
-            print(f"stopped after {done} runs; --resume goes on", file=sys.stderr)
+            tell(f"stopped after {done} runs; --resume goes on")
             return INTERRUPTED
         for arm, problems in preflight(benchmark, self._arms, self._out).items():
             _show_preflight(arm, problems)
@@ -303,7 +302,7 @@ def _draining() -> Iterator[asyncio.Event]:
             task.cancel()
             return
         drain.set()
-        print("\nstopping after the steps under way; once more stops at once", file=sys.stderr)
+        tell("", "stopping after the steps under way; once more stops at once")
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
@@ -316,14 +315,17 @@ def _draining() -> Iterator[asyncio.Event]:
 
 def _show_preflight(arm: str, problems: Sequence[str]) -> None:
     if not problems:
-        print(f"preflight  {arm}: ready for the official script", file=sys.stderr)
+        tell(f"preflight  {arm}: ready for the official script")
     for problem in problems[:_SHOWN]:
-        print(f"preflight  {arm}: {plain(problem)}", file=sys.stderr)
+        tell(f"preflight  {arm}: {plain(problem)}")
     if len(problems) > _SHOWN:
-        print(f"preflight  {arm}: and {len(problems) - _SHOWN} more", file=sys.stderr)
+        tell(f"preflight  {arm}: and {len(problems) - _SHOWN} more")
 
 
 def _show_result(options: BenchOptions, result: Record, table: str, out: Path, failed: int) -> None:
-    print(result.model_dump_json() if options.json else f"{table}\n{out}")
+    if options.json:
+        say_json(result.model_dump_json())
+    else:
+        say(*table.split("\n"), out)
     if failed:
-        print(f"{failed} failed; --resume tries them again", file=sys.stderr)
+        tell(f"{failed} failed; --resume tries them again")

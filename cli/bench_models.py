@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 from pydantic import JsonValue
@@ -15,6 +14,7 @@ from rr_refine.benchmarks.protocol import AsksJudge
 from rr_refine.cli.bench_options import BenchOptions
 from rr_refine.cli.job import make_component, make_critic, make_generator, named_component
 from rr_refine.cli.settings import DEFAULTS, Settings
+from rr_refine.cli.text import tell
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.ray import create
@@ -37,7 +37,7 @@ def make_models(options: BenchOptions, settings: Settings) -> Models:
     """
     for part in ("generator", "critic"):
         if settings.values[f"{part}.use"] == "fake":
-            print(f"note: the {part} is a stand-in without a model", file=sys.stderr)
+            tell(f"note: the {part} is a stand-in without a model")
         if settings.values[f"{part}.use"] == DEFAULTS[f"{part}.use"]:
             settings.values.setdefault(f"{part}.batch", _BATCH)
     generator = _ray(options, settings) if options.engine == "ray" else make_generator(settings)
@@ -58,15 +58,14 @@ def make_judge(options: BenchOptions, settings: Settings, benchmark: Benchmark) 
         if options.noise:
             raise ConfigError(f"--noise {options.noise} has no effect without a judge")
         if isinstance(benchmark, AsksJudge):
-            print(
+            tell(
                 "note: nothing is judged: pictures are made and laid out; give --judge-url, now "
-                "or later with --resume",
-                file=sys.stderr,
+                "or later with --resume"
             )
         return None
     judge = make_component(settings, "judges", "judge")
     if isinstance(judge, FakeJudge):
-        print("note: the judge is a stand-in: its marks mean nothing", file=sys.stderr)
+        tell("note: the judge is a stand-in: its marks mean nothing")
     else:
         require_protocol("judges", use, judge)
     return judge  # type: ignore[return-value]  # a protocol, checked by its method

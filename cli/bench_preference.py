@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +22,7 @@ from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
+from rr_refine.cli.text import say, say_json, tell
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import make_folder
@@ -154,12 +154,12 @@ def _settings(
 def _leave(result: PreferenceResult, out: Path, *, as_json: bool) -> int:
     """Show the result; gives the exit code."""
     if as_json:
-        print(result.model_dump_json())
+        say_json(result.model_dump_json())
     else:
-        print(write_table(result))
-        print(out)
+        say(*write_table(result).split("\n"))
+        say(out)
     if skipped := sum(result.skipped.values()):
-        print(f"{skipped} of {result.rows} pairs were skipped", file=sys.stderr)
+        tell(f"{skipped} of {result.rows} pairs were skipped")
     if failed := sum(result.failures.values()):
-        print(f"{failed} failed; --resume asks them again", file=sys.stderr)
+        tell(f"{failed} failed; --resume asks them again")
     return FAILED if failed else DONE

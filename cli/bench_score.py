@@ -16,6 +16,7 @@ from rr_refine.benchmarks.protocol import AnswerFile, Layout, ScoresFiles
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
+from rr_refine.cli.text import say, say_json
 from rr_refine.errors import ConfigError
 
 __all__ = ["preflight", "report", "score"]
@@ -64,10 +65,10 @@ def score(
             "further": further,
             "ours": view.model_dump(mode="json"),
         }
-        print(json_module.dumps(whole, ensure_ascii=False))
+        say_json(json_module.dumps(whole, ensure_ascii=False))
     else:
-        print(json_module.dumps(official, indent=1, ensure_ascii=False))
-        print("\n".join(_lines(view)))
+        say_json(json_module.dumps(official, indent=1, ensure_ascii=False))
+        say(*_lines(view))
     return DONE
 
 
@@ -99,8 +100,8 @@ def preflight(
             raise ConfigError(f"{benchmark} has no official layout of pictures")
         problems = found.preflight(pictures)
     for problem in problems:
-        print(problem)
-    print(f"{len(found.items)} pictures expected, {len(problems)} problems")
+        say(problem)
+    say(f"{len(found.items)} pictures expected, {len(problems)} problems")
     return FAILED if problems else DONE
 
 
@@ -122,7 +123,10 @@ def report(
     from rr_refine.benchmarks.table import write_tables
 
     results = join(folders, out)
-    print(results.model_dump_json() if json else f"{write_tables(results)}\n{out}")
+    if json:
+        say_json(results.model_dump_json())
+    else:
+        say(*write_tables(results).split("\n"), out)
     return DONE
 
 
@@ -149,7 +153,7 @@ def _predictions(data: Path, file: Path, task: str) -> int:
     from rr_refine.benchmarks.preference.mmrb2 import read_truth, score_predictions
 
     official = score_predictions(file, read_truth(data), task)
-    print(json_module.dumps({"benchmark": f"mmrb2 {task}", "official": official}))
+    say_json(json_module.dumps({"benchmark": f"mmrb2 {task}", "official": official}))
     return DONE
 
 

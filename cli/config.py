@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rr_refine.agent.budget import Budget
 from rr_refine.cli.options import SettingsOptions
 from rr_refine.cli.settings import Settings
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, say
 from rr_refine.redaction import hidden
 
 __all__ = ["settings_table", "show"]
@@ -22,7 +22,7 @@ def show(*, preset: str | None = None, options: SettingsOptions = SettingsOption
     Args:
         preset: A preset by name, as for a run.
     """
-    print("\n".join(settings_table(options.read({"preset": preset}))))
+    say(*settings_table(options.read({"preset": preset})))
 
 
 def settings_table(settings: Settings) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import own_folder
 from rr_refine.reward import template_import
 
@@ -23,6 +23,6 @@ def import_template(file: Path, /, *, store: Path | None = None) -> None:
     folder = store or own_folder() / "templates"
     template = template_import.import_template(file, folder)
     path = folder / f"{template.digest}.json"
-    print(f"imported {', '.join(template.rubrics)} as {template.digest[:12]}", file=sys.stderr)
-    print(f"use it with: --set critic.template={path}", file=sys.stderr)
-    print(path)
+    tell(f"imported {', '.join(template.rubrics)} as {template.digest[:12]}")
+    tell(f"use it with: --set critic.template={path}")
+    say(path)

@@ -14,6 +14,7 @@ from rr_refine.agent.events import Event, StepDone, write_event
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
+from rr_refine.cli.text import say_json, tell
 
 __all__ = ["Display", "find_graphics", "open_display"]
 
@@ -62,7 +63,7 @@ class _JsonDisplay(Display):
 
     def show(self, event: Event) -> None:
         if not isinstance(event, StepDone):
-            print(write_event(event), flush=True)
+            say_json(write_event(event))
 
 
 class _PlainDisplay(Display):
@@ -70,7 +71,7 @@ class _PlainDisplay(Display):
 
     def show(self, event: Event) -> None:
         for line in lines_of(event):
-            print(line, file=sys.stderr, flush=True)
+            tell(line)
 
 
 def open_display(policy: Policy, options: DisplayOptions) -> Display:
@@ -84,9 +85,9 @@ def open_display(policy: Policy, options: DisplayOptions) -> Display:
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
     if options.plain or not colour or not sys.stderr.isatty():
         return _PlainDisplay()
-    from rich.console import Console
+    from rr_refine.cli.live.console import CleanConsole
 
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console = CleanConsole()
     if console.width < _WIDE:
         return _PlainDisplay()
     from rr_refine.cli.live.view import LiveView

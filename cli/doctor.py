@@ -18,7 +18,7 @@ from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import SettingsOptions
 from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.settings import Settings
-from rr_refine.cli.text import short
+from rr_refine.cli.text import say, short
 from rr_refine.component import connected, told_by
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
@@ -52,7 +52,7 @@ def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
     with without_retries():
         for finding in _findings(settings):
             failed |= finding.mark == "no"
-            print(f"{finding.mark:<3} {finding.what:<14} {short(finding.found, 300)}", flush=True)
+            say(f"{finding.mark:<3} {finding.what:<14} {short(finding.found, 300)}")
     return FAILED if failed else DONE
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Final
 
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, tell
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.redaction import clean
 
@@ -27,16 +28,19 @@ def guarded(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
     except ConfigError as error:
-        print(f"error: {plain(clean(str(error)))}", file=sys.stderr)
+        tell(f"error: {plain(clean(str(error)))}")
         return USAGE
     except RefineError as error:
-        print(f"error: {type(error).__name__}: {plain(clean(str(error)))}", file=sys.stderr)
+        tell(f"error: {type(error).__name__}: {plain(clean(str(error)))}")
         return FAILED
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        tell("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output is gone. Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception:  # noqa: BLE001  what it says is printed whole, but not as it is
+        tell(*clean(traceback.format_exc()).splitlines())
         return FAILED
     return code

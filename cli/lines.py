@@ -26,6 +26,7 @@ from rr_refine.agent.events import (
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
+from rr_refine.plain_text import one_line
 
 __all__ = ["changes", "lines_of", "marked"]
 
@@ -35,6 +36,10 @@ _AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a 
 
 def lines_of(event: Event) -> Iterator[str]:
     """The lines for an event; none for an event that only a live view needs."""
+    return map(one_line, _lines_of(event))
+
+
+def _lines_of(event: Event) -> Iterator[str]:
     match event:
         case RunStarted():
             yield f"request    {short(event.prompt)}"

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from rr_refine.cli.exits import DONE, guarded
 from rr_refine.cli.options import SETTINGS, DisplayOptions, Flag, SettingsOptions
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import clean_stderr, plain, tell
 from rr_refine.errors import ConfigError
 
 __all__ = ["app", "main"]
@@ -106,7 +106,7 @@ def refine(
     if review and display.auto:
         raise ConfigError("--review asks and --auto does not: give one of them")
     if prompt is not None and (hint := did_you_mean(prompt, list(app))):
-        print(f"note: {plain(prompt)!r} is taken as a prompt{hint}", file=sys.stderr)
+        tell(f"note: {plain(prompt)!r} is taken as a prompt{hint}")
     settings = options.read(
         {
             "out": None if out is None else str(out),
@@ -124,7 +124,9 @@ def refine(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `rr-refine` script."""
-    sys.exit(guarded(lambda: _run(arguments)))
+    with clean_stderr():
+        code = guarded(lambda: _run(arguments))
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, tell
 from rr_refine.component import told_by
 
 __all__ = ["say_told"]
@@ -19,4 +18,4 @@ def say_told(parts: Mapping[str, object]) -> None:
     """
     for name, part in parts.items():
         for text in told_by(part):
-            print(f"note: {name}: {plain(text)}", file=sys.stderr)
+            tell(f"note: {name}: {plain(text)}")

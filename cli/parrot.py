@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +16,7 @@ from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
+from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError
@@ -80,10 +80,10 @@ def ingest(
     )
     for count in counts:
         dropped = ", ".join(f"{reason} {n}" for reason, n in count.dropped.items())
-        print(f"{count.dataset} {count.split}: {count.kept} of {count.read} kept", end="")
-        print(f"; dropped: {dropped}" if dropped else "")
+        kept = f"{count.dataset} {count.split}: {count.kept} of {count.read} kept"
+        say(f"{kept}; dropped: {dropped}" if dropped else kept)
         if count.broken:
-            print(f"note: {count.broken}", file=sys.stderr)
+            tell(f"note: {count.broken}")
     return DONE
 
 
@@ -127,10 +127,7 @@ def run(
     if shard[1] == 1:
         _export(place, settings)
     if progress.failures:
-        print(
-            f"{progress.failures} questions stayed without an answer; run again to ask them",
-            file=sys.stderr,
-        )
+        tell(f"{progress.failures} questions stayed without an answer; run again to ask them")
     return FAILED if progress.failures else DONE
 
 
@@ -178,19 +175,18 @@ def sft(
     loaded = load_recipe(recipe, {k: v for k, v in given.items() if v is not None})
     if dry_run:
         seen = rehearse(loaded)
-        print(f"rows: {seen.rows}")
-        print(f"supervised: {seen.supervised!r}")
-        print(f"loss: {', '.join(f'{loss:.3f}' for loss in seen.losses)}")
-        print(f"trained: {seen.trained_weights:,} of {seen.weights:,} weights")
-        print("frozen weights unchanged, a resumed run ends the same, the folder loads")
+        say(f"rows: {seen.rows}")
+        say(f"supervised: {seen.supervised!r}")
+        say(f"loss: {', '.join(f'{loss:.3f}' for loss in seen.losses)}")
+        say(f"trained: {seen.trained_weights:,} of {seen.weights:,} weights")
+        say("frozen weights unchanged, a resumed run ends the same, the folder loads")
         return DONE
     report = fine_tune(loaded, say=_say)
-    print(
+    tell(
         f"{report.steps} steps, {report.rows} rows, loss {report.first_loss:.3f} to "
-        f"{report.last_loss:.3f}, {report.rows_per_second:.1f} rows/s",
-        file=sys.stderr,
+        f"{report.last_loss:.3f}, {report.rows_per_second:.1f} rows/s"
     )
-    print(report.student)
+    say(Path(report.student))
     return DONE
 
 
@@ -235,11 +231,11 @@ def _export(folder: ParrotFolder, config: ParrotConfig | None) -> None:
         template=student.template,
         template_store=student.template_store,
     )
-    print(summarise(report), end="")
-    print(folder.path / "sft" / "parrot.jsonl")
+    say(*summarise(report).splitlines())
+    say(folder.path / "sft" / "parrot.jsonl")
 
 
 def _say(line: dict[str, float]) -> None:
     shown = ("loss", "mean_token_accuracy", "learning_rate", "epoch")
     values = ", ".join(f"{key} {line[key]:.4g}" for key in shown if key in line)
-    print(f"step {line['step']}: {values}", file=sys.stderr, flush=True)
+    tell(f"step {line['step']}: {values}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Final
 
 from rr_refine.cli.terminal import is_attended
+from rr_refine.cli.text import overwrite, tell
 
 __all__ = ["Progress"]
 
@@ -58,9 +58,9 @@ class Progress:
             parts.append(_span(spent))
         line = ", ".join(parts)
         if self._overwrites:
-            print(f"\r\x1b[K{line}", end="\n" if done == owed else "", file=sys.stderr, flush=True)
+            overwrite(line, last=done == owed)
         else:
-            print(line, file=sys.stderr, flush=True)
+            tell(line)
 
 
 def _span(seconds: float) -> str:

@@ -16,7 +16,7 @@ from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.runner import run, why_not_ask
 from rr_refine.cli.settings import Settings
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, say, tell
 from rr_refine.component import ask_both, notice_of, unknown_to
 from rr_refine.errors import ConfigError
 
@@ -37,7 +37,7 @@ def refine_command(
     words = _prompt_from_pipe() if prompt is None else prompt
     job = job_from(settings, words, image)
     if dry_run:
-        print("\n".join(settings_table(settings)))
+        say(*settings_table(settings))
         _say_machine(settings)
         return DONE
     say_models(settings, job)
@@ -92,4 +92,4 @@ _REAL: Final = """\
 
 
 def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
+    tell(*f"note: {text}".split("\n"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from rr_refine.agent.replay import replay as replay_run
 from rr_refine.agent.run import Run, open_run
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings, split_assignment
-from rr_refine.cli.text import short
+from rr_refine.cli.text import say, say_json, short, tell
 from rr_refine.errors import ConfigError
 
 __all__ = ["replay"]
@@ -51,11 +50,11 @@ def replay(
     settings.apply_intent()
     replayed = replay_run(run, policy_from(settings))
     if json:
-        print(_json(replayed))
+        say_json(_json(replayed))
     else:
-        print("\n".join(_lines(run, replayed)))
+        say(*_lines(run, replayed))
     if replayed.stop is None:
-        print("note: the policy would have gone on where the record ends", file=sys.stderr)
+        tell("note: the policy would have gone on where the record ends")
 
 
 def _lines(run: Run, replayed: Replay) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.boundary import boundary
 from rr_refine.cli.exits import DONE, FAILED
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, StoreError
 
 __all__ = ["report"]
@@ -45,7 +44,7 @@ def report(
         raise ConfigError(f"there is no run in {', '.join(map(repr, map(str, directories)))}")
     if out is None and found == list(directories) and len(runs) == 1:
         _write(runs[0])
-        print(runs[0] / REPORT)
+        say(runs[0] / REPORT)
         return DONE
     entries: list[GalleryEntry] = []
     for run in runs:
@@ -54,10 +53,10 @@ def report(
         except StoreError as error:  # the others are still worth a look
             left_out.append(str(error))
     for why in left_out:
-        print(f"left out: {plain(why)}", file=sys.stderr)
+        tell(f"left out: {plain(why)}")
     path = out or _common(directories) / "gallery.html"
     write_gallery(path, entries, left_out)
-    print(path)
+    say(path)
     return FAILED if left_out else DONE
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from typing import Final
 
 from pydantic import ValidationError
@@ -22,7 +21,7 @@ from rr_refine.agent.review import (
 )
 from rr_refine.cli.display import Display
 from rr_refine.cli.terminal import ask, attended, edit_in_editor
-from rr_refine.cli.text import plain, short
+from rr_refine.cli.text import plain, short, tell
 from rr_refine.errors import ConfigError
 
 __all__ = ["TerminalReviewer", "accept_all"]
@@ -125,9 +124,9 @@ def _edited(question: ReviewRequest, prompt: str) -> Decision | None:
 
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return error.errors()[0]["msg"]
+        return plain(error.errors()[0]["msg"])
     return plain(str(error))
 
 
 def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    tell(*line.split("\n"))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -19,6 +17,7 @@ from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.reviewer import TerminalReviewer, accept_all
 from rr_refine.cli.terminal import is_attended
+from rr_refine.cli.text import quoted, say, tell
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 
@@ -59,7 +58,7 @@ def show_end(run: Run, options: DisplayOptions) -> int:
     """Show again how a finished run ended; gives the exit code."""
     with open_display(run.policy, options) as display:
         for event in run.events()[-1:]:
-            display.show(event)
+            display.show(run.here(event))
     return _show_result(run, options)
 
 
@@ -73,7 +72,7 @@ def why_not_ask(options: DisplayOptions) -> str | None:
     if not options.json and is_attended():
         return None
     why = "--json" if options.json else "no terminal"
-    print(f"note: no review ({why}): every new prompt is accepted as it comes", file=sys.stderr)
+    tell(f"note: no review ({why}): every new prompt is accepted as it comes")
     return why
 
 
@@ -99,20 +98,20 @@ async def _run(
 
 def _show_result(run: Run, options: DisplayOptions) -> int:
     """Print where the result is; the paths are the last lines, on stdout."""
-    outcome, folder = run.outcome, shlex.quote(str(run.path))
+    outcome, folder = run.outcome, quoted(run.path)
     if not options.json:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"
-        print(f"report     {report}", file=sys.stderr)
+        tell(f"report     {report}")
     if outcome is None or outcome.can_go_on:
-        print(f"not finished; go on with: rr-refine resume {folder}", file=sys.stderr)
+        tell(f"not finished; go on with: rr-refine resume {folder}")
     elif not outcome.ok:
-        print("not finished: the generator refuses this prompt; change the prompt", file=sys.stderr)
+        tell("not finished: the generator refuses this prompt; change the prompt")
     if outcome is not None:
         require_image(run)
     if not options.json:
         if run.result_path is not None:
-            print(run.result_path)
-        print(run.path)
+            say(run.result_path)
+        say(run.path)
     if outcome is None:
         return INTERRUPTED
     return DONE if outcome.ok else FAILED

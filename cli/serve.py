@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from cyclopts import Parameter
 
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.options import Flag
-from rr_refine.cli.text import short
+from rr_refine.cli.text import say, short, tell
 from rr_refine.plugins import parse_options
 from rr_refine.reward.serve import ServeOptions
 from rr_refine.reward.serve import serve as serve_model
@@ -80,13 +79,13 @@ async def _serve(model: str, options: ServeOptions) -> int:
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
     try:
         async with serve_model(model, options, on_wait=_Waiting()) as server:
-            print(f"{server.model} is up; log: {server.log}; Ctrl-C ends it", file=sys.stderr)
-            print(server.url, flush=True)
+            tell(f"{server.model} is up; log: {server.log}; Ctrl-C ends it")
+            say(server.url)
             code = await server.wait()
-            print(f"error: the server ended with code {code}; see {server.log}", file=sys.stderr)
+            tell(f"error: the server ended with code {code}; see {server.log}")
             return FAILED if code else DONE
     except asyncio.CancelledError:
-        print("stopped", file=sys.stderr)
+        tell("stopped")
         return INTERRUPTED
 
 
@@ -99,4 +98,4 @@ class _Waiting:
     def __call__(self, seconds: float, line: str) -> None:
         if self._said < 0 or seconds - self._said >= 5:
             self._said = seconds
-            print(f"starting, {seconds:.0f} s  {short(line, 100)}", file=sys.stderr, flush=True)
+            tell(f"starting, {seconds:.0f} s  {short(line, 100)}")

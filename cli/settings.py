@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +39,7 @@ from rr_refine.cli.layers import (
     variable_of,
 )
 from rr_refine.cli.profile import load_profile
-from rr_refine.cli.text import plain
+from rr_refine.cli.text import plain, tell
 from rr_refine.cli.trust import (
     CODE,
     CONFIG,
@@ -359,7 +358,7 @@ def _settle(
         )
     for file in found.values():
         trust(file)
-        print(f"note: {plain(str(file.path))} is trusted until it changes", file=sys.stderr)
+        tell(f"note: {plain(str(file.path))} is trusted until it changes")
         settings.files = {key: one for key, one in settings.files.items() if one != file}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from cyclopts import Parameter
 
 from rr_refine.cli.exits import INTERRUPTED
 from rr_refine.cli.options import Flag, SettingsOptions
+from rr_refine.cli.text import say, tell
 from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _open(entrance: str, folder: Path) -> None:
         f'<a href="{target}">Open the studio</a>'
     )
     if not webbrowser.open(page.as_uri()):
-        print("note: no browser could be opened; open the address yourself", file=sys.stderr)
+        tell("note: no browser could be opened; open the address yourself")
 
 
 async def _serve(studio: Studio, listener: socket, ready: Callable[[], None], token: str) -> int:
@@ -133,17 +133,17 @@ async def _serve(studio: Studio, listener: socket, ready: Callable[[], None], to
     try:
         await serve(studio, listener, ready, token=token)
     except asyncio.CancelledError:
-        print("stopped; unfinished runs can go on the next time", file=sys.stderr)
+        tell("stopped; unfinished runs can go on the next time")
     return INTERRUPTED
 
 
 def _show_address(studio: Studio, url: str, *, own: bool) -> None:
     """What is in use goes to stderr, the address to stdout."""
     models = studio.models
-    print(f"with       {models.generator} and {models.critic}", file=sys.stderr)
+    tell(f"with       {models.generator} and {models.critic}")
     for note in models.notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}")
     if own:
-        print("note: open it with ?token=… behind the address, and your token", file=sys.stderr)
-    print("the studio is open; Ctrl-C closes it", file=sys.stderr)
-    print(url, flush=True)
+        tell("note: open it with ?token=… behind the address, and your token")
+    tell("the studio is open; Ctrl-C closes it")
+    say(url)

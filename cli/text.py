@@ -1,20 +1,136 @@
-"""Text for a terminal: no control characters, no surprises in length."""
+"""The one way to the terminal: nothing that a file or a server said gets there as it is.
+
+A line that is printed holds no control, direction or other hidden characters, so it can neither
+move the cursor, nor colour or hide what stands around it, nor pass for two lines.
+"""
 
 from __future__ import annotations
 
-import unicodedata
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO, cast
 
-__all__ = ["plain", "short"]
+from rr_refine.plain_text import is_hidden, one_line
+
+__all__ = [
+    "clean",
+    "clean_stderr",
+    "overwrite",
+    "plain",
+    "quoted",
+    "say",
+    "say_json",
+    "short",
+    "tell",
+    "terminal",
+]
 
 
 def plain(text: str) -> str:
-    """`text` on one line, without terminal escapes, other control or direction characters."""
-    kept = (" " if c in "\n\r\t" else c for c in text)
-    visible = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
-    return " ".join(visible.split())
+    """`text` on one line, without hidden characters, and one space for several."""
+    return " ".join(one_line(text).split())
 
 
 def short(text: str, length: int = 160) -> str:
     """`plain(text)`, cut at `length` characters."""
     text = plain(text[: 20 * length])
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def say(*lines: str | Path) -> None:
+    """Print lines on standard output: data. A path stays one that a shell can be given."""
+    for line in lines:
+        print(_shown(line), flush=True)
+
+
+def tell(*lines: str | Path) -> None:
+    """Print lines on standard error: talk."""
+    for line in lines:
+        print(_shown(line), file=sys.stderr, flush=True)
+
+
+def say_json(text: str) -> None:
+    """Print JSON on standard output; hidden characters in its texts are escaped."""
+    if not text.isprintable():
+        text = "".join(json.dumps(c)[1:-1] if c != "\n" and is_hidden(c) else c for c in text)
+    print(text, flush=True)
+
+
+def overwrite(line: str, *, last: bool) -> None:
+    """Print a line on the terminal over the one before; after the last one comes another."""
+    print(f"\r\x1b[K{one_line(line)}", end="\n" if last else "", file=terminal(), flush=True)
+
+
+def quoted(path: Path | str) -> str:
+    """A path for a shell's command line; what cannot be shown is in `$'…'`, as bytes."""
+    text = str(path)
+    if text == one_line(text):
+        return shlex.quote(text)
+    return f"$'{''.join(_escaped(byte) for byte in os.fsencode(text))}'"
+
+
+def _escaped(byte: int) -> str:
+    character = chr(byte)
+    is_safe = 0x20 <= byte < 0x7F and character not in "'\\"
+    return character if is_safe else f"\\x{byte:02x}"
+
+
+def _shown(line: str | Path) -> str:
+    if isinstance(line, str):
+        return one_line(line)
+    return str(line) if str(line) == one_line(str(line)) else quoted(line)
+
+
+# -- what others print ---------------------------------------------------------------------------
+
+
+class _CleanStream:
+    """A text stream that lets no hidden characters through: for logs, warnings, bars of others."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.unchecked = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.unchecked, name)
+
+    def write(self, text: str) -> int:
+        """Write what is left of it. A bar may begin with a return to the start of its line."""
+        rest = text.removeprefix("\r")
+        lines = "\n".join(map(one_line, rest.split("\n")))
+        self.unchecked.write(lines if rest == text else f"\r{lines}")
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+
+def clean(stream: TextIO) -> TextIO:
+    """The stream for others, who print what they like."""
+    return cast("TextIO", _CleanStream(stream))
+
+
+@contextmanager
+def clean_stderr() -> Iterator[None]:
+    """While others may print on standard error: libraries, logs, warnings, parts of the user's."""
+    before = sys.stderr
+    if before is not None:
+        sys.stderr = clean(before)
+    try:
+        yield
+    finally:
+        sys.stderr = before
+
+
+def terminal() -> TextIO:
+    """Standard error as it is, for a display that moves the cursor and cleans its texts itself."""
+    found = sys.stderr
+    while isinstance(found, _CleanStream):
+        found = found.unchecked
+    return found

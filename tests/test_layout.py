@@ -257,3 +257,50 @@ def test_one_class_name_stands_for_one_thing() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(str(module))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+# The one way to the terminal, and what prints the program's own text as it is.
+MAY_PRINT = {Path("cli/text.py"), Path("cli/completion.py")}
+STREAMS = ("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__")
+MAY_MAKE_A_CONSOLE = Path("cli/live/console.py")
+
+
+def raw_prints(tree: ast.AST) -> Iterator[str]:
+    """Whatever writes to a terminal by itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            stream = ast.unparse(node.value)
+            if stream in STREAMS and node.attr in ("write", "writelines", "buffer"):
+                yield f"{stream}.{node.attr}"
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        if name in ("print", "os.write", "warnings.warn") or name.endswith("StreamHandler"):
+            yield name
+        if name.rpartition(".")[2] == "Console":
+            yield name
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if is_command(m)], ids=str)
+def test_commands_print_by_say_and_tell_only(module: Path) -> None:
+    """`rr_refine.cli.text` cleans what it prints: what files and servers say gets there no
+    other way."""
+    if module not in MAY_PRINT and module != MAY_MAKE_A_CONSOLE:
+        assert list(raw_prints(parse(module))) == [], "print with say, tell or say_json of cli/text"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(x)",
+        "import sys\nsys.stderr.write(x)",
+        "sys.stdout.buffer.write(x)",
+        "os.write(1, x)",
+        "import rich.console\nrich.console.Console()",
+        "Console(stderr=True)",
+        "logging.StreamHandler()",
+        "sys.__stderr__.writelines(x)",
+    ],
+)
+def test_what_counts_as_printing(code: str) -> None:
+    assert list(raw_prints(ast.parse(code)))

@@ -8,6 +8,7 @@ from typing import Final
 from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.benchmarks.preference.protocol import Mode, ProtocolResult
 from rr_refine.benchmarks.table import percent, rows
+from rr_refine.plain_text import one_line
 from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record, Usage
 
@@ -73,7 +74,8 @@ def write_table(result: PreferenceResult) -> str:
     named = dict.fromkeys(measure.protocol for measure in result.measures)
     parts += [f"{name}: {result.definitions[name]}" for name in named]
     parts.append(f"Accuracy: {result.definitions['accuracy']} Brackets: 95 % intervals.")
-    return "\n\n".join(parts) + "\n"
+    table = parts[1]
+    return "\n\n".join(part if part is table else one_line(part) for part in parts) + "\n"
 
 
 def _rows(result: PreferenceResult) -> Iterator[list[str]]:

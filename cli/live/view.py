@@ -6,6 +6,7 @@ nothing to put back.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, RLock, Thread
@@ -35,7 +36,7 @@ from rr_refine.cli.lines import changes, lines_of
 from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
 from rr_refine.cli.options import Graphics
-from rr_refine.cli.text import short
+from rr_refine.cli.text import clean, short
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
 __all__ = ["LiveView"]
@@ -140,6 +141,7 @@ class LiveView(Display):
                 redirect_stdout=False,
             )
             self._live.start()
+            sys.stderr = clean(sys.stderr)  # what rich put there prints as it comes
             self._console.show_cursor(True)  # hidden by rich, and `kill -9` would leave it so
 
     def _tick(self) -> None:

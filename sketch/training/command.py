@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from rr_refine.cli import text
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError, MissingExtraError
@@ -58,13 +58,13 @@ def sketch(
         )
 
         recipe = QUICK if quick else GeneratorRecipe()
-        print(train_generator(out, recipe, device, say))
+        text.say(train_generator(out, recipe, device, say))
     if only != "generator":
         from rr_refine.sketch.training.critic import train as critic
 
         pictures = _pictures(out, count, device, say)
         wanted = critic.QUICK if quick else critic.CriticRecipe()
-        print(critic.train_critic(out, wanted, pictures, device, say))
+        text.say(critic.train_critic(out, wanted, pictures, device, say))
     return DONE
 
 
@@ -104,6 +104,6 @@ def _clock() -> Callable[[str], None]:
     start = time.monotonic()
 
     def say(stage: str) -> None:
-        print(f"{time.monotonic() - start:7.0f} s  {stage}", file=sys.stderr, flush=True)
+        text.tell(f"{time.monotonic() - start:7.0f} s  {stage}")
 
     return say

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rr_refine.agent.events import RunFinished
+from rr_refine.agent.events import Rendered, RunFinished
 from rr_refine.agent.report.gallery import find_runs
 from rr_refine.agent.report.report import try_report, write_report
 from rr_refine.agent.run import REPORT, load_run
@@ -183,18 +183,25 @@ def test_numbers_that_json_does_not_have(run: Path, number: str) -> None:
         load_run(run)
 
 
-def test_paths_in_events_are_those_of_the_folder(run: Path) -> None:
+@pytest.mark.parametrize("key", ["path", "result"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../key.png", "result.png/x"])
+def test_events_name_no_other_files(run: Path, key: str, path: str) -> None:
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     for line in lines:
-        for key in ("path", "result", "run"):
-            if key in line:
-                line[key] = "/etc/passwd"
+        if key in line:
+            line[key] = path
     (run / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    events = load_run(run).events()
-    assert "/etc" not in str(events)
-    last = events[-1]
+    with pytest.raises(StoreError, match=r"names .*, no file of its run"):
+        load_run(run).events()
+
+
+def test_events_of_a_folder_that_was_moved(run: Path, tmp_path: Path) -> None:
+    loaded = load_run(run.rename(tmp_path / "moved"))
+    last = loaded.here(loaded.events()[-1])
     assert isinstance(last, RunFinished)
-    assert last.result == str(run / "result.png")
+    assert last.result == str(tmp_path / "moved" / "result.png")
+    (first, *_) = [e for e in map(loaded.here, loaded.events()) if isinstance(e, Rendered)]
+    assert Path(first.path).is_file()
 
 
 @pytest.mark.parametrize("image", ["../../../etc/passwd", "/etc/passwd", "a" * 63, ""])

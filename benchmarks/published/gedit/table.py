@@ -16,6 +16,7 @@ from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.benchmarks.published.gedit.scoring import Score
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import csv_cell
 
 __all__ = ["GEditRow", "read_table", "write_tables"]
 
@@ -116,5 +117,5 @@ def _write(path: Path, rows: Iterable[GEditRow], language: str) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
-    writer.writerows(row.cells(language) for row in rows)
+    writer.writerows(map(csv_cell, row.cells(language)) for row in rows)
     write_file(path, text.getvalue().encode())

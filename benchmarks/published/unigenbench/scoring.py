@@ -22,6 +22,7 @@ from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.published.csv_file import read_csv
 from rr_refine.benchmarks.published.unigenbench.reading import literal
 from rr_refine.benchmarks.published.unigenbench.taxonomy import dimension, official_dimension
+from rr_refine.plain_text import csv_cell
 
 __all__ = [
     "COLUMNS",
@@ -156,6 +157,6 @@ def to_csv(rows: Iterable[tuple[str, ...]]) -> bytes:
     text = io.StringIO()
     # All cells quoted: a lone carriage return in an answer would end the row otherwise.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerows([COLUMNS, *rows])
+    writer.writerows([COLUMNS, *(map(csv_cell, row) for row in rows)])
     # Half a surrogate pair, which a judge may well send, is no UTF-8.
     return text.getvalue().encode("utf-8", "replace")

@@ -1,0 +1,42 @@
+"""Text from files and servers, made harmless for a terminal, a table or a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+__all__ = ["csv_cell", "is_hidden", "one_line"]
+
+_HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
+
+
+def is_hidden(character: str) -> bool:
+    """Whether it is shown as nothing, or does something to a terminal or to the text around it.
+
+    Controls and escapes, marks of direction and joiners, halves of characters, line separators.
+    """
+    return not character.isprintable() and unicodedata.category(character) in _HIDDEN
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, without hidden characters; line ends and tabs are spaces."""
+    if text.isprintable():
+        return text
+    kept = (" " if c in "\n\r\t" else c for c in text)
+    return "".join(c for c in kept if not is_hidden(c))
+
+
+def csv_cell(value: object) -> object:
+    """A cell of a spreadsheet; a text that a spreadsheet would take for a formula is one no more.
+
+    It gets an apostrophe in front (OWASP, CSV injection). Numbers, also as texts, stay as they are.
+    """
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
