@@ -78,6 +78,7 @@ def test_what_others_print(capsys: Captured) -> None:
         handler = logging.StreamHandler()
         logger = logging.getLogger("tests.hostile")
         logger.addHandler(handler)
+        logger.propagate = False  # a worker of the tests cannot send half a character
         logger.warning("a server said %s", HOSTILE)
         logger.removeHandler(handler)
         sys.stderr.write(f"{HOSTILE}\n")
