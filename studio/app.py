@@ -25,7 +25,7 @@ from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
 from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
 from rr_refine.studio.studio import Studio, StudioFullError
-from rr_refine.studio.uploads import Uploads, thumbnail
+from rr_refine.studio.uploads import MAX_PICTURE_BYTES, Uploads, thumbnail
 
 __all__ = ["create_app"]
 
@@ -103,6 +103,7 @@ class _Pages:
                 "models": self._studio.models.model_dump(mode="json"),
                 "tasks": sorted(maker.generator.tasks),
                 "presets": list(PRESETS),
+                "largest": MAX_PICTURE_BYTES,
                 "defaults": maker.defaults.model_dump(mode="json"),
             }
         )
@@ -163,7 +164,10 @@ class _Pages:
         if size == "whole":
             return await _png(path, run, _FOR_GOOD)
         async with self._looking:
-            small = await asyncio.to_thread(thumbnail, path)
+            try:
+                small = await asyncio.to_thread(thumbnail, path)
+            except StoreError as error:  # too large, or broken; the page shows the words
+                raise HTTPException(422, str(error)) from error
         return Response(small, media_type="image/png", headers=_FOR_GOOD)
 
     async def result(self, request: Request) -> Response:

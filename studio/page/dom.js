@@ -69,6 +69,28 @@ export async function ask(path, body) {
   return value;
 }
 
+/** A picture of the studio's; where it cannot be shown, the words why. */
+export function image(attributes) {
+  const shown = el("img", { ...attributes, onerror: async () => {
+    const why = await whyNot(attributes.src) || "This picture cannot be shown.";
+    shown.replaceWith(el("span", { class: "blank", title: why }, attributes.alt ? why : null));
+  } });
+  return shown;
+}
+
+/** Why the studio does not answer a request as asked; empty if it does. */
+export async function whyNot(path) {
+  const enough = new AbortController();
+  try {
+    const answer = await fetch(path, { signal: enough.signal });
+    return answer.ok ? "" : short((await answer.json()).error, 600);
+  } catch {
+    return "The studio does not answer. Is it still running?";
+  } finally {
+    enough.abort();
+  }
+}
+
 /** Tell screen readers, and nobody else. */
 export function announce(text) {
   document.getElementById("status").textContent = text;

@@ -46,6 +46,7 @@ export function form(studio, start) {
     trouble.textContent = "";
     submit.disabled = true;
     try {
+      if (file && file.size > studio.largest) throw new Error(`The picture's file has ${megabytes(file.size)} MB; ${megabytes(studio.largest)} MB is the most.`);
       const { name } = await ask("/api/runs", {
         prompt: prompt.value,
         picture: file ? await base64(file) : null,
@@ -85,13 +86,17 @@ export function form(studio, start) {
     el("div", { class: "actions" }, submit, el("span", { class: "quiet" }, "or Ctrl + Enter")));
 }
 
+function megabytes(bytes) {
+  return Math.ceil(bytes / 1e6);
+}
+
 function lines(text) {
   return text.split("\n").map((line) => line.trim()).filter(Boolean);
 }
 
 function dropZone(take) {
   const input = el("input", { type: "file", id: "file", accept: "image/*", onchange: () => choose(input.files[0]) });
-  const shown = el("img", { alt: "Your picture", hidden: true });
+  const shown = el("img", { alt: "Your picture", hidden: true, onerror: () => { shown.hidden = true; } });
   const words = el("span", {}, "Start from a picture of yours: drop it here, or choose one");
   const remove = el("button", { type: "button", hidden: true, onclick: () => choose(null) }, "Without a picture");
   function choose(file) {

@@ -1,6 +1,6 @@
 // The human's turn: what to do with the next prompt.
 
-import { ask, el, picture, score, visible } from "./dom.js";
+import { ask, el, image, picture, score, visible } from "./dom.js";
 import { marked } from "./rounds.js";
 import { idOf, mean } from "./timeline.js";
 
@@ -41,7 +41,7 @@ export function reviewPanel(run, number, request) {
       other("reseed", "Try another seed", "Seed", "Draw with this seed", (seed) => decide({ action: "reseed", seed: Number(seed) }), Math.floor(Math.random() * 1e6)),
       pictures.length ? el("details", { id: "pick" }, el("summary", {}, "Go on from another picture"),
         el("div", { class: "strip" }, pictures.map((c) => el("button", { class: "thumb", "data-candidate": idOf(c), onclick: () => decide({ action: "pick", candidate: idOf(c) }) },
-          el("img", { src: picture(run, c.image, "small"), alt: `Picture of round ${c.round + 1}${c.index ? `, number ${c.index + 1}` : ""}` }),
+          image({ src: picture(run, c.image, "small"), alt: `Picture of round ${c.round + 1}${c.index ? `, number ${c.index + 1}` : ""}` }),
           el("span", {}, `Round ${c.round + 1}`, mean(c) === null ? "" : ` · ${score(mean(c))}`))))) : null),
     trouble);
   return panel;

@@ -1,6 +1,6 @@
 // One round: its prompt, its pictures with their scores, and what came of them.
 
-import { DIMENSIONS, change, el, picture, score, short, visible } from "./dom.js";
+import { DIMENSIONS, change, el, image, picture, score, short, visible } from "./dom.js";
 import { mean } from "./timeline.js";
 
 const ORIGINS = {
@@ -59,7 +59,7 @@ function candidate(run, timeline, c, target) {
   return el("article", { class: best ? "candidate best" : "candidate", "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
     c.image
       ? el("a", { href: picture(run, c.image, "whole"), target: "_blank", rel: "noopener" },
-        el("img", { src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(timeline.rounds[c.round].prompt, 120)}` }))
+        image({ src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(timeline.rounds[c.round].prompt, 120)}` }))
       : el("div", { class: "blank" }, c.failed ? "No picture" : progress(c)),
     el("div", { class: "judgement" },
       c.failed ? el("p", { class: "trouble", dir: "auto" }, short(c.failed, 600)) : null,

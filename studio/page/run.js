@@ -1,6 +1,6 @@
 // The page of a run: its events as they happen, the turn of the human, the best picture so far.
 
-import { announce, ask, change, el, picture, score, short, visible } from "./dom.js";
+import { announce, ask, change, el, image, picture, score, short, visible, whyNot } from "./dom.js";
 import { reviewPanel } from "./review.js";
 import { name as nameOf, roundInside } from "./rounds.js";
 import { mean, newTimeline, step, take } from "./timeline.js";
@@ -54,10 +54,12 @@ export function showRun(main, run, changed) {
       if (state.status === "waiting" && before !== "waiting") announce("Your turn: the next prompt waits for you");
       touch(null);
     });
-    source.onerror = () => {
+    source.onerror = async () => {
+      if (!source) return;
       // The browser tries again by itself, unless it was turned away.
-      const words = source?.readyState === EventSource.CLOSED ? "This picture cannot be shown." : "The studio does not answer. Is it still running?";
-      if (source) trouble.textContent = words;
+      const turnedAway = source.readyState === EventSource.CLOSED;
+      const words = turnedAway ? await whyNot(source.url) : "The studio does not answer. Is it still running?";
+      if (source) trouble.textContent = words || "This picture cannot be shown.";
     };
   }
 
@@ -115,7 +117,7 @@ export function showRun(main, run, changed) {
     if (statusLine.textContent !== words) statusLine.textContent = words;
     once(head, JSON.stringify([spans, state.notes, [...timeline.notices]]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
-      state.request.source ? el("figure", { class: "source" }, el("img", { src: picture(run, state.request.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
+      state.request.source ? el("figure", { class: "source" }, image({ src: picture(run, state.request.source, "small"), alt: "Your picture, before any change" }), el("figcaption", {}, "Your picture")) : null,
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
         state.request.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
@@ -165,9 +167,9 @@ export function showRun(main, run, changed) {
       : [
         el("h2", {}, over ? "The result" : "The best so far"),
         el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
-          el("img", { class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })),
+          image({ class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })),
         el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
-        gain !== null && first?.image ? el("figure", { class: "first" }, el("img", { src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
+        gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),
         state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: `/runs/${run}/result.png`, download: `${run}.png` }, "Save the picture")) : null,
       ]);

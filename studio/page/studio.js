@@ -1,6 +1,6 @@
 // The page as a whole: the models in use, the history, and either the form or a run.
 
-import { ask, el, picture, score, visible } from "./dom.js";
+import { ask, el, image, picture, score, visible } from "./dom.js";
 import { form } from "./form.js";
 import { showRun } from "./run.js";
 
@@ -54,7 +54,7 @@ function tile(run) {
   const here = location.hash === `#/${run.name}`;
   const words = [run.problem ? "cannot be read" : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
   return el("li", {}, el("a", { href: `#/${run.name}`, class: `tile ${run.status}`, "aria-current": here ? "page" : null, title: visible(run.problem) },
-    run.image ? el("img", { src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
+    run.image ? image({ src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
     el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, words))));
 }
 

@@ -1,0 +1,273 @@
+"""What a visitor cannot use up: places, memory, the event loop, connections."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageFile
+
+from rr_refine.cli.studio_jobs import read_upload
+from rr_refine.studio import connection, guard, uploads
+from tests.studio.visitor import Visitor, opened
+from tests.test_picture_file import bomb
+
+HANGING: dict[str, Any] = {"generator__script": ["hang"] * 9}
+JOBS = "rr_refine.cli.studio_jobs"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def picture(*size: int) -> str:
+    out = io.BytesIO()
+    Image.new("RGB", size or (20, 30), "orange").save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+async def test_only_so_many_runs_are_let_in(tmp_path: Path) -> None:
+    async with opened(tmp_path / "runs", max_runs=2, **HANGING) as visitor:
+        form = {"prompt": "a cat"}
+        answers = await asyncio.gather(*(visitor.post("/api/runs", form) for _ in range(6)))
+        begun = [answer.json()["name"] for answer in answers if answer.status_code == 201]
+        full = [answer for answer in answers if answer.status_code == 429]
+        assert (len(begun), len(full)) == (2, 4)
+        assert "2 runs are at work" in full[0].json()["error"]
+        assert "studio.max_runs" in full[0].json()["error"]
+        assert int(full[0].headers["retry-after"]) > 0
+        assert len(list((tmp_path / "runs").iterdir())) == 2
+        assert (await visitor.get("/api/studio")).status_code == 200
+        assert (await visitor.post(f"/api/runs/{begun[0]}/stop", {})).status_code == 200
+        third = await visitor.post("/api/runs", form)
+        assert third.status_code == 201
+        again = await visitor.post(f"/api/runs/{begun[0]}/resume", {})
+        assert again.status_code == 429  # to go on takes a place, too
+        going = await visitor.post(f"/api/runs/{begun[1]}/resume", {})
+        assert going.status_code == 200  # it has its place
+
+
+async def test_runs_that_could_not_begin_leave_their_place(tmp_path: Path) -> None:
+    async with opened(tmp_path / "runs", max_runs=1) as visitor:
+        for form in ({"prompt": ""}, {"prompt": "a", "picture": "?"}, {"prompt": "a", "x": 1}):
+            assert (await visitor.post("/api/runs", form)).status_code == 400
+        name = await visitor.begin("a cat", preset="one-shot")
+        await visitor.watch(name)
+        assert (await visitor.begin("a cat", preset="one-shot")) != name
+
+
+async def test_a_run_that_waits_for_a_decision_has_a_place(tmp_path: Path) -> None:
+    more: dict[str, Any] = {"critic__seed": 1, "loop__target": 4.0}
+    async with opened(tmp_path / "runs", max_runs=1, **more) as visitor:
+        name = await visitor.begin("a cat", review=True)
+        await visitor.ask(name)
+        assert (await visitor.post("/api/runs", {"prompt": "a dog"})).status_code == 429
+
+
+async def test_one_upload_is_decoded_at_a_time_and_others_are_answered_meanwhile(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decoder here waits for another request's answer: on the event loop it never came."""
+    started, go_on, at_once, most = threading.Event(), threading.Event(), 0, 0
+
+    def slow(data: bytes) -> Image.Image:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        started.set()
+        assert go_on.wait(30)
+        image = read_upload(data)
+        at_once -= 1
+        return image
+
+    monkeypatch.setattr(f"{JOBS}.read_upload", slow)
+    form = {"prompt": "make it blue", "preset": "one-shot", "picture": picture()}
+    sent = [asyncio.create_task(visitor.post("/api/runs", form)) for _ in range(5)]
+    async with asyncio.timeout(25):
+        await asyncio.to_thread(started.wait)
+        for path in ("/api/studio", "/api/runs", "/"):
+            assert (await visitor.get(path)).status_code == 200
+    go_on.set()
+    assert {answer.status_code for answer in await asyncio.gather(*sent)} == {201}
+    assert most == 1
+
+
+async def test_nothing_is_decoded_or_encoded_on_the_event_loop(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole run with an uploaded picture, its thumbnails, its result; then it is read again."""
+    seen: list[str] = []
+    loop_thread = threading.get_ident()
+
+    def watched(owner: type, name: str, counts: Callable[[Any], bool]) -> None:
+        original = getattr(owner, name)
+
+        def method(self: Any, *args: Any, **options: Any) -> Any:
+            if counts(self):
+                there = threading.get_ident() == loop_thread
+                seen.append(f"{name} on the loop" if there else name)
+            return original(self, *args, **options)
+
+        monkeypatch.setattr(owner, name, method)
+
+    form = {"prompt": "make it blue", "preset": "best-of-n", "picture": picture(900, 600)}
+    watched(ImageFile.ImageFile, "load", lambda image: bool(image.tile))
+    watched(Image.Image, "save", lambda _: True)
+    watched(Image.Image, "resize", lambda _: True)
+    name = await visitor.begin(**form)  # type: ignore[arg-type]
+    told = await visitor.watch(name)
+    digests = [event.image for event in told.of("rendered")]
+    digests.append(told.states[-1]["request"]["source"])
+    for digest in digests:
+        for size in ("small", "whole"):
+            assert (await visitor.get(f"/runs/{name}/{size}/{digest}.png")).status_code == 200
+    assert (await visitor.get(f"/runs/{name}/result.png")).status_code == 200
+    assert (await visitor.get("/api/runs")).json()[0]["name"] == name
+    assert {"load", "save", "resize"} == set(seen)
+
+
+@pytest.mark.parametrize("kind", ["bomb", "broken"])
+async def test_a_thumbnail_that_cannot_be_made_is_explained(
+    visitor: Visitor, tmp_path: Path, kind: str
+) -> None:
+    name = await visitor.begin("a cat", preset="one-shot")
+    (rendered,) = (await visitor.watch(name)).of("rendered")
+    digest = "0" * 64
+    file = tmp_path / "runs" / name / "images" / "00" / f"{digest}.png"
+    file.parent.mkdir()
+    file.write_bytes(bomb() if kind == "bomb" else b"\x89PNG\r\n\x1a\nno picture")
+    answer = await visitor.get(f"/runs/{name}/small/{digest}.png")
+    assert answer.status_code == 422
+    words = "megapixels" if kind == "bomb" else "broken PNG"
+    assert words in answer.json()["error"]
+    assert (await visitor.get(f"/runs/{name}/small/{rendered.image}.png")).status_code == 200
+
+
+async def ask_raw(visitor: Visitor, text: str) -> tuple[asyncio.StreamReader, Any]:
+    """Send the beginning of a request as it stands."""
+    port = int(visitor.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    host = f"Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {visitor.token}\r\n"
+    writer.write(text.replace("HOST", host).encode())
+    return reader, writer
+
+
+POST = "POST /api/runs HTTP/1.1\r\nHOSTContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (f"{POST}Content-Length: 99999999999\r\n\r\n", b"413"),
+        (f"{POST}Content-Length: {guard.MAX_BODY + 1}\r\n\r\n", b"413"),
+        (f"{POST}Transfer-Encoding: chunked\r\n\r\n", b"411"),
+        ("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n", b"401"),
+    ],
+)
+async def test_a_body_is_refused_before_any_of_it_came(
+    visitor: Visitor, head: str, status: bytes
+) -> None:
+    reader, writer = await ask_raw(visitor, head)
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).split()[1] == status
+    writer.close()
+
+
+async def test_a_body_that_comes_too_slowly(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_SENT_WITHIN", 0.1)
+    reader, writer = await ask_raw(visitor, f'{POST}Content-Length: 100\r\n\r\n{{"prompt"')
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).split()[1] == b"408"
+    writer.close()
+
+
+async def test_no_run_is_begun_for_who_is_gone(visitor: Visitor) -> None:
+    _, writer = await ask_raw(visitor, f'{POST}Content-Length: 100\r\n\r\n{{"prompt"')
+    writer.close()
+    await writer.wait_closed()
+    assert (await visitor.get("/api/studio")).status_code == 200
+    assert (await visitor.get("/api/runs")).json() == []
+
+
+async def test_a_connection_that_asks_for_nothing(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ASKED_WITHIN", 0.1)
+    for text in ("", "GET / HTTP/1.1\r\nHOST"):
+        reader, writer = await ask_raw(visitor, text)
+        async with asyncio.timeout(20):
+            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+                await reader.readexactly(1)
+        writer.close()
+
+
+async def test_a_stranger_gets_one_answer_on_a_connection(tmp_path: Path) -> None:
+    async with opened(tmp_path / "runs", shown=False) as visitor:
+        assert (await visitor.get("/")).headers["connection"] == "close"
+
+
+async def test_a_client_that_does_not_read(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await visitor.begin("a cat", preset="one-shot")
+    await visitor.watch(name)
+    length = 50_000_000
+    (tmp_path / "runs" / name / "result.png").write_bytes(bytes(length))
+    whole = await visitor.get(f"/runs/{name}/result.png")
+    assert len(whole.content) == length
+    monkeypatch.setattr(connection, "READ_WITHIN", 0.2)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", int(visitor.url.rpartition(":")[2])))
+        host = f"Host: 127.0.0.1\r\nAuthorization: Bearer {visitor.token}\r\n"
+        client.sendall(f"GET /runs/{name}/result.png HTTP/1.1\r\n{host}\r\n".encode())
+        await asyncio.sleep(1.0)
+        got = await asyncio.to_thread(_read_all, client)
+    assert got < length
+
+
+def _read_all(client: socket.socket) -> int:
+    client.settimeout(20)
+    got = 0
+    try:
+        while piece := client.recv(1 << 16):
+            got += len(piece)
+    except ConnectionResetError:
+        pass
+    return got
+
+
+async def test_only_so_many_pages_follow_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rr_refine.studio.app.MAX_STREAMS", 2)
+    async with opened(tmp_path / "runs", **HANGING) as visitor:
+        path = f"/api/runs/{await visitor.begin('a cat')}/events"
+        async with AsyncExitStack() as pages:
+            for _ in range(2):
+                answer = await pages.enter_async_context(visitor.http.stream("GET", path))
+                assert answer.status_code == 200
+            full = await visitor.get(path)
+            assert full.status_code == 503
+            assert "2 pages follow runs already" in full.json()["error"]
+            head = await visitor.http.head(path)  # which opens none, and ends
+            assert head.status_code == 200
+
+        async def there_is_room() -> bool:
+            async with visitor.http.stream("GET", path) as answer:
+                return answer.status_code == 200
+
+        async with asyncio.timeout(20):
+            while not await there_is_room():
+                pass
