@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from rr_refine.agent.budget import Spend
-from rr_refine.agent.events import Notice, RunStarted
+from rr_refine.agent.events import RunStarted
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
@@ -49,8 +49,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             spans=spans,
         )
     )
-    for text in _notices(node.context):
-        node.emit(Notice(text=text))
+    node.tell("the picture to edit", _notices(node.context))
     for name, told in ask_both(told_by, generator, node.context.critic):
         node.tell(name, told)
     for rewriter in node.context.rewriters:

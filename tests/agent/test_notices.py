@@ -19,6 +19,7 @@ from tests.agent.whole import UnreliableCritic, run
 
 CUT = "the prompt was cut: 'a [cat'"
 CONVERTED = "the picture was converted from Display P3"
+TOLD = f"the picture to edit: {CONVERTED}"
 
 
 class TellingGenerator(FakeGenerator):
@@ -60,13 +61,13 @@ async def edit(out: Path, seen: list[Event], *faults: Exception | None) -> Run:
 async def test_notices_reach_stream_record_report_and_terminal(tmp_path: Path) -> None:
     seen: list[Event] = []
     made = await edit(tmp_path, seen)
-    assert notices(seen) == notices(made.events()) == [(None, CONVERTED), ("r0c0", CUT)]
+    assert notices(seen) == notices(made.events()) == [(None, TOLD), ("r0c0", CUT)]
     lines = [line for event in seen for line in lines_of(event)]
-    assert f"  note     {CONVERTED}" in lines
+    assert f"  note     {TOLD}" in lines
     assert f"  note     r0c0: {CUT}" in lines
     assert made.report_path is not None
     page = made.report_path.read_text()
-    assert f"<li>Note: <bdi>{CONVERTED}</bdi></li>" in page
+    assert f"<li>Note: <bdi>{TOLD}</bdi></li>" in page
     assert "<li>Note: <bdi>the prompt was cut: &#39;a [cat&#39;</bdi></li>" in page
 
 
@@ -88,7 +89,7 @@ async def test_a_run_that_goes_on_repeats_and_forgets_no_notice(tmp_path: Path) 
     assert made.path == broken.path
     told = list(made.events())
     last = max(i for i, event in enumerate(told) if isinstance(event, RunStarted))
-    assert notices(told[last:]) == [(None, CONVERTED), ("r0c0", CUT)]
+    assert notices(told[last:]) == [(None, TOLD), ("r0c0", CUT)]
 
 
 async def test_the_generator_hears_nothing_of_earlier_notices(tmp_path: Path) -> None:

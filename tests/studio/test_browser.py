@@ -18,6 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.commands import Commands
+from tests.test_picture_file import bomb
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -99,6 +100,7 @@ def studio(folder: Path, *more: str) -> Iterator[str]:
     """A studio as a process of its own; gives the address that it prints."""
     folder.mkdir(exist_ok=True)
     out = folder / "stdout"
+    out.unlink(missing_ok=True)
     small = ("--set=generator.width=48", "--set=generator.height=48")
     fakes = ("--generator=fake", "--critic=fake")
     with Commands(folder).start("studio", "--port=0", *fakes, *small, *more, stdout=out) as going:
@@ -260,6 +262,43 @@ def test_a_picture_is_changed(browser: webdriver.Chrome, tmp_path: Path) -> None
         image = page.see(".source img")
         page.wait(lambda: image.get_property("naturalWidth") == 60, "the source")
         assert page.complaints() == []
+
+
+def test_what_was_done_to_a_picture_is_shown(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    large, animated = tmp_path / "large.jpg", tmp_path / "animated.gif"
+    with large.open("wb") as file:
+        file.truncate(51_000_000)
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    frames[0].save(animated, save_all=True, append_images=frames[1:])
+    with studio(tmp_path / "here", "--preset=one-shot") as url:
+        page = Page(browser, url)
+        page.open()
+        page.see("#file").send_keys(str(large))
+        browser.execute_script("document.querySelector('#prompt').value = 'make it blue'")
+        page.click("#form button[type=submit]")
+        page.wait(lambda: "50 MB is the most" in page.text("#form .trouble"), "that it is large")
+        page.see("#file").send_keys(str(animated))
+        page.begin("make it blue")
+        page.see(".end")
+        assert "the picture to edit: it is the first of 2 frames" in page.text(".head")
+
+
+def test_a_picture_that_cannot_be_shown_is_explained(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    with studio(tmp_path / "here", "--preset=one-shot") as url:
+        page = Page(browser, url)
+        page.open()
+        page.begin("a cat")
+        page.see(".end")
+    for file in (tmp_path / "here" / "runs").glob("*/images/*/*.png"):
+        file.write_bytes(bomb())
+    with studio(tmp_path / "here") as url:  # the thumbnails of before are gone with it
+        page = Page(browser, url)
+        page.open()
+        page.click("#tiles a")
+        page.wait(lambda: "megapixels" in page.text(".candidate .blank"), "why")
+        page.wait(lambda: "cannot be shown" in page.text(".result .blank"), "that it is broken")
 
 
 def test_mistakes_are_told_at_the_form(browser: webdriver.Chrome, tmp_path: Path) -> None:

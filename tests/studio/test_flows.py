@@ -76,6 +76,29 @@ async def test_a_picture_is_changed(visitor: Visitor, tmp_path: Path) -> None:
     assert load_run(tmp_path / "runs" / name).request.source == source
 
 
+async def test_a_photo_from_a_phone(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is turned upright and scaled down; what was done is told, and kept."""
+    monkeypatch.setattr("rr_refine.studio.uploads.SOURCE_PIXELS", 300_000)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the phone was held upright
+    out = io.BytesIO()
+    Image.new("RGB", (4000, 3000), "orange").save(out, "JPEG", exif=exif)
+    photo = base64.b64encode(out.getvalue()).decode()
+    name = await visitor.begin("make it blue", picture=photo, preset="one-shot")
+    told = await visitor.watch(name)
+    source = await visitor.get(f"/runs/{name}/whole/{told.states[-1]['request']['source']}.png")
+    width, height = Image.open(io.BytesIO(source.content)).size
+    assert width / height == pytest.approx(3 / 4, abs=0.01)
+    assert width * height <= 300_000
+    (notice,) = [event.text for event in told.of("notice") if "scaled down" in event.text]
+    assert notice.startswith("the picture to edit: ")
+    assert "12.0" in notice
+    assert notice in (tmp_path / "runs" / name / "events.jsonl").read_text()
+    assert notice in [event.text for event in (await visitor.watch(name)).of("notice")]
+
+
 async def test_review(tmp_path: Path) -> None:
     """Reject, accept, edit, keep, pick and stop, in one run."""
     script: list[Any] = [FIRST, BETTER, WORSE]
