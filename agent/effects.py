@@ -22,6 +22,7 @@ from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrite
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind
 from rr_refine.boundary import boundary
+from rr_refine.component import layers
 from rr_refine.digest import digest
 from rr_refine.errors import (
     ConfigError,
@@ -30,9 +31,11 @@ from rr_refine.errors import (
     GeneratorError,
     GeneratorRefused,
     GeneratorTimeout,
+    RefineError,
     RewriteError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import CanFit, PromptFit, fit_of
 from rr_refine.notices import add_notices, notices_of
 from rr_refine.pictures import load_picture, require_not_blank
 from rr_refine.request import Request
@@ -48,6 +51,12 @@ __all__ = ["EffectResult", "Effects", "Rendering", "comparison_key", "critique_k
 
 _IN_FLIGHT: Final = 8
 """Most pictures that wait in memory for the critic: 24 MiB where they have 1024 x 1024 pixels."""
+
+_FAULTS: Final[dict[ItemKind, tuple[type[RefineError], type[RefineError]]]] = {
+    "rewrite": (RewriteError, RewriteError),
+    "fit": (GeneratorError, GeneratorTimeout),
+}
+"""What work fails with, and with what if it is late; other than the critic's."""
 
 T_co = TypeVar("T_co", covariant=True)
 RecordT = TypeVar("RecordT", bound="Record")
@@ -108,12 +117,7 @@ class Effects:
         if isinstance(found, dict) and self._folder.has_image(str(found["image"])):
             known = {k: v for k, v in found.items() if k in Rendering.model_fields}
             return EffectResult(Rendering.model_validate(known), key, _seconds(found), cached=True)
-        request = RenderRequest(
-            prompt=prompt,
-            seed=seed,
-            source=await self._source(),
-            parameters=self._request.parameters,
-        )
+        request = await self._render_request(prompt, seed)
         start = time.monotonic()
         with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
             async with asyncio.timeout(timeout):
@@ -150,14 +154,45 @@ class Effects:
             self._folder.journal.put("refusal", key, failure.model_dump(mode="json"))
 
     def _render_key(self, prompt: str, seed: int) -> str:
-        return digest(
-            {
-                "generator": self._context.generator.identity.model_dump(mode="json"),
-                "prompt": prompt,
-                "seed": seed,
-                "source": self._request.source,
-                "parameters": self._request.parameters,
-            }
+        return digest(self._wanted(prompt) | {"seed": seed})
+
+    async def fit(self, prompt: str, *, timeout: float) -> PromptFit | None:
+        """How the generator takes a prompt; None where it cannot tell, or fails.
+
+        Why it fails, the render will say.
+        """
+        generator = self._context.generator
+        if not any(isinstance(one, CanFit) for one in layers(generator)):
+            return None
+
+        async def measure() -> PromptFit:
+            # Where it is asked once, it is there: `fit_of` gives None for others only.
+            return await fit_of(generator, await self._render_request(prompt, 0)) or PromptFit()
+
+        try:
+            fit = await self._once(
+                *("fit", digest(self._wanted(prompt)), PromptFit, measure, timeout),
+                who="the generator",
+            )
+        except GeneratorError:
+            return None
+        return fit.value
+
+    def _wanted(self, prompt: str) -> dict[str, JsonValue]:
+        """All that a picture of this prompt depends on besides the seed."""
+        return {
+            "generator": self._context.generator.identity.model_dump(mode="json"),
+            "prompt": prompt,
+            "source": self._request.source,
+            "parameters": self._request.parameters,
+        }
+
+    async def _render_request(self, prompt: str, seed: int) -> RenderRequest:
+        return RenderRequest(
+            prompt=prompt,
+            seed=seed,
+            source=await self._source(),
+            parameters=self._request.parameters,
         )
 
     async def assess(self, image: str, *, timeout: float) -> EffectResult[Assessment]:
@@ -217,8 +252,10 @@ class Effects:
             RewriteError: it failed or took too long.
         """
         seen = [j.candidate.critique for j in (context.incumbent, *context.others) if j]
+        limit = None if context.fit is None else context.fit.limit
         key = digest(
             {
+                **({} if limit is None else {"limit": limit}),
                 "rewriter": rewriter.identity.model_dump(mode="json"),
                 "request": context.request.model_dump(mode="json"),
                 "spans": [span.text for span in context.spans],
@@ -261,9 +298,7 @@ class Effects:
             return EffectResult(
                 model.model_validate(found["result"]), key, _seconds(found), cached=True
             )
-        error, late = (
-            (RewriteError, RewriteError) if kind == "rewrite" else (CriticError, CriticTimeout)
-        )
+        error, late = _FAULTS.get(kind, (CriticError, CriticTimeout))
         answer: object
         start = time.monotonic()
         with boundary(error, f"the {kind}", timeout=late):

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.policy import Policy
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Dimension, Record, to_reward
 
 __all__ = [
@@ -81,6 +82,8 @@ class Candidate(Record):
     """Mean score per dimension, 1 to 4; None inside is N/A."""
     errors: dict[Dimension, float] = {}
     """Standard error per dimension where two or more samples scored it (score points)."""
+    fit: PromptFit | None = None
+    """How the generator took the prompt; None where it cannot tell."""
     failure: Failure | None = None
     verdict: Verdict | None = None
 

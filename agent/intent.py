@@ -23,6 +23,7 @@ __all__ = [
     "ProtectedSpan",
     "find_spans",
     "is_repeat",
+    "lost_spans",
     "problems",
 ]
 
@@ -196,14 +197,19 @@ def problems(
         found.append("it holds control characters")
     if is_repeat(prompt, tried):
         found.append("it repeats an earlier prompt")
-    held = _Prompt(prompt)
-    found += [f"it lost the {span.kind} {span.text!r}" for span in spans if not held.holds(span)]
+    found += [f"it lost the {span.kind} {span.text!r}" for span in lost_spans(prompt, spans)]
     folded, before = _fold(prompt), _fold(original)
     for word in avoid:
         banned = _fold(word)
         if banned and _has_words(folded, banned) and not _has_words(before, banned):
             found.append(f"it says {word!r}, which is to be avoided")
     return found
+
+
+def lost_spans(prompt: str, spans: Iterable[ProtectedSpan]) -> tuple[ProtectedSpan, ...]:
+    """Those that a prompt does not hold."""
+    held = _Prompt(prompt)
+    return tuple(span for span in spans if not held.holds(span))
 
 
 def is_repeat(prompt: str, tried: Iterable[str]) -> bool:

@@ -23,6 +23,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.generators.generator import Generator
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
@@ -158,6 +159,6 @@ def checkpoint_serializer() -> JsonPlusSerializer:
 
     types = (
         *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
-        *(RewriteAttempt, Rejection, Declined, Stop, Outcome),
+        *(RewriteAttempt, Rejection, Declined, Stop, Outcome, PromptFit),
     )
     return JsonPlusSerializer(allowed_msgpack_modules=[(t.__module__, t.__name__) for t in types])

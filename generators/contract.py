@@ -15,6 +15,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 import pytest
@@ -23,6 +24,7 @@ from pydantic import JsonValue
 
 from rr_refine.errors import GeneratorError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator, RenderRequest
+from rr_refine.generators.prompt_fit import CanFit, fit_of
 from rr_refine.terms import Task
 
 __all__ = ["GeneratorContract"]
@@ -227,6 +229,27 @@ class GeneratorContract:
                             f"{task}, {name}: {error!r} instead of a GeneratorError"
                         ) from error
                     assert image.mode == "RGB", f"{task}, {name}: the mode is {image.mode}"
+
+        self._run(check)
+
+    def test_what_it_says_it_reads_is_what_it_reads(self) -> None:
+        """Only where it has `fit_prompt`: prompts that it says are read alike give one picture."""
+
+        async def check(generator: Generator) -> None:
+            if not isinstance(generator, CanFit):
+                pytest.skip("it does not tell how much of a prompt it reads")
+            for request in self._requests(generator):
+                long = request.prompt + " and a red ball" * 2000
+                one, other = (replace(request, prompt=f"{long} {end}") for end in ("cat", "dog"))
+                fit, other_fit = await fit_of(generator, one), await fit_of(generator, other)
+                assert fit is not None and other_fit is not None
+                assert fit.cut in one.prompt, "the words that are cut are none of the prompt"
+                if fit.reads is None or fit.reads != other_fit.reads:
+                    continue
+                assert fit.cut, "two prompts are read alike, and nothing is cut"
+                if self.seeded:
+                    images = [await generator.generate(each) for each in (one, other)]
+                    assert _same(*images), "two prompts are read alike, and the pictures differ"
 
         self._run(check)
 

@@ -10,6 +10,7 @@ import asyncio
 import colorsys
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, Literal
@@ -26,6 +27,7 @@ from rr_refine.errors import (
     UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit, characters_fit
 from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, factory
 from rr_refine.terms import Identity, Record, Task
@@ -60,6 +62,8 @@ class FakeOptions(Record):
     """How long a render takes."""
     steps: int = Field(4, ge=1)
     """Steps that a render reports, evenly over `seconds`."""
+    prompt_limit: int | None = Field(None, ge=1)
+    """Characters of a prompt that the drawing depends on; null is all."""
     script: tuple[Outcome, ...] = ()
     """How the first calls end, in the order in which they start; all later ones are `ok`."""
     log: str | None = None
@@ -86,6 +90,7 @@ class FakeGenerator:
     @property
     def identity(self) -> Identity:
         """The drawing code's version and the default size; pace and faults change no picture."""
+        limit = self._options.prompt_limit
         return Identity(
             kind="fake",
             name="fake",
@@ -93,6 +98,7 @@ class FakeGenerator:
                 "version": 1,
                 "width": self._options.width,
                 "height": self._options.height,
+                **({} if limit is None else {"prompt_limit": limit}),
             },
         )
 
@@ -131,6 +137,12 @@ class FakeGenerator:
         finally:
             self._log({"event": "end", **entry, "outcome": outcome})
 
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        """How much of the prompt the drawing depends on."""
+        fit = characters_fit(request.prompt, self._options.prompt_limit)
+        read = request.prompt[: self._options.prompt_limit]
+        return fit.model_copy(update={"reads": digest({"prompt": read})})
+
     async def _render(
         self,
         request: RenderRequest,
@@ -148,7 +160,8 @@ class FakeGenerator:
             await asyncio.sleep(self._options.seconds / steps)
             if on_step is not None:
                 on_step(step, steps)
-        image = await asyncio.to_thread(_draw, request, size)
+        read = replace(request, prompt=request.prompt[: self._options.prompt_limit])
+        image = await asyncio.to_thread(_draw, read, size)
         if planned == "black":
             image.paste((0, 0, 0), (0, 0, *image.size))
         require_not_blank(image)

@@ -20,6 +20,7 @@ from rr_refine.errors import (
     UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit, characters_fit
 from rr_refine.notices import add_notices
 from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, factory
@@ -79,6 +80,9 @@ class ImagesApiOptions(EndpointOptions):
     response_format: Literal["b64_json", "url"] | None = "b64_json"
     """How the image comes back. Null sends no such field, for services that refuse it (OpenAI's
     GPT Image models); either form is understood in the answer."""
+    prompt_limit: int | None = Field(None, ge=1)
+    """Most characters of a prompt that the service takes; null where it is unknown. Rewriters are
+    then told, and proposals that would lose protected words to it are not used."""
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     """Further fields of every body, such as `guidance_scale`. The names given here may be
     overridden per request too."""
@@ -192,6 +196,10 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
         if self._options.strict_size:
             raise GeneratorError(f"{text}; set generator.strict_size = false to take it")
         add_notices(image, text)
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        """How much of the prompt the service takes, by the option `prompt_limit`."""
+        return characters_fit(request.prompt, self._options.prompt_limit)
 
     def _fields(self, request: RenderRequest) -> dict[str, JsonValue]:
         """Everything in the body besides the prompt, the model and the source."""

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue
 from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.plugins import parse_options
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.sketch.world.drawing import SIDE
@@ -109,7 +110,19 @@ class SketchGenerator(ShapesOnly):
         Raises:
             GeneratorError: see `DiffusersGenerator.generate`.
         """
-        source = request.source
-        if source is not None and source.size != (SIDE, SIDE):
-            request = replace(request, source=source.resize((SIDE, SIDE)))
-        return await self._diffusers.generate(request, on_step=on_step)
+        return await self._diffusers.generate(_sized(request), on_step=on_step)
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        """How the encoders take the prompt.
+
+        Raises:
+            GeneratorError: see `DiffusersGenerator.generate`.
+        """
+        return await self._diffusers.fit_prompt(_sized(request))
+
+
+def _sized(request: RenderRequest) -> RenderRequest:
+    source = request.source
+    if source is None or source.size == (SIDE, SIDE):
+        return request
+    return replace(request, source=source.resize((SIDE, SIDE)))

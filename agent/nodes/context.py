@@ -25,6 +25,7 @@ from rr_refine.errors import (
     UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep
+from rr_refine.generators.prompt_fit import PromptFit
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -51,6 +52,7 @@ class NodeContext:
         self.context = runtime.context
         self.effects = Effects(state["request"], self.context)
         self._write = runtime.stream_writer
+        self._render_timeout = state["policy"].render_timeout
         self._seconds_left = left(
             state["policy"].budget.seconds, state.get("spend", Spend()).seconds
         )
@@ -93,6 +95,10 @@ class NodeContext:
     def timeout(self, limit: float) -> float:
         """Seconds that a piece of work may take now: its own limit or what the budget leaves."""
         return max(0.001, min(limit, self._seconds_left - (time.monotonic() - self._start)))
+
+    async def fit(self, prompt: str) -> PromptFit | None:
+        """How the generator takes a prompt; None where it cannot tell."""
+        return await self.effects.fit(prompt, timeout=self.timeout(self._render_timeout))
 
     def failure(
         self, stage: Literal["render", "critique", "compare", "rewrite"], error: RefineError

@@ -38,7 +38,15 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     assert proposal is not None
     number = before[-1].round + 1 if before else 0
     count = int(min(policy.candidates, left(policy.budget.images, state["spend"].images)))
-    again = len({c.round for c in before if c.prompt == proposal.prompt})
+    fit = await node.fit(proposal.prompt)
+    same = None if fit is None else fit.reads
+    again = len(
+        {
+            c.round
+            for c in before
+            if c.prompt == proposal.prompt or (same is not None and c.fit and c.fit.reads == same)
+        }
+    )
     node.emit(
         RoundStarted(
             round=number,
@@ -49,6 +57,8 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             spend=state["spend"],
         )
     )
+    for text in () if fit is None else fit.notices():
+        node.emit(Notice(candidate=f"r{number}c0", text=text))
     works: list[EffectResult[Rendering]] = []
     has_picture = any(c.image is not None for c in before)
 
@@ -92,6 +102,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                     prompt=proposal.prompt,
                     origin=proposal.origin,
                     seed=seed_of(policy, state["seed"], number, index, again),
+                    fit=fit,
                 )
             )
             for index in range(count)
@@ -124,7 +135,7 @@ def _failed(candidate: Candidate, failure: Failure) -> RenderFailed:
 def seed_of(policy: Policy, base: int, number: int, index: int, again: int) -> int:
     """Seed of candidate `index` in round `number`, below 2**63.
 
-    `again` is how many earlier rounds had the same prompt.
+    `again` is how many earlier rounds had the same prompt, as the generator reads it.
     """
     past = {"same": 0, "fresh": number, "on-repeat": again}[policy.seeds]
     return int((base + past * policy.candidates + index) % 2**63)

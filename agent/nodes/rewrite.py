@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.agent.budget import Spend
@@ -40,7 +41,8 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         node.tell(rewriter.identity.kind, work.value.usage.notices)
         return work.value
 
-    context = _context(state, node.context.folder)
+    fit = await node.fit(state["request"].prompt)
+    context = replace(_context(state, node.context.folder), fit=fit)
     declined = state.get("declined", ())
     now = [one.rejection for one in declined if one.round == number]
     choice = await choose(
@@ -50,6 +52,7 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         ask,
         refused=(*state["refused"], *(str(one.rejection.prompt) for one in declined)),
         check=node.context.intent_check,
+        fit=node.fit,
         may_repeat=policy.seeds == "on-repeat",
     )
     for rejection in choice.rejections:

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from rr_refine.agent.history import Proposal, Rejection
-from rr_refine.agent.intent import IntentCheck, problems
+from rr_refine.agent.intent import IntentCheck, lost_spans, problems
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
 from rr_refine.boundary import boundary
 from rr_refine.component import texts
 from rr_refine.errors import RefineError, RewriteError
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
 from rr_refine.terms import Usage
 
@@ -26,6 +27,10 @@ class ChainResult:
     usage: Usage = field(default_factory=Usage)
 
 
+async def _unknown(prompt: str) -> None:
+    """Where nobody can tell how the generator takes a prompt."""
+
+
 async def choose(
     rewriters: Sequence[Rewriter],
     context: RewriteContext,
@@ -33,6 +38,7 @@ async def choose(
     refused: Sequence[str] = (),
     *,
     check: IntentCheck | None = None,
+    fit: Callable[[str], Awaitable[PromptFit | None]] = _unknown,
     may_repeat: bool = False,
 ) -> ChainResult:
     """Ask one rewriter after the other until a proposal keeps to the request.
@@ -41,16 +47,26 @@ async def choose(
         ask: calls a rewriter (the loop does it through its journal).
         refused: proposals that a human rejected; they count as tried.
         check: has a say on each proposal that is otherwise fine.
+        fit: tells how the generator takes a prompt.
         may_repeat: a rewriter that has nothing new may have an earlier prompt once more.
     """
     choice = ChainResult()
 
-    def problems_of(prompt: str, tried: Sequence[str]) -> list[str]:
+    async def problems_of(prompt: str, tried: Sequence[str]) -> list[str]:
         request = context.request
         found = problems(
             prompt, context.spans, avoid=request.avoid, original=request.prompt, tried=tried
         )
-        return found or _objections(check, request, prompt)
+        found = found or _objections(check, request, prompt)
+        taken = None if found else await fit(prompt)
+        if taken is None:
+            return found
+        earlier = [await fit(one) for one in tried] if taken.reads else []
+        if any(one and one.reads == taken.reads for one in earlier):
+            found.append(f"the generator reads {taken} of it, all of it in an earlier prompt")
+        for span in lost_spans(taken.read_part(prompt), context.spans) if taken.cut else ():
+            found.append(f"the generator reads {taken} of it, not the {span.kind} {span.text!r}")
+        return found
 
     for rewriter in rewriters:
         name = rewriter.identity.kind
@@ -66,11 +82,11 @@ async def choose(
             )
         again: Rewrite | None = None
         for rewrite in rewrites.proposals:
-            found = problems_of(rewrite.prompt, tried=(*context.tried, *refused))
+            found = await problems_of(rewrite.prompt, tried=(*context.tried, *refused))
             if not found:
                 choice.proposal = Proposal(prompt=rewrite.prompt, origin=name, why=rewrite.why)
                 return choice
-            if may_repeat and not problems_of(rewrite.prompt, tried=refused):
+            if may_repeat and not await problems_of(rewrite.prompt, tried=refused):
                 again = again or rewrite
                 continue
             choice.rejections.append(

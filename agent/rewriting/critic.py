@@ -21,7 +21,8 @@ class CriticRewriter:
     """Proposes what the critic wrote under "Refined Request".
 
     The incumbent's critiques come first, then those of later tries that did not win: their
-    requests answer the same original, having seen another picture.
+    requests answer the same original, having seen another picture. Those that the generator does
+    not read to their end come last.
     """
 
     identity = Identity(kind="critic", name="critic")
@@ -32,6 +33,7 @@ class CriticRewriter:
             return Rewrites()
         judged = [context.incumbent, *context.others]
         proposals = [p for one in judged for p in _proposals(one, context.remarks)]
+        proposals.sort(key=lambda one: not context.is_read(one.prompt))
         return Rewrites(proposals=tuple(dict.fromkeys(proposals)))
 
 

@@ -45,6 +45,7 @@ Answer in this form and no other:
 <prompt>the new prompt</prompt>"""
 
 _ERRORS: Final = EndpointErrors.all(RewriteError)
+_TOKENS_PER_WORD, _LETTERS_PER_WORD = 1.4, 6.0
 
 
 class LlmRewriterOptions(ChatOptions):
@@ -124,6 +125,12 @@ def describe(context: RewriteContext) -> str:
         parts.append("MUST CONTAIN:\n" + "\n".join(f"- {span.text}" for span in context.spans))
     if request.avoid:
         parts.append("MUST NOT CONTAIN:\n" + "\n".join(f"- {word}" for word in request.avoid))
+    if (fit := context.fit) is not None and fit.limit is not None:
+        per = _TOKENS_PER_WORD if fit.unit == "tokens" else _LETTERS_PER_WORD
+        parts.append(
+            f"LENGTH: {fit}, which are about {int(fit.limit / per)} English words. The image model "
+            "reads nothing beyond that: stay below, and say what matters most first."
+        )
     if context.remarks:
         parts.append("THE USER ALSO SAYS:\n" + "\n".join(f"- {r}" for r in context.remarks))
     return "\n\n".join(parts)

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.terms import Identity, Record, Usage
@@ -41,6 +42,18 @@ class RewriteContext:
     """What the user said when rejecting a proposal; the next one must honour it."""
     target: float = 3.0
     """Dimensions of the incumbent below this score need work (1 to 4)."""
+    fit: PromptFit | None = None
+    """How the generator takes the original request, and how much it reads at most; None where it
+    cannot tell."""
+
+    def is_read(self, prompt: str) -> bool:
+        """Whether the generator is likely to read all of a prompt, by the tokens of the request."""
+        fit = self.fit
+        if fit is None or fit.limit is None:
+            return True
+        if fit.unit == "characters" or not fit.length:
+            return len(prompt) <= fit.limit
+        return len(prompt) * fit.length <= fit.limit * len(self.request.prompt)
 
 
 class Rewrite(Record):
@@ -65,7 +78,7 @@ class Rewriter(Protocol):
     `connect` and `aclose` are optional, see `rr_refine.component`.
 
     It need not check its proposals: the loop rejects those that lose a protected span or repeat
-    an earlier prompt, and records why.
+    an earlier prompt, also where the generator does not read that far, and records why.
     """
 
     @property

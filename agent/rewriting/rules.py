@@ -54,6 +54,8 @@ class RulesRewriter:
             join_clauses(context.request.prompt, [*context.remarks, *clauses])
             for clauses in variants
         ]
+        # What stands behind the end of what the generator reads would have no effect.
+        prompts = [one for one in prompts if context.is_read(one)] or prompts
         return Rewrites(proposals=tuple(Rewrite(prompt=prompt, why=why) for prompt in prompts))
 
 

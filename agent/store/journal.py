@@ -30,7 +30,16 @@ MAX_JOURNAL: Final = 2**27
 """Most bytes of a journal, or of the events of a run: they are held in memory."""
 
 ItemKind = Literal[
-    "notice", "refusal", "render", "critique", "comparison", "rewrite", "review", "round", "outcome"
+    "notice",
+    "refusal",
+    "render",
+    "critique",
+    "comparison",
+    "rewrite",
+    "review",
+    "round",
+    "outcome",
+    "fit",
 ]
 
 

@@ -24,8 +24,14 @@ from rr_refine.generators.diffusers.loading import (
     resolve_dtype,
 )
 from rr_refine.generators.diffusers.options import DiffusersOptions, RenderOptions
-from rr_refine.generators.diffusers.rendering import PipelineRenderer, Render, RenderWorker
+from rr_refine.generators.diffusers.rendering import (
+    PipelineRenderer,
+    PromptJob,
+    Render,
+    RenderWorker,
+)
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
@@ -119,7 +125,19 @@ class DiffusersGenerator:
             ConfigError: the model cannot be found or loaded, or an option does not fit it.
         """
         render = Render(request, on_step)
-        return await self._batcher.submit(render, render.kind())
+        image = await self._batcher.submit(render, render.kind())
+        assert not isinstance(image, PromptFit)
+        return image
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        """How the pipeline takes the prompt, by its own tokenizers; loads it if need be.
+
+        Raises:
+            GeneratorError: as for `generate`.
+        """
+        fit = await self._batcher.submit(PromptJob(request), object())
+        assert isinstance(fit, PromptFit)
+        return fit
 
 
 class _Source(Protocol):

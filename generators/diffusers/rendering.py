@@ -25,13 +25,15 @@ from rr_refine.generators.diffusers.arguments import Call, accepted_parameters, 
 from rr_refine.generators.diffusers.family import Family, family_of
 from rr_refine.generators.diffusers.options import RenderOptions
 from rr_refine.generators.diffusers.output import as_values, pictures_of
+from rr_refine.generators.diffusers.prompt_reader import PromptReader
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Task
 
-__all__ = ["PipelineRenderer", "Render", "RenderWorker", "is_out_of_memory"]
+__all__ = ["PipelineRenderer", "PromptJob", "Render", "RenderWorker", "is_out_of_memory"]
 
-RenderJob: TypeAlias = "BatchJob[Render, Image.Image]"
-RenderWorker: TypeAlias = "BatchWorker[Render, Image.Image]"
+RenderJob: TypeAlias = "BatchJob[Render | PromptJob, Image.Image | PromptFit]"
+RenderWorker: TypeAlias = "BatchWorker[Render | PromptJob, Image.Image | PromptFit]"
 
 _OUT_OF_MEMORY: Final = (
     "out of memory",  # CUDA, MPS, HIP
@@ -65,6 +67,13 @@ class Render:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class PromptJob:
+    """A job that renders nothing, but finds out how the request's prompt is taken."""
+
+    request: RenderRequest
+
+
 class PipelineRenderer:
     """Calls pipelines for batches of jobs. One thread at a time.
 
@@ -96,11 +105,12 @@ class PipelineRenderer:
             )
         self._owner = self._pipelines.get("t2i") or next(iter(self._pipelines.values()))
         """Loaded the components; a pipeline for edits may borrow them."""
+        self._readers = {task: PromptReader(one) for task, one in self._pipelines.items()}
         self._check_options()
 
-    def limit(self, work: Render) -> int:
+    def limit(self, work: Render | PromptJob) -> int:
         """Most renders of its task in one call; falls when memory runs out."""
-        return self._limits.get(work.request.task, 1)
+        return 1 if isinstance(work, PromptJob) else self._limits.get(work.request.task, 1)
 
     def run(self, jobs: Sequence[RenderJob]) -> None:
         """Render jobs of one kind, giving each its image or its error.
@@ -110,7 +120,12 @@ class PipelineRenderer:
         Raises:
             GeneratorError: the pipeline failed.
         """
-        task = jobs[0].work.request.task
+        first = jobs[0].work
+        task = first.request.task
+        if isinstance(first, PromptJob):
+            arguments = _with_requests(self._planned(first.request), [first.request])
+            jobs[0].result.set_result(self._readers[task].fit(arguments))
+            return
         try:
             self._call(task, jobs)
             return
@@ -152,17 +167,11 @@ class PipelineRenderer:
 
     def _call(self, task: Task, jobs: Sequence[RenderJob]) -> None:
         """Render `jobs` in one call. Returns without results once nobody waits for any."""
-        if task not in self._pipelines:
-            able = next(iter(self._pipelines.values()))
-            raise UnsupportedRequestError(
-                f"{type(able).__name__} does not do {task!r}, only {', '.join(self._pipelines)}"
-            )
+        requests = [job.work.request for job in jobs]
+        call = self._planned(requests[0])
         pipeline = self._pipelines[task]
         name = type(pipeline).__name__
-        request = jobs[0].work.request
-        asked = RenderOptions.of_request(request.parameters).call_parameters()
-        call = self._plan(task, asked, request.source.size if request.source else None)
-        arguments = _with_requests(call, jobs) | _watch(pipeline, jobs)
+        arguments = _with_requests(call, requests) | _watch(pipeline, jobs)
         try:
             output = self._run(pipeline, arguments)
         except Exception as error:
@@ -186,6 +195,18 @@ class PipelineRenderer:
                 job.result.set_exception(
                     GeneratorError(f"{name} returned a {type(image).__name__}, not a picture")
                 )
+
+    def _planned(self, request: RenderRequest) -> Call:
+        """What a call for this request needs, and for those of its kind."""
+        if request.task not in self._pipelines:
+            able = next(iter(self._pipelines.values()))
+            raise UnsupportedRequestError(
+                f"{type(able).__name__} does not do {request.task!r}, "
+                f"only {', '.join(self._pipelines)}"
+            )
+        asked = RenderOptions.of_request(request.parameters).call_parameters()
+        size = request.source.size if request.source else None
+        return self._plan(request.task, asked, size)
 
     def _run(self, pipeline: Any, arguments: Mapping[str, Any]) -> Any:
         """The pipeline's output, or None once nobody waits for it."""
@@ -211,8 +232,8 @@ class _AbandonedError(Exception):
     """
 
 
-def _with_requests(call: Call, jobs: Sequence[RenderJob]) -> dict[str, Any]:
-    """The call's arguments for these jobs; a list for each only where there is more than one.
+def _with_requests(call: Call, requests: Sequence[RenderRequest]) -> dict[str, Any]:
+    """The call's arguments for these requests; a list for each only where there is more than one.
 
     Each image has a generator of its own, on the CPU, so that its noise depends neither on its
     neighbours nor on the device. Lists are made anew for each call: some pipelines write in them.
@@ -220,17 +241,16 @@ def _with_requests(call: Call, jobs: Sequence[RenderJob]) -> dict[str, Any]:
     import torch
 
     arguments: dict[str, Any] = dict(call.arguments)
-    requests = [job.work.request for job in jobs]
     arguments["prompt"] = [request.prompt for request in requests]
     arguments["generator"] = [torch.Generator("cpu").manual_seed(r.seed) for r in requests]
     if call.source_size is not None:
         arguments["image"] = [_fit(request.source, call.source_size) for request in requests]
-    if len(jobs) == 1:
+    if len(requests) == 1:
         one = ("prompt", "generator", "image")
         return arguments | {name: arguments[name][0] for name in one if name in arguments}
     for name, value in call.arguments.items():
         if isinstance(value, str) and name.startswith(("prompt", "negative_prompt")):
-            arguments[name] = [value] * len(jobs)
+            arguments[name] = [value] * len(requests)
     return arguments
 
 
@@ -247,8 +267,9 @@ def _watch(pipeline: Any, jobs: Sequence[RenderJob]) -> dict[str, Any]:
         if all(job.abandoned for job in jobs):
             raise _AbandonedError
         for job in jobs:
-            if job.work.on_step is not None and not job.abandoned:
-                job.work.on_step(done, total)
+            on_step = job.work.on_step if isinstance(job.work, Render) else None
+            if on_step is not None and not job.abandoned:
+                on_step(done, total)
 
     def at_step_end(pipe: Any, index: int, _: object, tensors: dict[str, Any]) -> dict[str, Any]:
         report(index + 1, getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps))

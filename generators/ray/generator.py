@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, GeneratorUnavailable, MissingExtraError
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.generators.ray.worker_pool import RayOptions, WorkerPool
 from rr_refine.plugins import create as create_part
 from rr_refine.plugins import factory
@@ -124,6 +125,16 @@ class RayGenerator:
         if self._pool is None:
             await self.connect()
         return await self._connected().render(request)
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        """How the generator in the workers takes the prompt; nothing is known where it cannot tell.
+
+        Raises:
+            GeneratorError: as for `generate`.
+        """
+        if self._pool is None:
+            await self.connect()
+        return await self._connected().fit_prompt(request)
 
     async def aclose(self) -> None:
         """End the workers, and Ray if it was started here. A later call starts them again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from pydantic import Field, JsonValue
 
@@ -13,6 +13,7 @@ from rr_refine.boundary import boundary
 from rr_refine.component import connected, has_methods
 from rr_refine.errors import ConfigError, GeneratorError, GeneratorUnavailable, RefineError
 from rr_refine.generators.generator import Generator, RenderRequest
+from rr_refine.generators.prompt_fit import PromptFit, fit_of
 from rr_refine.plugins import create
 from rr_refine.terms import Identity, Record, Task
 
@@ -115,6 +116,21 @@ class WorkerPool:
             GeneratorError: as the generator does; GeneratorUnavailable if there is no worker, or
                 if several died during this render.
         """
+        image: Image.Image = await self._ask("render", request)
+        return image
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        """Ask the least busy worker how it takes the prompt; raises as `render` does."""
+        fit: PromptFit = await self._ask("fit_prompt", request)
+        return fit
+
+    async def _ask(self, method: Literal["render", "fit_prompt"], request: RenderRequest) -> Any:
+        """What a worker answers.
+
+        Raises:
+            GeneratorError: as the generator does; GeneratorUnavailable if there is no worker, or
+                if several died during this render.
+        """
         from ray.exceptions import RayError
 
         request = replace(request, parameters=dict(request.parameters))  # a proxy has no pickle
@@ -123,8 +139,7 @@ class WorkerPool:
             self.repeated += attempt > 0
             worker.busy += 1
             try:
-                image: Image.Image = await _answer(worker.actor.render.remote(request))
-                return image
+                return await _answer(getattr(worker.actor, method).remote(request))
             except RayError as error:
                 self._discard(worker, error)
             finally:
@@ -231,6 +246,9 @@ class _RenderActor:
 
     async def render(self, request: RenderRequest) -> Image.Image:
         return await self._generator.generate(request)
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        return await fit_of(self._generator, request) or PromptFit()
 
 
 async def _answer(ref: ObjectRef[Any]) -> Any:

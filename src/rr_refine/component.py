@@ -41,6 +41,7 @@ __all__ = [
     "call_hook",
     "connected",
     "has_methods",
+    "layers",
     "notice_of",
     "shared_companions",
     "texts",
@@ -92,7 +93,7 @@ class HasCompanions(Protocol):
 
 def notice_of(part: object) -> str | None:
     """The notice of a part, if it has one."""
-    for one in _layers(part):
+    for one in layers(part):
         if notice := getattr(one, "notice", None):
             return str(notice)
     return None
@@ -104,7 +105,7 @@ def told_by(part: object) -> tuple[str, ...]:
     Raises:
         ConfigError: `notices` is something else than texts.
     """
-    for one in _layers(part):
+    for one in layers(part):
         if notices := getattr(one, "notices", None):
             return texts(f"{type(one).__name__}.notices", notices)
     return ()
@@ -116,7 +117,7 @@ def unknown_to(part: object, request: Request) -> tuple[str, ...]:
     Raises:
         ConfigError: it cannot tell, though it has a method for it.
     """
-    for one in _layers(part):
+    for one in layers(part):
         if callable(getattr(one, "unknown", None)):
             with boundary(ConfigError, f"{type(one).__name__}.unknown"):
                 given = cast("CanTellUnknown", one).unknown(request)
@@ -166,7 +167,7 @@ def shared_companions(generator: object, critic: object) -> Companions:
 
 
 def _companions(part: object) -> Companions:
-    for one in _layers(part):
+    for one in layers(part):
         found = getattr(one, "companions", None)
         if isinstance(found, Companions):
             return found
@@ -178,7 +179,8 @@ def _companions(part: object) -> Companions:
     return Companions()
 
 
-def _layers(part: object) -> Iterable[object]:
+def layers(part: object) -> Iterable[object]:
+    """The part itself, and what it stands in front of, outermost first."""
     while part is not None:
         yield part
         part = getattr(part, "wrapped", None)

@@ -13,6 +13,7 @@ from rr_refine import generators
 from rr_refine.errors import UnsupportedRequestError
 from rr_refine.generators import FakeGenerator, Generator, GeneratorContract, OnStep, RenderRequest
 from rr_refine.generators.fake import FakeOptions
+from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Identity, Task
 
 SMALL = FakeOptions(width=32, height=32)
@@ -149,6 +150,14 @@ class ChokesOnNul(Good):
         return await super().generate(request)
 
 
+class OverstatesTheCut(Good):
+    """Says that it reads the first word only, and reads all."""
+
+    async def fit_prompt(self, request: RenderRequest) -> PromptFit:
+        first, _, rest = request.prompt.partition(" ")
+        return PromptFit(limit=1, cut=rest, reads=first)
+
+
 class BoundToOneLoop(Good):
     def __init__(self) -> None:
         super().__init__()
@@ -181,6 +190,7 @@ class BoundToOneLoop(Good):
         (DiesOfCancellation, "test_cancelling_leaves_it_usable"),
         (CountsDown, "test_steps_count_up"),
         (ChokesOnNul, "test_weird_prompts"),
+        (OverstatesTheCut, "test_what_it_says_it_reads_is_what_it_reads"),
         (BoundToOneLoop, "test_works_from_two_event_loops"),
     ],
 )
