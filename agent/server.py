@@ -3,24 +3,38 @@
 A server hands over JSON only, so this outer graph takes a prompt and the names of components. The
 run has a thread and an event loop of its own: the server's stays free. Its events come through
 the stream mode `custom`, and the same input goes on with an unfinished run.
+
+A client may name files only below one folder, which the server's owner names in the environment
+variable `RR_REFINE_SERVER_ROOT`; links in it are not followed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from contextvars import copy_context
-from typing import Required, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Required, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
 from rr_refine.agent.events import Event
+from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.refine import JobOptions, refine
 from rr_refine.errors import ConfigError
+from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
+from rr_refine.pictures import decode_picture
 from rr_refine.plugins import Group, available
 
-__all__ = ["ServerInput", "ServerOutput", "ServerState", "graph"]
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["ROOT", "ServerInput", "ServerOutput", "ServerState", "graph"]
+
+
+ROOT: Final = "RR_REFINE_SERVER_ROOT"
 
 
 class ServerInput(TypedDict, total=False):
@@ -28,13 +42,13 @@ class ServerInput(TypedDict, total=False):
 
     prompt: Required[str]
     image: str | None
-    """Path of a picture to edit, on the server."""
+    """Path of a picture to edit, below the server's root."""
     preset: str
     seed: int
     generator: str
     critic: str
     out: str
-    """Folder that holds the run folders, on the server."""
+    """Folder that holds the run folders, below the server's root; `runs` there by default."""
 
 
 class ServerOutput(TypedDict, total=False):
@@ -70,11 +84,13 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
         told = event.model_dump(mode="json")
         loop.call_soon_threadsafe(runtime.stream_writer, told, context=context)
 
-    options: JobOptions = {
-        "image": state.get("image"),
-        "policy": state.get("preset", "refine"),
-        "seed": state.get("seed", 0),
-    }
+    policy, seed = state.get("preset", "refine"), state.get("seed", 0)
+    if str(policy) not in PRESETS:  # JSON may hold anything
+        raise ConfigError(f"preset = {policy!r} is none of {', '.join(PRESETS)}")
+    image = state.get("image")
+    options: JobOptions = {"policy": policy, "seed": seed}
+    if image is not None:
+        options["image"] = await asyncio.to_thread(_image, image)
     if "generator" in state:
         options["generator"] = _installed("generators", state["generator"])
     if "critic" in state:
@@ -82,7 +98,7 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
     run = await asyncio.to_thread(
         refine,
         state["prompt"],
-        out=state.get("out", "runs"),
+        out=await asyncio.to_thread(_out, state.get("out")),
         on_event=tell,
         **options,
     )
@@ -93,6 +109,47 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
         "best_prompt": None if run.best is None else run.best.prompt,
         "stop": None if stop is None else f"{stop.rule}: {stop.reason}",
     }
+
+
+def _root() -> Path | None:
+    """The folder below which a client may name files; the owner's to name."""
+    named = os.environ.get(ROOT)
+    return Path(named) if named else None
+
+
+def _below(field: str, name: object) -> tuple[Path, Path]:
+    """The server's root, and what a client names below it."""
+    root = _root()
+    if root is None:
+        raise ConfigError(f"{field} cannot be given: this server's owner named no {ROOT}")
+    try:
+        if not isinstance(name, str):
+            raise ValueError(f"{name!r} is no text")
+        if Path(name).is_absolute():
+            name = str(Path(name).relative_to(root))
+        return root, root / require_inside(name)
+    except ValueError:
+        raise ConfigError(f"{field} = {name!r} is no path below this server's root") from None
+
+
+def _image(name: object) -> Image.Image:
+    root, path = _below("image", name)
+    try:
+        return decode_picture(read_file(path, within=root, limit=MAX_PICTURE))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"image = {name!r} cannot be read: {error}") from error
+
+
+def _out(name: object) -> Path:
+    root = _root()
+    if name is None and root is None:
+        return Path("runs")
+    root, path = _below("out", "runs" if name is None else name)
+    try:
+        make_inside(path, within=root)
+    except OSError as error:
+        raise ConfigError(f"out = {name!r} cannot be used: {error}") from error
+    return path
 
 
 def _installed(group: Group, name: str) -> str:

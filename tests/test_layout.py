@@ -225,8 +225,10 @@ def test_what_counts_as_knowing_it(code: str, lines: list[int]) -> None:
 
 
 # A server's process inherits our environment, with something added; the HTTP library takes proxies
-# and certificates from there, and what is wrong with them has to be told by name.
+# and certificates from there, and what is wrong with them has to be told by name. The server of
+# LangGraph hands nothing else over from its owner.
 MAY_READ_THE_ENVIRONMENT = {
+    Path("agent/server.py"),
     Path("reward/serve.py"),
     Path("reward/vllm_command.py"),
     Path("src/rr_refine/endpoint/environment.py"),

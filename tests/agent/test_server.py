@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from rr_refine.agent.events import read_event
 from rr_refine.errors import ConfigError
@@ -19,6 +20,11 @@ def served() -> Any:
     path = json.loads((ROOT / "langgraph.json").read_text())["graphs"]["rr-refine"]
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)()
+
+
+@pytest.fixture(autouse=True)
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RR_REFINE_SERVER_ROOT", str(tmp_path))
 
 
 async def test_a_run_through_the_server_graph(tmp_path: Path) -> None:
@@ -52,3 +58,58 @@ async def test_a_generator_of_ones_own_needs_a_critic_that_knows_its_pictures(
     with pytest.raises(ConfigError, match="needs a critic"):
         await served().ainvoke({"prompt": "a cat", "generator": "fake", "out": str(tmp_path)})
     assert not is_used(tmp_path)
+
+
+PICTURE = Image.new("RGB", (48, 32), "red")
+
+
+@pytest.mark.parametrize("field", ["image", "out"])
+async def test_without_a_root_no_files_can_be_named(
+    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RR_REFINE_SERVER_ROOT")
+    with pytest.raises(ConfigError, match=f"{field} cannot be given"):
+        await served().ainvoke({"prompt": "a cat", field: str(tmp_path / "x.png")})
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a/../../x.png", "", "x\0", 7, {}])
+@pytest.mark.parametrize("field", ["image", "out"])
+async def test_nothing_outside_of_the_root(
+    field: str, name: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root").mkdir()
+    PICTURE.save(tmp_path / "x.png")
+    monkeypatch.setenv("RR_REFINE_SERVER_ROOT", str(tmp_path / "root"))
+    with pytest.raises(ConfigError, match=f"{field} = "):
+        await served().ainvoke({"prompt": "a cat", "preset": "one-shot", field: name})
+    assert not is_used(tmp_path / "root")
+
+
+@pytest.mark.parametrize("name", ["link", "link/x.png", "x-link.png"])
+@pytest.mark.parametrize("field", ["image", "out"])
+async def test_no_link_leads_out(
+    field: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, there = tmp_path / "root", tmp_path / "there"
+    root.mkdir()
+    there.mkdir()
+    PICTURE.save(there / "x.png")
+    (root / "link").symlink_to(there)
+    (root / "x-link.png").symlink_to(there / "x.png")
+    monkeypatch.setenv("RR_REFINE_SERVER_ROOT", str(root))
+    with pytest.raises(ConfigError, match=f"{field} = .* is a link"):
+        await served().ainvoke({"prompt": "a cat", "preset": "one-shot", field: name})
+    assert [p.name for p in there.iterdir()] == ["x.png"]
+
+
+@pytest.mark.parametrize("preset", ["os:system", {}, 3, "quick"])
+async def test_presets_are_those_that_are_there(preset: object) -> None:
+    with pytest.raises((ConfigError, TypeError), match="preset = "):
+        await served().ainvoke({"prompt": "a cat", "preset": preset})
+
+
+async def test_a_picture_below_the_root(tmp_path: Path) -> None:
+    PICTURE.save(tmp_path / "x.png")
+    given = {"prompt": "make it blue", "preset": "one-shot", "image": "x.png"}
+    final = await served().ainvoke(given)
+    assert Path(final["run"]).parent == tmp_path / "runs"
