@@ -45,7 +45,7 @@ _PACKAGES: Final = (
 
 _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
     "policy": {"stop_rules": []},
-    "settings": {"intent.use": None, "private": True},
+    "settings": {"intent.use": None, "private": True, "max_megapixels": 100},
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""
 

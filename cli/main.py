@@ -73,7 +73,7 @@ def refine(
     prompt: str | None = None,
     /,
     *,
-    image: Annotated[Path | None, Parameter(name=["--image", "-i"])] = None,
+    image: Annotated[list[Path] | None, Parameter(name=["--image", "-i"], negative=())] = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     preset: Annotated[str | None, Parameter(help=_PRESETS)] = None,
     seed: int | None = None,
@@ -119,7 +119,13 @@ def refine(
             "loop.review": review or None,
         }
     )
-    return refine_command(settings, prompt, image, display, dry_run=dry_run)
+    if image is not None and len(image) > 1:
+        raise ConfigError(
+            f"--image was given {len(image)} times, and the generator "
+            f"{settings.text('generator.use')!r} is given one picture to edit: put what you need "
+            "of the others into that one"
+        )
+    return refine_command(settings, prompt, image[0] if image else None, display, dry_run=dry_run)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -51,17 +51,12 @@ from rr_refine.cli.trust import (
     trust,
 )
 from rr_refine.errors import ConfigError
+from rr_refine.picture_file import limit_megapixels
 from rr_refine.plugins import did_you_mean
 from rr_refine.redaction import MASK, clean, hidden, is_secret
 from rr_refine.trust import named_code
 
-__all__ = [
-    "DEFAULTS",
-    "PROJECT_FILE",
-    "Settings",
-    "read_settings",
-    "split_assignment",
-]
+__all__ = ["DEFAULTS", "PROJECT_FILE", "Settings", "read_settings", "split_assignment"]
 
 PROJECT_FILE: Final = "rr-refine.toml"
 
@@ -70,6 +65,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "preset": "refine",
     "out": "runs",
     "private": True,
+    "max_megapixels": 100,
     "seed": 0,
     "keep": [],
     "avoid": [],
@@ -335,6 +331,7 @@ def read_settings(
     if resume is not None:
         refused += _policy_code(files[-1], resume)
     _settle(settings, refused, trusted=trusted)
+    limit_megapixels(settings.number("max_megapixels"))
     return settings
 
 

@@ -11,11 +11,14 @@ import io
 import re
 import stat
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
+
+from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -62,7 +65,12 @@ def limit_megapixels(most: float) -> None:
     """Set how many megapixels a picture may have, in this process; 100 by default.
 
     It holds for every picture: given, uploaded, answered by an endpoint, or stored.
+
+    Raises:
+        ConfigError: it lets no picture in.
     """
+    if not most > 0:
+        raise ConfigError(f"max_megapixels = {most!r} lets no picture in: give 1 or more")
     global _megapixels
     _megapixels = most
 
@@ -164,7 +172,9 @@ def _start(kind: str, file: IO[bytes]) -> ImageFile:
         raise ValueError(f"this installation of Pillow cannot read {kind}")
     factory, _ = Image.OPEN[kind]
     try:
-        return factory(file, "")
+        with warnings.catch_warnings():  # what matters of them is said in other words
+            warnings.simplefilter("ignore")
+            return factory(file, "")
     except Exception as error:  # a decoder of foreign bytes may raise anything
         raise broken(kind, error) from error
 

@@ -7,7 +7,7 @@ notices, see `rr_refine.notices`.
 from __future__ import annotations
 
 import io
-import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -220,10 +220,12 @@ def _megapixels(size: tuple[int, int]) -> float:
 def _upright(image: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
+    image.load()  # what is wrong with the pixels themselves is raised here
     try:
-        return ImageOps.exif_transpose(image)
-    except (ValueError, OSError, struct.error, SyntaxError, TypeError, KeyError) as error:
-        image.load()  # what is wrong with the pixels themselves is raised here
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return ImageOps.exif_transpose(image)
+    except Exception as error:  # noqa: BLE001  a reader of foreign bytes may raise anything
         upright = image.copy()
         add_notices(upright, f"its EXIF data was ignored: {' '.join(str(error).split())[:120]}")
         return upright
