@@ -34,6 +34,7 @@ from rr_refine.errors import ConfigError, GeneratorError, StoreError
 from rr_refine.generators.generator import Generator
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
+from rr_refine.redaction import hidden
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.scalar import Reward
@@ -148,6 +149,12 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         ConfigError: a mistake in the arguments.
     """
     image, policy = options.get("image"), options.get("policy", "refine")
+    for name, given in options.get("parameters", {}).items():
+        if hidden(given, name) != given:
+            raise ConfigError(
+                f"parameters.{name} may hold a secret, and parameters are recorded with every "
+                "picture: give it to the generator as an option"
+            )
     source = None if image is None else load_picture(image, most_pixels=SOURCE_PIXELS)
     try:
         request = Request(
@@ -188,7 +195,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         ),
         source=source,
         notices=() if source is None else notices_of(source),
-        settings=dict(options.get("settings", {})),
+        settings={k: hidden(value, k) for k, value in options.get("settings", {}).items()},
         run_id=run_id,
         parent=parent,
     )

@@ -28,10 +28,10 @@ def guarded(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()
     except ConfigError as error:
-        tell(f"error: {plain(clean(str(error)))}")
+        tell(f"error: {plain(str(error))}")
         return USAGE
     except RefineError as error:
-        tell(f"error: {type(error).__name__}: {plain(clean(str(error)))}")
+        tell(f"error: {type(error).__name__}: {plain(str(error))}")
         return FAILED
     except KeyboardInterrupt:
         tell("interrupted")

@@ -16,6 +16,7 @@ from rr_refine.cli.text import say, short, tell
 from rr_refine.plugins import parse_options
 from rr_refine.reward.serve import ServeOptions
 from rr_refine.reward.serve import serve as serve_model
+from rr_refine.reward.vllm_command import VllmCommand
 
 __all__ = ["serve"]
 
@@ -26,7 +27,8 @@ class ServeFlags:
     """`ServeOptions` as options of the command.
 
     Attributes:
-        executable: A vllm command, its environment or that environment's Python; else searched for.
+        executable: A vllm command, its environment or that environment's Python; else the
+            current environment and the PATH are searched, but not this folder.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         served_model_name: Name that clients see; the model's own by default.
@@ -78,7 +80,7 @@ async def _serve(model: str, options: ServeOptions) -> int:
     for sign in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave vLLM behind
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
     try:
-        async with serve_model(model, options, on_wait=_Waiting()) as server:
+        async with serve_model(model, options, on_found=_found, on_wait=_Waiting()) as server:
             tell(f"{server.model} is up; log: {server.log}; Ctrl-C ends it")
             say(server.url)
             code = await server.wait()
@@ -87,6 +89,10 @@ async def _serve(model: str, options: ServeOptions) -> int:
     except asyncio.CancelledError:
         tell("stopped")
         return INTERRUPTED
+
+
+def _found(command: VllmCommand) -> None:
+    tell(f"vLLM {command.version or 'of unknown version'}: {' '.join(command.prefix)}")
 
 
 class _Waiting:

@@ -24,6 +24,7 @@ from rr_refine.generators.prompt_fit import PromptFit, characters_fit
 from rr_refine.notices import add_notices
 from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, factory
+from rr_refine.redaction import hidden
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ class ImagesApiOptions(EndpointOptions):
 
     @model_validator(mode="after")
     def _check_fields(self) -> Self:
-        for name in self.parameters:
+        for name, value in self.parameters.items():
+            if hidden(value, name) != value:
+                raise ValueError(f"`parameters` are recorded, so {name!r} may hold no secret")
             if name in _OWN_FIELDS or name == self.seed_field:
                 raise ValueError(f"`parameters` cannot set {name!r}: the generator does")
         if self.seed_field in _OWN_FIELDS:

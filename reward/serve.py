@@ -22,7 +22,7 @@ from typing import Final
 from pydantic import Field
 
 from rr_refine.errors import ConfigError, CriticUnavailable
-from rr_refine.reward.vllm_command import find_vllm
+from rr_refine.reward.vllm_command import VllmCommand, find_vllm
 from rr_refine.reward.vllm_faults import explain_exit, log_lines
 from rr_refine.terms import Record
 
@@ -129,6 +129,7 @@ async def serve(
     model: str,
     options: ServeOptions,
     *,
+    on_found: Callable[[VllmCommand], None] | None = None,
     on_wait: Callable[[float, str], None] | None = None,
 ) -> AsyncIterator[VllmServer]:
     """Start a server, give it once it answers, and end it and its workers on the way out.
@@ -136,6 +137,7 @@ async def serve(
     Args:
         model: a hub id or a folder.
         options: where vLLM is, and how it serves.
+        on_found: called with the command that was found, before it is started.
         on_wait: called about twice a second until the server answers, with the seconds gone by
             and the latest line of its log.
 
@@ -146,6 +148,8 @@ async def serve(
     """
     path = _local_path(model)
     command = await asyncio.to_thread(find_vllm, options.executable)
+    if on_found is not None:
+        on_found(command)
     options = options.model_copy(update={"port": _free_port(options.host, options.port)})
     line = command.serve(path, serve_arguments(model, options))
     log = _new_log(options.log)

@@ -33,8 +33,9 @@ _HOW_TO_GET_IT: Final = (
 
 # The current folder is no place to import vLLM from: `-c` puts it first, as an empty string.
 _PROBE: Final = """
-import json, sys
+import sys
 sys.path = [folder for folder in sys.path if folder]
+import json
 from importlib import metadata, util
 spec = util.find_spec("vllm")
 versions = {}
@@ -64,27 +65,46 @@ class VllmCommand:
 def find_vllm(executable: Path | str | None = None) -> VllmCommand:
     """Find vLLM; takes about a tenth of a second.
 
+    What lies in the working folder may be anybody's: it is run only when it is named.
+
     Args:
         executable: a `vllm` command, the folder of a virtual environment, or a Python interpreter.
-            None looks in the current environment, on the PATH, and in `.venv-vllm` in the current
-            folder, in this order.
+            None looks in the current environment, then on the PATH.
 
     Raises:
-        ConfigError: there is none; the message says what is missing and how to get it.
+        ConfigError: there is none; the message says what is missing and how to get it, or what is
+            in the working folder and how to name it.
     """
     if executable is not None:
         return _given(str(executable))
     command = _of_interpreter(Path(sys.executable))
+    left = [python for python in [_interpreter_in(Path(_FOLDER))] if python]
     if command is None and (on_path := shutil.which("vllm")):
-        command = _of_command(Path(on_path))
-    if command is None and (python := _interpreter_in(Path(_FOLDER))):
-        command = _of_interpreter(python)
+        script = Path(on_path)
+        if any(map(_is_here, (script, _interpreter_of(script)))):
+            left.insert(0, script)
+        else:
+            command = _of_command(script)
+    if command is None and left:
+        raise ConfigError(
+            f"vLLM may be in {str(left[0])!r}, which is in the working folder and was not run: if "
+            f"you trust it, name it: rr-refine serve --vllm {shlex.quote(str(left[0]))} MODEL"
+        )
     if command is None:
         raise ConfigError(
-            "vLLM was not found in the current environment, on the PATH or in "
-            f"./{_FOLDER}. {_HOW_TO_GET_IT}"
+            f"vLLM was not found in the current environment or on the PATH. {_HOW_TO_GET_IT}"
         )
     return command
+
+
+def _is_here(path: Path | None) -> bool:
+    """Whether a path, or what it leads to, lies in the working folder. A home and the root hold too
+    much to count as one.
+    """
+    here = Path.cwd()
+    if path is None or Path(os.environ.get("HOME", "/")).resolve().is_relative_to(here):
+        return False
+    return any(each.is_relative_to(here) for each in (path.absolute(), path.resolve()))
 
 
 def _given(executable: str) -> VllmCommand:

@@ -10,8 +10,10 @@ from pydantic import Field, JsonValue, SecretStr, model_validator
 
 from rr_refine import plugins
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
+from rr_refine.generators.diffusers.family import family_of
 from rr_refine.plugins import Group
 from rr_refine.terms import Record
+from tests.installed import install
 
 HERE = __name__
 
@@ -222,3 +224,39 @@ def test_looking_a_component_up_is_cheap(module: str) -> None:
         cwd=Path(__file__).parent,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        *[("generators", "fake"), ("critics", "openai"), ("rewriters", "rules")],
+        *[("intent_checks", "none"), ("stop_rules", "target"), ("acceptance", "better")],
+        *[("templates", "sketch"), ("judges", "fake"), ("teachers", "openai")],
+    ],
+)
+def test_a_package_cannot_take_the_name_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: Group, name: str
+) -> None:
+    (tmp_path / "stranger.py").write_text("raise SystemExit('imported')")
+    install(tmp_path, {group: {name: "stranger:create"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="is declared by 'rr-refine' and 'strange'") as caught:
+        plugins.create(group, name, {})
+    assert f"{name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(("group", "name"), [("trainers", "sketch"), ("benchmarks", "geneval")])
+def test_nor_that_of_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, name: str
+) -> None:
+    install(tmp_path, {group: {name: "stranger:create"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="is declared by 'rr-refine' and 'strange'"):
+        plugins.entry_point(group, name)
+
+
+def test_nor_that_of_a_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, {"families": {"FluxPipeline": "stranger:create"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"'FluxPipeline' .*, which is ours"):
+        family_of("FluxPipeline")

@@ -20,6 +20,8 @@ RefineError
 
 from __future__ import annotations
 
+from rr_refine.redaction import clean
+
 __all__ = [
     "BlankImageError",
     "ConfigError",
@@ -48,8 +50,12 @@ __all__ = [
 class RefineError(Exception):
     """Base of all errors that rr-refine raises on purpose.
 
-    The message says what failed, the value, and what to do.
+    The message says what failed, the value, and what to do. It is shown and recorded, so secrets in
+    it are hidden.
     """
+
+    def __str__(self) -> str:
+        return clean(super().__str__())
 
 
 class ConfigError(RefineError):

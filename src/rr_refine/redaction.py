@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ def is_secret(key: str, value: JsonValue = None) -> bool:
         key: a name such as `critic.api_key` or `Authorization`; its last part counts.
         value: what it is set to. Numbers of tokens, such as `max_tokens`, are none.
     """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key.rpartition(".")[2])
-    name = name.lower().replace("-", "_")
-    if _NO_SECRET.search(name):
-        return False
-    if name.endswith("tokens"):
-        return isinstance(value, str | list | dict)
-    return _SECRET.search(name) is not None
+    secret, counts = _judged(key.rpartition(".")[2])
+    return secret and not (counts and not isinstance(value, str | list | dict))
+
+
+@lru_cache(1024)
+def _judged(name: str) -> tuple[bool, bool]:
+    """Whether a name is a secret's, and whether it may also be a number of tokens."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
+    secret = _SECRET.search(name) is not None and not _NO_SECRET.search(name)
+    return secret, name.endswith("tokens")
 
 
 def hidden(value: JsonValue, key: str = "") -> JsonValue:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
+
+from rr_refine.redaction import hidden
 
 __all__ = [
     "DIMENSIONS",
@@ -93,4 +95,9 @@ class Identity(Record):
     name: str
     """The model: a hub id, a folder, an endpoint's model name."""
     details: dict[str, JsonValue] = {}
-    """Revision, dtype, LoRA hashes, template hash, sampling parameters."""
+    """Revision, dtype, LoRA hashes, template hash, sampling parameters. Secrets are hidden."""
+
+    @field_validator("name", "details")
+    @classmethod
+    def _hide(cls, given: JsonValue) -> JsonValue:
+        return hidden(given)

