@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-__all__ = ["Log", "TrainingLoop", "muon_and_adamw", "pick_device"]
+__all__ = ["Log", "Stateful", "TrainingLoop", "muon_and_adamw", "pick_device"]
 
 _DECAY: Final = 0.4
 """Share of the steps in which the learning rate falls."""
@@ -43,6 +43,18 @@ class Log:
             file.write(json.dumps(shown).encode() + b"\n")
 
 
+class Stateful(Protocol):
+    """What remembers more than weights: plain values, which a checkpoint can hold."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Remember it again."""
+        ...
+
+
 class TrainingLoop:
     """`for step in loop:`, with one `update` in its body; goes on where the last run stopped.
 
@@ -61,6 +73,9 @@ class TrainingLoop:
         clip: the largest norm of all gradients together.
         log_every: steps between two lines of the log, each with the means since the last.
         save_every: steps between two checkpoints.
+        updates: calls of `update` or `apply` in each step.
+        state: what else goes into the checkpoint, beside weights and random states.
+        writes: False in all but one of several processes that train together.
 
     Raises:
         ConfigError: the checkpoint cannot be read, or is of another model or version.
@@ -79,6 +94,9 @@ class TrainingLoop:
         clip: float = 1.0,
         log_every: int = 50,
         save_every: int = 500,
+        updates: int = 1,
+        state: Stateful | None = None,
+        writes: bool = True,
     ) -> None:
         from diffusers.training_utils import EMAModel
         from transformers import get_wsd_schedule
@@ -90,6 +108,7 @@ class TrainingLoop:
         self._random = random
         self._clip = clip
         self._log_every, self._save_every = log_every, save_every
+        self._state, self._writes = state, writes
         self._average = None if decay is None else EMAModel(model.parameters(), decay, foreach=True)
         self._measured: dict[str, list[float]] = defaultdict(list)
         self.step = 0
@@ -105,11 +124,11 @@ class TrainingLoop:
             get_wsd_schedule(
                 optimizer,
                 warmup,
-                round(_DECAY * steps),
-                num_training_steps=steps,
+                round(_DECAY * steps * updates),
+                num_training_steps=steps * updates,
                 decay_type="linear",
                 min_lr_ratio=_FLOOR,
-                last_epoch=self.step - 1,
+                last_epoch=self.step * updates - 1,
             )
             for optimizer in optimizers
         ]
@@ -127,16 +146,20 @@ class TrainingLoop:
             self.step += 1
             yield self.step
             last = self.step == self._steps
-            if self.step % self._log_every == 0 or last:
+            if self._writes and (self.step % self._log_every == 0 or last):
                 means = {name: sum(v) / len(v) for name, v in self._measured.items()}
                 self.log(step=self.step, seconds=self.seconds, **means)
                 self._measured.clear()
             if self.step % self._save_every == 0 or last:
-                self._save()
+                self.save()
 
     def update(self, loss: Tensor, /, **measured: float) -> None:
         """One step of all optimisers against `loss`; `measured` goes into the log."""
         loss.backward()  # type: ignore[no-untyped-call]
+        self.apply(**measured)
+
+    def apply(self, /, **measured: float) -> None:
+        """One step of all optimisers with the gradients that there are; see `update`."""
         clip_grad_norm_(self._model.parameters(), self._clip)
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
             optimizer.step()
@@ -144,8 +167,17 @@ class TrainingLoop:
             schedule.step()
         if self._average is not None:
             self._average.step(self._model.parameters())
+        self.measure(**measured)
+
+    def measure(self, /, **measured: float) -> None:
+        """Values for the log, which has their means."""
         for name, value in measured.items():
             self._measured[name].append(value)
+
+    @property
+    def average(self) -> list[Tensor] | None:
+        """The averaged weights in the order of the model's, if they are kept."""
+        return None if self._average is None else list(self._average.shadow_params)
 
     def finish(self) -> None:
         """Put the averaged weights, if there are any, into the model, and set it to evaluate."""
@@ -153,7 +185,10 @@ class TrainingLoop:
             self._average.copy_to(self._model.parameters())
         self._model.eval()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint now, as of the end of this step."""
+        if not self._writes:
+            return
         state = {
             "model": self._model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
@@ -163,6 +198,7 @@ class TrainingLoop:
             "random": self._random.getstate(),
             "torch_random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state_all(),
+            "state": None if self._state is None else self._state.state_dict(),
         }
         with replacing(self._file, durable=True) as file:
             torch.save(state, file)
@@ -180,6 +216,8 @@ class TrainingLoop:
             self._random.setstate(random)
             torch.set_rng_state(state["torch_random"])
             torch.cuda.set_rng_state_all(state["cuda_random"])
+            if self._state is not None:
+                self._state.load_state_dict(state["state"])
             self.step, self._earlier = state["step"], state["seconds"]
         except (
             *(AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError),

@@ -1,0 +1,1 @@
+"""Diffusion RL: a critic's scores as the reward that a generator is trained by (DiffusionNFT)."""

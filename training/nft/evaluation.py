@@ -1,0 +1,115 @@
+"""Held-out prompts, drawn again and again with the same seeds, and what an independent judge says.
+
+The training reward is what the policy learns to please. Where the judge's curve parts from it, the
+policy pleases the critic and nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rr_refine.terms import DIMENSIONS
+from rr_refine.training.nft.advantage import Floats, group_rewards
+from rr_refine.training.nft.rollout import Wanted
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Best", "Result", "grid", "of_dimension", "result_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the judge said of the held-out pictures."""
+
+    reward: float
+    """Mean of those that could be judged."""
+    rewards: dict[str, float]
+    """By kind."""
+    full: dict[str, float]
+    """By kind: the share without a miss, which is text faithfulness at its best."""
+    failed: int
+
+    def flat(self) -> dict[str, float]:
+        """For a line of a log."""
+        rewards = {f"reward {kind}": value for kind, value in self.rewards.items()}
+        full = {f"full {kind}": value for kind, value in self.full.items()}
+        return {"reward": self.reward, **rewards, **full, "failed": self.failed}
+
+
+def result_of(judged: Sequence[tuple[Wanted, Sequence[float]]]) -> Result:
+    """What came of these pictures and their scores."""
+    scores = np.array([row for _, row in judged], dtype=np.float64)
+    rewards = group_rewards(scores, np.ones(len(DIMENSIONS)), "mean")
+    kinds = np.array([one.row.kind for one, _ in judged])
+    there = ~np.isnan(rewards)
+    full = scores[:, DIMENSIONS.index("text_faithfulness")] >= 1 - 1e-6
+    by_kind = {str(kind): there & (kinds == kind) for kind in np.unique(kinds[there])}
+    return Result(
+        float(rewards[there].mean()) if there.any() else 0.0,
+        {kind: float(rewards[own].mean()) for kind, own in by_kind.items()},
+        {kind: float(full[own].mean()) for kind, own in by_kind.items()},
+        int((~there).sum()),
+    )
+
+
+@dataclass(slots=True)
+class Best:
+    """The best checkpoint so far, and how long ago it was. Part of the checkpoint.
+
+    Args:
+        guard: the kind whose share without a miss may not fall.
+        drop: by how much it may all the same.
+    """
+
+    guard: str | None
+    drop: float
+    reward: float = float("-inf")
+    epoch: int = 0
+    falls: int = 0
+    """Results in a row that were worse than the best."""
+    base: float | None = None
+    """What the guard was before training."""
+
+    def take(self, result: Result, epoch: int) -> bool:
+        """Whether this is the best so far."""
+        guarded = 0.0 if self.guard is None else result.full.get(self.guard, 0.0)
+        if self.base is None:
+            self.base = guarded
+        if guarded >= self.base - self.drop and result.reward > self.reward:
+            self.reward, self.epoch, self.falls = result.reward, epoch, 0
+            return True
+        self.falls += 1
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `rr_refine.training.loop.Stateful`."""
+        return {name: getattr(self, name) for name in ("reward", "epoch", "falls", "base")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `rr_refine.training.loop.Stateful`."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def grid(pictures: Sequence[Image.Image], side: int = 96) -> Image.Image:
+    """Pictures in a row, each brought to `side` pixels."""
+    from PIL import Image
+
+    row = Image.new("RGB", (side * len(pictures), side))
+    for index, picture in enumerate(pictures):
+        row.paste(picture.convert("RGB").resize((side, side)), (index * side, 0))
+    return row
+
+
+def of_dimension(scores: Floats) -> dict[str, float]:
+    """Mean of each dimension that was scored at all."""
+    return {
+        name: float(np.nanmean(scores[:, column]))
+        for column, name in enumerate(DIMENSIONS)
+        if not np.isnan(scores[:, column]).all()
+    }

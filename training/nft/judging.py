@@ -1,0 +1,135 @@
+"""A critic that is asked while pictures are drawn: on an event loop of its own, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from pydantic import JsonValue
+
+from rr_refine.component import connected
+from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnavailable
+from rr_refine.plugins import create
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import Critic, CritiqueRequest
+from rr_refine.reward.pool import pool
+from rr_refine.terms import Dimension, to_reward
+from rr_refine.training.nft.advantage import Floats
+
+__all__ = ["Scorer", "make_critic"]
+
+_PAUSES = (0.5, 1, 2, 4, 8, 16)
+"""Seconds between two tries at a critic that cannot be reached; the last for all further ones."""
+
+
+def make_critic(options: Mapping[str, JsonValue], endpoints: Sequence[str] = ()) -> Critic:
+    """The critic of a recipe's section, or a pool of equal ones.
+
+    Raises:
+        ConfigError: there is no such critic, or it does not take these options.
+    """
+    rest = dict(options)
+    use = rest.pop("use", None)
+    if not isinstance(use, str):
+        raise ConfigError(f"a critic needs `use`, the name of one, not {use!r}")
+    each = [rest | {"base_url": address} for address in endpoints] or [rest]
+    critics = [create("critics", use, one) for one in each]
+    for critic in critics:
+        if not callable(getattr(critic, "critique", None)):
+            raise ConfigError(f"critic {use!r} is none: it has no method `critique`")
+    return pool([one for one in critics if isinstance(one, Critic)]) if endpoints else critics[0]  # type: ignore[return-value]
+
+
+class Scorer:
+    """Scores of pictures, (D,) each, as they come. A context: the critic is connected inside.
+
+    Args:
+        critic: see `make_critic`.
+        dimensions: the columns.
+        concurrency: most critiques at once.
+        patience: seconds for which one that cannot be reached is asked again.
+    """
+
+    def __init__(
+        self, critic: Critic, dimensions: Sequence[Dimension], concurrency: int, patience: float
+    ) -> None:
+        self._critic, self._dimensions = critic, dimensions
+        self._concurrency, self._patience = concurrency, patience
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rr-refine-nft-critic")
+        self._down_since: float | None = None
+        self.failures: Counter[str] = Counter()
+        """Since the last look, by error."""
+        self.calls = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._parts = connected([self._critic])
+        self._gate = asyncio.Semaphore(self._concurrency)
+        try:
+            asyncio.run_coroutine_threadsafe(self._parts.__aenter__(), self._loop).result()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            closing = self._parts.__aexit__(None, None, None)
+            asyncio.run_coroutine_threadsafe(closing, self._loop).result()
+        finally:
+            self._stop()
+
+    def ask(self, requests: Sequence[CritiqueRequest]) -> Future[Floats]:
+        """Scores (N, D) in [0, 1]; NaN for what does not apply, and a row of NaN for a failure."""
+        return asyncio.run_coroutine_threadsafe(self._all(requests), self._loop)
+
+    async def _all(self, requests: Sequence[CritiqueRequest]) -> Floats:
+        rows = await asyncio.gather(*(self._one(request) for request in requests))
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._dimensions))
+
+    async def _one(self, request: CritiqueRequest) -> list[float]:
+        async with self._gate:
+            self.calls += 1
+            try:
+                assessment = await self._patiently(request)
+            except CriticError as error:
+                self.failures[type(error).__name__] += 1
+                return [np.nan] * len(self._dimensions)
+        scores = [assessment.mean.get(name) for name in self._dimensions]
+        return [np.nan if score is None else to_reward(score) for score in scores]
+
+    async def _patiently(self, request: CritiqueRequest) -> Assessment:
+        """Ask again while it cannot be reached, as long as it was reached not too long ago."""
+        tries = 0
+        while True:
+            try:
+                assessment = await self._critic.critique(request)
+            except (CriticUnavailable, CriticTimeout):
+                now = monotonic()
+                self._down_since = now if self._down_since is None else self._down_since
+                pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
+                if now + pause - self._down_since > self._patience:
+                    raise
+                tries += 1
+                await asyncio.sleep(pause)
+            else:
+                self._down_since = None
+                return assessment
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,98 @@
+"""The pipeline that is trained: loaded, frozen, quiet, with the solver of the recipe."""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rr_refine.errors import ConfigError
+from rr_refine.generators.diffusers.family import pipeline_class
+from rr_refine.plugins import imported
+from rr_refine.training.nft.config import NftRecipe
+from rr_refine.training.nft.families import family_for
+
+__all__ = ["call_arguments", "load_pipeline", "set_up"]
+
+
+def load_pipeline(recipe: NftRecipe) -> Any:
+    """The recipe's pipeline from its folder or the hub.
+
+    Raises:
+        ConfigError: it cannot be found or loaded, or is of no family that can be trained.
+    """
+    import torch
+    from diffusers import DiffusionPipeline
+
+    model = recipe.model
+    if ":" in model and not Path(model).exists():
+        model = str(imported(f"model {model!r}", partial(pkgutil.resolve_name, model)))
+    made_by = pipeline_class(recipe.pipeline) if recipe.pipeline else DiffusionPipeline
+    try:
+        pipeline = made_by.from_pretrained(
+            model, revision=recipe.revision, dtype=getattr(torch, recipe.precision)
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {recipe.model!r} cannot be loaded: {error}") from error
+    return set_up(pipeline, recipe)
+
+
+def set_up(pipeline: Any, recipe: NftRecipe) -> Any:
+    """Freeze a pipeline and put the recipe's solver into it.
+
+    Raises:
+        ConfigError: it is of no family that can be trained, or quantised in a way that peft
+            cannot train on.
+    """
+    family_for(pipeline)
+    for part in pipeline.components.values():
+        if hasattr(part, "requires_grad_"):
+            part.requires_grad_(False).train(False)
+    quantised = getattr(pipeline.transformer, "quantization_method", None)
+    if quantised is not None and not pipeline.transformer.hf_quantizer.is_trainable:
+        raise ConfigError(f"a transformer quantised by {quantised!r} cannot be trained upon")
+    if recipe.solver == "dpm2":
+        pipeline.scheduler = _dpm2(pipeline.scheduler.config, recipe.shift)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def call_arguments(pipeline: object, recipe: NftRecipe) -> dict[str, object]:
+    """The arguments of every call, without guidance.
+
+    Raises:
+        ConfigError: the recipe asks for guidance of a second pass.
+    """
+    family = family_for(pipeline)
+    fixed = dict(family.guidance)
+    for name in ("guidance_scale", "true_cfg_scale", "negative_prompt"):
+        if name in recipe.call and not (name == "guidance_scale" and family.embedded):
+            raise ConfigError(
+                f"call.{name} = {recipe.call[name]!r}: {type(pipeline).__name__} is trained "
+                "without guidance, which the training takes the place of"
+            )
+    return {**recipe.call, **fixed, "num_inference_steps": recipe.steps}
+
+
+def _dpm2(before: Mapping[str, Any], shift: float) -> object:
+    """DPM-Solver++ 2M that shifts times as the scheduler before it did, or by a fixed `shift`.
+
+    Pipelines of FLUX and Qwen-Image tell a scheduler the logarithm of its shift, which they find
+    from its config, and by size where it has two different ones.
+    """
+    from diffusers import DPMSolverMultistepScheduler
+
+    scheduler = DPMSolverMultistepScheduler(
+        use_flow_sigmas=True,
+        prediction_type="flow_prediction",
+        use_dynamic_shifting=True,
+        time_shift_type="exponential",
+    )
+    names = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len")
+    by_size = {name: before[name] for name in names if name in before}
+    fixed = {"base_shift": math.log(shift), "max_shift": math.log(shift)}
+    scheduler.register_to_config(**(by_size if before.get("use_dynamic_shifting") else fixed))
+    return scheduler

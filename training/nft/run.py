@@ -1,0 +1,61 @@
+"""A training in its folder: the recipe that it was begun by, its parts, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rr_refine.errors import ConfigError
+from rr_refine.files import locked, replacing
+from rr_refine.training.nft.config import NftRecipe
+from rr_refine.training.nft.data import read_rows
+from rr_refine.training.nft.judging import make_critic
+from rr_refine.training.nft.pipeline import load_pipeline
+from rr_refine.training.nft.trainer import NftTrainer, Stopped
+
+__all__ = ["train"]
+
+
+def train(recipe: NftRecipe, out: Path, say: Callable[[str], None] = lambda _: None) -> Stopped:
+    """Train by a recipe, or go on where the training in `out` stopped.
+
+    Raises:
+        ConfigError: a part cannot be made, or `out` holds a training by another recipe.
+        StoreLockedError: another process trains there.
+        TooManyFailures: of the critic; what was finished is saved.
+    """
+    critic = make_critic(recipe.critic, recipe.endpoints)
+    judge = None if recipe.judge is None else make_critic(recipe.judge)
+    rows = read_rows(recipe.data)
+    held_out = [] if recipe.held_out is None else read_rows(recipe.held_out)
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out, out / "lock"):
+        _remember(recipe, out / "recipe.json")
+        trainer = NftTrainer(
+            load_pipeline(recipe),
+            recipe,
+            rows=rows,
+            held_out=held_out,
+            critic=critic,
+            judge=judge,
+            out=out,
+            say=say,
+        )
+        if trainer.loop.step:
+            say(f"goes on after epoch {trainer.loop.step}")
+        return trainer.run()
+
+
+def _remember(recipe: NftRecipe, file: Path) -> None:
+    """Write the recipe, unless the folder holds a training by another one."""
+    if file.exists():
+        before, now = json.loads(file.read_text("utf-8")), recipe.training
+        if differs := [key for key in now if before.get(key) != now[key]]:
+            key = differs[0]
+            raise ConfigError(
+                f"{str(file.parent)!r} holds a training with {key} = {before.get(key)!r}, not "
+                f"{now[key]!r}: name another folder"
+            )
+    with replacing(file, durable=True) as written:
+        written.write(recipe.model_dump_json(indent=2).encode() + b"\n")
