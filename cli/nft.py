@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,19 +11,26 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from rr_refine.cli.exits import DONE
-from rr_refine.errors import MissingExtraError
+from rr_refine.cli.options import Flag
+from rr_refine.cli.progress import Progress
+from rr_refine.cli.text import say, tell
+from rr_refine.errors import ConfigError, MissingExtraError
 
 __all__ = ["nft"]
+
+KEY = "NFT_API_KEY"
+"""Environment variable of the critic's key."""
 
 
 def nft(
     *,
     recipe: str,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     data: str | None = None,
     epochs: int | None = None,
     seconds: float | None = None,
     seed: int | None = None,
+    dry_run: Flag = False,
 ) -> int:
     """Train a LoRA of a generator by DiffusionNFT, with a critic's dimensions as the reward.
 
@@ -37,20 +44,36 @@ def nft(
         epochs: In all, those of earlier runs counted in.
         seconds: Stop after so much time, that of earlier runs counted in.
         seed: Of everything that is random.
+        dry_run: Take two steps with a tiny random pipeline of the recipe's family instead.
     """
     for package in ("diffusers", "peft", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError("rr-refine train nft", "local")
     from rr_refine.training.nft.config import load_recipe
+    from rr_refine.training.nft.dry_run import dry_run as rehearse
     from rr_refine.training.nft.run import train
 
     given: dict[str, JsonValue] = {"data": data, "epochs": epochs, "seconds": seconds, "seed": seed}
     chosen = load_recipe(recipe, {key: value for key, value in given.items() if value is not None})
     _silence()
-    stopped = train(chosen, out, lambda words: print(words, file=sys.stderr, flush=True))
-    print(
-        f"{out}: stopped after epoch {stopped.epoch}, the best is {stopped.best}: {stopped.reason}"
+    if dry_run:
+        seen = rehearse(chosen)
+        say(f"{seen.pipeline}: {seen.trained_weights:,} of {seen.weights:,} weights trained")
+        say(f"two steps moved the policy by {seen.moved:.2g}, and nothing else")
+        say("the LoRA loads into the stock pipeline at full strength")
+        return DONE
+    if out is None:
+        raise ConfigError("rr-refine train nft needs --out, the folder of the training")
+    progress = Progress()
+    stopped = train(
+        chosen,
+        out,
+        api_key=os.environ.get(KEY),
+        say=tell,
+        on_pictures=lambda done, wanted: progress("pictures", done, wanted),
     )
+    tell(f"stopped after epoch {stopped.epoch}: {stopped.reason}")
+    say(out / ("best" if (out / "best").exists() else "last"))
     return DONE
 
 

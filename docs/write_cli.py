@@ -36,6 +36,7 @@ COMMANDS = (
     ("parrot", "ingest"),
     ("parrot", "run"),
     ("parrot", "export"),
+    ("train", "nft"),
     ("doctor",),
     ("config", "show"),
     ("completion",),

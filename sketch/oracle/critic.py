@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 
-from pydantic import JsonValue
-
 from rr_refine.errors import CriticUnreadable
 from rr_refine.plugins import factory
 from rr_refine.reward.assessment import Assessment

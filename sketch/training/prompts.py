@@ -13,7 +13,7 @@ from typing import Final, Literal
 from rr_refine.sketch.bench.tasks import DIFFICULTIES, requests, scene_of
 from rr_refine.sketch.world.phrasing import Register, describe, phrase, request_for
 from rr_refine.sketch.world.sampling import random_scene
-from rr_refine.training.nft.data import PromptRow
+from rr_refine.training.nft.data import TrainingPrompt
 
 __all__ = ["HELD_OUT", "STREAM", "held_out", "prompt_of", "stream"]
 
@@ -25,7 +25,7 @@ HELD_OUT: Final[dict[Kind, int]] = {"dense": 80, "easy": 48, "hard": 48}
 _REGISTERS: Final[tuple[Register, ...]] = ("terse", "relational", "casual")
 
 
-def stream() -> list[PromptRow]:
+def stream() -> list[TrainingPrompt]:
     """The rows to train on, in turn of their kinds."""
     used = _benchmark() | {row.prompt for row in held_out()}
     rows = []
@@ -35,7 +35,7 @@ def stream() -> list[PromptRow]:
     return rows
 
 
-def held_out() -> list[PromptRow]:
+def held_out() -> list[TrainingPrompt]:
     """The rows that are drawn again and again."""
     used = _benchmark()
     return [
@@ -60,12 +60,12 @@ def prompt_of(kind: Kind, random: Random, number: int) -> str:
     return phrase(request_for(scene, register, random), register, random)
 
 
-def _row(kind: Kind, seed: str, number: int, used: set[str]) -> PromptRow:
+def _row(kind: Kind, seed: str, number: int, used: set[str]) -> TrainingPrompt:
     random = Random(seed)
     prompt = prompt_of(kind, random, number)
     while prompt in used:
         prompt = prompt_of(kind, random, number)
-    return PromptRow(prompt=prompt, kind=kind)
+    return TrainingPrompt(prompt=prompt, kind=kind)
 
 
 def _benchmark() -> set[str]:

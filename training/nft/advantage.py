@@ -14,10 +14,11 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Advantages", "Aggregate", "Bools", "Floats", "advantages", "group_rewards", "kept"]
+__all__ = ["Advantages", "Aggregate", "Bools", "Floats", "Rows", "advantages", "group_rewards"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.int64]
 Aggregate = Literal["mean", "gdpo", "min"]
 """How dimensions become one advantage.
 
@@ -34,21 +35,44 @@ _EPSILON: Final = 1e-4
 class Advantages:
     """What an epoch's scores come to."""
 
+    groups: Rows
+    """(N,) row numbers."""
+    scores: Floats
+    """(N, D) as they were given."""
+    rewards: Floats
+    """(N,) in [0, 1]: the mean (or least) of the dimensions that apply; NaN for failures."""
     values: Floats
     """(N,); 0 where not valid."""
     valid: Bools
-    """(N,): samples to train on. Not: failed critiques, those of flat groups, lone survivors."""
-    rewards: Floats
-    """(N,) in [0, 1]: the mean (or least) of the dimensions that apply; NaN for failures."""
+    """(N,). Not: failed critiques, those of flat groups, lone survivors."""
     flat: tuple[int, ...]
     """Groups in which all are as good as equal."""
     solved: tuple[int, ...]
     """Those of them that are good: see `solved_above`."""
 
+    @property
+    def failed(self) -> float:
+        """The share without any score."""
+        return float(np.isnan(self.scores).all(axis=1).mean())
+
+    def kept(self, keep: int | None) -> Bools:
+        """Whether to train on each of (N,): all that are valid, or the `keep` of each group that
+        differ most, half of them the best and half the worst.
+        """
+        chosen = self.valid.copy()
+        if keep is None:
+            return chosen
+        for number in np.unique(self.groups[self.valid]):
+            own = np.flatnonzero((self.groups == number) & self.valid)
+            order = own[np.argsort(self.values[own], kind="stable")]
+            worst = keep // 2
+            chosen[order[worst : max(worst, len(order) - (keep - worst))]] = False
+        return chosen
+
 
 def advantages(
     scores: Floats,
-    groups: NDArray[np.int64],
+    groups: Rows,
     *,
     aggregate: Aggregate = "mean",
     weights: Floats | None = None,
@@ -109,21 +133,7 @@ def advantages(
         everyone = valid if aggregate == "gdpo" else ~failed
         centred = values if aggregate == "gdpo" else _centred(rewards, members)
         values = values / (centred[everyone].std() + _EPSILON)
-    return Advantages(values, valid, rewards, tuple(flat), tuple(solved))
-
-
-def kept(gained: Advantages, groups: NDArray[np.int64], keep: int | None) -> Bools:
-    """Whether to train on each of (N,): all that are valid, or the `keep` of each group that
-    differ most, half of them the best and half the worst."""
-    chosen = gained.valid.copy()
-    if keep is None:
-        return chosen
-    for number in np.unique(groups[chosen]):
-        own = np.flatnonzero((groups == number) & gained.valid)
-        order = own[np.argsort(gained.values[own], kind="stable")]
-        worst = keep // 2
-        chosen[order[worst : max(worst, len(order) - (keep - worst))]] = False
-    return chosen
+    return Advantages(groups, scores, rewards, values, valid, tuple(flat), tuple(solved))
 
 
 def group_rewards(scores: Floats, weights: Floats, aggregate: Aggregate) -> Floats:
@@ -133,8 +143,10 @@ def group_rewards(scores: Floats, weights: Floats, aggregate: Aggregate) -> Floa
         lowest = np.where(present, scores, np.inf).min(axis=1)
         return np.where(present.any(axis=1), lowest, np.nan)
     total = (np.where(present, scores, 0.0) * weights).sum(axis=1)
-    weight = (present * weights).sum(axis=1)
-    return np.divide(total, weight, out=np.full(len(scores), np.nan), where=weight > 0)
+    weight: Floats = (present * weights).sum(axis=1)
+    means: Floats = np.full(len(scores), np.nan)
+    np.divide(total, weight, out=means, where=weight > 0)
+    return means
 
 
 def _applicable(scores: Floats) -> Floats:
@@ -150,7 +162,7 @@ def _applicable(scores: Floats) -> Floats:
     return np.where(applies, np.where(present, scores, means), np.nan)
 
 
-def _centred(rewards: Floats, members: dict[int, NDArray[np.int64]]) -> Floats:
+def _centred(rewards: Floats, members: dict[int, Rows]) -> Floats:
     """Each reward without its group's mean; 0 for failures."""
     result = np.zeros_like(rewards)
     for own in members.values():

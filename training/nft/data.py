@@ -19,13 +19,13 @@ from rr_refine.pictures import load_picture
 from rr_refine.plugins import imported
 from rr_refine.terms import Record
 
-__all__ = ["PromptRow", "Stream", "read_rows"]
+__all__ = ["Stream", "TrainingPrompt", "read_rows"]
 
 _PROMPT: Final = ("prompt", "instruction", "caption", "text")
 _SOURCE: Final = ("source", "image", "image_path", "source_image", "input_image")
 
 
-class PromptRow(Record):
+class TrainingPrompt(Record):
     """One row: what is asked for, of which picture."""
 
     prompt: str
@@ -42,7 +42,7 @@ class PromptRow(Record):
         return picture if size in (None, picture.size) else picture.resize(cast("Any", size))
 
 
-def read_rows(data: str) -> list[PromptRow]:
+def read_rows(data: str) -> list[TrainingPrompt]:
     """Rows of a file, or of a function named by its path.
 
     A file is JSON lines or parquet with the column `prompt` (or instruction, caption, text), maybe
@@ -54,7 +54,7 @@ def read_rows(data: str) -> list[PromptRow]:
     """
     if ":" in data and not Path(data).exists():
         found = imported(f"data {data!r}", partial(pkgutil.resolve_name, data))
-        return list(cast("Callable[[], Iterable[PromptRow]]", found)())
+        return list(cast("Callable[[], Iterable[TrainingPrompt]]", found)())
     path = Path(data)
     try:
         raw = _parquet(path) if path.suffix == ".parquet" else map(json.loads, read_lines(path))
@@ -75,7 +75,7 @@ def _parquet(path: Path) -> Iterable[Mapping[str, object]]:
         yield from batch.to_pylist()
 
 
-def _row(fields: object, path: Path, number: int) -> PromptRow:
+def _row(fields: object, path: Path, number: int) -> TrainingPrompt:
     if not isinstance(fields, Mapping):
         raise ConfigError(f"row {number} of {str(path)!r} is no object")
     prompt = next((fields[n] for n in _PROMPT if fields.get(n)), None)
@@ -87,7 +87,7 @@ def _row(fields: object, path: Path, number: int) -> PromptRow:
     if source is not None and not isinstance(source, str):
         raise ConfigError(f"row {number} of {str(path)!r}: a picture is no path: {source!r:.60}")
     try:
-        return PromptRow(
+        return TrainingPrompt(
             prompt=cast("str", prompt),
             source=None if source is None else path.parent / source,
             kind=str(fields.get("kind") or ""),

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from accelerate.utils import gather_object
 
 from rr_refine.terms import DIMENSIONS
-from rr_refine.training.nft.advantage import Floats, group_rewards
-from rr_refine.training.nft.rollout import Wanted
+from rr_refine.training.loop import Log
+from rr_refine.training.nft.advantage import Advantages, group_rewards
+from rr_refine.training.nft.data import TrainingPrompt
+from rr_refine.training.nft.judging import Scorer
+from rr_refine.training.nft.rollout import Rollout, Sampler, Wanted, seed_of, variety
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from PIL import Image
 
-__all__ = ["Best", "Result", "grid", "of_dimension", "result_of"]
+__all__ = ["Best", "HeldOut", "Result", "result_of", "values_of"]
+
+_SHOWN: Final = 12
+"""Pictures in the grid of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,38 @@ class Best:
             setattr(self, name, value)
 
 
-def grid(pictures: Sequence[Image.Image], side: int = 96) -> Image.Image:
-    """Pictures in a row, each brought to `side` pixels."""
+class HeldOut:
+    """The held-out prompts, and the log and pictures of what came of them.
+
+    Args:
+        rows: none, and nothing is ever drawn.
+        out: the folder of the training.
+        best: is told each result.
+    """
+
+    def __init__(self, rows: Sequence[TrainingPrompt], out: Path, best: Best) -> None:
+        self._wanted = [Wanted(row, n, seed_of("held-out", n)) for n, row in enumerate(rows)]
+        self._out, self._log = out, Log(out / "held-out.jsonl")
+        self.best = best
+
+    def look(self, epoch: int, sampler: Sampler, judge: Scorer, processes: Accelerator) -> str:
+        """Draw them all, by all processes; returns what came of it, in words."""
+        own = self._wanted[processes.process_index :: processes.num_processes]
+        rollout = sampler.roll_out(own, judge, overlap=False)
+        result = result_of(gather_object([*zip(own, rollout.scores.tolist(), strict=True)]))
+        is_best = self.best.take(result, epoch)
+        if processes.is_main_process:
+            grid = self._out / "grid" / f"{epoch:05}.png"
+            grid.parent.mkdir(exist_ok=True)
+            _in_a_row(rollout.pictures[:: max(1, len(own) // _SHOWN)][:_SHOWN]).save(grid)
+            self._log(epoch=epoch, **result.flat())
+        return f"held-out {result.reward:.3f}{' (best)' if is_best else ''}"
+
+    def __bool__(self) -> bool:
+        return bool(self._wanted)
+
+
+def _in_a_row(pictures: Sequence[Image.Image], side: int = 96) -> Image.Image:
     from PIL import Image
 
     row = Image.new("RGB", (side * len(pictures), side))
@@ -106,10 +145,20 @@ def grid(pictures: Sequence[Image.Image], side: int = 96) -> Image.Image:
     return row
 
 
-def of_dimension(scores: Floats) -> dict[str, float]:
-    """Mean of each dimension that was scored at all."""
-    return {
-        name: float(np.nanmean(scores[:, column]))
+def values_of(rollout: Rollout, gained: Advantages) -> dict[str, float]:
+    """What an epoch's line of the log says of its pictures."""
+    scored = {
+        name: float(np.nanmean(gained.scores[:, column]))
         for column, name in enumerate(DIMENSIONS)
-        if not np.isnan(scores[:, column]).all()
+        if not np.isnan(gained.scores[:, column]).all()
+    }
+    return {
+        "reward": float(np.nanmean(gained.rewards)),
+        "spread": float(np.nanstd(gained.rewards)),
+        **scored,
+        "variety": variety(rollout),
+        "flat": len(gained.flat) / len(np.unique(gained.groups)),
+        "failed": gained.failed,
+        "pictures": len(gained.groups),
+        **{f"{name}_seconds": seconds for name, seconds in rollout.seconds.items()},
     }

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnavailable
+from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnavailable, RefineError
 from rr_refine.plugins import create
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic, CritiqueRequest
@@ -23,7 +23,7 @@ from rr_refine.reward.pool import pool
 from rr_refine.terms import Dimension, to_reward
 from rr_refine.training.nft.advantage import Floats
 
-__all__ = ["Scorer", "make_critic"]
+__all__ = ["Scorer", "TooManyFailures", "make_critic"]
 
 _PAUSES = (0.5, 1, 2, 4, 8, 16)
 """Seconds between two tries at a critic that cannot be reached; the last for all further ones."""
@@ -45,6 +45,10 @@ def make_critic(options: Mapping[str, JsonValue], endpoints: Sequence[str] = ())
         if not callable(getattr(critic, "critique", None)):
             raise ConfigError(f"critic {use!r} is none: it has no method `critique`")
     return pool([one for one in critics if isinstance(one, Critic)]) if endpoints else critics[0]  # type: ignore[return-value]
+
+
+class TooManyFailures(RefineError):
+    """So many critiques of an epoch failed that nothing can be learnt from the others."""
 
 
 class Scorer:

@@ -75,7 +75,8 @@ def nft_loss(
 
 def drift(one: Tensor, other: Tensor) -> Tensor:
     """Mean squared distance of two predictions per sample, (B,): the KL of the policies, but for a
-    factor that depends on t."""
+    factor that depends on t.
+    """
     return _mean((one - other).square())
 
 

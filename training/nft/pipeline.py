@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import pkgutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from diffusers import DPMSolverMultistepScheduler
 
 from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers.family import pipeline_class
@@ -15,7 +18,7 @@ from rr_refine.plugins import imported
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.families import family_for
 
-__all__ = ["call_arguments", "load_pipeline", "set_up"]
+__all__ = ["FlowDpmSolver", "call_arguments", "load_pipeline", "set_up"]
 
 
 def load_pipeline(recipe: NftRecipe) -> Any:
@@ -55,7 +58,7 @@ def set_up(pipeline: Any, recipe: NftRecipe) -> Any:
     if quantised is not None and not pipeline.transformer.hf_quantizer.is_trainable:
         raise ConfigError(f"a transformer quantised by {quantised!r} cannot be trained upon")
     if recipe.solver == "dpm2":
-        pipeline.scheduler = _dpm2(pipeline.scheduler.config, recipe.shift)
+        pipeline.scheduler = FlowDpmSolver.like(pipeline.scheduler.config, recipe.shift)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -77,22 +80,42 @@ def call_arguments(pipeline: object, recipe: NftRecipe) -> dict[str, object]:
     return {**recipe.call, **fixed, "num_inference_steps": recipe.steps}
 
 
-def _dpm2(before: Mapping[str, Any], shift: float) -> object:
-    """DPM-Solver++ 2M that shifts times as the scheduler before it did, or by a fixed `shift`.
+class FlowDpmSolver(DPMSolverMultistepScheduler):  # type: ignore[misc]
+    """DPM-Solver++ 2M for flow models, in place of the Euler scheduler of any of the families.
 
-    Pipelines of FLUX and Qwen-Image tell a scheduler the logarithm of its shift, which they find
-    from its config, and by size where it has two different ones.
+    Pipelines hand a scheduler their own sigmas, which this one does not take, and the logarithm of
+    a shift that they find in its config.
     """
-    from diffusers import DPMSolverMultistepScheduler
 
-    scheduler = DPMSolverMultistepScheduler(
-        use_flow_sigmas=True,
-        prediction_type="flow_prediction",
-        use_dynamic_shifting=True,
-        time_shift_type="exponential",
-    )
-    names = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len")
-    by_size = {name: before[name] for name in names if name in before}
-    fixed = {"base_shift": math.log(shift), "max_shift": math.log(shift)}
-    scheduler.register_to_config(**(by_size if before.get("use_dynamic_shifting") else fixed))
-    return scheduler
+    @classmethod
+    def like(cls, before: Mapping[str, Any], shift: float) -> FlowDpmSolver:
+        """One that shifts times by the picture's size as the scheduler `before` did, or by a fixed
+        `shift`.
+        """
+        solver = cls(
+            use_flow_sigmas=True,
+            prediction_type="flow_prediction",
+            flow_shift=shift,
+            use_dynamic_shifting=True,
+            time_shift_type="exponential",
+        )
+        names = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len")
+        by_size = {name: before[name] for name in names if name in before}
+        fixed = {"base_shift": math.log(shift), "max_shift": math.log(shift)}
+        solver.register_to_config(**(by_size if before.get("use_dynamic_shifting") else fixed))
+        return solver
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: Any = None,
+        mu: float | None = None,
+        timesteps: list[int] | None = None,
+        sigmas: Sequence[float] | None = None,
+    ) -> None:
+        """As many steps as are asked for, at its own sigmas."""
+        if sigmas is not None:
+            num_inference_steps = len(sigmas)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            super().set_timesteps(num_inference_steps, device, mu, timesteps)

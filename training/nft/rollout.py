@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.training.nft.advantage import Floats
-from rr_refine.training.nft.data import PromptRow
+from rr_refine.training.nft.data import TrainingPrompt
 from rr_refine.training.nft.families import Condition, draw
 from rr_refine.training.nft.judging import Scorer
 
@@ -35,7 +35,7 @@ def seed_of(*words: object) -> int:
 class Wanted:
     """One picture to draw."""
 
-    row: PromptRow
+    row: TrainingPrompt
     number: int
     """The row's; its group."""
     seed: int
@@ -125,7 +125,8 @@ class Sampler:
 
     def _calls(self, wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
         """Parts of one call each. Edits of different pictures do not go together, whose sizes, and
-        so numbers of tokens, may differ."""
+        so numbers of tokens, may differ.
+        """
         part: list[Wanted] = []
         for one in wanted:
             mixed = part and one.row.source is not None and one.number != part[0].number
@@ -139,7 +140,8 @@ class Sampler:
 
 def variety(rollout: Rollout) -> float:
     """How far the pictures of a group are from each other: the mean distance of two of them, as
-    8 x 8 thumbnails with values in [0, 1]. It falls when all turn out alike."""
+    8 x 8 thumbnails with values in [0, 1]. It falls when all turn out alike.
+    """
     small = np.stack(
         [
             np.asarray(picture.convert("RGB").resize((8, 8)), dtype=np.float64).ravel() / 255

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+
+from accelerate import PartialState
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import locked, replacing
@@ -17,21 +21,40 @@ from rr_refine.training.nft.trainer import NftTrainer, Stopped
 __all__ = ["train"]
 
 
-def train(recipe: NftRecipe, out: Path, say: Callable[[str], None] = lambda _: None) -> Stopped:
+def train(
+    recipe: NftRecipe,
+    out: Path,
+    *,
+    api_key: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    on_pictures: Callable[[int, int], None] | None = None,
+) -> Stopped:
     """Train by a recipe, or go on where the training in `out` stopped.
+
+    Args:
+        api_key: of the critic; recipes hold none, since they are written to the folder.
+        say, on_pictures: see `NftTrainer`.
 
     Raises:
         ConfigError: a part cannot be made, or `out` holds a training by another recipe.
         StoreLockedError: another process trains there.
         TooManyFailures: of the critic; what was finished is saved.
     """
-    critic = make_critic(recipe.critic, recipe.endpoints)
+    for name, part in (("critic", recipe.critic), ("judge", recipe.judge or {})):
+        if "api_key" in part:
+            raise ConfigError(
+                f"{name}.api_key must not stand in a recipe, which is copied to --out"
+            )
+    key: dict[str, JsonValue] = {} if api_key is None else {"api_key": api_key}
+    critic = make_critic(recipe.critic | key, recipe.endpoints)
     judge = None if recipe.judge is None else make_critic(recipe.judge)
     rows = read_rows(recipe.data)
     held_out = [] if recipe.held_out is None else read_rows(recipe.held_out)
     out.mkdir(parents=True, exist_ok=True)
-    with locked(out, out / "lock"):
-        _remember(recipe, out / "recipe.json")
+    is_main = PartialState(cpu=recipe.device == "cpu").is_main_process
+    with locked(out, out / "lock") if is_main else nullcontext():
+        if is_main:
+            _remember(recipe, out / "recipe.json")
         trainer = NftTrainer(
             load_pipeline(recipe),
             recipe,
@@ -41,6 +64,7 @@ def train(recipe: NftRecipe, out: Path, say: Callable[[str], None] = lambda _: N
             judge=judge,
             out=out,
             say=say,
+            on_pictures=on_pictures,
         )
         if trainer.loop.step:
             say(f"goes on after epoch {trainer.loop.step}")
