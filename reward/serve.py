@@ -22,14 +22,18 @@ from typing import Final
 from pydantic import Field
 
 from rr_refine.errors import ConfigError, CriticUnavailable
+from rr_refine.reward.model_hub import is_cached, why_silent
 from rr_refine.reward.vllm_command import VllmCommand, find_vllm
-from rr_refine.reward.vllm_faults import explain_exit, log_lines
+from rr_refine.reward.vllm_faults import explain_exit, log_lines, work_lines
 from rr_refine.terms import Record
 
 __all__ = ["ServeOptions", "VllmServer", "serve", "serve_arguments"]
 
 _POLL_S: Final = 0.5
 _SWEEPS: Final = 200
+_HUB_AFTER_S: Final = 15.0
+_HUB_TIMEOUT_S: Final = 20.0
+"""A server that is not up after so many seconds may be waiting for its hub, which is asked then."""
 
 
 class ServeOptions(Record):
@@ -237,6 +241,8 @@ async def _until_healthy(
     on_wait: Callable[[float, str], None] | None,
 ) -> None:
     loop = asyncio.get_running_loop()
+    environment = {**os.environ, **options.environment}
+    asked = is_cached(model, environment)
     started = loop.time()
     while not await _is_healthy(host, options.port):
         with suppress(TimeoutError):
@@ -244,6 +250,20 @@ async def _until_healthy(
                 raise explain_exit(model, await process.wait(), log)
         waited = loop.time() - started
         latest = "".join(log_lines(log)[-1:])
+        if not asked and waited > _HUB_AFTER_S:
+            asked = True
+            before = work_lines(log)
+            why = await asyncio.to_thread(why_silent, model, environment, _HUB_TIMEOUT_S)
+            if why is not None:
+                await asyncio.sleep(
+                    _HUB_AFTER_S
+                )  # a container may have a hub or a cache of its own
+                if work_lines(log) == before and process.returncode is None:
+                    raise CriticUnavailable(
+                        f"vLLM could not serve {model!r}: the model is not on this machine and its "
+                        f"hub does not answer ({why}); download it first, or give a local folder. "
+                        f"Its log: {log}"
+                    )
         if waited > options.start_timeout:
             raise CriticUnavailable(
                 f"vLLM did not answer within {options.start_timeout:g} s of its start; if it is "

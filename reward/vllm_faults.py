@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Final
 
 from rr_refine.errors import ConfigError, CriticUnavailable, RefineError
 
-__all__ = ["explain_exit", "log_lines"]
+__all__ = ["explain_exit", "log_lines", "work_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,15 @@ class _Cause:
     pattern: str
     what: str
     remedy: str
+    """May name groups of the pattern: `{to}`."""
     error: type[RefineError] = ConfigError
 
+
+_SILENT_HUB: Final = (
+    r"thrown while requesting|Retrying in [\d.]+s? \[Retry|ConnectTimeout|NameResolutionError|"
+    r"Max retries exceeded|Temporary failure in name resolution"
+)
+"""What the libraries write while the model hub does not answer; they try again for minutes."""
 
 # The wordings are those of vLLM 0.32, transformers 5.19 and torch 2.13.
 _CAUSES: Final = (
@@ -31,6 +39,28 @@ _CAUSES: Final = (
         "from one source (all CUDA or all CPU builds)",
     ),
     _Cause(
+        r"larger than the available KV.*estimated maximum model length is (?P<to>\d+)",
+        "there is too little memory for requests of that length",
+        "lower max_model_len to {to}, or raise gpu_memory_utilization (on a CPU build: the share "
+        "of main memory)",
+        CriticUnavailable,
+    ),
+    _Cause(
+        r"\((?P<free>[\d.]+)/(?P<all>[\d.]+) GiB\).*less than (desired CPU memory|requested memory "
+        r"for kv)",
+        "there is too little main memory for this CPU build",
+        "lower gpu_memory_utilization, which is the share of main memory there, to {share}, or "
+        "free memory",
+        CriticUnavailable,
+    ),
+    _Cause(
+        r"DefaultCPUAllocator|can't allocate memory|std::bad_alloc|^MemoryError",
+        "there is too little main memory for this CPU build",
+        "lower max_model_len and gpu_memory_utilization, which is the share of main memory there, "
+        "or free memory",
+        CriticUnavailable,
+    ),
+    _Cause(
         r"OutOfMemoryError:|CUDA out of memory|CUDA error: out of memory|Cannot allocate memory|"
         r"No available memory for the cache|larger than the available KV|"
         r"less than (desired GPU|requested) memory",
@@ -38,6 +68,12 @@ _CAUSES: Final = (
         "free the device, lower max_model_len, spread the model with tensor_parallel_size, or "
         "change gpu_memory_utilization",
         CriticUnavailable,
+    ),
+    _Cause(
+        r"max_model_len \(\d+\) is greater than the derived max_model_len "
+        r"\((?:\w+=)?(?P<to>\d+)",
+        "the model does not take so many tokens",
+        "lower max_model_len to {to}",
     ),
     _Cause(
         r"max_model_len \(\d+\) is greater than the derived",
@@ -77,7 +113,8 @@ _CAUSES: Final = (
         "check the id or the folder",
     ),
     _Cause(
-        r"LocalEntryNotFoundError:|couldn't connect to|outgoing traffic has been disabled",
+        _SILENT_HUB
+        + r"|LocalEntryNotFoundError:|couldn't connect to|outgoing traffic has been disabled",
         "the model is not on this machine and its hub cannot be reached",
         "download it first, or give a local folder",
         CriticUnavailable,
@@ -101,10 +138,15 @@ def explain_exit(model: str, code: int, log: Path) -> RefineError:
     lines = log_lines(log)
     for cause in _CAUSES:
         for line in lines:
-            if re.search(cause.pattern, line):
+            if found := re.search(cause.pattern, line):
+                numbers = found.groupdict()
+                if "free" in numbers:  # a tenth of what is free is left to others
+                    share = 0.9 * float(numbers["free"]) / float(numbers["all"])
+                    numbers["share"] = f"{math.floor(100 * share) / 100:g}"
+                remedy = cause.remedy.format(**numbers)
                 return cause.error(
                     f"vLLM could not serve {model!r}: {cause.what} ({line[:300]!r}); "
-                    f"{cause.remedy}. Its log: {log}"
+                    f"{remedy}. Its log: {log}"
                 )
     tail = "\n".join(f"    {line[:300]}" for line in lines[-12:])
     ended = f"ended with exit code {code}"
@@ -125,3 +167,8 @@ def log_lines(log: Path) -> list[str]:
         text = file.read().decode(errors="replace")
     lines = (_STAMP.sub("", _STAMP.sub("", line)).strip() for line in text.splitlines())
     return [line for line in lines if line]
+
+
+def work_lines(log: Path) -> list[str]:
+    """The lines of a log that are no complaint about a hub that does not answer."""
+    return [line for line in log_lines(log) if not re.search(_SILENT_HUB, line)]

@@ -286,6 +286,51 @@ class TestFailingToStart:
                 "lower max_model_len",
                 id="too long",
             ),
+            pytest.param(
+                "  Value error, User-specified max_model_len (40960) is greater than the derived "
+                "max_model_len (max_position_embeddings=2048.0 or model_max_length=None in model's "
+                "config.json).",
+                ConfigError,
+                "lower max_model_len to 2048.",
+                id="too long, and how long it may be",
+            ),
+            pytest.param(
+                "ValueError: To serve at least one request with the model's max seq len (40960), "
+                "(5.62 GiB KV cache is needed, which is larger than the available KV cache memory "
+                "(2.10 GiB). Based on the available memory, the estimated maximum model length is "
+                "15296. Try increasing `gpu_memory_utilization`",
+                CriticUnavailable,
+                "lower max_model_len to 15296, or raise gpu_memory_utilization",
+                id="too long for the memory",
+            ),
+            pytest.param(
+                "ValueError: Available memory on node 0 (12.5/25.0 GiB) on startup is less than "
+                "desired CPU memory utilization (0.8, 20.0 GiB).",
+                CriticUnavailable,
+                "share of main memory there, to 0.45,",
+                id="main memory in use",
+            ),
+            pytest.param(
+                "ValueError: Available memory on node 0 (5.0/25.0 GiB) on kv cache allocation is "
+                "less than requested memory for kv (18.0/20.0 GiB).",
+                CriticUnavailable,
+                "to 0.18,",
+                id="main memory for the cache",
+            ),
+            pytest.param(
+                "RuntimeError: [enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't "
+                "allocate memory: you tried to allocate 17179869184 bytes.",
+                CriticUnavailable,
+                "too little main memory",
+                id="main memory for the weights",
+            ),
+            pytest.param(
+                "requests.exceptions.ConnectTimeout: HTTPSConnectionPool(host='huggingface.co'): "
+                "Max retries exceeded",
+                CriticUnavailable,
+                "hub cannot be reached",
+                id="hub that is gone",
+            ),
         ],
     )
     async def test_usual_causes_are_told_in_one_line(
@@ -301,6 +346,37 @@ class TestFailingToStart:
         assert "\n" not in message
         assert str(options.log) in message
         assert left_over(tmp_path) == []
+
+    async def test_a_hub_that_does_not_answer_is_told_soon(
+        self, fake: FakeVllm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("rr_refine.reward.serve._HUB_AFTER_S", 0.1)
+        monkeypatch.setattr("rr_refine.reward.serve._HUB_TIMEOUT_S", 0.3)
+        for name in ("http_proxy", "HTTP_PROXY", "HF_HUB_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls, and says nothing
+            hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            environment = {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path)}
+            options = fake(hangs=True).model_copy(update={"environment": environment})
+            with pytest.raises(CriticUnavailable, match=rf"does not answer \({hub}.*download it"):
+                async with serve(MODEL, options):
+                    raise AssertionError("it never answers")
+        assert left_over(tmp_path) == []
+
+    @pytest.mark.parametrize("cached", [False, True])
+    async def test_a_hub_is_asked_only_for_what_is_not_here(
+        self, fake: FakeVllm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+    ) -> None:
+        monkeypatch.setattr("rr_refine.reward.serve._HUB_AFTER_S", 0.1)
+        snapshot = tmp_path / "hub" / f"models--{MODEL.replace('/', '--')}" / "snapshots" / "1"
+        if cached:
+            snapshot.mkdir(parents=True)
+        offline = "0" if cached else "1"
+        environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+        environment["HF_HUB_OFFLINE"] = offline
+        options = fake(slow=0.5).model_copy(update={"environment": environment})
+        async with serve(MODEL, options) as server:
+            assert server.model == MODEL
 
     async def test_an_unknown_cause_shows_the_end_of_the_log(self, fake: FakeVllm) -> None:
         lines = "\n".join(f"line {number}" for number in range(30))
