@@ -31,8 +31,8 @@ __all__ = ["ServeOptions", "VllmServer", "serve", "serve_arguments"]
 
 _POLL_S: Final = 0.5
 _SWEEPS: Final = 200
-_HUB_AFTER_S: Final = 15.0
-_HUB_TIMEOUT_S: Final = 20.0
+_HUB_AFTER_S: Final = 10.0
+_HUB_TIMEOUT_S: Final = 10.0
 """A server that is not up after so many seconds may be waiting for its hub, which is asked then."""
 
 
