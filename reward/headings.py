@@ -30,7 +30,7 @@ _FIELDS: Final[dict[Field, str]] = {
     "justification": r"justifications?|rationale|reason(?:ing)?|explanation",
     "score_a": rf"score{_S}(?:(?:of|for){_S})?(?:image{_S})?\(?a\)?|image{_S}a{_S}score",
     "score_b": rf"score{_S}(?:(?:of|for){_S})?(?:image{_S})?\(?b\)?|image{_S}b{_S}score",
-    "score": r"scores?|rating",
+    "score": r"scores?|ratings?",
     "winner": r"winner",
 }
 _PARTS: Final[dict[Part, str]] = {

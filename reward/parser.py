@@ -12,8 +12,9 @@ from typing import TypeAlias
 from rr_refine.errors import CriticUnreadable
 from rr_refine.reward.comparison import PairwiseCritique, Winner
 from rr_refine.reward.critique import Critique
+from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.reading import Reading, read_answer
-from rr_refine.reward.values import read_request, read_score, read_winner
+from rr_refine.reward.values import read_score, read_winner
 from rr_refine.terms import Dimension, Task, dimensions_of
 
 __all__ = ["parse_comparison", "parse_critique"]
@@ -46,7 +47,7 @@ def parse_critique(text: str, task: Task, *, truncated: bool = False) -> Critiqu
         rationales={d: reading.text("justification", d) or None for d in scores},
         summary=reading.text("summary"),
         refinement_comments=reading.text("comments") or None,
-        refined_request=reading.value("request", None, read_request)
+        refined_request=reading.value("request", None, read_proposal)
         if reading.has("request")
         else None,
         raw=text,

@@ -11,7 +11,8 @@ from typing import Final, TypeAlias, TypeVar, get_args
 from rr_refine.errors import CriticRefused, CriticTruncated, CriticUnreadable
 from rr_refine.reward.headings import Field, Part, label_of, read_heading
 from rr_refine.reward.sections import Entry, read_sections
-from rr_refine.reward.values import TruncatedTextError, excerpt, read_text
+from rr_refine.reward.values import excerpt, read_text
+from rr_refine.reward.wrapping import TruncatedTextError, drop_thoughts, strip_marks
 from rr_refine.terms import Dimension
 
 __all__ = ["Reading", "read_answer"]
@@ -125,7 +126,7 @@ def read_answer(text: str, fields: Sequence[Field], *, truncated: bool) -> Readi
         )
     try:
         text.encode()
-        body = _after_thoughts(text)
+        body = strip_marks(drop_thoughts(text))
         entries, last = _read(body, fields)
     except TruncatedTextError as error:
         raise CriticTruncated(f"the answer is cut off: {error}", text) from error
@@ -165,14 +166,6 @@ def _read_document(text: str) -> list[Entry]:
     if start is not None and not _FENCE.match(lines[start]):
         raise ValueError(f"behind its JSON document it goes on with {excerpt(lines[start])}")
     return entries
-
-
-def _after_thoughts(text: str) -> str:
-    """What follows a reasoning model's thoughts, whose opening tag may be left to its template."""
-    before, closed, after = text.lstrip("\ufeff \t\r\n").partition("</think>")
-    if not closed and before.startswith("<think>"):
-        raise TruncatedTextError("its thoughts are never closed")
-    return after if closed else before
 
 
 def _start(lines: Sequence[str]) -> int | None:
@@ -216,9 +209,12 @@ def _walk(
     if depth == 0:
         raise ValueError(f"its JSON document is nested deeper than {_MAX_DEPTH} levels")
     if isinstance(node, _Object):
+        own = any(label is not None and label_of(key)[1] == label for key, _ in node)
         for key, value in node:
             named, field = label_of(key)
-            under = field or label
+            # Beside a score of its own, and in the place of a name, what is said is no score.
+            inherited = not (own or (isinstance(value, str) and label_of(value)[0]))
+            under = field or (label if named or inherited else None)
             if named and under not in get_args(Field) and not isinstance(value, _Object | list):
                 under = "score"  # {"text_faithfulness": 3.5}
             yield from _walk(value, named or dimension, under, depth - 1)
@@ -226,7 +222,8 @@ def _walk(
         for item in node:
             yield from _walk(item, _dimension_in(item) or dimension, label, depth - 1)
     elif label is not None:
-        text = node if isinstance(node, str) else "" if node is None else str(node)
+        nothing = "N/A" if label.startswith(("score", "winner")) else ""
+        text = node if isinstance(node, str) else nothing if node is None else str(node)
         text.encode()  # an escaped half of a surrogate pair is no text: UnicodeEncodeError
         yield Entry(label, dimension, f"{text}\n")
 

@@ -13,6 +13,7 @@ from rr_refine.component import texts
 from rr_refine.errors import RefineError, RewriteError
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
+from rr_refine.reward.proposal import no_prompt
 from rr_refine.terms import Usage
 
 __all__ = ["ChainResult", "choose"]
@@ -57,6 +58,8 @@ async def choose(
         found = problems(
             prompt, context.spans, avoid=request.avoid, original=request.prompt, tried=tried
         )
+        if (reason := no_prompt(prompt)) and no_prompt(request.prompt) is None:
+            return [reason]
         found = found or _objections(check, request, prompt)
         taken = None if found else await fit(prompt)
         if taken is None:

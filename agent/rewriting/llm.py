@@ -16,6 +16,8 @@ from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.errors import RewriteError
 from rr_refine.plugins import factory
+from rr_refine.reward.proposal import read_proposal
+from rr_refine.reward.wrapping import drop_thoughts
 from rr_refine.terms import Identity, Usage
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ Answer in this form and no other:
 <why>one sentence: what you changed because of which finding</why>
 <prompt>the new prompt</prompt>"""
 
+_PROMPT: Final = re.compile(r"<prompt>(.*?)</prompt>", re.DOTALL | re.IGNORECASE)
+_WHY: Final = re.compile(r"<why>(.*?)</why>", re.DOTALL | re.IGNORECASE)
 _ERRORS: Final = EndpointErrors.all(RewriteError)
 _TOKENS_PER_WORD, _LETTERS_PER_WORD = 1.4, 6.0
 
@@ -160,20 +164,30 @@ def _findings(judged: JudgedCandidate) -> str:
 
 
 def _read(choices: Sequence[Choice], usage: Usage) -> Rewrites:
-    texts = [choice.message.content or "" for choice in choices]
-    proposals = [p for text in texts if (p := _proposal(text)) is not None]
+    proposals: list[Rewrite] = []
+    reasons: list[str] = []
+    for choice in choices:
+        try:
+            proposals.append(_proposal(choice))
+        except ValueError as error:
+            reasons.append(str(error))
     if not proposals:
-        why = f" ({choices[0].cut})" if choices[0].cut else ""
-        raise RewriteError(
-            f"the language model's answer holds no <prompt>…</prompt>{why}: {texts[0][:200]!r}"
-        )
+        raise RewriteError(f"the language model's answer holds no prompt: {reasons[0]}")
     return Rewrites(proposals=tuple(dict.fromkeys(proposals)), usage=usage)
 
 
-def _proposal(text: str) -> Rewrite | None:
-    # A thinking model may draft in tags before it answers: the last pair counts.
-    prompts = re.findall(r"<prompt>(.*?)</prompt>", text, re.DOTALL)
-    whys = re.findall(r"<why>(.*?)</why>", text, re.DOTALL)
-    if not prompts or not prompts[-1].strip():
-        return None
-    return Rewrite(prompt=prompts[-1].strip(), why=whys[-1].strip() if whys else "")
+def _proposal(choice: Choice) -> Rewrite:
+    """The prompt of an answer; a ValueError says why there is none."""
+    if choice.refused:
+        raise ValueError(f"it declined: {choice.text[:200]!r}")
+    if choice.truncated:  # what stands there may be a draft
+        raise ValueError(f"{choice.cut or 'it was cut off'}; it ends in {choice.text[-100:]!r}")
+    text = drop_thoughts(choice.text)
+    prompts = _PROMPT.findall(text)
+    if not prompts:
+        raise ValueError(f"no <prompt>…</prompt> in {text[:200]!r}")
+    whys = _WHY.findall(text)
+    prompt = read_proposal(prompts[-1])
+    if prompt is None:
+        raise ValueError(f"it proposes no change: {prompts[-1].strip()[:200]!r}")
+    return Rewrite(prompt=prompt, why=whys[-1].strip() if whys else "")

@@ -147,6 +147,15 @@ def answer(*texts: str | None, prompt_tokens: int = 20, **changes: JsonValue) ->
     return httpx2.Response(200, json=body | changes)
 
 
+def cut_off(text: str, reason: str = "length") -> httpx2.Response:
+    choice: JsonValue = {"finish_reason": reason, "message": {"content": text}}
+    return answer(choices=[choice])
+
+
+def refused(text: str) -> httpx2.Response:
+    return cut_off(text, "content_filter")
+
+
 class Server:
     """An endpoint that gives its planned answers and keeps what it was asked."""
 
@@ -223,6 +232,23 @@ async def test_a_language_model_is_asked_and_read() -> None:
         ),
         pytest.param(["nothing", "<prompt>b</prompt>"], ["b"], id="one of two"),
         pytest.param([None, "<prompt>b</prompt>"], ["b"], id="one without content"),
+        pytest.param(['<prompt>"a red cat"</prompt>'], ["a red cat"], id="quotes"),
+        pytest.param(["<Prompt>Prompt: a cat</Prompt>"], ["a cat"], id="a label"),
+        pytest.param(
+            ["<prompt>Sure! Here is the new prompt:\na cat</prompt>"], ["a cat"], id="a preamble"
+        ),
+        pytest.param(
+            ["<prompt>a cat\nNegative prompt: a dog</prompt>"], ["a cat"], id="a negative prompt"
+        ),
+        pytest.param(
+            ["<prompt>a cat\n\nLet me know if that helps.</prompt>"], ["a cat"], id="an offer"
+        ),
+        pytest.param(["<prompt>a cat<|im_end|></prompt>"], ["a cat"], id="an end token"),
+        pytest.param(
+            ["<prompt>None</prompt>", "<prompt>a cat</prompt>"],
+            ["a cat"],
+            id="one without a prompt",
+        ),
     ],
 )
 async def test_how_answers_are_read(texts: list[str | None], expected: list[str]) -> None:
@@ -237,6 +263,14 @@ async def test_how_answers_are_read(texts: list[str | None], expected: list[str]
         pytest.param(answer("I would rather not."), id="no prompt"),
         pytest.param(answer("<prompt>cut off by the limit"), id="truncated"),
         pytest.param(answer("<prompt>  </prompt>"), id="blank prompt"),
+        pytest.param(answer("<prompt>None</prompt>"), id="no change"),
+        pytest.param(answer("<prompt>Keep as is.</prompt>"), id="no change in other words"),
+        pytest.param(answer('<prompt>"a cat</prompt>'), id="an open quote"),
+        pytest.param(answer("<prompt>[the new prompt]</prompt>"), id="the form"),
+        pytest.param(answer("<think>say <prompt>draft</prompt>, no,"), id="a draft in a thought"),
+        pytest.param(answer("<thinking><prompt>draft</prompt>"), id="a draft in another thought"),
+        pytest.param(cut_off("say <prompt>draft</prompt>, no,"), id="a draft cut off"),
+        pytest.param(refused("<prompt>a cat</prompt>"), id="filtered"),
         pytest.param(answer(None), id="no content"),
         pytest.param(answer(), id="no choices"),
         pytest.param(answer(choices=None), id="choices are null"),
@@ -419,6 +453,24 @@ async def test_the_first_proposal_that_keeps_to_the_request_is_it() -> None:
         ("three", None, "no luck"),
     ]
     assert choice.usage == Usage(calls=3, prompt_tokens=30)  # five was not asked
+
+
+async def test_what_is_no_prompt_is_rejected_with_the_reason() -> None:
+    choice = await chosen(
+        context("a cat"),
+        Proposing("one", "I'm sorry, but I can't help with that.", "The user wants a cat."),
+        Proposing("two", "No refinement needed", "No smoking cat"),
+    )
+    assert choice.proposal is not None
+    assert choice.proposal.prompt == "No smoking cat"
+    assert told(choice) == [
+        ("one", "I'm sorry, but I can't help with that.", "it is a refusal, no prompt"),
+        ("one", "The user wants a cat.", "it is a thought about the prompt, no prompt"),
+        ("two", "No refinement needed", "it says that nothing is to change"),
+    ]
+    asked = context("I'm sorry, I can't help you, says a robot", tried=[])
+    choice = await chosen(asked, Proposing("one", "I'm sorry, I can't help, says a red robot"))
+    assert choice.proposal is not None  # the user wrote it that way
 
 
 async def test_a_refused_proposal_does_not_come_back() -> None:

@@ -21,6 +21,7 @@ from tests.reward.answers import (
     REQUEST,
     SCORES,
     SUMMARY,
+    TITLES,
     Told,
     pointwise,
 )
@@ -188,6 +189,194 @@ READABLE: dict[str, float | None] = {
     "Not applicable": None,
     "Not Applicable (nothing to read)": None,
 }
+
+
+DECORATED: dict[str, float | None] = {
+    "[ 3.5 ]": 3.5,
+    "$3.5$": 3.5,
+    "\\boxed{3.5}": 3.5,
+    "$\\boxed{3.5}$": 3.5,
+    "**\\boxed{3.5}**": 3.5,
+    "\\(3.5\\)": 3.5,
+    "\\[3.5\\]": 3.5,
+    "$$3.5$$": 3.5,
+    "\\text{3.5}": 3.5,
+    "\\mathbf{3.5}": 3.5,
+    "$\\mathbf{3.5}$": 3.5,
+    "\\text{N/A}": None,
+    "3.5 points": 3.5,
+    "3.5 pts": 3.5,
+    "3.5 pts.": 3.5,
+    "3.5\u5206": 3.5,
+    "3.5 \u5206": 3.5,
+    "3.5\u70b9": 3.5,
+    "3.5\uc810": 3.5,
+    "3,5 Punkte": 3.5,
+    "3.5 puntos": 3.5,
+    "3.5 \u0431\u0430\u043b\u043b\u0430": 3.5,
+    "3 points": 3.0,
+    "2 pts": 2.0,
+    "3\u5206": 3.0,
+    "3.5 (1-4)": 3.5,
+    "3.5 (1 - 4)": 3.5,
+    "3.5 (1\u20134)": 3.5,
+    "3.5 (1.0-4.0)": 3.5,
+    "3.5 (scale 1-4)": 3.5,
+    "3.5 (scale: 1-4)": 3.5,
+    "3.5 (scale of 1 to 4)": 3.5,
+    "3.5 (on a scale of 1 to 4)": 3.5,
+    "3.5 on a scale of 1 to 4": 3.5,
+    "3.5 on a 1-4 scale": 3.5,
+    "3.5 [1-4]": 3.5,
+    "3.5 (from 1 to 4)": 3.5,
+    "\u200b3.5": 3.5,
+    "3.5\u200b": 3.5,
+    "3\u200b.5": 3.5,
+    "\ufeff3.5": 3.5,
+    "3.5\u200e": 3.5,
+    "3.5\u2060": 3.5,
+    "3.5\xa0": 3.5,
+    "3.5<|im_end|>": 3.5,
+    "3.5</s>": 3.5,
+    "3.5 <|endoftext|>": 3.5,
+    "3.5<|eot_id|>": 3.5,
+    "3.5</score>": 3.5,
+    "<score>3.5</score>": 3.5,
+    "<b>3.5</b>": 3.5,
+    "<answer>3.5</answer>": 3.5,
+    "<|begin_of_box|>3.5<|end_of_box|>": 3.5,
+    "3<|im_end|>": 3.0,
+    "<3.5>": 3.5,
+    "3.5<br>": 3.5,
+    "3.5<br/>": 3.5,
+    "\u201c3.5\u201d": 3.5,
+    "\u300c3.5\u300d": 3.5,
+    "\u30103.5\u3011": 3.5,
+    "3.5\u3002": 3.5,
+    "\uff083.5\uff09": 3.5,
+    "3.5 / 4 points": 3.5,
+    "3.5/4\u5206": 3.5,
+    "3.5 points out of 4": 3.5,
+    "3.5 out of 4 points": 3.5,
+    "3.5 of 4": 3.5,
+    "3.5\u5206\uff08\u6ee1\u52064\u5206\uff09": 3.5,
+    "3.5\uff08\u6ee1\u52064\u5206\uff09": 3.5,
+    "3.5\\": 3.5,
+    "N/A<|im_end|>": None,
+    "\u4e0d\u9002\u7528": None,
+    "\u8a72\u5f53\u306a\u3057": None,
+    "nicht anwendbar": None,
+    "[ N/A ]": None,
+    "$N/A$": None,
+    "( 3.5 )": 3.5,
+    "* 3.5 *": 3.5,
+    "**3.5** points": 3.5,
+    "3.5 points - minor": 3.5,
+    "3.5</answer>\n": 3.5,
+    "{3.5}": 3.5,
+    "3.5 / 4.0 (minor flaws)": 3.5,
+    "**[ 3.5 ]**": 3.5,
+    "`3.5`": 3.5,
+    "3.5;": 3.5,
+    "3.5\t": 3.5,
+    "N/A</s>": None,
+    "3.5points": 3.5,
+    "\\boxed{3.5}.": 3.5,
+    "$3.5$ - minor flaws": 3.5,
+    "\\boxed{3.5/4}": 3.5,
+    "$3.5/4$": 3.5,
+    "\\frac{3.5}{4}": 3.5,
+}
+"""What models put around a score, each of which cost a second question before."""
+
+
+@pytest.mark.parametrize("value", DECORATED)
+def test_reads_a_decorated_score(value: str) -> None:
+    for dimension in DIMENSIONS[1::2]:
+        answer = pointwise(scores={dimension: value})
+        assert parse_critique(answer, "edit").scores[dimension] == DECORATED[value]
+        assert parse_critique(answer + "<|im_end|>", "edit").scores[dimension] == DECORATED[value]
+
+
+DOUBTFUL = [
+    "$3.5",
+    "3.5$ off",
+    "3 points off",
+    "3 points deducted",
+    "1 point (deducted for blur)",
+    "2 points, taken off for blur",
+    "2 points. Deducted.",
+    "\u62631\u5206",
+    "1\u5206\uff08\u6263\u5206\uff09",
+    "1\u5206\uff0c\u6263\u5728\u6a21\u7cca",
+    "3.5 (1-5)",
+    "3.5 (0-4)",
+    "3.5 (1-10)",
+    "3.5 (1-40)",
+    "3.5 on a scale of 1 to 10",
+    "3.5 on a scale of 0 to 4",
+    "3.5 points out of 5",
+    "3.5/5\u5206",
+    "3.5\u5206\uff08\u6ee1\u52065\u5206\uff09",
+    "3.5\u5206\uff08\u6ee1\u520610\u5206\uff09",
+    "5\u5206",
+    "\\boxed{5}",
+    "\\boxed{}",
+    "$$",
+    "<score>",
+    "<score></score>",
+    "3\u200b5",
+    "3.5<|im_end|>2.0",
+    "<3.5",
+    "3.5>",
+    "3 points or 4 points",
+    "3.5 points 2.0",
+    "1-4",
+    "(1-4)",
+    "[1-4]",
+    "[1, 4]",
+    "3.5 -4",
+    "3.5 of 5",
+    "3.5 of 40",
+    "\\boxed{3}{4}",
+    "$3$4",
+    "\u202e3.1",
+    "3.5 percent",
+    "3.5 pounds",
+    "3.5 grade",
+    "3.5 pointsless",
+    "-3.5 points",
+    "\u22123.5\u5206",
+    "~~2.0~~ 3.5",
+    "~~3.5~~",
+    "3.5 points (or 3)",
+    "3.5\u5206?",
+    "<a number>",
+    "<b>3.5</b> 2",
+    "3\u20e3",
+    "3.5 \\times 2",
+    "$3.5 \\pm 0.5$",
+    "3.5\xb10.5",
+    "3\xbd",
+    "\\frac{1}{2}",
+    "$3$-$4$",
+    "3.5 / 4 / 5",
+    "3/4/5",
+    "2/4 points lost",
+    "3 of the 4 elements",
+    "3 of 4 elements are there",
+    "2 of 4 cats",
+    "lost 1 point",
+    "1 of 4: one missing",
+    "2 out of 4 elements",
+]
+"""Their neighbours, which say something else or nothing for certain."""
+
+
+@pytest.mark.parametrize("value", DOUBTFUL)
+def test_a_decorated_score_in_doubt_is_an_error(value: str) -> None:
+    with pytest.raises(CriticUnreadable, match="image faithfulness"):
+        parse_critique(pointwise(scores={"image_faithfulness": value}), "edit")
 
 
 @pytest.mark.parametrize("value", READABLE)
@@ -514,8 +703,51 @@ def test_reads_json(answer: str) -> None:
     assert_canonical(parse_critique(answer, "edit"))
 
 
+LISTS: dict[str, object] = {
+    "by dimension and score": [
+        {"dimension": TITLES[d], "score": s, "comment": RATIONALES[d]} for d, s in SCORES.items()
+    ],
+    "by name and score": [
+        {"name": d, "score": s, "justification": RATIONALES[d], "max": 4} for d, s in SCORES.items()
+    ],
+    "by criterion and value": [{"criterion": TITLES[d], "value": s} for d, s in SCORES.items()],
+    "by dimension": [{TITLES[d]: s} for d, s in SCORES.items()],
+    "objects": {TITLES[d]: {"score": s, "of": 4} for d, s in SCORES.items()},
+    "numbers": SCORES,
+}
+
+
+@pytest.mark.parametrize("key", ["scores", "dimension_scores", "evaluation", "ratings"])
+@pytest.mark.parametrize("form", LISTS)
+def test_reads_scores_in_json_with_null_for_not_applicable(form: str, key: str) -> None:
+    if key in ("dimension_scores", "evaluation") and form == "by criterion and value":
+        return  # nothing says that the value is a score
+    document = {key: LISTS[form], "summary": SUMMARY, "refined_request": None}
+    critique = parse_critique(json.dumps(document), "edit")
+    assert critique.scores == SCORES
+    assert critique.refined_request is None
+
+
 @pytest.mark.parametrize(
-    "score", ["4.5", "-1", "NaN", "Infinity", "null", "true", '"3-4"', "[3.5, 3.0]", '{"value": 5}']
+    "items",
+    [
+        [{"dimension": "Text Faithfulness"}],
+        [{"dimension": "Text Faithfulness", "score": "good"}],
+        [{"dimension": "Text Faithfulness", "score": 3.5, "Score": 2.0}],
+        [{"dimension": "Text Faithfulness", "score": 3.5}] * 2
+        + [{"dimension": "Text Faithfulness", "score": 3.0}],
+        [{"dimension": "Text Faithfulness", "value": 3.5, "note": "4 of 5"}],
+        [3.5, 3.8, 2.0, None],
+    ],
+)
+def test_a_list_of_scores_in_doubt_is_an_error(items: list[object]) -> None:
+    rest = [{"dimension": TITLES[d], "score": 3.0} for d in DIMENSIONS[1:]]
+    with pytest.raises(CriticUnreadable):
+        parse_critique(json.dumps({"scores": items + rest}), "edit")
+
+
+@pytest.mark.parametrize(
+    "score", ["4.5", "-1", "NaN", "Infinity", "true", '"3-4"', "[3.5, 3.0]", '{"value": 5}']
 )
 def test_an_unreadable_score_in_json_is_an_error(score: str) -> None:
     answer = json.dumps(FLAT).replace("3.8", score)

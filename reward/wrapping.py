@@ -1,0 +1,125 @@
+"""What models and servers put around an answer: thoughts, special tokens, tags, turns of a chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = [
+    "INVISIBLE",
+    "TruncatedTextError",
+    "cut_behind_end",
+    "drop_thoughts",
+    "outside_quotes",
+    "strip_marks",
+]
+
+INVISIBLE: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
+"""Without width; of the direction marks only those that reorder no digits."""
+
+_TOKEN: Final = (
+    r"<[|｜][^<>|｜\n]{1,40}[|｜]>"  # <|im_end|>, <|eot_id|>, <｜end▁of▁sentence｜>
+    r"|</?s>|<(?:eos|bos|pad|unk|eod|eot)>|\[/?(?:INST|EOS|BOS|SYS|END)\]|<</?SYS>>"
+    r"|<(?:start|end)_of_(?:turn|utterance|text|image)>"
+)
+_WRAP: Final = r"(?:answer|output|response|result|final|final_answer)"
+_TURN: Final = re.compile(
+    r"<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|start\|>|\[INST\]"
+    r"|<[|｜](?:user|assistant|system|observation|turn_start)[|｜]>"
+    # Where the tokens are left out, the name of the next speaker stays.
+    r"|^(?:user|assistant|system|human|model)[ \t]*:?[ \t]*$"
+    r"|(?<=[.!?。\"”“»」』`*>])(?:assistant|user)[ \t]*(?=\n|\Z)"
+    r"|(?:(?<=\n\n)|^### ?)(?:User|Human|Assistant|Instruction):",
+    re.MULTILINE,
+)
+_OPENER: Final = re.compile(
+    rf"(?:\s|[{INVISIBLE}]|<\|im_start\|>(?:assistant)?|<start_of_turn>(?:model)?"
+    rf"|<\|start_header_id\|>\w+<\|end_header_id\|>|(?:{_TOKEN})|<{_WRAP}>)*",
+    re.IGNORECASE,
+)
+_CLOSER: Final = re.compile(
+    r"<[|｜][^<>|｜\n]{0,30}(?:end|eo[dmst]|stop|return)[^<>|｜\n]{0,20}[|｜]>"
+    r"|</s>|<(?:eos|eod|eot)>|\[(?:/INST|EOS|END)\]|<end_of_(?:turn|utterance|text)>"
+    r"|</(?P<name>[a-z][\w:-]{0,30})>(?=\s*?(?:\n|\Z))",
+    re.IGNORECASE,
+)
+_LAST_MARK: Final = re.compile(rf"(?:{_TOKEN}|<br\s?/?>|</{_WRAP}>)\Z", re.IGNORECASE)
+_BLANK: Final = f"{INVISIBLE} \t\r\n\f\v\xa0\u3000"
+_NEAR: Final = 2000
+"""Characters before and behind a mark in which quotes are looked for."""
+
+_THINKING: Final = r"(?:think|thinking|thoughts?|reason|reasoning|scratchpad|reflection|seed:think)"
+_OPENS: Final = re.compile(
+    rf"^[ \t]*(?:<{_THINKING}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
+    r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)<\|message\|>)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CLOSES: Final = re.compile(
+    rf"</{_THINKING}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>"
+    r"|(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>",
+    re.IGNORECASE,
+)
+_QUOTES: Final = ('""', "“”", "„“", "„”", "«»", "「」", "『』", "``", "‘’")
+
+
+class TruncatedTextError(ValueError):
+    """The text certainly ends inside what was to be read."""
+
+
+def drop_thoughts(text: str) -> str:
+    """What a reasoning model says behind its thoughts, whose opening tag its template may hold.
+
+    Raises:
+        TruncatedTextError: thoughts begin and never end.
+    """
+    text = text.lstrip(_BLANK)
+    while True:
+        opened, closed = _OPENS.search(text), _CLOSES.search(text)
+        if opened is None:
+            return text if closed is None else text[closed.end() :]
+        behind = _CLOSES.search(text, opened.end())
+        if behind is None:
+            raise TruncatedTextError("its thoughts are never closed")
+        if closed is not None and closed.start() < opened.start():
+            text = text[closed.end() :]  # whatever stands before the first closing tag is thought
+        else:
+            text = text[: opened.start()] + text[behind.end() :]
+
+
+def strip_marks(text: str) -> str:
+    """A text without the tokens and tags around it, and without further turns of the chat."""
+    start = _OPENER.match(text)
+    text = text[start.end() if start else 0 :]
+    if turn := next(outside_quotes(_TURN, text), None):
+        text = text[: turn.start()]
+    text = text.rstrip(_BLANK)
+    while mark := _LAST_MARK.search(text, max(0, len(text) - 60)):
+        text = text[: mark.start()].rstrip(_BLANK)
+    return text
+
+
+def cut_behind_end(text: str) -> str:
+    """What stands before the first end token, or closing tag that nothing in `text` opens."""
+    for match in outside_quotes(_CLOSER, text):
+        if not match["name"] or f"<{match['name']}" not in text[: match.start()]:
+            return text[: match.start()]
+    return text
+
+
+def outside_quotes(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Matches that stand in no quotes: what a sign in a picture says is no mark of a model's."""
+    for match in pattern.finditer(text):
+        begin, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
+        before = text[max(begin, match.start() - _NEAR) : match.start()]
+        after = text[
+            match.end() : match.end() + _NEAR if end < 0 else min(end, match.end() + _NEAR)
+        ]
+        if not any(_is_open(before, *pair) and pair[1] in after for pair in _QUOTES):
+            yield match
+
+
+def _is_open(text: str, opening: str, closing: str) -> bool:
+    if opening == closing:
+        return text.count(opening) % 2 == 1
+    return text.count(opening) > text.count(closing)
