@@ -24,6 +24,7 @@ from rr_refine.agent.store.journal import ItemKind
 from rr_refine.boundary import boundary
 from rr_refine.component import layers
 from rr_refine.digest import digest
+from rr_refine.drawing_settings import settings_in
 from rr_refine.errors import (
     ConfigError,
     CriticError,
@@ -129,11 +130,17 @@ class Effects:
         if request.source is not None and image.size != request.source.size:
             took, gave = (f"{w}x{h}" for w, h in (request.source.size, image.size))
             add_notices(image, f"it has {gave} pixels, and the picture to edit has {took}")
-        notices = notices_of(image)
+        notices, settings = notices_of(image), settings_in(image)
         name = await asyncio.to_thread(
             self._folder.put_image,
             image,
-            {"prompt": prompt, "seed": seed, "model": generator.identity.name},
+            {
+                "prompt": prompt,
+                "seed": seed,
+                "model": generator.identity.name,
+                "size": f"{image.width}x{image.height}",
+                "settings": settings,
+            },
         )
         rendering = Rendering(image=name, width=image.width, height=image.height, notices=notices)
         record: dict[str, JsonValue] = {

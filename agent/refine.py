@@ -32,6 +32,7 @@ from rr_refine.component import connected
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError, StoreError
 from rr_refine.generators.generator import Generator
+from rr_refine.generators.prompt_syntax import syntax_of
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
@@ -181,7 +182,14 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             "a generator of your own needs a critic that knows its pictures: give critic=… "
             "('fake' invents scores, to try the loop)"
         )
-    generator, critic = as_generator(generator), as_critic(options.get("critic", defaults.CRITIC))
+    generator = as_generator(generator)
+    syntax = syntax_of(generator, request.prompt)
+    if syntax.prompt != request.prompt:
+        if not syntax.prompt.strip():
+            raise ConfigError(f"{request.prompt!r} holds no words beside what is taken out of it")
+        parameters = {**syntax.parameters, **request.parameters}
+        request = request.model_copy(update={"prompt": syntax.prompt, "parameters": parameters})
+    critic = as_critic(options.get("critic", defaults.CRITIC))
     check = options.get("intent_check")
     run_id, parent = _ids(options)
     return Job(
@@ -194,7 +202,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             companion_check(generator, critic) if check is None else as_intent_check(check)
         ),
         source=source,
-        notices=() if source is None else notices_of(source),
+        notices=(*(() if source is None else notices_of(source)), *syntax.notices),
         settings={k: hidden(value, k) for k, value in options.get("settings", {}).items()},
         run_id=run_id,
         parent=parent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,14 @@ def job_from(
     generator: Generator | None = None,
     critic: Critic | None = None,
     policy: Policy | None = None,
+    parameters: Mapping[str, JsonValue] | None = None,
 ) -> Job:
     """The job that the settings describe.
 
     Args:
         generator: made already, in place of the one that the settings name.
         critic: likewise.
+        parameters: of the request, in place of those in the settings.
         policy: in place of the one that the settings describe: defaults may have changed since.
 
     Raises:
@@ -83,7 +86,7 @@ def job_from(
         seed=settings.number("seed"),
         keep=settings.texts("keep"),
         avoid=settings.texts("avoid"),
-        parameters=settings.section("parameters"),
+        parameters=settings.section("parameters") if parameters is None else dict(parameters),
         settings=settings.public(),
     )
 
@@ -109,7 +112,10 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
     if run.request.source is not None:
         with RunFolder(run.path, lock=False) as folder:
             source = folder.load_image(run.request.source)
-    return job_from(settings, run.request.prompt, source, policy=run.policy)
+    request = run.request
+    return job_from(
+        settings, request.prompt, source, policy=run.policy, parameters=request.parameters
+    )
 
 
 def policy_from(settings: Settings) -> Policy:

@@ -33,7 +33,7 @@ class SettingsOptions:
     """Where the settings come from.
 
     Attributes:
-        model: A diffusers pipeline: hub id or folder.
+        model: A diffusers pipeline: hub id, folder or .safetensors file.
         generator: Generator by name or dotted path.
         critic: Critic by name or dotted path.
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.

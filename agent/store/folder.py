@@ -23,7 +23,7 @@ from pydantic import JsonValue
 
 from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import Journal
-from rr_refine.agent.store.png import encode_png, png_size, with_metadata
+from rr_refine.agent.store.png import encode_png, png_size, read_metadata, with_metadata
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import (
@@ -156,7 +156,11 @@ class RunFolder:
         """
         path = self.image_path(name)
         try:
-            told = with_metadata(self._read(path, MAX_PICTURE), metadata)
+            png = self._read(path, MAX_PICTURE)
+            before = read_metadata(png) or {}
+            # How it was drawn is known when it is drawn, and not told again.
+            drawn = {k: v for k, v in before.items() if k in ("settings", "size")}
+            told = with_metadata(png, {**drawn, **metadata})
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(path, told)

@@ -1,7 +1,7 @@
 """PNG files that carry their metadata: text chunks added without touching a pixel.
 
 Two chunks are written: `rr-refine`, a JSON object (prompt, seed, model, scores, run), and
-`parameters`, the plain text that image tools have shown for years.
+`parameters`, the plain text that other image tools show and read.
 """
 
 from __future__ import annotations
@@ -105,6 +105,28 @@ def _itxt(key: str, text: str) -> bytes:
 
 
 def _plain(metadata: dict[str, JsonValue]) -> str:
-    prompt = str(metadata.get("prompt", "")).replace("\0", "")
-    rest = ", ".join(f"{k}: {metadata[k]}" for k in ("seed", "model", "run") if k in metadata)
-    return f"{prompt}\n{rest}"
+    """As AUTOMATIC1111's web UI writes it, and CivitAI and others read it: the prompt, the negative
+    one, and a line of settings. What is not known is left out.
+    """
+    settings = metadata.get("settings")
+    known = dict(settings) if isinstance(settings, dict) else {}
+    lines = [_clean(metadata.get("prompt", ""))]
+    if negative := _clean(known.pop("Negative prompt", "")).strip():
+        lines.append(f"Negative prompt: {negative}")
+    first = ("Steps", "Sampler", "CFG scale")
+    last: dict[str, JsonValue] = {str(key): known.pop(key) for key in first if key in known}
+    names = {"seed": "Seed", "size": "Size", "model": "Model"}
+    last |= {name: metadata[key] for key, name in names.items() if key in metadata}
+    last |= known | ({"Run": metadata["run"]} if "run" in metadata else {})
+    lines.append(", ".join(f"{key}: {_value(value)}" for key, value in last.items()))
+    return "\n".join(lines)
+
+
+def _clean(value: JsonValue) -> str:
+    return str(value).replace("\0", "")
+
+
+def _value(value: JsonValue) -> str:
+    """In quotes where it would look like the next entry."""
+    text = " ".join(_clean(value).split())
+    return json.dumps(text, ensure_ascii=False) if any(c in text for c in ',:"') else text

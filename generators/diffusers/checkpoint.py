@@ -23,6 +23,16 @@ _INDEX: Final = "model_index.json"
 _LORA: Final = "pytorch_lora_weights.safetensors"
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _READ_BY_A_LOADER: Final = {".json", ".safetensors", ".bin", ".txt", ".model", ".jinja"}
+_SINGLE_FILES: Final = {
+    "v1": "StableDiffusionPipeline",
+    "v2": "StableDiffusionPipeline",
+    "xl": "StableDiffusionXLPipeline",
+    "playground": "StableDiffusionXLPipeline",
+    "sd3": "StableDiffusion3Pipeline",
+    "flux-schnell": "FluxPipeline",
+    "flux-dev": "FluxPipeline",
+}
+"""By the beginning of what diffusers calls the kind of a single file."""
 _WHOLE: Final = 64 * 2**20
 _BLOCK: Final = 64 * 2**10
 _BLOCKS: Final = 64
@@ -54,8 +64,11 @@ class Checkpoint:
 
     def describe(self) -> dict[str, JsonValue]:
         """What tells these weights from others, whatever their place."""
+        path = Path(self.location)
         weights: dict[str, JsonValue] = (
-            {"commit": self.commit} if self.commit else {"sha256": fingerprint(Path(self.location))}
+            {"commit": self.commit}
+            if self.commit
+            else {"sha256": fingerprint(path) if path.is_dir() else _file_fingerprint(path)}
         )
         if self.loras:
             weights["lora"] = [{"sha256": lora.digest, "scale": lora.scale} for lora in self.loras]
@@ -76,15 +89,21 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
         for index, lora in enumerate(options.lora)
     ]
     folder = Path(options.model).expanduser()
+    single = folder.is_file() and folder.suffix == ".safetensors"
+    if options.config is not None and not single:
+        raise ConfigError(f"model {options.model!r} is no single file: 'config' has no effect")
     if folder.is_dir():
         if options.revision is not None:
             raise ConfigError(f"model {options.model!r} is a folder: 'revision' has no effect")
         return Checkpoint(str(folder), _class_name(folder / _INDEX, options), None, loras)
+    if single:
+        return _single_file(folder, options, loras)
     if not _is_hub_id(options.model):
         what = "is a file" if folder.is_file() else "does not exist"
         raise ConfigError(
             f"model {options.model!r} {what}: give a folder with a {_INDEX}, "
-            "or a hub id such as 'black-forest-labs/FLUX.1-dev'"
+            "a .safetensors file with all weights, or a hub id such as "
+            "'black-forest-labs/FLUX.1-dev'"
         )
     index = _hub_file(
         f"model {options.model!r}",
@@ -97,6 +116,50 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
     # while `local_files_only` alone does not keep the hub's client from calling home.
     location = str(index.parent) if options.local_files_only else options.model
     return Checkpoint(location, _class_name(index, options), index.parent.name, loras)
+
+
+def _single_file(path: Path, options: DiffusersOptions, loras: Sequence[LoraFile]) -> Checkpoint:
+    """A file with all weights of a model.
+
+    Raises:
+        ConfigError: it cannot be read, or an option has no effect on it.
+    """
+    for name in ("revision", "variant"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"model {options.model!r} is a single file: {name!r} has no effect")
+    return Checkpoint(str(path), options.pipeline or _class_of_file(path), None, loras)
+
+
+def _class_of_file(path: Path) -> str:
+    """The pipeline class for a file's weights, told by their names and shapes as diffusers does."""
+    try:
+        from diffusers.loaders.single_file_utils import infer_diffusers_model_type
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise MissingExtraError("the diffusers generator", "local") from error
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {key: _Shape(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"model {str(path)!r} cannot be read: {error}") from error
+    try:
+        kind = str(infer_diffusers_model_type(shapes))
+    except (KeyError, IndexError, AttributeError):
+        kind = "unknown"
+    # Where nothing is found, diffusers takes the model for Stable Diffusion 1.
+    known = kind != "v1" or any(key.startswith("model.diffusion_model.") for key in shapes)
+    for start, name in _SINGLE_FILES.items():
+        if known and kind.startswith(start) and "inpaint" not in kind and "refiner" not in kind:
+            return name
+    raise ConfigError(
+        f"model {str(path)!r} is a single file of the kind {kind!r}: say with generator.pipeline "
+        f"which class it is for (known by themselves are {', '.join(_SINGLE_FILES.values())})"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    shape: Sequence[int]
 
 
 def needs_the_hub(options: DiffusersOptions) -> bool:
@@ -135,6 +198,13 @@ def fingerprint(folder: Path) -> str:
     except OSError as error:
         raise ConfigError(f"model folder {str(folder)!r} cannot be read: {error}") from error
     return sha.hexdigest()
+
+
+def _file_fingerprint(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise ConfigError(f"model {str(path)!r} cannot be read: {error}") from error
 
 
 def _class_name(index: Path, options: DiffusersOptions) -> str:
@@ -230,7 +300,7 @@ def _find_lora(options: LoraOptions, index: int, *, local_files_only: bool) -> L
         sha = file_digest(path)
     except OSError as error:
         raise ConfigError(f"{what} cannot be read: {error}") from error
-    return LoraFile(path, options.name or f"lora-{index}", options.scale, sha)
+    return LoraFile(path, options.adapter(index), options.scale, sha)
 
 
 def _weight_file(folder: Path, options: LoraOptions) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from pydantic import JsonValue
@@ -32,6 +33,7 @@ from rr_refine.generators.diffusers.rendering import (
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit
+from rr_refine.generators.prompt_syntax import PromptSyntax, read_tags
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
@@ -62,6 +64,11 @@ class DiffusersGenerator:
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError("the diffusers generator", "local")
         self._source: _Source = _CheckpointSource(options)
+        self._loras = {
+            name: lora.adapter(index)
+            for index, lora in enumerate(options.lora)
+            for name in (Path(lora.model).stem, lora.adapter(index))
+        }
         self._batcher = Batcher(self._source.load, _THREAD)
 
     @classmethod
@@ -92,6 +99,7 @@ class DiffusersGenerator:
         generator._source = _PipelineSource(
             pipeline, name, edit_pipeline, options or RenderOptions(), batch
         )
+        generator._loras = {}
         generator._batcher = Batcher(generator._source.load, _THREAD)
         return generator
 
@@ -128,6 +136,10 @@ class DiffusersGenerator:
         image = await self._batcher.submit(render, render.kind())
         assert not isinstance(image, PromptFit)
         return image
+
+    def read_syntax(self, prompt: str) -> PromptSyntax:
+        """Take the tags of its LoRAs out of a prompt; what other marks are is said."""
+        return read_tags(prompt, self._loras)
 
     async def fit_prompt(self, request: RenderRequest) -> PromptFit:
         """How the pipeline takes the prompt, by its own tokenizers; loads it if need be.
@@ -172,6 +184,7 @@ class _CheckpointSource:
         chosen: dict[str, JsonValue] = {
             "edit_pipeline": options.edit_pipeline,
             "variant": options.variant,
+            "config": options.config,
             "compile": options.compile or None,
         }
         return Identity(
@@ -193,7 +206,8 @@ class _CheckpointSource:
     def load(self) -> RenderWorker:
 
         pipelines = load_pipelines(self._checkpoint, self._options)
-        return PipelineRenderer(pipelines, self._options, self._options.batch)
+        loras = {lora.name: lora for lora in self._checkpoint.loras}
+        return PipelineRenderer(pipelines, self._options, self._options.batch, loras)
 
 
 class _PipelineSource:

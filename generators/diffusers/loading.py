@@ -5,24 +5,25 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Final
 
 from rr_refine.errors import (
     ConfigError,
     GeneratorError,
     GeneratorUnavailable,
-    MissingExtraError,
     OutOfMemoryError,
 )
-from rr_refine.generators.diffusers.checkpoint import Checkpoint, LoraFile
+from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
+from rr_refine.generators.diffusers.lora import add_loras
 from rr_refine.generators.diffusers.options import DiffusersOptions
 from rr_refine.generators.diffusers.rendering import is_out_of_memory
 from rr_refine.terms import Task
 
-__all__ = ["load_pipelines", "pair_pipelines", "resolve_device", "resolve_dtype"]
+__all__ = ["load_pipelines", "memory_advice", "pair_pipelines", "resolve_device", "resolve_dtype"]
 
 
 def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Task, object]:
@@ -42,7 +43,7 @@ def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Ta
     if options.quiet:
         for one in pipelines.values():
             _hush(one)
-    _apply_loras(pipeline, checkpoint.loras)
+    add_loras(pipeline, checkpoint.loras)
     try:
         if options.offload == "model":
             pipeline.enable_model_cpu_offload(device=device)
@@ -52,7 +53,7 @@ def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Ta
             pipeline.to(device)
     except Exception as error:
         raise _load_error(
-            error, f"model {options.model!r} cannot be moved to {device!r}"
+            error, f"model {options.model!r} cannot be moved to {device!r}", options, device
         ) from error
     if options.compile:
         _compile(pipeline)
@@ -136,18 +137,23 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
     import torch
 
     loader: Any = pipeline_class(checkpoint.class_name)
+    dtype = getattr(torch, resolve_dtype(options.dtype, device))
+    given: dict[str, Any] = {"local_files_only": options.local_files_only}
+    single = Path(checkpoint.location).is_file()
+    if single and not hasattr(loader, "from_single_file"):
+        raise ConfigError(f"{checkpoint.class_name} cannot be loaded from a single file")
+    if single:
+        given |= {} if options.config is None else {"config": options.config}
+    else:
+        given |= {"revision": checkpoint.commit or options.revision, "variant": options.variant}
+        given |= {"use_safetensors": True, "trust_remote_code": False}
+    load = loader.from_single_file if single else loader.from_pretrained
     try:
-        pipeline = loader.from_pretrained(
-            checkpoint.location,
-            dtype=getattr(torch, resolve_dtype(options.dtype, device)),
-            revision=checkpoint.commit or options.revision,
-            variant=options.variant,
-            local_files_only=options.local_files_only,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        pipeline = load(checkpoint.location, dtype=dtype, **given)
     except Exception as error:
-        raise _load_error(error, f"model {options.model!r} cannot be loaded") from error
+        raise _load_error(
+            error, f"model {options.model!r} cannot be loaded", options, device
+        ) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -189,46 +195,34 @@ def _hush(pipeline: object) -> None:
             tokenizer.deprecation_warnings[_TOO_LONG] = True  # as if it had been said
 
 
-def _load_error(error: Exception, what: str) -> ConfigError | GeneratorError:
+def memory_advice(device: str, offload: str, dtype: str) -> str:
+    """What to do where a model, or a picture, does not fit into memory; the mildest first."""
+    ways = []
+    if device != "cpu" and offload != "sequential":
+        kinds = ("model", "sequential") if offload == "none" else ("sequential",)
+        ways.append(f"set {' or '.join(f'offload={kind!r}' for kind in kinds)}")
+    if dtype == "float32":
+        ways.append("set dtype='bfloat16', which halves it")
+    return ", or ".join([*ways, "take a smaller or a quantized model"])
+
+
+def _load_error(
+    error: Exception, what: str, options: DiffusersOptions, device: str
+) -> ConfigError | GeneratorError:
     from safetensors import SafetensorError
 
     text = " ".join(str(error).split()) or repr(error)
     if is_out_of_memory(error):
         return OutOfMemoryError(
-            f"{what}: out of memory: set offload='model' or offload='sequential' ({text:.200})"
+            f"{what}: out of memory: "
+            f"{memory_advice(device, options.offload, resolve_dtype(options.dtype, device))} "
+            f"({text:.200})"
         )
     if isinstance(error, ImportError):
         return ConfigError(f"{what}: a package that it needs is not installed: {text:.300}")
     if isinstance(error, OSError | ValueError | TypeError | KeyError | SafetensorError):
         return ConfigError(f"{what}: {text:.300}")
     return GeneratorUnavailable(f"{what}: {type(error).__name__}: {text:.300}")
-
-
-def _apply_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
-    if not loras:
-        return
-    name = type(pipeline).__name__
-    if not hasattr(pipeline, "load_lora_weights"):
-        raise ConfigError(f"{name} takes no LoRA")
-    try:
-        import peft  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("a LoRA", "local") from error
-    for lora in loras:
-        try:
-            pipeline.load_lora_weights(
-                str(lora.path.parent),
-                weight_name=lora.path.name,
-                adapter_name=lora.name,
-                use_safetensors=True,
-            )
-        except Exception as error:
-            raise _load_error(error, f"LoRA {str(lora.path)!r} cannot be loaded") from error
-        # A file for another model only makes diffusers warn.
-        adapters: Mapping[str, Sequence[str]] = pipeline.get_list_adapters()
-        if not any(lora.name in there for there in adapters.values()):
-            raise ConfigError(f"LoRA {str(lora.path)!r} has no weights for {name}")
-    pipeline.set_adapters([lora.name for lora in loras], [lora.scale for lora in loras])
 
 
 def _compile(pipeline: Any) -> None:

@@ -91,14 +91,20 @@ class LoraOptions(Record):
     scale: float = 1.0
     """How strongly it is applied."""
     name: str | None = None
-    """The adapter's name in the pipeline; `lora-0`, `lora-1`, … by default."""
+    """The adapter's name in the pipeline; `lora-0`, `lora-1`, … by default. A tag in a prompt,
+    `<lora:NAME:0.8>`, calls it by this name, or by that of its file."""
+
+    def adapter(self, index: int) -> str:
+        """The adapter's name, of the LoRA at that place."""
+        return self.name or f"lora-{index}"
 
 
 class DiffusersOptions(RenderOptions):
     """Options of the diffusers generator: which model, loaded how, called how."""
 
     model: str
-    """Hub id (`black-forest-labs/FLUX.1-dev`), or a folder in diffusers' layout."""
+    """Hub id (`black-forest-labs/FLUX.1-dev`), a folder in diffusers' layout, or a single
+    `.safetensors` file with all weights, of a kind that diffusers can read."""
     pipeline: str | None = None
     """Name of a diffusers pipeline class, where not the one that the model names."""
     edit_pipeline: str | None = None
@@ -120,6 +126,9 @@ class DiffusersOptions(RenderOptions):
     slower), or layer by layer (`sequential`, much slower, least memory)."""
     lora: tuple[LoraOptions, ...] = ()
     """LoRAs, all active."""
+    config: str | None = None
+    """For a single file only: folder or hub id in diffusers' layout, of the same kind of model, for
+    what the file lacks; by default the one that diffusers knows for it."""
     compile: bool = False
     """`torch.compile` the denoiser: the first render of each size takes a minute, later ones are
     faster."""
@@ -129,3 +138,11 @@ class DiffusersOptions(RenderOptions):
     quiet: bool = False
     """No bars and no notes while the model is loaded, and none of the pipeline about
     words that its text encoder cuts off: for small ones."""
+
+    @model_validator(mode="after")
+    def _names_of_loras_differ(self) -> Self:
+        names = [lora.adapter(index) for index, lora in enumerate(self.lora)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{names.count(name)} LoRAs have the name {name!r}: give others")
+        return self

@@ -7,6 +7,7 @@ import inspect
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from PIL import Image
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 
 from rr_refine.batching import BatchJob, BatchWorker
 from rr_refine.digest import digest
+from rr_refine.drawing_settings import add_settings
 from rr_refine.errors import (
     ConfigError,
     GeneratorError,
@@ -22,10 +24,12 @@ from rr_refine.errors import (
     UnsupportedRequestError,
 )
 from rr_refine.generators.diffusers.arguments import Call, accepted_parameters, plan_call
+from rr_refine.generators.diffusers.checkpoint import LoraFile
 from rr_refine.generators.diffusers.family import Family, family_of
 from rr_refine.generators.diffusers.options import RenderOptions
 from rr_refine.generators.diffusers.output import as_values, pictures_of
 from rr_refine.generators.diffusers.prompt_reader import PromptReader
+from rr_refine.generators.diffusers.settings import settings_of
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Task
@@ -35,6 +39,9 @@ __all__ = ["PipelineRenderer", "PromptJob", "Render", "RenderWorker", "is_out_of
 RenderJob: TypeAlias = "BatchJob[Render | PromptJob, Image.Image | PromptFit]"
 RenderWorker: TypeAlias = "BatchWorker[Render | PromptJob, Image.Image | PromptFit]"
 
+_LORAS: Final = "loras"
+"""The parameter of requests that holds scales by adapter."""
+_NO_LORAS: Final[Mapping[str, LoraFile]] = MappingProxyType({})
 _OUT_OF_MEMORY: Final = (
     "out of memory",  # CUDA, MPS, HIP
     "not enough memory",  # CPU allocator on Windows
@@ -81,14 +88,21 @@ class PipelineRenderer:
         pipelines: the pipeline for each task; often one object for both.
         options: parameters of every call, which a request may override.
         batch: most images in one call.
+        loras: those in the pipelines, by the name of their adapter.
 
     Raises:
         ConfigError: an option, or `batch`, has no effect on any of the pipelines.
     """
 
     def __init__(
-        self, pipelines: Mapping[Task, object], options: RenderOptions, batch: int
+        self,
+        pipelines: Mapping[Task, object],
+        options: RenderOptions,
+        batch: int,
+        loras: Mapping[str, LoraFile] = _NO_LORAS,
     ) -> None:
+        self._loras = dict(loras)
+        self._scales = {name: lora.scale for name, lora in loras.items()}
         self._pipelines: dict[Task, Any] = dict(pipelines)
         self._families: dict[Task, Family] = {
             task: family_of(type(pipeline)) for task, pipeline in pipelines.items()
@@ -172,6 +186,7 @@ class PipelineRenderer:
         pipeline = self._pipelines[task]
         name = type(pipeline).__name__
         arguments = _with_requests(call, requests) | _watch(pipeline, jobs)
+        scales = self._set_loras(requests[0])
         try:
             output = self._run(pipeline, arguments)
         except Exception as error:
@@ -183,6 +198,9 @@ class PipelineRenderer:
         images = pictures_of(getattr(output, "images", None), name)
         if not isinstance(images, list) or len(images) != len(jobs):
             raise GeneratorError(f"{name} returned no image for each request, but {output!r:.200}")
+        loras: dict[str, JsonValue] = {}
+        if used := {name: self._loras[name].digest[:12] for name, s in scales.items() if s}:
+            loras["Lora hashes"] = ", ".join(f"{name}: {sha}" for name, sha in used.items())
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(jobs)
         for job, image, flagged in zip(jobs, images, flags, strict=True):
             if flagged:
@@ -190,11 +208,27 @@ class PipelineRenderer:
                     GeneratorRefused(f"{name}: the safety checker blanked the image")
                 )
             elif isinstance(image, Image.Image):
-                job.result.set_result(image if image.mode == "RGB" else image.convert("RGB"))
+                image = image if image.mode == "RGB" else image.convert("RGB")
+                add_settings(image, {**settings_of(pipeline, call.arguments), **loras})
+                job.result.set_result(image)
             else:
                 job.result.set_exception(
                     GeneratorError(f"{name} returned a {type(image).__name__}, not a picture")
                 )
+
+    def _set_loras(self, request: RenderRequest) -> Mapping[str, float]:
+        """Bring the LoRAs to the scales of a request: those of its tags, else their own."""
+        asked = request.parameters.get(_LORAS, {})
+        known = {name: lora.scale for name, lora in self._loras.items()}
+        if not isinstance(asked, Mapping) or not asked.keys() <= known.keys():
+            raise UnsupportedRequestError(
+                f"loras = {asked!r}: the LoRAs are {', '.join(known) or 'none'}, each with a number"
+            )
+        scales = {**known, **{name: float(str(value)) for name, value in asked.items()}}
+        if scales != self._scales:
+            self._owner.set_adapters(list(scales), list(scales.values()))
+            self._scales = scales
+        return scales
 
     def _planned(self, request: RenderRequest) -> Call:
         """What a call for this request needs, and for those of its kind."""
@@ -204,7 +238,8 @@ class PipelineRenderer:
                 f"{type(able).__name__} does not do {request.task!r}, "
                 f"only {', '.join(self._pipelines)}"
             )
-        asked = RenderOptions.of_request(request.parameters).call_parameters()
+        parameters = {k: v for k, v in request.parameters.items() if k != _LORAS}
+        asked = RenderOptions.of_request(parameters).call_parameters()
         size = request.source.size if request.source else None
         return self._plan(request.task, asked, size)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import JsonValue
+from sd_parsers import ParserManager
 
 from rr_refine.agent.store.png import encode_png, read_metadata, with_metadata
 
@@ -53,9 +54,45 @@ def test_pixels_stay_and_pillow_reads_the_text(name: str) -> None:
     assert "rr-refine" in image.info
 
 
+def test_readers_of_other_tools_find_everything() -> None:
+    settings: Metadata = {
+        "Steps": 20,
+        "Sampler": "Euler a",
+        "CFG scale": 7.5,
+        "Negative prompt": "fog, rain",
+        "Lora hashes": "hat: 0123456789ab",
+    }
+    told = with_metadata(
+        PNG,
+        {
+            "prompt": "a cat, <lora:x:0.8>\nand a dog: 2",
+            "seed": 7,
+            "size": "16x12",
+            "model": "owner/model",
+            "run": "r",
+            "settings": settings,
+        },
+    )
+    found = ParserManager().parse(io.BytesIO(told))
+    assert found is not None
+    assert [str(prompt) for prompt in found.prompts] == ["a cat, <lora:x:0.8>\nand a dog: 2"]
+    assert [str(prompt) for prompt in found.negative_prompts] == ["fog, rain"]
+    (sampler,) = found.samplers
+    assert sampler.name == "Euler a"
+    assert sampler.parameters == {"steps": "20", "cfg_scale": "7.5", "seed": "7"}
+    assert sampler.model is not None
+    assert sampler.model.name == "owner/model"
+    assert found.metadata["Size"] == "16x12"
+    last = opened(told).info["parameters"].splitlines()[-1]
+    assert last == (
+        "Steps: 20, Sampler: Euler a, CFG scale: 7.5, Seed: 7, Size: 16x12, Model: owner/model, "
+        'Lora hashes: "hat: 0123456789ab", Run: r'
+    )
+
+
 def test_what_other_tools_show() -> None:
     told = with_metadata(PNG, {"prompt": "a cat", "seed": 7, "model": "m", "run": "r", "reward": 1})
-    assert opened(told).info["parameters"] == "a cat\nseed: 7, model: m, run: r"
+    assert opened(told).info["parameters"] == "a cat\nSeed: 7, Model: m, Run: r"
 
 
 def test_a_new_story_takes_the_place_of_the_old() -> None:

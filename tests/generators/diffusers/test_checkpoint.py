@@ -13,10 +13,13 @@ import pytest
 import torch
 from diffusers import FluxPipeline
 from huggingface_hub import constants, errors
-from peft import LoraConfig, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from PIL import ImageChops
 from pydantic import JsonValue
+from safetensors.torch import load_file, save_file
 
 from rr_refine.digest import file_digest
+from rr_refine.drawing_settings import settings_in
 from rr_refine.errors import (
     ConfigError,
     GeneratorUnavailable,
@@ -26,6 +29,7 @@ from rr_refine.errors import (
 )
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions, create
 from rr_refine.generators.diffusers import checkpoint as checkpoint_module
+from rr_refine.generators.diffusers.loading import memory_advice
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.plugins import create as create_plugin
 from tests.generators.diffusers import tiny
@@ -174,8 +178,90 @@ def test_lora_that_cannot_be_found(
 
 
 @pytest.mark.filterwarnings("ignore")
+def partly(folder: Path, lost: int) -> Path:
+    """A LoRA whose last modules have names that no Flux model has."""
+    file = save_lora(folder)
+    weights = load_file(file)
+    modules = sorted({key.rpartition(".lora_")[0] for key in weights})
+    odd = set(modules[len(modules) - lost :])
+    save_file(
+        {
+            (f"transformer.nowhere.{key}" if key.rpartition(".lora_")[0] in odd else key): value
+            for key, value in weights.items()
+        },
+        file,
+    )
+    return file
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+async def test_half_a_lora_is_refused_with_the_counts(
+    saved: Path, tmp_path: Path, lost: int
+) -> None:
+    file = partly(tmp_path / "lora", lost)
+    there = len({key.rpartition(".lora_")[0] for key in load_file(file)})
+    message = f"weights for {there} modules, of which FluxPipeline has {there - lost}: {lost} would"
+    with pytest.raises(ConfigError, match=message):
+        await create(model=str(saved), lora=[{"model": str(file)}], **SMALL).generate(CUBE)
+
+
+@pytest.mark.parametrize("names", [("hat", "hat"), ("lora-1", None)])
+def test_two_loras_of_one_name(saved: Path, tmp_path: Path, names: tuple[str | None, ...]) -> None:
+    file = save_lora(tmp_path / "lora")
+    given = [{"model": str(file), **({"name": name} if name else {})} for name in names]
+    with pytest.raises(ConfigError, match="2 LoRAs have the name"):
+        create(model=str(saved), lora=given, **SMALL)
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+async def test_a_lora_as_peft_saves_it(saved: Path, tmp_path: Path, rslora: bool) -> None:
+    """It draws what the same weights draw as diffusers saves them, scale included."""
+    pipeline = tiny.build("FluxPipeline")
+    torch.manual_seed(0)
+    config = LoraConfig(
+        r=2,
+        lora_alpha=8,
+        target_modules=["to_q", "to_v"],
+        init_lora_weights=False,
+        use_rslora=rslora,
+    )
+    wrapped = get_peft_model(pipeline.transformer, config)
+    wrapped.save_pretrained(tmp_path / "peft")
+    wrapped.eval()
+    options = RenderOptions(steps=2, width=32, height=32)
+    with_it = DiffusersGenerator.from_pipeline(pipeline, name="tiny", options=options)
+    expected = await with_it.generate(CUBE)
+    plain = await create(model=str(saved), **SMALL).generate(CUBE)
+    file = tmp_path / "peft" / "adapter_model.safetensors"
+    loaded = create(model=str(saved), lora=[{"model": str(file)}], **SMALL)
+    image = await loaded.generate(CUBE)
+    assert ImageChops.difference(image, expected).getextrema()[0][1] <= 1
+    assert image.tobytes() != plain.tobytes()
+    (tmp_path / "peft" / "adapter_config.json").unlink()
+    with pytest.raises(ConfigError, match=r"adapter_config\.json"):
+        await create(model=str(saved), lora=[{"model": str(file)}], **SMALL).generate(CUBE)
+
+
+async def test_a_tag_in_the_prompt_applies_the_lora(saved: Path, tmp_path: Path) -> None:
+    file = save_lora(tmp_path / "lora").rename(tmp_path / "red-hat.safetensors")
+
+    def with_lora(scale: float) -> DiffusersGenerator:
+        return create(model=str(saved), lora=[{"model": str(file), "scale": scale}], **SMALL)
+
+    tagged = with_lora(1.0)
+    syntax = tagged.read_syntax("a <lora:red-hat:0.5> red cube")
+    assert (syntax.prompt, syntax.parameters) == ("a red cube", {"loras": {"lora-0": 0.5}})
+    (notice,) = syntax.notices
+    assert "0.5" in notice
+    asked = replace(CUBE, parameters=syntax.parameters)
+    half, whole = [await with_lora(scale).generate(CUBE) for scale in (0.5, 1.0)]
+    assert (await tagged.generate(asked)).tobytes() == half.tobytes()
+    assert (await tagged.generate(CUBE)).tobytes() == whole.tobytes() != half.tobytes()
+    with pytest.raises(UnsupportedRequestError, match="LoRAs are lora-0"):
+        await tagged.generate(replace(CUBE, parameters={"loras": {"x": 1.0}}))
+
+
 async def test_lora_for_another_model(saved: Path, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
 
     file = tmp_path / "other.safetensors"
     save_file({"unet.down.lora_A.weight": torch.zeros(2, 2)}, file)
@@ -192,13 +278,19 @@ async def test_lora_for_another_model(saved: Path, tmp_path: Path) -> None:
         ("/no/such/folder", "does not exist"),
         ("./folder", "does not exist"),
         ("EMPTY", "has no model_index.json"),
-        ("FILE", "is a file"),
+        ("FILE", "cannot be read"),
+        ("CKPT", "is a file"),
     ],
 )
 def test_wrong_folder_is_told_at_once(tmp_path: Path, model: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "one.safetensors").touch()
-    places = {"EMPTY": tmp_path / "empty", "FILE": tmp_path / "one.safetensors"}
+    (tmp_path / "one.ckpt").touch()
+    places = {
+        "EMPTY": tmp_path / "empty",
+        "FILE": tmp_path / "one.safetensors",
+        "CKPT": tmp_path / "one.ckpt",
+    }
     with pytest.raises(ConfigError, match=message) as caught:
         create(model=str(places.get(model, model)))
     assert "\n" not in str(caught.value)
@@ -265,7 +357,7 @@ async def test_bfloat16_renders(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("raised", "expected", "message"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "offload='model'"),
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemoryError, "dtype='bfloat16'"),
         (ImportError("you need sentencepiece"), ConfigError, "package"),
         (OSError("no file named\n diffusion.safetensors"), ConfigError, "no file named diffusion"),
         (RuntimeError("CUDA driver error"), GeneratorUnavailable, "CUDA driver error"),
@@ -399,3 +491,116 @@ def test_what_the_hub_says(
     with pytest.raises(ConfigError, match=message) as caught:
         _ = create(model="owner/name", revision="v2").tasks
     assert "\n" not in str(caught.value)
+
+
+# -- a single file -----------------------------------------------------------------------------
+
+SD1 = "model.diffusion_model.input_blocks.0.0.weight"
+
+
+def single(path: Path, *names: str) -> Path:
+    save_file({name: torch.zeros(2, 4, 1, 1) for name in names}, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "class_name"),
+    [
+        ((SD1,), "StableDiffusionPipeline"),
+        (
+            (SD1, "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias"),
+            "StableDiffusionXLPipeline",
+        ),
+    ],
+)
+def test_a_single_file_tells_its_class(
+    tmp_path: Path, names: tuple[str, ...], class_name: str
+) -> None:
+    made = create(model=str(single(tmp_path / "model.safetensors", *names)), **SMALL)
+    assert made.identity.kind == f"diffusers:{class_name}"
+    assert made.tasks == {"t2i"}
+
+
+async def test_a_single_file_is_loaded_as_diffusers_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def load(path: str, **given: Any) -> Any:
+        asked.append({"path": path, **given})
+        return tiny.build("FluxPipeline")
+
+    monkeypatch.setattr(FluxPipeline, "from_single_file", load)
+    file = single(tmp_path / "m.safetensors", "x")
+    made = create(
+        model=str(file),
+        pipeline="FluxPipeline",
+        config="owner/model",
+        local_files_only=True,
+        **SMALL,
+    )
+    assert made.identity.details["sha256"] == file_digest(file)
+    assert (await made.generate(CUBE)).size == (32, 32)
+    assert asked == [
+        {
+            "path": str(file),
+            "dtype": torch.float32,
+            "config": "owner/model",
+            "local_files_only": True,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("x",), {}, "say with generator.pipeline"),
+        ((SD1,), {"variant": "fp16"}, "'variant' has no effect"),
+        ((SD1,), {"revision": "main"}, "'revision' has no effect"),
+    ],
+)
+def test_a_single_file_that_cannot_be_used(
+    tmp_path: Path, names: tuple[str, ...], options: dict[str, Any], message: str
+) -> None:
+    file = single(tmp_path / "m.safetensors", *names)
+    with pytest.raises(ConfigError, match=message):
+        _ = create(model=str(file), **options, **SMALL).identity
+
+
+def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        _ = create(model=str(tmp_path / "m.safetensors"), **SMALL).identity
+
+
+def test_config_is_for_single_files(saved: Path) -> None:
+    with pytest.raises(ConfigError, match="'config' has no effect"):
+        _ = create(model=str(saved), config="owner/model", **SMALL).identity
+
+
+async def test_a_picture_tells_how_it_was_drawn(saved: Path, tmp_path: Path) -> None:
+    file = save_lora(tmp_path / "one")
+    made = create(model=str(saved), lora=[{"model": str(file), "name": "hat"}], **SMALL)
+    assert settings_in(await made.generate(CUBE)) == {
+        "Steps": 2,
+        "Sampler": "Euler",
+        "CFG scale": 3.5,
+        "Lora hashes": f"hat: {file_digest(file)[:12]}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "not_said"),
+    [
+        (("cpu", "none", "float32"), ["dtype='bfloat16'", "smaller"], "offload"),
+        (("cuda", "none", "bfloat16"), ["offload='model'", "offload='sequential'"], "dtype"),
+        (("cuda", "model", "float32"), ["offload='sequential'", "dtype"], "offload='model'"),
+        (("cuda", "sequential", "bfloat16"), ["smaller or a quantized"], "offload"),
+    ],
+)
+def test_advice_about_memory_names_what_helps(
+    given: tuple[str, str, str], said: list[str], not_said: str
+) -> None:
+    advice = memory_advice(*given)
+    assert all(words in advice for words in said)
+    assert not_said not in advice

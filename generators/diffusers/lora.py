@@ -1,0 +1,131 @@
+"""LoRAs onto a pipeline: whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.generators.diffusers.checkpoint import LoraFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["add_loras"]
+
+_PEFT: Final = "base_model.model."
+_PEFT_CONFIG: Final = "adapter_config.json"
+_PART: Final = re.compile(
+    r"[._](?:lora_(?:[AB]|embedding_[AB]|magnitude_vector|linear_layer|up|down|mid)|lora\.(?:up|down)"
+    r"|alpha|dora_scale|diff(?:_b)?|hada_\w+|lokr_\w+)\b.*$"
+)
+"""Where the name of a module ends in that of one of its weights."""
+
+
+def add_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
+    """Load LoRAs and make them active at their scales.
+
+    Raises:
+        ConfigError: one is not for this pipeline, in whole or in part, with the counts.
+        MissingExtraError: peft is not installed.
+    """
+    if not loras:
+        return
+    name = type(pipeline).__name__
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise ConfigError(f"{name} takes no LoRA")
+    try:
+        import peft  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("a LoRA", "local") from error
+    for lora in loras:
+        what = f"LoRA {str(lora.path)!r}"
+        try:
+            there = _add(pipeline, lora)
+        except ConfigError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split()) or repr(error)
+            raise ConfigError(f"{what} cannot be loaded into {name}: {text:.300}") from error
+        found = _modules_in(pipeline, lora.name)
+        # A file for another model, or in part for another, only makes diffusers warn.
+        if not found:
+            raise ConfigError(f"{what} has no weights for {name}")
+        if lost := len(there) - found:
+            odd = ", ".join(sorted(there)[:3])
+            raise ConfigError(
+                f"{what} has weights for {len(there)} modules, of which {name} has {found}: "
+                f"{lost} would be left out; is it for another model? It holds {odd}, …"
+            )
+    pipeline.set_adapters([lora.name for lora in loras], [lora.scale for lora in loras])
+
+
+def _add(pipeline: Any, lora: LoraFile) -> set[str]:
+    """Load one; gives the modules that its file has weights for."""
+    given = _of_peft(pipeline, lora.path)
+    place: dict[str, Any] = {}
+    if given is None:
+        place = {"weight_name": lora.path.name, "use_safetensors": True}
+    source = str(lora.path.parent) if given is None else given
+    state = pipeline.lora_state_dict(source if given is None else dict(given), **place)
+    weights = state[0] if isinstance(state, tuple) else state
+    pipeline.load_lora_weights(source, adapter_name=lora.name, **place)
+    return {_PART.sub("", key) for key in weights}
+
+
+def _modules_in(pipeline: Any, adapter: str) -> int:
+    """How many modules of the pipeline carry an adapter."""
+    return sum(
+        adapter in getattr(module, kind, ())
+        for name in getattr(pipeline, "_lora_loadable_modules", ())
+        if (component := getattr(pipeline, name, None)) is not None
+        for module in component.modules()
+        for kind in ("lora_A", "lora_embedding_A")
+    )
+
+
+def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
+    """The weights of a file as PEFT saves a model, under the names that diffusers reads.
+
+    What scales them stands in a file beside it, and is multiplied in.
+
+    Raises:
+        ConfigError: that file is not there, or cannot be read.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    with safe_open(path, framework="pt") as file:
+        if not all(key.startswith(_PEFT) for key in file.keys()):  # noqa: SIM118  no mapping
+            return None
+    beside = path.with_name(_PEFT_CONFIG)
+    try:
+        config = json.loads(beside.read_bytes())
+        alpha, rank = float(config["lora_alpha"]), int(config["r"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"LoRA {str(path)!r} is as PEFT saves it, and its scale stands in {_PEFT_CONFIG}, "
+            f"which cannot be read beside it: {error}"
+        ) from error
+    alphas, ranks = config.get("alpha_pattern") or {}, config.get("rank_pattern") or {}
+    component = "unet" if getattr(pipeline, "unet", None) is not None else "transformer"
+    weights = {}
+    for key, tensor in load_file(path).items():
+        name = key.removeprefix(_PEFT).replace(".default.weight", ".weight")
+        module = _PART.sub("", name)
+        r = _pattern(ranks, module, rank)
+        scale = _pattern(alphas, module, alpha) / (r**0.5 if config.get("use_rslora") else r)
+        scaled = tensor * scale if "lora_B" in name or "lora_embedding_B" in name else tensor
+        weights[f"{component}.{name}"] = scaled.contiguous()
+    return weights
+
+
+def _pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
+    """PEFT's rule: the first pattern that the end of a module's name matches."""
+    return next(
+        (float(value) for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)),
+        default,
+    )
