@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rr_refine.agent.events import Notice, Rendered, RewriteRejected
 from rr_refine.agent.intent import ProtectedSpan
@@ -23,7 +24,7 @@ from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.lines import lines_of
 from rr_refine.errors import CriticUnavailable
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
-from rr_refine.generators.generator import RenderRequest
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.images_api import ImagesApiGenerator, ImagesApiOptions
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Identity
@@ -43,9 +44,11 @@ class Short(FakeGenerator):
         self.prompts: list[str] = []
         self.asked = 0
 
-    async def generate(self, request: RenderRequest, **given: object) -> object:  # type: ignore[override]
+    async def generate(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
         self.prompts.append(request.prompt)
-        return await super().generate(request)
+        return await super().generate(request, on_step=on_step)
 
     async def fit_prompt(self, request: RenderRequest) -> PromptFit:
         self.asked += 1
