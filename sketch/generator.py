@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field, JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions
+from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions, LoraOptions
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.plugins import parse_options
@@ -40,6 +40,8 @@ class SketchGeneratorOptions(Record):
     """Classifier-free guidance; 1 turns it off and halves the time."""
     device: str = "auto"
     """`auto` (an accelerator if there is one), or a torch device."""
+    lora: Path | None = None
+    """A LoRA on top of it, such as `rr-refine train nft` makes: a file, or its folder."""
     batch: int = Field(default=1, ge=1, le=64)
     """Most images in one call; 1 repeats an image to the last bit, more is faster for many."""
 
@@ -81,6 +83,7 @@ class SketchGenerator(ShapesOnly):
                 device=options.device,
                 dtype="float32",
                 batch=options.batch,
+                lora=(LoraOptions(model=str(options.lora)),) if options.lora else (),
                 width=SIDE,
                 height=SIDE,
                 steps=options.steps,
