@@ -159,7 +159,8 @@ class NftRecipe(Record):
 
 def builtin_recipes() -> list[str]:
     """Names of the recipes that the package carries."""
-    return sorted(Path(entry.name).stem for entry in _RECIPES.iterdir())
+    names = [Path(entry.name) for entry in _RECIPES.iterdir()]
+    return sorted(name.stem for name in names if name.suffix == ".toml")
 
 
 def load_recipe(name: str | Path, changes: Mapping[str, JsonValue] | None = None) -> NftRecipe:

@@ -19,8 +19,10 @@ from rr_refine.pictures import load_picture
 from rr_refine.plugins import imported
 from rr_refine.terms import Record
 
-__all__ = ["Stream", "TrainingPrompt", "read_rows"]
+__all__ = ["NEVER", "Stream", "TrainingPrompt", "read_rows"]
 
+NEVER: Final = 2**53
+"""An epoch that does not come."""
 _PROMPT: Final = ("prompt", "instruction", "caption", "text")
 _SOURCE: Final = ("source", "image", "image_path", "source_image", "input_image")
 

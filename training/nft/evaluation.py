@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from accelerate.utils import gather_object
 
-from rr_refine.terms import DIMENSIONS
+from rr_refine.errors import ConfigError
+from rr_refine.terms import DIMENSIONS, to_reward
 from rr_refine.training.loop import Log
 from rr_refine.training.nft.advantage import Advantages, group_rewards
+from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import TrainingPrompt
 from rr_refine.training.nft.judging import Scorer
 from rr_refine.training.nft.rollout import Rollout, Sampler, Wanted, seed_of, variety
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from PIL import Image
 
-__all__ = ["Best", "HeldOut", "Result", "result_of", "values_of"]
+__all__ = ["Best", "HeldOut", "Result", "good_rows", "reason_to_stop", "result_of", "values_of"]
 
 _SHOWN: Final = 12
 """Pictures in the grid of an epoch."""
+_AT_ONCE: Final = 256
+"""Rows whose latents are in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,17 @@ class Best:
             setattr(self, name, value)
 
 
+def reason_to_stop(recipe: NftRecipe, best: Best, kl: float, seconds: float) -> str | None:
+    """Which rule ends the training after an epoch, in words; None if none does."""
+    if recipe.seconds is not None and seconds > recipe.seconds:
+        return f"{recipe.seconds:.0f} seconds are over"
+    if recipe.max_kl is not None and kl > recipe.max_kl:
+        return f"the KL to the untrained model is {kl:.2g}, above max_kl = {recipe.max_kl:.2g}"
+    if recipe.falls is not None and best.falls >= recipe.falls:
+        return f"the judge preferred epoch {best.epoch} {best.falls} times in a row"
+    return None
+
+
 class HeldOut:
     """The held-out prompts, and the log and pictures of what came of them.
 
@@ -143,6 +158,32 @@ def _in_a_row(pictures: Sequence[Image.Image], side: int = 96) -> Image.Image:
     for index, picture in enumerate(pictures):
         row.paste(picture.convert("RGB").resize((side, side)), (index * side, 0))
     return row
+
+
+def good_rows(
+    rows: Sequence[TrainingPrompt],
+    below: float,
+    sampler: Sampler,
+    critic: Scorer,
+    processes: Accelerator,
+) -> list[int]:
+    """Numbers of the rows whose first picture has a mean score, 1 to 4, of `below` or more.
+
+    Raises:
+        ConfigError: all have, so that there is nothing to train on.
+    """
+    wanted = [Wanted(row, n, seed_of("initial", n)) for n, row in enumerate(rows)]
+    own = wanted[processes.process_index :: processes.num_processes]
+    good: list[int] = []
+    for start in range(0, len(own), _AT_ONCE):
+        part = own[start : start + _AT_ONCE]
+        scores = sampler.roll_out(part, critic).scores
+        rewards = group_rewards(scores, np.ones(len(DIMENSIONS)), "mean")
+        good += [one.number for one, r in zip(part, rewards, strict=True) if r >= to_reward(below)]
+    everybody: list[int] = sorted(gather_object(good))
+    if len(everybody) == len(rows):
+        raise ConfigError(f"initial_below = {below}: all {len(rows)} rows are as good at once")
+    return everybody
 
 
 def values_of(rollout: Rollout, gained: Advantages) -> dict[str, float]:

@@ -20,7 +20,7 @@ from rr_refine.plugins import create
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.pool import pool
-from rr_refine.terms import Dimension, to_reward
+from rr_refine.terms import DIMENSIONS, to_reward
 from rr_refine.training.nft.advantage import Floats
 
 __all__ = ["Scorer", "TooManyFailures", "make_critic"]
@@ -52,19 +52,16 @@ class TooManyFailures(RefineError):
 
 
 class Scorer:
-    """Scores of pictures, (D,) each, as they come. A context: the critic is connected inside.
+    """Scores of pictures as they come. A context: the critic is connected inside.
 
     Args:
         critic: see `make_critic`.
-        dimensions: the columns.
         concurrency: most critiques at once.
         patience: seconds for which one that cannot be reached is asked again.
     """
 
-    def __init__(
-        self, critic: Critic, dimensions: Sequence[Dimension], concurrency: int, patience: float
-    ) -> None:
-        self._critic, self._dimensions = critic, dimensions
+    def __init__(self, critic: Critic, concurrency: int, patience: float) -> None:
+        self._critic = critic
         self._concurrency, self._patience = concurrency, patience
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rr-refine-nft-critic")
@@ -97,12 +94,14 @@ class Scorer:
             self._stop()
 
     def ask(self, requests: Sequence[CritiqueRequest]) -> Future[Floats]:
-        """Scores (N, D) in [0, 1]; NaN for what does not apply, and a row of NaN for a failure."""
+        """Scores in [0, 1], (N, D) in the order of `DIMENSIONS`: NaN for what does not apply, and
+        a row of NaN for a failure.
+        """
         return asyncio.run_coroutine_threadsafe(self._all(requests), self._loop)
 
     async def _all(self, requests: Sequence[CritiqueRequest]) -> Floats:
         rows = await asyncio.gather(*(self._one(request) for request in requests))
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self._dimensions))
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(DIMENSIONS))
 
     async def _one(self, request: CritiqueRequest) -> list[float]:
         async with self._gate:
@@ -111,8 +110,8 @@ class Scorer:
                 assessment = await self._patiently(request)
             except CriticError as error:
                 self.failures[type(error).__name__] += 1
-                return [np.nan] * len(self._dimensions)
-        scores = [assessment.mean.get(name) for name in self._dimensions]
+                return [np.nan] * len(DIMENSIONS)
+        scores = [assessment.mean.get(name) for name in DIMENSIONS]
         return [np.nan if score is None else to_reward(score) for score in scores]
 
     async def _patiently(self, request: CritiqueRequest) -> Assessment:

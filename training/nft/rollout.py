@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.terms import DIMENSIONS
 from rr_refine.training.nft.advantage import Floats
 from rr_refine.training.nft.data import TrainingPrompt
 from rr_refine.training.nft.families import Condition, draw
@@ -114,7 +115,8 @@ class Sampler:
         result.seconds["draw"] = monotonic() - began
         if requests:
             asked.append(scorer.ask(requests))
-        result.scores = np.concatenate([one.result() for one in asked])
+        none = np.empty((0, len(DIMENSIONS)))
+        result.scores = np.concatenate([none, *(one.result() for one in asked)])
         result.seconds["judge"] = monotonic() - began - result.seconds["draw"]
         return result
 

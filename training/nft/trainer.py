@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -30,9 +30,10 @@ from rr_refine.training.loop import TrainingLoop
 from rr_refine.training.nft.adapters import Adapters
 from rr_refine.training.nft.advantage import Advantages, advantages
 from rr_refine.training.nft.config import NftRecipe
-from rr_refine.training.nft.data import Stream, TrainingPrompt
-from rr_refine.training.nft.evaluation import Best, HeldOut, values_of
+from rr_refine.training.nft.data import NEVER, Stream, TrainingPrompt
+from rr_refine.training.nft.evaluation import Best, HeldOut, good_rows, reason_to_stop, values_of
 from rr_refine.training.nft.judging import Scorer, TooManyFailures
+from rr_refine.training.nft.page import write_page
 from rr_refine.training.nft.pipeline import call_arguments
 from rr_refine.training.nft.rollout import Rollout, Sampler, Wanted, seed_of
 from rr_refine.training.nft.step import Measured, train_epoch
@@ -78,7 +79,7 @@ class NftTrainer:
     ) -> None:
         self.recipe, self.out = recipe, out
         self.pipeline, self._rows, self._critic = pipeline, rows, critic
-        self._judge, self._say, self._on_pictures = judge or critic, say, on_pictures
+        self._judge, self._say, self._on_pictures = judge, say, on_pictures
         self._accelerator = Accelerator(
             cpu=recipe.device == "cpu", log_with=list(recipe.trackers) or None, project_dir=out
         )
@@ -124,23 +125,32 @@ class NftTrainer:
             CriticError: the critic cannot be connected to.
         """
         recipe = self.recipe
-        with self._scorer(self._critic) as critic, self._scorer(self._judge) as judge:
+        limits = recipe.concurrency, recipe.patience
+        with ExitStack() as stack:
+            critic = judge = stack.enter_context(Scorer(self._critic, *limits))
+            if self._judge is not None:
+                judge = stack.enter_context(Scorer(self._judge, *limits))
             if self.loop.step == 0:
-                self._look_at_held_out(judge)
+                self._begin(critic, judge)
             for epoch in self.loop:
                 numbers = self._stream.take(recipe.groups, epoch)
+                if not numbers:
+                    return self._finish("all rows rest, so that nothing is left to train on")
                 with self.adapters.use("old"):
                     rollout = self._draw(numbers, critic)
                 gained = self._advantages(rollout, critic)
                 measured = train_epoch(
                     self.adapters, self.loop, recipe, rollout, gained, numbers, self._accelerator
                 )
-                self.adapters.move_old(self._eta(epoch))
+                self.adapters.move_old(
+                    min(recipe.old_decay * epoch * recipe.updates, recipe.old_max)
+                )
                 self._stream.rest(gained.solved, epoch + recipe.rest)
                 self._log(rollout, gained, measured)
                 if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs:
                     self._look_at_held_out(judge)
-                if reason := self._reason_to_stop(measured):
+                kl, seconds = measured.means.get("kl", 0.0), self.loop.seconds
+                if reason := reason_to_stop(recipe, self._held_out.best, kl, seconds):
                     self.loop.save()
                     return self._finish(reason)
         return self._finish(f"all {recipe.epochs} epochs are done")
@@ -180,8 +190,13 @@ class NftTrainer:
             )
         return gained
 
-    def _eta(self, epoch: int) -> float:
-        return min(self.recipe.old_decay * epoch * self.recipe.updates, self.recipe.old_max)
+    def _begin(self, critic: Scorer, judge: Scorer) -> None:
+        """Look at what there is before training; leave out rows that are good at once."""
+        self._look_at_held_out(judge)
+        if (below := self.recipe.initial_below) is not None:
+            good = good_rows(self._rows, below, self._sampler, critic, self._accelerator)
+            self._stream.rest(good, NEVER)
+            self._say(f"{len(good)} of {len(self._rows)} rows are good at once, and left out")
 
     def _log(self, rollout: Rollout, gained: Advantages, measured: Measured) -> None:
         """One line of the log, and one for who watches."""
@@ -211,17 +226,8 @@ class NftTrainer:
             said = self._held_out.look(self.loop.step, self._sampler, judge, self._accelerator)
             if self._held_out.best.epoch == self.loop.step and self._accelerator.is_main_process:
                 self.adapters.save(self.pipeline, self.out / "best")
+            write_page(self.out)
         self._say(f"epoch {self.loop.step}: {said}")
-
-    def _reason_to_stop(self, measured: Measured) -> str | None:
-        recipe, best, kl = self.recipe, self._held_out.best, measured.means.get("kl", 0.0)
-        if recipe.seconds is not None and self.loop.seconds > recipe.seconds:
-            return f"{recipe.seconds:.0f} seconds are over"
-        if recipe.max_kl is not None and kl > recipe.max_kl:
-            return f"the KL to the untrained model is {kl:.2g}, above max_kl = {recipe.max_kl:.2g}"
-        if recipe.falls is not None and best.falls >= recipe.falls:
-            return f"the judge preferred epoch {best.epoch} {best.falls} times in a row"
-        return None
 
     def _finish(self, reason: str) -> Stopped:
         stopped = Stopped(reason, self.loop.step, self._held_out.best.epoch)
@@ -231,11 +237,9 @@ class NftTrainer:
             replace_file(
                 self.out / "stopped.json", json.dumps(asdict(stopped)).encode(), durable=False
             )
+            write_page(self.out)
         self._accelerator.end_training()
         return stopped
-
-    def _scorer(self, critic: Critic) -> Scorer:
-        return Scorer(critic, DIMENSIONS, self.recipe.concurrency, self.recipe.patience)
 
     def _seed(self, *words: object) -> int:
         return seed_of(self.recipe.seed, self.loop.step, *words)

@@ -1,0 +1,194 @@
+"""The page of a training: one file, `index.html`, that loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from rr_refine.errors import StoreError
+from rr_refine.files import replace_file
+from rr_refine.lines import read_lines
+from rr_refine.terms import DIMENSIONS
+
+__all__ = ["Chart", "Line", "chart_of", "write_page"]
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 372, 8, 178
+_COLOURS: Final = ("#3b82f6", "#ef4444", "#10b981", "#f59e0b", "#a855f7", "#64748b")
+_ROWS: Final = 14
+"""Most epochs in the grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One curve."""
+
+    name: str
+    colour: str
+    points: str
+    value: str
+    """The last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves over epochs."""
+
+    title: str
+    note: str
+    lines: tuple[Line, ...]
+    ticks: tuple[tuple[float, str], ...]
+    first: int
+    last: int
+
+
+def chart_of(
+    title: str, note: str, curves: Mapping[str, Sequence[tuple[int, float]]]
+) -> Chart | None:
+    """A chart of these curves, each of (epoch, value); None if they are all empty."""
+    curves = {name: curve for name, curve in curves.items() if curve}
+    if not curves:
+        return None
+    epochs = [epoch for curve in curves.values() for epoch, _ in curve]
+    values = [value for curve in curves.values() for _, value in curve]
+    first, last, low, high = min(epochs), max(epochs), min(values), max(values)
+    if high == low:
+        high = low + (abs(low) or 1.0)
+
+    def place(epoch: int, value: float) -> str:
+        x = _LEFT + (_RIGHT - _LEFT) * (epoch - first) / max(1, last - first)
+        y = _BOTTOM - (_BOTTOM - _TOP) * (value - low) / (high - low)
+        return f"{x:.1f},{y:.1f}"
+
+    lines = tuple(
+        Line(
+            name=name,
+            colour=_COLOURS[number % len(_COLOURS)],
+            points=" ".join(place(*point) for point in curve),
+            value=f"{curve[-1][1]:.3g}",
+        )
+        for number, (name, curve) in enumerate(curves.items())
+    )
+    ticks = ((_TOP, f"{high:.3g}"), ((_TOP + _BOTTOM) / 2, f"{(low + high) / 2:.3g}"))
+    return Chart(title, note, lines, (*ticks, (_BOTTOM, f"{low:.3g}")), first, last)
+
+
+def write_page(out: Path) -> Path:
+    """Write the page of the training in `out` from its logs.
+
+    Raises:
+        StoreError: a log cannot be read.
+    """
+    training = _read(out / "policy.jsonl", "step")
+    held_out = _read(out / "held-out.jsonl", "epoch")
+    recipe, stopped = _json(out / "recipe.json"), _json(out / "stopped.json")
+    best = max(held_out, key=lambda epoch: held_out[epoch]["reward"], default=0)
+    if stopped:
+        best = stopped["best"]
+    last = max([*training, 0])
+    page = _template().render(
+        name=out.absolute().name,
+        state=f"Stopped after epoch {last}: {stopped['reason']}; the best is {best}."
+        if stopped
+        else f"Epoch {last} of {recipe.get('epochs', '?')}.",
+        charts=_charts(
+            training, held_out, judged="judge" in recipe and recipe["judge"] is not None
+        ),
+        grid=_grid(out, best),
+        best=best,
+        recipe=json.dumps(recipe, indent=1, ensure_ascii=False),
+    )
+    replace_file(out / "index.html", page.encode(), durable=False)
+    return out / "index.html"
+
+
+Records = Mapping[int, Mapping[str, Any]]
+
+
+def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart]:
+    def train(*names: str) -> dict[str, list[tuple[int, float]]]:
+        return {n: [(e, v[n]) for e, v in training.items() if v.get(n) is not None] for n in names}
+
+    def kinds(prefix: str) -> dict[str, list[tuple[int, float]]]:
+        names = sorted({n for v in held_out.values() for n in v if n.startswith(f"{prefix} ")})
+        return {
+            n.removeprefix(f"{prefix} "): [(e, v[n]) for e, v in held_out.items() if n in v]
+            for n in names
+        }
+
+    who = "an independent judge" if judged else "the critic itself, as the recipe names no judge"
+    both = {
+        "training": train("reward")["reward"],
+        "held out": [(epoch, values["reward"]) for epoch, values in held_out.items()],
+    }
+    seconds = train("draw_seconds", "judge_seconds", "train_seconds")
+    charts = (
+        chart_of(
+            "Reward",
+            f"Training: the critic, of other prompts in each epoch. Held out: {who}, of the same. "
+            "Where the first rises and the second falls, the critic is being pleased, no more.",
+            both,
+        ),
+        chart_of("Held-out reward by kind", "", kinds("reward")),
+        chart_of("Held out: share without a miss", "", kinds("full")),
+        chart_of("Training reward by dimension", "", train(*DIMENSIONS)),
+        chart_of("Spread of rewards", "Over all pictures of an epoch.", train("spread")),
+        chart_of(
+            "Flat groups and failed critiques", "Shares; not trained on.", train("flat", "failed")
+        ),
+        chart_of(
+            "Distance to the untrained model",
+            "KL: mean squared distance of velocities; moved: to the old policy.",
+            train("kl", "moved"),
+        ),
+        chart_of(
+            "Length of velocities",
+            "Against the untrained model's; growth goes with visible damage.",
+            train("norm"),
+        ),
+        chart_of(
+            "Variety within a group", "It falls when pictures turn out alike.", train("variety")
+        ),
+        chart_of(
+            "Seconds in an epoch",
+            "",
+            {name.removesuffix("_seconds"): curve for name, curve in seconds.items()},
+        ),
+    )
+    return [chart for chart in charts if chart is not None]
+
+
+def _grid(out: Path, best: int) -> list[tuple[int, str]]:
+    files = sorted((out / "grid").glob("*.png"))
+    step = -(-len(files) // _ROWS)
+    shown = [f for n, f in enumerate(files) if n % max(1, step) == 0 or f is files[-1]]
+    shown += [f for f in files if f not in shown and int(f.stem) == best]
+    return [(int(f.stem), base64.b64encode(f.read_bytes()).decode()) for f in sorted(shown)]
+
+
+def _read(file: Path, key: str) -> dict[int, dict[str, Any]]:
+    """Lines by epoch; of an epoch that was done again after a kill, the last."""
+    if not file.exists():
+        return {}
+    try:
+        lines = [json.loads(line) for line in read_lines(file)]
+        return {int(line[key]): line for line in lines}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{file} cannot be read: {error}") from error
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text("utf-8"))) if file.exists() else {}
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("rr_refine.training.nft", "page")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("nft.html")
