@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from rr_refine.cli.exits import DONE
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.text import say, tell
+from rr_refine.cli.trust import CODE, SettingsFile, require_trust
 from rr_refine.errors import ConfigError, MissingExtraError
 
 __all__ = ["nft"]
@@ -31,6 +33,7 @@ def nft(
     seconds: float | None = None,
     seed: int | None = None,
     dry_run: Flag = False,
+    trust: Flag = False,
 ) -> int:
     """Train a LoRA of a generator by DiffusionNFT, with a critic's dimensions as the reward.
 
@@ -45,6 +48,7 @@ def nft(
         seconds: Stop after so much time, that of earlier runs counted in.
         seed: Of everything that is random.
         dry_run: Take two steps with a tiny random pipeline of the recipe's family instead.
+        trust: Let the recipe's file name code, and where the key goes; remembered until it changes.
     """
     for package in ("diffusers", "peft", "accelerate"):
         if find_spec(package) is None:
@@ -55,6 +59,13 @@ def nft(
 
     given: dict[str, JsonValue] = {"data": data, "epochs": epochs, "seconds": seconds, "seed": seed}
     chosen = load_recipe(recipe, {key: value for key, value in given.items() if value is not None})
+    foreign = _foreign(recipe, trusted=trust)
+    key = os.environ.get(KEY)
+    if foreign and key and ("base_url" in chosen.critic or chosen.endpoints):
+        raise ConfigError(
+            f"{KEY} from the environment is not sent to the address that {foreign.shown} names: "
+            "add --trust if you have read that file and trust it"
+        )
     _silence()
     if dry_run:
         seen = rehearse(chosen)
@@ -68,13 +79,33 @@ def nft(
     stopped = train(
         chosen,
         out,
-        api_key=os.environ.get(KEY),
+        api_key=key,
         say=tell,
         on_pictures=lambda done, wanted: progress("pictures", done, wanted),
     )
     tell(f"stopped after epoch {stopped.epoch}: {stopped.reason}")
     say(out / ("best" if (out / "best").exists() else "last"))
     return DONE
+
+
+def _foreign(recipe: str, *, trusted: bool) -> SettingsFile | None:
+    """The file of a recipe that is not the package's, as long as it is not trusted.
+
+    Raises:
+        ConfigError: it names code, and is not trusted.
+    """
+    from rr_refine.training.nft.config import builtin_recipes
+
+    if recipe in builtin_recipes():
+        return None
+    data = Path(recipe).read_bytes()
+    fields = tomllib.loads(data.decode())
+    file = require_trust(Path(recipe), data, fields, trusted=trusted)
+    for name in ("model", "data", "held_out"):
+        value = str(fields.get(name, ""))
+        if file is not None and ":" in value and not Path(value).exists():
+            raise file.refusal(name, value, CODE)
+    return file
 
 
 def _silence() -> None:

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from PIL import Image
 
-__all__ = ["Best", "HeldOut", "Result", "good_rows", "reason_to_stop", "result_of", "values_of"]
+__all__ = [
+    "Best",
+    "HeldOut",
+    "Result",
+    "Stopped",
+    "good_rows",
+    "reason_to_stop",
+    "result_of",
+    "values_of",
+]
 
 _SHOWN: Final = 12
 """Pictures in the grid of an epoch."""
@@ -107,6 +116,16 @@ class Best:
         """See `rr_refine.training.loop.Stateful`."""
         for name, value in state.items():
             setattr(self, name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why the training ended."""
+
+    reason: str
+    epoch: int
+    best: int
+    """The epoch of the best checkpoint; 0 is the untrained model."""
 
 
 def reason_to_stop(recipe: NftRecipe, best: Best, kl: float, seconds: float) -> str | None:

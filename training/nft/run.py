@@ -14,9 +14,10 @@ from rr_refine.errors import ConfigError
 from rr_refine.files import locked, replacing
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import read_rows
+from rr_refine.training.nft.evaluation import Stopped
 from rr_refine.training.nft.judging import make_critic
 from rr_refine.training.nft.pipeline import load_pipeline
-from rr_refine.training.nft.trainer import NftTrainer, Stopped
+from rr_refine.training.nft.trainer import NftTrainer
 
 __all__ = ["train"]
 

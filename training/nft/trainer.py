@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +23,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
+from rr_refine.errors import ConfigError
 from rr_refine.files import replace_file
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import DIMENSIONS
@@ -31,24 +32,21 @@ from rr_refine.training.nft.adapters import Adapters
 from rr_refine.training.nft.advantage import Advantages, advantages
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import NEVER, Stream, TrainingPrompt
-from rr_refine.training.nft.evaluation import Best, HeldOut, good_rows, reason_to_stop, values_of
+from rr_refine.training.nft.evaluation import (
+    Best,
+    HeldOut,
+    Stopped,
+    good_rows,
+    reason_to_stop,
+    values_of,
+)
 from rr_refine.training.nft.judging import Scorer, TooManyFailures
 from rr_refine.training.nft.page import write_page
 from rr_refine.training.nft.pipeline import call_arguments
 from rr_refine.training.nft.rollout import Rollout, Sampler, Wanted, seed_of
 from rr_refine.training.nft.step import Measured, train_epoch
 
-__all__ = ["NftTrainer", "Stopped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Why the training ended."""
-
-    reason: str
-    epoch: int
-    best: int
-    """The epoch of the best checkpoint; 0 is the untrained model."""
+__all__ = ["NftTrainer"]
 
 
 class NftTrainer:
@@ -83,6 +81,8 @@ class NftTrainer:
         self._accelerator = Accelerator(
             cpu=recipe.device == "cpu", log_with=list(recipe.trackers) or None, project_dir=out
         )
+        if (kind := self._accelerator.distributed_type.value) in ("FSDP", "DEEPSPEED"):
+            raise ConfigError(f"no sharded model ({kind}) can be trained: use --multi_gpu")
         self._accelerator.init_trackers("rr-refine-nft")
         pipeline.to(self._accelerator.device if recipe.device == "auto" else recipe.device)
         self.adapters = Adapters(
@@ -159,7 +159,11 @@ class NftTrainer:
         """Draw and judge the part of an epoch that is for this process: whole groups."""
         own = numbers[self._accelerator.process_index :: self._accelerator.num_processes]
         wanted = [
-            Wanted(self._rows[number], number, self._seed("draw", number, image))
+            Wanted(
+                self._rows[number],
+                number,
+                seed_of(self.recipe.seed, self.loop.step, "draw", number, image),
+            )
             for number in own
             for image in range(self.recipe.images)
         ]
@@ -240,9 +244,6 @@ class NftTrainer:
             write_page(self.out)
         self._accelerator.end_training()
         return stopped
-
-    def _seed(self, *words: object) -> int:
-        return seed_of(self.recipe.seed, self.loop.step, *words)
 
     def state_dict(self) -> dict[str, Any]:
         """What the checkpoint holds beside weights: see `rr_refine.training.loop.Stateful`."""
