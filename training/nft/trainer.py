@@ -2,10 +2,8 @@
 
 In each epoch the old policy draws some pictures of each of some rows, the critic judges them, and
 the policy is pulled towards those that are better than their group and away from the others. Then
-the old policy moves to the policy. Nothing but clean latents and scores is kept of a rollout.
-
-All that is random is drawn from seeds made of the recipe's seed, the epoch and the row, so that a
-run that is killed and goes on ends with the same weights, as does one on several processes.
+the old policy moves to the policy. All that is random is drawn from seeds made of the recipe's, the
+epoch and the row, so that a run that was killed ends with the same weights, as do two processes.
 """
 
 from __future__ import annotations
@@ -158,12 +156,9 @@ class NftTrainer:
     def _draw(self, numbers: Sequence[int], critic: Scorer) -> Rollout:
         """Draw and judge the part of an epoch that is for this process: whole groups."""
         own = numbers[self._accelerator.process_index :: self._accelerator.num_processes]
+        epoch = self.recipe.seed, self.loop.step, "draw"
         wanted = [
-            Wanted(
-                self._rows[number],
-                number,
-                seed_of(self.recipe.seed, self.loop.step, "draw", number, image),
-            )
+            Wanted(self._rows[number], number, seed_of(*epoch, number, image))
             for number in own
             for image in range(self.recipe.images)
         ]
