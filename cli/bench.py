@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -121,7 +122,7 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     from rr_refine.cli.bench_models import make_models
 
     with boundary(StoreError, f"making {str(out)!r}"):
-        make_folder(out, private=settings.flag("private"))
+        made = make_folder(out, private=settings.flag("private"))
     try:
         if test is not None:
             for option in ("arm", "shard", "judge", "judge_url"):
@@ -137,6 +138,11 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
         curve = options.curve or own.curve
         work = _Comparison(benchmark, arms, models, options, settings, out, curve)
         return asyncio.run(work.run())
+    except ConfigError:
+        with contextlib.suppress(OSError):  # one that holds something already stays
+            for folder in made:
+                folder.rmdir()
+        raise
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 

@@ -66,13 +66,13 @@ def add_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
 def _add(pipeline: Any, lora: LoraFile) -> set[str]:
     """Load one; gives the modules that its file has weights for."""
     given = _of_peft(pipeline, lora.path)
-    place: dict[str, Any] = {}
-    if given is None:
-        place = {"weight_name": lora.path.name, "use_safetensors": True}
+    place = {} if given is not None else {"weight_name": lora.path.name}
     source = str(lora.path.parent) if given is None else given
-    state = pipeline.lora_state_dict(source if given is None else dict(given), **place)
+    state = pipeline.lora_state_dict(
+        source if given is None else dict(given), use_safetensors=True, **place
+    )
     weights = state[0] if isinstance(state, tuple) else state
-    pipeline.load_lora_weights(source, adapter_name=lora.name, **place)
+    pipeline.load_lora_weights(source, adapter_name=lora.name, use_safetensors=True, **place)
     return {_PART.sub("", key) for key in weights}
 
 

@@ -230,11 +230,14 @@ def remove_file(path: Path, *, within: Path | None = None) -> None:
         os.unlink(path.name, dir_fd=folder)
 
 
-def make_folder(path: Path, *, private: bool = True) -> None:
+def make_folder(path: Path, *, private: bool = True) -> list[Path]:
     """Create a folder and what is missing above it; one that is there stays as it is.
 
     Args:
         private: for this user alone (0700); else as the umask says.
+
+    Returns:
+        What was created, the innermost folder first.
 
     Raises:
         OSError: it cannot be created.
@@ -248,6 +251,7 @@ def make_folder(path: Path, *, private: bool = True) -> None:
         path = path.parent
     for folder in reversed(missing):
         folder.mkdir(mode, exist_ok=True)
+    return missing
 
 
 def make_inside(path: Path, *, within: Path) -> None:

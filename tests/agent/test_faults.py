@@ -81,7 +81,7 @@ async def test_a_critic_that_fails_at_once_gives_no_score(
     assert done.best == candidate  # there is a picture, though nobody can say how good it is
     assert done.incumbent is None
     assert done.result_path is not None
-    assert {kind for kind, _, _ in items(done.path)} == {"render", "round", "outcome"}
+    assert {kind for kind, _, _ in items(done.path)} == {"fit", "render", "round", "outcome"}
     assert [e.type for e in done.events() if e.type in ("judged", "critic-failed")] == [
         "critic-failed"
     ]

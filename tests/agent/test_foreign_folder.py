@@ -130,7 +130,7 @@ def test_what_is_no_file_is_refused_at_once(
 ) -> None:
     (run / name).unlink()
     make(run / name)
-    kind = {pipe: "pipe", listener: "socket"}.get(make, "folder")
+    kind = {"pipe": "pipe", "listener": "socket"}.get(make.__name__, "folder")
     with pytest.raises(StoreError, match=f"is a {kind}, not a file"):
         read(run)
 

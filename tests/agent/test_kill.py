@@ -102,7 +102,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, s
     assert runs.commands.run(*runs.arguments).code == 0
     kinds = [kind for kind, _, _ in items(runs.folder)]
     assert {k: kinds.count(k) for k in kinds} == {
-        **{"render": 4, "critique": 4, "comparison": 1, "round": 2},
+        **{"fit": 2, "render": 4, "critique": 4, "comparison": 1, "round": 2},
         **{"rewrite": 1, "outcome": 1},
     }
     return record(runs.folder)

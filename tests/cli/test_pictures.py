@@ -14,6 +14,7 @@ from tests.commands import Commands
 from tests.test_picture_colours import FROM_P3, P3
 from tests.test_picture_file import EPS, bomb
 
+TOLD = f"the picture to edit: {FROM_P3}"
 FAKE = ("--generator", "fake", "--critic", "fake", "--preset", "one-shot")
 
 
@@ -27,10 +28,10 @@ def test_a_converted_photo_is_told_everywhere(commands: Commands) -> None:
     Image.new("RGB", (64, 48), (60, 200, 60)).save(commands.folder / "a.png", icc_profile=P3)
     plain = commands.run("make it blue", "--image", "a.png", *FAKE)
     assert plain.code == 0
-    assert f"  note     {FROM_P3}\n" in plain.stderr
+    assert f"  note     {TOLD}\n" in plain.stderr
     streamed = commands.run("make it red", "--image", "a.png", "--json", *FAKE)
     events = [json.loads(line) for line in streamed.stdout.splitlines()]
-    assert [e["text"] for e in events if e["type"] == "notice"] == [FROM_P3]
+    assert [e["text"] for e in events if e["type"] == "notice"] == [TOLD]
     (record,) = commands.folder.glob("runs/*make-it-blue*/events.jsonl")
     assert FROM_P3 in record.read_text()
     assert FROM_P3 in (record.parent / "report" / "index.html").read_text()

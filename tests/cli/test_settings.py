@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -216,11 +219,36 @@ def test_keys_are_masked(secrets: Commands) -> None:
         assert SECRET not in ended.stdout + ended.stderr
 
 
+class Refusing(BaseHTTPRequestHandler):
+    """A server that lists no models and repeats the key in its errors."""
+
+    keys: ClassVar[set[str | None]] = set()
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.keys.add(self.headers["Authorization"])
+        self.send_response(400)
+        self.end_headers()
+        self.wfile.write(f"no model for {self.headers['Authorization']}".encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 def test_keys_are_in_no_file_of_the_run(secrets: Commands) -> None:
-    ended = secrets.run("three red hats", "--rounds=2", "--set=loop.target=4.0", models=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        secrets.environment["RR_REFINE_REWRITER__LLM__BASE_URL"] = url
+        ended = secrets.run("three red hats", "--rounds=2", "--set=loop.target=4.0", models=True)
+        server.shutdown()
     assert ended.code == 0, ended.stderr
     folder = only_run(secrets.folder / "runs")
-    assert "rejected llm" in ended.stderr  # its key was used, though nobody answers
+    assert "rejected llm" in ended.stderr
+    assert Refusing.keys == {f"Bearer {SECRET}"}
     assert SECRET not in ended.stdout + ended.stderr
     assert [p.name for p in files(folder) if SECRET.encode() in p.read_bytes()] == []
 

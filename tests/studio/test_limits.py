@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile
 
-from rr_refine.cli.studio_jobs import read_upload
 from rr_refine.studio import connection, guard, uploads
+from rr_refine.studio.uploads import read_upload
 from tests.studio.visitor import Visitor, opened
 from tests.test_picture_file import bomb
 
@@ -29,9 +29,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def picture(*size: int) -> str:
+def picture(width: int = 20, height: int = 30) -> str:
     out = io.BytesIO()
-    Image.new("RGB", size or (20, 30), "orange").save(out, "PNG")
+    Image.new("RGB", (width, height), "orange").save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode()
 
 
@@ -123,7 +123,7 @@ async def test_nothing_is_decoded_or_encoded_on_the_event_loop(
     watched(ImageFile.ImageFile, "load", lambda image: bool(image.tile))
     watched(Image.Image, "save", lambda _: True)
     watched(Image.Image, "resize", lambda _: True)
-    name = await visitor.begin(**form)  # type: ignore[arg-type]
+    name = await visitor.begin(**form)
     told = await visitor.watch(name)
     digests = [event.image for event in told.of("rendered")]
     digests.append(told.states[-1]["request"]["source"])

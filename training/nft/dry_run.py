@@ -123,7 +123,7 @@ def _check_lora(trainer: NftTrainer, fresh: Any, row: TrainingPrompt) -> None:
     """The file loads into the stock pipeline, and draws what the policy draws."""
     set_up(fresh, trainer.recipe)
     file = trainer.adapters.save(trainer.pipeline, trainer.out / "check", torch.float32)
-    fresh.load_lora_weights(file.parent)
+    fresh.load_lora_weights(file.parent, use_safetensors=True)
     source = row.picture((_SIDE, _SIDE))
     latents = [
         draw(

@@ -36,7 +36,11 @@ def load_pipeline(recipe: NftRecipe) -> Any:
     made_by = pipeline_class(recipe.pipeline) if recipe.pipeline else DiffusionPipeline
     try:
         pipeline = made_by.from_pretrained(
-            model, revision=recipe.revision, dtype=getattr(torch, recipe.precision)
+            model,
+            revision=recipe.revision,
+            dtype=getattr(torch, recipe.precision),
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {recipe.model!r} cannot be loaded: {error}") from error

@@ -12,6 +12,7 @@ from rr_refine.errors import ConfigError, UnsupportedRequestError
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
 from rr_refine.generators.diffusers.arguments import plan_call
 from rr_refine.generators.diffusers.family import family_of
+from rr_refine.generators.diffusers.tiny import flux, qwen
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.terms import Task
 from tests.generators.diffusers import tiny
@@ -106,11 +107,11 @@ def test_one_place_for_each_option(field: str) -> None:
 
 
 def test_flux_without_guidance_embedding_has_no_guidance_scale() -> None:
-    schnell = tiny.flux(guidance_embeds=False)
+    schnell = flux(guidance_embeds=False)
     with pytest.raises(UnsupportedRequestError, match="no guidance embedding"):
         plan(schnell, guidance_scale=3.5)
     assert plan(schnell, true_cfg_scale=2.0) == {"true_cfg_scale": 2.0, "negative_prompt": ""}
-    assert plan(tiny.flux(), guidance_scale=3.5) == {"guidance_scale": 3.5}
+    assert plan(flux(), guidance_scale=3.5) == {"guidance_scale": 3.5}
 
 
 def test_step_distilled_klein_has_no_guidance() -> None:
@@ -131,7 +132,7 @@ def test_distilled_guidance_knows_no_negative_prompt() -> None:
 
 def test_qwen_guides_by_default() -> None:
     """Its `true_cfg_scale` of 4 does nothing without a negative prompt."""
-    pipeline = tiny.qwen()
+    pipeline = qwen()
     assert plan(pipeline) == {"negative_prompt": " "}
     assert plan(pipeline, true_cfg_scale=1.0) == {"true_cfg_scale": 1.0}
     assert plan(pipeline, negative_prompt="fog") == {"negative_prompt": "fog"}
