@@ -19,6 +19,7 @@ from rr_refine.benchmarks.cache import Cache
 from rr_refine.cli.live.thumbnail import read_thumbnail
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.generators.generator import RenderRequest
+from rr_refine.notices import notices_of
 from rr_refine.picture_file import limit_megapixels
 from rr_refine.pictures import check_picture, decode_picture, load_picture, picture_size
 from rr_refine.studio.uploads import read_upload, thumbnail
@@ -309,3 +310,63 @@ def test_pictures_are_opened_in_one_place(module: Path) -> None:
 )
 def test_what_counts_as_opening(code: str) -> None:
     assert openings(ast.parse(code)) == [1]
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan stands in it so many times."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "orange").save(out, "JPEG", progressive=True)
+    whole = out.getvalue()
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * count + whole[-2:]
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    assert decode_picture(scans(1)).size == (64, 64)
+    with pytest.raises(ValueError, match="more than 500 scans"):
+        decode_picture(scans(600))
+
+
+def test_what_follows_a_jpeg_is_not_counted() -> None:
+    """Phones put a film behind the picture, and a small picture into its first segment."""
+    film = b"\xff\xda" * 9000
+    assert decode_picture(scans(1) + film).size == (64, 64)
+    plain = scans(1)
+    app = b"\xff\xe5" + (2 + 60000).to_bytes(2) + film[:18000] * 3 + bytes(6000)
+    assert decode_picture(plain[:2] + app + plain[2:]).size == (64, 64)
+
+
+def test_one_profile_of_a_png_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    whole = out.getvalue()
+    head = 8 + 25
+    bomb = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(1 << 20)))
+    unpacked: list[int] = []
+    real = zlib.decompressobj
+
+    def counting() -> object:
+        unpacked.append(1)
+        return real()
+
+    monkeypatch.setattr("rr_refine.picture_file.zlib.decompressobj", counting)
+    assert decode_picture(whole[:head] + bomb * 50 + whole[head:]).size == (8, 8)
+    assert len(unpacked) == 1
+
+
+@pytest.mark.parametrize(("count", "words"), [(7, "7 pages"), (150, "more than 100 pages")])
+def test_pages_of_a_tiff_are_counted_up_to_a_limit(count: int, words: str) -> None:
+    out = io.BytesIO()
+    pages = [Image.new("RGB", (4, 4), "orange") for _ in range(count)]
+    pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:])
+    read = decode_picture(out.getvalue())
+    assert read.getpixel((0, 0)) == (255, 165, 0)
+    assert f"it is the first of {words}" in notices_of(read)

@@ -58,6 +58,12 @@ _OTHERS: Final[tuple[tuple[str, bytes], ...]] = (
 
 _KNOWN: Final = "PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF or HEIC"
 
+_MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd8])", re.DOTALL)
+"""Of a JPEG, with the length of its segment behind it (but for the end, D9)."""
+
+_MAX_SCANS: Final = 500
+"""The limit that libjpeg-turbo's own tests set (`-maxscans`); encoders write about ten."""
+
 _megapixels: float = 100.0
 
 
@@ -113,6 +119,8 @@ def open_picture_file(
         profile: bytes | None = None
         if kind == "PNG":
             file, profile = _bare_png(file)
+        elif kind == "JPEG":
+            _require_few_scans(file)
         elif kind == "WEBP":  # whose decoder makes room for the picture at once
             require_few_pixels(*_webp_size(file))
         with _start(kind, file) as image:
@@ -198,16 +206,35 @@ def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
     while len(start := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", start)
         content = file.read(length + 4)
-        if kind == b"iCCP":
+        if kind == b"iCCP" and profile is None:  # a PNG has one; each further one costs time
             packed = content[:-4].partition(b"\0")[2][1:]
             try:
                 profile = zlib.decompressobj().decompress(packed, _MAX_PROFILE)
             except zlib.error:
                 profile = b""  # there is one, and it is broken
-        elif kind not in (b"tEXt", b"zTXt", b"iTXt"):
+        elif kind not in (b"iCCP", b"tEXt", b"zTXt", b"iTXt"):
             bare.write(start + content)
     bare.seek(0)
     return bare, profile
+
+
+def _require_few_scans(file: IO[bytes]) -> None:
+    """Refuse a progressive JPEG of so many scans that decoding takes minutes.
+
+    Each goes over the whole picture, however few bytes it has.
+    """
+    data = file.read()
+    file.seek(0)
+    scans = 0
+    at = 2
+    while found := _MARKER.search(data, at):
+        at = found.end()
+        if found[1] == b"\xd9":  # the end: a second picture or a film may follow
+            return
+        scans += found[1] == b"\xda"
+        if scans > _MAX_SCANS:
+            raise ValueError(f"its JPEG data has more than {_MAX_SCANS} scans: save it again")
+        at += int.from_bytes(data[at : at + 2])
 
 
 def _webp_size(file: IO[bytes]) -> tuple[int, int]:

@@ -33,6 +33,9 @@ __all__ = [
     "require_not_blank",
 ]
 
+_MOST_PAGES: Final = 100
+"""Pages of a TIFF that are counted."""
+
 SOURCE_PIXELS: Final = 2**24
 """Most pixels of a picture to edit: 4096 x 4096. No model takes more, most take a megapixel."""
 
@@ -180,9 +183,17 @@ def _frames(image: Image.Image) -> str | None:
     # The others of an MPO file are previews, depth or the second eye.
     if image.format == "MPO" or not getattr(image, "is_animated", False):
         return None
-    count = getattr(image, "n_frames", 2)
-    noun = "pages" if image.format == "TIFF" else "frames"
-    return f"it is the first of {count} {noun}"
+    if image.format != "TIFF":
+        return f"it is the first of {getattr(image, 'n_frames', 2)} frames"
+    pages: int | str = f"more than {_MOST_PAGES}"
+    for page in range(1, _MOST_PAGES + 1):  # Pillow's own count takes minutes for some files
+        try:
+            image.seek(page)
+        except EOFError:
+            pages = page
+            break
+    image.seek(0)
+    return f"it is the first of {pages} pages"
 
 
 def _normal(

@@ -47,7 +47,12 @@ async def read_body(response: httpx2.Response, limit: int) -> bytes:
             if body or packed != "deflate":
                 raise ValueError(f"it is no {packed}") from None
             unpack = zlib.decompressobj(-zlib.MAX_WBITS)  # without the header that it should have
-            body += unpack.decompress(piece, limit + 1)
+            try:
+                body += unpack.decompress(piece, limit + 1)
+            except zlib.error:
+                raise ValueError(f"it is no {packed}") from None
         if len(body) > limit:
             raise BodyTooLongError
+        if unpack is not None and unpack.eof:
+            break  # what comes behind the end belongs to nothing, and may never stop
     return bytes(body)

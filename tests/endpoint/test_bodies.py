@@ -1,0 +1,61 @@
+"""Packed bodies that are hostile: what comes behind their end, and what is not packed at all."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from rr_refine.endpoint.bodies import read_body
+
+
+class Endless(httpx2.AsyncByteStream):
+    """A whole packed answer, and then bytes for ever."""
+
+    def __init__(self, first: bytes) -> None:
+        self.first = first
+        self.pieces = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.first
+        while True:
+            self.pieces += 1
+            if self.pieces > 9:
+                raise AssertionError("read on behind the end")
+            yield b"x" * 1000
+
+
+class Once(httpx2.AsyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.body
+
+
+def answer(stream: httpx2.AsyncByteStream, packed: str) -> httpx2.Response:
+    return httpx2.Response(200, headers={"content-encoding": packed}, stream=stream)
+
+
+@pytest.mark.parametrize(
+    ("body", "packed"),
+    [
+        (gzip.compress(b"{}"), "gzip"),
+        (zlib.compress(b"{}"), "deflate"),
+        (zlib.compress(b"{}", wbits=-zlib.MAX_WBITS), "deflate"),
+    ],
+)
+async def test_nothing_is_read_behind_the_end(body: bytes, packed: str) -> None:
+    stream = Endless(body)
+    assert await read_body(answer(stream, packed), 100) == b"{}"
+    assert stream.pieces == 0
+
+
+@pytest.mark.parametrize("packed", ["gzip", "deflate"])
+async def test_what_is_not_packed_is_said(packed: str) -> None:
+    stream = Once(b"\xff\xffnot packed at all")
+    with pytest.raises(ValueError, match=f"it is no {packed}"):
+        await read_body(answer(stream, packed), 100)
