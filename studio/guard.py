@@ -8,6 +8,7 @@ looks at them; and every answer tells the browser to load and run our own files 
 
 from __future__ import annotations
 
+import re
 import socket
 from base64 import b64encode
 from hashlib import sha256
@@ -61,6 +62,10 @@ _LOCKED_WORDS: Final = (
     "?token= in it; one that was started again has a new address. Scripts send the header "
     "Authorization: Bearer TOKEN."
 )
+
+
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d{1,5})?")
+"""Name and port of a Host header, and nothing else: the port is part of the cookie's name."""
 
 
 def is_loopback(host: str) -> bool:
@@ -142,13 +147,15 @@ class Guard:
         """Whether a Host header names this machine. A page that came by another name, which its
         owner made point here, must get nothing. Addresses are safe: nobody can own them.
         """
-        name = header.lower()
-        name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+        parts = _HOST.fullmatch(header.lower())
+        if parts is None:
+            return False
+        name = parts[1] or parts[2]
         try:
             address = ip_address(name)
         except ValueError:
             machine = socket.gethostname().lower()
-            return bool(name) and name in ("localhost", self._host, machine, f"{machine}.local")
+            return name in ("localhost", self._host, machine, f"{machine}.local")
         return address.is_loopback or not is_loopback(self._host)
 
 

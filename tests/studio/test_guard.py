@@ -72,6 +72,10 @@ async def test_the_page_holds_nothing_inline_and_nothing_from_outside(visitor: V
         ("192.168.0.7:{port}", 421),
         ("0.0.0.0:{port}", 421),
         ("", 421),
+        ("127.0.0.1:{port};x", 421),
+        ("127.0.0.1:{port}, evil.example", 421),
+        ("[127.0.0.1]x", 421),
+        ("localhost:{port}/", 421),
     ],
 )
 async def test_names_that_are_not_ours(visitor: Visitor, host: str, status: int) -> None:
