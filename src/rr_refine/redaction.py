@@ -14,18 +14,21 @@ __all__ = ["MASK", "clean", "hidden", "is_secret"]
 MASK: Final = "***"
 """What stands where a secret was."""
 
-_SECRET: Final = re.compile(
+# Compiled when they are first used: `rr-refine --help` needs none of them.
+_SECRET: Final = (
     r"(?:^|_)(?:api)?keys?$|apikey|token|secret|passw|passphrase|credential|cookie|bearer"
     r"|(?:^|_)(?:auth|authorization|pwd|sig|signature)(?:_|$)"
 )
-_NO_SECRET: Final = re.compile(r"tokeniz|token_(?:count|limit)")
-_USERINFO: Final = re.compile(r"([a-zA-Z][\w+.-]*://)[^\s/?#'\"]*@")
-_QUERY: Final = re.compile(r"([?&;#]([\w.%-]+)=)[^&;#\s'\"]+")
-_SCHEME: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w+/=.~:-]{6,}")
-_ASSIGNED: Final = re.compile(r"([\"']?([\w.-]+)[\"']?\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\",;)]+)")
-_QUOTED: Final = re.compile(r"(([\"'])([\w.-]+)\2\s*:\s*)('[^']*'|\"[^\"]*\")")
-_HEADER: Final = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|secret))(\s*:\s*)\S[^\r\n]*"
+_NO_SECRET: Final = r"tokeniz|token_(?:count|limit)"
+# Names begin where no letter stands before, or a long text without blanks would take minutes.
+_USERINFO: Final = r"(?<=[\w+.-])(://)[^\s/?#'\"]*@"
+_QUERY: Final = r"([?&;#]([\w.%-]+)=)[^&;#\s'\"]+"
+_SCHEME: Final = r"(?i)\b(bearer|basic)\s+[\w+/=.~:-]{6,}"
+_ASSIGNED: Final = r"([\"']?(?<![\w.-])([\w.-]++)[\"']?\s*+=\s*+)('[^']*'|\"[^\"]*\"|[^\s'\",;)]+)"
+_QUOTED: Final = r"(([\"'])([\w.-]++)\2\s*+:\s*+)('[^']*'|\"[^\"]*\")"
+_HEADER: Final = (
+    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,64}(?:key|token|secret))"
+    r"(\s*+:\s*+)\S[^\r\n]*"
 )
 
 
@@ -44,7 +47,7 @@ def is_secret(key: str, value: JsonValue = None) -> bool:
 def _judged(name: str) -> tuple[bool, bool]:
     """Whether a name is a secret's, and whether it may also be a number of tokens."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
-    secret = _SECRET.search(name) is not None and not _NO_SECRET.search(name)
+    secret = re.search(_SECRET, name) is not None and not re.search(_NO_SECRET, name)
     return secret, name.endswith("tokens")
 
 
@@ -66,15 +69,16 @@ def hidden(value: JsonValue, key: str = "") -> JsonValue:
 
 def clean(text: str) -> str:
     """A message without the secrets that stand in it by name: in URLs, headers, assignments."""
-    text = _HEADER.sub(rf"\1\2{MASK}", _addresses(text))
+    text = re.sub(_HEADER, rf"\1\2{MASK}", _addresses(text))
     # `key=value` by itself says how something is written.
-    text = _ASSIGNED.sub(lambda m: m[0] if m[2] in ("key", "keys") else _masked(m, m[2]), text)
-    return _QUOTED.sub(lambda m: _masked(m, m[3]), text)
+    text = re.sub(_ASSIGNED, lambda m: m[0] if m[2] in ("key", "keys") else _masked(m, m[2]), text)
+    return re.sub(_QUOTED, lambda m: _masked(m, m[3]), text)
 
 
 def _addresses(text: str) -> str:
-    text = _QUERY.sub(lambda m: _masked(m, m[2]), _USERINFO.sub(rf"\1{MASK}@", text))
-    return _SCHEME.sub(rf"\1 {MASK}", text)
+    text = re.sub(_USERINFO, rf"\1{MASK}@", text)
+    text = re.sub(_QUERY, lambda m: _masked(m, m[2]), text)
+    return re.sub(_SCHEME, rf"\1 {MASK}", text)
 
 
 def _masked(found: re.Match[str], name: str) -> str:
