@@ -1,7 +1,7 @@
 """What servers mean by their words: one reading of error bodies for all endpoints.
 
-Servers say the same thing under many codes, statuses and keys. What is read here are the forms of
-their documentation and of reports; `tests/endpoint/recorded.py` names the source of each.
+Servers say the same thing under many codes, statuses and keys. The forms in
+`tests/endpoint/recorded.py` have their sources there; other wordings are only likely ones.
 """
 
 from __future__ import annotations
@@ -20,71 +20,79 @@ Topic: TypeAlias = Literal["field", "billing", "refused", "long", "other"]
 """What an error is about: a field of the body that is not taken, the account's money, the content,
 or the length of what was sent."""
 
-_SHOWN: Final = ("message", "msg", "detail", "error", "errors", "status_msg", "error_msg", "name")
+_SHOWN: Final = (
+    "error",
+    "message",
+    "msg",
+    "detail",
+    "errors",
+    "status_msg",
+    "error_msg",
+    "name",
+    "base_resp",
+)
 """Keys that hold words for people, the best first."""
 
-_LEAST: Final = 60_000
+_SEARCHED: Final = 60_000
 """Characters of a body that are searched: an error of megabytes says it at its beginning."""
 
-_FIELD: Final = re.compile(
-    r"(unsupported|unknown|unrecogni[sz]ed|unexpected|invalid|extra)[ _](parameter|argument|field|"
-    r"propert|keyword|request argument|inputs?|value|name|n value)|extra_forbidden|"
+# Patterns are compiled when they are first used: most commands never ask a server.
+_FIELD: Final = (
+    r"(?i)(unknown|unexpected|invalid|extra)[ _](parameter|argument|field|propert|keyword|"
+    r"request argument|input|value|name|n value)|"
     r"(n't|not|un)[ -]?(permitted|supported|allowed|recogni[sz]ed|accepted)|"
-    r"(does|do) ?n[o']t (support|accept|take|allow)|cannot find field|deprecated|"
-    r"only (the default|1|one|n ?=)|"
-    r"must be (1|one|equal to 1|at most 1|less than or equal to 1)|at most 1\b",
-    re.IGNORECASE,
+    r"do(es)? ?n[o']t (support|accept|take|allow)|cannot find field|extra_forbidden|deprecated|"
+    r"only (the default|(1|one)\b|n ?=)|"
+    r"must be (equal to |less than or equal to )?(1|one)\b|at most (1|one)\b"
 )
 """The words of a server that does not take a field, or not this value of it."""
 
-_BILLING: Final = re.compile(
-    r"billing|insufficient[ _-]?(user[ _-]?)?(quota|balance|credit|fund)|(credit|account|user) "
-    r"?(balance|quota|limit) (is )?(too low|exceeded|insufficient|not enough|reached|used up)|"
-    r"exceeded your current quota|(out of|not enough|no|requires? more|more) credits|"
-    r"payment[ _]required|arrear|overdue|hard[ _]limit|spend(ing)?[ _]limit|top up|"
-    r"monthly (limit|quota|spend)|account.{0,40}good standing|额度|余额|欠费",
-    re.IGNORECASE,
+_BILLING: Final = (
+    r"(?i)billing|insufficient[ _-]?(user[ _-]?)?(quota|balance|credit|fund)|"
+    r"(credit|account|user) ?(balance|quota|limit) "
+    r"(is )?(too low|exceeded|insufficient|not enough|reached|used up)|"
+    r"exceeded your current quota|(out of|not enough|no|more) credits|payment[ _]required|"
+    r"arrear|overdue|(hard|spend|spending)[ _]limit|top up|monthly (limit|quota|spend)|"
+    r"account.{0,40}good standing|额度|余额|欠费"
 )
 """The account cannot pay."""
 
-_REFUSED: Final = re.compile(
-    r"moderat(ion|ed|or)|safety|nsfw|responsible[ _-]?ai|rai[ _]?(filter|media)|"
-    r"data[ _]?inspection|"
+_REFUSED: Final = (
+    r"(?i)moderat(ion|ed|or)|safety|nsfw|responsible[ _-]?ai|rai[ _]?(filter|media)|"
+    r"data[ _]?inspection|prohibited[ _](content|use)|un[ _]?safe|inappropriate|"
     r"content[ _-]?(policy|filter|management|checker|guideline|violation|restrict|risk)|"
-    r"prohibited[ _](content|use)|un[ _]?safe|inappropriate|(?<!in)(?<!-)(?<!case )sensitive|"
-    r"violat\w* .{0,60}(polic|guideline|terms|guardrail)|(usage|use|acceptable use|our) "
-    r"polic(y|ies)|polic(y|ies)[ _]violation|guard ?rails?\b|disallowed content|"
+    r"(?<!in)(?<!-)(?<!case )sensitive|(usage|use|our) polic(y|ies)|polic(y|ies)[ _]violation|"
+    r"violat\w* .{0,60}(polic|guideline|terms|guardrail)|guard ?rails?\b|disallowed content|"
     r"harmful|flagged|sexual|nudity|explicit content|offensive|risk[ _]?(control|detect)|"
     r"illegal[ _]?(content|detect|image|text|input)|(text|image)[ _]?illegal|copyright|recitation|"
     r"blocked by .{0,40}(filter|policy)|blocklist|(filtered|blocked)=true|"
-    r"敏感|违规|不合规|违法|审核|不安全|安全(系统|策略|审查)|色情",
-    re.IGNORECASE,
+    r"敏感|违规|不合规|违法|审核|不安全|安全(系统|策略|审查)|色情"
 )
 """A server that will not, rather than cannot."""
 
-_LONG: Final = re.compile(
-    r"too long|max_tokens must be at least|max[ _]length|"
-    r"maximum[ _](context[ _])?(length|number of tokens)|"
-    r"context[ _](length|window|size)|exceed\w* .{0,60}(length|tokens|characters|context|limit of)|"
-    r"above[ _]max|(at most|no more than|less than|up to|maximum of) [\d,]+ (tokens|characters|"
-    r"words|chars)|string_too_long|too many (tokens|characters)|larger than the max",
-    re.IGNORECASE,
+_LONG: Final = (
+    r"(?i)too[ _]long|max_tokens must be at least|max[ _]length|context[ _](length|window|size)|"
+    r"maximum[ _](length|(context[ _])?number of tokens)|"
+    r"exceed\w* .{0,60}(length|tokens|characters|context|limit of)|above[ _]max|"
+    r"(at most|no more than|less than|up to|maximum of) [\d,]+ (tokens|characters|words|chars)|"
+    r"too many (tokens|characters)|larger than the max"
+)
+
+_TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
+    ("billing", _BILLING),
+    ("refused", _REFUSED),
+    ("long", _LONG),
 )
 
 _GOOD_IF_TRUE: Final = ("respect_moderation", "success", "safe")
 """Flags that tell of something when they are false; others do when they are true."""
 
 _NAMED_STATUS: Final = (
-    (
-        re.compile(
-            r"rate[ _-]?limit|too[ _]?many[ _]?requests|throttl|resource[ _]?exhausted", re.I
-        ),
-        429,
-    ),
-    (re.compile(r"overload|unavailable|capacity|try again later", re.I), 503),
-    (re.compile(r"time[ d]?[ _-]?out", re.I), 504),
-    (re.compile(r"invalid[ _]?api[ _]?key|unauthori[sz]ed|authentication", re.I), 401),
-    (re.compile(r"internal[ _]?(server[ _]?)?error|server[ _]error", re.I), 500),
+    (r"(?i)rate[ _-]?limit|too[ _]?many[ _]?requests|throttl|resource[ _]?exhausted", 429),
+    (r"(?i)overload|unavailable|capacity|try again later", 503),
+    (r"(?i)time[ d]?[ _-]?out", 504),
+    (r"(?i)invalid[ _]?api[ _]?key|unauthori[sz]ed|authentication", 401),
+    (r"(?i)internal[ _]?(server[ _]?)?error|server[ _]error", 500),
 )
 """Statuses by the words of an error that has no number."""
 
@@ -103,14 +111,14 @@ class Said:
         """Read a body: JSON of any form, or text."""
         found: JsonValue
         if isinstance(body, bytes):
-            text = body[: 4 * _LEAST].decode(errors="replace").strip()
+            text = body[: 4 * _SEARCHED].decode(errors="replace").strip()
             try:
                 found = json.loads(text)
             except (ValueError, RecursionError):
                 found = text
         else:
             found = body
-        whole = " | ".join(_texts(found))[:_LEAST]
+        whole = " | ".join(_texts(found))[:_SEARCHED]
         return cls(shown=_shown(found) or whole, whole=whole)
 
     def topic(self, fields: Collection[str] = ()) -> Topic:
@@ -122,31 +130,21 @@ class Said:
         if self.refused_field(fields):
             return "field"
         for topic, pattern in _TOPICS:
-            if pattern.search(self.whole):
+            if re.search(pattern, self.whole):
                 return topic
         return "other"
 
     def refused_field(self, fields: Collection[str]) -> str | None:
         """Which of the fields the server does not take; None if it speaks of something else."""
-        if not _FIELD.search(self.whole):
+        if not re.search(_FIELD, self.whole):
             return None
-        # The longest first: `max_tokens` is no part of `max_completion_tokens`, but `n` is of much.
-        named = [f for f in sorted(fields, key=len, reverse=True) if _names(self.whole, f)]
-        if not named:
-            return None
+        places = {
+            field: found.start()
+            for field in fields
+            if (found := re.search(_pattern(field), self.whole))
+        }
         # "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-        return min(named, key=lambda f: _place(self.whole, f))
-
-    def names(self, field: str) -> bool:
-        """Whether it speaks of a field."""
-        return _names(self.whole, field)
-
-
-_TOPICS: Final[tuple[tuple[Topic, re.Pattern[str]], ...]] = (
-    ("billing", _BILLING),
-    ("refused", _REFUSED),
-    ("long", _LONG),
-)
+        return min(places, key=places.__getitem__, default=None)
 
 
 def status_within(body: JsonValue) -> int | None:
@@ -166,8 +164,8 @@ def status_within(body: JsonValue) -> int | None:
                     value = int(value)
                 if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
                     return value
-    whole = " | ".join(_texts(body))[:_LEAST]
-    return next((status for pattern, status in _NAMED_STATUS if pattern.search(whole)), None)
+    whole = Said.read(body).whole
+    return next((status for pattern, status in _NAMED_STATUS if re.search(pattern, whole)), None)
 
 
 def _pattern(field: str) -> str:
@@ -180,15 +178,6 @@ def _pattern(field: str) -> str:
         rf"(parameter|argument|field|value|supplied):? {name}\b|(?<=[|:] ){name}(?= \||$)|"
         rf"^{name} \|)"
     )
-
-
-def _names(words: str, field: str) -> bool:
-    return re.search(_pattern(field), words) is not None
-
-
-def _place(words: str, field: str) -> int:
-    found = re.search(_pattern(field), words)
-    return len(words) if found is None else found.start()
 
 
 def _texts(body: JsonValue, depth: int = 0) -> Iterator[str]:
@@ -212,7 +201,7 @@ def _texts(body: JsonValue, depth: int = 0) -> Iterator[str]:
 def _shown(body: JsonValue) -> str:
     """Words for people: OpenAI's `message`, FastAPI's `detail`, or the body as it is."""
     if isinstance(body, Mapping):
-        for key in ("error", *_SHOWN, "base_resp"):
+        for key in _SHOWN:
             if words := _shown(body.get(key)):
                 return words
         return ""
