@@ -24,7 +24,8 @@ _FINE: Final = (
 )
 _ALREADY: Final = r"(?:(?:already|fully|perfectly|completely|entirely|very|quite)\s){0,3}"
 
-# Each is the whole of a text, or its first clause; what follows is then a reason.
+# Each is the whole of a text, or its first clause; what follows is then a reason. All patterns are
+# compiled when they are first used: most commands read no answer.
 _SAID: Final = (
     # English
     r"n\s?/\s?a|n\.a\.?|nil|null|not\s(?:applicable|needed|necessary|required)|as[\s-]is|none\sat\sall",
@@ -104,8 +105,8 @@ _FOR: Final = (
     r"(?:already|(?:the|this|it|its|image|picture|all|everything|request|prompt)\b[^.\n]{0,200}\b"
     r"(?:is|are|was|were|already|looks?|follows?|reflects?|(?:match|meet|satisf|fulfil|adher)\w*))\b"
 )
-_FIRST: Final = re.compile(
-    rf"(?P<said>{'|'.join(_SAID)})(?:"
+_FIRST: Final = (
+    rf"(?is)(?P<said>{'|'.join(_SAID)})(?:"
     r"\s*\Z"
     r"|\s{0,3}[.。!！(（\[;；:：–—-].*"
     r"|\s*\n.*"
@@ -113,21 +114,18 @@ _FIRST: Final = re.compile(
     rf"|,\s{{1,3}}(?:so\s|and\s)?{_FOR}.*"
     r"|[,;]?\s(?:and|so|therefore|thus|hence)\s(?:no|none|nothing)\b.*"
     r"|[，、][\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af].*"
-    r")",
-    re.IGNORECASE | re.DOTALL,
+    r")"
 )
-_LAST: Final = re.compile(
-    rf"(?:since|as|because|given\sthat|considering)\b[^.\n]{{1,300}},\s(?:so\s|therefore\s)?"
+_LAST: Final = (
+    rf"(?i)(?:since|as|because|given\sthat|considering)\b[^.\n]{{1,300}},\s(?:so\s|therefore\s)?"
     rf"(?:no\s(?:further\s|additional\s)*{_WORK}(?:\s(?:is|are))?\s{_NEED}|none(?:\s(?:is|are))?\s{_NEED}"
-    rf"|there\s(?:is|are)\s(?:no\sneed|nothing)\b[^.\n]{{0,60}})[^.\n]{{0,40}}\.?",
-    re.IGNORECASE,
+    rf"|there\s(?:is|are)\s(?:no\sneed|nothing)\b[^.\n]{{0,60}})[^.\n]{{0,40}}\.?"
 )
-_INSTEAD: Final = re.compile(
-    r"\b(?:but|except|however|only|instead|change|make|add|remove|replace|turn|though|aside|apart|other\sthan|just|with|and|aber|mais|pero"
-    r"|но)\b|[但只]|不过|ただし|하지만",
-    re.IGNORECASE,
+_INSTEAD: Final = (
+    r"(?i)\b(?:but|except|however|only|instead|change|make|add|remove|replace|turn|though|aside|apart|other\sthan|just|with|and|aber|mais|pero"
+    r"|но)\b|[但只]|不过|ただし|하지만"
 )
-_META: Final = re.compile(rf"\b(?:{_WORK}|{_NEED}|n/?a|none|not)\b", re.IGNORECASE)
+_META: Final = rf"(?i)\b(?:{_WORK}|{_NEED}|n/?a|none|not)\b"
 
 
 def says_no_change(text: str) -> bool:
@@ -139,8 +137,8 @@ def says_no_change(text: str) -> bool:
     text = text.strip(" \t\n*_`\"'“”„«»「」『』()[]{}<>（）【】~-–—.。!！")
     if text.lower() in ("", "no", "nothing", "empty", "(empty)"):
         return True
-    match = _FIRST.fullmatch(text)
+    match = re.fullmatch(_FIRST, text)
     if match is None:
-        return _LAST.fullmatch(text) is not None
+        return re.fullmatch(_LAST, text) is not None
     rest = text[match.end("said") :]
-    return bool(_META.search(match["said"])) or not _INSTEAD.search(rest)
+    return bool(re.search(_META, match["said"])) or not re.search(_INSTEAD, rest)

@@ -10,6 +10,7 @@ from typing import Final
 
 from rr_refine.reward.headings import read_heading
 from rr_refine.reward.no_change import says_no_change
+from rr_refine.reward.values import read_text
 from rr_refine.reward.wrapping import (
     INVISIBLE,
     TruncatedTextError,
@@ -20,6 +21,8 @@ from rr_refine.reward.wrapping import (
 )
 
 __all__ = ["no_prompt", "read_proposal"]
+
+# The long patterns are compiled when they are first used: most commands read no answer.
 
 _FENCE: Final = re.compile(r"```[\w-]{0,16}[ \t]{0,4}\n")
 _PLACEHOLDER: Final = re.compile(r"<[^<>:]+>|\[[^\[\]]+\]|\{[^{}]+\}")
@@ -47,8 +50,7 @@ _NEWER: Final = (
     r"|user|image|generation|editing|positive)\s){0,6}"
 )
 _NOUN: Final = r"(?:prompt|request|instruction)"
-_LEAD: Final = re.compile(
-    rf"""
+_LEAD: Final = rf"""(?xi)
     (?: (?:sure|certainly|of\scourse|absolutely|okay|ok|alright|great|got\sit|understood|gladly
           | gerne | natürlich | bien\ssûr | claro | por\ssupuesto | конечно | certo | certamente
           | 好的 | 当然 | 當然 | はい | 네 )
@@ -72,15 +74,12 @@ _LEAD: Final = re.compile(
       | (?:改善|修正|新しい)(?:後の|された|した)?プロンプト [*_]{{0,3}} [:：]
       | (?:개선된|수정된|새로운)\s?프롬프트 [*_]{{0,3}} [:：] )
     [ \t*_]*
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_INTERJECTION: Final = re.compile(
-    r"(?:sure|certainly|of\scourse|absolutely|okay|ok|got\sit|understood|gerne|natürlich"
+    """
+_INTERJECTION: Final = (
+    r"(?i)(?:sure|certainly|of\scourse|absolutely|okay|ok|got\sit|understood|gerne|natürlich"
     r"|bien\ssûr|claro|конечно|好的|当然|當然|はい)(?:\sthing)?[!.,。，！:]?[ \t]*\n+"
     r"|(?:sure|certainly|of\scourse|absolutely|okay|got\sit|understood)[!,.]?[^\n]{0,80}"
-    r"\b(?:prompt|request|version|instruction)\b[^\n]{0,40}[.!:]?[ \t]*\n+",
-    re.IGNORECASE,
+    r"\b(?:prompt|request|version|instruction)\b[^\n]{0,40}[.!:]?[ \t]*\n+"
 )
 # What begins a line or a sentence, and ends the prompt before it.
 _CHAT: Final = (
@@ -115,8 +114,7 @@ _END: Final = (
     r"(?:end|ende|fin|fine|конец|完|结束|結束|終わり?|以上)"
     r"(?:\s(?:of|de|der|des|du)\s(?:the\s|my\s|l['’])?[\w ]{2,30})?"
 )
-_TAIL: Final = re.compile(
-    rf"""
+_TAIL: Final = rf"""(?xim)
     ^[ \t]* (?:
         [*_(\[>#-]{{0,6}} \s? {_SECTION} [*_]{{0,3}} \s? [:：]
       | (?:[#(\[<]{{1,6}}|[*_=~\-–—]{{2,8}}) \s? (?:{_END} [^\w\n]{{0,12}} $ | {_TOTAL} \b)
@@ -130,13 +128,10 @@ _TAIL: Final = re.compile(
     )
     | (?<=[.!?。！？"“”»」』`*)]) [ \t]+
       (?: \(?{_CHAT} | [*_(\[]{{0,3}}negative\sprompt\s?: )
-    """,
-    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
-)
+    """
 _ALONE: Final = re.compile(r"^[ \t]*(?:\S{0,2}negative\sprompt|Steps:\s\d)", re.IGNORECASE)
 
-_SORRY: Final = re.compile(
-    r"""
+_SORRY: Final = r"""(?xis)
     (?: (?:i['’]?m|i\sam)\s(?:(?:very|so|really|truly)\s)?sorry\b (?=.{0,80}
           \b(?:can(?:['’]?t|\s?not)|won['’]?t|unable|not\sable|assist|help)\b)
       | (?:sorry|apologies|unfortunately),?\s (?:but\s)? i\s?(?:['’]m|am)?\s?
@@ -161,18 +156,15 @@ _SORRY: Final = re.compile(
       | 我(?:无法|無法|不能)(?:协助|協助|帮助|幫助|提供|生成|满足|完成|处理|创作)
       | (?:申し訳|すみません|ごめんなさい).{0,40}(?:できません|できない|お手伝い)
       | (?:죄송|미안).{0,40}(?:수\s?없|어렵) )
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-_MUSING: Final = re.compile(
-    r"(?:okay|ok|alright|hmm+|wait|so|well|first|now)?[,.]?\s?"
+    """
+_MUSING: Final = (
+    r"(?i)(?:okay|ok|alright|hmm+|wait|so|well|first|now)?[,.]?\s?"
     r"(?:let(?:['’]s|\sme|\sus)\s(?:think|see|start|begin|analy[sz]e|look|consider|break|re-?read|parse|figure)"
     r"|the\suser\s(?:wants|asked|asks|is\sasking|requested|needs|would\slike|says|said|provided)"
     r"|i\s(?:need|have|should|must|want)\sto\s(?:write|rewrite|improve|think|create|make\sthe\sprompt|refine|come|fix)"
     r"|we\s(?:need|have|should|must)\sto\s(?:write|rewrite|improve|think|produce|refine|craft|output|fix)"
     r"|looking\sat\sthe\s(?:critic|finding|score|feedback)"
-    r"|hmm+\b[,.…]|用户(?:想|要|希望|需要|请求)|我(?:需要|应该|来)(?:想|写|改|分析|考虑))",
-    re.IGNORECASE,
+    r"|hmm+\b[,.…]|用户(?:想|要|希望|需要|请求)|我(?:需要|应该|来)(?:想|写|改|分析|考虑))"
 )
 
 
@@ -207,9 +199,9 @@ def read_proposal(text: str) -> str | None:
 def no_prompt(text: str) -> str | None:
     """Why a text is certainly no prompt, though it was proposed as one; None if it may be one."""
     start = text.lstrip("*_#>\"'“( \n")
-    if _SORRY.match(start):
+    if re.match(_SORRY, start):
         return "it is a refusal, no prompt"
-    if _MUSING.match(start):
+    if re.match(_MUSING, start):
         return "it is a thought about the prompt, no prompt"
     if text.strip() and says_no_change(text):
         return "it says that nothing is to change"
@@ -233,22 +225,13 @@ def _inside(text: str) -> str:
         text = "\n".join(line[1:].removeprefix(" ") for line in lines)
     elif len(lines) == 1 and text[:2] in ("- ", "* ", "• "):
         text = text[2:].lstrip()
-    return _unquoted(_without_rules(text))
-
-
-def _without_rules(text: str) -> str:
-    """Free text without blank lines and rules (`---`) around it, or half a pair of bold marks."""
-    lines = text.strip().split("\n")
-    while lines and not lines[-1].strip("-*_= "):
-        lines.pop()
-    text = "\n".join(lines).rstrip()
-    return text[:-2].rstrip() if text.endswith("**") and text.count("**") % 2 else text
+    return _unquoted(read_text(text))
 
 
 def _without_preamble(text: str) -> str:
     text = text.lstrip(f"{INVISIBLE} \t\n")
     for pattern in (_INTERJECTION, _LEAD):
-        if (match := pattern.match(text)) and text[match.end() :].strip():
+        if (match := re.match(pattern, text)) and text[match.end() :].strip():
             text = text[match.end() :].lstrip()
     return text
 

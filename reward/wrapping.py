@@ -107,9 +107,9 @@ def cut_behind_end(text: str) -> str:
     return text
 
 
-def outside_quotes(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+def outside_quotes(pattern: re.Pattern[str] | str, text: str) -> Iterator[re.Match[str]]:
     """Matches that stand in no quotes: what a sign in a picture says is no mark of a model's."""
-    for match in pattern.finditer(text):
+    for match in re.finditer(pattern, text):
         begin, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
         before = text[max(begin, match.start() - _NEAR) : match.start()]
         after = text[
