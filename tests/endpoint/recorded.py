@@ -46,64 +46,65 @@ class Recorded:
     """Field -> the body of the 400 for a request that has it."""
 
 
-def _answer(message: Json, finish: JsonValue = "stop", **more: JsonValue) -> Json:
+def _usage(**more: JsonValue) -> Json:
+    return {"prompt_tokens": 31, "completion_tokens": 6, "total_tokens": 37, **more}
+
+
+def _answer(more_said: Json | None = None, **more: JsonValue) -> Json:
+    """An answer with `WORDS`; `more_said` stands beside them."""
+    message: Json = {"role": "assistant", "content": WORDS, **(more_said or {})}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1,
         "model": "m",
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": {"prompt_tokens": 31, "completion_tokens": 6, "total_tokens": 37},
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": _usage(),
         **more,
     }
+
+
+def _model(name: str, **more: JsonValue) -> Json:
+    return {"id": name, "object": "model", **more}
 
 
 def _list(*models: Json) -> Json:
     return {"object": "list", "data": list(models)}
 
 
-_PLAIN: Final[Json] = {"role": "assistant", "content": WORDS}
+def _error(message: str, **more: JsonValue) -> Json:
+    return {"error": {"message": message, **more}}
+
 
 SERVERS: Final[dict[str, Recorded]] = {
     "vLLM": Recorded(
         source="vllm/entrypoints/openai/protocol.py, 0.32; issue 33425 of vllm-project/vllm",
         model="org/critic",
         models=_list(
-            {
-                "id": "org/critic",
-                "object": "model",
-                "created": 1,
-                "owned_by": "vllm",
-                "root": "org/critic",
-                "parent": None,
-                "max_model_len": 40960,
-                "permission": [{"id": "modelperm-1", "allow_sampling": True}],
-            }
+            _model(
+                "org/critic",
+                created=1,
+                owned_by="vllm",
+                root="org/critic",
+                parent=None,
+                max_model_len=40960,
+                permission=[{"id": "modelperm-1", "allow_sampling": True}],
+            )
         ),
-        answer={
-            **_answer(
-                {
-                    **_PLAIN,
-                    "refusal": None,
-                    "annotations": None,
-                    "tool_calls": [],
-                    "reasoning_content": None,
-                }
-            ),
-            "prompt_logprobs": None,
-            "kv_transfer_params": None,
-        },
+        answer=_answer(
+            {"refusal": None, "annotations": None, "tool_calls": [], "reasoning_content": None},
+            prompt_logprobs=None,
+            kv_transfer_params=None,
+        ),
         status=400,
-        error={
-            "error": {
-                "message": "This model's maximum context length is 2048 tokens. However, your "
-                "request has 8 input tokens plus 2045 'max_tokens'. Please reduce one or the "
-                "other.",
-                "type": "BadRequestError",
-                "param": "input_tokens, max_tokens",
-                "code": 400,
-            }
-        },
+        error=_error(
+            "This model's maximum context length is 2048 tokens. However, your "
+            "request has 8 input tokens plus 2045 'max_tokens'. Please reduce one or the "
+            "other.",
+            type="BadRequestError",
+            param="input_tokens, max_tokens",
+            code=400,
+        ),
         means=CriticError,
         words="maximum context length is 2048 tokens.*larger max_model_len, or lower critic",
         discovered="org/critic",
@@ -111,20 +112,12 @@ SERVERS: Final[dict[str, Recorded]] = {
     "SGLang": Recorded(
         source="python/sglang/srt/entrypoints/openai/protocol.py and serving_base.py, 0.5",
         model="org/critic",
-        models=_list(
-            {"id": "org/critic", "object": "model", "owned_by": "sglang", "root": "org/critic"}
+        models=_list(_model("org/critic", owned_by="sglang", root="org/critic")),
+        answer=_answer(
+            {"reasoning_content": None, "tool_calls": None},
+            metadata={"weight_version": "default"},
+            usage=_usage(prompt_tokens_details=None, reasoning_tokens=0),
         ),
-        answer={
-            **_answer({**_PLAIN, "reasoning_content": None, "tool_calls": None}),
-            "metadata": {"weight_version": "default"},
-            "usage": {
-                "prompt_tokens": 31,
-                "total_tokens": 37,
-                "completion_tokens": 6,
-                "prompt_tokens_details": None,
-                "reasoning_tokens": 0,
-            },
-        },
         status=400,
         error={
             "object": "error",
@@ -145,16 +138,10 @@ SERVERS: Final[dict[str, Recorded]] = {
             "models": [{"name": "critic.gguf", "model": "critic.gguf", "type": "model"}],
             "object": "list",
             "data": [
-                {
-                    "id": "critic.gguf",
-                    "object": "model",
-                    "created": 1,
-                    "owned_by": "llamacpp",
-                    "meta": {"n_ctx_train": 32768},
-                }
+                _model("critic.gguf", created=1, owned_by="llamacpp", meta={"n_ctx_train": 32768})
             ],
         },
-        answer=_answer(_PLAIN, system_fingerprint="b1", timings={"prompt_n": 31, "prompt_ms": 9.1}),
+        answer=_answer(system_fingerprint="b1", timings={"prompt_n": 31, "prompt_ms": 9.1}),
         status=500,
         error={
             "error": {
@@ -174,10 +161,10 @@ SERVERS: Final[dict[str, Recorded]] = {
         source="lmstudio.ai/docs, OpenAI compatibility; issue 237 of its bug tracker",
         model="qwen2.5-vl-7b-instruct",
         models=_list(
-            {"id": "qwen2.5-vl-7b-instruct", "object": "model", "owned_by": "organization_owner"},
-            {"id": "text-embedding-nomic-embed-text-v1.5", "object": "model"},
+            _model("qwen2.5-vl-7b-instruct", owned_by="organization_owner"),
+            _model("text-embedding-nomic-embed-text-v1.5"),
         ),
-        answer=_answer(_PLAIN, stats={}, system_fingerprint="qwen2.5-vl-7b-instruct"),
+        answer=_answer(stats={}, system_fingerprint="qwen2.5-vl-7b-instruct"),
         status=400,
         error={
             "error": "Trying to keep the first 6547 tokens when context the overflows. However, "
@@ -190,19 +177,12 @@ SERVERS: Final[dict[str, Recorded]] = {
     "Ollama": Recorded(
         source="openai/openai.go of Ollama; issue 555 of netease-youdao/QAnything",
         model="llava",
-        models=_list(
-            {"id": "llava:latest", "object": "model", "created": 1, "owned_by": "library"}
-        ),
-        answer=_answer(_PLAIN, system_fingerprint="fp_ollama"),
+        models=_list(_model("llava:latest", created=1, owned_by="library")),
+        answer=_answer(system_fingerprint="fp_ollama"),
         status=404,
-        error={
-            "error": {
-                "message": 'model "llava" not found, try pulling it first',
-                "type": "api_error",
-                "param": None,
-                "code": None,
-            }
-        },
+        error=_error(
+            'model "llava" not found, try pulling it first', type="api_error", param=None, code=None
+        ),
         means=ConfigError,
         words="404: model .*not found|does not serve",
         discovered="llava:latest",
@@ -211,50 +191,38 @@ SERVERS: Final[dict[str, Recorded]] = {
         source="platform.openai.com, API reference and errors; issue 59 of microsoft/clarity-agent",
         model="gpt-5.4",
         models=_list(
-            {"id": "gpt-5.4", "object": "model", "created": 1, "owned_by": "system"},
-            {"id": "gpt-image-2", "object": "model", "created": 1, "owned_by": "system"},
+            _model("gpt-5.4", created=1, owned_by="system"),
+            _model("gpt-image-2", created=1, owned_by="system"),
         ),
         answer=_answer(
-            {**_PLAIN, "refusal": None, "annotations": []},
+            {"refusal": None, "annotations": []},
             service_tier="default",
-            usage={
-                "prompt_tokens": 31,
-                "completion_tokens": 6,
-                "total_tokens": 37,
-                "completion_tokens_details": {"reasoning_tokens": 0},
-            },
+            usage=_usage(completion_tokens_details={"reasoning_tokens": 0}),
         ),
         status=429,
-        error={
-            "error": {
-                "message": "You exceeded your current quota, please check your plan and billing "
-                "details.",
-                "type": "insufficient_quota",
-                "param": None,
-                "code": "insufficient_quota",
-            }
-        },
+        error=_error(
+            "You exceeded your current quota, please check your plan and billing details.",
+            type="insufficient_quota",
+            param=None,
+            code="insufficient_quota",
+        ),
         means=CriticUnavailable,
         words="exceeded your current quota.*see its billing page",
         refuses={
-            "max_tokens": {
-                "error": {
-                    "message": "Unsupported parameter: 'max_tokens' is not supported with this "
-                    "model. Use 'max_completion_tokens' instead.",
-                    "type": "invalid_request_error",
-                    "param": "max_tokens",
-                    "code": "unsupported_parameter",
-                }
-            },
-            "temperature": {
-                "error": {
-                    "message": "Unsupported value: 'temperature' does not support 0.1 with this "
-                    "model. Only the default (1) value is supported.",
-                    "type": "invalid_request_error",
-                    "param": "temperature",
-                    "code": "unsupported_value",
-                }
-            },
+            "max_tokens": _error(
+                "Unsupported parameter: 'max_tokens' is not supported with this "
+                "model. Use 'max_completion_tokens' instead.",
+                type="invalid_request_error",
+                param="max_tokens",
+                code="unsupported_parameter",
+            ),
+            "temperature": _error(
+                "Unsupported value: 'temperature' does not support 0.1 with this "
+                "model. Only the default (1) value is supported.",
+                type="invalid_request_error",
+                param="temperature",
+                code="unsupported_value",
+            ),
         },
     ),
     "OpenRouter": Recorded(
@@ -264,19 +232,23 @@ SERVERS: Final[dict[str, Recorded]] = {
             {"id": "qwen/qwen3-vl", "name": "Qwen3 VL", "pricing": {"prompt": "0"}},
             {"id": "x/y", "name": "Y"},
         ),
-        answer={
-            **_answer({**_PLAIN, "refusal": None, "reasoning": None}),
-            "provider": "Someone",
-            "choices": [
+        answer=_answer(
+            provider="Someone",
+            choices=[
                 {
                     "logprobs": None,
                     "finish_reason": "stop",
                     "native_finish_reason": "STOP",
                     "index": 0,
-                    "message": {**_PLAIN, "refusal": None, "reasoning": None},
+                    "message": {
+                        "role": "assistant",
+                        "content": WORDS,
+                        "refusal": None,
+                        "reasoning": None,
+                    },
                 }
             ],
-        },
+        ),
         status=200,
         error={
             "choices": None,
@@ -293,30 +265,27 @@ SERVERS: Final[dict[str, Recorded]] = {
         source="learn.microsoft.com, Azure OpenAI content filtering and v1 API",
         model="my-deployment",
         models=_list(
-            {"id": "gpt-4o-2024-11-20", "object": "model", "status": "succeeded"},
-            {"id": "dall-e-3", "object": "model", "status": "succeeded"},
+            _model("gpt-4o-2024-11-20", status="succeeded"),
+            _model("dall-e-3", status="succeeded"),
         ),
-        answer={
-            **_answer(_PLAIN),
-            "prompt_filter_results": [
+        answer=_answer(
+            prompt_filter_results=[
                 {"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False}}}
-            ],
-        },
+            ]
+        ),
         status=400,
-        error={
-            "error": {
-                "message": "The response was filtered due to the prompt triggering Azure OpenAI's "
-                "content management policy.",
-                "type": None,
-                "param": "prompt",
-                "code": "content_filter",
-                "status": 400,
-                "innererror": {
-                    "code": "ResponsibleAIPolicyViolation",
-                    "content_filter_result": {"violence": {"filtered": True, "severity": "high"}},
-                },
-            }
-        },
+        error=_error(
+            "The response was filtered due to the prompt triggering Azure OpenAI's "
+            "content management policy.",
+            type=None,
+            param="prompt",
+            code="content_filter",
+            status=400,
+            innererror={
+                "code": "ResponsibleAIPolicyViolation",
+                "content_filter_result": {"violence": {"filtered": True, "severity": "high"}},
+            },
+        ),
         means=CriticRefused,
         words="content management policy",
         listed=False,
