@@ -255,9 +255,8 @@ async def _until_healthy(
             before = work_lines(log)
             why = await asyncio.to_thread(why_silent, model, environment, _HUB_TIMEOUT_S)
             if why is not None:
-                await asyncio.sleep(
-                    _HUB_AFTER_S
-                )  # a container may have a hub or a cache of its own
+                # A container may have a hub or a cache of its own.
+                await asyncio.sleep(_HUB_AFTER_S)
                 if work_lines(log) == before and process.returncode is None:
                     raise CriticUnavailable(
                         f"vLLM could not serve {model!r}: the model is not on this machine and its "

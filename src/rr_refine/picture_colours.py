@@ -103,7 +103,7 @@ def _converted(image: Image.Image, profile: bytes | None, told: list[str]) -> Im
         return image
     try:
         own = (
-            ImageCms.createProfile("LAB")
+            ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
             if profile is None or image.mode == "LAB"
             else ImageCms.ImageCmsProfile(io.BytesIO(profile))
         )
@@ -131,11 +131,11 @@ def _converted(image: Image.Image, profile: bytes | None, told: list[str]) -> Im
     return image
 
 
-def _name(profile: ImageCmsProfile | object) -> str:
+def _name(profile: ImageCmsProfile) -> str:
     from PIL import ImageCms
 
     try:
-        text = ImageCms.getProfileDescription(profile)  # type: ignore[arg-type]
+        text = ImageCms.getProfileDescription(profile)
     except ImageCms.PyCMSError:
         text = ""
     shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -165,7 +165,7 @@ class ChatEndpoint(EndpointClient):
             if choice.truncated:
                 # The count is of all choices together.
                 tokens = usage.answered if len(choices) == 1 else None
-                choice.explained(self._why_cut(choice, tokens, limit))
+                choice.explain(self._why_cut(choice, tokens, limit))
         return choices, self._cost(choices, usage, limit, most)
 
     def _cost(

@@ -130,10 +130,9 @@ class Choice(BaseModel):
         """Why it was cut off and what to do, in a clause; empty for a whole one."""
         return self._cut
 
-    def explained(self, cut: str) -> Choice:
-        """The same, with what cut it off."""
+    def explain(self, cut: str) -> None:
+        """Say what cut it off."""
         self._cut = cut
-        return self
 
     @property
     def text(self) -> str:
