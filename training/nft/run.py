@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,13 +10,14 @@ from accelerate import PartialState
 from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import locked, replacing
+from rr_refine.files import locked, replace_file
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import read_rows
 from rr_refine.training.nft.evaluation import Stopped
 from rr_refine.training.nft.judging import make_critic
 from rr_refine.training.nft.pipeline import load_pipeline
 from rr_refine.training.nft.trainer import NftTrainer
+from rr_refine.training.recipes import first_change
 
 __all__ = ["train"]
 
@@ -74,13 +74,10 @@ def train(
 
 def _remember(recipe: NftRecipe, file: Path) -> None:
     """Write the recipe, unless the folder holds a training by another one."""
-    if file.exists():
-        before, now = json.loads(file.read_text("utf-8")), recipe.training
-        if differs := [key for key in now if before.get(key) != now[key]]:
-            key = differs[0]
-            raise ConfigError(
-                f"{str(file.parent)!r} holds a training with {key} = {before.get(key)!r}, not "
-                f"{now[key]!r}: name another folder"
-            )
-    with replacing(file, durable=True) as written:
-        written.write(recipe.model_dump_json(indent=2).encode() + b"\n")
+    if file.exists() and (change := first_change(file, recipe.training)):
+        key, before = change
+        raise ConfigError(
+            f"{str(file.parent)!r} holds a training with {key} = {before!r}, not "
+            f"{recipe.training[key]!r}: name another folder"
+        )
+    replace_file(file, recipe.model_dump_json(indent=2).encode() + b"\n", durable=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from rr_refine.errors import ConfigError
-from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Record
+from rr_refine.training.recipes import read_recipe, recipe_names
 
 __all__ = ["LANGUAGE_MODEL", "DataPart", "Lora", "SftRecipe", "builtin_recipes", "load_recipe"]
 
@@ -123,46 +122,9 @@ class SftRecipe(Record):
 
 def builtin_recipes() -> list[str]:
     """Names of the recipes that the package carries."""
-    return sorted(Path(entry.name).stem for entry in _RECIPES.iterdir())
+    return recipe_names(_RECIPES)
 
 
 def load_recipe(name: str | Path, changes: Mapping[str, JsonValue] | None = None) -> SftRecipe:
-    """Read a recipe. Its paths are relative to the current folder.
-
-    Args:
-        name: a built-in recipe's name, or a TOML file.
-        changes: fields to replace, before anything is checked.
-
-    Raises:
-        ConfigError: there is no such recipe, or something in it is unknown or out of range.
-    """
-    text = _read(name)
-    try:
-        fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"recipe {str(name)!r} is not valid TOML: {error}") from error
-    fields |= changes or {}
-    unknown = [key for key in fields if key not in SftRecipe.model_fields]
-    if unknown:
-        hint = did_you_mean(unknown[0], list(SftRecipe.model_fields))
-        raise ConfigError(f"recipe {str(name)!r} has the unknown field {unknown[0]!r}{hint}")
-    try:
-        return SftRecipe.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"recipe {str(name)!r}: {where}: {first['msg']}") from None
-
-
-def _read(name: str | Path) -> str:
-    if isinstance(name, str) and name in builtin_recipes():
-        return (_RECIPES / f"{name}.toml").read_text("utf-8")
-    try:
-        return Path(name).read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"there is no recipe {str(name)!r}; there are {', '.join(builtin_recipes())}, "
-            "or give a TOML file"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"recipe {str(name)!r} cannot be read: {error}") from error
+    """Read a recipe: see `rr_refine.training.recipes.read_recipe`."""
+    return read_recipe(SftRecipe, _RECIPES, name, changes)

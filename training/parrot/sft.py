@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import parse_json, read_file, replace_file
+from rr_refine.files import read_file, replace_file
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
@@ -31,6 +31,7 @@ from rr_refine.training.parrot.student import (
     limit_pixels,
     load_student,
 )
+from rr_refine.training.recipes import first_change
 
 if TYPE_CHECKING:
     from rr_refine.training.parrot.trainer import CriticTrainer
@@ -172,18 +173,12 @@ def _finished(recipe: SftRecipe) -> SftReport | None:
             f"{str(recipe.out)!r} holds a training already: go on with resume = true, or name "
             "another folder"
         )
-    try:
-        before = parse_json(read_file(file))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
-    if not isinstance(before, dict):
-        raise ConfigError(f"{str(file)!r} holds no recipe")
-    changed = [key for key, value in recipe.training.items() if before.get(key) != value]
-    if changed:
+    if change := first_change(file, recipe.training):
+        key, before = change
         raise ConfigError(
-            f"the training in {str(recipe.out)!r} was begun with another {changed[0]!r} "
-            f"({before.get(changed[0])!r}, not {recipe.training[changed[0]]!r}): it cannot go on "
-            "with this recipe; name another folder"
+            f"the training in {str(recipe.out)!r} was begun with another {key!r} "
+            f"({before!r}, not {recipe.training[key]!r}): it cannot go on with this recipe; name "
+            "another folder"
         )
     try:
         return SftReport.model_validate_json(read_file(recipe.out / "report.json"))

@@ -56,6 +56,9 @@ def test_a_folder_of_another_recipe_is_refused_and_keys_do_not_get_there(tmp_pat
     )
     with pytest.raises(ConfigError, match=r"holds a training with model = 'toy', not 'x'"):
         train(chosen, tmp_path)
+    (tmp_path / "recipe.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"recipe\.json' cannot be read"):
+        train(chosen, tmp_path)
     with pytest.raises(ConfigError, match=r"critic\.api_key must not stand in a recipe"):
         train(recipe(critic={"use": "fake", "api_key": "secret"}), tmp_path / "new")
     assert not (tmp_path / "new").exists()
