@@ -41,7 +41,7 @@ class TrainingPrompt(Record):
         if self.source is None:
             return None
         picture = load_picture(self.source)
-        return picture if size in (None, picture.size) else picture.resize(cast("Any", size))
+        return picture if size is None or size == picture.size else picture.resize(size)
 
 
 def read_rows(data: str) -> list[TrainingPrompt]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from pydantic import JsonValue
@@ -40,11 +40,11 @@ def make_critic(options: Mapping[str, JsonValue], endpoints: Sequence[str] = ())
     if not isinstance(use, str):
         raise ConfigError(f"a critic needs `use`, the name of one, not {use!r}")
     each = [rest | {"base_url": address} for address in endpoints] or [rest]
-    critics = [create("critics", use, one) for one in each]
+    critics = [cast("Critic", create("critics", use, one)) for one in each]
     for critic in critics:
         if not callable(getattr(critic, "critique", None)):
             raise ConfigError(f"critic {use!r} is none: it has no method `critique`")
-    return pool([one for one in critics if isinstance(one, Critic)]) if endpoints else critics[0]  # type: ignore[return-value]
+    return pool(critics) if endpoints else critics[0]
 
 
 class TooManyFailures(RefineError):
@@ -67,8 +67,7 @@ class Scorer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="rr-refine-nft-critic")
         self._down_since: float | None = None
         self.failures: Counter[str] = Counter()
-        """Since the last look, by error."""
-        self.calls = 0
+        """By error, until somebody clears it."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -105,7 +104,6 @@ class Scorer:
 
     async def _one(self, request: CritiqueRequest) -> list[float]:
         async with self._gate:
-            self.calls += 1
             try:
                 assessment = await self._patiently(request)
             except CriticError as error:

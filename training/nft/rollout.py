@@ -122,8 +122,8 @@ class Sampler:
 
     @property
     def _size(self) -> tuple[int, int] | None:
-        size = self._call.get("width"), self._call.get("height")
-        return None if None in size else size  # type: ignore[return-value]
+        width, height = self._call.get("width"), self._call.get("height")
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     def _calls(self, wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
         """Parts of one call each. Edits of different pictures do not go together, whose sizes, and
