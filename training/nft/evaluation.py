@@ -49,18 +49,19 @@ class Result:
     """What the judge said of the held-out pictures."""
 
     reward: float
-    """Mean of those that could be judged."""
+    """Mean of those that could be judged; NaN if none could."""
     rewards: dict[str, float]
     """By kind."""
     full: dict[str, float]
     """By kind: the share without a miss, which is text faithfulness at its best."""
-    failed: int
+    failed: float
+    """The share that could not be judged."""
 
     def flat(self) -> dict[str, float]:
         """For a line of a log."""
         rewards = {f"reward {kind}": value for kind, value in self.rewards.items()}
         full = {f"full {kind}": value for kind, value in self.full.items()}
-        return {"reward": self.reward, **rewards, **full, "failed": self.failed}
+        return {"reward": self.reward, **rewards, **full}
 
 
 def result_of(judged: Sequence[tuple[Wanted, Sequence[float]]]) -> Result:
@@ -72,10 +73,10 @@ def result_of(judged: Sequence[tuple[Wanted, Sequence[float]]]) -> Result:
     full = scores[:, DIMENSIONS.index("text_faithfulness")] >= 1 - 1e-6
     by_kind = {str(kind): there & (kinds == kind) for kind in np.unique(kinds[there])}
     return Result(
-        float(rewards[there].mean()) if there.any() else 0.0,
+        float(rewards[there].mean()) if there.any() else float("nan"),
         {kind: float(rewards[own].mean()) for kind, own in by_kind.items()},
         {kind: float(full[own].mean()) for kind, own in by_kind.items()},
-        int((~there).sum()),
+        float((~there).mean()),
     )
 
 
@@ -91,7 +92,7 @@ class Best:
     guard: str | None
     drop: float
     reward: float = float("-inf")
-    epoch: int = 0
+    epoch: int | None = None
     falls: int = 0
     """Results in a row that were worse than the best."""
     base: float | None = None
@@ -124,8 +125,8 @@ class Stopped:
 
     reason: str
     epoch: int
-    best: int
-    """The epoch of the best checkpoint; 0 is the untrained model."""
+    best: int | None
+    """The epoch of the best checkpoint; 0 is the untrained model. None: nothing was judged."""
 
 
 def reason_to_stop(recipe: NftRecipe, best: Best, kl: float, seconds: float) -> str | None:
@@ -146,24 +147,35 @@ class HeldOut:
         rows: none, and nothing is ever drawn.
         out: the folder of the training.
         best: is told each result.
+        max_failures: a result with a larger share of failures is of other rows, and not counted.
+
+    Raises:
+        ConfigError: no row is of the kind that guards.
     """
 
-    def __init__(self, rows: Sequence[TrainingPrompt], out: Path, best: Best) -> None:
+    def __init__(
+        self, rows: Sequence[TrainingPrompt], out: Path, best: Best, max_failures: float
+    ) -> None:
+        if rows and best.guard not in (None, *(row.kind for row in rows)):
+            raise ConfigError(f"guard = {best.guard!r}: no held-out row is of this kind")
         self._wanted = [Wanted(row, n, seed_of("held-out", n)) for n, row in enumerate(rows)]
         self._out, self._log = out, Log(out / "held-out.jsonl")
-        self.best = best
+        self.best, self._max_failures = best, max_failures
 
     def look(self, epoch: int, sampler: Sampler, judge: Scorer, processes: Accelerator) -> str:
         """Draw them all, by all processes; returns what came of it, in words."""
         own = self._wanted[processes.process_index :: processes.num_processes]
         rollout = sampler.roll_out(own, judge, overlap=False)
         result = result_of(gather_object([*zip(own, rollout.scores.tolist(), strict=True)]))
-        is_best = self.best.take(result, epoch)
+        counts = result.failed <= self._max_failures and result.failed < 1
+        is_best = counts and self.best.take(result, epoch)
         if processes.is_main_process:
             grid = self._out / "grid" / f"{epoch:05}.png"
             grid.parent.mkdir(exist_ok=True)
             _in_a_row(rollout.pictures[:: max(1, len(own) // _SHOWN)][:_SHOWN]).save(grid)
-            self._log(epoch=epoch, **result.flat())
+            self._log(epoch=epoch, failed=result.failed, **(result.flat() if counts else {}))
+        if not counts:
+            return f"held-out: {result.failed:.0%} of the critiques failed, so it does not count"
         return f"held-out {result.reward:.3f}{' (best)' if is_best else ''}"
 
     def __bool__(self) -> bool:

@@ -79,27 +79,28 @@ def chart_of(
     return Chart(title, note, lines, (*ticks, (_BOTTOM, f"{low:.3g}")), first, last)
 
 
-def write_page(out: Path) -> Path:
+def write_page(out: Path, best: int | None = None, stopped: str | None = None) -> Path:
     """Write the page of the training in `out` from its logs.
+
+    Args:
+        best: the epoch of the best checkpoint; None if nothing was held out to tell it by.
+        stopped: why it ended; None while it goes on.
 
     Raises:
         StoreError: a log cannot be read.
     """
     training = _read(out / "policy.jsonl", "step")
     held_out = _read(out / "held-out.jsonl", "epoch")
-    recipe, stopped = _json(out / "recipe.json"), _json(out / "stopped.json")
-    best = max(held_out, key=lambda epoch: held_out[epoch]["reward"], default=0)
-    if stopped:
-        best = stopped["best"]
-    last = max([*training, 0])
+    recipe = _json(out / "recipe.json")
+    last = max(training, default=0)
+    state = f"Epoch {last} of {recipe.get('epochs', '?')}."
+    if stopped is not None:
+        known = "" if best is None else f"; the best is {best}"
+        state = f"Stopped after epoch {last}: {stopped}{known}."
     page = _template().render(
         name=out.absolute().name,
-        state=f"Stopped after epoch {last}: {stopped['reason']}; the best is {best}."
-        if stopped
-        else f"Epoch {last} of {recipe.get('epochs', '?')}.",
-        charts=_charts(
-            training, held_out, judged="judge" in recipe and recipe["judge"] is not None
-        ),
+        state=state,
+        charts=_charts(training, held_out, judged=recipe.get("judge") is not None),
         grid=_grid(out, best),
         best=best,
         recipe=json.dumps(recipe, indent=1, ensure_ascii=False),
@@ -125,7 +126,7 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
     who = "an independent judge" if judged else "the critic itself, as the recipe names no judge"
     both = {
         "training": train("reward")["reward"],
-        "held out": [(epoch, values["reward"]) for epoch, values in held_out.items()],
+        "held out": [(e, v["reward"]) for e, v in held_out.items() if "reward" in v],
     }
     seconds = train("draw_seconds", "judge_seconds", "train_seconds")
     charts = (
@@ -164,7 +165,7 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
     return [chart for chart in charts if chart is not None]
 
 
-def _grid(out: Path, best: int) -> list[tuple[int, str]]:
+def _grid(out: Path, best: int | None) -> list[tuple[int, str]]:
     files = sorted((out / "grid").glob("*.png"))
     step = -(-len(files) // _ROWS)
     shown = [f for n, f in enumerate(files) if n % max(1, step) == 0 or f is files[-1]]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import replace_file
@@ -93,7 +93,9 @@ class NftTrainer:
         self._sampler = Sampler(pipeline, call_arguments(pipeline, recipe), recipe.batch)
         self._weights = np.array([recipe.weights.get(name, 1.0) for name in DIMENSIONS])
         self._stream = Stream(len(rows), recipe.seed if recipe.shuffle else None)
-        self._held_out = HeldOut(held_out, out, Best(recipe.guard, recipe.guard_drop))
+        self._held_out = HeldOut(
+            held_out, out, Best(recipe.guard, recipe.guard_drop), recipe.max_failures
+        )
         optimizer = torch.optim.AdamW(
             self.adapters.trained,
             lr=recipe.learning_rate,
@@ -124,6 +126,8 @@ class NftTrainer:
         """
         recipe = self.recipe
         limits = recipe.concurrency, recipe.patience
+        if self._accelerator.is_main_process:
+            (self.out / "stopped.json").unlink(missing_ok=True)
         with ExitStack() as stack:
             critic = judge = stack.enter_context(Scorer(self._critic, *limits))
             if self._judge is not None:
@@ -148,7 +152,8 @@ class NftTrainer:
                 if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs:
                     self._look_at_held_out(judge)
                 kl, seconds = measured.means.get("kl", 0.0), self.loop.seconds
-                if reason := reason_to_stop(recipe, self._held_out.best, kl, seconds):
+                rule = [reason_to_stop(recipe, self._held_out.best, kl, seconds)]
+                if reason := broadcast_object_list(rule)[0]:  # clocks and KL differ by process
                     self.loop.save()
                     return self._finish(reason)
         return self._finish(f"all {recipe.epochs} epochs are done")
@@ -157,6 +162,7 @@ class NftTrainer:
         """Draw and judge the part of an epoch that is for this process: whole groups."""
         own = numbers[self._accelerator.process_index :: self._accelerator.num_processes]
         epoch = self.recipe.seed, self.loop.step, "draw"
+        critic.failures.clear()
         wanted = [
             Wanted(self._rows[number], number, seed_of(*epoch, number, image))
             for number in own
@@ -223,9 +229,11 @@ class NftTrainer:
             return
         with self._as_judged():
             said = self._held_out.look(self.loop.step, self._sampler, judge, self._accelerator)
-            if self._held_out.best.epoch == self.loop.step and self._accelerator.is_main_process:
-                self.adapters.save(self.pipeline, self.out / "best")
-            write_page(self.out)
+            if self._accelerator.is_main_process:
+                best = self._held_out.best.epoch
+                if best == self.loop.step:
+                    self.adapters.save(self.pipeline, self.out / "best")
+                write_page(self.out, best)
         self._say(f"epoch {self.loop.step}: {said}")
 
     def _finish(self, reason: str) -> Stopped:
@@ -236,7 +244,7 @@ class NftTrainer:
             replace_file(
                 self.out / "stopped.json", json.dumps(asdict(stopped)).encode(), durable=False
             )
-            write_page(self.out)
+            write_page(self.out, stopped.best, reason)
         self._accelerator.end_training()
         return stopped
 

@@ -191,7 +191,10 @@ def test_the_page_shows_what_there_is_and_loads_nothing(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text(recipe(data="</pre><b>").model_dump_json())
     (tmp_path / "grid").mkdir()
     Image.new("RGB", (8, 4)).save(tmp_path / "grid" / "00002.png")
-    page = write_page(tmp_path).read_text()
+    ended = write_page(tmp_path, best=2, stopped="all is done").read_text()
+    assert "Stopped after epoch 2: all is done; the best is 2." in ended and "2, best" in ended
+    page = write_page(tmp_path, best=0).read_text()
+    assert ", best" not in page
     assert "Epoch 2 of 25" in page and "held out 0.4" in page and "data:image/png" in page
     assert (
         "<b>" not in page and "://" not in page and page.count("src=") == page.count('src="data:')

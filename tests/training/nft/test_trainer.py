@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from rr_refine.errors import CriticError, CriticUnavailable, CriticUnreadable
+from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, CriticUnreadable
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.training.nft.evaluation import Best, Result
@@ -115,13 +115,43 @@ def test_an_outage_for_good_saves_and_stops_and_can_be_gone_on_from(tmp_path: Pa
     assert (
         json.loads((tmp_path / "a" / "stopped.json").read_text())["reason"] == "the critic failed"
     )
-    went_on = trained(tmp_path / "a", judge=ColourCritic())
+    again = trainer(tmp_path / "a", judge=ColourCritic())
+    told: list[bool] = []
+    again._say = lambda _: told.append((tmp_path / "a" / "stopped.json").exists())
+    again.run()
+    assert told and not any(told)  # while it goes on, nothing says that it stopped
+    went_on = weights(again)
     assert torch.equal(went_on, trained(tmp_path / "b", judge=ColourCritic()))
 
 
-def test_a_judge_that_fails_stops_nothing(tmp_path: Path) -> None:
-    trained(tmp_path, judge=ColourCritic(faults=1.1))
-    assert "reward" in log(tmp_path)[0]
+@pytest.mark.parametrize("allowed", [0.2, 1.0])
+def test_a_judge_that_fails_stops_nothing_and_calls_nothing_the_best(
+    tmp_path: Path, allowed: float
+) -> None:
+    judge = ColourCritic(faults=1.1)
+    stopped = trainer(tmp_path, judge=judge, falls=1, max_failures=allowed).run()
+    assert "reward" in log(tmp_path)[0] and stopped.epoch == 4
+    looks = [json.loads(line) for line in (tmp_path / "held-out.jsonl").read_text().splitlines()]
+    assert [look["failed"] for look in looks] == [1.0] * 3 and "reward" not in looks[0]
+    assert stopped.best is None and not (tmp_path / "best").exists()
+    assert "best" not in (tmp_path / "index.html").read_text().partition("</style>")[2]
+
+
+def test_a_guard_that_no_row_is_of_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="guard = 'dens': no held-out row"):
+        trainer(tmp_path, guard="dens", held_out="toy")
+
+
+def test_failures_that_are_told_are_those_of_their_epoch(tmp_path: Path) -> None:
+    class Worse(ColourCritic):
+        """Fails in 2 of the first 24 pictures, and from the 25th on always."""
+
+        async def critique(self, request: CritiqueRequest) -> Assessment:
+            self.faults = 0.0 if 2 <= len(self.raw) < 24 else 1.1
+            return await super().critique(request)
+
+    with pytest.raises(TooManyFailures, match=r"epoch 2 failed \(\{'CriticError': 24\}\)"):
+        trained(tmp_path, critic=Worse(), judge=ColourCritic())
 
 
 @pytest.mark.parametrize(
