@@ -56,16 +56,20 @@ def read_rows(data: str) -> list[TrainingPrompt]:
     """
     if ":" in data and not Path(data).exists():
         found = imported(f"data {data!r}", partial(pkgutil.resolve_name, data))
-        return list(cast("Callable[[], Iterable[TrainingPrompt]]", found)())
-    path = Path(data)
-    try:
-        raw = _parquet(path) if path.suffix == ".parquet" else map(json.loads, read_lines(path))
-        rows = [_row(fields, path, number) for number, fields in enumerate(raw, 1)]
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"data {data!r} cannot be read: {error}") from error
+        rows = list(cast("Callable[[], Iterable[TrainingPrompt]]", found)())
+    else:
+        rows = _read(Path(data))
     if not rows:
         raise ConfigError(f"data {data!r} holds no rows")
     return rows
+
+
+def _read(path: Path) -> list[TrainingPrompt]:
+    try:
+        raw = _parquet(path) if path.suffix == ".parquet" else map(json.loads, read_lines(path))
+        return [_row(fields, path, number) for number, fields in enumerate(raw, 1)]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"data {str(path)!r} cannot be read: {error}") from error
 
 
 def _parquet(path: Path) -> Iterable[Mapping[str, object]]:
