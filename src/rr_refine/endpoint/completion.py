@@ -7,6 +7,7 @@ never costs the answer. Names are the API's.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -35,14 +36,15 @@ _BREAKS: Final = ("error", "network_error", "insufficient_system_resource")
 _THOUGHTS: Final = ("thinking", "reasoning", "thought", "redacted_thinking", "reasoning_content")
 """Types of parts of a content that are no answer."""
 
+_BEFORE: Final = re.compile(r"\A(?:[\ufeff \t\r\n]++|(?::|//|#|event:|id:|retry:)[^\n]*+)++")
+"""Lines of a stream, and blanks, that stand before its data."""
+
 
 def json_of(body: bytes) -> bytes:
     """The JSON in a body, without what servers put before it: a byte order mark, comments and
     keep-alive lines of an event stream, and the `data:` of a stream with a single event.
     """
-    text = body.decode(json.detect_encoding(body), errors="replace").lstrip("\ufeff \t\r\n")
-    while text.startswith((":", "//", "#", "event:", "id:", "retry:")):
-        text = text.partition("\n")[2].lstrip("\ufeff \t\r\n")
+    text = _BEFORE.sub("", body.decode(json.detect_encoding(body), errors="replace"), count=1)
     if text.startswith("data:"):
         lines = (line for line in text.splitlines() if line.startswith("data:"))
         text = "".join(line.removeprefix("data:") for line in lines if "[DONE]" not in line)

@@ -62,7 +62,7 @@ _REFUSED: Final = (
     r"data[ _]?inspection|prohibited[ _](content|use)|un[ _]?safe|inappropriate|"
     r"content[ _-]?(policy|filter|management|checker|guideline|violation|restrict|risk)|"
     r"(?<!in)(?<!-)(?<!case )sensitive|(usage|use|our) polic(y|ies)|polic(y|ies)[ _]violation|"
-    r"violat\w* .{0,60}(polic|guideline|terms|guardrail)|guard ?rails?\b|disallowed content|"
+    r"violat\w{0,9} .{0,60}(polic|guideline|terms|guardrail)|guard ?rails?\b|disallowed content|"
     r"harmful|flagged|sexual|nudity|explicit content|offensive|risk[ _]?(control|detect)|"
     r"illegal[ _]?(content|detect|image|text|input)|(text|image)[ _]?illegal|copyright|recitation|"
     r"blocked by .{0,40}(filter|policy)|blocklist|(filtered|blocked)=true|"
@@ -73,7 +73,7 @@ _REFUSED: Final = (
 _LONG: Final = (
     r"(?i)too[ _]long|max_tokens must be at least|max[ _]length|context[ _](length|window|size)|"
     r"maximum[ _](length|(context[ _])?number of tokens)|"
-    r"exceed\w* .{0,60}(length|tokens|characters|context|limit of)|above[ _]max|"
+    r"exceed\w{0,9} .{0,60}(length|tokens|characters|context|limit of)|above[ _]max|"
     r"(at most|no more than|less than|up to|maximum of) [\d,]+ (tokens|characters|words|chars)|"
     r"too many (tokens|characters)|larger than the max"
 )
