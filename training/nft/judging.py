@@ -14,12 +14,13 @@ from typing import Self, cast
 import numpy as np
 from pydantic import JsonValue
 
-from rr_refine.component import connected
+from rr_refine.component import connected, has_methods
 from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnavailable, RefineError
-from rr_refine.plugins import create
+from rr_refine.plugins import create, require_protocol
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.pool import pool
+from rr_refine.reward.scalar import RewardCritic, is_reward
 from rr_refine.terms import DIMENSIONS, to_reward
 from rr_refine.training.nft.advantage import Floats
 
@@ -40,10 +41,14 @@ def make_critic(options: Mapping[str, JsonValue], endpoints: Sequence[str] = ())
     if not isinstance(use, str):
         raise ConfigError(f"a critic needs `use`, the name of one, not {use!r}")
     each = [rest | {"base_url": address} for address in endpoints] or [rest]
-    critics = [cast("Critic", create("critics", use, one)) for one in each]
-    for critic in critics:
-        if not callable(getattr(critic, "critique", None)):
-            raise ConfigError(f"critic {use!r} is none: it has no method `critique`")
+    parts = [create("critics", use, one) for one in each]
+    require_protocol("critics", use, parts[0])
+    critics = [
+        RewardCritic(part)
+        if is_reward(part) and not has_methods(part, "critique")
+        else cast("Critic", part)
+        for part in parts
+    ]
     return pool(critics) if endpoints else critics[0]
 
 

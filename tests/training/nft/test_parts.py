@@ -15,6 +15,7 @@ from PIL import Image
 
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.terms import Identity
 from rr_refine.training.nft.config import builtin_recipes, load_recipe
 from rr_refine.training.nft.data import Stream, TrainingPrompt, read_rows
 from rr_refine.training.nft.judging import Scorer, make_critic
@@ -177,6 +178,22 @@ def test_several_endpoints_share_the_work() -> None:
     critic = make_critic(options, ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"])
     with pytest.raises(CriticUnavailable, match="all 2 critics failed"):
         asyncio.run(critic.critique(REQUEST))
+
+
+class Redness:
+    """A scalar reward of somebody's own."""
+
+    identity = Identity(kind="toy", name="redness")
+
+    async def score(self, request: CritiqueRequest) -> float:
+        return float(np.asarray(request.image)[0, 0, 0]) / 255
+
+
+def test_a_scalar_reward_is_the_reward() -> None:
+    critic = make_critic({"use": f"{__name__}:Redness"})
+    with Scorer(critic, 4, 0.0) as scorer:
+        found = scorer.ask([REQUEST]).result()
+    assert found[0, 0] == pytest.approx(200 / 255) and np.isnan(found[0, 1:]).all()
 
 
 @pytest.mark.parametrize("use", [None, "nobody", "rr_refine.terms:Usage"])
