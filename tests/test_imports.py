@@ -27,6 +27,7 @@ refine("a cat", generator=create(width=48, height=32), critic="fake", out="runs"
         ("import rr_refine.agent.graph", HEAVY | {"openai", "PIL"}),
         ("import rr_refine.benchmarks.engine", HEAVY | {"openai", "PIL"}),
         ("import rr_refine.benchmarks.report", HEAVY | {"openai", "PIL"}),
+        ("import rr_refine.generators.diffusers", HEAVY - {"numpy"} | FRAMEWORKS),
         ("from rr_refine import *", HEAVY | {"openai", "PIL"}),
         (HELP.format("--help") + "main()", HEAVY | FRAMEWORKS | {"PIL", "pydantic"}),
         (HELP.format("--version") + "main()", HEAVY | FRAMEWORKS | {"PIL", "pydantic"}),

@@ -28,7 +28,6 @@ from rr_refine.generators.diffusers.checkpoint import LoraFile
 from rr_refine.generators.diffusers.family import Family, family_of
 from rr_refine.generators.diffusers.options import RenderOptions
 from rr_refine.generators.diffusers.output import as_values, pictures_of
-from rr_refine.generators.diffusers.prompt_reader import PromptReader
 from rr_refine.generators.diffusers.settings import settings_of
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit
@@ -119,6 +118,8 @@ class PipelineRenderer:
             )
         self._owner = self._pipelines.get("t2i") or next(iter(self._pipelines.values()))
         """Loaded the components; a pipeline for edits may borrow them."""
+        from rr_refine.generators.diffusers.prompt_reader import PromptReader  # loads torch
+
         self._readers = {task: PromptReader(one) for task, one in self._pipelines.items()}
         self._check_options()
 
