@@ -23,23 +23,26 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "evil_part.py").write_text(EVIL)
 
 
-async def unfinished(out: Path) -> str:
+async def unfinished(out: Path, changes: dict[str, object]) -> str:
+    """The name of a run that waits, with changes to its config.json: `policy/rewriters`."""
     async with opened(out, loop__target=4.0, critic__seed=1) as visitor:
         name = await visitor.begin("a red cat", review=True)
         await visitor.ask(name)
+    file = out / name / "config.json"
+    config = json.loads(file.read_text())
+    for path, value in changes.items():
+        section, *rest = path.split("/")
+        if rest:
+            config[section][rest[0]] = value
+        else:
+            config[section] = value
+    file.write_text(json.dumps(config))
     return name
 
 
 def nothing_was_made() -> None:
     assert "evil_part" not in sys.modules
     assert not Path("pwned").exists()
-
-
-def _set(config: dict[str, Any], path: str, value: object) -> None:
-    *parents, last = path.split("/")
-    for parent in parents:
-        config = config[parent]
-    config[last] = value
 
 
 @pytest.mark.parametrize(
@@ -59,12 +62,7 @@ def _set(config: dict[str, Any], path: str, value: object) -> None:
 )
 async def test_a_run_folder_names_no_part(tmp_path: Path, changes: dict[str, object]) -> None:
     out = tmp_path / "runs"
-    name = await unfinished(out)
-    file = out / name / "config.json"
-    config = json.loads(file.read_text())
-    for path, value in changes.items():
-        _set(config, path, value)
-    file.write_text(json.dumps(config))
+    name = await unfinished(out, changes)
     async with opened(out, loop__target=4.0, critic__seed=1) as visitor:
         await visitor.get("/api/runs")
         await visitor.watch(name)
@@ -94,12 +92,7 @@ async def test_settings_of_a_run_folder_make_nothing(
 ) -> None:
     """They are kept as a record; the run goes on with the studio's parts, or is refused."""
     out = tmp_path / "runs"
-    name = await unfinished(out)
-    file = out / name / "config.json"
-    config = json.loads(file.read_text())
-    for path, value in changes.items():
-        _set(config, path, value)
-    file.write_text(json.dumps(config))
+    name = await unfinished(out, changes)
     async with opened(out, loop__target=4.0, critic__seed=1) as visitor:
         answer = await visitor.post(f"/api/runs/{name}/resume", {})
         assert answer.status_code == 200
