@@ -40,6 +40,9 @@ def make_models(options: BenchOptions, settings: Settings) -> Models:
             tell(f"note: the {part} is a stand-in without a model")
         if settings.values[f"{part}.use"] == DEFAULTS[f"{part}.use"]:
             settings.values.setdefault(f"{part}.batch", _BATCH)
+        named_component(settings, part)  # no key goes astray, before anything is made
+    if settings.values.get("judge.use") not in (None, "none"):
+        named_component(settings, "judge")
     generator = _ray(options, settings) if options.engine == "ray" else make_generator(settings)
     return Models(generator, _critic(options, settings), settings.section("parameters"))
 

@@ -25,7 +25,7 @@ from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.layers import ENVIRONMENT_PREFIX
 from rr_refine.cli.settings import Settings, read_settings
-from rr_refine.cli.trust import own_file
+from rr_refine.cli.trust import NotTrustedError, own_file
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
@@ -46,7 +46,9 @@ __all__ = [
     "make_intent_check",
     "make_rewriters",
     "named_component",
+    "needs_trust",
     "policy_from",
+    "require_own_keys",
 ]
 
 
@@ -73,6 +75,7 @@ def job_from(
     """
     described = policy_from(settings)  # what is wrong in the settings is said in any case
     policy = policy or described
+    require_own_keys(settings, policy)
     generator = generator or make_generator(settings)
     critic = critic or make_critic(settings)
     return make_job(
@@ -116,6 +119,30 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
     return job_from(
         settings, request.prompt, source, policy=run.policy, parameters=request.parameters
     )
+
+
+def needs_trust(run: Run) -> bool:
+    """Whether the run goes on only if the user says `--trust`."""
+    try:
+        settings = read_settings(run.path / "config.json", {}, resume=run.config)
+        require_own_keys(settings, run.policy)
+    except NotTrustedError:
+        return True
+    except ConfigError:  # which `--trust` does not change
+        pass
+    return False
+
+
+def require_own_keys(settings: Settings, policy: Policy) -> None:
+    """Before any part is made: no key goes where a less trusted file says.
+
+    Raises:
+        ConfigError: one would.
+    """
+    for section in ("generator", "critic"):
+        named_component(settings, section)
+    for section in ("intent", *(f"rewriter.{name}" for name in policy.rewriters)):
+        settings.require_own_keys(f"{section}.")
 
 
 def policy_from(settings: Settings) -> Policy:

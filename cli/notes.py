@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
+from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, tell
 from rr_refine.component import told_by
+from rr_refine.endpoint.environment import is_loopback
+from rr_refine.redaction import clean
 
-__all__ = ["say_told"]
+__all__ = ["say_addresses", "say_told"]
 
 
 def say_told(parts: Mapping[str, object]) -> None:
@@ -19,3 +23,21 @@ def say_told(parts: Mapping[str, object]) -> None:
     for name, part in parts.items():
         for text in told_by(part):
             tell(f"note: {name}: {plain(text)}")
+
+
+def say_addresses(settings: Settings, *sections: str) -> None:
+    """Say which other machines a file names that nobody has to have read.
+
+    Args:
+        sections: of the parts in use: `critic`.
+    """
+    for section in sections:
+        for key, file in settings.addresses(f"{section}."):
+            address = str(settings.values[key])
+            try:
+                host = urlsplit(address).hostname or ""
+            except ValueError:
+                host = ""
+            if not is_loopback(host):
+                shown = plain(clean(address))
+                tell(f"note: prompts and pictures may go to {shown}: {file.shown} says so in {key}")

@@ -12,6 +12,7 @@ from rr_refine.agent.session import Job
 from rr_refine.cli.config import settings_table
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.job import job_from
+from rr_refine.cli.notes import say_addresses
 from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.runner import run, why_not_ask
@@ -68,6 +69,7 @@ def _prompt_from_pipe() -> str:
 
 def say_models(settings: Settings, job: Job) -> None:
     """Say what everybody should know of the models in use, and which words they do not know."""
+    say_addresses(settings, "generator", "critic", "rewriter", "intent")
     used = {part: settings.values[f"{part}.use"] for part in ("generator", "critic")}
     # A stand-in must never pass for a model.
     fakes = [part for part, name in used.items() if name == "fake"]

@@ -14,6 +14,7 @@ from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.display import Display, open_display
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
+from rr_refine.cli.job import needs_trust
 from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.reviewer import TerminalReviewer, accept_all
 from rr_refine.cli.terminal import is_attended
@@ -103,7 +104,8 @@ def _show_result(run: Run, options: DisplayOptions) -> int:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"
         tell(f"report     {report}")
     if outcome is None or outcome.can_go_on:
-        tell(f"not finished; go on with: rr-refine resume {folder}")
+        trust = " --trust  (it names code, or where a key goes)" if needs_trust(run) else ""
+        tell(f"not finished; go on with: rr-refine resume {folder}{trust}")
     elif not outcome.ok:
         tell("not finished: the generator refuses this prompt; change the prompt")
     if outcome is not None:

@@ -45,6 +45,7 @@ from rr_refine.cli.trust import (
     CONFIG,
     PROJECT,
     RUN,
+    NotTrustedError,
     SettingsFile,
     is_trusted,
     own_file,
@@ -216,10 +217,10 @@ class Settings:
             left_out: keys that are not used.
 
         Raises:
-            ConfigError: a less trusted file says where it would be sent.
+            NotTrustedError: a less trusted file says where it would be sent.
         """
         for _, key, _, why in self._misplaced(section, left_out):
-            raise ConfigError(f"{key} {why}")
+            raise NotTrustedError(f"{key} {why}")
 
     def _misplaced(
         self, section: str = "", left_out: Iterable[str] = ()
@@ -229,18 +230,24 @@ class Settings:
             if value is None or secret in left_out or hidden(value, secret) == value:
                 continue
             mine = self.files.get(secret)
-            for key in self._keys(f"{secret.rpartition('.')[0]}."):
-                file = self.files.get(key)
-                if key == secret or file is None or (mine and file.rank <= mine.rank):
+            for key, file in self.addresses(f"{secret.rpartition('.')[0]}."):
+                if key == secret or (mine and file.rank <= mine.rank):
                     continue
-                if _ADDRESS.search(key.rpartition(".")[2]) or "://" in json.dumps(self.values[key]):
-                    shown = clean(str(self.values[key]))
-                    why = (
-                        f"from {self.sources[secret]} is not sent to {shown!r}, which {file.shown} "
-                        f"names in {key}: give the address by a flag, the environment or your own "
-                        "settings file, or add --trust if you have read that file and trust it"
-                    )
-                    yield file, secret, None, why
+                shown = clean(str(self.values[key]))
+                why = (
+                    f"from {self.sources[secret]} is not sent to {shown!r}, which {file.shown} "
+                    f"names in {key}: give the address by a flag, the environment or your own "
+                    "settings file, or add --trust if you have read that file and trust it"
+                )
+                yield file, secret, None, why
+
+    def addresses(self, section: str) -> Iterator[tuple[str, SettingsFile]]:
+        """Keys of a section that say where something is sent, from files that are not trusted."""
+        for key in self._keys(section):
+            file = self.files.get(key)
+            is_address = _ADDRESS.search(key.rpartition(".")[2])
+            if file and (is_address or "://" in json.dumps(self.values[key])):
+                yield key, file
 
     def _keys(self, section: str) -> list[str]:
         return [key for key in self.values if key.startswith(section)]

@@ -64,6 +64,7 @@ def studio(
     settings = options.read({"out": None if out is None else str(out), "preset": preset})
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise MissingExtraError("the studio", "studio")
+    from rr_refine.cli.notes import say_addresses
     from rr_refine.cli.studio_jobs import SettingsJobMaker
     from rr_refine.studio.server import listen
     from rr_refine.studio.studio import Studio
@@ -83,6 +84,8 @@ def studio(
         name = f"[{address}]" if ":" in address else address
         url = f"http://{name}:{number}/"
         entrance = f"{url}?token={quote(secret, safe='')}"
+
+        say_addresses(settings, "generator", "critic", "rewriter", "intent")
 
         def ready() -> None:
             _show_address(opened, url if own else entrance, own=own is not None)

@@ -19,8 +19,10 @@ from rr_refine.cli.job import (
     make_intent_check,
     make_rewriters,
     policy_from,
+    require_own_keys,
 )
 from rr_refine.cli.settings import Settings
+from rr_refine.cli.text import quoted
 from rr_refine.errors import ConfigError
 from rr_refine.studio.form import RunForm
 from rr_refine.studio.uploads import read_upload
@@ -44,6 +46,8 @@ class SettingsJobMaker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        policy = policy_from(settings)
+        require_own_keys(settings, policy)
         self.generator = make_generator(settings)
         self.critic = make_critic(settings)
         self.defaults = RunForm(
@@ -54,7 +58,7 @@ class SettingsJobMaker:
             avoid=tuple(settings.texts("avoid")),
         )
         # What is wrong with the rest is said now, not to the first visitor.
-        make_rewriters(settings, policy_from(settings), self.generator, self.critic)
+        make_rewriters(settings, policy, self.generator, self.critic)
         make_intent_check(settings, self.generator, self.critic)
 
     def new(self, form: RunForm) -> Job:
@@ -82,7 +86,7 @@ class SettingsJobMaker:
                 "this run was made by a program, with parts of its own; only that program can go "
                 "on with it"
             )
-        here = f"go on with it by rr-refine resume {run.path}"
+        here = f"go on with it by rr-refine resume {quoted(run.path)}"
         for part in ("generator", "critic"):
             mine = getattr(self, part).identity.model_dump(mode="json")
             if run.config.get(part) != mine:

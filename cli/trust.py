@@ -23,7 +23,15 @@ from rr_refine.files import locked, replace_file
 from rr_refine.redaction import clean
 from rr_refine.trust import named_code
 
-__all__ = ["SettingsFile", "is_trusted", "own_file", "own_folder", "require_trust", "trust"]
+__all__ = [
+    "NotTrustedError",
+    "SettingsFile",
+    "is_trusted",
+    "own_file",
+    "own_folder",
+    "require_trust",
+    "trust",
+]
 
 CONFIG: Final = 1
 PROJECT: Final = 2
@@ -35,6 +43,10 @@ _HOW: Final = (
     "if you have read the file and trust it, add --trust, which is remembered until the file "
     "changes; or give the value by a flag, the environment or your own settings file"
 )
+
+
+class NotTrustedError(ConfigError):
+    """A file says what only a trusted one may say: `--trust` would allow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +67,14 @@ class SettingsFile:
         """That of the contents `data` of `path`."""
         return cls(path.resolve(), hashlib.sha256(data).hexdigest(), rank, str(path))
 
-    def refusal(self, key: str, value: JsonValue, why: str) -> ConfigError:
+    def refusal(self, key: str, value: JsonValue, why: str) -> NotTrustedError:
         """What is said when the file gives a setting that it may not give."""
         changed = self._remembered() not in (None, self.digest)
         since = f"{self.shown} has changed since you trusted it: " if changed else ""
         shown = clean(str(value))
-        return ConfigError(f"{since}{key} = {shown!r} in {self.shown} is refused: {why}; {_HOW}")
+        return NotTrustedError(
+            f"{since}{key} = {shown!r} in {self.shown} is refused: {why}; {_HOW}"
+        )
 
     def _remembered(self) -> str | None:
         return _read().get(str(self.path))

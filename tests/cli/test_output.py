@@ -149,7 +149,8 @@ def test_a_failed_run_is_tried_again(commands: Commands) -> None:
     folder = only_run(commands.folder / "runs")
     assert failed.code == 1
     assert failed.stdout.splitlines()[-1] == str(folder.relative_to(commands.folder))
-    assert f"go on with: rr-refine resume {folder.relative_to(commands.folder)}" in failed.stderr
+    again = f"rr-refine resume {folder.relative_to(commands.folder)} --trust"
+    assert f"go on with: {again}" in failed.stderr
     assert "critic-failed: CriticUnavailable: HTTP 500" in failed.stderr
     assert commands.run("resume", str(folder), "--trust").code == 1
     commands.environment["MOOD"] = "good"

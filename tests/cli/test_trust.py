@@ -295,6 +295,31 @@ def test_a_key_goes_where_its_owner_says(
     require_refused(here, here.run(*arguments, *more), key)
 
 
+def test_a_key_is_refused_before_any_part_is_made(here: Commands) -> None:
+    body = 'use = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\n'
+    (here.folder / "rr-refine.toml").write_text(f"[critic]\n{body}")
+    here.environment["RR_REFINE_CRITIC__API_KEY"] = KEY
+    arguments = ("a cat", "--set=generator.use=mark:Generator.create")
+    require_refused(here, here.run(*arguments), "critic.api_key")
+    assert here.run(*arguments, "--dry-run", "--trust").code == 0
+    assert imported(here)
+
+
+@pytest.mark.parametrize("where", ["rr-refine.toml", "flag", "this machine"])
+def test_where_pictures_go_is_said_where_a_file_says_it(here: Commands, where: str) -> None:
+    host = "127.0.0.1:9" if where == "this machine" else "pictures.invalid"
+    url = f"http://{host}/v1"
+    settings = {"critic.use": "openai", "critic.model": "m", "critic.base_url": url}
+    flags = [f"--set={key}={value}" for key, value in settings.items()]
+    if where != "flag":
+        lines = [f'{key} = "{value}"\n' for key, value in settings.items()]
+        (here.folder / "rr-refine.toml").write_text("".join(lines))
+        flags = []
+    said = here.run("a cat", "--generator=fake", "--set=critic.timeout=1", *flags).stderr
+    note = f"note: prompts and pictures may go to {url}: rr-refine.toml says so in critic.base_url"
+    assert (note in said.splitlines()) == (where == "rr-refine.toml"), said
+
+
 def test_a_files_own_key_goes_to_its_own_address(here: Commands) -> None:
     body = f'use = "openai"\nmodel = "m"\napi_key = "{KEY}"\n'
     (here.folder / "rr-refine.toml").write_text(
