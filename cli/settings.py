@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import JsonValue
 
@@ -92,6 +92,7 @@ _ADDRESS: Final = re.compile(
     r"(?:^|_)(?:url|uri|host|endpoint|address|server|proxy|origin|base)s?$"
 )
 """Options that say where something is sent, by the last part of their keys."""
+_Refused: TypeAlias = tuple[SettingsFile, str, JsonValue, str]
 
 
 @dataclass(slots=True)
@@ -222,9 +223,7 @@ class Settings:
         for _, key, _, why in self._misplaced(section, left_out):
             raise NotTrustedError(f"{key} {why}")
 
-    def _misplaced(
-        self, section: str = "", left_out: Iterable[str] = ()
-    ) -> Iterator[tuple[SettingsFile, str, JsonValue, str]]:
+    def _misplaced(self, section: str = "", left_out: Iterable[str] = ()) -> Iterator[_Refused]:
         for secret in self._keys(section):
             value = self.values[secret]
             if value is None or secret in left_out or hidden(value, secret) == value:
@@ -244,15 +243,14 @@ class Settings:
     def addresses(self, section: str) -> Iterator[tuple[str, SettingsFile]]:
         """Keys of a section that say where something is sent, from files that are not trusted."""
         for key in self._keys(section):
-            file = self.files.get(key)
-            is_address = _ADDRESS.search(key.rpartition(".")[2])
-            if file and (is_address or "://" in json.dumps(self.values[key])):
+            file, last = self.files.get(key), key.rpartition(".")[2]
+            if file and (_ADDRESS.search(last) or "://" in json.dumps(self.values[key])):
                 yield key, file
 
     def _keys(self, section: str) -> list[str]:
         return [key for key in self.values if key.startswith(section)]
 
-    def refused(self, *, resuming: bool) -> Iterator[tuple[SettingsFile, str, JsonValue, str]]:
+    def refused(self, *, resuming: bool) -> Iterator[_Refused]:
         """What a file sets that only the user may: the file, the key, its value, and why.
 
         Args:
@@ -342,12 +340,7 @@ def read_settings(
     return settings
 
 
-def _settle(
-    settings: Settings,
-    refused: list[tuple[SettingsFile, str, JsonValue, str]],
-    *,
-    trusted: bool,
-) -> None:
+def _settle(settings: Settings, refused: list[_Refused], *, trusted: bool) -> None:
     """Refuse what files may not set, or trust the one that does."""
     if not trusted:
         for file, key, value, why in refused:
@@ -368,7 +361,7 @@ def _settle(
 
 def _policy_code(
     read: tuple[SettingsFile, dict[str, JsonValue], JsonValue], record: Mapping[str, JsonValue]
-) -> list[tuple[SettingsFile, str, JsonValue, str]]:
+) -> list[_Refused]:
     """The code that the policy of a recorded run names; a run goes on with that policy."""
     file, _, table = read
     if table != record:
