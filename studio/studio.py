@@ -190,13 +190,20 @@ class Studio:
             LookupError: there is no such run.
             StoreError: its folder cannot be read.
         """
-        if name in self._live:
+        past = None
+        if name not in self._live:  # read before the stream begins: afterwards no error can be told
+            run = await asyncio.to_thread(open_run, find_run(self.out, name))
+            past = await asyncio.to_thread(_past, run)
+        return self._follow(name, start, past)
+
+    async def _follow(
+        self, name: str, start: int, past: PageEvents | None
+    ) -> AsyncIterator[Message]:
+        if past is None:
             async for message in self._live[name].follow(start):
                 yield message
         else:
-            run = await asyncio.to_thread(open_run, find_run(self.out, name))
-            lines = (await asyncio.to_thread(_past, run)).lines
-            for number, line in enumerate(lines[start:], start + 1):
+            for number, line in enumerate(past.lines[start:], start + 1):
                 yield "event", line, number
         yield "state", (await self.state(name)).write(), None
 

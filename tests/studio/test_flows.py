@@ -329,3 +329,16 @@ async def test_the_models_are_named(visitor: Visitor) -> None:
     assert told["tasks"] == ["edit", "t2i"]
     assert "refine" in told["presets"]
     assert told["defaults"]["preset"] == "refine"
+
+
+async def test_events_that_cannot_be_read_are_said_before_the_stream_begins(tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    async with opened(out) as visitor:
+        name = await visitor.begin("a red cat", preset="one-shot")
+        await visitor.watch(name)
+    with (out / name / "events.jsonl").open("a") as file:
+        file.write(" " * (17 << 20) + "\n")
+    async with opened(out) as visitor:
+        answer = await visitor.get(f"/api/runs/{name}/events")
+        assert answer.status_code >= 400
+        assert "line" in answer.json()["error"]

@@ -65,6 +65,8 @@ def read_rows(data: str) -> list[TrainingPrompt]:
 
 
 def _read(path: Path) -> list[TrainingPrompt]:
+    if not path.exists():
+        raise ConfigError(f"there is no data {str(path)!r}")
     try:
         raw = _parquet(path) if path.suffix == ".parquet" else map(json.loads, read_lines(path))
         return [_row(fields, path, number) for number, fields in enumerate(raw, 1)]

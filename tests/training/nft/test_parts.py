@@ -99,6 +99,8 @@ def test_rows_that_are_none(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "rows.jsonl").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_rows(str(tmp_path / "rows.jsonl"))
+    with pytest.raises(ConfigError, match=r"there is no data '.*none.jsonl'"):
+        read_rows(str(tmp_path / "none.jsonl"))
     with pytest.raises(ConfigError, match="'builtins:list' holds no rows"):
         read_rows("builtins:list")
 
