@@ -100,7 +100,9 @@ def write_page(out: Path, best: int | None = None, stopped: str | None = None) -
     page = _template().render(
         name=out.absolute().name,
         state=state,
-        charts=_charts(training, held_out, judged=recipe.get("judge") is not None),
+        charts=_charts(
+            training, held_out, judged=recipe.get("judge") not in (None, recipe.get("critic"))
+        ),
         grid=_grid(out, best),
         best=best,
         recipe=json.dumps(recipe, indent=1, ensure_ascii=False),
@@ -123,7 +125,11 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
             for n in names
         }
 
-    who = "an independent judge" if judged else "the critic itself, as the recipe names no judge"
+    who = (
+        "an independent judge"
+        if judged
+        else "the critic itself, as the recipe names no other judge"
+    )
     both = {
         "training": train("reward")["reward"],
         "held out": [(e, v["reward"]) for e, v in held_out.items() if "reward" in v],

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.reward.critic import CritiqueRequest
@@ -214,6 +215,14 @@ def test_the_page_shows_what_there_is_and_loads_nothing(tmp_path: Path) -> None:
     Image.new("RGB", (8, 4)).save(tmp_path / "grid" / "00002.png")
     ended = write_page(tmp_path, best=2, stopped="all is done").read_text()
     assert "Stopped after epoch 2: all is done; the best is 2." in ended and "2, best" in ended
+    assert "the critic itself" in ended
+    critic: dict[str, JsonValue] = {"use": "fake"}
+    same = recipe(data="</pre><b>", held_out="x", critic=critic, judge=critic)
+    (tmp_path / "recipe.json").write_text(same.model_dump_json())
+    assert "independent judge" not in write_page(tmp_path, best=0).read_text()
+    other = recipe(data="</pre><b>", held_out="x", critic=critic, judge={"use": "fake", "seed": 1})
+    (tmp_path / "recipe.json").write_text(other.model_dump_json())
+    assert "independent judge" in write_page(tmp_path, best=0).read_text()
     page = write_page(tmp_path, best=0).read_text()
     assert ", best" not in page
     assert "Epoch 2 of 25" in page and "held out 0.4" in page and "data:image/png" in page
