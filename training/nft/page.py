@@ -128,7 +128,7 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
     who = (
         "an independent judge"
         if judged
-        else "the critic itself, as the recipe names no other judge"
+        else "the critic itself, as the recipe names no judge beside it"
     )
     both = {
         "training": train("reward")["reward"],
