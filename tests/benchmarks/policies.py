@@ -1,11 +1,11 @@
 """What diffusion RL did to the bundled generator: LoRAs against none, on requests of three kinds.
 
-python -m tests.benchmarks.policies OUT [--lora NAME=FOLDER ...] [--limit 300] [--free]
+python -m tests.benchmarks.policies OUT [--lora NAME=FOLDER ...] [--limit 300] [--guidance 2.5]
 
 easy: one to three shapes and no word. hard: the benchmark's test requests. dense: the same, in
 full. Each is drawn once, with the same seed by every policy, at the shipped steps and guidance, or
-without guidance (--free), and graded by the oracle. OUT gets a line of JSON for each picture, and
-goes on where it stopped; a table is printed.
+with another one (--guidance 1 is none), and graded by the oracle. OUT gets a line of JSON for each
+picture, and goes on where it stopped (one OUT for one guidance); a table is printed.
 """
 
 from __future__ import annotations
@@ -60,12 +60,11 @@ def cases(kind: str, limit: int) -> list[Case]:
     return [Case(kind, t.item.prompt, t.item.seed, t.item.labels["register"]) for t in tasks]
 
 
-def draw(out: Path, name: str, lora: Path | None, limit: int, *, free: bool) -> None:
+def draw(out: Path, name: str, lora: Path | None, limit: int, guidance: float) -> None:
     lines = [json.loads(line) for line in read_lines(out)] if out.exists() else []
     done = {(line["policy"], line["kind"], line["prompt"]) for line in lines}
-    scale = 1.0 if free else 2.5
     generator = SketchGenerator(
-        SketchGeneratorOptions(lora=lora, batch=16, true_cfg_scale=scale, device="cpu")
+        SketchGeneratorOptions(lora=lora, batch=16, true_cfg_scale=guidance, device="cpu")
     )
     owed = [c for kind in KINDS for c in cases(kind, limit) if (name, kind, c.prompt) not in done]
     file = LineFile(out)
@@ -143,12 +142,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--lora", action="append", default=[])
     parser.add_argument("--limit", type=int, default=300)
-    parser.add_argument("--free", action="store_true")
+    parser.add_argument("--guidance", type=float, default=2.5)
     given = parser.parse_args()
-    draw(given.out, "base", None, given.limit, free=given.free)
+    draw(given.out, "base", None, given.limit, given.guidance)
     for pair in given.lora:
         name, _, folder = pair.partition("=")
-        draw(given.out, name, Path(folder), given.limit, free=given.free)
+        draw(given.out, name, Path(folder), given.limit, given.guidance)
     print(table(given.out))
 
 
