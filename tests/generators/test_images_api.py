@@ -621,6 +621,7 @@ def test_comes_through_the_front_door() -> None:
 async def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("API_KEY", "ORG_ID", "PROJECT_ID", "ADMIN_KEY"):
         monkeypatch.setenv(f"OPENAI_{name}", "from-the-environment")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer from-the-environment")
     server = Server()
     await make(server, api_key=None).generate(RenderRequest("a cat", 1))
     for request in server.requests:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 import httpx2
+import openai
 import pytest
 from PIL import Image
 from pydantic import JsonValue
@@ -218,8 +220,14 @@ async def test_prompts_arrive_verbatim(prompt: str) -> None:
 
 
 async def test_the_environment_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.setenv(name, KEY)
+    """Nothing that the client library looks up there by itself, now or in a later version."""
+    library = Path(openai.__file__).parent
+    sources = [library / "_client.py", *library.glob("lib/_*.py")]
+    names = set(re.findall(r"\"(OPENAI_[A-Z_]+)\"", "".join(map(Path.read_text, sources))))
+    assert names >= {"OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"}
+    for name in (*names, "OPENAI_CUSTOM_HEADERS"):
+        headers = f"Authorization: Bearer {KEY}\nX-Key: {KEY}"
+        monkeypatch.setenv(name, headers if "HEADERS" in name else KEY)
     server = Server(completion(GOOD))
     await server.critic().critique(CAT)
     assert KEY not in str(server.requests[-1].headers.multi_items())

@@ -298,6 +298,7 @@ class EndpointClient:
         )
         # The client took these from the environment; they are meant for one vendor only.
         client.organization = client.project = None
+        client._custom_headers = {}
         return _Session(client, http, asyncio.Semaphore(options.concurrency), asyncio.Lock())
 
     def _too_long(self) -> RefineError:
