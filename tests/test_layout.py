@@ -224,14 +224,15 @@ def test_what_counts_as_knowing_it(code: str, lines: list[int]) -> None:
     assert branches_on_the_small_world(ast.parse(code)) == lines
 
 
-# A server's process inherits our environment, with something added; the HTTP library takes proxies
-# and certificates from there, and what is wrong with them has to be told by name. The server of
-# LangGraph hands nothing else over from its owner.
+# The process of a server, or of a decoder, inherits our environment, with something added; the HTTP
+# library takes proxies and certificates from there, and what is wrong with them has to be told by
+# name. The server of LangGraph hands nothing else over from its owner.
 MAY_READ_THE_ENVIRONMENT = {
     Path("agent/server.py"),
     Path("reward/serve.py"),
     Path("reward/vllm_command.py"),
     Path("src/rr_refine/endpoint/environment.py"),
+    Path("src/rr_refine/picture_process.py"),
 }
 
 

@@ -23,12 +23,28 @@ from rr_refine.errors import ConfigError
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["MAX_BYTES", "broken", "limit_megapixels", "open_picture_file", "require_few_pixels"]
+__all__ = [
+    "MAX_BYTES",
+    "broken",
+    "limit_megapixels",
+    "most_megapixels",
+    "open_picture_file",
+    "require_few_pixels",
+    "simple_png",
+]
 
 MAX_BYTES: Final = 2**30
 """Of a picture's file."""
 _MAX_PROFILE: Final = 16 * 2**20
 """Bytes of a colour profile; those of printers have one or two million."""
+
+_MAX_CHUNKS: Final = 100_000
+"""Of a PNG: each takes a few microseconds. Encoders write one for 8 or 64 KiB."""
+_SIMPLE: Final = 2**24
+"""Bytes and pixels of a simple PNG, see `simple_png`."""
+_SIMPLE_CHUNKS: Final = frozenset(
+    b"IHDR PLTE tRNS IDAT IEND pHYs tIME bKGD sBIT sRGB gAMA cHRM cICP tEXt zTXt iTXt".split()
+)
 
 _FORMATS: Final[tuple[tuple[str, bytes], ...]] = (
     ("PNG", rb"\x89PNG\r\n\x1a\n"),
@@ -58,12 +74,6 @@ _OTHERS: Final[tuple[tuple[str, bytes], ...]] = (
 
 _KNOWN: Final = "PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF or HEIC"
 
-_MARKER: Final = re.compile(rb"\xff+([^\x00\xff\xd0-\xd8])", re.DOTALL)
-"""Of a JPEG, with the length of its segment behind it (but for the end, D9)."""
-
-_MAX_SCANS: Final = 500
-"""The limit that libjpeg-turbo's own tests set (`-maxscans`); encoders write about ten."""
-
 _megapixels: float = 100.0
 
 
@@ -79,6 +89,11 @@ def limit_megapixels(most: float) -> None:
         raise ConfigError(f"max_megapixels = {most!r} lets no picture in: give 1 or more")
     global _megapixels
     _megapixels = most
+
+
+def most_megapixels() -> float:
+    """How many megapixels a picture may have."""
+    return _megapixels
 
 
 def require_few_pixels(width: int, height: int) -> None:
@@ -119,8 +134,6 @@ def open_picture_file(
         profile: bytes | None = None
         if kind == "PNG":
             file, profile = _bare_png(file)
-        elif kind == "JPEG":
-            _require_few_scans(file)
         elif kind == "WEBP":  # whose decoder makes room for the picture at once
             require_few_pixels(*_webp_size(file))
         with _start(kind, file) as image:
@@ -128,6 +141,36 @@ def open_picture_file(
             if profile is None:
                 profile = image.info.get("icc_profile")
             yield image, profile
+
+
+def simple_png(source: Path | bytes) -> bytes | None:
+    """The contents of a PNG that takes little time and memory to decode, whatever is in it.
+
+    It is of moderate size and has pixels and a few numbers, but no profile, EXIF data or film.
+
+    Returns:
+        None: it is another picture.
+
+    Raises:
+        ValueError: it is of no known format.
+        OSError: the file cannot be read.
+    """
+    with _opened(source) as file:
+        if _format_of(file.read(512)) != "PNG":
+            return None
+        file.seek(0)
+        data = file.read(_SIMPLE + 1)
+    width, height = struct.unpack(">II", data[16:24].ljust(8, b"\xff"))
+    if len(data) > _SIMPLE or width * height > _SIMPLE:
+        return None
+    at = 8
+    for _ in range(_MAX_CHUNKS // 10):
+        if at >= len(data) or (kind := data[at + 4 : at + 8]) == b"IEND":
+            return data
+        if kind not in _SIMPLE_CHUNKS:
+            return None
+        at += 12 + int.from_bytes(data[at : at + 4])
+    return None
 
 
 @contextmanager
@@ -203,7 +246,10 @@ def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
     bare = io.BytesIO()
     bare.write(file.read(8))
     profile: bytes | None = None
+    chunks = 0
     while len(start := file.read(8)) == 8:
+        if (chunks := chunks + 1) > _MAX_CHUNKS:
+            raise ValueError(f"its PNG data has more than {_MAX_CHUNKS:,} parts: save it again")
         length, kind = struct.unpack(">I4s", start)
         content = file.read(length + 4)
         if kind == b"iCCP" and profile is None:  # a PNG has one; each further one costs time
@@ -216,25 +262,6 @@ def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
             bare.write(start + content)
     bare.seek(0)
     return bare, profile
-
-
-def _require_few_scans(file: IO[bytes]) -> None:
-    """Refuse a progressive JPEG of so many scans that decoding takes minutes.
-
-    Each goes over the whole picture, however few bytes it has.
-    """
-    data = file.read()
-    file.seek(0)
-    scans = 0
-    at = 2
-    while found := _MARKER.search(data, at):
-        at = found.end()
-        if found[1] == b"\xd9":  # the end: a second picture or a film may follow
-            return
-        scans += found[1] == b"\xda"
-        if scans > _MAX_SCANS:
-            raise ValueError(f"its JPEG data has more than {_MAX_SCANS} scans: save it again")
-        at += int.from_bytes(data[at : at + 2])
 
 
 def _webp_size(file: IO[bytes]) -> tuple[int, int]:

@@ -1,23 +1,22 @@
 """Pictures on the way in: a file, bytes or an image of any kind becomes an upright sRGB image.
 
-Whatever was done on the way (converted, laid over white, scaled, one frame of many) is told in
-notices, see `rr_refine.notices`.
+What others made is decoded in a process that can be ended (`rr_refine.picture_process`): all but
+simple PNGs (`rr_refine.picture_file.simple_png`) and stored ones, which take little time and
+memory. Whatever was done on the way (converted, laid over white, scaled, one frame of many) is
+told in notices, see `rr_refine.notices`.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.errors import BlankImageError, ConfigError
 from rr_refine.files import MAX_PICTURE, read_file
-from rr_refine.notices import add_notices, notices_of
-from rr_refine.picture_colours import to_srgb
-from rr_refine.picture_file import broken, open_picture_file, require_few_pixels
+from rr_refine.picture_file import require_few_pixels, simple_png
+from rr_refine.picture_process import look_apart, read_apart
+from rr_refine.picture_reading import look_at, normal_picture, read_picture, read_png
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,9 +31,6 @@ __all__ = [
     "picture_size",
     "require_not_blank",
 ]
-
-_MOST_PAGES: Final = 100
-"""Pages of a TIFF that are counted."""
 
 SOURCE_PIXELS: Final = 2**24
 """Most pixels of a picture to edit: 4096 x 4096. No model takes more, most take a megapixel."""
@@ -57,7 +53,7 @@ def load_picture(
         try:
             require_few_pixels(*source.size)
             profile = source.info.get("icc_profile")
-            return _normal(source, profile, most_pixels)
+            return normal_picture(source, profile, most_pixels)
         except (ValueError, OSError) as error:
             raise ConfigError(f"a {source.mode!r} image cannot become RGB: {error}") from error
     name = str(source)
@@ -69,7 +65,7 @@ def load_picture(
         return _read(Path(source).expanduser(), most_pixels)
     except FileNotFoundError:
         raise ConfigError(f"image {name!r} does not exist") from None
-    except Exception as error:  # a decoder of foreign bytes may raise anything
+    except (ValueError, OSError, RuntimeError) as error:  # the last: no such user, in a `~name`
         raise ConfigError(f"image {name!r} cannot be read: {error}") from error
 
 
@@ -81,7 +77,7 @@ def decode_picture(data: bytes, *, most_pixels: int | None = None) -> Image.Imag
     """
     try:
         return _read(data, most_pixels)
-    except Exception as error:  # a decoder of foreign bytes may raise anything
+    except ValueError as error:
         raise ValueError(f"{len(data)} bytes that are no picture: {error}") from error
 
 
@@ -95,12 +91,7 @@ def load_stored(path: Path, *, within: Path | None = None) -> Image.Image:
         ValueError: it is no PNG, too large, or broken.
         OSError: it cannot be read, or is no regular file.
     """
-    data = read_file(path, within=within, limit=MAX_PICTURE)
-    with open_picture_file(data, only="PNG") as (image, _), _decoding("PNG"):
-        image.load()
-        bare = image.copy()
-    bare.info = {}
-    return bare
+    return read_png(read_file(path, within=within, limit=MAX_PICTURE))
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -110,8 +101,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         ValueError: it is no picture, too large, or broken.
         OSError: it cannot be read.
     """
-    with open_picture_file(path) as (image, _):
-        return image.size
+    return _look(path, whole=False)[1]
 
 
 def check_picture(source: Path | bytes, *, whole: bool = False) -> str:
@@ -124,12 +114,7 @@ def check_picture(source: Path | bytes, *, whole: bool = False) -> str:
         ValueError: it is no picture, too large, or broken.
         OSError: it cannot be read.
     """
-    with open_picture_file(source) as (image, _):
-        kind = str(image.format)
-        if whole:
-            with _decoding(kind):
-                image.load()
-    return kind
+    return _look(source, whole=whole)[0]
 
 
 def encode_png(image: Image.Image) -> bytes:
@@ -155,94 +140,14 @@ def require_not_blank(image: Image.Image) -> None:
 
 
 def _read(source: Path | bytes, most_pixels: int | None) -> Image.Image:
-    with open_picture_file(source) as (image, profile), _decoding(str(image.format)):
-        frames = _frames(image)
-        size = image.size
-        if most_pixels is not None and size[0] * size[1] > most_pixels:
-            # A JPEG can be decoded at a half or a quarter of its size: the eighth of the memory.
-            image.draft(None, _fitting(size, most_pixels))
-        normal = _normal(image, profile, most_pixels, size)
-    if frames:
-        add_notices(normal, frames)
-    return normal
+    data = simple_png(source)
+    if data is not None:
+        return read_picture(data, most_pixels)
+    return read_apart(source, most_pixels)
 
 
-@contextmanager
-def _decoding(kind: str) -> Iterator[None]:
-    """What a decoder raises, as a ValueError in words."""
-    try:
-        yield
-    except ValueError:
-        raise
-    except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise broken(kind, error) from error
-
-
-def _frames(image: Image.Image) -> str | None:
-    """What to say of a file with several pictures; None of one with one."""
-    # The others of an MPO file are previews, depth or the second eye.
-    if image.format == "MPO" or not getattr(image, "is_animated", False):
-        return None
-    if image.format != "TIFF":
-        return f"it is the first of {getattr(image, 'n_frames', 2)} frames"
-    pages: int | str = f"more than {_MOST_PAGES}"
-    for page in range(1, _MOST_PAGES + 1):  # Pillow's own count takes minutes for some files
-        try:
-            image.seek(page)
-        except EOFError:
-            pages = page
-            break
-    image.seek(0)
-    return f"it is the first of {pages} pages"
-
-
-def _normal(
-    image: Image.Image,
-    profile: bytes | None,
-    most_pixels: int | None,
-    size: tuple[int, int] | None = None,
-) -> Image.Image:
-    """An upright sRGB image of at most so many pixels.
-
-    Args:
-        size: the image's own, where its decoder was told to give less.
-    """
-    from PIL import Image
-
-    before = _megapixels(size or image.size)
-    normal = to_srgb(_upright(image), profile, image.format)
-    if most_pixels is not None and (fitting := _fitting(normal.size, most_pixels)) != normal.size:
-        told = notices_of(normal)
-        normal = normal.resize(fitting, Image.Resampling.LANCZOS, reducing_gap=3.0)
-        add_notices(normal, *told[len(notices_of(normal)) :])
-    if (after := _megapixels(normal.size)) < before:
-        add_notices(
-            normal,
-            f"it was scaled down from {before:.1f} to {after:.1f} megapixels "
-            f"({normal.width}x{normal.height})",
-        )
-    return normal
-
-
-def _megapixels(size: tuple[int, int]) -> float:
-    return size[0] * size[1] / 1e6
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    from PIL import ImageOps
-
-    image.load()  # what is wrong with the pixels themselves is raised here
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return ImageOps.exif_transpose(image)
-    except Exception as error:  # noqa: BLE001  a reader of foreign bytes may raise anything
-        upright = image.copy()
-        add_notices(upright, f"its EXIF data was ignored: {' '.join(str(error).split())[:120]}")
-        return upright
-
-
-def _fitting(size: tuple[int, int], most: int) -> tuple[int, int]:
-    """The size in the same proportions that has at most so many pixels."""
-    factor = min(1.0, (most / (size[0] * size[1])) ** 0.5)
-    return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
+def _look(source: Path | bytes, *, whole: bool) -> tuple[str, tuple[int, int]]:
+    data = simple_png(source)
+    if data is not None:
+        return look_at(data, whole=whole)
+    return look_apart(source, whole=whole)
