@@ -6,12 +6,18 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import (
+    StaleElementReferenceException,
+    TimeoutException,
+    WebDriverException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -19,6 +25,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.commands import Commands
 from tests.test_picture_file import bomb
+
+T = TypeVar("T")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -51,20 +59,48 @@ class Page:
 
     def see(self, css: str) -> WebElement:
         """Wait for an element."""
-        self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, css), css)
-        return self.browser.find_element(By.CSS_SELECTOR, css)
+        return self.wait(lambda: self.browser.find_element(By.CSS_SELECTOR, css), css)
 
-    def wait(self, condition: Callable[[], object], what: str) -> None:
+    def wait(self, condition: Callable[[], T], what: str) -> T:
+        """Wait until something is so; whatever cannot be looked at yet is not so yet."""
         waiting = WebDriverWait(self.browser, 60, ignored_exceptions=[Exception])
-        waiting.until(lambda _: condition(), f"never seen: {what}; {self.text('main')[:500]}")
+        try:
+            return waiting.until(lambda _: condition())
+        except TimeoutException:
+            pytest.fail(f"never seen: {what}; {self.words()}")
+
+    def words(self) -> str:
+        """What is on the page, wherever that has got to."""
+        where = "return location.href + ': ' + document.documentElement.innerText"
+        try:
+            return str(self.browser.execute_script(where))[:500]
+        except WebDriverException as error:
+            return f"the page cannot be read: {error.msg}"
+
+    def read(self, css: str, what: Callable[[WebElement], T]) -> T:
+        """Read from an element that is there; it may be drawn anew at any moment."""
+        for _ in range(50):
+            with suppress(StaleElementReferenceException):
+                return what(self.browser.find_element(By.CSS_SELECTOR, css))
+        pytest.fail(f"drawn anew without end: {css}")
 
     def text(self, css: str) -> str:
-        return self.browser.find_element(By.CSS_SELECTOR, css).text
+        return self.read(css, lambda element: element.text)
+
+    def property(self, css: str, name: str) -> object:
+        self.see(css)
+        return self.read(css, lambda element: element.get_property(name))
 
     def click(self, css: str) -> None:
-        element = self.see(css)
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        """Click an element as soon as that can be done."""
+
+        def clicked() -> bool:
+            element = self.browser.find_element(By.CSS_SELECTOR, css)
+            self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+            element.click()
+            return True
+
+        self.wait(clicked, css)
 
     def begin(self, prompt: str, *, review: bool = False) -> None:
         field = self.see("#prompt")
@@ -81,13 +117,14 @@ class Page:
             lambda: (
                 f"Round {number}" in self.text("#run-status")
                 and "your turn" in self.text("#run-status")
+                and self.browser.find_element(By.ID, "accept").is_enabled()  # not the one before
             ),
             f"turn {number}",
         )
         return self.see("#review-panel")
 
     def proposal(self) -> str:
-        return str(self.see("#next-prompt").get_property("value"))
+        return str(self.property("#next-prompt", "value"))
 
     def complaints(self) -> list[str]:
         """What the browser refused or failed at."""
@@ -148,7 +185,7 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         page.click("#another-way button")
         page.wait(lambda: page.proposal() != first, "another proposal")
         second = page.proposal()
-        assert page.see("#review-panel ins").text.strip() in second
+        assert page.text("#review-panel ins").strip() in second
         page.click("#accept")
 
         page.turn(2)
@@ -158,7 +195,7 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         field = page.see("#next-prompt")
         field.clear()
         field.send_keys("my own words")
-        assert page.see("#accept").text == "Draw my words"
+        assert page.text("#accept") == "Draw my words"
         page.click("#accept")
 
         page.turn(3)
@@ -173,9 +210,8 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         assert "The result" in page.text(".result")
         assert "a red cat" in page.text("#best-prompt")
         assert "3 pictures" in page.text("#end")
-        shown = page.see("#best")
-        page.wait(lambda: shown.get_property("naturalWidth") == 48, "a picture that is loaded")
-        assert shown.get_attribute("alt")
+        page.wait(lambda: page.property("#best", "naturalWidth") == 48, "a picture that is loaded")
+        assert page.property("#best", "alt")
 
         run = browser.current_url
         page.click(".new")
@@ -231,17 +267,18 @@ def test_a_studio_that_was_started_again_is_told(browser: webdriver.Chrome, tmp_
 
 
 def test_stop_reload_and_go_on(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    more = ("--set=generator.seconds=1.5", "--set=critic.seed=1", "--set=loop.target=4.0")
+    script = json.dumps(["ok", "ok", "hang"])
+    more = (f"--set=generator.script={script}", "--set=critic.seed=1", "--set=loop.target=4.0")
     with studio(tmp_path / "here", *more) as url:
         page = Page(browser, url)
         page.open()
         page.begin("two hats")
         page.see("[data-round='1']")
         browser.refresh()
-        page.see("[data-round='1']")  # it went on, and the page knows
+        page.see("[data-round='2']")  # it went on, and the page knows
         page.click("#stop")
         page.wait(lambda: "Not finished" in page.text("#run-status"), "that it was stopped")
-        assert page.see("#save").get_attribute("download")
+        assert page.property("#save", "download")
         page.click("#resume")
         page.see(".end h2")
         assert page.text("#run-status") == "Done"
@@ -259,8 +296,7 @@ def test_a_picture_is_changed(browser: webdriver.Chrome, tmp_path: Path) -> None
         assert "<b>mine.png" in page.text(".drop")
         page.begin("make it blue")
         page.see(".end")
-        image = page.see(".source img")
-        page.wait(lambda: image.get_property("naturalWidth") == 60, "the source")
+        page.wait(lambda: page.property(".source img", "naturalWidth") == 60, "the source")
         assert page.complaints() == []
 
 
@@ -310,7 +346,7 @@ def test_mistakes_are_told_at_the_form(browser: webdriver.Chrome, tmp_path: Path
         page.browser.execute_script("document.querySelector('#prompt').value = 'a cat'")
         page.click("#form button[type=submit]")
         page.wait(lambda: "no picture" in page.text("#form .trouble"), "what is wrong")
-        assert page.see("#prompt").get_property("value") == "a cat"
+        assert page.property("#prompt", "value") == "a cat"
     # The studio is closed now.
     page.click("#form button[type=submit]")
     page.wait(lambda: "does not answer" in page.text("#form .trouble"), "that it is gone")
@@ -337,7 +373,7 @@ def test_hostile_words_stay_words(browser: webdriver.Chrome, tmp_path: Path, *, 
         page.click("#stop-here")
         page.see(".end")
         for css in (".request", "[data-round='1'] .prompt", "#tiles .title", ".chip"):
-            shown = page.see(css).get_property("textContent")
+            shown = page.property(css, "textContent")
             assert isinstance(shown, str)
             assert "<img src=x onerror=" in shown
             assert not set(shown) & set("\u202e\u202c\x1b")
@@ -384,7 +420,7 @@ def test_with_the_keyboard_alone_on_a_narrow_screen(
         assert active.get_attribute("id") == "prompt"
         active.send_keys("a cat", Keys.CONTROL, Keys.ENTER)
         page.see(".end")
-        assert "Done" in str(page.see("#status").get_property("textContent"))
+        assert "Done" in str(page.property("#status", "textContent"))
         wide = "return document.documentElement.scrollWidth - innerWidth"
         assert browser.execute_script(wide) <= 0
         unnamed = """return [...document.querySelectorAll("img:not([alt])")].length"""
