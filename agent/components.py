@@ -7,12 +7,12 @@ from typing import Final, cast
 
 from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.rewriting.rewriter import Rewriter
-from rr_refine.component import has_methods, shared_companions
+from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.plugins import Group, create, require_protocol
 from rr_refine.reward.critic import Critic
-from rr_refine.reward.scalar import RewardCritic, is_reward
+from rr_refine.reward.scalar import critic_of
 
 __all__ = [
     "COMPANIONS",
@@ -45,10 +45,8 @@ def as_critic(given: object) -> Critic:
     Raises:
         ConfigError: it is none.
     """
-    made = make_part("critics", given, _NEEDED)
-    if is_reward(made) and not has_methods(made, "critique"):
-        return RewardCritic(made)
-    return cast("Critic", made)
+    made = create("critics", given, {}) if isinstance(given, str) else given
+    return critic_of(given, made)
 
 
 def as_rewriter(given: object) -> Rewriter:

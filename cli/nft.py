@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from importlib.util import find_spec
@@ -61,7 +62,7 @@ def nft(
     chosen = load_recipe(recipe, {key: value for key, value in given.items() if value is not None})
     foreign = _foreign(recipe, trusted=trust)
     key = os.environ.get(KEY)
-    if foreign and key and ("base_url" in chosen.critic or chosen.endpoints):
+    if foreign and key and ("base_url" in json.dumps(chosen.critic) or chosen.endpoints):
         raise ConfigError(
             f"{KEY} from the environment is not sent to the address that {foreign.shown} names: "
             "add --trust if you have read that file and trust it"

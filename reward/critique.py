@@ -32,6 +32,8 @@ class Critique(Record):
     refinement_comments: str | None = None
     refined_request: str | None = None
     """The prompt that the critic proposes, or None when it proposes none."""
+    parts: dict[str, float] = {}
+    """Of a reward that is made of others: these, by name, in [0, 1]."""
     raw: str
     """The answer as it came; every number above can be found in it."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from typing_extensions import TypeIs
@@ -9,14 +11,37 @@ from typing_extensions import TypeIs
 from rr_refine.boundary import boundary
 from rr_refine.component import call_hook, has_methods
 from rr_refine.errors import CriticError
+from rr_refine.plugins import require_protocol
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.terms import SCORE_MAX, SCORE_MIN, Identity, Usage, dimensions_of
 
-__all__ = ["CriticReward", "Reward", "RewardCritic", "is_reward", "reward_of", "score_picture"]
+__all__ = [
+    "CriticReward",
+    "Reward",
+    "RewardCritic",
+    "Scored",
+    "critic_of",
+    "is_reward",
+    "reward_of",
+    "score_picture",
+]
 
 PartT = TypeVar("PartT", bound="Reward | Critic")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A number, and how it came about."""
+
+    value: float
+    """From 0 (bad) to 1 (as good as can be)."""
+    text: str = ""
+    """For the record; the number alone by default."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """By name, in [0, 1]: what the number was made of."""
+    usage: Usage = field(default_factory=lambda: Usage(calls=1))
 
 
 @runtime_checkable
@@ -33,8 +58,8 @@ class Reward(Protocol):
         """All that the number depends on besides the request."""
         ...
 
-    async def score(self, request: CritiqueRequest) -> float:
-        """The reward, from 0 (bad) to 1 (as good as can be).
+    async def score(self, request: CritiqueRequest) -> float | Scored:
+        """The reward, from 0 (bad) to 1 (as good as can be), alone or with what is known of it.
 
         Raises:
             CriticError: of the kind that fits; a failed judgement is never a number.
@@ -47,7 +72,22 @@ def is_reward(part: object) -> TypeIs[Reward]:
     return has_methods(part, "score")
 
 
-async def score_picture(reward: Reward, request: CritiqueRequest) -> float:
+def critic_of(name: object, part: object) -> Critic:
+    """A critic as it is; a scalar reward as a `RewardCritic`.
+
+    Args:
+        name: what the part goes by in the message.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    require_protocol("critics", name, part, ("identity",))
+    if is_reward(part) and not has_methods(part, "critique"):
+        return RewardCritic(part)
+    return cast("Critic", part)
+
+
+async def score_picture(reward: Reward, request: CritiqueRequest) -> Scored:
     """What a reward says, in [0, 1].
 
     Raises:
@@ -56,9 +96,11 @@ async def score_picture(reward: Reward, request: CritiqueRequest) -> float:
     what = f"the reward {type(reward).__name__}"
     with boundary(CriticError, what):
         given = cast("object", await reward.score(request))
-    if isinstance(given, bool) or not isinstance(given, float | int) or not 0 <= given <= 1:
-        raise CriticError(f"{what} answered {given!r}, which is no number from 0 to 1")
-    return float(given)
+    scored = given if isinstance(given, Scored) else None
+    value = given if scored is None else cast("object", scored.value)
+    if isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value <= 1:
+        raise CriticError(f"{what} answered {value!r}, which is no number from 0 to 1")
+    return Scored(float(value)) if scored is None else scored
 
 
 class _StandIn(Generic[PartT]):
@@ -96,31 +138,35 @@ class RewardCritic(_StandIn[Reward]):
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """See `Critic.critique`."""
-        reward = await score_picture(self.wrapped, request)
+        scored = await score_picture(self.wrapped, request)
         dimensions = dimensions_of(request.task)
-        score = SCORE_MIN + (SCORE_MAX - SCORE_MIN) * reward
+        score = SCORE_MIN + (SCORE_MAX - SCORE_MIN) * scored.value
         critique = Critique(
             task=request.task,
             scores=dict.fromkeys(dimensions) | {"text_faithfulness": score},
             rationales=dict.fromkeys(dimensions),
-            raw=f"reward: {reward!r}",
+            parts=dict(scored.parts),
+            raw=scored.text or f"reward: {scored.value!r}",
         )
-        return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
+        return Assessment(critic=self.identity, critiques=(critique,), usage=scored.usage)
 
 
 class CriticReward(_StandIn[Critic]):
     """A critic in a reward's place: the mean of the dimensions that apply, in [0, 1].
 
-    With an `openai` critic, whose template is our rubric, this is the generic judge: any
-    vision-language model behind an OpenAI-compatible endpoint.
+    With an `openai` critic, whose template is our rubric, any vision-language model behind an
+    OpenAI-compatible endpoint is a reward; with a rubric and a scale of your own, see
+    `rr_refine.reward.rubric`.
 
     Args:
         wrapped: judges.
     """
 
-    async def score(self, request: CritiqueRequest) -> float:
+    async def score(self, request: CritiqueRequest) -> Scored:
         """See `Reward.score`."""
-        return (await self.wrapped.critique(request)).reward
+        assessment = await self.wrapped.critique(request)
+        text = "\n\n".join(critique.raw for critique in assessment.critiques)
+        return Scored(assessment.reward, text, usage=assessment.usage)
 
 
 def reward_of(part: Reward | Critic) -> Reward:

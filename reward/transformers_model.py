@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from rr_refine.batching import BatchJob
 from rr_refine.endpoint.chat import Message
-from rr_refine.errors import ConfigError, CriticError, CriticUnavailable
+from rr_refine.errors import CriticError
 from rr_refine.reward.judging import Answer
+from rr_refine.reward.local_model import LocalModel, loading, pick_device
 from rr_refine.terms import Usage
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ class ModelQuestion:
     samples: int
 
 
-class Model:
+class Model(LocalModel["ModelQuestion", "Reply"]):
     """A model and its processor; a `BatchWorker` for jobs of equally many samples.
 
     A greedy answer does not depend on the questions beside it: shorter ones are padded on the left,
@@ -47,58 +45,22 @@ class Model:
 
     def __init__(self, processor: Any, model: Any, options: TransformersCriticOptions) -> None:
         # A ProcessorMixin and a PreTrainedModel, whose own types do not add up.
+        super().__init__(
+            options,
+            f"a question with {options.samples} samples: lower critic.samples or "
+            "critic.max_tokens, or judge smaller pictures",
+        )
         self._processor = processor
         self._model = model
         self._options = options
-        self._limit = options.batch
         stops = model.generation_config.eos_token_id
         self._ends = frozenset([stops] if isinstance(stops, int) else stops or ())
         processor.tokenizer.padding_side = "left"
 
-    def limit(self, work: ModelQuestion) -> int:  # noqa: ARG002
-        """Most questions in one call; falls when memory runs out."""
-        return self._limit
-
-    def run(self, jobs: Sequence[QuestionJob]) -> None:
-        """Answer questions in one call.
-
-        Those that are too long fail alone, the others are then left unanswered. When memory runs
-        out, the limit is halved, and stays so.
-
-        Raises:
-            CriticError: the model failed.
-        """
-        import torch
-
-        try:
-            with torch.inference_mode():
-                self._answer(jobs)
-            return
-        except torch.OutOfMemoryError as error:
-            # The frames hold activations, and an error may be kept long after the call.
-            traceback.clear_frames(error.__traceback__)
-            self._make_room(jobs, error)
-        except Exception as error:
-            traceback.clear_frames(error.__traceback__)
-            raise CriticError(
-                f"the critic {self._options.model!r} failed: {_first_line(error)}"
-            ) from error
-        torch.cuda.empty_cache()  # only here, where the error has let go of the tensors
-
-    def _make_room(self, jobs: Sequence[QuestionJob], cause: BaseException) -> None:
-        if len(jobs) > 1:
-            self._limit = len(jobs) // 2
-            return
-        error = CriticError(
-            f"the critic {self._options.model!r} ran out of memory on a question with "
-            f"{jobs[0].work.samples} samples: lower critic.samples or critic.max_tokens, or judge "
-            "smaller pictures"
-        )
-        error.__cause__ = cause
-        jobs[0].result.set_exception(error)
-
     def _answer(self, jobs: Sequence[QuestionJob]) -> None:
-        """Tokenise, generate and decode."""
+        """Tokenise, generate and decode. Those that are too long fail alone; the others then wait
+        for another call.
+        """
         from rr_refine.reward.growing_cache import growing_cache
 
         inputs = self._tokenise([job.work for job in jobs])
@@ -163,75 +125,25 @@ def load_model(options: TransformersCriticOptions) -> Model:
         ConfigError: there is no such model, or transformers cannot load it as a critic.
         CriticUnavailable: it does not fit on the device.
     """
-    import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    try:
+    with loading(options.model, "the folder or hub id of an image-text-to-text model"):
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             options.model,
             revision=options.revision,
             local_files_only=options.local_files_only,
             trust_remote_code=False,
         )
-        with _silent_loading():
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                options.model,
-                revision=options.revision,
-                local_files_only=options.local_files_only,
-                dtype=options.dtype,
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
-        model = model.to(_device(options.device)).eval()
-    except torch.OutOfMemoryError as error:
-        raise CriticUnavailable(
-            f"the critic {options.model!r} does not fit on {options.device!r}: "
-            "try critic.dtype = 'bfloat16', or a server (rr-refine serve)"
-        ) from error
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(
-            f"critic.model = {options.model!r} cannot be loaded: {_first_line(error)}; it must be "
-            "the folder or hub id of an image-text-to-text model, with its processor"
-        ) from error
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            options.model,
+            revision=options.revision,
+            local_files_only=options.local_files_only,
+            dtype=options.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+        model = model.to(pick_device(options.device)).eval()
     return Model(processor, model, options)
-
-
-_silence = threading.Lock()
-"""One at a time: two that overlap would put each other's hook back."""
-
-
-@contextmanager
-def _silent_loading() -> Iterator[None]:
-    """No "Loading weights" bars from this thread. Other threads keep theirs, a program's own hook
-    for them is still called, and the bars of downloads, which take long, stay.
-    """
-    from transformers.utils import logging
-
-    here = threading.get_ident()
-
-    def make(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> object:
-        if threading.get_ident() == here:
-            options = options | {"disable": True}
-        return hook(bar, args, options) if hook else bar(*args, **options)
-
-    with _silence:
-        hook = logging.set_tqdm_hook(None)
-        logging.set_tqdm_hook(make)
-        try:
-            yield
-        finally:
-            logging.set_tqdm_hook(hook)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name != "auto":
-        return name
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _stop_rows(
@@ -269,8 +181,3 @@ def _to_chat(message: Message) -> dict[str, object]:
             for part in message.content
         ],
     }
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

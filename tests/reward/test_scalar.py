@@ -12,8 +12,15 @@ from rr_refine.errors import ConfigError, CriticError, CriticTimeout
 from rr_refine.reward.contract import CriticContract
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.fake import FakeCritic
-from rr_refine.reward.scalar import CriticReward, RewardCritic, is_reward, reward_of, score_picture
-from rr_refine.terms import Identity
+from rr_refine.reward.scalar import (
+    CriticReward,
+    RewardCritic,
+    Scored,
+    is_reward,
+    reward_of,
+    score_picture,
+)
+from rr_refine.terms import Identity, Usage
 
 RED = Image.new("RGB", (8, 8), (200, 10, 10))
 HERE = __name__
@@ -67,7 +74,22 @@ async def test_the_number_is_the_reward_of_the_assessment() -> None:
     assert assessment.critic == Redness.identity
 
 
-@pytest.mark.parametrize("said", [1.01, -0.01, float("nan"), float("inf"), None, "0.5", True])
+async def test_what_is_known_of_the_number_is_recorded() -> None:
+    usage = Usage(calls=2, notices=("it read half of the request",))
+    said = Scored(0.5, "half of it", {"colour": 0.25, "form": 0.75}, usage)
+    assessment = await RewardCritic(Says(said)).critique(CritiqueRequest("a wall", RED))
+    (critique,) = assessment.critiques
+    assert (assessment.reward, critique.raw) == (0.5, "half of it")
+    assert critique.parts == {"colour": 0.25, "form": 0.75}
+    assert assessment.usage == usage
+    plain = await RewardCritic(Says(0.5)).critique(CritiqueRequest("a wall", RED))
+    assert plain.critiques[0].parts == {} and plain.usage == Usage(calls=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [1.01, -0.01, float("nan"), float("inf"), None, "0.5", True, Scored(2.0), Scored(float("nan"))],
+)
 async def test_what_is_no_reward_is_an_error(said: object) -> None:
     with pytest.raises(CriticError, match="no number from 0 to 1"):
         await score_picture(Says(said), CritiqueRequest("a wall", RED))
@@ -86,7 +108,9 @@ async def test_a_critic_is_a_reward_by_its_mean() -> None:
     reward = reward_of(critic)
     assert isinstance(reward, CriticReward)
     assert reward.identity == critic.identity
-    assert await reward.score(request) == (await critic.critique(request)).reward
+    scored, assessment = await reward.score(request), await critic.critique(request)
+    assert scored.value == assessment.reward
+    assert scored.text == assessment.critiques[0].raw and scored.usage == assessment.usage
     assert reward_of(redness := Redness()) is redness
     assert is_reward(redness)
     assert not is_reward(critic)

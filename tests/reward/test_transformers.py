@@ -409,7 +409,7 @@ async def test_a_model_that_fails(babbler: Path, monkeypatch: pytest.MonkeyPatch
 def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        "rr_refine.reward.transformers.find_spec", lambda n: None if n == "torch" else find(n)
+        "rr_refine.reward.local_model.find_spec", lambda n: None if n == "torch" else find(n)
     )
     with pytest.raises(MissingExtraError, match=r"pip install 'rr-refine\[local\]'"):
         create(model="nobody/nothing")

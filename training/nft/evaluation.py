@@ -6,7 +6,7 @@ policy pleases the critic and nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -217,8 +217,14 @@ def good_rows(
     return everybody
 
 
-def values_of(rollout: Rollout, gained: Advantages) -> dict[str, float]:
-    """What an epoch's line of the log says of its pictures."""
+def values_of(
+    rollout: Rollout, gained: Advantages, parts: Mapping[str, Sequence[float]]
+) -> dict[str, float]:
+    """What an epoch's line of the log says of its pictures.
+
+    Args:
+        parts: of the reward, by name; of this process's pictures.
+    """
     scored = {
         name: float(np.nanmean(gained.scores[:, column]))
         for column, name in enumerate(DIMENSIONS)
@@ -228,6 +234,7 @@ def values_of(rollout: Rollout, gained: Advantages) -> dict[str, float]:
         "reward": float(np.nanmean(gained.rewards)),
         "spread": float(np.nanstd(gained.rewards)),
         **scored,
+        **{f"part {name}": float(np.mean(values)) for name, values in parts.items()},
         "variety": variety(rollout),
         "flat": len(gained.flat) / len(np.unique(gained.groups)),
         "failed": gained.failed,

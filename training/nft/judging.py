@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from time import monotonic
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 from pydantic import JsonValue
 
-from rr_refine.component import connected, has_methods
+from rr_refine.component import connected
 from rr_refine.errors import ConfigError, CriticError, CriticTimeout, CriticUnavailable, RefineError
-from rr_refine.plugins import create, require_protocol
+from rr_refine.plugins import create
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.pool import pool
-from rr_refine.reward.scalar import RewardCritic, is_reward
+from rr_refine.reward.scalar import critic_of
 from rr_refine.terms import DIMENSIONS, to_reward
 from rr_refine.training.nft.advantage import Floats
 
@@ -41,14 +41,7 @@ def make_critic(options: Mapping[str, JsonValue], endpoints: Sequence[str] = ())
     if not isinstance(use, str):
         raise ConfigError(f"a critic needs `use`, the name of one, not {use!r}")
     each = [rest | {"base_url": address} for address in endpoints] or [rest]
-    parts = [create("critics", use, one) for one in each]
-    require_protocol("critics", use, parts[0])
-    critics = [
-        RewardCritic(part)
-        if is_reward(part) and not has_methods(part, "critique")
-        else cast("Critic", part)
-        for part in parts
-    ]
+    critics = [critic_of(use, create("critics", use, one)) for one in each]
     return pool(critics) if endpoints else critics[0]
 
 
@@ -72,7 +65,11 @@ class Scorer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="rr-refine-nft-critic")
         self._down_since: float | None = None
         self.failures: Counter[str] = Counter()
-        """By error, until somebody clears it."""
+        """By error, since `begin`."""
+        self.parts: dict[str, list[float]] = defaultdict(list)
+        """Of rewards that are made of others: what each said, by name, since `begin`."""
+        self.last = ""
+        """The last failure, in words."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -97,6 +94,11 @@ class Scorer:
         finally:
             self._stop()
 
+    def begin(self) -> None:
+        """Forget failures and parts of before."""
+        self.failures.clear()
+        self.parts.clear()
+
     def ask(self, requests: Sequence[CritiqueRequest]) -> Future[Floats]:
         """Scores in [0, 1], (N, D) in the order of `DIMENSIONS`: NaN for what does not apply, and
         a row of NaN for a failure.
@@ -113,7 +115,11 @@ class Scorer:
                 assessment = await self._patiently(request)
             except CriticError as error:
                 self.failures[type(error).__name__] += 1
+                self.last = str(error)
                 return [np.nan] * len(DIMENSIONS)
+        for critique in assessment.critiques:
+            for name, value in critique.parts.items():
+                self.parts[name].append(value)
         scores = [assessment.mean.get(name) for name in DIMENSIONS]
         return [np.nan if score is None else to_reward(score) for score in scores]
 

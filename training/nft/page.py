@@ -118,10 +118,10 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
     def train(*names: str) -> dict[str, list[tuple[int, float]]]:
         return {n: [(e, v[n]) for e, v in training.items() if v.get(n) is not None] for n in names}
 
-    def kinds(prefix: str) -> dict[str, list[tuple[int, float]]]:
-        names = sorted({n for v in held_out.values() for n in v if n.startswith(f"{prefix} ")})
+    def kinds(prefix: str, lines: Records = held_out) -> dict[str, list[tuple[int, float]]]:
+        names = sorted({n for v in lines.values() for n in v if n.startswith(f"{prefix} ")})
         return {
-            n.removeprefix(f"{prefix} "): [(e, v[n]) for e, v in held_out.items() if n in v]
+            n.removeprefix(f"{prefix} "): [(e, v[n]) for e, v in lines.items() if n in v]
             for n in names
         }
 
@@ -145,6 +145,7 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
         chart_of("Held-out reward by kind", "", kinds("reward")),
         chart_of("Held out: share without a miss", "", kinds("full")),
         chart_of("Training reward by dimension", "", train(*DIMENSIONS)),
+        chart_of("Training reward by part", "Of a weighted reward.", kinds("part", training)),
         chart_of("Spread of rewards", "Over all pictures of an epoch.", train("spread")),
         chart_of(
             "Flat groups and failed critiques", "Shares; not trained on.", train("flat", "failed")

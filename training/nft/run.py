@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import locked, replace_file
+from rr_refine.redaction import hidden
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import read_rows
 from rr_refine.training.nft.evaluation import Stopped
@@ -42,9 +43,10 @@ def train(
         TooManyFailures: of the critic; what was finished is saved.
     """
     for name, part in (("critic", recipe.critic), ("judge", recipe.judge or {})):
-        if "api_key" in part:
+        if hidden(part) != part:
             raise ConfigError(
-                f"{name}.api_key must not stand in a recipe, which is copied to --out"
+                f"{name}: secrets such as api_key must not stand in a recipe, which is copied to "
+                "--out"
             )
     key: dict[str, JsonValue] = {} if api_key is None else {"api_key": api_key}
     critic = make_critic(recipe.critic | key, recipe.endpoints)

@@ -148,7 +148,7 @@ class NftTrainer:
                     min(recipe.old_decay * epoch * recipe.updates, recipe.old_max)
                 )
                 self._stream.rest(gained.solved, epoch + recipe.rest)
-                self._log(rollout, gained, measured)
+                self._log(rollout, gained, measured, critic)
                 if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs:
                     self._look_at_held_out(judge)
                 kl, seconds = measured.means.get("kl", 0.0), self.loop.seconds
@@ -162,7 +162,7 @@ class NftTrainer:
         """Draw and judge the part of an epoch that is for this process: whole groups."""
         own = numbers[self._accelerator.process_index :: self._accelerator.num_processes]
         epoch = self.recipe.seed, self.loop.step, "draw"
-        critic.failures.clear()
+        critic.begin()
         wanted = [
             Wanted(self._rows[number], number, seed_of(*epoch, number, image))
             for number in own
@@ -191,7 +191,8 @@ class NftTrainer:
             raise TooManyFailures(
                 f"{gained.failed:.0%} of the critiques of epoch {self.loop.step} failed "
                 f"({dict(critic.failures)}), more than max_failures = {recipe.max_failures:.0%}; "
-                "what was trained before is saved, and the same command goes on from there"
+                f"the last: {critic.last or 'in another process'}. What was trained before is "
+                "saved, and the same command goes on from there"
             )
         return gained
 
@@ -203,9 +204,11 @@ class NftTrainer:
             self._stream.rest(good, NEVER)
             self._say(f"{len(good)} of {len(self._rows)} rows are good at once, and left out")
 
-    def _log(self, rollout: Rollout, gained: Advantages, measured: Measured) -> None:
+    def _log(
+        self, rollout: Rollout, gained: Advantages, measured: Measured, critic: Scorer
+    ) -> None:
         """One line of the log, and one for who watches."""
-        values = values_of(rollout, gained) | measured.means
+        values = values_of(rollout, gained, critic.parts) | measured.means
         values["resting"] = self._stream.resting
         self.loop.measure(**values)
         self._accelerator.log(values, step=self.loop.step)

@@ -14,15 +14,16 @@ import pytest
 from PIL import Image
 from pydantic import JsonValue
 
-from rr_refine.errors import ConfigError, CriticUnavailable
+from rr_refine.errors import ConfigError, CriticError, CriticUnavailable
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.terms import Identity
 from rr_refine.training.nft.config import builtin_recipes, load_recipe
 from rr_refine.training.nft.data import Stream, TrainingPrompt, read_rows
-from rr_refine.training.nft.judging import Scorer, make_critic
+from rr_refine.training.nft.judging import Scorer, TooManyFailures, make_critic
 from rr_refine.training.nft.page import chart_of, write_page
 from rr_refine.training.nft.rollout import Sampler, Wanted
 from rr_refine.training.nft.run import train
+from rr_refine.training.nft.trainer import NftTrainer
 from tests.training.nft.toy import ColourCritic, recipe, rows, toy
 
 REQUEST = CritiqueRequest("red", Image.new("RGB", (4, 4), (200, 100, 100)))
@@ -61,8 +62,10 @@ def test_a_folder_of_another_recipe_is_refused_and_keys_do_not_get_there(tmp_pat
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(ConfigError, match=r"recipe\.json' cannot be read"):
         train(chosen, tmp_path)
-    with pytest.raises(ConfigError, match=r"critic\.api_key must not stand in a recipe"):
-        train(recipe(critic={"use": "fake", "api_key": "secret"}), tmp_path / "new")
+    nested = {"use": "weighted", "rewards": [{"use": "openai", "api_key": "secret"}]}
+    for critic in ({"use": "fake", "api_key": "secret"}, nested):
+        with pytest.raises(ConfigError, match="critic: secrets such as api_key must not stand in"):
+            train(recipe(critic=critic), tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -197,6 +200,30 @@ def test_a_scalar_reward_is_the_reward() -> None:
     with Scorer(critic, 4, 0.0) as scorer:
         found = scorer.ask([REQUEST]).result()
     assert found[0, 0] == pytest.approx(200 / 255) and np.isnan(found[0, 1:]).all()
+
+
+def test_parts_of_a_reward_are_in_the_log_and_on_the_page(tmp_path: Path) -> None:
+    redness: dict[str, JsonValue] = {"use": f"{__name__}:Redness", "name": "red", "weight": 3}
+    critic = make_critic({"use": "weighted", "rewards": [redness, {"use": "fake"}]})
+    chosen = recipe(groups=3, images=4, epochs=2, device="cpu")
+    NftTrainer(toy(), chosen, rows=rows(1), critic=critic, out=tmp_path).run()
+    lines = [json.loads(line) for line in (tmp_path / "policy.jsonl").read_text().splitlines()]
+    for line in lines:
+        mixed = 0.75 * line["part red"] + 0.25 * line["part fake"]
+        assert line["reward"] == pytest.approx(mixed, abs=1e-4)
+    assert lines[0]["part red"] != lines[1]["part red"]
+    page = (tmp_path / "index.html").read_text()
+    assert "Training reward by part" in page and f"red {lines[-1]['part red']:.3g}" in page
+
+
+def test_failures_are_told_in_words(tmp_path: Path) -> None:
+    class Edits(ColourCritic):
+        async def critique(self, request: CritiqueRequest) -> Any:
+            raise CriticError("it judges text-to-image only")
+
+    trainer = NftTrainer(toy(), recipe(), rows=rows(1), critic=Edits(), out=tmp_path)
+    with pytest.raises(TooManyFailures, match="the last: it judges text-to-image only"):
+        trainer.run()
 
 
 @pytest.mark.parametrize("use", [None, "nobody", "rr_refine.terms:Usage"])

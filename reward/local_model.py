@@ -1,0 +1,176 @@
+"""A model in this process: how it is chosen and loaded, and batches that fit into memory."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from rr_refine.batching import BatchJob
+from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, MissingExtraError
+from rr_refine.terms import Record
+
+__all__ = ["LocalModel", "LocalOptions", "loading", "pick_device", "require_local"]
+
+W = TypeVar("W")
+R = TypeVar("R")
+
+_PACKAGES: Final = ("torch", "transformers")
+
+
+class LocalOptions(Record):
+    """Which model is loaded, and where."""
+
+    model: str = Field(min_length=1)
+    """A folder, or an id of the model hub."""
+    revision: str | None = None
+    """The commit, tag or branch of a hub id; None for its newest."""
+    local_files_only: bool = False
+    """Never download: the model is in its folder or in the cache, or it is an error."""
+    device: str = "auto"
+    """`cuda`, `cuda:1`, `mps`, `cpu`, …; `auto` takes the first of these that there is."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Precision of the weights; `auto` takes that of the file."""
+    batch: int = Field(default=1, ge=1, le=64)
+    """Most questions in one call of the model; calls made at once share one. Faster for many, and
+    takes that many times the memory of one question; a call lasts as long as its longest answer."""
+
+
+class LocalModel(ABC, Generic[W, R]):
+    """A `BatchWorker` that takes fewer at a time when memory runs out.
+
+    Args:
+        options: say how many at most.
+        cure: what to do when even one does not fit, in words.
+    """
+
+    def __init__(self, options: LocalOptions, cure: str) -> None:
+        self._name, self._cure = options.model, cure
+        self._limit = options.batch
+
+    @abstractmethod
+    def _answer(self, jobs: Sequence[BatchJob[W, R]]) -> None:
+        """Give each its result or its own error, as `BatchWorker.run`."""
+
+    def limit(self, work: W) -> int:  # noqa: ARG002
+        """Most in one call; falls when memory runs out."""
+        return self._limit
+
+    def run(self, jobs: Sequence[BatchJob[W, R]]) -> None:
+        """Answer in one call. When memory runs out, the limit is halved, and stays so.
+
+        Raises:
+            CriticError: the model failed.
+        """
+        import torch
+
+        try:
+            with torch.inference_mode():
+                self._answer(jobs)
+            return
+        except torch.OutOfMemoryError as error:
+            # The frames hold activations, and an error may be kept long after the call.
+            traceback.clear_frames(error.__traceback__)
+            self._make_room(jobs, error)
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)
+            raise CriticError(f"the critic {self._name!r} failed: {_first_line(error)}") from error
+        torch.cuda.empty_cache()  # only here, where the error has let go of the tensors
+
+    def _make_room(self, jobs: Sequence[BatchJob[W, R]], cause: BaseException) -> None:
+        if len(jobs) > 1:
+            self._limit = len(jobs) // 2
+            return
+        error = CriticError(f"the critic {self._name!r} ran out of memory on {self._cure}")
+        error.__cause__ = cause
+        jobs[0].result.set_exception(error)
+
+
+def require_local(critic: str) -> None:
+    """See that models can be loaded.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+    """
+    if any(find_spec(package) is None for package in _PACKAGES):
+        raise MissingExtraError(f"the critic {critic!r}", "local")
+
+
+@contextmanager
+def loading(model: str, needed: str) -> Iterator[None]:
+    """Inside of it a model is loaded, without bars.
+
+    Args:
+        model: as the user named it.
+        needed: what it must be, such as `the folder or hub id of a CLIP model`.
+
+    Raises:
+        ConfigError: there is no such model, or transformers cannot load it.
+        CriticUnavailable: it does not fit on the device.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        with _silent_loading():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise CriticUnavailable(
+            f"the critic {model!r} does not fit on its device: try critic.dtype = 'bfloat16', "
+            "another critic.device, or a server (rr-refine serve)"
+        ) from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise ConfigError(
+            f"critic.model = {model!r} cannot be loaded: {_first_line(error)}; it must be "
+            f"{needed}, with its processor; what is not on this machine is downloaded, which needs "
+            "a network"
+        ) from error
+
+
+_silence = threading.Lock()
+"""One at a time: two that overlap would put each other's hook back."""
+
+
+@contextmanager
+def _silent_loading() -> Iterator[None]:
+    """No "Loading weights" bars from this thread. Other threads keep theirs, a program's own hook
+    for them is still called, and the bars of downloads, which take long, stay.
+    """
+    from transformers.utils import logging
+
+    here = threading.get_ident()
+
+    def make(bar: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> object:
+        if threading.get_ident() == here:
+            options = options | {"disable": True}
+        return hook(bar, args, options) if hook else bar(*args, **options)
+
+    with _silence:
+        hook = logging.set_tqdm_hook(None)
+        logging.set_tqdm_hook(make)
+        try:
+            yield
+        finally:
+            logging.set_tqdm_hook(hook)
+
+
+def pick_device(name: str) -> str:
+    """`auto` is an accelerator if there is one, else the CPU."""
+    import torch
+
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
