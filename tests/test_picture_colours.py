@@ -321,3 +321,198 @@ def test_torn_files(load: Callable[[bytes], object]) -> None:
         for part in (len(whole) // 2, 40, 12):
             with pytest.raises((ValueError, ConfigError), match=r"cut off|of a known format"):
                 load(whole[:part])
+
+
+# -- colours that are told without a profile ------------------------------------------------------
+
+
+def with_chunks(image: Image.Image, *chunks: tuple[bytes, bytes]) -> bytes:
+    whole = encode(image)
+    more = b"".join(
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )  # fmt: skip
+    return whole[:33] + more + whole[33:]
+
+
+def chroma(*numbers: float) -> tuple[bytes, bytes]:
+    return b"cHRM", struct.pack(">8I", *(round(n * 100_000) for n in numbers))
+
+
+def gama(value: float) -> tuple[bytes, bytes]:
+    return b"gAMA", struct.pack(">I", round(value * 100_000))
+
+
+def cicp(*codes: int) -> tuple[bytes, bytes]:
+    return b"cICP", bytes(codes)
+
+
+P3_POINTS = chroma(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+ADOBE_POINTS = chroma(0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+SRGB_POINTS = chroma(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+WIDE_BLUE = chroma(0.3457, 0.3585, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+"""The primaries of sRGB with the white of D50."""
+SRGB_CHUNK = (b"sRGB", b"\0")
+CONVERTED = "its colours were converted from {} to sRGB"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "given", "right", "told"),
+    [
+        ([gama(0.45455)], (60, 200, 60), (60, 200, 60), ()),
+        ([gama(0.45455), SRGB_POINTS], (60, 200, 60), (60, 200, 60), ()),
+        ([gama(1.0)], (10, 128, 200), (56, 188, 229), (CONVERTED.format("gamma 1"),)),
+        ([gama(1 / 1.8)], (50, 128, 200), (65, 146, 210), (CONVERTED.format("gamma 1.8"),)),
+        ([P3_POINTS], (60, 200, 60), (0, 203, 11), (CONVERTED.format("its own primaries"),)),
+        (
+            [gama(0.45455), P3_POINTS],
+            (160, 200, 160),
+            (151, 203, 158),
+            (CONVERTED.format("gamma 2.2 and its own primaries"),),
+        ),
+        (
+            [ADOBE_POINTS, gama(256 / 563)],
+            (127, 200, 60),
+            (74, 201, 37),
+            (CONVERTED.format("gamma 2.2 and its own primaries"),),
+        ),
+        (
+            [ADOBE_POINTS, gama(1.0)],
+            (64, 128, 10),
+            (108, 188, 38),
+            (CONVERTED.format("gamma 1 and its own primaries"),),
+        ),
+        ([WIDE_BLUE], (255, 255, 255), (255, 255, 255), None),
+        ([gama(1.0), SRGB_CHUNK], (60, 200, 60), (60, 200, 60), ()),
+        ([gama(1.0), cicp(1, 13, 0, 1)], (60, 200, 60), (60, 200, 60), ()),
+        ([cicp(12, 13, 0, 1)], (60, 200, 60), (0, 203, 11), (FROM_P3,)),
+        ([cicp(12, 13, 0, 1), SRGB_CHUNK], (60, 200, 60), (0, 203, 11), (FROM_P3,)),
+        (
+            [cicp(1, 8, 0, 1)],
+            (10, 128, 200),
+            (56, 188, 229),
+            (CONVERTED.format("BT.709 with gamma 1"),),
+        ),
+        (
+            [cicp(9, 13, 0, 1)],
+            (120, 160, 110),
+            (86, 164, 103),
+            (CONVERTED.format("BT.2020"),),
+        ),
+        (
+            [cicp(9, 16, 0, 1)],
+            (60, 200, 60),
+            (60, 200, 60),
+            ("its high dynamic range (PQ) was not converted: its colours are wrong",),
+        ),
+        ([cicp(1, 1, 0, 1)], (60, 200, 60), (60, 200, 60), ("curve for video",)),
+        ([cicp(1, 13, 0, 0)], (60, 200, 60), (60, 200, 60), ("narrow range",)),
+        ([cicp(77, 13, 0, 1)], (60, 200, 60), (60, 200, 60), ("have the code 77/13",)),
+        ([gama(0)], (60, 200, 60), (60, 200, 60), ("ignored: no picture has a gamma value of 0",)),
+        ([(b"gAMA", b"")], (60, 200, 60), (60, 200, 60), ("its colour data was ignored",)),
+        ([chroma(*[0.3] * 8)], (60, 200, 60), (60, 200, 60), ("no three colours",)),
+        ([chroma(*[0] * 8)], (60, 200, 60), (60, 200, 60), ("its primaries are no colours",)),
+    ],
+)
+def test_colours_of_a_png_in_numbers(
+    chunks: list[tuple[bytes, bytes]],
+    given: tuple[int, int, int],
+    right: tuple[int, int, int],
+    told: tuple[str, ...] | None,
+) -> None:
+    image = decode_picture(with_chunks(flat("RGB", given), *chunks))
+    assert near(image, right, 2), image.getpixel((8, 8))
+    for found, words in zip(notices_of(image), told or notices_of(image), strict=True):
+        assert words in found
+
+
+def test_grey_and_transparent_pictures_have_colours_too() -> None:
+    assert near(decode_picture(with_chunks(flat("L", 128), gama(1.0))), (188, 188, 188), 2)
+    palette = flat("RGB", (60, 200, 60)).quantize(4)
+    assert near(decode_picture(with_chunks(palette, P3_POINTS)), (0, 203, 11), 2)
+    half = flat("RGBA", (60, 200, 60, 255))
+    assert near(decode_picture(with_chunks(half, P3_POINTS)), (0, 203, 11), 2)
+    grey = decode_picture(encode(flat("L", 99), icc_profile=P3))
+    assert near(grey, (99, 99, 99), 2)
+    assert "ignored" not in " ".join(notices_of(grey))
+
+
+def exif(space: int | None, index: str | None = None) -> Image.Exif:
+    made = Image.Exif()
+    made[0x010F] = "a camera"
+    if space is not None:
+        made.get_ifd(0x8769)[0xA001] = space
+    if index is not None:
+        made.get_ifd(0x8769)[0xA005] = {1: index}
+    return made
+
+
+BY_EXIF = CONVERTED.format("Adobe RGB (by its EXIF data)")
+UNCLEAR = "its EXIF data says that it is not in sRGB, and not in what: taken for sRGB"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    ("data", "profiled", "told"),
+    [
+        (exif(0xFFFF, "R03"), None, (BY_EXIF,)),
+        (exif(2), None, (BY_EXIF,)),
+        (exif(None, "R03"), None, (BY_EXIF,)),
+        (exif(1, "R98"), None, ()),
+        (exif(1, "R03"), None, ()),
+        (exif(None), None, ()),
+        (exif(0xFFFF), None, (UNCLEAR,)),
+        (exif(0xFFFF, "R03"), ADOBE, (CONVERTED.format("Adobe RGB (1998)"),)),
+        (exif(0xFFFF, "R03"), SRGB, ()),
+    ],
+)
+def test_adobe_rgb_told_by_exif(
+    kind: str, data: Image.Exif, profiled: bytes | None, told: tuple[str, ...]
+) -> None:
+    options: dict[str, object] = {"quality": 100} if kind == "JPEG" else {"lossless": True}
+    if profiled is not None:
+        options = options | {"icc_profile": profiled}
+    encoded = encode(flat("RGB", (127, 200, 60)), kind, exif=data, **options)
+    right = (74, 201, 37) if "converted" in " ".join(told) else (127, 200, 60)
+    with Image.open(io.BytesIO(encoded)) as opened:
+        for image in (
+            decode_picture(encoded),
+            load_picture(opened),
+            load_picture(load_picture(opened)),
+        ):
+            assert near(image, right, 2)
+            assert notices_of(image) == told
+
+
+def test_adobe_rgb_of_a_phone_held_upright() -> None:
+    data = exif(0xFFFF, "R03")
+    data[0x0112] = 6
+    encoded = encode(flat("RGB", (127, 200, 60), (16, 8)), "JPEG", quality=100, exif=data)
+    image = decode_picture(encoded)
+    assert image.size == (8, 16)
+    assert near(image, (74, 201, 37), 2)
+
+
+@pytest.mark.parametrize(
+    ("codes", "right", "told"),
+    [
+        ((1, 13), (60, 200, 60), ()),
+        ((2, 2), (60, 200, 60), ()),
+        ((12, 13), (0, 203, 11), (FROM_P3,)),
+        (
+            (9, 18),
+            (60, 200, 60),
+            ("its high dynamic range (HLG) was not converted: its colours are wrong",),
+        ),
+    ],
+)
+def test_colours_of_an_avif_by_their_code(
+    codes: tuple[int, int], right: tuple[int, int, int], told: tuple[str, ...]
+) -> None:
+    data = encode(flat("RGB", (60, 200, 60), (64, 64)), "AVIF", quality=100, subsampling="4:4:4")
+    at = data.index(b"colrnclx") + 8
+    coded = data[:at] + struct.pack(">HH", *codes) + data[at + 4 :]
+    image = decode_picture(coded)
+    assert near(image, right, 8)
+    assert notices_of(image) == told

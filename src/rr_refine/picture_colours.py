@@ -47,8 +47,8 @@ def to_srgb(image: Image.Image, profile: bytes | None, kind: str | None) -> Imag
     if alpha is not None and alpha.getextrema()[0] != 255:
         told.append("its transparent parts were laid over white")
         image = _over_white(image, alpha)
-    image.info.pop("icc_profile", None)
-    image.info.pop("transparency", None)
+    for used in ("icc_profile", "transparency", "exif"):
+        image.info.pop(used, None)
     add_notices(image, *told)
     return image
 
@@ -107,6 +107,8 @@ def _converted(image: Image.Image, profile: bytes | None, told: list[str]) -> Im
             if profile is None or image.mode == "LAB"
             else ImageCms.ImageCmsProfile(io.BytesIO(profile))
         )
+        if image.mode == "L" and own.profile.xcolor_space.strip() == "RGB":
+            image = image.convert("RGB")
         srgb = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(
             own,

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from rr_refine.errors import ConfigError
+from rr_refine.notices import add_notices
+from rr_refine.picture_profiles import profile_of_code, profile_of_png
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -40,6 +42,8 @@ _MAX_PROFILE: Final = 16 * 2**20
 
 _MAX_CHUNKS: Final = 100_000
 """Of a PNG: each takes a few microseconds. Encoders write one for 8 or 64 KiB."""
+_COLOURS: Final = frozenset(b"iCCP cICP sRGB gAMA cHRM".split())
+_LEFT_OUT: Final = _COLOURS - {b"sRGB"} | frozenset(b"tEXt zTXt iTXt".split())
 _SIMPLE: Final = 2**24
 """Bytes and pixels of a simple PNG, see `simple_png`."""
 _SIMPLE_CHUNKS: Final = frozenset(
@@ -132,14 +136,19 @@ def open_picture_file(
             raise ValueError(f"a {kind} picture where a {only} was expected")
         file.seek(0)
         profile: bytes | None = None
+        told = ""
         if kind == "PNG":
-            file, profile = _bare_png(file)
+            file, profile, told = _bare_png(file)
         elif kind == "WEBP":  # whose decoder makes room for the picture at once
             require_few_pixels(*_webp_size(file))
         with _start(kind, file) as image:
             require_few_pixels(*image.size)
             if profile is None:
                 profile = image.info.get("icc_profile")
+            if profile is None and kind in ("AVIF", "HEIF"):
+                profile, told = _coded_colours(file)
+            if told:
+                add_notices(image, told)
             yield image, profile
 
 
@@ -238,30 +247,40 @@ def broken(kind: str, error: Exception) -> ValueError:
     return ValueError(f"it is a broken {kind} picture, or cut off: {why}")
 
 
-def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None]:
-    """The PNG without its texts and its colour profile, and the profile.
+def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None, str]:
+    """The PNG without its texts and colours, the profile of its colours, and a notice, or nothing.
 
-    Pillow reads both, and refuses the whole picture where they are long.
+    Pillow reads them, and refuses the whole picture where they are long.
     """
     bare = io.BytesIO()
     bare.write(file.read(8))
-    profile: bytes | None = None
+    colours: dict[bytes, bytes] = {}
     chunks = 0
     while len(start := file.read(8)) == 8:
         if (chunks := chunks + 1) > _MAX_CHUNKS:
             raise ValueError(f"its PNG data has more than {_MAX_CHUNKS:,} parts: save it again")
         length, kind = struct.unpack(">I4s", start)
         content = file.read(length + 4)
-        if kind == b"iCCP" and profile is None:  # a PNG has one; each further one costs time
-            packed = content[:-4].partition(b"\0")[2][1:]
-            try:
-                profile = zlib.decompressobj().decompress(packed, _MAX_PROFILE)
-            except zlib.error:
-                profile = b""  # there is one, and it is broken
-        elif kind not in (b"iCCP", b"tEXt", b"zTXt", b"iTXt"):
+        if kind in _COLOURS:
+            colours.setdefault(kind, content[:-4])  # a PNG has one; each further one costs time
+        if kind not in _LEFT_OUT:
             bare.write(start + content)
     bare.seek(0)
-    return bare, profile
+    if b"iCCP" not in colours or b"cICP" in colours:
+        return bare, *profile_of_png(colours)
+    packed = colours[b"iCCP"].partition(b"\0")[2][1:]
+    try:
+        return bare, zlib.decompressobj().decompress(packed, _MAX_PROFILE), ""
+    except zlib.error:
+        return bare, b"", ""  # there is one, and it is broken
+
+
+def _coded_colours(file: IO[bytes]) -> tuple[bytes | None, str]:
+    """The profile for the code that an AVIF or HEIF gives its colours, and a notice, or nothing."""
+    file.seek(0)
+    if found := re.search(rb"(?s)colrnclx(..)(..)", file.read(2**16)):
+        return profile_of_code(int.from_bytes(found[1]), int.from_bytes(found[2]), full=True)
+    return None, ""
 
 
 def _webp_size(file: IO[bytes]) -> tuple[int, int]:

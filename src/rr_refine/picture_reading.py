@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rr_refine.notices import add_notices, notices_of
 from rr_refine.picture_colours import to_srgb
 from rr_refine.picture_file import broken, open_picture_file
+from rr_refine.picture_profiles import profile_of_exif
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -114,7 +115,12 @@ def normal_picture(
     from PIL import Image
 
     before = _megapixels(size or image.size)
-    normal = to_srgb(_upright(image), profile, image.format)
+    image.load()  # what is wrong with the pixels themselves is raised here
+    upright = _upright(image)
+    if profile is None and image.mode != "CMYK" and "srgb" not in image.info:
+        profile, unclear = profile_of_exif(image)
+        add_notices(upright, *[unclear] * bool(unclear))
+    normal = to_srgb(upright, profile, image.format)
     if most_pixels is not None and (fitting := _fitting(normal.size, most_pixels)) != normal.size:
         told = notices_of(normal)
         normal = normal.resize(fitting, Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -135,7 +141,6 @@ def _megapixels(size: tuple[int, int]) -> float:
 def _upright(image: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
-    image.load()  # what is wrong with the pixels themselves is raised here
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
