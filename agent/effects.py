@@ -22,7 +22,6 @@ from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrite
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind
 from rr_refine.boundary import boundary
-from rr_refine.component import layers
 from rr_refine.digest import digest
 from rr_refine.drawing_settings import settings_in
 from rr_refine.errors import (
@@ -36,7 +35,7 @@ from rr_refine.errors import (
     RewriteError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
-from rr_refine.generators.prompt_fit import CanFit, PromptFit, fit_of
+from rr_refine.generators.prompt_fit import PromptFit, can_fit, fit_of
 from rr_refine.notices import add_notices, notices_of
 from rr_refine.pictures import load_picture, require_not_blank
 from rr_refine.request import Request
@@ -169,7 +168,7 @@ class Effects:
         Why it fails, the render will say.
         """
         generator = self._context.generator
-        if not any(isinstance(one, CanFit) for one in layers(generator)):
+        if can_fit(generator) is None:
             return None
 
         async def measure() -> PromptFit:
@@ -359,9 +358,8 @@ class Effects:
             )
 
     def _require_same_critic(self, assessment: Assessment) -> None:
-        for _, item in self._folder.journal.items("critique"):
-            assert isinstance(item, dict)
-            first, now = Assessment.model_validate(item["result"]).critic, assessment.critic
+        for key, _ in self._folder.journal.items("critique"):
+            first, now = self._context.assessment(key).critic, assessment.critic
             if first != now:
                 raise ConfigError(
                     f"this run was judged by {first.name!r} {first.details} and now by "

@@ -82,29 +82,32 @@ def recursion_limit(rounds: int) -> int:
     return 20 + 50 * rounds
 
 
-def _after_plan(state: RefineState) -> Literal["generate", "rewrite"]:
+# Coroutines: LangGraph gives each decision of a plain function to a thread.
+
+
+async def _after_plan(state: RefineState) -> Literal["generate", "rewrite"]:
     return "rewrite" if state["policy"].rewrite_first else "generate"
 
 
-def _after_generate(state: RefineState) -> Literal["critique", "decide"]:
+async def _after_generate(state: RefineState) -> Literal["critique", "decide"]:
     """Without a picture or a fault the prompt was set aside, and the round is still to come."""
     declined = state.get("declined", ())
     done = state["candidates"][-1].round + 1 if state["candidates"] else 0
     return "decide" if declined and declined[-1].round == done else "critique"
 
 
-def _after_decide(state: RefineState) -> Literal["finish", "rewrite"]:
+async def _after_decide(state: RefineState) -> Literal["finish", "rewrite"]:
     return "finish" if state["stop"] is not None else "rewrite"
 
 
-def _after_rewrite(state: RefineState) -> Literal["review", "generate", "decide"]:
+async def _after_rewrite(state: RefineState) -> Literal["review", "generate", "decide"]:
     if state["proposal"] is None:
         return "decide"
     # Before the first render there is nothing to review a prompt against.
     return "review" if state["policy"].review and state["candidates"] else "generate"
 
 
-def _after_review(state: RefineState) -> Literal["generate", "rewrite", "decide"]:
+async def _after_review(state: RefineState) -> Literal["generate", "rewrite", "decide"]:
     if state["user_stop"] is not None:
         return "decide"
     return "rewrite" if state["retry_rewrite"] else "generate"

@@ -25,6 +25,7 @@ from rr_refine.agent.store.folder import RunFolder
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
@@ -131,6 +132,16 @@ class RunContext:
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""
+    assessments: dict[str, Assessment] = field(default_factory=dict)
+    """Those that `assessment` has read."""
+
+    def assessment(self, key: str) -> Assessment:
+        """That of the journal, which is read once: every rewrite looks at all of them."""
+        if key not in self.assessments:
+            item = self.folder.journal.get("critique", key)
+            assert isinstance(item, dict)
+            self.assessments[key] = Assessment.model_validate(item["result"])
+        return self.assessments[key]
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ One without it still works: then nothing is known, and nothing is said.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from rr_refine.component import layers
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.terms import Record
 
-__all__ = ["CanFit", "PromptFit", "characters_fit", "fit_of"]
+__all__ = ["CanFit", "PromptFit", "can_fit", "characters_fit", "fit_of"]
 
 
 class PromptFit(Record):
@@ -83,9 +83,15 @@ async def fit_of(generator: object, request: RenderRequest) -> PromptFit | None:
     Raises:
         GeneratorError: it failed; a ConfigError where it answers something else.
     """
+    able = can_fit(generator)
+    return None if able is None else PromptFit.model_validate(await able.fit_prompt(request))
+
+
+def can_fit(generator: object) -> CanFit | None:
+    """The generator, or what it stands in front of, if that can tell how it takes a prompt."""
     for one in layers(generator):
-        if isinstance(one, CanFit):
-            return PromptFit.model_validate(await one.fit_prompt(request))
+        if callable(getattr(one, "fit_prompt", None)):  # `isinstance` takes ten times as long
+            return cast("CanFit", one)
     return None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from rr_refine.errors import StoreError, StoreLockedError
-from rr_refine.files import locked, replace_file, replacing
+from rr_refine.files import MAX_PICTURE, locked, read_file, replace_file, replacing
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -42,3 +43,25 @@ def test_where_no_lock_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot lock"):
         locked(tmp_path, tmp_path / "file" / ".lock").__enter__()
+
+
+def test_reading_takes_the_memory_of_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"small")
+    tracemalloc.start()
+    try:
+        assert read_file(path, limit=MAX_PICTURE) == b"small"
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("limit", [4, 5, 6])
+def test_what_is_read_has_a_limit(limit: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    if limit < 5:
+        with pytest.raises(OSError, match="larger than 4 bytes"):
+            read_file(path, limit=limit)
+    else:
+        assert read_file(path, limit=limit) == b"12345"

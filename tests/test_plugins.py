@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Self
 
@@ -260,3 +261,24 @@ def test_nor_that_of_a_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match=r"'FluxPipeline' .*, which is ours"):
         family_of("FluxPipeline")
+
+
+def test_installed_packages_are_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans: list[None] = []
+
+    def counted() -> object:
+        scans.append(None)
+        return entry_points()
+
+    monkeypatch.setattr(plugins, "entry_points", counted)
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(3):
+        assert "strange" not in plugins.available("critics")
+        assert plugins.entry_point("critics", "fake") is not None
+    assert len(scans) == 1
+    install(tmp_path, {"critics": {"strange": "stranger:create"}})  # while we run
+    assert "strange" in plugins.available("critics")
+    assert plugins.entry_point("critics", "strange") is not None
+    assert len(scans) == 2

@@ -14,8 +14,6 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.rewriting.chain import choose
 from rr_refine.agent.rewriting.rewriter import JudgedCandidate, RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RefineState, RunContext, history_of
-from rr_refine.agent.store.folder import RunFolder
-from rr_refine.reward.assessment import Assessment
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -42,7 +40,7 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         return work.value
 
     fit = await node.fit(state["request"].prompt)
-    context = replace(_context(state, node.context.folder), fit=fit)
+    context = replace(_context(state, node.context), fit=fit)
     declined = state.get("declined", ())
     now = [one.rejection for one in declined if one.round == number]
     choice = await choose(
@@ -79,7 +77,7 @@ def _count(rejections: Iterable[Rejection], rewriter: Rewriter) -> int:
     return sum(one.rewriter == rewriter.identity.kind for one in rejections)
 
 
-def _context(state: RefineState, folder: RunFolder) -> RewriteContext:
+def _context(state: RefineState, context: RunContext) -> RewriteContext:
     history = history_of(state)
     incumbent = history.incumbent
     others = [c for c in reversed(history.candidates) if incumbent and c.id != incumbent.id]
@@ -88,17 +86,15 @@ def _context(state: RefineState, folder: RunFolder) -> RewriteContext:
     return RewriteContext(
         request=state["request"],
         spans=state["spans"],
-        incumbent=_judged(folder, incumbent),
-        others=tuple(j for c in others if (j := _judged(folder, c)) is not None),
+        incumbent=_judged(context, incumbent),
+        others=tuple(j for c in others if (j := _judged(context, c)) is not None),
         tried=tried,
         remarks=state["remarks"],
         target=state["policy"].target or 4.0,
     )
 
 
-def _judged(folder: RunFolder, candidate: Candidate | None) -> JudgedCandidate | None:
+def _judged(context: RunContext, candidate: Candidate | None) -> JudgedCandidate | None:
     if candidate is None or candidate.critique is None:
         return None
-    item = folder.journal.get("critique", candidate.critique)
-    assert isinstance(item, dict)
-    return JudgedCandidate(candidate, Assessment.model_validate(item["result"]))
+    return JudgedCandidate(candidate, context.assessment(candidate.critique))

@@ -258,7 +258,7 @@ def image_path(folder: Path, name: str) -> Path:
     """
     if not re.fullmatch(r"[0-9a-f]{64}", name):
         raise StoreError(f"{name!r} is no image digest")
-    return folder / "images" / name[:2] / f"{name}.png"
+    return folder.joinpath("images", name[:2], f"{name}.png")
 
 
 def new_run_name(prompt: str, identity: str) -> str:

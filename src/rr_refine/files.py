@@ -91,7 +91,11 @@ def read_file(path: Path, *, within: Path | None = None, limit: int = MAX_BYTES)
         OSError: as `open_file`; it is larger than `limit` bytes.
     """
     with open_file(path, within=within) as file:
-        data = file.read(limit + 1)
+        # `read` has memory for as much as it may give, before it reads.
+        size = min(os.fstat(file.fileno()).st_size, limit)
+        data = file.read(size + 1)
+        if len(data) > size:  # it is larger, or has grown
+            data += file.read(limit + 1 - len(data))
     if len(data) > limit:
         raise OSError(f"{str(path)!r} is larger than {limit:,} bytes")
     return data
@@ -309,10 +313,10 @@ def locked(path: Path, lock: Path) -> Iterator[None]:
 def _parent(path: Path, within: Path | None, *, make: bool) -> Iterator[tuple[int, int]]:
     """The folder of a file, open, and the permissions that a new file in it gets."""
     root = path.parent if within is None else within
-    try:
-        names = path.relative_to(root).parts[:-1]
-    except ValueError:
-        raise OSError(f"{str(path)!r} lies outside of {str(root)!r}") from None
+    depth = len(root.parts)
+    if path.parts[:depth] != root.parts:
+        raise OSError(f"{str(path)!r} lies outside of {str(root)!r}")
+    names = path.parts[depth:-1]
     if ".." in (*names, path.name):
         raise OSError(f"{str(path)!r} leads out of its folder")
     try:
@@ -324,19 +328,28 @@ def _parent(path: Path, within: Path | None, *, make: bool) -> Iterator[tuple[in
         folder = os.open(root, _FOLDER)
     try:
         mode = os.fstat(folder).st_mode & 0o777
-        for name in names:
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(name, mode, dir_fd=folder)
+        for number, name in enumerate(names, 1):
             try:
-                inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                inner = _enter(name, folder, mode if make else None)
             except OSError as error:
-                raise _refusal(root / name, name, folder, error) from None
+                raise _refusal(root.joinpath(*names[:number]), name, folder, error) from None
             os.close(folder)
-            folder, root = inner, root / name
+            folder = inner
         yield folder, mode & 0o666
     finally:
         os.close(folder)
+
+
+def _enter(name: str, folder: int, mode: int | None) -> int:
+    """Open a folder in a folder; with a `mode`, one that is missing is made."""
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        if mode is None:
+            raise
+    with suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=folder)
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
 
 
 def _open(path: Path, within: Path | None, flags: int, *, make: bool = False) -> int:

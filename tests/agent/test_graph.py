@@ -33,6 +33,14 @@ def test_the_drawing_in_the_docs() -> None:
     assert f"```mermaid\n{drawing}```" in page
 
 
+def test_no_decision_waits_for_a_thread() -> None:
+    """LangGraph runs plain functions in threads, which takes longer than most of our nodes."""
+    branches = [each for of in build_graph().builder.branches.values() for each in of.items()]
+    assert len(branches) == 5
+    for name, branch in branches:
+        assert getattr(branch.path, "func", name) is None, name
+
+
 async def test_nodes_return_only_what_is_in_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
