@@ -1,13 +1,26 @@
-"""The answer format of the released critics, for parts that imitate one."""
+"""The answer format of the released critics, for parts that write in it or ask for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+from rr_refine.reward.comparison import Winner
 from rr_refine.terms import Dimension
 
-__all__ = ["write_comparison", "write_critique"]
+__all__ = [
+    "NOT_APPLICABLE",
+    "WINNERS",
+    "compared",
+    "lay_out",
+    "scored",
+    "write_comparison",
+    "write_critique",
+]
+
+NOT_APPLICABLE: Final = "N/A"
+"""A score or winner where a dimension does not apply."""
+WINNERS: Final[dict[Winner, str]] = {"a": "Image A", "b": "Image B", "tie": "It's a tie"}
 
 _TITLES: Final[dict[Dimension, str]] = {
     "text_faithfulness": "Text Faithfulness",
@@ -38,23 +51,11 @@ def write_critique(
         comments: what the proposed request is to mend; by default a phrase without content.
     """
     reasons = _reasons(why, scores)
-    lines = ["# User Request Analysis", analysis, "# Detailed Judgement"]
-    for number, (dimension, score) in enumerate(scores.items(), 1):
-        lines += [
-            f"{number}. {_TITLES[dimension]}:",
-            f"## Justification: {reasons[dimension]}",
-            f"## Score: {_written(score)}",
-        ]
     if comments is None:
         comments = "Nothing to improve." if refined is None else "One more wish."
-    lines += [
-        f"# Summary: {_summary(summary, reasons)}",
-        "",
-        "# User Request Refinement:",
-        f"## Refinement Comments: {comments}",
-        f"## Refined Request: {refined}",
-    ]
-    return "\n".join(lines) + "\n"
+    verdicts = {d: scored(_written(score)) for d, score in scores.items()}
+    told = _summary(summary, reasons)
+    return lay_out(analysis, reasons, verdicts, told, (comments, str(refined))) + "\n"
 
 
 def write_comparison(
@@ -67,16 +68,43 @@ def write_comparison(
 ) -> str:
     """A pairwise answer in full; arguments as for `write_critique`."""
     reasons = _reasons(why, a)
+    verdicts = {d: compared(_written(a[d]), _written(b[d]), _winner(a[d], b[d])) for d in a}
+    return lay_out(analysis, reasons, verdicts, _summary(summary, reasons)) + "\n"
+
+
+def lay_out(
+    analysis: str,
+    reasons: Mapping[Dimension, str],
+    verdicts: Mapping[Dimension, str],
+    summary: str,
+    refinement: tuple[str, str] | None = None,
+) -> str:
+    """An answer of these texts, without the line break at its end.
+
+    Args:
+        verdicts: as `scored` or `compared` writes them.
+        refinement: comments and proposed request, where there are any.
+    """
     lines = ["# User Request Analysis", analysis, "# Detailed Judgement"]
-    for number, dimension in enumerate(a, 1):
-        lines += [
-            f"{number}. {_TITLES[dimension]}:",
-            f"## Justification: {reasons[dimension]}",
-            f"## Score A: {_written(a[dimension])}",
-            f"## Score B: {_written(b[dimension])}",
-            f"## Winner: {_winner(a[dimension], b[dimension])}",
-        ]
-    return "\n".join([*lines, f"# Summary: {_summary(summary, reasons)}"]) + "\n"
+    for number, (dimension, reason) in enumerate(reasons.items(), 1):
+        lines += [f"{number}. {_TITLES[dimension]}:", f"## Justification: {reason}"]
+        lines.append(verdicts[dimension])
+    lines.append(f"# Summary: {summary}")
+    if refinement is not None:
+        comments, request = refinement
+        lines += ["", "# User Request Refinement:"]
+        lines += [f"## Refinement Comments: {comments}", f"## Refined Request: {request}"]
+    return "\n".join(lines)
+
+
+def scored(score: str) -> str:
+    """The verdict on one picture."""
+    return f"## Score: {score}"
+
+
+def compared(a: str, b: str, winner: str) -> str:
+    """The verdict on two: both scores and the winner."""
+    return f"## Score A: {a}\n## Score B: {b}\n## Winner: {winner}"
 
 
 def _reasons(
@@ -90,12 +118,10 @@ def _summary(summary: str | None, reasons: Mapping[Dimension, str]) -> str:
 
 
 def _written(score: float | None) -> str:
-    return "N/A" if score is None else str(score)
+    return NOT_APPLICABLE if score is None else str(score)
 
 
 def _winner(a: float | None, b: float | None) -> str:
     if a is None or b is None:
-        return "N/A"
-    if a == b:
-        return "It's a tie"
-    return "Image A" if a > b else "Image B"
+        return NOT_APPLICABLE
+    return WINNERS["tie" if a == b else "a" if a > b else "b"]

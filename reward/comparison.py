@@ -22,6 +22,8 @@ class PairwiseCritique(Record):
     rationales: dict[Dimension, str | None]
     summary: str = ""
     raw: str
+    guided: bool = False
+    """See `Critique.guided`."""
 
     @property
     def winner(self) -> Winner:

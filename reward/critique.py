@@ -36,6 +36,9 @@ class Critique(Record):
     """Of a reward that is made of others: these, by name, in [0, 1]."""
     raw: str
     """The answer as it came; every number above can be found in it."""
+    guided: bool = False
+    """The critic's own words left the form of answers, and it was held to that form
+    (`critic.guided`)."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

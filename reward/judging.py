@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -19,19 +20,23 @@ from rr_refine.errors import (
     CriticTruncated,
     CriticUnreadable,
 )
+from rr_refine.reward.answer_form import AnswerForm, Filled, answer_form
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.messages import build_messages, repair_messages
 from rr_refine.reward.parser import parse_comparison, parse_critique
+from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.template import BUILTIN, load_template
+from rr_refine.reward.values import read_score, read_text, read_winner
 from rr_refine.terms import Identity, Record, Task, Usage
 
 __all__ = [
     "Answer",
     "ModelCritic",
     "ModelOptions",
+    "guided_notices",
     "read_comparison",
     "read_critique",
     "to_assessment",
@@ -79,6 +84,14 @@ class Answer:
     """What ended it and what to do, in a clause, where more is known than that."""
     refused: bool = False
     """The model, or a filter behind it, declined."""
+    guided: AnswerForm | None = None
+    """The form that it was held to while it was written, if it was."""
+    steered: bool = False
+    """It would have left that form, and was kept from it."""
+    ignored: str = ""
+    """Where it has another form all the same: why, and what to do, in a clause."""
+    shortened: bool = False
+    """A text was ended early, so that all of the answer comes before the token limit."""
 
 
 class ModelCritic(ABC):
@@ -95,8 +108,13 @@ class ModelCritic(ABC):
         """See `Critic.identity`."""
 
     @abstractmethod
-    async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
+    async def _ask(
+        self, messages: tuple[Message, ...], samples: int, form: AnswerForm
+    ) -> tuple[list[Answer], Usage]:
         """Put one question; `samples` independent answers come back.
+
+        Args:
+            form: that the answers should have; a critic that is guided holds the model to it.
 
         Raises:
             CriticError: there is no answer.
@@ -105,9 +123,10 @@ class ModelCritic(ABC):
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """Judge the image; see `Critic.critique` and `to_assessment`."""
         messages = build_messages(request, self._template)
-        answers, usage = await self._ask(messages, self._samples)
+        form = answer_form(request.task)
+        answers, usage = await self._ask(messages, self._samples, form)
         outcomes, repairs = await self._read_all(
-            messages, answers, lambda answer: read_critique(answer, request.task)
+            messages, answers, form, lambda answer: read_critique(answer, request.task)
         )
         return to_assessment(self.identity, outcomes, usage + repairs)
 
@@ -125,9 +144,10 @@ class ModelCritic(ABC):
 
     async def _compare_once(self, request: ComparisonRequest) -> tuple[PairwiseCritique, Usage]:
         messages = build_messages(request, self._template)
-        answers, usage = await self._ask(messages, 1)
+        form = answer_form(request.task, pairwise=True)
+        answers, usage = await self._ask(messages, 1, form)
         (outcome,), repairs = await self._read_all(
-            messages, answers, lambda answer: read_comparison(answer, request.task)
+            messages, answers, form, lambda answer: read_comparison(answer, request.task)
         )
         if isinstance(outcome, CriticAnswerError):
             raise outcome
@@ -137,28 +157,35 @@ class ModelCritic(ABC):
         self,
         messages: tuple[Message, ...],
         answers: Sequence[Answer],
+        form: AnswerForm,
         read: Callable[[Answer], T],
     ) -> tuple[list[T | CriticAnswerError], Usage]:
-        outcomes = await gather(*(self._read(messages, answer, read) for answer in answers))
+        outcomes = await gather(*(self._read(messages, answer, form, read) for answer in answers))
         return [outcome for outcome, _ in outcomes], sum((cost for _, cost in outcomes), Usage())
 
     async def _read(
-        self, messages: tuple[Message, ...], answer: Answer, read: Callable[[Answer], T]
+        self,
+        messages: tuple[Message, ...],
+        answer: Answer,
+        form: AnswerForm,
+        read: Callable[[Answer], T],
     ) -> tuple[T | CriticAnswerError, Usage]:
         """Read one answer; an unreadable one gets one chance to be written again.
 
         A cut-off answer would be cut off again and a refusal is an answer, so neither is repaired;
         nor is an empty one, as there is no judgement in it to keep.
         """
+        told = Usage(notices=guided_notices(answer))
         try:
-            return read(answer), Usage()
+            return read(answer), told
         except CriticUnreadable as error:
             if not self._repair or not answer.text.strip():
-                return error, Usage()
+                return error, told
             question = repair_messages(messages, answer.text, str(error))
         except CriticAnswerError as error:
-            return error, Usage()
-        (again,), usage = await self._ask(question, 1)
+            return error, told
+        (again,), usage = await self._ask(question, 1, form)
+        usage += Usage(notices=(*told.notices, *guided_notices(again)))
         try:
             return read(again), usage
         except CriticAnswerError as error:
@@ -172,7 +199,21 @@ def read_critique(answer: Answer, task: Task) -> Critique:
         CriticAnswerError: it is no critique; of the kind that fits.
     """
     _require_whole(answer)
-    return parse_critique(answer.text, task, truncated=answer.truncated)
+    filled = _filled(answer)
+    if filled is None:
+        with _told(answer):
+            return parse_critique(answer.text, task, truncated=answer.truncated)
+    texts = filled.texts
+    return Critique(
+        task=task,
+        scores={d: read_score(f"{score}\n") for d, (score,) in filled.verdicts.items()},
+        rationales={d: read_text(texts[d]) or None for d in filled.verdicts},
+        summary=read_text(texts["summary"]),
+        refinement_comments=read_text(texts["comments"]) or None,
+        refined_request=_proposal(texts["request"]),
+        raw=answer.text,
+        guided=answer.steered,
+    )
 
 
 def read_comparison(answer: Answer, task: Task) -> PairwiseCritique:
@@ -182,7 +223,65 @@ def read_comparison(answer: Answer, task: Task) -> PairwiseCritique:
         CriticAnswerError: it is no comparison; of the kind that fits.
     """
     _require_whole(answer)
-    return parse_comparison(answer.text, task, truncated=answer.truncated)
+    filled = _filled(answer)
+    if filled is None:
+        with _told(answer):
+            return parse_comparison(answer.text, task, truncated=answer.truncated)
+    verdicts = filled.verdicts.items()
+    return PairwiseCritique(
+        task=task,
+        scores_a={d: read_score(f"{a}\n") for d, (a, _, _) in verdicts},
+        scores_b={d: read_score(f"{b}\n") for d, (_, b, _) in verdicts},
+        winners={d: read_winner(winner) for d, (_, _, winner) in verdicts},
+        rationales={d: read_text(filled.texts[d]) or None for d, _ in verdicts},
+        summary=read_text(filled.texts["summary"]),
+        raw=answer.text,
+        guided=answer.steered,
+    )
+
+
+def guided_notices(answer: Answer) -> tuple[str, ...]:
+    """What is to be told about an answer that was held to a form."""
+    notices = []
+    if answer.steered:
+        notices.append(
+            "an answer was guided: the critic's own words left the form of answers, and it was "
+            "held to that form"
+        )
+    filled = _filled(answer)
+    cut = [] if filled is None else [name.replace("_", " ") for name in filled.cut]
+    if cut or answer.shortened:
+        which = f" ({', '.join(cut)})" if cut else ""
+        notices.append(f"an answer was guided, and a text in it was cut at its bound{which}")
+    if answer.guided and answer.ignored and filled is None:
+        notices.append(answer.ignored)
+    return tuple(notices)
+
+
+def _filled(answer: Answer) -> Filled | None:
+    """What stands where, in a whole answer of the form that it was held to."""
+    if answer.guided is None or answer.truncated:
+        return None
+    return answer.guided.read(answer.text)
+
+
+@contextmanager
+def _told(answer: Answer) -> Iterator[None]:
+    """An answer that cannot be read, though the model should have been held to a form, says so."""
+    try:
+        yield
+    except CriticUnreadable as error:
+        if not answer.ignored:
+            raise
+        raise CriticUnreadable(f"{error}; {answer.ignored}", error.raw) from error
+
+
+def _proposal(text: str) -> str | None:
+    """A proposed request; None for what is none: a guided model has to write something there."""
+    try:
+        return read_proposal(text)
+    except ValueError:
+        return None
 
 
 def _require_whole(answer: Answer) -> None:

@@ -92,13 +92,16 @@ class LocalModel(ABC, Generic[W, R]):
         jobs[0].result.set_exception(error)
 
 
-def require_local(critic: str) -> None:
+def require_local(critic: str, *more: str) -> None:
     """See that models can be loaded.
 
+    Args:
+        more: further packages that are needed.
+
     Raises:
-        MissingExtraError: torch or transformers is not installed.
+        MissingExtraError: torch, transformers or one of these is not installed.
     """
-    if any(find_spec(package) is None for package in _PACKAGES):
+    if any(find_spec(package) is None for package in (*_PACKAGES, *more)):
         raise MissingExtraError(f"the critic {critic!r}", "local")
 
 

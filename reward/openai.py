@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.component import EndpointComponent
@@ -20,6 +20,7 @@ from rr_refine.errors import (
     CriticUnreadable,
 )
 from rr_refine.plugins import factory
+from rr_refine.reward.answer_form import AnswerForm
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
 from rr_refine.reward.sleep import SleepingServer
 from rr_refine.terms import Identity, Usage
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["CRITIC_ERRORS", "OpenAICritic", "OpenAICriticOptions", "create"]
+
+_IGNORED: Final = (
+    "critic.guided = {!r} was sent and the answer has another form, so the server takes no notice "
+    "of it: choose what it knows, or 'off'"
+)
 
 CRITIC_ERRORS: Final = EndpointErrors(
     unavailable=CriticUnavailable,
@@ -42,12 +48,22 @@ CRITIC_ERRORS: Final = EndpointErrors(
 class OpenAICriticOptions(ModelOptions, ChatOptions):
     """How an endpoint is reached and asked."""
 
+    off_switches: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("structured_outputs", "guided_regex", "response_format"), "guided = 'off'"
+    )
+
     base_url: str = "http://localhost:6868/v1"
     """The root of the API; without a path, `/v1` is meant. Default: the official server's port."""
     max_retries: int = Field(default=4, ge=0)
     """Further attempts after a passing fault: a judgement that is lost wastes a render."""
     concurrency: int = Field(default=16, ge=1)
     """Requests under way at once, per event loop; vLLM batches what arrives together."""
+    guided: Literal["off", "regex", "guided_regex", "json_schema"] = "off"
+    """Have the server hold the answer to its form while it is written, so that it can always be
+    read. `regex` is sent as vLLM's `structured_outputs`, `guided_regex` is for vLLM before 0.12,
+    `json_schema` is sent as `response_format` to servers that know that. Off by default: a server
+    may refuse it or take no notice of it, and in that form every text has one line, where large
+    critics write several."""
     sleep_mode: bool = False
     """Put the server to sleep whenever nothing is judged, so that a generator on the same GPU has
     its memory. The server must be started with `rr-refine serve MODEL --sleep-mode`, and for us
@@ -94,6 +110,7 @@ class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
                 "temperature": self._options.temperature,
                 "max_tokens": self._options.max_tokens,
                 "repair": self._options.repair,
+                **({} if self._options.guided == "off" else {"guided": self._options.guided}),
             },
         )
 
@@ -103,14 +120,41 @@ class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
         if self._sleeping:
             await self._sleeping.sleep()
 
-    async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
+    async def _ask(
+        self, messages: tuple[Message, ...], samples: int, form: AnswerForm
+    ) -> tuple[list[Answer], Usage]:
+        guided = self._options.guided
         async with self._sleeping.awake() if self._sleeping else nullcontext():
             choices, usage = await self._endpoint.complete(
                 messages,
-                self._options.model_dump(include={"temperature", "max_tokens"}),
+                self._options.model_dump(include={"temperature", "max_tokens"})
+                | _guidance(form)[guided],
                 n=samples,
             )
-        return [Answer(one.text, one.truncated, one.cut, one.refused) for one in choices], usage
+        ignored = "" if guided == "off" else _IGNORED.format(guided)
+        return [
+            Answer(
+                *(one.text, one.truncated, one.cut, one.refused),
+                guided=None if guided == "off" else form,
+                ignored="" if guided == "json_schema" and _is_json(one.text) else ignored,
+            )
+            for one in choices
+        ], usage
+
+
+def _guidance(form: AnswerForm) -> dict[str, dict[str, JsonValue]]:
+    """The fields of a body that ask for a form, by the values of `guided`."""
+    schema: JsonValue = {"name": "judgement", "strict": True, "schema": dict(form.schema)}
+    return {
+        "off": {},
+        "regex": {"structured_outputs": {"regex": form.regex}},
+        "guided_regex": {"guided_regex": form.regex},
+        "json_schema": {"response_format": {"type": "json_schema", "json_schema": schema}},
+    }
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip().startswith("{")
 
 
 create = factory(OpenAICritic, OpenAICriticOptions, "critic")

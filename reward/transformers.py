@@ -9,6 +9,7 @@ from pydantic import Field
 from rr_refine.batching import Batcher
 from rr_refine.endpoint.chat import Message
 from rr_refine.plugins import factory
+from rr_refine.reward.answer_form import AnswerForm
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
 from rr_refine.reward.local_model import LocalOptions, require_local
 from rr_refine.reward.transformers_model import ModelQuestion, load_model
@@ -22,6 +23,9 @@ class TransformersCriticOptions(ModelOptions, LocalOptions):
 
     temperature: float = Field(default=0.1, ge=0, le=2)
     """Sampling temperature; 0 takes the most likely token each time."""
+    guided: bool = False
+    """Hold the model to the form of an answer while it writes, so that the answer can always be
+    read. Off by default: in that form every text has one line, and large critics write several."""
 
 
 class TransformersCritic(ModelCritic):
@@ -35,9 +39,9 @@ class TransformersCritic(ModelCritic):
         """Nothing is loaded yet.
 
         Raises:
-            MissingExtraError: torch or transformers is not installed.
+            MissingExtraError: torch or transformers is not installed, or what `guided` needs.
         """
-        require_local("transformers")
+        require_local("transformers", *(["llguidance"] if options.guided else []))
         super().__init__(options)
         self._options = options
         self._batcher = Batcher(partial(load_model, options), "rr-refine-critic")
@@ -57,11 +61,14 @@ class TransformersCritic(ModelCritic):
                 "temperature": options.temperature,
                 "max_tokens": options.max_tokens,
                 "repair": options.repair,
+                **({"guided": True} if options.guided else {}),
             },
         )
 
-    async def _ask(self, messages: tuple[Message, ...], samples: int) -> tuple[list[Answer], Usage]:
-        return await self._batcher.submit(ModelQuestion(messages, samples), kind=samples)
+    async def _ask(
+        self, messages: tuple[Message, ...], samples: int, form: AnswerForm
+    ) -> tuple[list[Answer], Usage]:
+        return await self._batcher.submit(ModelQuestion(messages, samples, form), kind=samples)
 
 
 create = factory(TransformersCritic, TransformersCriticOptions, "critic")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from rr_refine.batching import BatchJob
 from rr_refine.endpoint.chat import Message
-from rr_refine.errors import CriticError
+from rr_refine.errors import ConfigError, CriticError
+from rr_refine.reward.answer_form import AnswerForm
 from rr_refine.reward.judging import Answer
 from rr_refine.reward.local_model import LocalModel, loading, pick_device
 from rr_refine.terms import Usage
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import StoppingCriteriaList
 
+    from rr_refine.reward.guiding import Guide, GuidedRow
     from rr_refine.reward.transformers import TransformersCriticOptions
 
 __all__ = ["Model", "ModelQuestion", "Reply", "load_model"]
@@ -31,6 +33,8 @@ class ModelQuestion:
 
     messages: tuple[Message, ...]
     samples: int
+    form: AnswerForm
+    """That a guided model's answers have."""
 
 
 class Model(LocalModel["ModelQuestion", "Reply"]):
@@ -56,6 +60,16 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
         stops = model.generation_config.eos_token_id
         self._ends = frozenset([stops] if isinstance(stops, int) else stops or ())
         processor.tokenizer.padding_side = "left"
+        self._guide: Guide | None = None
+        if options.guided:
+            from rr_refine.reward.guiding import Guide
+
+            try:
+                self._guide = Guide(processor.tokenizer, self._ends)
+            except ValueError as error:
+                raise ConfigError(
+                    f"critic.guided cannot be used with {options.model!r}: {error}"
+                ) from error
 
     def _answer(self, jobs: Sequence[QuestionJob]) -> None:
         """Tokenise, generate and decode. Those that are too long fail alone; the others then wait
@@ -81,6 +95,11 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
         samples, padded = jobs[0].work.samples, inputs["input_ids"].shape[1]
         temperature = self._options.temperature
         sampling = {"temperature": temperature} if temperature else {}
+        guided = None
+        if self._guide is not None:
+            forms = [job.work.form for job in jobs for _ in range(samples)]
+            each = [limit for limit in limits for _ in range(samples)]
+            guided = self._guide.rows(forms, each, padded)
         generated = self._model.generate(
             **inputs,
             max_new_tokens=max(limits),
@@ -88,12 +107,15 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
             num_return_sequences=samples,
             past_key_values=growing_cache(self._model),
             stopping_criteria=_stop_rows(jobs, limits, padded),
+            logits_processor=None if guided is None else [guided],
             **sampling,
         )
         rows = generated[:, padded:].tolist()
         for i, (job, tokens, limit) in enumerate(zip(jobs, asked, limits, strict=True)):
-            own = [row[:limit] for row in rows[i * samples : (i + 1) * samples]]
-            job.result.set_result(self._read(own, tokens))
+            mine = slice(i * samples, (i + 1) * samples)
+            own = [row[:limit] for row in rows[mine]]
+            hows = [None] * samples if guided is None else guided.rows[mine]
+            job.result.set_result(self._read(own, hows, job.work.form, tokens))
 
     def _tokenise(self, questions: Sequence[ModelQuestion]) -> Any:
         # Sanitised: a prompt may hold `<image>` or `<|im_end|>`, and means the letters.
@@ -107,13 +129,22 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
             processor_kwargs={"padding": len(questions) > 1},
         ).to(self._model.device, dtype=self._model.dtype)
 
-    def _read(self, rows: list[list[int]], asked: int) -> Reply:
+    def _read(
+        self,
+        rows: list[list[int]],
+        hows: Sequence[GuidedRow | None],
+        form: AnswerForm,
+        asked: int,
+    ) -> Reply:
         """The samples of one question, which had `asked` tokens."""
         answers, written = [], 0
-        for row in rows:
+        for row, how in zip(rows, hows, strict=True):
             end = next((i for i, token in enumerate(row) if token in self._ends), None)
             text = self._processor.decode(row[:end], skip_special_tokens=True)
-            answers.append(Answer(text, truncated=end is None))
+            answer = Answer(text, truncated=end is None)
+            if how is not None:
+                answer = replace(answer, guided=form, steered=how.steered, shortened=how.shortened)
+            answers.append(answer)
             written += len(row) if end is None else end + 1
         return answers, Usage(calls=len(rows), prompt_tokens=asked, completion_tokens=written)
 

@@ -32,6 +32,9 @@ class SketchCriticOptions(Record):
     """Sampling temperature; 0 always writes the same."""
     device: str = "auto"
     """`auto`, `cuda`, `mps` or `cpu`."""
+    guided: bool = True
+    """Hold it to the form of an answer while it writes. On by default: its answers have that form
+    by training, so those that could be read stay as they are, and the others can be read, too."""
     batch: int = Field(default=1, ge=1, le=64)
     """Most questions in one call; larger is faster for many."""
 
@@ -74,6 +77,7 @@ class SketchCritic(ShapesOnly, TransformersCritic):
                 max_tokens=512,
                 repair=False,
                 template="sketch",
+                guided=options.guided,
                 batch=options.batch,
             )
         )
@@ -83,6 +87,10 @@ class SketchCritic(ShapesOnly, TransformersCritic):
         """Told by what is in the weights; the bundled ones are named `sketch`, not by a path."""
         identity = super().identity
         details = identity.details | {"weights": self._weights}
+        # Written down where it is not the default: what older versions judged stays comparable,
+        # as guidance changes no answer that could be read without it.
+        if not details.pop("guided", False):
+            details["guided"] = False
         name = "sketch" if self._bundled else identity.name
         return identity.model_copy(update={"name": name, "details": details})
 

@@ -16,11 +16,12 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tiny_llava(folder: Path, *, ends: bool = False, max_length: int = 32768) -> Path:
+def build_tiny_llava(folder: Path, *, ends: bool | None = False, max_length: int = 32768) -> Path:
     """Save model and processor in `folder`, for the Auto classes.
 
     Args:
-        ends: every token ends the answer, so that the answer is empty; otherwise none ever does.
+        ends: every token ends the answer, so that the answer is empty, or none ever does; None: one
+            token does, as in other models.
         max_length: the most tokens, question and answer together.
     """
     import torch
@@ -88,7 +89,8 @@ def build_tiny_llava(folder: Path, *, ends: bool = False, max_length: int = 3276
         )
     )
     never = len(vocabulary)  # no such token
-    model.generation_config.eos_token_id = list(range(len(vocabulary))) if ends else [never]
+    end = [vocabulary["<|end|>"]] if ends is None else [never]
+    model.generation_config.eos_token_id = list(range(len(vocabulary))) if ends else end
     model.generation_config.pad_token_id = vocabulary["<pad>"]
     processor.save_pretrained(folder)
     model.save_pretrained(folder)

@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, CriticTruncated, CriticUnavailable, CriticUnreadable
+from rr_refine.reward.answer_form import answer_form
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
 from rr_refine.reward.serve import ServeOptions, serve
@@ -87,3 +88,26 @@ async def test_a_folder_without_a_model_is_the_users_mistake(
     with pytest.raises(ConfigError, match="there is no such model"):
         async with serve(str(tmp_path), options(vllm_python, tmp_path / "vllm.log")):
             raise AssertionError("it cannot start")
+
+
+async def test_a_guided_babble_is_a_judgement(
+    vllm_python: str, tiny_model: str, tmp_path: Path
+) -> None:
+    async with serve(tiny_model, options(vllm_python, tmp_path / "vllm.log")) as server:
+        # A token is a byte here, so that texts at their bounds need many.
+        settings = {"base_url": server.url, "guided": "regex", "max_tokens": 16_000}
+        judge = OpenAICritic(OpenAICriticOptions.model_validate(settings))
+        async with aclosing(judge):
+            for request in (REQUEST, EDIT):
+                (critique,) = (await judge.critique(request)).critiques
+                assert answer_form(request.task).read(critique.raw) is not None
+            compared = await judge.compare(ComparisonRequest("a red square", RED, BLUE))
+            form = answer_form("t2i", pairwise=True)
+            assert form.read(compared.forward.raw) is not None
+            assert form.read(compared.reverse.raw) is not None
+        settings |= {"guided": "json_schema", "max_tokens": 400}
+        judge = OpenAICritic(OpenAICriticOptions.model_validate(settings))
+        async with aclosing(judge):
+            with pytest.raises(CriticTruncated) as cut:  # its texts have no bounds
+                await judge.critique(REQUEST)
+            assert cut.value.raw.lstrip().startswith('{"user_request_analysis"')

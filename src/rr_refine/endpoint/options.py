@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -15,6 +16,9 @@ __all__ = ["ChatOptions", "EndpointOptions"]
 
 class EndpointOptions(Record):
     """How an endpoint is reached. A room's own options build on these."""
+
+    off_switches: ClassVar[Mapping[str, str]] = {}
+    """Fields of a body that are no options by themselves -> the setting that leaves them out."""
 
     base_url: str
     """The root of the API, such as `http://localhost:8000/v1`; without a path, `/v1` is meant."""
