@@ -82,6 +82,9 @@ class Candidate(Record):
     """Mean score per dimension, 1 to 4; None inside is N/A."""
     errors: dict[Dimension, float] = {}
     """Standard error per dimension where two or more samples scored it (score points)."""
+    guided: bool = False
+    """A judgement of it was held to its form where the critic's own words had left it. Its scores
+    were read, but meet no target."""
     fit: PromptFit | None = None
     """How the generator took the prompt; None where it cannot tell."""
     failure: Failure | None = None

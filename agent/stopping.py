@@ -74,9 +74,12 @@ def generator_failed(history: History) -> str | None:
 
 @_built_in
 def target(history: History) -> str | None:
-    """Every applicable dimension of the incumbent reaches the target (paper, section 3.2)."""
+    """Every applicable dimension of the incumbent reaches the target (paper, section 3.2).
+
+    Not where the critic lost the form of its answer: no run ends on a verdict that it was led to.
+    """
     goal, incumbent = history.policy.target, history.incumbent
-    if goal is None or incumbent is None or not incumbent.applicable:
+    if goal is None or incumbent is None or not incumbent.applicable or incumbent.guided:
         return None
     dimension, lowest = min(incumbent.applicable.items(), key=lambda item: item[1])
     if lowest < goal:

@@ -246,7 +246,7 @@ def guided_notices(answer: Answer) -> tuple[str, ...]:
     if answer.steered:
         notices.append(
             "an answer was guided: the critic's own words left the form of answers, and it was "
-            "held to that form"
+            "held to that form; its verdict meets no target"
         )
     filled = _filled(answer)
     cut = [] if filled is None else [name.replace("_", " ") for name in filled.cut]

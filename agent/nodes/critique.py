@@ -55,6 +55,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                 "critique": work.key,
                 "scores": work.value.mean,
                 "errors": standard_errors(work.value),
+                "guided": any(critique.guided for critique in work.value.critiques),
             }
         )
 

@@ -114,6 +114,11 @@ CASES: dict[str, Case] = {
         history(accepted("r0c0", 3.0, 4.0), best="r0c0"),
         "every dimension reaches 3.0 (lowest: text faithfulness 3.00)",
     ),
+    "target: a verdict that the critic was led to": Case(
+        "target",
+        history(accepted("r0c0", 4.0, 4.0).model_copy(update={"guided": True}), best="r0c0"),
+        None,
+    ),
     "target: mean above, one dimension below": Case(
         "target", history(accepted("r0c0", 4.0, 2.9), best="r0c0"), None
     ),
