@@ -118,6 +118,8 @@ class Better:
         """See `Acceptance`."""
         if fallen := _fallen(challenge):
             return _refuse("guard", fallen)
+        if challenge.challenger.guided and not challenge.incumbent.guided:
+            return _refuse("guard", "the critic was led to its verdict (critic.guided)")
         means, gain = challenge.means, _gain(challenge)
         need = challenge.policy.margin + _noise_of_gain(challenge)
         if gain < -_EPSILON:

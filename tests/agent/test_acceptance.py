@@ -409,3 +409,14 @@ def test_highest_takes_the_higher_mean_and_no_more() -> None:
     assert weigh(second, first, {}, preset("best-of-n")).accepted
     assert not weigh(first, second, {}, preset("best-of-n")).accepted
     assert not weigh(second, first, {}, preset("refine")).accepted
+
+
+def test_a_verdict_that_the_critic_was_led_to_replaces_none_of_its_own() -> None:
+    led = {"guided": True}
+    before, after = candidate("r0c0", t2i(2.0, 2.0)), candidate("r1c0", t2i(4.0, 4.0))
+    verdict = weigh(after.model_copy(update=led), before, {}, REFINE)
+    assert (verdict.rule, verdict.accepted) == ("guard", False)
+    assert "was led to" in verdict.reason
+    both = weigh(after.model_copy(update=led), before.model_copy(update=led), {}, REFINE)
+    assert both.rule == "win"
+    assert weigh(after, before.model_copy(update=led), {}, REFINE).rule == "win"
