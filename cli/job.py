@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +32,7 @@ from rr_refine.cli.trust import NotTrustedError, own_file
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
-from rr_refine.plugins import Group, create
+from rr_refine.plugins import Group, create, imported
 from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
 
@@ -157,7 +160,7 @@ def policy_from(settings: Settings) -> Policy:
     policy = preset(settings.text("preset"), budget=settings.section("budget"), **changes)
     for key, names in (("stop_rules", policy.stop_rules), ("acceptance", (policy.acceptance,))):
         for name in names:
-            _find_modules_here(settings, f"loop.{key}", name)
+            _import_module_here(settings, f"loop.{key}", name)
     return policy
 
 
@@ -194,8 +197,8 @@ def make_rewriters(
     options = settings.section("rewriter")
 
     def make(name: str) -> Rewriter:
-        _find_modules_here(settings, "rewriter.use", name)
         settings.require_own_keys(f"rewriter.{name}.")
+        _import_module_here(settings, "rewriter.use", name)
         mine = {k.partition(".")[2]: v for k, v in options.items() if k.startswith(f"{name}.")}
         return as_rewriter(create("rewriters", name, mine))
 
@@ -233,7 +236,9 @@ def make_component(settings: Settings, group: Group, section: str) -> object:
     Raises:
         ConfigError: it is unknown, or does not take these options.
     """
-    return create(group, *named_component(settings, section))
+    name, options = named_component(settings, section)
+    _import_module_here(settings, f"{section}.use", name)
+    return create(group, name, options)
 
 
 def named_component(settings: Settings, section: str) -> tuple[str, dict[str, JsonValue]]:
@@ -243,7 +248,6 @@ def named_component(settings: Settings, section: str) -> tuple[str, dict[str, Js
         ConfigError: a secret would go where a less trusted file says.
     """
     name = settings.text(f"{section}.use")
-    _find_modules_here(settings, f"{section}.use", name)
     options = settings.section(section)
     unused: list[str] = []
     if name == "fake" or settings.sources.get(f"{section}.use") == "default":
@@ -254,10 +258,23 @@ def named_component(settings: Settings, section: str) -> tuple[str, dict[str, Js
     return name, {key: value for key, value in options.items() if key not in unused}
 
 
-def _find_modules_here(settings: Settings, key: str, name: str) -> None:
+def _import_module_here(settings: Settings, key: str, name: str) -> None:
     """Your own module beside your prompt can be named. It takes the place of no installed one, and
     what your own settings file names is not looked for in whatever folder you are in.
+
+    The folder is looked in for this one import: no other file there is taken later for a package
+    that is not installed.
     """
+    module, dotted, _ = name.partition(":")
     here = str(Path.cwd())
-    if ":" in name and here not in sys.path and settings.sources.get(key) != str(own_file()):
+    if not dotted or here in sys.path or settings.sources.get(key) == str(own_file()):
+        return
+    top = module.partition(".")[0]
+    if top in sys.modules or not (Path(here, top).is_dir() or Path(here, f"{top}.py").is_file()):
+        return
+    if find_spec(top) is None:
         sys.path.append(here)
+        try:
+            imported(f"the module {module!r}", partial(import_module, module))
+        finally:
+            sys.path.remove(here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
@@ -9,7 +10,9 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from rr_refine.endpoint.answers import BoundedAnswers
 from rr_refine.endpoint.bodies import read_body
+from rr_refine.errors import RefineError
 
 
 class Endless(httpx2.AsyncByteStream):
@@ -59,3 +62,42 @@ async def test_what_is_not_packed_is_said(packed: str) -> None:
     stream = Once(b"\xff\xffnot packed at all")
     with pytest.raises(ValueError, match=f"it is no {packed}"):
         await read_body(answer(stream, packed), 100)
+
+
+class Drip(httpx2.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b" "
+
+
+def answers(stream: httpx2.AsyncByteStream, patience: float = 60) -> httpx2.AsyncClient:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
+    client = httpx2.AsyncClient(transport=transport)
+    bounded = BoundedAnswers(client, 2**26, patience, lambda: RefineError("too much"))
+    return httpx2.AsyncClient(transport=bounded)
+
+
+async def test_an_answer_in_drips_has_an_end() -> None:
+    with pytest.raises(httpx2.ReadTimeout, match=r"no whole answer within 0\.2 s"):
+        await answers(Drip(), 0.2).post("http://x/v1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[' + b"{}," * 200_000 + b"{}]}",
+        b'{"data":[{"b64_json":null}],"x":[' + b"[]," * 200_000 + b"[]]}",
+        b"[" * 200_001,
+        b"{" * 200_001,
+    ],
+    ids=["objects", "lists", "deep lists", "deep objects"],
+)
+async def test_what_would_become_large_is_not_parsed(body: bytes) -> None:
+    with pytest.raises(RefineError, match="too much"):
+        await answers(Once(body)).post("http://x/v1")
+
+
+async def test_a_long_picture_is_no_many_parts() -> None:
+    body = b'{"data":[{"b64_json":"' + b"iVBORw0KGgo" * 2_000_000 + b'"}]}'
+    assert (await answers(Once(body)).post("http://x/v1")).content == body

@@ -362,6 +362,11 @@ async def test_an_address_may_be_the_image_itself(url: str) -> None:
     assert image.getpixel((0, 0)) == (255, 0, 0)
 
 
+async def test_percent_signs_take_too_much_memory() -> None:
+    with pytest.raises(GeneratorError, match="in percent signs of 3 MiB"):
+        await draw(200, {"data": [{"url": "data:image/png," + "%41" * 2**20}]})
+
+
 @pytest.mark.parametrize(
     ("status", "refusal", "field"),
     [

@@ -6,6 +6,7 @@ with 200 gets the status that it means, and one that no second attempt can chang
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Final
@@ -31,6 +32,10 @@ _ERRORS: Final = ("error", "errors", "detail", "message", "base_resp")
 _SETTLED: Final = ("billing", "refused", "long")
 """What an error is about that another attempt brings about again."""
 
+_PARTS: Final = 200_000
+"""Most lists, objects and commas of an answer: a few megabytes of `[],` become gigabytes, and
+minutes, when they are parsed. A list of a thousand models has some 50,000; base64 has none."""
+
 _CODED: Final = frozenset(("content-encoding", "content-length", "transfer-encoding"))
 
 
@@ -40,18 +45,34 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
     Args:
         client: sends the requests; closed with this.
         limit: most bytes of an answer.
+        patience: most seconds from the question to the end of its answer, however often a byte
+            arrives.
         too_long: the error for a longer one.
     """
 
     def __init__(
-        self, client: httpx2.AsyncClient, limit: int, too_long: Callable[[], RefineError]
+        self,
+        client: httpx2.AsyncClient,
+        limit: int,
+        patience: float,
+        too_long: Callable[[], RefineError],
     ) -> None:
         self._client = client
         self._limit = limit
+        self._patience = patience
         self._too_long = too_long
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it; the whole answer is there when this returns."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._answer(request)
+        except TimeoutError:
+            raise httpx2.ReadTimeout(
+                f"no whole answer within {self._patience:g} s", request=request
+            ) from None
+
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["Accept-Encoding"] = ACCEPTED
         response = await self._client.send(request, stream=True, follow_redirects=False)
         for _ in range(_HOPS):
@@ -69,6 +90,8 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
             raise httpx2.DecodingError(str(error), request=request) from None
         finally:
             await response.aclose()
+        if sum(map(body.count, (b"{", b"[", b","))) > _PARTS:
+            raise self._too_long()
         status, headers = response.status_code, response.headers.copy()
         for name in _CODED & set(headers):
             del headers[name]

@@ -292,7 +292,9 @@ class EndpointClient:
             timeout=options.timeout,
             max_retries=options.max_retries,
             http_client=httpx2.AsyncClient(
-                transport=BoundedAnswers(http, self.answer_max, self._too_long),
+                transport=BoundedAnswers(
+                    http, self.answer_max, 2 * options.timeout + 60, self._too_long
+                ),
                 follow_redirects=False,  # a request goes where the settings say, and nowhere else
             ),
         )
@@ -303,8 +305,8 @@ class EndpointClient:
 
     def _too_long(self) -> RefineError:
         return self.errors.unreadable(
-            f"{self.url} sent an answer of more than {self.answer_max / 2**20:g} MiB, which nobody "
-            f"asked for; is {self._section}.base_url right?"
+            f"{self.url} sent an answer of more than {self.answer_max / 2**20:g} MiB, or of more "
+            f"parts than any has; is {self._section}.base_url right?"
         )
 
     async def _listed(self, client: openai.AsyncOpenAI) -> list[str] | None:

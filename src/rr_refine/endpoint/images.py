@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImagesEndpoint"]
 
+_PERCENT_MAX: Final = 2**21
+"""Most characters of a picture in percent signs, which take eighty times that to be read."""
 _IMAGE_BYTES_MAX: Final = 64 * 2**20
 """A 4096 x 4096 PNG of noise has 48 MiB."""
 
@@ -137,4 +139,6 @@ def _decode_data_url(url: str) -> Image.Image:
     head, _, content = url.partition(",")
     if head.endswith(";base64"):
         return _decode_base64(content)
+    if len(content) > _PERCENT_MAX:
+        raise ValueError(f"a picture in percent signs of {len(content) / 2**20:.0f} MiB")
     return decode_picture(unquote_to_bytes(content))
