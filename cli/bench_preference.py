@@ -50,7 +50,7 @@ def preference(
     *,
     data: Path,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
-    mode: Literal["pairwise", "pointwise", "both"] = "pairwise",
+    mode: Literal["pairwise", "pointwise", "both"] | None = None,
     limit: int | None = None,
     shard: str = "1/1",
     critic: str | None = None,
@@ -73,10 +73,11 @@ def preference(
         data: A file of the benchmark (parquet, arrow, JSON lines, JSON), the folder of one split,
             or a pattern such as 'image_edition/test_v1-*'.
         out: Folder of the results.
-        mode: pairwise shows both pictures, pointwise each alone.
+        mode: pairwise shows both pictures, pointwise each alone. Default: pairwise; a scalar reward
+            is asked pointwise.
         limit: Pairs at most; of editreward-bench, groups.
         shard: i/n: the i-th of n parts.
-        critic: Critic by name or dotted path.
+        critic: Critic or scalar reward by name or dotted path.
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
         config: A TOML file.
         set_: critic.*, as key=value. May be given more than once.
@@ -91,9 +92,11 @@ def preference(
         from rr_refine.benchmarks.cache import Cache
         from rr_refine.benchmarks.preference.evaluate import evaluate_preference
         from rr_refine.cli.job import make_critic
+        from rr_refine.reward.scalar import RewardCritic
 
         pairs = _LOADERS[benchmark](data)
         asked = make_critic(settings)
+        modes = _MODES[mode or ("pointwise" if isinstance(asked, RewardCritic) else "pairwise")]
         progress = Progress()
         with Cache(out / "cache") as cache:
             async with connected([asked]):
@@ -101,7 +104,7 @@ def preference(
                     pairs,
                     cache.critic(asked),
                     out,
-                    modes=_MODES[mode],
+                    modes=modes,
                     limit=limit,
                     shard=part,
                     concurrency=concurrency,

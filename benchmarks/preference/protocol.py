@@ -127,6 +127,8 @@ class ProtocolResult(Record):
     first: Estimate | None
     """Share of the verdicts for a picture that name the one that was shown first: 0.5 where the
     place does not matter. None for pointwise, and where there are none."""
+    ties: Estimate | None = None
+    """Share of the verdicts that prefer neither picture; None where there are none."""
 
 
 def measure_accuracy(
@@ -165,6 +167,7 @@ def measure_accuracy(
         failures=dict(sorted(Counter(o.failure for o in counted if o.failure).items())),
         consistent=ours.get("consistent") if pairwise else None,
         first=ours.get("first") if pairwise else None,
+        ties=ours.get("ties"),
     )
 
 
@@ -214,15 +217,12 @@ def _count(unit: Sequence[PairOutcome]) -> dict[str, tuple[float, float]]:
     """What a unit adds to each share, as (got, of)."""
     forward, reverse = (all(o.right(order) for o in unit) for order in _ORDERS)
     answered = [o for o in unit if o.failure is None]
-    named = [
-        verdict == shown
-        for o in answered
-        for verdict, shown in ((o.forward, "A"), (o.reverse, "B"))
-        if verdict in DECIDED
-    ]
+    verdicts = [(v, shown) for o in answered for v, shown in ((o.forward, "A"), (o.reverse, "B"))]
+    named = [verdict == shown for verdict, shown in verdicts if verdict in DECIDED]
     return {
         "accuracy": ((forward + reverse) / 2, 1),
         "both_orders": (forward and reverse, 1),
         "consistent": (sum(o.forward == o.reverse for o in answered), len(answered)),
         "first": (sum(named), len(named)),
+        "ties": (sum(verdict == "tie" for verdict, _ in verdicts), len(verdicts)),
     }

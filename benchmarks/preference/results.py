@@ -22,6 +22,7 @@ DEFINITIONS: Final[dict[str, str]] = {
     "is preferred; equal means (within 1e-9) are a tie, and no tolerance is tuned on the data.",
     "accuracy": "Share of right answers; each order of a pair counts half, and a pair whose "
     "answers cannot be had or read is wrong in both.",
+    "ties": "Share of the verdicts that prefer neither picture.",
     "interval": "95 % percentile bootstrap, 10,000 resamples, seeded; pairs of one group are "
     "resampled together.",
     "skipped": "Rows that the critic cannot be asked about, or whose pictures cannot be read. "
@@ -81,7 +82,7 @@ def write_table(result: PreferenceResult) -> str:
 def _rows(result: PreferenceResult) -> Iterator[list[str]]:
     pairwise = "pairwise" in result.modes
     more = ("both orders", "consistent", "for the first") if pairwise else ()
-    yield ["protocol", "mode", "accuracy", "official", *more, "of", "pairs", "failed"]
+    yield ["protocol", "mode", "accuracy", "official", *more, "ties", "of", "pairs", "failed"]
     for one in result.measures:
         yield [
             one.protocol,
@@ -89,6 +90,7 @@ def _rows(result: PreferenceResult) -> Iterator[list[str]]:
             percent(one.accuracy),
             _share(one.official),
             *(_value(e) for e in (one.both_orders, one.consistent, one.first) if pairwise),
+            _value(one.ties),
             *(str(n) for n in (one.units, one.pairs, sum(one.failures.values()))),
         ]
 

@@ -52,6 +52,47 @@ def test_the_four_benchmarks(
     assert {m["first"]["value"] for m in measures} == {1.0}
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "data"), [("genai-bench", "gen"), ("mmrb2", "t2i.parquet"), ("hpdv3", "hpdv3")]
+)
+def test_a_scalar_reward_judges_each_picture_alone(
+    commands: Commands, benchmark: str, data: str
+) -> None:
+    lay(commands)
+    command = ("bench", "preference", benchmark, "--data", data)
+    reward = (*command, "--critic", f"{JUDGES}:Redness")
+    ended = commands.run(*reward, "--out", "one", "--json")
+    assert ended.code == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert result["critic"]["kind"] == "redness" and result["usage"]["calls"] > 0
+    for measure in result["measures"]:
+        assert measure["mode"] == "pointwise" and measure["accuracy"]["value"] == 1.0
+        assert measure["both_orders"] is measure["consistent"] is None
+    mixed = commands.run(
+        *(*command, "--critic", "weighted", "--out", "mixed", "--json", "--set"),
+        f'critic.rewards=[{{"use": "{JUDGES}:Redness"}}]',
+    )
+    assert mixed.code == 0, mixed.stderr
+    assert json.loads(mixed.stdout)["measures"] == result["measures"]
+    refused = commands.run(*reward, "--out", "two", "--mode", "pairwise")
+    assert refused.code == 2 and "cannot compare two pictures" in refused.stderr
+
+
+def test_ties_are_counted(commands: Commands) -> None:
+    lay(commands)
+    ended = commands.run(
+        *("bench", "preference", "genai-bench", "--data", "gen", "--out", "there"),
+        *("--critic", f"{JUDGES}:Redness", "--set", "critic.coarse=true"),
+    )
+    assert ended.code == 0, ended.stderr
+    result = json.loads((commands.folder / "there" / "preference.json").read_text())
+    classes = {m["protocol"]: m for m in result["measures"]}
+    assert classes["4-class"]["ties"]["value"] == 0.5  # of two pairs that people decided: none
+    assert classes["non-tie"]["ties"]["value"] == 0.0
+    assert "| protocol | mode | accuracy | official | ties | of | pairs | failed |" in ended.stdout
+    assert "| non-tie | pointwise | 100.0 % [100.0, 100.0] |" in ended.stdout
+
+
 def test_the_table_and_the_progress(commands: Commands) -> None:
     lay(commands)
     ended = commands.run(

@@ -118,3 +118,16 @@ class First(Judge):
 
     def __init__(self) -> None:
         super().__init__("first")
+
+
+class Redness:
+    """A scalar reward: the redder, the better; in tenths, if it is coarse."""
+
+    identity = Identity(kind="redness", name="redness")
+
+    def __init__(self, coarse: bool = False) -> None:
+        self._coarse = coarse
+
+    async def score(self, request: CritiqueRequest) -> float:
+        reward = (quality(request.image) - 1) / 3
+        return round(reward) if self._coarse else reward
