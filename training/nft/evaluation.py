@@ -125,6 +125,7 @@ class Stopped:
 
     reason: str
     epoch: int
+    """The last that was trained in."""
     best: int | None
     """The epoch of the best checkpoint; 0 is the untrained model. None: nothing was judged."""
 

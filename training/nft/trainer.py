@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list, gather_object
 
 from rr_refine.errors import ConfigError
@@ -76,6 +77,8 @@ class NftTrainer:
         self.recipe, self.out = recipe, out
         self.pipeline, self._rows, self._critic = pipeline, rows, critic
         self._judge, self._say, self._on_pictures = judge, say, on_pictures
+        if missing := sorted({*recipe.trackers} - {str(name) for name in get_available_trackers()}):
+            raise ConfigError(f"trackers: {missing[0]} is not installed: pip install {missing[0]}")
         self._accelerator = Accelerator(
             cpu=recipe.device == "cpu", log_with=list(recipe.trackers) or None, project_dir=out
         )
@@ -137,7 +140,8 @@ class NftTrainer:
             for epoch in self.loop:
                 numbers = self._stream.take(recipe.groups, epoch)
                 if not numbers:
-                    return self._finish("all rows rest, so that nothing is left to train on")
+                    reason = "all rows rest, so that nothing is left to train on"
+                    return self._finish(reason, epoch - 1)
                 with self.adapters.use("old"):
                     rollout = self._draw(numbers, critic)
                 gained = self._advantages(rollout, critic)
@@ -187,7 +191,7 @@ class NftTrainer:
             solved_above=recipe.solved_above,
         )
         if gained.failed > recipe.max_failures:
-            self._finish("the critic failed")
+            self._finish("the critic failed", self.loop.step - 1)
             raise TooManyFailures(
                 f"{gained.failed:.0%} of the critiques of epoch {self.loop.step} failed "
                 f"({dict(critic.failures)}), more than max_failures = {recipe.max_failures:.0%}; "
@@ -239,8 +243,10 @@ class NftTrainer:
                 write_page(self.out, best)
         self._say(f"epoch {self.loop.step}: {said}")
 
-    def _finish(self, reason: str) -> Stopped:
-        stopped = Stopped(reason, self.loop.step, self._held_out.best.epoch)
+    def _finish(self, reason: str, epoch: int | None = None) -> Stopped:
+        """End after `epoch`, which is the present one by default."""
+        epoch = self.loop.step if epoch is None else epoch
+        stopped = Stopped(reason, epoch, self._held_out.best.epoch)
         if self._accelerator.is_main_process:
             with self._as_judged():
                 self.adapters.save(self.pipeline, self.out / "last")

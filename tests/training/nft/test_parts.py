@@ -69,6 +69,43 @@ def test_a_folder_of_another_recipe_is_refused_and_keys_do_not_get_there(tmp_pat
     assert not (tmp_path / "new").exists()
 
 
+def write_rows(file: Path, *rows_: dict[str, object]) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    if file.suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows_))
+    else:
+        pq.write_table(pa.Table.from_pylist([*rows_]), file)
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_rows_of_the_published_set(tmp_path: Path, suffix: str) -> None:
+    """TIGER-Lab/RationalRewards_DiffusionNFT_TrainData has `prompt`, `image_path`, `requirement`,
+    of which the last two may be null or left out.
+    """
+    t2i = write_rows(
+        tmp_path / "t2i" / f"train.{suffix}",
+        {"prompt": "a cat, 猫", "image_path": None, "requirement": None},
+        {"prompt": "a dog", "image_path": "", "requirement": "keep it small"},
+    )
+    assert read_rows(str(t2i)) == [
+        TrainingPrompt(prompt="a cat, 猫"),
+        TrainingPrompt(prompt="a dog"),
+    ]
+    edits = write_rows(
+        tmp_path / "edit" / f"train.{suffix}",
+        {"prompt": "add a hat", "image_path": "images/a/1.png", "requirement": "only a hat"},
+        {"prompt": "add a hat", "image_path": "images/a/2.png"},
+    )
+    (tmp_path / "edit" / "images" / "a").mkdir(parents=True)
+    for number in (1, 2):
+        Image.new("RGB", (6, 4), "red").save(tmp_path / f"edit/images/a/{number}.png")
+    found = read_rows(str(edits))
+    assert [row.prompt for row in found] == ["add a hat"] * 2  # two groups: two pictures
+    sizes = [one.size for row in found if (one := row.picture(None)) is not None]
+    assert sizes == [(6, 4)] * 2 and found[0].source != found[1].source
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -80,11 +117,7 @@ def test_a_folder_of_another_recipe_is_refused_and_keys_do_not_get_there(tmp_pat
 )
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_rows_of_files(tmp_path: Path, fields: dict[str, object], suffix: str) -> None:
-    file = tmp_path / f"rows.{suffix}"
-    if suffix == "jsonl":
-        file.write_text(json.dumps(fields) + "\n")
-    else:
-        pq.write_table(pa.Table.from_pylist([fields]), file)
+    file = write_rows(tmp_path / f"rows.{suffix}", fields)
     assert read_rows(str(file)) == [TrainingPrompt(prompt="a cat", source=tmp_path / "cat.png")]
 
 
