@@ -6,6 +6,7 @@ import math
 
 from pydantic import Field
 
+from rr_refine.errors import RefineError
 from rr_refine.terms import Record, Usage
 
 __all__ = ["Budget", "Spend", "exhausted", "left"]
@@ -61,6 +62,15 @@ class Spend(Record):
             completion_tokens=usage.completion_tokens,
             assumed_tokens=usage.assumed_tokens,
         )
+
+    @classmethod
+    def of_failure(cls, error: RefineError, *, calls: int = 1) -> Spend:
+        """What a call of the critic cost that failed.
+
+        Args:
+            calls: how many it was, where the error does not tell.
+        """
+        return Spend(critic_calls=calls) if error.usage is None else cls.of_critic(error.usage)
 
     @classmethod
     def of_rewriter(cls, usage: Usage) -> Spend:

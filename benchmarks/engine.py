@@ -49,6 +49,7 @@ from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import locked, make_folder, make_inside, read_file, replace_file
 from rr_refine.pictures import load_picture
+from rr_refine.redaction import told
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ class _Session:
         except (ConfigError, StoreError):
             raise
         except RefineError as error:
-            return f"{type(error).__name__}: {error}"
+            return told(error)
         return None
 
 
@@ -312,7 +313,7 @@ class _Entry:
         except (ConfigError, StoreError):
             raise
         except RefineError as error:
-            return f"{type(error).__name__}: {error}"
+            return told(error)
 
 
 @asynccontextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 from rr_refine.errors import ConfigError, RefineError
 
@@ -12,7 +14,7 @@ __all__ = ["add_broken"]
 def add_broken(app: App, name: str, error: RefineError) -> None:
     """Add a command that says why it cannot be loaded, so that the others work."""
 
-    def broken() -> None:
+    def broken(*_: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]) -> None:
         raise ConfigError(str(error)) from error
 
     app.command(broken, name=name, help=f"Cannot be loaded: {error.__cause__ or error}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from rr_refine.agent.intent import IntentCheck
+from rr_refine.agent.policy import Policy
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import SettingsOptions
@@ -47,7 +48,14 @@ def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
 
     Exit code 1 if a run with these settings would fail.
     """
+    from rr_refine.cli.job import policy_from, require_own_keys
+
     settings = options.read({})
+    try:
+        policy = policy_from(settings)
+    except ConfigError:  # told below
+        policy = Policy()
+    require_own_keys(settings, policy)
     failed = False
     with without_retries():
         for finding in _findings(settings):

@@ -11,7 +11,7 @@ from rr_refine.agent.refine import folder_for
 from rr_refine.agent.session import Job
 from rr_refine.cli.config import settings_table
 from rr_refine.cli.exits import DONE
-from rr_refine.cli.job import job_from
+from rr_refine.cli.job import job_from, policy_from, require_own_keys
 from rr_refine.cli.notes import say_addresses
 from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.profile import load_profile, why_too_small
@@ -36,6 +36,16 @@ def refine_command(
     if settings.values.get("loop.review") is True and (why := why_not_ask(display)):
         settings.apply({"loop.review": False}, why)
     words = _prompt_from_pipe() if prompt is None else prompt
+    if dry_run and settings.code:
+        table = list(settings_table(settings))
+        require_own_keys(settings, policy_from(settings))
+        say(*table)
+        key, code, file = settings.code[0]
+        _note(
+            f"the parts were not made, so their options and the prompt are not checked: a dry run "
+            f"runs no code that a file names, such as {key} = {plain(repr(code))} of {plain(file)}"
+        )
+        return DONE
     job = job_from(settings, words, image)
     if dry_run:
         say(*settings_table(settings))

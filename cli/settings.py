@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +28,9 @@ from pydantic import JsonValue
 from rr_refine import defaults
 from rr_refine.agent.budget import Budget
 from rr_refine.agent.policy import PRESETS, Policy
+from rr_refine.cli.file_rules import BOUNDS, forbidden, is_address
 from rr_refine.cli.layers import (
     from_environment,
-    is_near,
     is_project_file,
     own_layer,
     read_file,
@@ -86,12 +85,6 @@ _INTENTS: Final = Path(__file__).with_name("intents")
 _OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "intent", "parameters")
 """Sections whose keys only the component knows."""
 
-_OWNERS: Final = ("studio.", "private")
-"""Beginnings of keys that say who may do what here: only the user may."""
-_ADDRESS: Final = re.compile(
-    r"(?:^|_)(?:url|uri|host|endpoint|address|server|proxy|origin|base)s?$"
-)
-"""Options that say where something is sent, by the last part of their keys."""
 _Refused: TypeAlias = tuple[SettingsFile, str, JsonValue, str]
 
 
@@ -105,6 +98,8 @@ class Settings:
     sources: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEFAULTS, "default"))
     files: dict[str, SettingsFile] = field(default_factory=dict)
     """By key: what comes from a file that is not trusted."""
+    code: tuple[tuple[str, str, str], ...] = ()
+    """Key, dotted path and file of the code that files name, trusted ones included."""
 
     def apply(
         self, layer: Mapping[str, JsonValue], source: str, file: SettingsFile | None = None
@@ -243,29 +238,23 @@ class Settings:
     def addresses(self, section: str) -> Iterator[tuple[str, SettingsFile]]:
         """Keys of a section that say where something is sent, from files that are not trusted."""
         for key in self._keys(section):
-            file, last = self.files.get(key), key.rpartition(".")[2]
-            if file and (_ADDRESS.search(last) or "://" in json.dumps(self.values[key])):
+            if (file := self.files.get(key)) and is_address(key, self.values[key]):
                 yield key, file
 
     def _keys(self, section: str) -> list[str]:
         return [key for key in self.values if key.startswith(section)]
 
-    def refused(self, *, resuming: bool) -> Iterator[_Refused]:
+    def refused(self, own: Mapping[str, JsonValue], *, resuming: bool) -> Iterator[_Refused]:
         """What a file sets that only the user may: the file, the key, its value, and why.
 
         Args:
+            own: the user's own file.
             resuming: a run goes on in its folder, which is neither made nor shared anew.
         """
         for key, file in self.files.items():
-            value = self.values[key]
-            for name, code in named_code({key: value}):
-                yield file, name, code, CODE
-            if resuming:
-                continue
-            if key.startswith(_OWNERS) and value != DEFAULTS.get(key):
-                yield file, key, hidden(value, key), "it says who may do what here"
-            if key == "out" and isinstance(value, str) and not is_near(Path(value), file):
-                yield file, key, value, "it is outside of this folder"
+            word = own.get(key, DEFAULTS.get(key))
+            for found in forbidden(file, key, self.values[key], word, resuming=resuming):
+                yield file, *found
 
 
 def read_settings(
@@ -281,7 +270,7 @@ def read_settings(
         config: the file of `--config`: TOML, or the config.json of a run.
         flags: what the command line says, by dotted key.
         resume: the contents of `config`, for a run that goes on with the settings that it was made
-            with. No other layer counts, but for secrets from the environment.
+            with. No other layer counts, but for secrets and bounds from the environment.
         trusted: whether the user said `--trust`.
 
     Raises:
@@ -306,7 +295,7 @@ def read_settings(
         kept = {key: value for key, value in layer.items() if key not in masked}
         layers.append((kept, file.shown, None if is_trusted(file) else file))
     for key, value, name in environment:
-        if resume is None or is_secret(key, value) or key in masked:
+        if resume is None or is_secret(key, value) or key in masked or key in BOUNDS:
             layers.append(({key: value}, name, None))
     layers.append((flags, "command line", None))
     settings = Settings()
@@ -332,7 +321,14 @@ def read_settings(
     for own_words in (own, *({key: value} for key, value, _ in environment)):
         for key in [key for key in settings.files if own_words.get(key) == settings.values[key]]:
             del settings.files[key]  # the user says the same
-    refused = [*settings.refused(resuming=resume is not None)]
+    foreign = {file.shown for file, _, _ in files}
+    settings.code = tuple(
+        (name, code, settings.sources[key])
+        for key, value in settings.values.items()
+        if settings.sources[key] in foreign and value != own.get(key)
+        for name, code in named_code({key: value})
+    )
+    refused = [*settings.refused(own, resuming=resume is not None)]
     if resume is not None:
         refused += _policy_code(files[-1], resume)
     _settle(settings, refused, trusted=trusted)

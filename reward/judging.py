@@ -19,6 +19,7 @@ from rr_refine.errors import (
     CriticRefused,
     CriticTruncated,
     CriticUnreadable,
+    charged,
 )
 from rr_refine.reward.answer_form import AnswerForm, Filled, answer_form
 from rr_refine.reward.assessment import Assessment
@@ -125,10 +126,12 @@ class ModelCritic(ABC):
         messages = build_messages(request, self._template)
         form = answer_form(request.task)
         answers, usage = await self._ask(messages, self._samples, form)
-        outcomes, repairs = await self._read_all(
-            messages, answers, form, lambda answer: read_critique(answer, request.task)
-        )
-        return to_assessment(self.identity, outcomes, usage + repairs)
+        with charged(usage):
+            outcomes, repairs = await self._read_all(
+                messages, answers, form, lambda answer: read_critique(answer, request.task)
+            )
+        with charged(usage := usage + repairs):
+            return to_assessment(self.identity, outcomes, usage)
 
     async def compare(self, request: ComparisonRequest) -> Comparison:
         """Judge A against B in both orders, one answer each; see `PairwiseCritic.compare`."""
@@ -138,19 +141,22 @@ class ModelCritic(ABC):
         (forward, first), (reverse, second) = await gather(
             self._compare_once(request), self._compare_once(swapped)
         )
-        return Comparison(
-            critic=self.identity, forward=forward, reverse=reverse, usage=first + second
-        )
+        with charged(usage := first + second):
+            for outcome in (forward, reverse):
+                if isinstance(outcome, CriticAnswerError):
+                    raise outcome
+        return Comparison(critic=self.identity, forward=forward, reverse=reverse, usage=usage)
 
-    async def _compare_once(self, request: ComparisonRequest) -> tuple[PairwiseCritique, Usage]:
+    async def _compare_once(
+        self, request: ComparisonRequest
+    ) -> tuple[PairwiseCritique | CriticAnswerError, Usage]:
         messages = build_messages(request, self._template)
         form = answer_form(request.task, pairwise=True)
         answers, usage = await self._ask(messages, 1, form)
-        (outcome,), repairs = await self._read_all(
-            messages, answers, form, lambda answer: read_comparison(answer, request.task)
-        )
-        if isinstance(outcome, CriticAnswerError):
-            raise outcome
+        with charged(usage):
+            (outcome,), repairs = await self._read_all(
+                messages, answers, form, lambda answer: read_comparison(answer, request.task)
+            )
         return outcome, usage + repairs
 
     async def _read_all(

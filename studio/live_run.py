@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -16,6 +17,7 @@ from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.redaction import clean, told
 from rr_refine.studio.page_events import PageEvents
 from rr_refine.studio.state import RunState
 
@@ -134,9 +136,9 @@ class LiveRun:
             pass  # that is how it is stopped; the folder says `interrupted`
         except RefineError as error:
             self.problem = str(error)
-        except Exception as error:  # shown like any other, and logged with its trace
-            logger.exception("run %s broke off", self.name)
-            self.problem = f"an error of the program: {type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001  shown like any other, and logged with its trace
+            logger.error("run %s broke off\n%s", self.name, clean(traceback.format_exc()))
+            self.problem = f"an error of the program: {told(error)}"
         finally:
             self._folder.close()
             self._over = True

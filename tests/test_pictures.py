@@ -129,7 +129,7 @@ def test_what_cannot_be_read(
 
 
 def test_bytes_that_are_no_picture() -> None:
-    with pytest.raises(ValueError, match=r"^5 bytes that are no picture: it is a text"):
+    with pytest.raises(ValueError, match=r"^what was sent, 5 bytes, is no picture: it is a text"):
         decode_picture(b"hello")
     content = encode(Image.effect_noise((64, 64), 80))
     with pytest.raises(ValueError, match="no picture: it is a broken PNG picture, or cut off: "):
@@ -152,3 +152,9 @@ def test_blank() -> None:
     image = Image.new("RGB", (8, 4))
     image.putpixel((7, 3), (0, 0, 1))
     require_not_blank(image)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_told_as_it_was_given(kind: type[str] | type[Path]) -> None:
+    with pytest.raises(ConfigError, match=r"'https://pictures\.invalid/a\.png' is an address"):
+        load_picture(kind("https://pictures.invalid/a.png"))

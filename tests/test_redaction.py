@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from rr_refine.agent.refine import refine
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.generators.images_api import ImagesApiOptions
-from rr_refine.redaction import clean, hidden, is_secret
+from rr_refine.redaction import clean, hidden, is_secret, told
 from rr_refine.terms import Identity
 
 VALUE = "s3cr3t-4242"
@@ -112,3 +112,8 @@ def test_a_long_text_without_blanks_is_soon_cleaned(text: str) -> None:
     assert clean(text) == text
     assert hidden(text) == text
     assert time.process_time() - started < 2
+
+
+def test_an_error_is_told_without_its_secrets() -> None:
+    error = OSError("https://me:hunter2@host/v1 said no to api_key=sk-42")
+    assert told(error) == "OSError: https://***@host/v1 said no to api_key=***"

@@ -83,7 +83,7 @@ async def _compare(
                 incumbent=incumbent.id, challenger=challenger.id, winner="failed", message=message
             )
         )
-        return f"the comparison failed ({message})", Spend(critic_calls=_ORDERS)
+        return f"the comparison failed ({message})", Spend.of_failure(error, calls=_ORDERS)
     node.tell("critic", work.value.usage.notices)
     node.emit(
         Compared(

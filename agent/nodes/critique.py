@@ -44,7 +44,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                 candidate.image, timeout=node.timeout(policy.critique_timeout)
             )
         except CriticError as error:
-            spent += Spend(critic_calls=1)
+            spent += Spend.of_failure(error)
             return _failed(node, candidate, node.failure("critique", error))
         works.append(work)
         node.tell("critic", work.value.usage.notices)

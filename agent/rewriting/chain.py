@@ -77,6 +77,7 @@ async def choose(
             rewrites = await ask(rewriter)
         except RewriteError as error:
             choice.rejections.append(Rejection(rewriter=name, prompt=None, reason=str(error)))
+            choice.usage += error.usage or Usage()
             continue
         choice.usage += rewrites.usage
         if not rewrites.proposals:

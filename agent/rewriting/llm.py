@@ -14,7 +14,7 @@ from rr_refine.endpoint.completion import Choice
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
-from rr_refine.errors import RewriteError
+from rr_refine.errors import RewriteError, charged
 from rr_refine.plugins import factory
 from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.wrapping import drop_thoughts
@@ -111,7 +111,8 @@ class LlmRewriter(EndpointComponent[ChatEndpoint]):
             self._options.model_dump(include={"temperature", "max_tokens"}),
             n=self._options.samples,
         )
-        return _read(choices, usage)
+        with charged(usage):
+            return _read(choices, usage)
 
 
 create = factory(LlmRewriter, LlmRewriterOptions, "rewriter.llm")

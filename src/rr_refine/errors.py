@@ -20,7 +20,14 @@ RefineError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from rr_refine.redaction import clean
+
+if TYPE_CHECKING:
+    from rr_refine.terms import Usage  # pydantic, which `rr-refine --help` does not load
 
 __all__ = [
     "BlankImageError",
@@ -44,6 +51,7 @@ __all__ = [
     "StoreError",
     "StoreLockedError",
     "UnsupportedRequestError",
+    "charged",
 ]
 
 
@@ -52,7 +60,12 @@ class RefineError(Exception):
 
     The message says what failed, the value, and what to do. It is shown and recorded, so secrets in
     it are hidden.
+
+    Attributes:
+        usage: what was used up before it failed, as far as it was told; see `charged`.
     """
+
+    usage: Usage | None = None
 
     def __str__(self) -> str:
         return clean(super().__str__())
@@ -155,3 +168,13 @@ class StoreError(RefineError):
 
 class StoreLockedError(StoreError):
     """Another process works on the same run folder."""
+
+
+@contextmanager
+def charged(usage: Usage) -> Iterator[None]:
+    """What fails inside has cost `usage` before, beside what it says that it cost itself."""
+    try:
+        yield
+    except RefineError as error:
+        error.usage = usage if error.usage is None else usage + error.usage
+        raise

@@ -9,6 +9,7 @@ told in notices, see `rr_refine.notices`.
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -58,9 +59,8 @@ def load_picture(
             raise ConfigError(f"a {source.mode!r} image cannot become RGB: {error}") from error
     name = str(source)
     if name.partition(":")[0].lower() in ("http", "https", "data", "ftp", "s3", "gs"):
-        raise ConfigError(
-            f"image {name[:200]!r} is an address: give a file (fetch the picture first)"
-        )
+        name = re.sub("(?<=:)/(?=[^/])", "//", name[:200], count=1)  # a `Path` leaves one out
+        raise ConfigError(f"image {name!r} is an address: give a file (fetch the picture first)")
     try:
         return _read(Path(source).expanduser(), most_pixels)
     except FileNotFoundError:
@@ -78,7 +78,7 @@ def decode_picture(data: bytes, *, most_pixels: int | None = None) -> Image.Imag
     try:
         return _read(data, most_pixels)
     except ValueError as error:
-        raise ValueError(f"{len(data)} bytes that are no picture: {error}") from error
+        raise ValueError(f"what was sent, {len(data)} bytes, is no picture: {error}") from error
 
 
 def load_stored(path: Path, *, within: Path | None = None) -> Image.Image:

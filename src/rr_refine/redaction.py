@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import JsonValue  # which `rr-refine --help` does not load
 
-__all__ = ["MASK", "clean", "hidden", "is_secret"]
+__all__ = ["MASK", "clean", "hidden", "is_secret", "told"]
 
 MASK: Final = "***"
 """What stands where a secret was."""
@@ -73,6 +73,11 @@ def clean(text: str) -> str:
     # `key=value` by itself says how something is written.
     text = re.sub(_ASSIGNED, lambda m: m[0] if m[2] in ("key", "keys") else _masked(m, m[2]), text)
     return re.sub(_QUOTED, lambda m: _masked(m, m[3]), text)
+
+
+def told(error: BaseException) -> str:
+    """An error as a record, a page or another message has it: its type and what it says."""
+    return f"{type(error).__name__}: {clean(str(error))}"
 
 
 def _addresses(text: str) -> str:

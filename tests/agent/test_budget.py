@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from rr_refine.agent.budget import Budget, Spend, exhausted, left
+from rr_refine.errors import CriticUnreadable
 from rr_refine.terms import Usage
+from tests.agent.whole import UnreliableCritic, policy, run
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,17 @@ def test_a_rewriter_spends_tokens_but_no_critic_calls() -> None:
     usage = Usage(calls=3, prompt_tokens=20, completion_tokens=10)
     assert Spend.of_critic(usage) == Spend(critic_calls=3, prompt_tokens=20, completion_tokens=10)
     assert Spend.of_rewriter(usage) == Spend(prompt_tokens=20, completion_tokens=10)
+
+
+async def test_a_failed_judgement_costs_what_the_server_told(tmp_path: Path) -> None:
+    faults = [CriticUnreadable("no score", raw="?") for _ in range(4)]
+    for fault in faults:
+        fault.usage = Usage(calls=2, prompt_tokens=30, completion_tokens=5)
+    made = await run(
+        tmp_path / "run",
+        critic=UnreliableCritic(faults),
+        policy=policy(rounds=1, candidates=4, budget={"tokens": 70}),
+    )
+    assert made.outcome is not None
+    spend = made.outcome.spend
+    assert (spend.critic_calls, spend.tokens) == (4, 70)  # the third was not asked for

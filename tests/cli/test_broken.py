@@ -39,3 +39,21 @@ def test_a_trainer_whose_name_is_taken(tmp_path: Path) -> None:
     listed = rr_refine(tmp_path, "train", "--help", site=tmp_path)
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "sketch" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "group", "name"),
+    [
+        ("train", "trainers", "nft"),
+        ("train", "trainers", "sketch"),
+        ("bench", "benchmarks", "sketch"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--steps=3", "-x", "folder"])
+def test_why_a_name_is_taken_is_said_whatever_is_given(
+    tmp_path: Path, command: str, group: str, name: str, option: str
+) -> None:
+    install(tmp_path, {group: {name: "json:loads"}})
+    called = rr_refine(tmp_path, command, name, option, site=tmp_path)
+    assert (called.returncode, called.stderr.count("\n")) == (2, 1)
+    assert "is declared by 'rr-refine' and 'strange'" in called.stderr

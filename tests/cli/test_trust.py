@@ -165,7 +165,7 @@ def test_trust_is_remembered_until_the_file_changes(here: Commands) -> None:
     assert (state / "trusted.json").stat().st_mode & 0o777 == 0o600
     assert here.run("a cat", "--dry-run").code == 0
     shutil.copy(file, here.folder / "copy.toml")  # the same contents elsewhere are another file
-    (here.folder / "imported").unlink()
+    assert not imported(here)  # a dry run only says that it would be
     require_refused(here, here.run("a cat", "--dry-run", "--config=copy.toml"), "copy.toml")
     file.write_text(file.read_text() + "width = 48\n")
     require_refused(here, here.run("a cat", "--dry-run"), "has changed since you trusted it")
@@ -349,6 +349,10 @@ def test_a_run_folder_takes_no_key(here: Commands) -> None:
         ('out = "/tmp/elsewhere"\n', "out"),
         ('out = "../elsewhere"\n', "out"),
         ('out = "link/elsewhere"\n', "out"),
+        ("max_megapixels = 101\n", "max_megapixels"),
+        ("max_megapixels = 1e9\n", "max_megapixels"),
+        ('[generator]\nuse = "fake"\nlog = "/tmp/elsewhere"\n', "generator.log"),
+        ('[critic]\nuse = "fake"\nlog = "../elsewhere"\n', "critic.log"),
     ],
 )
 def test_what_else_a_projects_file_may_not_set(here: Commands, text: str, key: str) -> None:
@@ -429,3 +433,50 @@ def test_every_installed_part_needs_no_trust(here: Commands) -> None:
     (here.folder / "rr-refine.toml").write_text('[generator]\nuse = "fake"\n[critic]\nuse = "fake"')
     assert here.run("a cat", "--dry-run").code == 0
     assert "fake" in available("generators")
+
+
+def test_a_file_may_lower_a_bound_or_keep_to_the_users(here: Commands) -> None:
+    file = here.folder / "rr-refine.toml"
+    file.write_text("max_megapixels = 50\n")
+    assert "50  (rr-refine.toml)" in here.run("config", "show").stdout
+    file.write_text("max_megapixels = 150\n")
+    assert here.run("config", "show").code == 2
+    own(here).write_text("max_megapixels = 200\n")
+    assert "150  (rr-refine.toml)" in here.run("config", "show").stdout
+    here.environment["RR_REFINE_MAX_MEGAPIXELS"] = "300"
+    assert "300  (RR_REFINE_MAX_MEGAPIXELS)" in here.run("config", "show").stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("max_megapixels", 1000), ("generator.log", "/tmp/elsewhere")]
+)
+def test_nor_does_a_run_folder(here: Commands, key: str, value: object) -> None:
+    run = recorded(here)
+    change(run, "settings", **{key: value})
+    require_refused(here, here.run("resume", str(run)), key, "config.json")
+    if key == "max_megapixels":
+        here.environment["RR_REFINE_MAX_MEGAPIXELS"] = "1000"
+        assert here.run("resume", str(run)).code == 0
+
+
+def test_a_dry_run_makes_nothing_that_a_trusted_file_names(here: Commands) -> None:
+    trap = "def create():\n    open('made', 'w')\n    return Never()\n"
+    (here.folder / "mark.py").write_text(MODULE + trap)
+    (here.folder / "rr-refine.toml").write_text('[loop]\nstop_rules = ["mark:create"]\n')
+    for _ in range(2):
+        ended = here.run("a cat", *FAKES, "--dry-run", "--trust")
+        assert ended.code == 0, ended.stderr
+        assert "loop.stop_rules" in ended.stdout
+        assert "not checked" in ended.stderr and "'mark:create'" in ended.stderr
+        assert not imported(here) and not (here.folder / "made").exists()
+    assert here.run("a cat", *FAKES).code == 0
+    assert (here.folder / "made").exists()
+
+
+def test_doctor_makes_nothing_where_a_key_would_go_astray(here: Commands) -> None:
+    body = 'use = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\n'
+    (here.folder / "rr-refine.toml").write_text(f"[critic]\n{body}")
+    here.environment["RR_REFINE_CRITIC__API_KEY"] = KEY
+    arguments = ("doctor", "--set=generator.use=mark:Generator.create")
+    require_refused(here, here.run(*arguments), "critic.api_key")
+    require_refused(here, here.run(*arguments, "--set=loop.patience=-1"), "critic.api_key")

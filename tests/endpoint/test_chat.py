@@ -286,6 +286,17 @@ class TestUsage:
         assert (cost.prompt_tokens, cost.completion_tokens) == tokens
         assert (cost.assumed_tokens, cost.notices) == (0, ())
 
+    @pytest.mark.parametrize(
+        "message", [{"content": None, "reasoning_content": "long thoughts"}, None]
+    )
+    async def test_an_answer_that_is_none_has_cost_what_is_told(self, message: JsonValue) -> None:
+        body = completion(message, usage={"prompt_tokens": 31, "completion_tokens": 6})
+        if message is None:
+            body["choices"] = []
+        cost = (await fails(always(body))).usage
+        assert cost is not None
+        assert (cost.calls, cost.tokens, cost.assumed_tokens) == (1, 37, 0)
+
     async def test_a_missing_usage_too(self) -> None:
         body = completion()
         del body["usage"]

@@ -315,7 +315,7 @@ def failure(status: int, **error: JsonValue) -> httpx2.Response:
             GeneratorError,
             "something else.*Invalid JSON",
         ),
-        (answer(b"no picture"), GeneratorError, "10 bytes that are no picture"),
+        (answer(b"no picture"), GeneratorError, "what was sent, 10 bytes, is no picture"),
         (answer(NOISE[: len(NOISE) // 2]), GeneratorError, "no picture: it is a broken PNG"),
         (
             httpx2.Response(200, json={"data": [{"b64_json": "a"}]}),

@@ -362,9 +362,12 @@ async def test_a_repair_that_fails_is_an_error(
     again: httpx2.Response, error: type[CriticError]
 ) -> None:
     server = Server(completion(GARBAGE), again)
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         await server.critic(max_retries=0).critique(CAT)
     assert len(server.asked) == 2
+    told = 1 if error is CriticUnavailable else 2  # of answers that did not come, nobody tells
+    assert caught.value.usage is not None
+    assert (caught.value.usage.calls, caught.value.usage.tokens) == (told, 110 * told)
 
 
 async def test_repairs_can_be_turned_off() -> None:
@@ -396,6 +399,8 @@ async def test_a_minority_of_readable_samples_is_an_error(texts: list[str]) -> N
     with pytest.raises(CriticUnreadable, match=f"{failed} of {len(texts)} samples") as caught:
         await server.critic(samples=len(texts), repair=False).critique(CAT)
     assert caught.value.raw == GARBAGE
+    assert caught.value.usage is not None
+    assert (caught.value.usage.calls, caught.value.usage.tokens) == (len(texts), 110)
 
 
 @pytest.mark.parametrize(
@@ -684,3 +689,12 @@ async def test_cancelling_ends_the_request() -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     assert cancelled
+
+
+async def test_a_comparison_that_fails_has_cost_both_orders() -> None:
+    server = Server(completion(GARBAGE), completion(GARBAGE))
+    request = ComparisonRequest("a cat", CAT.image, CAT.image)
+    with pytest.raises(CriticUnreadable) as caught:
+        await server.critic(repair=False).compare(request)
+    assert caught.value.usage is not None
+    assert (caught.value.usage.calls, caught.value.usage.tokens) == (2, 220)

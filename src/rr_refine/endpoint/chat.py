@@ -22,6 +22,7 @@ from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
+from rr_refine.errors import charged
 from rr_refine.pictures import encode_png
 from rr_refine.terms import Usage
 
@@ -123,7 +124,9 @@ class ChatEndpoint(EndpointClient):
         if missing := (n or 1) - len(choices):
             # Some servers take no notice of n: the rest is asked for one by one.
             alone = body | {"n": 1}
-            for one, cost in await gather(*(self._ask(alone, 1, most) for _ in range(missing))):
+            with charged(usage):
+                more = await gather(*(self._ask(alone, 1, most) for _ in range(missing)))
+            for one, cost in more:
                 choices += one
                 usage += cost
         for i, choice in enumerate(choices):
@@ -131,7 +134,8 @@ class ChatEndpoint(EndpointClient):
                 warmer = max(_AGAIN, _number(body.get("temperature")))
                 again = body | {"n": None if n is None else 1, "temperature": warmer}
                 again = {name: value for name, value in again.items() if value is not None}
-                (choices[i],), cost = await self._ask(again, 1, most)
+                with charged(usage):
+                    (choices[i],), cost = await self._ask(again, 1, most)
                 told = "an answer repeated itself without end, and was asked for once more"
                 usage += cost + Usage(notices=(f"{told} at temperature {warmer:g}",))
         return choices, usage
@@ -145,28 +149,37 @@ class ChatEndpoint(EndpointClient):
             most: tokens that the question can have.
         """
         completion = await self.post("/chat/completions", body, ChatCompletion, spares=self._spares)
-        choices = completion.choices[:wanted]
-        if not choices:
-            raise self.errors.unanswered(f"{self.url} sent a completion without any choices")
-        if broken := [choice for choice in choices if choice.broken]:
-            choices = [choice for choice in choices if not choice.broken]
-            if not choices:
-                said = self._faults.clean(Said.read(broken[0].error).shown)
-                raise self.errors.unavailable(
-                    f"{self.url} broke off its answer "
-                    f"(finish_reason {broken[0].finish_reason!r}){said and f': {said}'}"
-                )
-        if all(choice.only_thoughts for choice in choices):
-            raise self.errors.unanswered(self._only_thoughts(choices[0]))
+        usage = completion.usage or CompletionUsage()
+        told = Usage(calls=1, prompt_tokens=usage.asked or 0, completion_tokens=usage.answered or 0)
+        with charged(told):
+            choices = self._whole(completion.choices[:wanted])
         limit = next((v for k in _LIMITS if (v := self._spared.applied(body).get(k))), None)
         limit = limit if isinstance(limit, int) else None
-        usage = completion.usage or CompletionUsage()
         for choice in choices:
             if choice.truncated:
                 # The count is of all choices together.
                 tokens = usage.answered if len(choices) == 1 else None
                 choice.explain(self._why_cut(choice, tokens, limit))
         return choices, self._cost(choices, usage, limit, most)
+
+    def _whole(self, choices: list[Choice]) -> list[Choice]:
+        """Those that hold an answer.
+
+        Raises:
+            RefineError: none does.
+        """
+        if not choices:
+            raise self.errors.unanswered(f"{self.url} sent a completion without any choices")
+        whole = [choice for choice in choices if not choice.broken]
+        if not whole:
+            said = self._faults.clean(Said.read(choices[0].error).shown)
+            raise self.errors.unavailable(
+                f"{self.url} broke off its answer "
+                f"(finish_reason {choices[0].finish_reason!r}){said and f': {said}'}"
+            )
+        if all(choice.only_thoughts for choice in whole):
+            raise self.errors.unanswered(self._only_thoughts(whole[0]))
+        return whole
 
     def _cost(
         self, choices: Sequence[Choice], usage: CompletionUsage, limit: int | None, most: int

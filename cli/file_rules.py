@@ -1,0 +1,70 @@
+"""What a file of settings may not set unless it is trusted: one list for all such files.
+
+Beside code (`rr_refine.trust`), it is what protects this machine and its user: who may see runs,
+how much memory a picture may take, what is written where. Where keys go is another matter, since
+that depends on where the key comes from: see `Settings.require_own_keys`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from rr_refine.cli.layers import is_near
+from rr_refine.cli.trust import CODE, SettingsFile
+from rr_refine.redaction import hidden
+from rr_refine.trust import named_code
+
+__all__ = ["BOUNDS", "forbidden", "is_address"]
+
+BOUNDS: Final = ("max_megapixels",)
+"""Bounds of memory: a file may lower one."""
+_OWNERS: Final = ("studio.", "private")
+"""Beginnings of keys that say who may do what here."""
+_WRITTEN: Final = ("out", "log")
+"""Last parts of keys that say where something is written: a file may name what is near."""
+_OF_FOLDER: Final = ("out", "private")
+"""Keys about a folder that is made: without effect where a run goes on."""
+_ADDRESS: Final = re.compile(
+    r"(?:^|_)(?:url|uri|host|endpoint|address|server|proxy|origin|base)s?$"
+)
+"""Options that say where something is sent, by the last part of their keys."""
+
+
+def forbidden(
+    file: SettingsFile, key: str, value: JsonValue, own: JsonValue, *, resuming: bool
+) -> Iterator[tuple[str, JsonValue, str]]:
+    """What a file may not set: the key, or one that is nested in it, its value, and why.
+
+    Args:
+        own: what the user's own file says, or the default.
+        resuming: a run goes on in its folder, which is neither made nor shared anew.
+    """
+    for name, code in named_code({key: value}):
+        yield name, code, CODE
+    if key in BOUNDS and _is_more(value, own):
+        yield key, value, "it raises what protects the memory of this machine"
+    if resuming and key in _OF_FOLDER:
+        return
+    if key.startswith(_OWNERS) and value != own:
+        yield key, hidden(value, key), "it says who may do what here"
+    if key.rpartition(".")[2] in _WRITTEN and not _is_near(value, file):
+        yield key, value, "it is outside of this folder"
+
+
+def is_address(key: str, value: JsonValue) -> bool:
+    """Whether a setting says where something is sent."""
+    return _ADDRESS.search(key.rpartition(".")[2]) is not None or "://" in json.dumps(value)
+
+
+def _is_more(value: JsonValue, most: JsonValue) -> bool:
+    return isinstance(value, int | float) and isinstance(most, int | float) and value > most
+
+
+def _is_near(value: JsonValue, file: SettingsFile) -> bool:
+    return not isinstance(value, str) or is_near(Path(value), file)
