@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -17,10 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rr_refine.agent.policy import PRESETS
-from rr_refine.agent.review import read_decision
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.files import open_file
-from rr_refine.studio.form import read_form
+from rr_refine.studio.form import read_answer, read_form
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
 from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
@@ -131,14 +128,8 @@ class _Pages:
     async def decide(self, request: Request) -> Response:
         """The answer to the open question."""
         live = self._studio.live(_name(request))
-        try:
-            async with self._uploads.body(request) as body:
-                given = json.loads(body)
-            question = given["question"]
-            decision = read_decision(given["decision"])
-        except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise ConfigError("this is no decision: a text may be empty") from error
-        live.decide(question, decision)
+        async with self._uploads.body(request) as body:
+            live.decide(*await asyncio.to_thread(read_answer, body))
         return _json({})
 
     async def events(self, request: Request) -> Response:

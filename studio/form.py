@@ -1,22 +1,35 @@
-"""The page's form, and the protocol that makes a job of it."""
+"""What the page sends: the form of a run and answers to its questions; who makes jobs of forms."""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from itertools import islice
+from typing import Annotated, Final, Protocol
 
-from pydantic import Base64Bytes, Field, ValidationError
+from pydantic import AfterValidator, Base64Bytes, FailFast, Field, ValidationError
+from pydantic_core import from_json
 
+from rr_refine.agent.review import Decision, read_decision
 from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
 from rr_refine.errors import ConfigError
+from rr_refine.files import parse_json
 from rr_refine.generators.generator import Generator
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
-__all__ = ["MAX_PROMPT", "JobMaker", "RunForm", "read_form"]
+__all__ = ["MAX_PROMPT", "JobMaker", "RunForm", "read_answer", "read_form"]
 
 MAX_PROMPT: Final = 200_000
 """Characters; models read far fewer, and a page can still show these."""
+
+
+def _short(words: tuple[str, ...]) -> tuple[str, ...]:
+    if (given := sum(map(len, words))) > MAX_PROMPT:
+        raise ValueError(f"{given:,} characters together; {MAX_PROMPT:,} are the most")
+    return words
+
+
+Words = Annotated[tuple[str, ...], FailFast(), AfterValidator(_short)]
 
 
 class RunForm(Record):
@@ -29,8 +42,8 @@ class RunForm(Record):
     preset: str = "refine"
     seed: int = Field(default=0, ge=0, lt=2**53)
     """Seed of the first image; below 2**53, where a browser's numbers end."""
-    keep: tuple[str, ...] = ()
-    avoid: tuple[str, ...] = ()
+    keep: Words = ()
+    avoid: Words = ()
     review: bool = False
     """Pause for a decision on each new prompt."""
 
@@ -70,8 +83,45 @@ def read_form(data: bytes) -> RunForm:
         ConfigError: a field is wrong or unknown; in words for the person at the page.
     """
     try:
-        return RunForm.model_validate_json(data)
+        _require_few_parts(data, texts=3)
+        given = from_json(data)
+        if isinstance(given, dict):  # one error is told, so that further ones are not looked for
+            given = dict(islice(given.items(), 20))
+        return RunForm.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the form"
         raise ConfigError(f"{where}: {first['msg']}") from error
+    except ValueError as error:
+        raise ConfigError(f"the form: {error}") from error
+
+
+def read_answer(data: bytes) -> tuple[int, Decision]:
+    """The number of a question, and the decision that answers it, from JSON.
+
+    Raises:
+        ConfigError: it is no decision, or its text is too long.
+    """
+    try:
+        _require_few_parts(data, texts=1)
+        match parse_json(data):
+            case {"question": int(question), "decision": answer}:
+                decision = read_decision(answer)
+            case _:
+                raise ValueError
+    except ValueError as error:
+        raise ConfigError("this is no decision: a text may be empty") from error
+    for text in decision.model_dump().values():
+        if isinstance(text, str) and len(text) > MAX_PROMPT:
+            raise ConfigError(f"a text of {len(text):,} characters; {MAX_PROMPT:,} are the most")
+    return question, decision
+
+
+def _require_few_parts(data: bytes, texts: int) -> None:
+    """Refuse JSON that takes gigabytes and minutes to parse, such as many empty lists.
+
+    Args:
+        texts: those that belong into it; they may hold commas and brackets.
+    """
+    if sum(map(data.count, b"{[,")) > texts * MAX_PROMPT + 1000:
+        raise ValueError("it has more parts than any has")

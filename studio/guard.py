@@ -23,10 +23,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rr_refine.studio.token import Token
 
-__all__ = ["CONTENT_SECURITY_POLICY", "MAX_BODY", "Guard", "is_loopback"]
+__all__ = ["CONTENT_SECURITY_POLICY", "MAX_BODY", "MAX_WORDS", "Guard", "is_loopback"]
 
 MAX_BODY: Final = 70_000_000
-"""Bytes of a request: the largest picture as base64, and the prompt."""
+"""Bytes of the form: the largest picture as base64, and the prompt."""
+MAX_WORDS: Final = 2_500_000
+"""Bytes of any other request: the longest text, however it is escaped."""
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
@@ -110,7 +112,7 @@ class Guard:
 
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is None:
-            await self._app(scope, _limited(receive), send_safely)
+            await self._app(scope, _limited(receive, _most(scope)), send_safely)
         else:
             refusal.headers.setdefault("Cache-Control", "no-store")
             await refusal(scope, receive, send_safely)
@@ -139,8 +141,8 @@ class Guard:
         length = headers.get("content-length", "")
         if not length.isdigit():
             return PlainTextResponse("A request needs a Content-Length.", 411)
-        if int(length) > MAX_BODY:
-            return PlainTextResponse(f"This is too large: {MAX_BODY} bytes are the most.", 413)
+        if int(length) > _most(scope):
+            return PlainTextResponse(f"This is too large: {_most(scope)} bytes are the most.", 413)
         return None
 
     def _is_ours(self, header: str) -> bool:
@@ -182,14 +184,19 @@ def _is_visit(headers: Headers) -> bool:
     return headers.get("sec-fetch-mode") == "navigate"
 
 
-def _limited(receive: Receive) -> Receive:
-    """No more than `MAX_BODY` bytes, whatever the length said."""
+def _most(scope: Scope) -> int:
+    """Bytes that a request may have; the form holds a picture."""
+    return MAX_BODY if scope["path"] == "/api/runs" else MAX_WORDS
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """No more than so many bytes, whatever the length said."""
     taken = 0
 
     async def limited() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        return message if taken <= MAX_BODY else {"type": "http.disconnect"}
+        return message if taken <= most else {"type": "http.disconnect"}
 
     return limited

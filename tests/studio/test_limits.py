@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile
 
-from rr_refine.studio import connection, guard, uploads
+from rr_refine.studio import app, connection, guard, uploads
 from rr_refine.studio.uploads import read_upload
 from tests.studio.visitor import Visitor, opened
 from tests.test_picture_file import bomb
@@ -161,7 +161,9 @@ async def ask_raw(visitor: Visitor, text: str) -> tuple[asyncio.StreamReader, An
     return reader, writer
 
 
-POST = "POST /api/runs HTTP/1.1\r\nHOSTContent-Type: application/json\r\n"
+JSON = "HTTP/1.1\r\nHOSTContent-Type: application/json\r\n"
+POST = f"POST /api/runs {JSON}"
+SHORT = f"Content-Length: {guard.MAX_WORDS + 1}\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +171,9 @@ POST = "POST /api/runs HTTP/1.1\r\nHOSTContent-Type: application/json\r\n"
     [
         (f"{POST}Content-Length: 99999999999\r\n\r\n", b"413"),
         (f"{POST}Content-Length: {guard.MAX_BODY + 1}\r\n\r\n", b"413"),
+        (f"POST /api/runs/x/decision {JSON}{SHORT}", b"413"),
+        (f"POST /api/runs/x/stop {JSON}{SHORT}", b"413"),
+        (f"POST /api/runs/x/resume {JSON}{SHORT}", b"413"),
         (f"{POST}Transfer-Encoding: chunked\r\n\r\n", b"411"),
         ("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n", b"401"),
     ],
@@ -180,6 +185,84 @@ async def test_a_body_is_refused_before_any_of_it_came(
     async with asyncio.timeout(20):
         assert (await reader.readline()).split()[1] == status
     writer.close()
+
+
+LONG = "a " * 100_001
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {"action": "edit", "prompt": LONG},
+        {"action": "reject", "reason": LONG},
+        {"action": "keep", "text": LONG},
+        {"action": "pick", "candidate": LONG},
+        {"action": "stop", "reason": LONG},
+    ],
+    ids=lambda decision: str(decision["action"]),
+)
+async def test_a_text_of_a_decision_has_the_limit_of_a_prompt(
+    tmp_path: Path, decision: dict[str, str]
+) -> None:
+    async with opened(tmp_path / "runs", critic__seed=1, loop__target=4.0) as visitor:
+        name = await visitor.begin("a cat", review=True)
+        question = (await visitor.ask(name)).states[-1]["question"]
+        answer = await visitor.decide(name, question, **decision)
+        assert answer.status_code == 400
+        assert "200,002 characters; 200,000 are the most" in answer.json()["error"]
+        assert (await visitor.decide(name, question, action="stop")).status_code == 200
+
+
+MANY = ",".join(["[]"] * 800_000)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/decision", f'{{"question":1,"decision":[{MANY}]}}', "no decision"),
+        ("/decision", '{"question":1,"decision":' + "[" * 100_000, "no decision"),
+        ("/decision", "[1]", "no decision"),
+        ("", f'{{"prompt":[{MANY}]}}', "more parts than any has"),
+        ("", '{"prompt":"a","keep":[' + "1," * 500_000 + "1]}", "keep.0: Input"),
+        ("", "{" + ",".join(f'"{n}":1' for n in range(500_000)) + "}", "prompt: Field required"),
+        ("", '{"prompt":' + "[" * 300_000, "the form: "),
+    ],
+    ids=["lists", "deep", "list", "form of lists", "words", "fields", "deep form"],
+)
+async def test_json_that_is_no_form_and_no_decision_is_refused_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, body: str, words: str
+) -> None:
+    threads = set[int]()
+
+    def watched(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+        def method(data: bytes) -> Any:
+            threads.add(threading.get_ident())
+            return read(data)
+
+        return method
+
+    for name in ("read_form", "read_answer"):
+        monkeypatch.setattr(app, name, watched(getattr(app, name)))
+    async with opened(tmp_path / "runs", critic__seed=1, loop__target=4.0) as visitor:
+        run = await visitor.begin("a cat", review=True)
+        await visitor.ask(run)
+        threads.clear()
+        answer = await visitor.http.post(
+            f"/api/runs/{run}{path}" if path else "/api/runs",
+            content=body,
+            headers={"Content-Type": "application/json"},
+        )
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert len(threads - {threading.get_ident()}) == 1 == len(threads)
+
+
+async def test_the_words_to_keep_have_a_limit_together(visitor: Visitor) -> None:
+    for field in ("keep", "avoid"):
+        given = {"prompt": "a cat", field: ["b" * 1000] * 201}
+        answer = await visitor.post("/api/runs", given)
+        assert answer.status_code == 400
+        assert "201,000 characters together" in answer.json()["error"]
 
 
 async def test_a_body_that_comes_too_slowly(
