@@ -8,7 +8,7 @@ the order of `Policy.stop_rules`: entry points of the group `rr_refine.stop_rule
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final, Protocol, cast
@@ -57,11 +57,16 @@ def user(history: History) -> str | None:
 
 @_built_in
 def critic_failed(history: History) -> str | None:
-    """There are images in the last round, and none of them could be judged."""
-    if not history.rounds:
+    """There are images in the last round, and none of them could be judged.
+
+    An answer that is no critique leaves its picture unjudged, and the run goes on while a rewriter
+    has a prompt without it; twice in a row ends it.
+    """
+    *before, last = history.rounds or ((),)
+    fault = _unjudged(last)
+    if fault is None or (_is_answered(last) and not _ends(history, before)):
         return None
-    rendered = [c for c in history.rounds[-1] if c.image is not None]
-    return None if any(c.scores is not None for c in rendered) else _fault(rendered)
+    return fault
 
 
 @_built_in
@@ -124,6 +129,27 @@ def repeated_prompt(history: History) -> str | None:
     if not rejections:
         return "no rewriter had a new prompt"
     return "no new prompt: " + "; ".join(f"{r.rewriter}: {r.reason}" for r in rejections)
+
+
+def _unjudged(candidates: Iterable[Candidate]) -> str | None:
+    """Why none of the images of a round was judged; None where one was, or there is none."""
+    rendered = [c for c in candidates if c.image is not None]
+    return None if any(c.scores is not None for c in rendered) else _fault(rendered)
+
+
+def _is_answered(candidates: Iterable[Candidate]) -> bool:
+    """Whether the critic answered about every image of a round."""
+    failures = [c.failure for c in candidates if c.image is not None]
+    return all(failure is not None and failure.raw is not None for failure in failures)
+
+
+def _ends(history: History, before: Sequence[Sequence[Candidate]]) -> bool:
+    """Whether a run whose last round is unjudged has an end: the round before was, too, or another
+    rule fires.
+    """
+    others = (budget(), repeated_prompt(), plateau(), max_rounds())
+    unjudged = bool(before) and _unjudged(before[-1]) is not None
+    return unjudged or any(rule.check(history) for rule in others)
 
 
 def _fault(candidates: Iterable[Candidate]) -> str | None:

@@ -42,6 +42,7 @@ def candidate(
     image: str | None = "",
     prompt: str = "a cat",
     failure: str | None = None,
+    raw: str | None = None,
     verdict: VerdictRule | None = None,
     against: str | None = None,
 ) -> Candidate:
@@ -53,7 +54,7 @@ def candidate(
     fault = decision = None
     if failure is not None:
         stage: Literal["critique", "render"] = "render" if image is None else "critique"
-        fault = Failure(stage=stage, error=failure, message="it broke")
+        fault = Failure(stage=stage, error=failure, message="it broke", raw=raw)
     if verdict is not None:
         accepted = verdict in ("first", "win", "pairwise", "always", "picked")
         decision = Verdict(accepted=accepted, rule=verdict, reason=verdict, against=against)

@@ -30,13 +30,13 @@ from rr_refine.generators.fake import Outcome
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest
-from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
+from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions
 from rr_refine.terms import Identity
 from tests.agent.records import items, only_run
 from tests.agent.whole import PROMPT, UnreliableCritic, UnreliableGenerator, generator, policy, run
 
 
-def scripted(*script: str) -> FakeCritic:
+def scripted(*script: str | FakeAnswer) -> FakeCritic:
     return FakeCritic(FakeCriticOptions(script=script))
 
 
@@ -55,9 +55,6 @@ def require_unscored(run: Run, name: str) -> None:
 CRITIC_FAULTS: list[tuple[Critic, str, str]] = [
     (scripted("unavailable"), "CriticUnavailable", "unavailable"),
     (scripted("timeout"), "CriticTimeout", "took too long"),
-    (scripted("refused"), "CriticRefused", ""),
-    (scripted("garbage"), "CriticUnreadable", ""),
-    (scripted("truncated"), "CriticTruncated", ""),
     (scripted("hang"), "CriticTimeout", "took too long"),
     (UnreliableCritic([KeyError("scores")]), "CriticError", "raised KeyError: 'scores'"),
     (UnreliableCritic([TimeoutError()]), "CriticTimeout", "took too long"),
@@ -87,9 +84,57 @@ async def test_a_critic_that_fails_at_once_gives_no_score(
     ]
 
 
+ANSWERS: list[tuple[str, str]] = [
+    ("refused", "CriticRefused"),
+    ("garbage", "CriticUnreadable"),
+    ("truncated", "CriticTruncated"),
+]
+
+
+@pytest.mark.parametrize(("script", "error"), ANSWERS)
+async def test_a_picture_whose_critique_cannot_be_read_counts_as_unjudged(
+    tmp_path: Path, script: str, error: str
+) -> None:
+    good = FakeAnswer(text_faithfulness=3.5, physical_quality=3.5)
+    done = await run(tmp_path, critic=scripted(script, good), policy=policy(rounds=2))
+    assert done.outcome is not None
+    assert (done.outcome.stop.rule, done.outcome.ok) == ("max-rounds", True)
+    first, second = done.candidates
+    require_unscored(done, "r0c0")
+    assert first.failure is not None
+    assert first.failure.error == error
+    assert (second.origin, second.prompt != first.prompt) == ("rules", True)
+    assert done.best == second
+
+
+@pytest.mark.parametrize(("script", "error"), ANSWERS)
+async def test_a_critic_that_is_never_read_ends_the_run(
+    tmp_path: Path, script: str, error: str
+) -> None:
+    done = await run(tmp_path, critic=scripted(script, script), policy=policy(rounds=5))
+    assert done.outcome is not None
+    assert (done.outcome.stop.rule, done.outcome.ok) == ("critic-failed", False)
+    assert error in done.outcome.stop.reason
+    assert [c.id for c in done.candidates] == ["r0c0", "r1c0"]
+    for candidate in done.candidates:
+        require_unscored(done, candidate.id)
+    assert done.incumbent is None
+    assert done.best == done.candidates[0]
+    assert done.result_path is not None
+
+
+async def test_without_a_rewriter_that_can_do_without_it_the_run_ends(tmp_path: Path) -> None:
+    done = await run(
+        tmp_path, critic=scripted("garbage"), policy=policy(rounds=5), rewriters=["critic"]
+    )
+    assert done.outcome is not None
+    assert done.outcome.stop.rule == "critic-failed"
+    assert len(done.candidates) == 1
+
+
 @pytest.mark.parametrize("script", ["refused", "garbage", "truncated"])
 async def test_an_answer_that_is_no_critique_is_kept(tmp_path: Path, script: str) -> None:
-    done = await run(tmp_path, critic=scripted(script))
+    done = await run(tmp_path, critic=scripted(script, script))
     failure = done.candidates[0].failure
     assert failure is not None
     assert failure.raw

@@ -47,6 +47,7 @@ def attempt(number: int, proposal: Proposal | None = None, *why: Rejection) -> R
 
 NO_IMAGE = candidate("r0c0", image=None, failure="OutOfMemoryError")
 NOT_JUDGED = candidate("r0c1", failure="CriticTimeout")
+UNREADABLE = candidate("r0c0", failure="CriticUnreadable", raw="What a cat!")
 LATE_RENDER = candidate("r0c0", image=None, failure=OUT_OF_BUDGET)
 LATE_JUDGE = candidate("r0c1", failure=OUT_OF_BUDGET)
 ONE_ROUND = (accepted("r0c0"),)
@@ -85,6 +86,30 @@ CASES: dict[str, Case] = {
         "critic-failed",
         history(accepted("r0c0"), candidate("r1c0", failure="CriticRefused")),
         "CriticRefused",
+    ),
+    "critic-failed: an answer that is no critique leaves one picture unjudged": Case(
+        "critic-failed", history(UNREADABLE, rewrites=(attempt(1, PROPOSAL),)), None
+    ),
+    "critic-failed: and no rewriter has a prompt without it": Case(
+        "critic-failed", history(UNREADABLE, rewrites=(attempt(1),)), "CriticUnreadable"
+    ),
+    "critic-failed: twice in a row": Case(
+        "critic-failed",
+        history(UNREADABLE, UNREADABLE.model_copy(update={"round": 1})),
+        "CriticUnreadable",
+    ),
+    "critic-failed: twice, with a picture that was judged between": Case(
+        "critic-failed",
+        history(UNREADABLE, accepted("r1c0"), UNREADABLE.model_copy(update={"round": 2})),
+        None,
+    ),
+    "critic-failed: in the only round that there may be": Case(
+        "critic-failed",
+        history(UNREADABLE, policy=preset("refine", budget={"rounds": 1})),
+        "CriticUnreadable",
+    ),
+    "critic-failed: an answer about one, and none about the other": Case(
+        "critic-failed", history(UNREADABLE, NOT_JUDGED), "CriticUnreadable"
     ),
     "critic-failed: only the budget ended": Case("critic-failed", history(LATE_JUDGE), None),
     "critic-failed: the budget ended after a fault": Case(

@@ -136,12 +136,16 @@ def test_a_winner_that_contradicts_its_scores_has_no_form() -> None:
 def test_a_text_at_its_bound_is_told() -> None:
     form = answer_form("t2i")
     scores: dict[Dimension, float | None] = dict.fromkeys(dimensions_of("t2i"), 3.0)
-    long = {"text_faithfulness": "x" * 1600, "physical_quality": "y", "text_rendering": "z"}
+    long: dict[Dimension, str] = {
+        "text_faithfulness": "x" * 1600,
+        "physical_quality": "y",
+        "text_rendering": "z",
+    }
     answer = Answer(write_critique(scores, None, why=long, summary="s" * 800), guided=form)
     (notice,) = guided_notices(answer)
     assert notice.endswith("cut at its bound (text faithfulness, summary)")
-    longer = long | {"physical_quality": "y" * 1601}
-    assert form.read(write_critique(scores, None, why=longer)) is None
+    long["physical_quality"] = "y" * 1601
+    assert form.read(write_critique(scores, None, why=long)) is None
 
 
 def filled(schema: JsonValue, name: str = "") -> JsonValue:

@@ -293,7 +293,7 @@ async def test_other_models_do_not_go_on_with_a_run(tmp_path: Path) -> None:
 
 
 async def test_faults_are_told(tmp_path: Path) -> None:
-    script: list[Any] = ["garbage"]
+    script: list[Any] = ["garbage", "garbage"]
     async with opened(tmp_path / "runs", critic__script=script) as visitor:
         name = await visitor.begin("a red cat")
         told = await visitor.watch(name)
