@@ -190,16 +190,13 @@ class Effects:
             "generator": self._context.generator.identity.model_dump(mode="json"),
             "prompt": prompt,
             "source": self._request.source,
+            **({"more_sources": list(more)} if (more := self._request.more_sources) else {}),
             "parameters": self._request.parameters,
         }
 
     async def _render_request(self, prompt: str, seed: int) -> RenderRequest:
-        return RenderRequest(
-            prompt=prompt,
-            seed=seed,
-            source=await self._source(),
-            parameters=self._request.parameters,
-        )
+        first, *more = await self._sources() or (None,)
+        return RenderRequest(prompt, seed, first, self._request.parameters, tuple(more))
 
     async def assess(self, image: str, *, timeout: float) -> EffectResult[Assessment]:
         """Have the critic judge an image against the original request.
@@ -215,7 +212,7 @@ class Effects:
                 CritiqueRequest(
                     prompt=self._request.prompt,
                     image=await self._load(image),
-                    source=await self._source(),
+                    source=await self._first_source(),
                 )
             )
 
@@ -243,7 +240,7 @@ class Effects:
                     prompt=self._request.prompt,
                     image_a=await self._load(image_a),
                     image_b=await self._load(image_b),
-                    source=await self._source(),
+                    source=await self._first_source(),
                 )
             )
 
@@ -320,21 +317,24 @@ class Effects:
         )
         return EffectResult(answer, key, seconds, cached=False)
 
-    async def _source(self) -> Image.Image | None:
-        """A copy of the picture to edit, which is read once a run."""
-        name, pictures = self._request.source, self._context.pictures
-        if name is None:
-            return None
-        if name not in pictures:
-            pictures[name] = await self._read(name)
-        bare = pictures[name].copy()
-        bare.info = {}  # what was told about it is told already
-        return bare
+    async def _first_source(self) -> Image.Image | None:
+        """The picture to edit, which is all of them that a critic sees."""
+        return next(iter(await self._sources(most=1)), None)
+
+    async def _sources(self, most: int | None = None) -> tuple[Image.Image, ...]:
+        """Copies of the pictures to edit, each of which is read once a run."""
+        pictures, copies = self._context.pictures, []
+        for name in self._request.sources[:most]:
+            if name not in pictures:
+                pictures[name] = await self._read(name)
+            copies.append(pictures[name].copy())
+            copies[-1].info = {}  # what was told about it is told already
+        return tuple(copies)
 
     def _keep(self, name: str, image: Image.Image) -> None:
         """Have a copy of a picture, as it was stored, at hand for the critic, who sees it next."""
         pictures = self._context.pictures
-        waiting = [kept for kept in pictures if kept != self._request.source]
+        waiting = [kept for kept in pictures if kept not in self._request.sources]
         if len(waiting) >= _IN_FLIGHT:
             del pictures[waiting[0]]
         pictures[name] = image.copy()
@@ -342,7 +342,7 @@ class Effects:
 
     async def _load(self, name: str) -> Image.Image:
         """A stored picture: the one at hand, which is then let go, or else from its file."""
-        if name == self._request.source or name not in self._context.pictures:
+        if name in self._request.sources or name not in self._context.pictures:
             return await self._read(name)
         return self._context.pictures.pop(name)
 

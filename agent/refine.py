@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack, cast
@@ -33,6 +33,7 @@ from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError, StoreError
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.prompt_syntax import syntax_of
+from rr_refine.generators.sources import require_sources
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
@@ -57,8 +58,9 @@ __all__ = [
 class JobOptions(TypedDict, total=False):
     """What a job may be given besides its prompt; all optional."""
 
-    image: Image.Image | Path | str | None
-    """A picture to edit; the prompt then says what should change in it."""
+    image: Image.Image | Path | str | Sequence[Image.Image | Path | str] | None
+    """A picture to edit; the prompt then says what should change in it. Several, in order, where
+    the generator takes several: the first is edited, and the prompt says what of the others."""
     generator: Generator | str
     """An object with the `Generator` protocol, or a name for `plugins.create`."""
     critic: Critic | Reward | str
@@ -149,18 +151,20 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
     Raises:
         ConfigError: a mistake in the arguments.
     """
-    image, policy = options.get("image"), options.get("policy", "refine")
+    policy = options.get("policy", "refine")
     for name, given in options.get("parameters", {}).items():
         if hidden(given, name) != given:
             raise ConfigError(
                 f"parameters.{name} may hold a secret, and parameters are recorded with every "
                 "picture: give it to the generator as an option"
             )
-    source = None if image is None else load_picture(image, most_pixels=SOURCE_PIXELS)
+    sources = _load(options.get("image"))
+    digests = [image_digest(source) for source in sources]
     try:
         request = Request(
             prompt=prompt,
-            source=None if source is None else image_digest(source),
+            source=digests[0] if digests else None,
+            more_sources=tuple(digests[1:]),
             keep=tuple(options.get("keep", ())),
             avoid=tuple(options.get("avoid", ())),
             seed=options.get("seed", 0),
@@ -201,12 +205,29 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         intent_check=(
             companion_check(generator, critic) if check is None else as_intent_check(check)
         ),
-        source=source,
-        notices=(*(() if source is None else notices_of(source)), *syntax.notices),
+        sources=sources,
+        notices=(*_told(sources), *syntax.notices),
         settings={k: hidden(value, k) for k, value in options.get("settings", {}).items()},
         run_id=run_id,
         parent=parent,
     )
+
+
+def _load(
+    image: Image.Image | Path | str | Sequence[Image.Image | Path | str] | None,
+) -> tuple[Image.Image, ...]:
+    """The pictures to edit, in order."""
+    if image is None:
+        return ()
+    given = image if isinstance(image, Sequence) and not isinstance(image, str) else [image]
+    return tuple(load_picture(one, most_pixels=SOURCE_PIXELS) for one in given)
+
+
+def _told(sources: Sequence[Image.Image]) -> Iterator[str]:
+    """What was done to each picture on the way in."""
+    for number, source in enumerate(sources, 1):
+        for notice in notices_of(source):
+            yield f"picture {number}: {notice}" if len(sources) > 1 else notice
 
 
 def _ids(options: JobOptions) -> tuple[str | None, str | None]:
@@ -231,9 +252,11 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
         private: a new folder is for this user alone.
 
     Raises:
+        ConfigError: the generator takes fewer pictures to edit.
         StoreLockedError: that run is being worked on.
         StoreError: the folder cannot be created, or holds something else.
     """
+    require_sources(job.generator, len(job.request.sources))  # no folder is left of a mistake
     if job.run_id is not None:
         path = out / job.run_id
         ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))

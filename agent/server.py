@@ -41,8 +41,8 @@ class ServerInput(TypedDict, total=False):
     """What a client of the server sends."""
 
     prompt: Required[str]
-    image: str | None
-    """Path of a picture to edit, below the server's root."""
+    image: str | list[str] | None
+    """Path of a picture to edit, below the server's root; or of several, see `JobOptions`."""
     preset: str
     seed: int
     generator: str
@@ -90,7 +90,8 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
     image = state.get("image")
     options: JobOptions = {"policy": policy, "seed": seed}
     if image is not None:
-        options["image"] = await asyncio.to_thread(_image, image)
+        names = image if isinstance(image, list) else [image]
+        options["image"] = [await asyncio.to_thread(_image, name) for name in names]
     if "generator" in state:
         options["generator"] = _installed("generators", state["generator"])
     if "critic" in state:

@@ -55,10 +55,10 @@ class Job:
     rewriters: tuple[Rewriter, ...]
     intent_check: IntentCheck | None = None
     """Has a say on every proposal; None for none."""
-    source: Image.Image | None = None
-    """The picture to edit; its digest is `request.source`."""
+    sources: tuple[Image.Image, ...] = ()
+    """The pictures to edit; their digests are `request.sources`."""
     notices: tuple[str, ...] = ()
-    """What was done to the picture to edit on the way in; see `rr_refine.notices`."""
+    """What was done to the pictures to edit on the way in; see `rr_refine.notices`."""
     settings: dict[str, JsonValue] = field(default_factory=dict)
     """How the components were configured, for config.json; never a key or a password."""
     run_id: str | None = None
@@ -96,8 +96,8 @@ async def run_job(
         RefineError: of the kind that fits; the folder holds everything that was finished.
     """
     check_config(folder, job)
-    if job.source is not None:
-        await asyncio.to_thread(folder.put_image, job.source)
+    for source in job.sources:
+        await asyncio.to_thread(folder.put_image, source)
     write_manifest(folder, job, "running")
     status: RunStatus = "interrupted"
     try:
@@ -140,8 +140,7 @@ async def _drive(
         notices=job.notices,
         dedup=EventDedup(folder.path / "events.jsonl"),
     )
-    if job.source is not None and job.request.source is not None:
-        context.pictures[job.request.source] = job.source
+    context.pictures.update(zip(job.request.sources, job.sources, strict=False))
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
         stream = graph.astream(

@@ -240,12 +240,14 @@ class CachedGenerator:
             GeneratorError: as the generator does.
             StoreError: the picture could not be kept.
         """
+        more = request.more_sources
         key = digest(
             {
                 "by": self.identity.model_dump(mode="json"),
                 "prompt": request.prompt,
                 "seed": request.seed,
                 "source": _name(request.source),
+                **({"more_sources": [_name(one) for one in more]} if more else {}),
                 "parameters": dict(request.parameters),
             }
         )

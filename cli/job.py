@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -52,13 +52,14 @@ __all__ = [
     "needs_trust",
     "policy_from",
     "require_own_keys",
+    "sources_of",
 ]
 
 
 def job_from(
     settings: Settings,
     prompt: str,
-    image: Image.Image | Path | None,
+    images: Sequence[Image.Image | Path],
     *,
     generator: Generator | None = None,
     critic: Critic | None = None,
@@ -83,7 +84,7 @@ def job_from(
     critic = critic or make_critic(settings)
     return make_job(
         prompt,
-        image=image,
+        image=images,
         generator=generator,
         critic=critic,
         rewriters=make_rewriters(settings, policy, generator, critic),
@@ -114,14 +115,20 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
         )
     config = run.path / "config.json"
     settings = read_settings(config, {}, resume=run.config, trusted=trusted)
-    source = None
-    if run.request.source is not None:
-        with RunFolder(run.path, lock=False) as folder:
-            source = folder.load_image(run.request.source)
     request = run.request
     return job_from(
-        settings, request.prompt, source, policy=run.policy, parameters=request.parameters
+        settings, request.prompt, sources_of(run), policy=run.policy, parameters=request.parameters
     )
+
+
+def sources_of(run: Run) -> list[Image.Image]:
+    """The pictures to edit of a recorded run.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    with RunFolder(run.path, lock=False) as folder:
+        return [folder.load_image(name) for name in run.request.sources]
 
 
 def needs_trust(run: Run) -> bool:

@@ -90,7 +90,7 @@ def refine(
 
     Args:
         prompt: What to draw or, with --image, what to change; standard input if left out.
-        image: An image to edit.
+        image: An image to edit. May be given more than once where the generator takes several.
         out: Folder that holds the run folders.
         seed: Seed of the first image.
         keep: Words that every rewritten prompt must contain. May be given more than once.
@@ -119,13 +119,7 @@ def refine(
             "loop.review": review or None,
         }
     )
-    if image is not None and len(image) > 1:
-        raise ConfigError(
-            f"--image was given {len(image)} times, and the generator "
-            f"{settings.text('generator.use')!r} is given one picture to edit: put what you need "
-            "of the others into that one"
-        )
-    return refine_command(settings, prompt, image[0] if image else None, display, dry_run=dry_run)
+    return refine_command(settings, prompt, image or [], display, dry_run=dry_run)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

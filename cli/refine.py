@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ __all__ = ["refine_command", "say_models"]
 def refine_command(
     settings: Settings,
     prompt: str | None,
-    image: Path | None,
+    images: Sequence[Path],
     display: DisplayOptions,
     *,
     dry_run: bool,
@@ -46,7 +47,7 @@ def refine_command(
             f"runs no code that a file names, such as {key} = {plain(repr(code))} of {plain(file)}"
         )
         return DONE
-    job = job_from(settings, words, image)
+    job = job_from(settings, words, images)
     if dry_run:
         say(*settings_table(settings))
         _say_machine(settings)

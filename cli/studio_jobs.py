@@ -11,7 +11,6 @@ from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
-from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.job import (
     job_from,
     make_critic,
@@ -20,6 +19,7 @@ from rr_refine.cli.job import (
     make_rewriters,
     policy_from,
     require_own_keys,
+    sources_of,
 )
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import quoted
@@ -72,8 +72,9 @@ class SettingsJobMaker:
             "loop.review": form.review,
         }
         settings.apply(fields, "the page")
-        image = None if form.picture is None else read_upload(form.picture)
-        return job_from(settings, form.prompt, image, generator=self.generator, critic=self.critic)
+        files = (form.picture, *form.more_pictures)
+        images = [read_upload(file) for file in files if file is not None]
+        return job_from(settings, form.prompt, images, generator=self.generator, critic=self.critic)
 
     def again(self, run: Run) -> Job:
         """The job of an unfinished run, as it was made, around the parts of this studio.
@@ -101,13 +102,9 @@ class SettingsJobMaker:
                     f"this run was made with {field} = {named!r}, which the settings of this "
                     f"studio do not name; {here}"
                 )
-        source = None
-        if run.request.source is not None:
-            with RunFolder(run.path, lock=False) as folder:
-                source = folder.load_image(run.request.source)
         return make_job(
             run.request.prompt,
-            image=source,
+            image=sources_of(run),
             generator=self.generator,
             critic=self.critic,
             rewriters=make_rewriters(

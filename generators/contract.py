@@ -25,6 +25,7 @@ from pydantic import JsonValue
 from rr_refine.errors import GeneratorError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import CanFit, fit_of
+from rr_refine.generators.sources import most_sources
 from rr_refine.terms import Task
 
 __all__ = ["GeneratorContract"]
@@ -179,6 +180,26 @@ class GeneratorContract:
             before = request.source.copy()
             await generator.generate(request)
             assert _same(before, request.source), "the user's own picture was drawn upon"
+
+        self._run(check)
+
+    def test_takes_as_many_sources_as_it_says(self) -> None:
+        """Only where it has `most_sources`: each picture has an effect, and one more is refused."""
+
+        async def check(generator: Generator) -> None:
+            most = most_sources(generator)
+            if most == 1 or "edit" not in generator.tasks:
+                pytest.skip("it takes one picture to edit")
+            request, other = self._request("edit"), ImageChops.invert(self.make_source())
+            two = replace(request, more_sources=(self.make_source(),))
+            image = await generator.generate(two)
+            if self.seeded:
+                changed = await generator.generate(replace(request, more_sources=(other,)))
+                assert not _same(image, changed), "the second picture has no effect"
+            if most is not None:
+                many = replace(request, more_sources=(other,) * most)
+                with pytest.raises(UnsupportedRequestError):
+                    await generator.generate(many)
 
         self._run(check)
 

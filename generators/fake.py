@@ -74,7 +74,7 @@ class FakeOptions(Record):
 class FakeGenerator:
     """Draws an abstract pattern that depends on the request alone.
 
-    The same prompt, seed, source and size give the same pixels on every machine with the same
+    The same prompt, seed, sources and size give the same pixels on every machine with the same
     Pillow; anything else gives a different pattern.
 
     Args:
@@ -106,6 +106,11 @@ class FakeGenerator:
     def tasks(self) -> frozenset[Task]:
         """Both."""
         return frozenset(("t2i", "edit"))
+
+    @property
+    def most_sources(self) -> int | None:
+        """Any number."""
+        return None
 
     async def generate(
         self, request: RenderRequest, *, on_step: OnStep | None = None
@@ -199,13 +204,14 @@ create = factory(FakeGenerator, FakeOptions, "generator")
 def _draw(request: RenderRequest, size: tuple[int, int]) -> Image.Image:
     from PIL import Image
 
-    source = request.source
+    source, more = request.source, request.more_sources
     name = digest(
         {
             "prompt": request.prompt,
             "seed": request.seed,
             "size": list(size),
             "source": None if source is None else image_digest(source),
+            **({"more": [image_digest(one) for one in more]} if more else {}),
         }
     )
     random = Random(int(name, 16))

@@ -31,6 +31,14 @@ class RenderRequest:
     """The picture to edit, RGB; None for text-to-image."""
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
     """Per-request overrides (`width`, `guidance_scale`, …). One without effect is an error."""
+    more_sources: tuple[Image.Image, ...] = ()
+    """Further pictures that an edit may take from, in order, RGB; see
+    `rr_refine.generators.sources`."""
+
+    @property
+    def sources(self) -> tuple[Image.Image, ...]:
+        """All pictures to edit, in order."""
+        return () if self.source is None else (self.source, *self.more_sources)
 
     @property
     def task(self) -> Task:

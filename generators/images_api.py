@@ -156,6 +156,10 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
         return self._options.tasks
 
     @property
+    def most_sources(self) -> None:
+        """Not known here: the service says how many pictures its model takes."""
+
+    @property
     def seeded(self) -> bool:
         """Whether the seed is sent, so that a request can be repeated."""
         return self._options.seed_field is not None
@@ -184,7 +188,7 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
             )
         fields = self._fields(request)
         image = await self._endpoint.render(
-            request.prompt, request.source, fields, spares=self._spares
+            request.prompt, request.sources, fields, spares=self._spares
         )
         self._check_size(image, fields.get("size"))
         require_not_blank(image)

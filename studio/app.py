@@ -17,6 +17,7 @@ from starlette.routing import Route
 from rr_refine.agent.policy import PRESETS
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.files import open_file
+from rr_refine.generators.sources import most_sources
 from rr_refine.studio.form import read_answer, read_form
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import find_run, image_file
@@ -99,6 +100,7 @@ class _Pages:
             {
                 "models": self._studio.models.model_dump(mode="json"),
                 "tasks": sorted(maker.generator.tasks),
+                "several": most_sources(maker.generator) != 1,
                 "presets": list(PRESETS),
                 "largest": MAX_PICTURE_BYTES,
                 "defaults": maker.defaults.model_dump(mode="json"),

@@ -39,6 +39,8 @@ class RunForm(Record):
     """What the picture should show or, with `picture`, what should change in it."""
     picture: Base64Bytes | None = None
     """The file of a picture to edit."""
+    more_pictures: tuple[Base64Bytes, ...] = ()
+    """Further ones, in order, where the generator takes several."""
     preset: str = "refine"
     seed: int = Field(default=0, ge=0, lt=2**53)
     """Seed of the first image; below 2**53, where a browser's numbers end."""

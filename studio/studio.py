@@ -13,6 +13,7 @@ from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.generators.sources import require_sources
 from rr_refine.studio.form import JobMaker, RunForm
 from rr_refine.studio.history import Tile, find_run, list_tiles, status_of
 from rr_refine.studio.live_run import LiveRun, Message
@@ -106,6 +107,7 @@ class Studio:
         with self._place():
             async with self._making:
                 job = await asyncio.to_thread(self.maker.new, form)
+                require_sources(job.generator, len(job.request.sources))
                 name = new_run_name(job.request.prompt, identity_of(config_of(job)))
                 return await self._begin(job, self.out / name)
 

@@ -14,6 +14,7 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.component import ask_both, told_by
 from rr_refine.errors import UnsupportedRequestError
+from rr_refine.generators.sources import require_sources
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -26,6 +27,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
 
     Raises:
         UnsupportedRequestError: the generator does not do this task.
+        ConfigError: it takes fewer pictures to edit.
     """
     node = NodeContext(state, runtime)
     request, policy = state["request"], state["policy"]
@@ -35,6 +37,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             f"{generator.identity.name!r} cannot do the task {request.task!r}, "
             f"only {', '.join(sorted(generator.tasks))}; choose another generator"
         )
+    require_sources(generator, len(request.sources))
     spans = find_spans(request.prompt, request.keep)
     node.emit(
         RunStarted(
@@ -49,7 +52,16 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             spans=spans,
         )
     )
-    node.tell("the picture to edit", _notices(node.context))
+    several = len(request.sources) > 1
+    node.tell("the pictures to edit" if several else "the picture to edit", _notices(node.context))
+    if several:
+        node.tell(
+            "the critic",
+            [
+                f"it sees the first of the {len(request.sources)} pictures to edit, and judges by "
+                "that alone: what was taken from the others is not judged"
+            ],
+        )
     for name, told in ask_both(told_by, generator, node.context.critic):
         node.tell(name, told)
     for rewriter in node.context.rewriters:

@@ -64,6 +64,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
         headline=headline(run),
         spans=find_spans(run.request.prompt, [*run.request.keep, *kept]),
         source=_image_file(folder, run.request.source),
+        more_sources=tuple(_image_file(folder, name) for name in run.request.more_sources),
         rounds=rounds,
         notices=reader.notices,
         spend=run.outcome.spend if run.outcome else _spend(rounds),

@@ -131,6 +131,8 @@ class RunSummary:
     spans: tuple[ProtectedSpan, ...]
     source: ImageFile | None
     """The picture to edit."""
+    more_sources: tuple[ImageFile | None, ...]
+    """Further ones, in order; None for one that is missing."""
     rounds: tuple[RoundSummary, ...]
     notices: tuple[str, ...]
     """What was said about the run as a whole."""

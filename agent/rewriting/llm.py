@@ -121,7 +121,13 @@ create = factory(LlmRewriter, LlmRewriterOptions, "rewriter.llm")
 def describe(context: RewriteContext) -> str:
     """The user message: all that the model may know, in plain text."""
     request = context.request
-    parts = [f"TASK: {_TASKS[request.task]}", f"THE USER ASKED FOR:\n{_user(request.prompt)}"]
+    task = _TASKS[request.task]
+    if more := len(request.more_sources):
+        task += (
+            f". It may take from {more} more, which the image model sees after that one, in order. "
+            "Name them as the request does; the critic did not see them"
+        )
+    parts = [f"TASK: {task}", f"THE USER ASKED FOR:\n{_user(request.prompt)}"]
     if context.incumbent is not None:
         parts.append(_findings(context.incumbent))
     if context.tried:

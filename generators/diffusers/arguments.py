@@ -8,7 +8,7 @@ something and silently gets something else is worse than one that stops.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from rr_refine.errors import UnsupportedRequestError
 from rr_refine.generators.diffusers.family import Family
 from rr_refine.generators.diffusers.options import CALL_NAMES
+from rr_refine.generators.sources import too_many_sources
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Task
 
@@ -49,8 +50,8 @@ class Call:
     """One call of a pipeline, less its prompts, generators and pictures."""
 
     arguments: Mapping[str, JsonValue]
-    source_size: tuple[int, int] | None
-    """Width and height in which the source goes in; None for text-to-image."""
+    source_sizes: Sequence[tuple[int, int]]
+    """Width and height in which each source goes in; none for text-to-image."""
 
 
 def accepted_parameters(pipeline: object, task: Task) -> dict[str, object]:
@@ -74,19 +75,21 @@ def plan_call(
     *,
     defaults: Mapping[str, JsonValue],
     asked: Mapping[str, JsonValue],
-    source_size: tuple[int, int] | None,
+    source_sizes: Sequence[tuple[int, int]] = (),
 ) -> Call:
     """Settle everything that a call needs besides prompts, generators and pictures.
 
     Args:
         defaults: the generator's own options; those for its other pipeline are passed over.
         asked: the request's parameters, which go first. `None` means the pipeline's default.
-        source_size: width and height of the source; None for text-to-image.
+        source_sizes: width and height of each source; none for text-to-image.
 
     Raises:
         UnsupportedRequestError: something that was asked for would have no effect.
     """
     name = type(pipeline).__name__
+    if why := too_many_sources(family.most_sources, len(source_sizes)):
+        raise UnsupportedRequestError(f"{name} {why}")
     accepted = accepted_parameters(pipeline, task)
     for parameter in asked:
         if parameter not in accepted:
@@ -99,19 +102,31 @@ def plan_call(
     _require_guidance_in_effect(pipeline, name, family, accepted, merged)
     _require_a_size_that_is_kept(pipeline, name, accepted, merged)
     max_side = merged.pop("max_side", None)
-    if source_size is not None and isinstance(max_side, int):
-        source_size = _scale(source_size, max_side / max(source_size))
-    if source_size is not None and min(source_size) < (least := _multiple(pipeline)):
-        raise UnsupportedRequestError(
-            f"the picture to edit goes in with {source_size[0]}x{source_size[1]} pixels: {name} "
-            f"needs {least} or more on each side; give a larger picture"
-        )
+    if isinstance(max_side, int):
+        source_sizes = [_scale(size, max_side / max(size)) for size in source_sizes]
+    for size in source_sizes:
+        if min(size) < (least := _multiple(pipeline)):
+            raise UnsupportedRequestError(
+                f"the picture to edit goes in with {size[0]}x{size[1]} pixels: {name} "
+                f"needs {least} or more on each side; give a larger picture"
+            )
     if "max_area" in inspect.signature(type(pipeline).__call__).parameters:
-        sized, source_size = _kontext_sizes(
-            merged, source_size, _multiple(pipeline), native=max_side is None
-        )
+        first = source_sizes[0] if source_sizes else None
+        sized, first = _kontext_sizes(merged, first, _multiple(pipeline), native=max_side is None)
         merged |= sized
-    return Call(merged, source_size)
+        source_sizes = [] if first is None else [first]
+    elif family.edit_area is not None and len(source_sizes) > 1 and "width" not in merged:
+        merged |= _size_of_first(source_sizes[0], family.edit_area)
+    return Call(merged, source_sizes)
+
+
+def _size_of_first(size: tuple[int, int], area: int) -> dict[str, JsonValue]:
+    """The arguments for so many pixels in the proportions of `size`, as Qwen's pipelines round."""
+    ratio = size[0] / size[1]
+    width, height = (
+        max(1, round(side / 32)) * 32 for side in ((area * ratio) ** 0.5, (area / ratio) ** 0.5)
+    )
+    return {"width": width, "height": height}
 
 
 def _scale(size: tuple[int, int], factor: float) -> tuple[int, int]:

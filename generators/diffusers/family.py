@@ -39,6 +39,11 @@ class Family:
     """Tasks in which an image of a batch was measured to equal its single run (tests). Others are
     rendered one by one: FLUX.2 takes a list of pictures as references of one image, so that a batch
     of edits would mix its sources."""
+    most_sources: int | None = 1
+    """Most pictures to edit of one image; None for no fixed number."""
+    edit_area: int | None = None
+    """For a pipeline that gives an edit the proportions of its last source: pixels of an edit that
+    has those of its first one, where no size was asked for."""
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     """Passed unless overridden."""
     unconditional: str = ""
@@ -55,13 +60,15 @@ _QWEN_EDIT = Family(_EDIT, _EDIT, unconditional=" ")
 FAMILIES: Final[Mapping[str, Family]] = {
     "FluxPipeline": Family(_T2I, _T2I),
     "FluxKontextPipeline": Family(_BOTH, _BOTH),
-    "Flux2Pipeline": Family(_BOTH),
-    "Flux2KleinPipeline": Family(_BOTH, _T2I),
-    "Flux2KleinKVPipeline": Family(_BOTH),
+    "Flux2Pipeline": Family(_BOTH, most_sources=None),
+    "Flux2KleinPipeline": Family(_BOTH, _T2I, most_sources=None),
+    "Flux2KleinKVPipeline": Family(_BOTH, most_sources=None),
     "QwenImagePipeline": Family(_T2I, _T2I, unconditional=" "),
     "QwenImage21Pipeline": Family(_BOTH, unconditional=" "),
     "QwenImageEditPipeline": _QWEN_EDIT,
-    "QwenImageEditPlusPipeline": Family(_EDIT, unconditional=" "),
+    "QwenImageEditPlusPipeline": Family(
+        _EDIT, most_sources=None, edit_area=1024 * 1024, unconditional=" "
+    ),
     "StableDiffusionPipeline": Family(_T2I, _T2I),
     "StableDiffusionXLPipeline": Family(_T2I, _T2I),
     "StableDiffusion3Pipeline": Family(_T2I, _T2I),

@@ -117,6 +117,11 @@ class DiffusersGenerator:
         """What the pipeline, and the one for edits, can do."""
         return self._source.tasks
 
+    @property
+    def most_sources(self) -> int | None:
+        """Most pictures that an edit takes; None for no fixed number."""
+        return self._source.most_sources
+
     async def generate(
         self, request: RenderRequest, *, on_step: OnStep | None = None
     ) -> Image.Image:
@@ -161,6 +166,9 @@ class _Source(Protocol):
     @property
     def tasks(self) -> frozenset[Task]: ...
 
+    @property
+    def most_sources(self) -> int | None: ...
+
     def load(self) -> RenderWorker: ...
 
 
@@ -203,6 +211,10 @@ class _CheckpointSource:
     def tasks(self) -> frozenset[Task]:
         return _tasks(self._checkpoint.class_name, self._options.edit_pipeline)
 
+    @property
+    def most_sources(self) -> int | None:
+        return family_of(self._options.edit_pipeline or self._checkpoint.class_name).most_sources
+
     def load(self) -> RenderWorker:
 
         pipelines = load_pipelines(self._checkpoint, self._options)
@@ -229,6 +241,7 @@ class _PipelineSource:
             raise ConfigError(f"this {class_name} was loaded from nowhere: give it a name")
         self._renderer = PipelineRenderer(pair_pipelines(pipeline, edit_pipeline), options, batch)
         self.tasks = _tasks(type(pipeline), edit_pipeline)
+        self.most_sources = family_of(edit_pipeline or type(pipeline)).most_sources
         self.identity = Identity(
             kind=f"diffusers:{class_name}",
             name=name,

@@ -79,7 +79,9 @@ class PromptReader:
             for name, value in arguments.items()
             if not name.startswith(_TEXTS) and isinstance(value, str | int | float | None)
         }
-        key = json.dumps(rest, sort_keys=True)
+        pictures = arguments.get("image")  # some pipelines put a token for each into the text
+        number = len(pictures) if isinstance(pictures, list) else 1
+        key = json.dumps([number, rest], sort_keys=True)
         if key not in self._known:
             probed = {k: v for k, v in arguments.items() if not k.startswith(_TEXTS)}
             if isinstance(arguments.get("negative_prompt"), str):

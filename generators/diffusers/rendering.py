@@ -57,16 +57,15 @@ class Render:
     on_step: OnStep | None
 
     def kind(self) -> str:
-        """Renders of one kind can share a pipeline call: same task, parameters and source size.
+        """Renders of one kind can share a pipeline call: same task, parameters and source sizes.
 
         Raises:
             UnsupportedRequestError: a parameter cannot be written as JSON.
         """
-        source = self.request.source
         parameters: dict[str, JsonValue] = dict(self.request.parameters)
-        size: list[JsonValue] = list(source.size) if source else []
+        sizes: list[JsonValue] = [list(source.size) for source in self.request.sources]
         try:
-            return digest({"parameters": parameters, "size": size})
+            return digest({"parameters": parameters, "sizes": sizes})
         except (TypeError, ValueError) as error:
             raise UnsupportedRequestError(
                 f"parameters {parameters!r} are not JSON: {error}"
@@ -125,7 +124,9 @@ class PipelineRenderer:
 
     def limit(self, work: Render | PromptJob) -> int:
         """Most renders of its task in one call; falls when memory runs out."""
-        return 1 if isinstance(work, PromptJob) else self._limits.get(work.request.task, 1)
+        if isinstance(work, PromptJob) or work.request.more_sources:
+            return 1  # a list of pictures is one image's sources, or one picture of each image
+        return self._limits.get(work.request.task, 1)
 
     def run(self, jobs: Sequence[RenderJob]) -> None:
         """Render jobs of one kind, giving each its image or its error.
@@ -159,9 +160,9 @@ class PipelineRenderer:
         try:
             for name, value in self._defaults.items():
                 if not any(name in parameters for parameters in accepted.values()):
-                    self._plan(next(iter(accepted)), {name: value}, None)
+                    self._plan(next(iter(accepted)), {name: value}, ())
             for task in accepted:
-                self._plan(task, {}, (1024, 1024) if task == "edit" else None)
+                self._plan(task, {}, [(1024, 1024)] if task == "edit" else ())
         except UnsupportedRequestError as error:
             raise ConfigError(f"generator option refused: {error}") from error
 
@@ -169,7 +170,7 @@ class PipelineRenderer:
         self,
         task: Task,
         asked: Mapping[str, JsonValue],
-        source_size: tuple[int, int] | None,
+        source_sizes: Sequence[tuple[int, int]],
     ) -> Call:
         return plan_call(
             self._pipelines[task],
@@ -177,7 +178,7 @@ class PipelineRenderer:
             self._families[task],
             defaults=self._defaults,
             asked=asked,
-            source_size=source_size,
+            source_sizes=source_sizes,
         )
 
     def _call(self, task: Task, jobs: Sequence[RenderJob]) -> None:
@@ -241,8 +242,7 @@ class PipelineRenderer:
             )
         parameters = {k: v for k, v in request.parameters.items() if k != _LORAS}
         asked = RenderOptions.of_request(parameters).call_parameters()
-        size = request.source.size if request.source else None
-        return self._plan(request.task, asked, size)
+        return self._plan(request.task, asked, [source.size for source in request.sources])
 
     def _run(self, pipeline: Any, arguments: Mapping[str, Any]) -> Any:
         """The pipeline's output, or None once nobody waits for it."""
@@ -279,10 +279,14 @@ def _with_requests(call: Call, requests: Sequence[RenderRequest]) -> dict[str, A
     arguments: dict[str, Any] = dict(call.arguments)
     arguments["prompt"] = [request.prompt for request in requests]
     arguments["generator"] = [torch.Generator("cpu").manual_seed(r.seed) for r in requests]
-    if call.source_size is not None:
-        arguments["image"] = [_fit(request.source, call.source_size) for request in requests]
+    if call.source_sizes:
+        arguments["image"] = [
+            _fit(source, size)
+            for request in requests
+            for source, size in zip(request.sources, call.source_sizes, strict=True)
+        ]
     if len(requests) == 1:
-        one = ("prompt", "generator", "image")
+        one = ("prompt", "generator", *(["image"] if len(call.source_sizes) == 1 else []))
         return arguments | {name: arguments[name][0] for name in one if name in arguments}
     for name, value in call.arguments.items():
         if isinstance(value, str) and name.startswith(("prompt", "negative_prompt")):
@@ -290,10 +294,8 @@ def _with_requests(call: Call, requests: Sequence[RenderRequest]) -> dict[str, A
     return arguments
 
 
-def _fit(source: Image.Image | None, size: tuple[int, int]) -> Image.Image | None:
-    if source is None or source.size == size:
-        return source
-    return source.resize(size, Image.Resampling.LANCZOS)
+def _fit(source: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return source if source.size == size else source.resize(size, Image.Resampling.LANCZOS)
 
 
 def _watch(pipeline: Any, jobs: Sequence[RenderJob]) -> dict[str, Any]:

@@ -70,6 +70,11 @@ class RayGenerator:
         """
         return self._connected().tasks
 
+    @property
+    def most_sources(self) -> int | None:
+        """That of the generator in the workers; as `tasks`."""
+        return self._connected().most_sources
+
     @cached_property
     def wrapped(self) -> object | None:
         """The workers' generator, made here and never connected: for what it brings along, see

@@ -14,6 +14,7 @@ from rr_refine.component import connected, has_methods
 from rr_refine.errors import ConfigError, GeneratorError, GeneratorUnavailable, RefineError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, fit_of
+from rr_refine.generators.sources import most_sources
 from rr_refine.plugins import create
 from rr_refine.terms import Identity, Record, Task
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RayOptions", "WorkerPool"]
 
-_WorkerInfo: TypeAlias = "tuple[Identity, frozenset[Task]]"
+_WorkerInfo: TypeAlias = "tuple[Identity, frozenset[Task], int | None]"
+"""Who the generator is, what it does, and how many pictures to edit it takes."""
 
 _START_SECONDS: Final = 300.0
 """How long a worker may take to start; importing torch from a network drive takes a minute."""
@@ -88,6 +90,12 @@ class WorkerPool:
         """Those of the generator in every worker."""
         assert self._info is not None, "not started"
         return self._info[1]
+
+    @property
+    def most_sources(self) -> int | None:
+        """That of the generator in every worker."""
+        assert self._info is not None, "not started"
+        return self._info[2]
 
     @property
     def ready(self) -> int:
@@ -242,7 +250,8 @@ class _RenderActor:
         self._generator = cast("Generator", generator)
         self._life = connected([generator])
         await self._life.__aenter__()  # it ends with the process
-        return self._generator.identity, self._generator.tasks
+        made = self._generator
+        return made.identity, made.tasks, most_sources(made)
 
     async def render(self, request: RenderRequest) -> Image.Image:
         return await self._generator.generate(request)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, JsonValue, ValidationInfo, field_validator
+from typing import Self
+
+from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from rr_refine.terms import Record, Task
 
@@ -16,6 +18,9 @@ class Request(Record):
     """The original request. Every image is judged against it."""
     source: str | None = None
     """Digest of the picture to edit, stored in the run folder; None for text-to-image."""
+    more_sources: tuple[str, ...] = Field(default=(), exclude_if=lambda more: not more)
+    """Digests of further pictures that an edit may take from, in order; left out where there are
+    none, so that what is derived from a request stays the same."""
     keep: tuple[str, ...] = ()
     """Words that every rewritten prompt must hold as they are."""
     avoid: tuple[str, ...] = ()
@@ -36,6 +41,17 @@ class Request(Record):
             if any("\ud800" <= c <= "\udfff" for c in text):  # neither a file nor a model takes it
                 raise ValueError(f"{text[:80]!r} holds bytes that are no text: is it UTF-8?")
         return value
+
+    @model_validator(mode="after")
+    def _first_source_first(self) -> Self:
+        if self.more_sources and self.source is None:
+            raise ValueError("more_sources come behind a source")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Digests of all pictures to edit, in order."""
+        return () if self.source is None else (self.source, *self.more_sources)
 
     @property
     def task(self) -> Task:

@@ -14,7 +14,7 @@ const PRESETS = {
 /** The form; `start(name)` is called when a run has begun. */
 export function form(studio, start) {
   const { defaults } = studio;
-  let file = null;
+  let files = [];
   const prompt = el("textarea", { id: "prompt", rows: 4, required: true, dir: "auto", maxlength: 200000, placeholder: "A lighthouse at dusk, three gulls, calm sea" });
   const label = el("label", { for: "prompt", class: "ask" }, "What should the picture show?");
   const trouble = el("p", { class: "trouble", role: "alert" });
@@ -32,13 +32,14 @@ export function form(studio, start) {
   }
   explain();
   const submit = el("button", { class: "main", type: "submit" }, "Make the picture");
-  const drop = studio.tasks.includes("edit") ? dropZone(take) : null;
+  const drop = studio.tasks.includes("edit") ? dropZone(take, studio.several) : null;
 
   function take(given) {
-    file = given;
-    label.textContent = file ? "What should change in your picture?" : "What should the picture show?";
-    submit.textContent = file ? "Change the picture" : "Make the picture";
-    prompt.placeholder = file ? "Remove the lamp; keep everything else" : "A lighthouse at dusk, three gulls, calm sea";
+    files = given;
+    const edit = files.length > 0;
+    label.textContent = edit ? "What should change in your picture?" : "What should the picture show?";
+    submit.textContent = edit ? "Change the picture" : "Make the picture";
+    prompt.placeholder = edit ? "Remove the lamp; keep everything else" : "A lighthouse at dusk, three gulls, calm sea";
   }
 
   async function send(event) {
@@ -46,10 +47,13 @@ export function form(studio, start) {
     trouble.textContent = "";
     submit.disabled = true;
     try {
-      if (file && file.size > studio.largest) throw new Error(`The picture's file has ${megabytes(file.size)} MB; ${megabytes(studio.largest)} MB is the most.`);
+      const size = files.reduce((sum, file) => sum + file.size, 0);
+      if (size > studio.largest) throw new Error(`${files.length > 1 ? "The pictures' files have" : "The picture's file has"} ${megabytes(size)} MB; ${megabytes(studio.largest)} MB is the most.`);
+      const [first, ...more] = await Promise.all(files.map(base64));
       const { name } = await ask("/api/runs", {
         prompt: prompt.value,
-        picture: file ? await base64(file) : null,
+        picture: first ?? null,
+        more_pictures: more,
         preset: presets.value,
         seed: Number(seed.value),
         keep: lines(keep.value),
@@ -94,24 +98,30 @@ function lines(text) {
   return text.split("\n").map((line) => line.trim()).filter(Boolean);
 }
 
-function dropZone(take) {
-  const input = el("input", { type: "file", id: "file", accept: "image/*", onchange: () => choose(input.files[0]) });
-  const shown = el("img", { alt: "Your picture", hidden: true, onerror: () => { shown.hidden = true; } });
-  const words = el("span", {}, "Start from a picture of yours: drop it here, or choose one");
-  const remove = el("button", { type: "button", hidden: true, onclick: () => choose(null) }, "Without a picture");
-  function choose(file) {
-    if (shown.src) URL.revokeObjectURL(shown.src);
-    if (file) shown.src = URL.createObjectURL(file);
-    else { shown.removeAttribute("src"); input.value = ""; }
-    shown.hidden = remove.hidden = !file;
-    words.textContent = file ? visible(file.name) : "Start from a picture of yours: drop it here, or choose one";
-    take(file ?? null);
+function dropZone(take, several) {
+  const invitation = several ? "Start from pictures of yours: drop them here, or choose some; the first is changed" : "Start from a picture of yours: drop it here, or choose one";
+  const input = el("input", { type: "file", id: "file", accept: "image/*", multiple: several, onchange: () => choose([...input.files]) });
+  const shown = el("span", { class: "chosen" });
+  const words = el("span", {}, invitation);
+  const remove = el("button", { type: "button", hidden: true, onclick: () => choose([]) }, "Without a picture");
+  function choose(given) {
+    const files = several ? given : given.slice(0, 1);
+    for (const old of shown.children) URL.revokeObjectURL(old.src);
+    shown.replaceChildren(...files.map((file, index) => {
+      const alt = index ? `Picture ${index + 1}` : "Your picture";
+      const img = el("img", { alt, src: URL.createObjectURL(file), onerror: () => { img.hidden = true; } });
+      return img;
+    }));
+    if (!files.length) input.value = "";
+    remove.hidden = !files.length;
+    words.textContent = files.map((file, index) => (files.length > 1 ? `${index + 1}. ` : "") + visible(file.name)).join(", ") || invitation;
+    take(files);
   }
   const zone = el("div", {
     class: "drop",
     ondragover: (e) => { e.preventDefault(); zone.classList.add("over"); },
     ondragleave: () => zone.classList.remove("over"),
-    ondrop: (e) => { e.preventDefault(); zone.classList.remove("over"); if (e.dataTransfer.files[0]) choose(e.dataTransfer.files[0]); },
+    ondrop: (e) => { e.preventDefault(); zone.classList.remove("over"); if (e.dataTransfer.files.length) choose([...e.dataTransfer.files]); },
   }, el("label", { for: "file" }, shown, words), input, remove);
   return zone;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -118,6 +119,17 @@ class DrawsOnTheSource(Good):
         return image
 
 
+class SeesTheFirst(Good):
+    async def generate(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
+        return await super().generate(replace(request, more_sources=()))
+
+
+class TakesTooMany(Good):
+    most_sources = 2
+
+
 class DiesOfCancellation(Good):
     dead = False
 
@@ -187,6 +199,8 @@ class BoundToOneLoop(Good):
         (PretendsToEdit, "test_refuses_a_task_that_it_does_not_do"),
         (TakesAnything, "test_refuses_a_parameter_that_it_does_not_know"),
         (DrawsOnTheSource, "test_leaves_the_source_alone"),
+        (SeesTheFirst, "test_takes_as_many_sources_as_it_says"),
+        (TakesTooMany, "test_takes_as_many_sources_as_it_says"),
         (DiesOfCancellation, "test_cancelling_leaves_it_usable"),
         (CountsDown, "test_steps_count_up"),
         (ChokesOnNul, "test_weird_prompts"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import email.message
 import email.parser
 import email.policy
 import io
@@ -28,6 +29,7 @@ from rr_refine.errors import (
 from rr_refine.generators import GeneratorContract, ImagesApiGenerator, RenderRequest
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.generators.images_api import ImagesApiOptions, create
+from rr_refine.generators.sources import most_sources
 from rr_refine.notices import notices_of
 
 KEY = "sk-very-secret"
@@ -55,15 +57,31 @@ def answer(content: bytes) -> httpx2.Response:
     return httpx2.Response(200, json={"created": 1, "data": [{"b64_json": encoded}]})
 
 
+def parts_of(request: httpx2.Request) -> list[email.message.MIMEPart]:
+    """The parts of a multipart body, in order."""
+    if not request.headers["content-type"].startswith("multipart/"):
+        return []
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.content)
+    return list(message.iter_parts())
+
+
+def sources_of(request: httpx2.Request) -> list[Image.Image]:
+    """The pictures of a form, in order."""
+    files = (part for part in parts_of(request) if part.get_filename() is not None)
+    contents = (part.get_payload(decode=True) for part in files)
+    return [
+        Image.open(io.BytesIO(one)).convert("RGB") for one in contents if isinstance(one, bytes)
+    ]
+
+
 def fields_of(request: httpx2.Request) -> dict[str, JsonValue]:
     """The body's fields; a multipart body's image becomes its bytes in base64."""
     kind = request.headers["content-type"]
     if kind == "application/json":
         return _BODY.validate_json(request.content)
-    head = f"Content-Type: {kind}\r\n\r\n".encode()
-    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.content)
     fields: dict[str, JsonValue] = {}
-    for part in message.iter_parts():
+    for part in parts_of(request):
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
         name = str(part.get_param("name", header="content-disposition"))
@@ -100,10 +118,9 @@ class Server:
             if isinstance(fault, Exception):
                 raise fault
             return fault
-        source = None
-        if isinstance(image := body.get("image"), str):
-            source = Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB")
-        wanted = RenderRequest(str(body["prompt"]), int(str(body.get("seed", 0))), source)
+        first, *more = sources_of(request) or (None,)
+        seed = int(str(body.get("seed", 0)))
+        wanted = RenderRequest(str(body["prompt"]), seed, first, {}, tuple(filter(None, more)))
         model = FakeGenerator(FakeOptions(width=48, height=32))
         return answer(png(await model.generate(wanted)))
 
@@ -185,6 +202,30 @@ async def test_an_edit_uploads_the_source_as_png() -> None:
         "true_cfg_scale": "4.0",
         "response_format": "b64_json",
     }
+
+
+async def test_several_sources_are_a_list_in_order() -> None:
+    server = Server()
+    noise = [Image.effect_noise((20, 30), 80).convert("RGB") for _ in range(3)]
+    generator = make(server)
+    assert most_sources(generator) is None
+    await generator.generate(RenderRequest("make it blue", 7, noise[0], {}, tuple(noise[1:])))
+    request = server.requests[-1]
+    assert request.url == f"{URL}/images/edits"
+    assert [one.tobytes() for one in sources_of(request)] == [one.tobytes() for one in noise]
+    uploaded = [part for part in parts_of(request) if part.get_filename() is not None]
+    names = [part.get_param("name", header="content-disposition") for part in uploaded]
+    assert names == ["image[]"] * 3
+    assert [p.get_filename() for p in uploaded] == ["source.png", "source-2.png", "source-3.png"]
+
+
+async def test_a_server_that_takes_one_says_so() -> None:
+    server = Server()
+    refusal = {"error": {"message": "Only one image is supported", "type": "invalid_request_error"}}
+    server.faults = [httpx2.Response(400, json=refusal)]
+    source = Image.new("RGB", (8, 8), "white")
+    with pytest.raises(UnsupportedRequestError, match="Only one image is supported"):
+        await make(server).generate(RenderRequest("x", 7, source, {}, (source,)))
 
 
 @pytest.mark.parametrize(

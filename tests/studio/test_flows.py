@@ -76,6 +76,25 @@ async def test_a_picture_is_changed(visitor: Visitor, tmp_path: Path) -> None:
     assert load_run(tmp_path / "runs" / name).request.source == source
 
 
+async def test_several_pictures(visitor: Visitor, tmp_path: Path) -> None:
+    files = []
+    for colour in ("orange", "blue", "red"):
+        out = io.BytesIO()
+        Image.new("RGB", (20, 30), colour).save(out, "PNG")
+        files.append(base64.b64encode(out.getvalue()).decode())
+    first, *more = files
+    name = await visitor.begin("put 2 into 1", picture=first, more_pictures=more, preset="one-shot")
+    told = await visitor.watch(name)
+    request = told.states[-1]["request"]
+    sources = load_run(tmp_path / "runs" / name).request.sources
+    assert (request["source"], *request["more_sources"]) == sources
+    seen = ((255, 165, 0), (0, 0, 255), (255, 0, 0))
+    for source, pixel in zip(sources, seen, strict=True):
+        shown = await visitor.get(f"/runs/{name}/small/{source}.png")
+        assert Image.open(io.BytesIO(shown.content)).getpixel((5, 5)) == pixel
+    assert any("the first of the 3 pictures" in event.text for event in told.of("notice"))
+
+
 async def test_a_photo_from_a_phone(
     visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-__all__ = ["EndpointClient"]
+__all__ = ["EndpointClient", "FilePart"]
+
+FilePart: TypeAlias = tuple[str, tuple[str, bytes, str]]
+"""Of a form: its field, and name, contents and media type of the file."""
 
 _CONNECT: Final = 10.0
 """Seconds for a connection when the models are asked for: a dead server is told soon."""
@@ -145,7 +148,7 @@ class EndpointClient:
         path: str,
         body: Mapping[str, JsonValue],
         answer: type[AnswerT],
-        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        files: Sequence[FilePart] = (),
         *,
         spares: Mapping[str, Spare] | None = None,
     ) -> AnswerT:
@@ -155,7 +158,7 @@ class EndpointClient:
             path: below the root of the API.
             body: its fields, without the model.
             answer: the form of the answer. What it does not name is ignored.
-            files: field -> (name, contents, media type); the body is then a form.
+            files: with any, the body is a form.
             spares: fields that the server need not take. When it refuses one, the request is sent
                 again without, and so are all later ones; `notices` says so.
 
@@ -182,7 +185,7 @@ class EndpointClient:
         client: openai.AsyncOpenAI,
         path: str,
         body: Mapping[str, JsonValue],
-        files: Mapping[str, tuple[str, bytes, str]] | None,
+        files: Sequence[FilePart],
         spares: Mapping[str, Spare],
     ) -> httpx2.Response:
         """Send a request, and again without what the server does not take."""
@@ -196,7 +199,7 @@ class EndpointClient:
                     path,
                     cast_to=httpx2.Response,  # read here: the library itself checks no types
                     body={"model": self.model, **sent},
-                    files=files,
+                    files=files or None,
                     options={"headers": {"Content-Type": "multipart/form-data"}} if files else {},
                 )
             except openai.APIStatusError as error:

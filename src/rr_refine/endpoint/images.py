@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
-from rr_refine.endpoint.client import EndpointClient
+from rr_refine.endpoint.client import EndpointClient, FilePart
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import RefineError
@@ -65,7 +65,7 @@ class ImagesEndpoint(EndpointClient):
     async def render(
         self,
         prompt: str,
-        source: Image.Image | None,
+        sources: Sequence[Image.Image],
         fields: Mapping[str, JsonValue],
         *,
         spares: Mapping[str, Spare] | None = None,
@@ -73,7 +73,7 @@ class ImagesEndpoint(EndpointClient):
         """Ask for one image, as upright RGB.
 
         Args:
-            source: the picture to edit; None for text-to-image.
+            sources: the pictures to edit, in order; none for text-to-image.
             fields: further fields of the body, such as `size`.
             spares: those that the server need not take, see `EndpointClient.post`.
 
@@ -82,10 +82,17 @@ class ImagesEndpoint(EndpointClient):
             RefineError: of the kinds given as `errors`; `unanswered` if there is no image, and
                 `refused` if a filter took it, as which an empty list counts too.
         """
-        path, files = "/images/generations", None
-        if source is not None:
-            png = await asyncio.to_thread(encode_png, source)
-            path, files = "/images/edits", {"image": ("source.png", png, "image/png")}
+        path: str = "/images/generations"
+        files: list[FilePart] = []
+        if sources:
+            # The form that services of one picture know; several are a list by another name.
+            field = "image" if len(sources) == 1 else "image[]"
+            pngs = await asyncio.to_thread(lambda: [encode_png(source) for source in sources])
+            names = ["source.png", *(f"source-{number}.png" for number in range(2, len(pngs) + 1))]
+            files = [
+                (field, (name, png, "image/png")) for name, png in zip(names, pngs, strict=True)
+            ]
+            path = "/images/edits"
         body = {"prompt": prompt, **fields}
         response = await self.post(path, body, ImagesResponse, files, spares=spares)
         found = response.data[0] if response.data else ImageData()

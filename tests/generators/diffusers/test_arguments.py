@@ -26,7 +26,9 @@ def plan(
 ) -> dict[str, JsonValue]:
     task: Task = "edit" if size else "t2i"
     family = family_of(type(pipeline))
-    call = plan_call(pipeline, task, family, defaults={}, asked=asked, source_size=size)
+    call = plan_call(
+        pipeline, task, family, defaults={}, asked=asked, source_sizes=[size] if size else ()
+    )
     return dict(call.arguments)
 
 
