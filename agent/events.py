@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdict
 from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, ReviewRequest
 from rr_refine.terms import Dimension, Record, Task
 
@@ -79,7 +80,7 @@ class RoundStarted(_Event):
     """The most there can be."""
     prompt: str
     origin: str
-    candidates: int
+    candidates: int = Field(ge=0, le=MAX_CANDIDATES)
     spend: Spend = Spend()
     """What the rounds before have used."""
 

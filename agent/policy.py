@@ -15,11 +15,14 @@ from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Dimension, Record
 
-__all__ = ["PRESETS", "Policy", "PresetName", "preset"]
+__all__ = ["MAX_CANDIDATES", "PRESETS", "Policy", "PresetName", "preset"]
 
 PresetName = Literal[
     "refine", "paper", "one-shot", "best-of-n", "blind-rewrite", "blind-rewrite-best-of-n"
 ]
+
+MAX_CANDIDATES: Final = 64
+"""Most images in a round."""
 
 
 class Policy(Record):
@@ -29,7 +32,7 @@ class Policy(Record):
     """The preset that the values below started from."""
     budget: Budget = Budget()
     """Upper limits; see `Budget`."""
-    candidates: int = Field(default=1, ge=1, le=64)
+    candidates: int = Field(default=1, ge=1, le=MAX_CANDIDATES)
     """Images per round: same prompt, different seeds."""
     seeds: Literal["same", "fresh", "on-repeat"] = "same"
     """`same`: round r starts from the seed of round 0, so that only the prompt changes;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ _COLUMNS: Final = [
     *DIMENSIONS,
     *("mean", "reward", "accepted", "rule", "reason", "against", "failure", "result", "image"),
 ]
+_ID: Final = re.compile(r"r(\d{1,9})c\d{1,9}")
 _STATUS: TypeAdapter[RunStatus] = TypeAdapter(RunStatus)
 
 
@@ -126,8 +128,8 @@ class Run:
         """
         path = self.path / "events.jsonl"
         try:
-            lines = read_lines(path, limit=MAX_JOURNAL)
-            return tuple(_checked(read_event(line)) for line in lines)
+            lines = enumerate(read_lines(path, limit=MAX_JOURNAL))
+            return tuple(_checked(read_event(line), before) for before, line in lines)
         except (OSError, ValidationError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
 
@@ -240,12 +242,18 @@ def read_run(folder: RunFolder) -> Run:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
 
 
-def _checked(event: Event) -> Event:
-    """The event, if the files that it names are those of a run folder, wherever that was.
+def _checked(event: Event, before: int) -> Event:
+    """The event, if the files that it names are those of a run folder, wherever that was, and its
+    round is one that so many events before it can lead to: pages count up to it.
 
     Raises:
         StoreError: they are others.
     """
+    for candidate in ("candidate", "incumbent", "challenger"):
+        if (match := _ID.fullmatch(getattr(event, candidate, None) or "r0c0")) is None:
+            raise StoreError(f"an event of type {event.type!r} names no {candidate}")
+        if max(int(match[1]), getattr(event, "round", 0)) > before:
+            raise StoreError(f"event {before + 1} is of type {event.type!r}, in no round so far")
     named = expected = None
     if isinstance(event, Rendered):
         named, expected = event.path, image_path(Path(), event.image)

@@ -11,7 +11,7 @@ rounds of an earlier course are not taken for rounds of this one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -55,7 +55,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
-        self._path = path
+        self.path = path
         self._items: dict[tuple[str, str], JsonValue] = {}
         self._file: LineFile | None = None
         try:
@@ -83,12 +83,12 @@ class Journal:
                 is as it was before.
         """
         if self._file is None:
-            raise StoreError(f"{self._path.name} is open for reading only")
+            raise StoreError(f"{self.path.name} is open for reading only")
         line = json.dumps({"kind": kind, "key": key, "value": value}, allow_nan=False)
         try:
             self._file.append(line.encode(), sync=True)
         except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error}") from error
+            raise StoreError(f"cannot write {self.path}: {error}") from error
         self._items[kind, key] = value
 
     def close(self) -> None:
@@ -97,14 +97,14 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _read(self, lines: list[bytes]) -> None:
+    def _read(self, lines: Iterable[bytes]) -> None:
         for number, line in enumerate(lines, start=1):
             try:
                 item: Any = parse_json(line)
                 self._items[item["kind"], item["key"]] = item["value"]
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(
-                    f"line {number} of {self._path} is no journal item: {error}; "
+                    f"line {number} of {self.path} is no journal item: {error}; "
                     "restore the file or remove that line"
                 ) from error
 
@@ -143,13 +143,24 @@ def read_rounds(journal: Journal) -> tuple[Round, ...]:
 
     Raises:
         pydantic.ValidationError: an item is no round.
+        StoreError: a round has candidates that cannot be its.
     """
     rounds: list[Round] = []
+    known: set[str] = set()
     before: JsonValue = None
     while (item := journal.get("round", f"r{len(rounds)}")) is not None:
         found = Round.model_validate(item)
         if found.after != _digest(before):
             break
+        ids = {c.id for c in found.candidates if c.round == len(rounds) and c.index >= 0}
+        if not ids or len(ids) < len(found.candidates):
+            told = ", ".join(c.id for c in found.candidates)
+            raise StoreError(f"round {len(rounds)} of {journal.path} cannot have {told!r:.200}")
+        known |= ids
+        if found.incumbent is not None and found.incumbent not in known:
+            raise StoreError(
+                f"round {len(rounds)} of {journal.path} has no {found.incumbent!r:.200}"
+            )
         rounds.append(found)
         before = item
     return tuple(rounds)

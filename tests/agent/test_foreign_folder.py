@@ -6,17 +6,22 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from rr_refine.agent.events import Rendered, RunFinished
+from rr_refine.agent.policy import Policy
+from rr_refine.agent.replay import replay
 from rr_refine.agent.report.gallery import find_runs
 from rr_refine.agent.report.report import try_report, write_report
 from rr_refine.agent.run import REPORT, load_run
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.store.journal import MAX_JOURNAL
 from rr_refine.errors import RefineError, StoreError
 from rr_refine.lines import MAX_LINE
 from tests.agent import whole
@@ -174,6 +179,123 @@ def test_a_long_line_with_an_end(run: Path) -> None:
         file.write(b'"' + b"x" * MAX_LINE + b'"\n')
     with pytest.raises(StoreError, match="longer than"):
         load_run(run)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "samples.jsonl"])
+def test_a_torn_line_without_end_is_not_looked_through(run: Path, name: str) -> None:
+    whole = (run / name).read_bytes()
+    os.truncate(run / name, len(whole) + 2 * MAX_LINE)
+    with pytest.raises(StoreError, match=rf"{name}.* is longer than"):
+        RunFolder(run)
+    os.truncate(run / name, len(whole) + MAX_LINE)
+    RunFolder(run).close()
+    assert (run / name).read_bytes() == whole
+
+
+def test_no_line_is_written_that_cannot_be_read(run: Path) -> None:
+    before = (run / "samples.jsonl").read_bytes()
+    with (
+        RunFolder(run) as folder,
+        pytest.raises(StoreError, match=r"a line of 16,777,\d+ bytes is longer than 16,777,216"),
+    ):
+        folder.journal.put("render", "a", "x" * MAX_LINE)
+    assert (run / "samples.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "samples.jsonl"])
+def test_the_first_bad_line_is_the_last_that_is_read(run: Path, name: str) -> None:
+    (run / name).write_bytes(b"{}\n" * 2_000_000)
+    start = time.process_time()
+    with pytest.raises(StoreError, match=name):
+        load_run(run).events()
+    assert time.process_time() - start < 0.5
+
+
+def test_short_lines_are_counted_too(run: Path) -> None:
+    line = b'{"kind": "a", "key": "b", "value": 1}\n'
+    (run / "samples.jsonl").write_bytes(line * (MAX_JOURNAL // 128 + 1))
+    with pytest.raises(StoreError, match="bytes of lines"):
+        load_run(run)
+
+
+def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change every line of a file of JSON lines."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        change(line)
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def of_round(**values: object) -> Callable[[dict[str, Any]], None]:
+    """A change of the candidates of the first round."""
+
+    def change(line: dict[str, Any]) -> None:
+        if (line["kind"], line["key"]) == ("round", "r0"):
+            line["value"]["candidates"] = [c | values for c in line["value"]["candidates"]]
+
+    return change
+
+
+def no_candidates(line: dict[str, Any]) -> None:
+    if line["kind"] == "round":
+        line["value"]["candidates"] = []
+
+
+def two_of_one_name(line: dict[str, Any]) -> None:
+    if line["kind"] == "round":
+        line["value"]["candidates"] *= 2
+
+
+def unknown_best(line: dict[str, Any]) -> None:
+    if line["kind"] == "round":
+        line["value"]["incumbent"] = "r99999999999c0"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_round(round=99_999_999_999),
+        of_round(round=1),
+        of_round(round=-1),
+        of_round(index=-1),
+        of_round(round="x"),
+        no_candidates,
+        two_of_one_name,
+        unknown_best,
+    ],
+)
+def test_rounds_have_candidates_of_their_own(
+    run: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    changed(run / "samples.jsonl", change)
+    with pytest.raises(StoreError, match=r"round [01] of |cannot be read"):
+        replay(load_run(run), Policy())
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("round-started", "round", 99_999_999_999),
+        ("round-started", "candidates", 99_999_999_999),
+        ("rewritten", "round", 99_999_999_999),
+        ("rendered", "candidate", "r99999999999c0"),
+        ("rendered", "candidate", "r9999c0"),
+        ("rendered", "candidate", "r1e9c0"),
+        ("judged", "candidate", "r9999c0"),
+        ("decided", "candidate", "r9999c0"),
+    ],
+)
+def test_events_are_of_rounds_that_there_can_be(
+    run: Path, kind: str, key: str, value: object
+) -> None:
+    def change(event: dict[str, Any]) -> None:
+        if event["type"] == kind:
+            event[key] = value
+
+    changed(run / "events.jsonl", change)
+    loaded = load_run(run)
+    with pytest.raises(StoreError, match=r"event \d+ is of|names no candidate|cannot be read"):
+        loaded.events()
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])

@@ -185,8 +185,7 @@ def _read(file: Path, key: str) -> dict[int, dict[str, Any]]:
     if not file.exists():
         return {}
     try:
-        lines = [json.loads(line) for line in read_lines(file)]
-        return {int(line[key]): line for line in lines}
+        return {int(line[key]): line for line in map(json.loads, read_lines(file))}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{file} cannot be read: {error}") from error
 

@@ -12,6 +12,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -117,7 +118,7 @@ def _shortened(parts: Sequence[DataPart], folder: Path) -> tuple[DataPart, ...]:
     short = []
     for number, part in enumerate(parts):
         file = folder / f"{number}.jsonl"
-        file.write_bytes(b"".join(line + b"\n" for line in read_lines(part.file)[:count]))
+        file.write_bytes(b"".join(line + b"\n" for line in islice(read_lines(part.file), count)))
         short.append(DataPart(file=file, pictures=part.root))
     return tuple(short)
 
