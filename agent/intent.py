@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from rr_refine.request import Request
@@ -263,6 +264,7 @@ def _squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
+@lru_cache(256)  # each new prompt is compared with all earlier ones
 def _fold(text: str) -> str:
     # This one mark would become a letter by case folding, and join words that were apart.
     return _squeeze(text).replace("\u0345", "'").casefold()

@@ -103,15 +103,18 @@ def _keep(
 ) -> None:
     """Put the round on disk: the stories in the pictures, the journal's line, the result."""
     folder = node.context.folder
+    best = incumbent or next((c for c in candidates if c.image is not None), None)
+    png: bytes | None = None
     key, item = round_item(folder.journal, candidates, incumbent)
     if folder.journal.get("round", key) != item:  # else it is a finished run, gone over again
         for candidate in candidates:
             if candidate.round == candidates[-1].round and candidate.image is not None:
-                folder.write_metadata(candidate.image, _metadata(node, state, candidate))
+                told = folder.write_metadata(candidate.image, _metadata(node, state, candidate))
+                if best is not None and candidate.image == best.image:
+                    png = told
         folder.journal.put("round", key, item)
-    best = incumbent or next((c for c in candidates if c.image is not None), None)
     if best is not None and best.image is not None:
-        folder.publish(best.image)
+        folder.publish(best.image, png)
 
 
 def _metadata(node: NodeContext, state: RefineState, candidate: Candidate) -> dict[str, JsonValue]:

@@ -148,8 +148,11 @@ class RunFolder:
         except (OSError, ValueError):
             return None
 
-    def write_metadata(self, name: str, metadata: dict[str, JsonValue]) -> None:
+    def write_metadata(self, name: str, metadata: dict[str, JsonValue]) -> bytes:
         """Write what is now known about an image into its text chunks; pixels stay.
+
+        Returns:
+            The file as it is now.
 
         Raises:
             StoreError: the image is missing or broken, or could not be written.
@@ -164,16 +167,20 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(path, told)
+        return told
 
-    def publish(self, name: str) -> Path:
+    def publish(self, name: str, png: bytes | None = None) -> Path:
         """Make an image the result of the run so far: a copy as `result.png`.
+
+        Args:
+            png: its file, if that was just written.
 
         Raises:
             StoreError: the image is missing, or the copy could not be written.
         """
         path, result = self.image_path(name), self.path / "result.png"
         try:
-            data = self._read(path, MAX_PICTURE)
+            data = self._read(path, MAX_PICTURE) if png is None else png
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(result, data, durable=False)
