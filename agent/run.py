@@ -36,6 +36,8 @@ __all__ = ["REPORT", "Run", "load_run", "open_run", "read_run"]
 REPORT: Final = "report/index.html"
 """Where the report is in a run folder."""
 RESULT: Final = "result.png"
+_PARTS: Final = ("events.jsonl", RESULT, REPORT, ".lock")
+"""Files that are not read with the run itself."""
 
 _COLUMNS: Final = [
     *("run", "candidate", "round", "index", "prompt", "origin", "seed"),
@@ -223,10 +225,9 @@ def read_run(folder: RunFolder) -> Run:
     if not isinstance(config, dict):
         raise StoreError(f"{str(folder.path)!r} is no run folder: it has no config.json")
     manifest = folder.read_json("manifest.json")
-    _require_no_links(folder.path)
     try:
         candidates, best, outcome = _course(folder.journal)
-        return Run(
+        run = Run(
             path=folder.path,
             request=Request.model_validate(config["request"]),
             policy=Policy.model_validate(config["policy"]),
@@ -240,6 +241,8 @@ def read_run(folder: RunFolder) -> Run:
         )
     except (ValidationError, KeyError) as error:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
+    _require_no_links(run)
+    return run
 
 
 def _checked(event: Event, before: int) -> Event:
@@ -266,18 +269,19 @@ def _checked(event: Event, before: int) -> Event:
     return event
 
 
-def _require_no_links(folder: Path) -> None:
-    """Refuse a run folder whose result or report is somewhere else.
+def _require_no_links(run: Run) -> None:
+    """Refuse a run with a part that is somewhere else: it would be shown without a word of it.
 
     Raises:
         StoreError: it is.
     """
+    digests = {run.request.source, *(c.image for c in run.candidates)}
+    pictures = (image_path(run.path, digest) for digest in digests if digest is not None)
     try:
-        holds_file(folder / RESULT)
-        if (folder / REPORT).parent.is_symlink():
-            raise OSError(f"its {Path(REPORT).parent.name!r} is a link")
+        for path in (*(run.path / name for name in _PARTS), *pictures):
+            holds_file(path, within=run.path)
     except OSError as error:
-        raise StoreError(f"run folder {str(folder)!r} cannot be read: {error}") from error
+        raise StoreError(f"run folder {str(run.path)!r} cannot be read: {error}") from error
 
 
 def _is_there(path: Path, folder: Path) -> bool:

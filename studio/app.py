@@ -20,7 +20,7 @@ from rr_refine.files import open_file
 from rr_refine.generators.sources import most_sources
 from rr_refine.studio.form import read_answer, read_form
 from rr_refine.studio.guard import Guard
-from rr_refine.studio.history import find_run, image_file
+from rr_refine.studio.history import MAX_TILES, find_run, image_file
 from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
 from rr_refine.studio.studio import Studio, StudioFullError
 from rr_refine.studio.uploads import MAX_PICTURE_BYTES, Uploads, thumbnail
@@ -103,6 +103,7 @@ class _Pages:
                 "several": most_sources(maker.generator) != 1,
                 "presets": list(PRESETS),
                 "largest": MAX_PICTURE_BYTES,
+                "listed": MAX_TILES,
                 "defaults": maker.defaults.model_dump(mode="json"),
             }
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["ASKED_WITHIN", "READ_WITHIN", "Connection"]
+__all__ = ["ASKED_WITHIN", "MAX_UNASKED", "READ_WITHIN", "Connection"]
 
 ASKED_WITHIN: Final = 20.0
 """Seconds that a client has for its first request, without the body."""
+MAX_UNASKED: Final = 64
+"""Connections without a request: with one more, the oldest of them is closed. So nobody keeps
+others out by opening many."""
 READ_WITHIN: Final = 60.0
 """Seconds that a client may leave an answer unread when there is no more room to keep it."""
 
@@ -26,6 +29,13 @@ class Connection(H11Protocol):
         """The client has a while to ask for something."""
         super().connection_made(transport)
         self._timer = self.loop.call_later(ASKED_WITHIN, self._close_unasked)
+        self._since = self.loop.time()
+        connections = cast("set[Connection]", self.connections)  # all of the server
+        unasked = [c for c in connections if c._has_not_asked()]
+        if len(unasked) > MAX_UNASKED:
+            oldest = min(unasked, key=lambda connection: connection._since)
+            connections.discard(oldest)
+            oldest.transport.abort()
 
     def pause_writing(self) -> None:
         """What it was sent fills its buffers."""
@@ -42,8 +52,11 @@ class Connection(H11Protocol):
         self._set(None)
         super().connection_lost(exc)
 
+    def _has_not_asked(self) -> bool:
+        return self.cycle is None
+
     def _close_unasked(self) -> None:
-        if self.cycle is None:
+        if self._has_not_asked():
             self.transport.abort()
 
     def _set(self, timer: asyncio.TimerHandle | None) -> None:

@@ -115,6 +115,8 @@ class Guard:
             await self._app(scope, _limited(receive, _most(scope)), send_safely)
         else:
             refusal.headers.setdefault("Cache-Control", "no-store")
+            if refusal.status_code in (401, 421):  # a stranger gets one answer on a connection
+                refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send_safely)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
@@ -163,7 +165,7 @@ class Guard:
 
 def _locked(path: str, headers: Headers) -> Response:
     """What a visitor without the token gets: a page, or JSON where a script or our page asks."""
-    told = {"WWW-Authenticate": 'Bearer realm="rr-refine studio"', "Connection": "close"}
+    told = {"WWW-Authenticate": 'Bearer realm="rr-refine studio"'}
     if path.startswith("/api/") and "text/html" not in headers.get("accept", ""):
         return JSONResponse({"error": _LOCKED_WORDS}, 401, told)
     told["Content-Security-Policy"] = _LOCKED_POLICY

@@ -21,6 +21,7 @@ __all__ = ["MAX_TILES", "Tile", "find_run", "image_file", "list_tiles", "status_
 MAX_TILES: Final = 100
 """Runs in a listing, newest first."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+"""Names that stand in addresses; ours are of this kind."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -71,12 +72,16 @@ def status_of(run: Run) -> StudioStatus:
 
 
 def list_tiles(out: Path) -> list[Tile]:
-    """The newest runs. Slow for runs that changed since the last call: use a thread."""
+    """The newest runs. Slow for runs that changed since the last call: use a thread.
+
+    What looks like a run and cannot be shown is among them, with the reason.
+    """
     if not out.is_dir():
         return []
-    # Names begin with the time.
-    folders = sorted((p for p in out.iterdir() if _NAME.fullmatch(p.name)), reverse=True)
-    runs = [path for path in folders if _is_run(path)]
+    with boundary(StoreError, f"reading {str(out)!r}"):
+        # Names begin with the time.
+        folders = sorted((p for p in out.iterdir() if not p.name.startswith(".")), reverse=True)
+    runs = [path for path in folders if _is_run(path) or _is_closed(path)]
     return [_tile(path, _version(path)) for path in runs[:MAX_TILES]]
 
 
@@ -85,7 +90,16 @@ def _is_run(path: Path) -> bool:
     return not path.is_symlink() and os.path.lexists(path / "config.json")
 
 
+def _is_closed(path: Path) -> bool:
+    """Whether it is a folder that cannot be looked into, or a link to one that is not in here."""
+    if path.is_symlink():
+        return path.is_dir() and path.resolve().parent != path.parent.resolve()
+    return path.is_dir() and not os.access(path, os.X_OK)
+
+
 def _version(run: Path) -> tuple[int, ...]:
+    if run.is_symlink():
+        return ()
     files = (run / "config.json", run / "manifest.json", run / "samples.jsonl")
     return tuple(f.lstat().st_mtime_ns if os.path.lexists(f) else 0 for f in files)
 
@@ -94,11 +108,18 @@ def _version(run: Path) -> tuple[int, ...]:
 def _tile(path: Path, version: tuple[int, ...]) -> Tile:
     """A run's tile; `version` changes with its files."""
     del version
+    problem = ""
+    if not _NAME.fullmatch(path.name):
+        problem = "rename it: a run has letters a to z, digits, '.', '_' and '-', 200 at most"
+    elif path.is_symlink():
+        problem = "it is a link; links in here are not followed"
+    if problem:
+        return _broken(path, problem)
     try:
         with boundary(StoreError, f"reading {str(path)!r}"):  # it may be somebody else's
             run = open_run(path)
     except StoreError as error:  # one broken folder must not hide the others
-        return Tile(name=path.name, prompt=path.name, status="failed", problem=str(error))
+        return _broken(path, str(error))
     best = run.best
     return Tile(
         name=path.name,
@@ -107,3 +128,9 @@ def _tile(path: Path, version: tuple[int, ...]) -> Tile:
         image=None if best is None else best.image,
         mean=None if best is None else best.mean,
     )
+
+
+def _broken(path: Path, problem: str) -> Tile:
+    # Names of files are bytes: not all are text.
+    name, why = (os.fsencode(t).decode("utf-8", "backslashreplace") for t in (path.name, problem))
+    return Tile(name=name, prompt=name[:300], status="failed", problem=why)

@@ -53,7 +53,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what strangers send is no news for the owner's terminal
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -27,6 +27,8 @@ _LARGE: Final = 1_000_000
 """Bytes of a request that holds a picture, most likely."""
 _SENT_WITHIN: Final = 300.0
 """Seconds that a request may take to come in."""
+_GOES_ON_WITHIN: Final = 30.0
+"""Seconds that it may stand still on its way: others wait for its place."""
 
 
 class Uploads:
@@ -46,11 +48,25 @@ class Uploads:
             if int(request.headers["content-length"]) > _LARGE:
                 await stack.enter_async_context(self._large)
             try:
-                async with asyncio.timeout(_SENT_WITHIN):
-                    body = await request.body()
+                body = await _read(request)
             except TimeoutError:
                 raise HTTPException(408, "the request came in too slowly") from None
             yield body
+
+
+async def _read(request: Request) -> bytes:
+    """A body.
+
+    Raises:
+        TimeoutError: it comes in too slowly.
+    """
+    now = asyncio.get_running_loop().time
+    end, pieces = now() + _SENT_WITHIN, list[bytes]()
+    async with asyncio.timeout(_GOES_ON_WITHIN) as limit:
+        async for piece in request.stream():
+            pieces.append(piece)
+            limit.reschedule(min(end, now() + _GOES_ON_WITHIN))
+    return b"".join(pieces)
 
 
 def read_upload(data: bytes) -> Image.Image:

@@ -8,7 +8,7 @@ import io
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from rr_refine.studio import app, connection, guard, uploads
+from rr_refine.studio.server import MAX_CONNECTIONS
 from rr_refine.studio.uploads import read_upload
 from tests.studio.visitor import Visitor, opened
 from tests.test_picture_file import bomb
@@ -275,6 +276,20 @@ async def test_a_body_that_comes_too_slowly(
     writer.close()
 
 
+async def test_a_body_that_stands_still_gives_its_place_to_others(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_LARGE", 10)
+    monkeypatch.setattr(uploads, "_GOES_ON_WITHIN", 0.5)
+    form = {"prompt": "make it blue", "preset": "one-shot", "picture": picture()}
+    stuck = [await ask_raw(visitor, f"{POST}Content-Length: 99999\r\n\r\n{{") for _ in range(4)]
+    async with asyncio.timeout(20):
+        assert (await visitor.post("/api/runs", form)).status_code == 201
+        for reader, writer in stuck:
+            assert (await reader.readline()).split()[1] == b"408"
+            writer.close()
+
+
 async def test_no_run_is_begun_for_who_is_gone(visitor: Visitor) -> None:
     _, writer = await ask_raw(visitor, f'{POST}Content-Length: 100\r\n\r\n{{"prompt"')
     writer.close()
@@ -298,6 +313,55 @@ async def test_a_connection_that_asks_for_nothing(
 async def test_a_stranger_gets_one_answer_on_a_connection(tmp_path: Path) -> None:
     async with opened(tmp_path / "runs", shown=False) as visitor:
         assert (await visitor.get("/")).headers["connection"] == "close"
+        refused = await visitor.get("/", Host="evil.example")
+        assert (refused.status_code, refused.headers["connection"]) == (421, "close")
+
+
+async def test_connections_of_others_keep_nobody_out(visitor: Visitor) -> None:
+    """More than are served at once, from somebody who sends nothing, or half a request."""
+    port = int(visitor.url.rpartition(":")[2])
+    async with AsyncExitStack() as held:
+        for number in range(MAX_CONNECTIONS + 100):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            held.callback(writer.close)
+            if number % 2:
+                writer.write(b"GET / HTTP/1.1\r\nHost: 127")
+        for path in ("/", "/api/studio", "/api/runs"):
+            assert (await visitor.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 200_000,
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 500,
+    ],
+    ids=lambda text: ascii(text[:24]),
+)
+async def test_what_strangers_send_is_not_seen_in_the_terminal(
+    tmp_path: Path, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One answer, and then the connection is closed."""
+    async with opened(tmp_path / "runs", shown=False) as visitor:
+        port = int(visitor.url.rpartition(":")[2])
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(text)
+            async with asyncio.timeout(20):
+                with suppress(ConnectionResetError):
+                    answer = await reader.read()
+                    assert answer.split()[1] in (b"400", b"401", b"421"), answer
+                    assert answer.count(b"HTTP/1.1 ") == 1
+            writer.close()
+    assert caplog.records == []
 
 
 async def test_a_client_that_does_not_read(
