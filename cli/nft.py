@@ -54,6 +54,7 @@ def nft(
     for package in ("diffusers", "peft", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError("rr-refine train nft", "local")
+    from rr_refine.cli.settings import read_settings
     from rr_refine.training.nft.config import load_recipe
     from rr_refine.training.nft.dry_run import dry_run as rehearse
     from rr_refine.training.nft.run import train
@@ -81,6 +82,7 @@ def nft(
         chosen,
         out,
         api_key=key,
+        private=read_settings(None, {}).flag("private"),
         say=tell,
         on_pictures=lambda done, wanted: progress("pictures", done, wanted),
     )

@@ -11,15 +11,18 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from pydantic import JsonValue
 
+from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
+from rr_refine.cli.settings import read_settings
 from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.files import make_folder
 from rr_refine.redaction import clean
 from rr_refine.reward.preferences.sources import SOURCES
 from rr_refine.training.parrot.config import (
@@ -70,12 +73,14 @@ def ingest(
         limit: Pairs to add at most.
         evaluation: JSON lines of requests that must not be trained on. May be given more than once.
     """
-    reader = SOURCES[source]
+    reader, held_back = SOURCES[source], EvaluationSet.read(evaluation or ())
+    with boundary(StoreError, f"making {str(folder)!r}"):
+        make_folder(folder, private=read_settings(None, {}).flag("private"))
     counts = add(
         ParrotFolder(folder),
         reader.read(path, dataset or reader.dataset, split),
         margin=reader.margin if margin is None else margin,
-        evaluation=EvaluationSet.read(evaluation or ()),
+        evaluation=held_back,
         limit=limit,
     )
     for count in counts:

@@ -15,7 +15,6 @@ from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -83,8 +82,8 @@ class Guard:
 
     Args:
         app: what is guarded.
-        token: what every request must bring: as `Authorization: Bearer …`, or in a cookie, which
-            opening the page with `?token=…` sets.
+        token: what every request must bring: as `Authorization: Bearer …`, or by cookie and key,
+            which opening the page with `?token=…` gives.
         host: the address that is listened on.
 
     Raises:
@@ -123,12 +122,11 @@ class Guard:
         host, method = headers.get("host", ""), scope["method"]
         if not self._is_ours(host):
             return PlainTextResponse(f"This studio is not called {host[:80]!r}.", 421)
-        if scope["path"] == "/" and method == "GET":
-            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            if self._token.is_token(given):
-                return self._token.welcome(headers)
+        visited = scope["path"] == "/" and method == "GET"
+        if visited and self._token.is_shown_in(scope["query_string"]):
+            return self._token.welcome(headers)
         script = self._token.is_borne_by(headers)
-        if not script and not self._token.has_cookie(headers):
+        if not script and not self._is_our_page(scope, headers):
             return _locked(scope["path"], headers)
         if _is_for_another_page(headers) and not (_is_visit(headers) and method == "GET"):
             return PlainTextResponse("Only the studio's own page may ask for this.", 403)
@@ -146,6 +144,13 @@ class Guard:
         if int(length) > _most(scope):
             return PlainTextResponse(f"This is too large: {_most(scope)} bytes are the most.", 413)
         return None
+
+    def _is_our_page(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a browser shows cookie and key; the cookie alone opens the empty page."""
+        if not self._token.has_cookie(headers):
+            return False
+        empty = scope["path"] == "/" or scope["path"].startswith("/page/")
+        return empty or self._token.has_key(scope["query_string"])
 
     def _is_ours(self, header: str) -> bool:
         """Whether a Host header names this machine. A page that came by another name, which its

@@ -1,7 +1,8 @@
 """The token of a studio: who brings it may come in. A browser exchanges it for a cookie.
 
-The cookie holds a digest of the token, not the token. Its name has the port in it: a browser sends
-the cookies of a machine to all of its ports.
+A browser sends the cookies of a machine to all of its ports, so a cookie may fall into the hands of
+another server there. It opens the empty page only. Everything else takes the key as well, which the
+page keeps in the storage of its own origin, port included. Both are digests of the token.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from typing import Final
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
@@ -40,7 +42,10 @@ class Token:
                 f"{len(secret)} characters"
             )
         self._secret = secret.encode()
-        self._cookie = hmac.digest(self._secret, b"the cookie of rr-refine studio", "sha256").hex()
+        self._cookie, self._key = (
+            hmac.digest(self._secret, f"the {what} of rr-refine studio".encode(), "sha256").hex()
+            for what in ("cookie", "key")
+        )
 
     def is_token(self, given: str) -> bool:
         """Whether this is the token itself."""
@@ -59,15 +64,29 @@ class Token:
         cookie = self._cookie.encode()
         return any(_same(p.removeprefix(mine), cookie) for p in given if p.startswith(mine))
 
+    def is_shown_in(self, query: bytes) -> bool:
+        """Whether an address has the token in it: `?token=…`."""
+        return self.is_token(_first(query, "token"))
+
+    def has_key(self, query: bytes) -> bool:
+        """Whether an address has the key in it, as those that our page asks for: `?key=…`."""
+        return _same(_first(query, "key"), self._key.encode())
+
     def welcome(self, headers: Headers) -> Response:
-        """To the page, with the cookie, so that the token does not stay in the address."""
-        answer = RedirectResponse("/", 303)
+        """To the page, with cookie and key, so that the token does not stay in the address. What is
+        behind `#` no browser sends to any server; the page takes it out.
+        """
+        answer = RedirectResponse(f"/#key={self._key}", 303)
         answer.set_cookie(_cookie_name(headers), self._cookie, httponly=True, samesite="strict")
         return answer
 
 
 def _same(given: str, expected: bytes) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected)
+
+
+def _first(query: bytes, name: str) -> str:
+    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
 
 
 def _cookie_name(headers: Headers) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import open_file, replacing
+from rr_refine.files import make_folder, open_file, replacing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +34,7 @@ class Log:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
 
     def __call__(self, **values: float | int | str) -> None:
         """Append one line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ Label = Literal["A", "B", "tie"]
 """Which of two pictures people preferred."""
 
 Order = Literal["AB", "BA"]
+
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""What a picture is called in its store; nothing that could lead out of it."""
 
 MAX_PIXELS: Final = 802_816
 """What the released critics were trained to see at most (the published recipe's
@@ -80,10 +83,10 @@ class PreferencePair(Record):
     split: str
     task: Task
     instruction: str = Field(min_length=1)
-    source: str | None
+    source: Key | None
     """The picture that was edited; None for text-to-image."""
-    image_a: str
-    image_b: str
+    image_a: Key
+    image_b: Key
     label: Label
     margin: float = Field(ge=0, le=1)
     """How clear the preference is; each source measures it in its own way."""

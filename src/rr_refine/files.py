@@ -324,7 +324,7 @@ def _parent(path: Path, within: Path | None, *, make: bool) -> Iterator[tuple[in
     except FileNotFoundError:
         if not make:
             raise
-        make_folder(root, private=False)
+        make_folder(root)
         folder = os.open(root, _FOLDER)
     try:
         mode = os.fstat(folder).st_mode & 0o777

@@ -1,5 +1,26 @@
 // Elements, and words that are safe to show. Nothing here or elsewhere makes HTML out of text.
 
+// A browser sends the cookie to all ports of this machine. The key came in the address and is kept for this page alone.
+let before = localStorage.getItem("key");
+const given = /^#key=([0-9a-f]{64})$/.exec(location.hash)?.[1];
+if (given) {
+  localStorage.setItem("key", given);
+  history.replaceState(null, "", location.pathname);
+}
+
+/** An address of the studio, with the key. */
+export function keyed(path) {
+  return `${path}${path.includes("?") ? "&" : "?"}key=${localStorage.getItem("key")}`;
+}
+
+/** Back to the key of before, once, for a link of another page may have brought a wrong one; false if there is none. */
+export function takeKeyBack() {
+  const back = given && before;
+  if (back) localStorage.setItem("key", before);
+  before = null;
+  return Boolean(back);
+}
+
 /** A new element. Attributes that are null or false are left out; `on…` are listeners. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -54,7 +75,7 @@ export async function ask(path, body) {
   };
   let answer;
   try {
-    answer = await fetch(path, post);
+    answer = await fetch(keyed(path), post);
   } catch {
     throw new Error("The studio does not answer. Is it still running?");
   }
@@ -98,5 +119,5 @@ export function announce(text) {
 
 /** Address of a picture of a run. */
 export function picture(run, digest, size) {
-  return `/runs/${run}/${size}/${digest}.png`;
+  return keyed(`/runs/${run}/${size}/${digest}.png`);
 }

@@ -1,6 +1,6 @@
 // The page of a run: its events as they happen, the turn of the human, the best picture so far.
 
-import { announce, ask, change, el, image, picture, score, short, visible, whyNot } from "./dom.js";
+import { announce, ask, change, el, image, keyed, picture, score, short, visible, whyNot } from "./dom.js";
 import { reviewPanel } from "./review.js";
 import { name as nameOf, roundInside } from "./rounds.js";
 import { mean, newTimeline, step, take } from "./timeline.js";
@@ -41,7 +41,7 @@ export function showRun(main, run, changed) {
 
   function open() {
     close();
-    source = new EventSource(`/api/runs/${run}/events?after=${at}`);
+    source = new EventSource(keyed(`/api/runs/${run}/events?after=${at}`));
     source.addEventListener("event", (e) => {
       at = Number(e.lastEventId);
       const event = JSON.parse(e.data);
@@ -175,7 +175,7 @@ export function showRun(main, run, changed) {
         el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),
-        state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: `/runs/${run}/result.png`, download: `${run}.png` }, "Save the picture")) : null,
+        state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: keyed(`/runs/${run}/result.png`), download: `${run}.png` }, "Save the picture")) : null,
       ]);
   }
 

@@ -1,6 +1,6 @@
 // The page as a whole: the models in use, the history, and either the form or a run.
 
-import { ask, el, image, picture, score, short, visible } from "./dom.js";
+import { ask, el, image, picture, score, short, takeKeyBack, visible } from "./dom.js";
 import { form } from "./form.js";
 import { showRun } from "./run.js";
 
@@ -12,7 +12,10 @@ let studio = null;
 
 async function start() {
   try {
-    studio = await ask("/api/studio");
+    studio = await ask("/api/studio").catch((error) => {
+      if (!takeKeyBack()) throw error;
+      return ask("/api/studio");
+    });
   } catch (error) {
     main.replaceChildren(el("p", { class: "trouble", role: "alert" }, visible(error.message)));
     return;

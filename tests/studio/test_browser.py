@@ -7,8 +7,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
@@ -254,6 +258,44 @@ def test_the_first_visit(browser: webdriver.Chrome, tmp_path: Path) -> None:
             assert browser.current_url == base
             assert token not in browser.page_source
             assert browser.execute_script("return document.referrer + document.cookie") == ""
+        browser.get("about:blank")
+        browser.get(f"{base}#key={'0' * 64}")  # another page's link brings a wrong key
+        page.see("#prompt")
+        assert browser.current_url == base
+
+
+def test_the_server_of_another_port_gets_nothing_that_opens_the_studio(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    seen: list[tuple[str, dict[str, str]]] = []
+
+    class Thief(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.path, dict(self.headers)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Thief)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with studio(tmp_path / "here") as url:
+            base, _, token = url.partition("?token=")
+            page = Page(browser, url)
+            page.open()
+            browser.get(f"http://127.0.0.1:{server.server_port}/")
+            (path, headers), *_ = seen
+            assert "rr-refine-studio-" in headers["Cookie"]  # a browser does that
+            key = browser.execute_script("return localStorage.getItem('key')")
+            assert key not in f"{path}{headers}"
+            assert token not in f"{path}{headers}"
+            asked = Request(f"{base}api/runs", headers={"Cookie": headers["Cookie"]})
+            with pytest.raises(HTTPError, match="401"):
+                urlopen(asked)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_studio_that_was_started_again_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -30,6 +31,12 @@ async def a_run(visitor: Visitor) -> tuple[str, str]:
     (rendered,) = (await visitor.watch(name)).of("rendered")
     del visitor.http.headers["authorization"]
     return name, rendered.image
+
+
+async def enter(visitor: Visitor) -> str:
+    """Open the page with the token, as a browser does; gives the key, for the ends of addresses."""
+    welcome = await visitor.get(f"/?token={visitor.token}")
+    return welcome.headers["location"].removeprefix("/#")
 
 
 async def test_nothing_is_shown_without_the_token(stranger: Visitor) -> None:
@@ -76,8 +83,10 @@ async def test_a_stranger_is_told_what_to_do(stranger: Visitor) -> None:
 
 
 async def test_the_token_becomes_a_cookie_and_leaves_the_address(stranger: Visitor) -> None:
+    key = await enter(stranger)
     welcome = await stranger.get(f"/?token={stranger.token}")
-    assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+    assert (welcome.status_code, welcome.headers["location"]) == (303, f"/#{key}")
+    assert re.fullmatch("key=[0-9a-f]{64}", key)
     assert welcome.headers["referrer-policy"] == "no-referrer"
     assert welcome.headers["cache-control"] == "no-store"
     port = stranger.url.rpartition(":")[2]
@@ -85,20 +94,43 @@ async def test_the_token_becomes_a_cookie_and_leaves_the_address(stranger: Visit
     assert name == f"rr-refine-studio-{port}"
     value, *attributes = [part.strip().lower() for part in rest.split(";")]
     assert {"httponly", "samesite=strict", "path=/"} <= set(attributes)
-    assert stranger.token.lower() not in value
-    for path in ("/", "/page/studio.js", "/api/studio", "/api/runs"):
-        assert (await stranger.get(path)).status_code == 200  # by the cookie
-    begun = await stranger.post("/api/runs", {"prompt": "a cat", "preset": "one-shot"})
+    for secret in (stranger.token.lower(), key.removeprefix("key=")):
+        assert secret not in value
+    for path in ("/", "/page/studio.js", f"/api/studio?{key}", f"/api/runs?{key}"):
+        assert (await stranger.get(path)).status_code == 200
+    begun = await stranger.post(f"/api/runs?{key}", {"prompt": "a cat", "preset": "one-shot"})
     assert begun.status_code == 201
+
+
+async def test_a_cookie_in_other_hands_opens_nothing(stranger: Visitor) -> None:
+    """A browser sends it to all ports of a machine; nor does an address without it."""
+    name, image = await a_run(stranger)
+    key = await enter(stranger)
+    paths = ["/api/studio", "/api/runs", f"/api/runs/{name}/events", f"/runs/{name}/result.png"]
+    paths += [f"/runs/{name}/{size}/{image}.png" for size in ("small", "whole")]
+    for path in paths:
+        assert (await stranger.get(f"{path}?{key}")).status_code == 200
+    cookie = dict(stranger.http.cookies)
+    wrong = ["", "?key=", "?key=x", f"?key={stranger.token}", f"?key={next(iter(cookie.values()))}"]
+    wrong += [f"?token={stranger.token}", f"?key=x&{key}"]
+    for path in paths:
+        for query in wrong:
+            assert (await stranger.get(path + query)).status_code == 401, query
+    for path in ("", f"/{name}/stop", f"/{name}/resume", f"/{name}/decision"):
+        assert (await stranger.post(f"/api/runs{path}", {"prompt": "a"})).status_code == 401
+    stranger.http.cookies.clear()
+    for path in ("/", "/page/studio.js", *paths):
+        assert (await stranger.get(f"{path}?{key}")).status_code == 401
 
 
 async def test_cookies_of_other_ports_do_not_matter(stranger: Visitor) -> None:
     welcome = await stranger.get(f"/?token={stranger.token}")
     mine = welcome.headers["set-cookie"].partition(";")[0]
     name = mine.partition("=")[0]
+    key = await enter(stranger)
     for cookie in (f"{name}=other; {mine}", f'a b="[x; {mine}', f"rr-refine-studio-1=x;{mine}"):
         async with httpx2.AsyncClient(base_url=stranger.url) as http:
-            answer = await http.get("/api/studio", headers={"Cookie": cookie})
+            answer = await http.get(f"/api/studio?{key}", headers={"Cookie": cookie})
             assert answer.status_code == 200, cookie
 
 
@@ -110,7 +142,7 @@ async def test_two_studios_at_once_keep_their_visitors_apart(tmp_path: Path) -> 
         port = other.url.rpartition(":")[2]
         async with httpx2.AsyncClient(base_url=other.url) as http:
             cookie = f"rr-refine-studio-{port}={value}"
-            assert (await http.get("/api/studio", headers={"Cookie": cookie})).status_code == 401
+            assert (await http.get("/", headers={"Cookie": cookie})).status_code == 401
             assert (await http.get(f"/?token={one.token}")).status_code == 401
 
 
@@ -119,7 +151,8 @@ async def test_an_own_token_survives_a_restart(tmp_path: Path) -> None:
     for _ in range(2):
         async with opened(tmp_path / "runs", token=OWN, shown=False) as visitor:
             welcome = await visitor.get(f"/?token={OWN}")
-            values.append(welcome.headers["set-cookie"].partition("=")[2])
+            cookie = welcome.headers["set-cookie"].partition("=")[2]
+            values.append((cookie, welcome.headers["location"]))
     assert values[0] == values[1]
 
 
@@ -133,8 +166,8 @@ async def test_scripts_bring_the_token_in_a_header(stranger: Visitor) -> None:
         headers = {**script, "Origin": origin}
         answer = await stranger.http.post("/api/runs", content=body, headers=headers)
         assert answer.status_code == status, origin
-    await stranger.get(f"/?token={stranger.token}")
-    without = await stranger.http.post("/api/runs", content=body, headers=json)
+    key = await enter(stranger)
+    without = await stranger.http.post(f"/api/runs?{key}", content=body, headers=json)
     assert without.status_code == 403  # a browser, which has the cookie, says where it comes from
 
 
@@ -152,8 +185,8 @@ async def test_scripts_bring_the_token_in_a_header(stranger: Visitor) -> None:
 async def test_a_page_of_another_port_gets_nothing(
     stranger: Visitor, headers: dict[str, str], status: int
 ) -> None:
-    await stranger.get(f"/?token={stranger.token}")
-    for path in ("/api/runs", "/page/studio.js"):
+    key = await enter(stranger)
+    for path in (f"/api/runs?{key}", "/page/studio.js"):
         assert (await stranger.get(path, **headers)).status_code == status
 
 

@@ -10,7 +10,7 @@ from accelerate import PartialState
 from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import locked, replace_file
+from rr_refine.files import locked, make_folder, replace_file
 from rr_refine.redaction import hidden
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import read_rows
@@ -28,6 +28,7 @@ def train(
     out: Path,
     *,
     api_key: str | None = None,
+    private: bool = True,
     say: Callable[[str], None] = lambda _: None,
     on_pictures: Callable[[int, int], None] | None = None,
 ) -> Stopped:
@@ -35,6 +36,7 @@ def train(
 
     Args:
         api_key: of the critic; recipes hold none, since they are written to the folder.
+        private: a folder that is created is for this user alone.
         say, on_pictures: see `NftTrainer`.
 
     Raises:
@@ -53,7 +55,7 @@ def train(
     judge = None if recipe.judge is None else make_critic(recipe.judge)
     rows = read_rows(recipe.data)
     held_out = [] if recipe.held_out is None else read_rows(recipe.held_out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, private=private)
     is_main = PartialState(cpu=recipe.device == "cpu").is_main_process
     with locked(out, out / "lock") if is_main else nullcontext():
         if is_main:

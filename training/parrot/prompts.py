@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.digest import digest
 from rr_refine.endpoint.chat import Message
-from rr_refine.pictures import load_picture
+from rr_refine.errors import ConfigError
+from rr_refine.pictures import load_stored
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import build_messages
 from rr_refine.reward.template import Template
@@ -169,4 +170,7 @@ def _user(*parts: str | Image.Image) -> Message:
 def _opened(path: Path | None) -> Image.Image:
     if path is None:
         raise ValueError("a question lacks a picture that its kind shows")
-    return load_picture(path)
+    try:
+        return load_stored(path, within=path.parents[2])  # DIR/images/ab/….png
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"picture {str(path)!r} cannot be read: {error}") from error

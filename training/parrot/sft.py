@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import read_file, replace_file
+from rr_refine.files import make_folder, read_file, replace_file
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
@@ -116,7 +116,7 @@ def fine_tune(
     arguments.distributed_state.wait_for_everyone()  # all have looked at the folder
     main = arguments.process_index == 0
     if main:
-        recipe.out.mkdir(parents=True, exist_ok=True)
+        make_folder(recipe.out)
         settings = json.dumps(recipe.training, indent=2)
         replace_file(recipe.out / "recipe.json", f"{settings}\n".encode(), durable=False)
     trained, weights = count_weights(trainer.model)
