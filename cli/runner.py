@@ -11,6 +11,7 @@ from pathlib import Path
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, Reviewer, run_job
+from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.display import Display, open_display
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
@@ -97,6 +98,14 @@ async def _run(
                     display.show(event)
 
 
+def _advice(outcome: Outcome) -> str:
+    """What to do where resuming cannot help."""
+    failure = outcome.candidates[-1].failure
+    if failure is not None and failure.error == "GeneratorRefused":
+        return "the generator refuses this prompt; change the prompt"
+    return "to resume would bring the same error; change what it names, and start anew"
+
+
 def _show_result(run: Run, options: DisplayOptions) -> int:
     """Print where the result is; the paths are the last lines, on stdout."""
     outcome, folder = run.outcome, quoted(run.path)
@@ -107,7 +116,7 @@ def _show_result(run: Run, options: DisplayOptions) -> int:
         trust = " --trust  (it names code, or where a key goes)" if needs_trust(run) else ""
         tell(f"not finished; go on with: rr-refine resume {folder}{trust}")
     elif not outcome.ok:
-        tell("not finished: the generator refuses this prompt; change the prompt")
+        tell(f"not finished: {_advice(outcome)}")
     if outcome is not None:
         require_image(run)
     if not options.json:

@@ -201,7 +201,7 @@ class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
             return
         text = f"the endpoint answered with {got} pixels where {asked} was asked for"
         if self._options.strict_size:
-            raise GeneratorError(f"{text}; set generator.strict_size = false to take it")
+            raise UnsupportedRequestError(f"{text}; set generator.strict_size = false to take it")
         add_notices(image, text)
 
     async def fit_prompt(self, request: RenderRequest) -> PromptFit:

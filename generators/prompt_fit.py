@@ -39,6 +39,8 @@ class PromptFit(Record):
     where unknown: then every prompt is another one."""
     hint: str = ""
     """How more can be read, as a clause: `max_sequence_length = 512 reads 511 tokens`."""
+    unknown: str = ""
+    """Why it could not be found out, as a clause; then words may be cut without a notice."""
 
     def read_part(self, prompt: str) -> str:
         """The prompt without what is not read."""
@@ -54,6 +56,8 @@ class PromptFit(Record):
 
     def notices(self) -> tuple[str, ...]:
         """What is to be said about it; nothing where all is read."""
+        if self.unknown:
+            return (f"how much of a prompt the generator reads is unknown: {self.unknown}",)
         more = f"; {self.hint}" if self.hint else ""
         return tuple(
             f"the generator reads {self} of a {what}, and not these words: {_shown(words)}{more}"

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
@@ -15,14 +15,11 @@ from rr_refine.agent.events import Event, Notice, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import (
-    BlankImageError,
     ConfigError,
     CriticAnswerError,
     CriticTimeout,
-    GeneratorRefused,
     GeneratorTimeout,
     RefineError,
-    UnsupportedRequestError,
 )
 from rr_refine.generators.generator import OnStep
 from rr_refine.generators.prompt_fit import PromptFit
@@ -31,9 +28,6 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
 __all__ = ["NodeContext"]
-
-_FINAL: Final = (GeneratorRefused, UnsupportedRequestError, BlankImageError)
-"""Errors that the same prompt and seed bring about again."""
 
 
 class NodeContext:
@@ -115,7 +109,7 @@ class NodeContext:
             error=type(error).__name__,
             message=str(error),
             raw=raw,
-            final=isinstance(error, _FINAL),
+            final=error.final,
         )
 
     def spend(self, works: Iterable[EffectResult[object]] = ()) -> Spend:

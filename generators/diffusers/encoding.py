@@ -13,7 +13,7 @@ import copy
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ _STRIDE: Final = 2**16
 _LAYERS: Final = 64
 _BIDIRECTIONAL: Final = ("T5", "Bert", "BERT", "Roberta")
 """In the names of encoders whose every token changes what comes out at all others."""
+_WENT_ON: Final = "it went on to another model"
 _TOO_LONG: Final = "sequence-length-is-longer-than-the-specified-maximum"
 
 
@@ -56,6 +57,9 @@ class Encoding:
     """All that was tokenized on the way, in order."""
 
     inputs: list[EncoderInput] = field(default_factory=list)
+    unseen: str = ""
+    """Which text encoders the pipeline did not get to, and why; then what others read says nothing
+    of the whole."""
 
     @property
     def given(self) -> list[EncoderInput]:
@@ -83,17 +87,25 @@ def encode(pipeline: Any, arguments: Mapping[str, Any]) -> Encoding:
     arguments = {k: v for k, v in arguments.items() if not k.endswith("attention_kwargs")}
     with _silence(type(pipeline).__module__), torch.no_grad():
         stand_in = _stand_in(pipeline, trace)
-        early = False
-        with suppress(Exception):  # what it refuses here, it refuses in the render too
-            try:
-                stand_in(**arguments)
-            except _EncodedError:
-                early = not trace.encoding.inputs  # it works on a picture first
-        if early and hasattr(stand_in, "encode_prompt"):
-            with suppress(Exception):
-                stand_in.encode_prompt(**_own_arguments(pipeline, arguments))
+        why = _ended(stand_in, arguments)
+        picture_first = why == _WENT_ON and not trace.encoding.inputs
+        if picture_first and hasattr(stand_in, "encode_prompt"):
+            why = _ended(stand_in.encode_prompt, _own_arguments(pipeline, arguments))
+    if missing := sorted(trace.encoders - trace.asked):
+        trace.encoding.unseen = f"the pipeline did not get to its {' and '.join(missing)} ({why})"
     trace.finish()
     return trace.encoding
+
+
+def _ended(call: Callable[..., object], arguments: Mapping[str, Any]) -> str:
+    """Call it, and tell how it ended: an error after all encoders is no matter."""
+    try:
+        call(**arguments)
+    except _EncodedError:
+        return _WENT_ON
+    except Exception as error:  # noqa: BLE001  any pipeline's; what is missing then is told
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return "it ended before"
 
 
 def _own_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +131,10 @@ class _Trace:
     def __init__(self) -> None:
         self.encoding = Encoding()
         self.outputs: list[object] = []
+        self.encoders: set[str] = set()
+        """Components that are text encoders."""
+        self.asked: set[str] = set()
+        """Those that were given tokens."""
         self._rows: list[EncoderInput | None] = []
 
     def tokenized(
@@ -203,8 +219,10 @@ def _refuse(*_: object, **__: object) -> Any:
     raise _EncodedError
 
 
-def _encoder(real: object, trace: _Trace) -> _Still:
-    made: _Still = type("_Encoder", (_Encoder,), {"trace": trace})(real)
+def _encoder(real: object, name: str, trace: _Trace) -> _Still:
+    if name.startswith("text_encoder"):
+        trace.encoders.add(name)
+    made: _Still = type("_Encoder", (_Encoder,), {"trace": trace, "component": name})(real)
     return made
 
 
@@ -212,6 +230,8 @@ class _Encoder(_Still):
     """A text encoder, or a part of one: answers tokens with their positions."""
 
     trace: _Trace
+    component: str
+    """Its name in the pipeline."""
 
     def __call__(self, *given: object, **named: object) -> Any:
         tensors = [one for one in (named.get("input_ids"), *given) if isinstance(one, torch.Tensor)]
@@ -222,6 +242,7 @@ class _Encoder(_Still):
         name = type(self._real).__name__
         causal = not any(word in name for word in _BIDIRECTIONAL)
         width = _WIDTH if name.startswith("CLIP") else 8 * _WIDTH
+        self.trace.asked.add(self.component)
         states = self.trace.encoded(tensors[0], causal=causal).repeat(1, 1, width)
         return _Answer(states, projected=name.endswith("WithProjection"))
 
@@ -282,7 +303,7 @@ def _stand_in(pipeline: Any, trace: _Trace) -> Any:
             if (tokenizer := getattr(part, "tokenizer", None)) is not None:
                 made.__dict__[name].tokenizer = _traced(tokenizer, trace)
         elif isinstance(part, PreTrainedModel):
-            made.__dict__[name] = _encoder(part, trace)
+            made.__dict__[name] = _encoder(part, name, trace)
         elif isinstance(part, torch.nn.Module) or hasattr(part, "set_timesteps"):
             made.__dict__[name] = _Still(part)
     return made

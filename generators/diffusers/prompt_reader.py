@@ -43,6 +43,8 @@ class PromptReader:
         """
         limits = self._limits(arguments)
         encoding = encode(self._pipeline, arguments)
+        if unseen := encoding.unseen or limits.unseen:
+            return PromptFit(unknown=unseen)
         texts = {k: v for k, v in arguments.items() if k.startswith(_TEXTS) and isinstance(v, str)}
         read = dict(self._best(encoding, limits, texts))
         best, cut = read.get("prompt", (None, ""))
@@ -97,7 +99,8 @@ class PromptReader:
         now = arguments.get(_LENGTH, known[_LENGTH].default)
         longer = {}
         for length in _LENGTHS:
-            found = self._limits({**arguments, _LENGTH: length}).most()
+            limits = self._limits({**arguments, _LENGTH: length})
+            found = None if limits.unseen else limits.most()
             if found is not None and found > limit:
                 longer[length] = found
         if not longer:
@@ -112,6 +115,8 @@ class _Limits:
     """What each encoder takes, and what the pipeline puts around a prompt."""
 
     def __init__(self, probe: Encoding) -> None:
+        self.unseen = probe.unseen
+        """As of an `Encoding`."""
         self._around: dict[int, tuple[str, str]] = {}
         self._most: dict[int, int | None] = {}
         for one in probe.readers + probe.given:

@@ -66,6 +66,8 @@ class RefineError(Exception):
     """
 
     usage: Usage | None = None
+    final: bool = False
+    """Whether the same request brings it about again, so that resuming cannot help."""
 
     def __str__(self) -> str:
         return clean(super().__str__())
@@ -106,13 +108,19 @@ class GeneratorUnavailable(GeneratorError):
 class GeneratorRefused(GeneratorError):
     """The generator declined the request, for instance by a safety filter."""
 
+    final = True
+
 
 class BlankImageError(GeneratorError):
     """The image is one flat black: half-precision overflow, or a safety filter's answer."""
 
+    final = True
+
 
 class UnsupportedRequestError(GeneratorError):
     """The generator cannot do what was asked: an edit, a parameter it does not take."""
+
+    final = True
 
 
 class CriticError(RefineError):

@@ -33,6 +33,8 @@ class Odd(ThreadingHTTPServer):
         self.prompts: list[str] = []
         self.draws = 1
         """How many different prompts it draws."""
+        self.moved = "nothing"
+        """A part of the paths that are sent on to elsewhere."""
 
     @property
     def url(self) -> str:
@@ -47,6 +49,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.moved in self.path.split("/"):
+            self.reply(307, {}, Location="http://127.0.0.1:9/elsewhere")
+            return
         for field in ("seed", "temperature"):
             if field in body:
                 words = f"Unsupported parameter: '{field}' is not supported with this model."
@@ -66,8 +71,10 @@ class Handler(BaseHTTPRequestHandler):
         image = base64.b64encode(buffer.getvalue()).decode()
         self.reply(200, {"data": [{"b64_json": image}]})
 
-    def reply(self, status: int, value: object) -> None:
+    def reply(self, status: int, value: object, **headers: str) -> None:
         self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name, text)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(json.dumps(value).encode())
@@ -159,6 +166,33 @@ def test_a_refused_request_advises_no_resume(commands: Commands, server: Odd) ->
     assert "rejected by the safety system" in shown.stderr
     assert "resume" not in shown.stderr
     assert "the generator refuses this prompt" in shown.stderr
+
+
+@pytest.mark.parametrize("moved", ["chat", "images"])
+def test_a_request_that_is_sent_on_ends_the_run_and_advises_no_resume(
+    moved: str, commands: Commands, server: Odd
+) -> None:
+    server.moved, server.draws = moved, 9
+    shown = commands.run(*arguments(server), "--plain")
+    assert shown.code == 1
+    section = "critic" if moved == "chat" else "generator"
+    assert f"nothing was sent there: if that is right, set {section}.base_url" in shown.stderr
+    assert "rr-refine resume" not in shown.stderr
+    assert "not finished: to resume would bring the same error; change what it" in shown.stderr
+    outcome = load_run(only_run(commands.folder / "runs")).outcome
+    assert outcome is not None
+    assert outcome.stop.rule == f"{section}-failed"
+    assert (outcome.best is None) == (moved == "images")
+
+
+def test_a_wrong_size_that_is_an_error_advises_no_resume(commands: Commands, server: Odd) -> None:
+    server.draws = 9
+    strict = ("--set=generator.size=64x64", "--set=generator.strict_size=true")
+    shown = commands.run(*arguments(server), *strict, "--plain")
+    assert shown.code == 1
+    assert "answered with 48x32 pixels where 64x64 was asked for" in shown.stderr
+    assert "rr-refine resume" not in shown.stderr
+    assert "change what it names, and start anew" in shown.stderr
 
 
 def test_a_dead_critic_is_told_before_the_first_picture(commands: Commands, server: Odd) -> None:

@@ -348,6 +348,17 @@ def failure(status: int, **error: JsonValue) -> httpx2.Response:
         (httpx2.Response(200, json={"data": []}), GeneratorRefused, "without an image, as filters"),
         (httpx2.Response(200, json={"data": None}), GeneratorRefused, "without an image"),
         (httpx2.Response(200, json={"data": [{}]}), GeneratorRefused, "without an image"),
+        (httpx2.Response(200, json={"data": [{"b64_json": None}]}), GeneratorRefused, "filters do"),
+        (
+            httpx2.Response(200, json={"data": [{"id": "m"}]}),
+            GeneratorError,
+            r'\(no images in it\); is .*base_url right\? It sent: \{"data":\[\{"id":"m"\}\]',
+        ),
+        (
+            httpx2.Response(200, json={"data": [{"blocked": "content_policy_violation"}]}),
+            GeneratorRefused,
+            "that a filter took the image",
+        ),
         (httpx2.Response(200, json={"created": 1}), GeneratorError, "without an image"),
         (httpx2.Response(200, json=["data"]), GeneratorError, "something else.*data"),
         (httpx2.Response(200, text="hello"), GeneratorError, "something else.*: hello$"),

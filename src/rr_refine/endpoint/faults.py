@@ -206,13 +206,16 @@ class EndpointFaults:
                 return self.errors.unreadable(said)
         return self.errors.rejected(said)
 
-    def _moved(self, response: httpx2.Response) -> ConfigError:
+    def _moved(self, response: httpx2.Response) -> RefineError:
         """For a server that sends the request on: prompts, pictures and the key are not."""
         place = self.clean(response.headers.get("location", "")).partition("?")[0]
-        return ConfigError(
+        error = ConfigError if response.request.method == "GET" else self.errors.rejected
+        moved = error(
             f"{self.url} answered {response.status_code} and sends the request on to {place!r}; "
             f"nothing was sent there: if that is right, set {self.section}.base_url to its root"
         )
+        moved.final = True
+        return moved
 
     def _advice(self, field: str) -> str:
         """How to leave a field out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import unquote_to_bytes
@@ -26,9 +27,11 @@ _PERCENT_MAX: Final = 2**21
 """Most characters of a picture in percent signs, which take eighty times that to be read."""
 _IMAGE_BYTES_MAX: Final = 64 * 2**20
 """A 4096 x 4096 PNG of noise has 48 MiB."""
+_WHY: Final = re.compile(r"(?i)filter|reason|block|refus|flag|moderat|safe|polic|status|error")
+"""In names of fields that tell why there is no image."""
 
 
-class ImageData(BaseModel):
+class ImageData(BaseModel, extra="allow"):
     """An image, in either form."""
 
     b64_json: str | None = None
@@ -45,6 +48,12 @@ class ImageData(BaseModel):
         """A filter blanked or blurred it."""
         said = {"a": self.finish_reason, "respect_moderation": self.respect_moderation}
         return Said.read(said).topic() == "refused"
+
+    @property
+    def is_another(self) -> bool:
+        """It is no image at all: a model of a list of models, say."""
+        others = self.model_extra or {}
+        return self.model_fields_set == others.keys() != set() and not _WHY.search(" ".join(others))
 
 
 class ImagesResponse(BaseModel, extra="allow"):
@@ -130,6 +139,9 @@ class ImagesEndpoint(EndpointClient):
             return self.errors.refused(
                 f"{self.url} answered that a filter took the image: {reason}"
             )
+        if any(one.is_another for one in response.data or ()):
+            sent = response.model_dump_json(exclude_unset=True)
+            return self._faults.unreadable(sent.encode(), "no images in it")
         if "data" in response.model_fields_set:
             return self.errors.refused(
                 f"{self.url} answered without an image, as filters do{reason and f': {reason}'}"

@@ -194,3 +194,51 @@ async def test_measuring_changes_no_picture() -> None:
     request = asked(name, "a red cube " * 60)
     await measured.fit_prompt(request)
     assert (await plain.generate(request)).tobytes() == (await measured.generate(request)).tobytes()
+
+
+@pytest.mark.parametrize("name", LIMITS)
+async def test_all_encoders_of_the_families_are_seen(name: str) -> None:
+    assert (await fit(name, "a cat")).unknown == ""
+
+
+@pytest.mark.parametrize("only_long", [False, True])
+@pytest.mark.parametrize(
+    ("name", "method", "missing"),
+    [
+        ("StableDiffusion3Pipeline", "_get_t5_prompt_embeds", "text_encoder_3"),
+        ("FluxPipeline", "_get_t5_prompt_embeds", "text_encoder_2"),
+        ("FluxPipeline", "_get_clip_prompt_embeds", "text_encoder and text_encoder_2"),
+        ("QwenImagePipeline", "_get_qwen_prompt_embeds", "text_encoder"),
+    ],
+)
+async def test_an_error_between_encoders_is_no_limit(
+    name: str, method: str, missing: str, only_long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The longest encoder is not reached: what the others cut is not what the model cuts."""
+    generator = made(name)
+    real = getattr(type(pipeline(name)), method)
+
+    def failing(self: object, *given: Any, **named: Any) -> object:
+        prompt = named.get("prompt", given[0] if given else "")
+        if not only_long or len(str(prompt)) > 5000:
+            raise RuntimeError("out of luck")
+        return real(self, *given, **named)
+
+    monkeypatch.setattr(type(pipeline(name)), method, failing)
+    found = await fit_of(generator, asked(name, "a " * 100 + "cat"))
+    why = f"the pipeline did not get to its {missing} (RuntimeError: out of luck)"
+    assert found == PromptFit(unknown=why)
+    words = f"how much of a prompt the generator reads is unknown: {why}"
+    assert found is not None
+    assert found.notices() == (words,)
+
+
+async def test_an_error_behind_all_encoders_is_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await fit("StableDiffusion3Pipeline", "a cat")
+
+    def failing(*_: object, **__: object) -> None:
+        raise ValueError("no such size")
+
+    monkeypatch.setattr(type(pipeline("StableDiffusion3Pipeline")), "prepare_latents", failing)
+    monkeypatch.setattr("rr_refine.generators.diffusers.encoding._refuse", failing)
+    assert await fit("StableDiffusion3Pipeline", "a cat") == before
