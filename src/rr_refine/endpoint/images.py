@@ -27,6 +27,8 @@ _PERCENT_MAX: Final = 2**21
 """Most characters of a picture in percent signs, which take eighty times that to be read."""
 _IMAGE_BYTES_MAX: Final = 64 * 2**20
 """A 4096 x 4096 PNG of noise has 48 MiB."""
+_WORDS_MAX: Final = 4000
+"""Characters of a prompt that was written anew."""
 _WHY: Final = re.compile(r"(?i)filter|reason|block|refus|flag|moderat|safe|polic|status|error")
 """In names of fields that tell why there is no image."""
 
@@ -115,7 +117,10 @@ class ImagesEndpoint(EndpointClient):
             raise self._declined(response)
         drawn = found.revised_prompt
         if isinstance(drawn, str) and drawn.strip() and drawn.split() != prompt.split():
-            add_notices(image, f"the endpoint wrote the prompt anew and drew: {drawn.strip()}")
+            words = drawn.strip()
+            if len(words) > _WORDS_MAX:
+                words = f"{words[:_WORDS_MAX]}… ({len(words)} characters)"
+            add_notices(image, f"the endpoint wrote the prompt anew and drew: {words}")
         return image
 
     async def _picture(self, found: ImageData) -> Image.Image | None:

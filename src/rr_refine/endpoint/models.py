@@ -10,7 +10,7 @@ __all__ = ["ModelList", "is_same_model", "only_model", "shown_models"]
 
 
 class _Model(BaseModel):
-    id: str = Field(validation_alias=AliasChoices("id", "name", "model"))
+    id: str = Field(validation_alias=AliasChoices("id", "name", "model"), max_length=1000)
 
 
 class ModelList(BaseModel):
