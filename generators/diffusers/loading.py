@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ from rr_refine.generators.diffusers.rendering import is_out_of_memory
 from rr_refine.terms import Task
 
 __all__ = ["load_pipelines", "memory_advice", "pair_pipelines", "resolve_device", "resolve_dtype"]
+
+
+_ENCODERS: Final = ("cond_stage_model.", "conditioner.", "text_encoders.")
+_VAE: Final = ("first_stage_model.", "vae.", "decoder.")
+"""What the names of weights start with in single files that have text encoders, or the VAE."""
 
 
 def load_pipelines(checkpoint: Checkpoint, options: DiffusersOptions) -> dict[Task, object]:
@@ -133,6 +139,35 @@ def _has_accelerator() -> bool:
     return torch.accelerator.is_available()
 
 
+def _parts_beside(file: Path, options: DiffusersOptions, dtype: Any) -> dict[str, Any]:
+    """Text encoders and VAE that a single file lacks, from the folder `config`.
+
+    diffusers takes the VAE from the file alone, and looks for encoders by another name than theirs.
+    """
+    folder = Path(options.config or "")
+    if options.config is None or not (folder / "model_index.json").is_file():
+        return {}
+    import diffusers
+    import transformers
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        keys = list(opened.keys())
+    found = {}
+    for name, entry in json.loads((folder / "model_index.json").read_bytes()).items():
+        library, class_name = entry if isinstance(entry, list) else (None, None)
+        home = {"transformers": transformers, "diffusers": diffusers}.get(str(library))
+        inside = _ENCODERS if library == "transformers" else _VAE
+        if home is None or (name != "vae" and library == "diffusers"):
+            continue
+        if any((folder / name).glob("*.safetensors")) and not any(
+            k.startswith(inside) for k in keys
+        ):
+            loader = getattr(home, str(class_name))
+            found[name] = loader.from_pretrained(folder / name, dtype=dtype, use_safetensors=True)
+    return found
+
+
 def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: str) -> Any:
     import torch
 
@@ -144,6 +179,7 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
         raise ConfigError(f"{checkpoint.class_name} cannot be loaded from a single file")
     if single:
         given |= {} if options.config is None else {"config": options.config}
+        given |= _parts_beside(Path(checkpoint.location), options, dtype)
     else:
         given |= {"revision": checkpoint.commit or options.revision, "variant": options.variant}
         given |= {"use_safetensors": True, "trust_remote_code": False}
