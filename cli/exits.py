@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Final
 
-from rr_refine.cli.text import plain, tell
+from rr_refine.cli.text import give_up_output, plain, tell
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.redaction import clean
 
@@ -20,6 +20,9 @@ FAILED: Final = 1
 USAGE: Final = 2
 """A mistake in the command or its settings; nothing ran."""
 INTERRUPTED: Final = 130
+
+_LOST: Final = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing to a stream raises. That of a file of ours is a StoreError, or names the file."""
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -37,10 +40,13 @@ def guarded(command: Callable[[], int]) -> int:
         tell("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output is gone. Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()  # its reader is gone
         return FAILED
-    except Exception:  # noqa: BLE001  what it says is printed whole, but not as it is
-        tell(*clean(traceback.format_exc()).splitlines())
+    except Exception as error:  # noqa: BLE001  what it says is printed whole, but not as it is
+        if isinstance(error, OSError) and error.filename is None and error.errno in _LOST:
+            give_up_output()
+            tell(f"error: the output cannot be written: {error}")
+        else:
+            tell(*clean(traceback.format_exc()).splitlines())
         return FAILED
     return code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +10,8 @@ from pydantic import JsonValue
 
 from rr_refine.cli.trust import RUN, SettingsFile, own_file, require_own
 from rr_refine.errors import ConfigError
+from rr_refine.files import parse_json
+from rr_refine.toml_text import MAX_SETTINGS, parse_toml, require_plain
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -25,14 +25,13 @@ __all__ = [
 ]
 
 ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
-_LARGEST: Final = 1_000_000
-"""Bytes of a file of settings."""
 
 
 def value_of(text: str) -> JsonValue:
     """A number, true, false, null or JSON; anything else is text as it is."""
     try:
-        value: JsonValue = json.loads(text)
+        value = parse_json(text)
+        require_plain({"": value})
     except ValueError:
         return text
     return value
@@ -74,15 +73,15 @@ def read_file(path: Path, rank: int) -> tuple[SettingsFile, dict[str, JsonValue]
     """
     try:
         with path.open("rb") as opened:
-            data = opened.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise ConfigError(f"config file {str(path)!r} has more than {_LARGEST:,} bytes")
-        text = data.decode()
-        table: JsonValue = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+            data = opened.read(MAX_SETTINGS + 1)
+        if len(data) > MAX_SETTINGS:
+            raise ConfigError(f"config file {str(path)!r} has more than {MAX_SETTINGS:,} bytes")
+        table = parse_json(data) if path.suffix == ".json" else parse_toml(data)
+        if not isinstance(table, dict):
+            raise ConfigError(f"config file {str(path)!r} holds no table of settings")
+        require_plain(table)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
-    if not isinstance(table, dict):
-        raise ConfigError(f"config file {str(path)!r} holds no table of settings")
     if path.suffix == ".json" and isinstance(settings := table.get("settings"), dict):
         return SettingsFile.of(path, data, RUN), settings, table  # a run's, flat already
     return SettingsFile.of(path, data, rank), dict(_flat(table)), table

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from rr_refine.cli.exits import DONE, guarded
 from rr_refine.cli.options import SETTINGS, DisplayOptions, Flag, SettingsOptions
-from rr_refine.cli.text import clean_stderr, plain, tell
+from rr_refine.cli.text import clean_stderr, open_streams, plain, tell
 from rr_refine.errors import ConfigError
 
 __all__ = ["app", "main"]
@@ -124,6 +124,7 @@ def refine(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `rr-refine` script."""
+    open_streams()
     with clean_stderr():
         code = guarded(lambda: _run(arguments))
     sys.exit(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -60,8 +60,15 @@ def nft(
     from rr_refine.training.nft.run import train
 
     given: dict[str, JsonValue] = {"data": data, "epochs": epochs, "seconds": seconds, "seed": seed}
-    chosen = load_recipe(recipe, {key: value for key, value in given.items() if value is not None})
-    foreign = _foreign(recipe, trusted=trust)
+    changes = {key: value for key, value in given.items() if value is not None}
+    files: list[SettingsFile] = []
+
+    def check(path: Path, contents: bytes, fields: Mapping[str, JsonValue]) -> None:
+        if file := _foreign(path, contents, fields, trusted=trust):
+            files.append(file)
+
+    chosen = load_recipe(recipe, changes, check)
+    foreign = files[0] if files else None
     key = os.environ.get(KEY)
     if foreign and key and ("base_url" in json.dumps(chosen.critic) or chosen.endpoints):
         raise ConfigError(
@@ -91,19 +98,15 @@ def nft(
     return DONE
 
 
-def _foreign(recipe: str, *, trusted: bool) -> SettingsFile | None:
+def _foreign(
+    recipe: Path, data: bytes, fields: Mapping[str, JsonValue], *, trusted: bool
+) -> SettingsFile | None:
     """The file of a recipe that is not the package's, as long as it is not trusted.
 
     Raises:
         ConfigError: it names code, and is not trusted.
     """
-    from rr_refine.training.nft.config import builtin_recipes
-
-    if recipe in builtin_recipes():
-        return None
-    data = Path(recipe).read_bytes()
-    fields = tomllib.loads(data.decode())
-    file = require_trust(Path(recipe), data, fields, trusted=trusted)
+    file = require_trust(recipe, data, fields, trusted=trusted)
     for name in ("model", "data", "held_out"):
         value = str(fields.get(name, ""))
         if file is not None and ":" in value and not Path(value).exists():

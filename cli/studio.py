@@ -19,8 +19,9 @@ from cyclopts import Parameter
 
 from rr_refine.cli.exits import INTERRUPTED
 from rr_refine.cli.options import Flag, SettingsOptions
-from rr_refine.cli.text import say, tell
+from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.files import is_shared
 
 if TYPE_CHECKING:
     from rr_refine.cli.settings import Settings
@@ -103,6 +104,8 @@ def _own_token(settings: Settings, file: Path | None) -> str | None:
     """
     if file is not None:
         try:
+            if is_shared(file):
+                tell(f"note: others can read {plain(str(file))}: chmod go-r makes it yours alone")
             return file.read_text("utf-8").strip()
         except (OSError, ValueError) as error:
             raise ConfigError(f"token file {str(file)!r} cannot be read: {error}") from error

@@ -6,6 +6,7 @@ move the cursor, nor colour or hide what stands around it, nor pass for two line
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -20,6 +21,8 @@ from rr_refine.plain_text import is_hidden, one_line
 __all__ = [
     "clean",
     "clean_stderr",
+    "give_up_output",
+    "open_streams",
     "overwrite",
     "plain",
     "quoted",
@@ -49,15 +52,22 @@ def say(*lines: str | Path) -> None:
 
 
 def tell(*lines: str | Path) -> None:
-    """Print lines on standard error: talk."""
+    """Print lines on standard error: talk, which may be lost where nobody takes it."""
     for line in lines:
-        print(_shown(line), file=sys.stderr, flush=True)
+        try:
+            print(_shown(line), file=sys.stderr, flush=True)
+        except OSError:
+            _point(2, os.O_WRONLY)
 
 
 def say_json(text: str) -> None:
-    """Print JSON on standard output; hidden characters in its texts are escaped."""
+    """Print JSON on standard output; hidden characters in its texts are escaped, and those that the
+    stream's encoding does not have.
+    """
     if not text.isprintable():
         text = "".join(json.dumps(c)[1:-1] if c != "\n" and is_hidden(c) else c for c in text)
+    if not _has_encoding(text):
+        text = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
     print(text, flush=True)
 
 
@@ -69,7 +79,7 @@ def overwrite(line: str, *, last: bool) -> None:
 def quoted(path: Path | str) -> str:
     """A path for a shell's command line; what cannot be shown is in `$'…'`, as bytes."""
     text = str(path)
-    if text == one_line(text):
+    if text == one_line(text) and _has_encoding(text):
         return shlex.quote(text)
     return f"$'{''.join(_escaped(byte) for byte in os.fsencode(text))}'"
 
@@ -83,7 +93,52 @@ def _escaped(byte: int) -> str:
 def _shown(line: str | Path) -> str:
     if isinstance(line, str):
         return one_line(line)
-    return str(line) if str(line) == one_line(str(line)) else quoted(line)
+    text = str(line)
+    return text if text == one_line(text) and _has_encoding(text) else quoted(line)
+
+
+# -- the streams -----------------------------------------------------------------------------------
+
+
+def open_streams() -> None:
+    """Before anything is opened: no file may get the number of a stream that was closed.
+
+    A closed standard input is empty, what goes to a closed standard error is dropped, and writing
+    to a closed standard output fails, as data would be lost. What an encoding does not have is
+    printed as an escape.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            _point(number, os.O_WRONLY if number == 2 else os.O_RDONLY)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Standard output cannot be written: what is left goes nowhere, and Python does not complain
+    again when it closes the stream.
+    """
+    _point(1, os.O_WRONLY)
+
+
+def _point(number: int, mode: int) -> None:
+    """Let a stream's number be the null device."""
+    opened = os.open(os.devnull, mode)
+    if opened != number:
+        os.dup2(opened, number)
+        os.close(opened)
+
+
+def _has_encoding(text: str) -> bool:
+    """Whether standard output can show it."""
+    if text.isascii():
+        return True
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # -- what others print ---------------------------------------------------------------------------

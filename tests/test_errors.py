@@ -3,10 +3,12 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+from typing import Any
 
 import pytest
 
 from rr_refine import errors
+from rr_refine.pictures import load_picture
 
 CLASSES = [
     cls
@@ -24,7 +26,7 @@ def make(cls: type[errors.RefineError]) -> errors.RefineError:
 
 
 def test_all_names_every_class_and_nothing_else() -> None:
-    assert errors.__all__ == sorted(cls.__name__ for cls in CLASSES)
+    assert errors.__all__ == [*sorted(cls.__name__ for cls in CLASSES), "charged"]
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
@@ -55,3 +57,25 @@ def test_errors_cross_a_process_boundary(cls: type[errors.RefineError]) -> None:
 def test_a_missing_extra_names_the_command() -> None:
     message = str(errors.MissingExtraError("the diffusers generator", "local"))
     assert "pip install 'rr-refine[local]'" in message
+
+
+@pytest.mark.parametrize("error", [errors.ConfigError, errors.StoreError, errors.GeneratorRefused])
+def test_a_message_does_not_repeat_megabytes(error: type[errors.RefineError]) -> None:
+    told = error(f"prompt = {'x' * 10_000_000!r} is too long: shorten it")
+    for text in (str(told), repr(told)):
+        assert len(text) < 4_200
+        assert "prompt = 'xxx" in text
+        assert "(10,000,035 characters)" in text
+        assert "is too long: shorten it" in text
+
+
+def test_what_is_cut_gives_no_secret_away() -> None:
+    told = errors.ConfigError(f"{'x ' * 2000}api_key={'s' * 5000}")
+    assert "ss" not in str(told)
+
+
+@pytest.mark.parametrize("source", [b"\x00" * 100_000, "x" * 100_000])
+def test_nor_does_that_of_a_picture(source: Any) -> None:
+    with pytest.raises(errors.ConfigError) as caught:
+        load_picture(source)
+    assert len(str(caught.value)) < 4_200

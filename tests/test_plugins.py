@@ -246,6 +246,18 @@ def test_a_package_cannot_take_the_name_of_another(
     assert f"{name!r}" in str(caught.value)
 
 
+def test_a_package_that_calls_itself_ours_is_told_by_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, {"critics": {"fake": "stranger:create"}})
+    info = tmp_path / "strange-1.0.dist-info"
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rr-refine\nVersion: 9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="uninstall 'rr-refine in ") as caught:
+        plugins.create("critics", "fake", {})
+    assert f"declared by 'rr-refine' and 'rr-refine in {info}'" in str(caught.value)
+
+
 @pytest.mark.parametrize(("group", "name"), [("trainers", "sketch"), ("benchmarks", "geneval")])
 def test_nor_that_of_a_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, name: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -14,10 +13,12 @@ from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json, read_file
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Record
+from rr_refine.toml_text import MAX_SETTINGS, parse_toml
 
-__all__ = ["first_change", "read_recipe", "recipe_names"]
+__all__ = ["RecipeCheck", "first_change", "read_recipe", "recipe_names"]
 
 RecipeT = TypeVar("RecipeT", bound=Record)
+RecipeCheck: TypeAlias = Callable[[Path, bytes, Mapping[str, JsonValue]], None]
 
 
 def recipe_names(folder: Traversable) -> list[str]:
@@ -31,6 +32,7 @@ def read_recipe(
     folder: Traversable,
     name: str | Path,
     changes: Mapping[str, JsonValue] | None = None,
+    check: RecipeCheck | None = None,
 ) -> RecipeT:
     """Read a recipe. Its paths are relative to the current folder.
 
@@ -39,15 +41,32 @@ def read_recipe(
         folder: of the built-in ones.
         name: a built-in recipe's name, or a TOML file.
         changes: fields to replace, before anything is checked.
+        check: called with the path, contents and fields of a file that is none of the built-in
+            ones; what it raises is raised.
 
     Raises:
         ConfigError: there is no such recipe, or something in it is unknown or out of range.
     """
+    names = recipe_names(folder)
+    built_in = isinstance(name, str) and name in names
     try:
-        fields = tomllib.loads(_text(folder, name))
-    except tomllib.TOMLDecodeError as error:
+        if built_in:
+            data = (folder / f"{name}.toml").read_bytes()
+        else:
+            data = read_file(Path(name).resolve(), limit=MAX_SETTINGS)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no recipe {str(name)!r}; there are {', '.join(names)}, or give a TOML file"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"recipe {str(name)!r} cannot be read: {error}") from error
+    try:
+        fields = parse_toml(data)
+    except ValueError as error:
         raise ConfigError(f"recipe {str(name)!r} is not valid TOML: {error}") from error
-    fields |= changes or {}
+    if check is not None and not built_in:
+        check(Path(name), data, fields)
+    fields = {**fields, **(changes or {})}
     unknown = [key for key in fields if key not in kind.model_fields]
     if unknown:
         hint = did_you_mean(unknown[0], list(kind.model_fields))
@@ -75,17 +94,3 @@ def first_change(file: Path, now: Mapping[str, JsonValue]) -> tuple[str, JsonVal
         raise ConfigError(f"{str(file)!r} holds no recipe")
     changed = (key for key, value in now.items() if before.get(key) != value)
     return next(((key, before.get(key)) for key in changed), None)
-
-
-def _text(folder: Traversable, name: str | Path) -> str:
-    names = recipe_names(folder)
-    if isinstance(name, str) and name in names:
-        return (folder / f"{name}.toml").read_text("utf-8")
-    try:
-        return Path(name).read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"there is no recipe {str(name)!r}; there are {', '.join(names)}, or give a TOML file"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"recipe {str(name)!r} cannot be read: {error}") from error

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.redaction import clean
 
@@ -54,6 +54,9 @@ __all__ = [
     "charged",
 ]
 
+_LONG: Final = 4000
+"""Characters of a message. Of a longer one, with a prompt of megabytes, say, both ends are kept."""
+
 
 class RefineError(Exception):
     """Base of all errors that rr-refine raises on purpose.
@@ -69,8 +72,18 @@ class RefineError(Exception):
     final: bool = False
     """Whether the same request brings it about again, so that resuming cannot help."""
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_cut(each) if isinstance(each, str) else each for each in args))
+
     def __str__(self) -> str:
         return clean(super().__str__())
+
+
+def _cut(message: str) -> str:
+    if len(message) <= _LONG:
+        return message
+    message = clean(message)
+    return f"{message[: _LONG - 1000]} … ({len(message):,} characters) … {message[-900:]}"
 
 
 class ConfigError(RefineError):

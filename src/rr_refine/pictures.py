@@ -65,6 +65,9 @@ def load_picture(
         return _read(Path(source).expanduser(), most_pixels)
     except FileNotFoundError:
         raise ConfigError(f"image {name!r} does not exist") from None
+    except TypeError:
+        kind = type(source).__name__
+        raise ConfigError(f"an image is a path or a PIL image, not of type {kind!r}") from None
     except (ValueError, OSError, RuntimeError) as error:  # the last: no such user, in a `~name`
         raise ConfigError(f"image {name!r} cannot be read: {error}") from error
 

@@ -134,7 +134,12 @@ def _changed(folder: str) -> int:
 
 
 def _package(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else "an unknown package"
+    """The name of a package, and where it is if its folder goes by another name."""
+    if entry.dist is None:
+        return "an unknown package"
+    name, place = entry.dist.name, getattr(entry.dist, "_path", None)  # there is no public name
+    same = place is None or re.sub(r"[-_.]+", "_", name.lower()) in place.name.lower()
+    return name if same else f"{name} in {place}"
 
 
 def require_protocol(

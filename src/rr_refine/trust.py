@@ -3,6 +3,8 @@
 Flags, the environment and the user's own file may name code. A file that came from elsewhere, such
 as a project's settings or a run folder, may not, unless the user says that it is trusted: that it
 lies in a folder does not mean that somebody has read it.
+
+A Ray cluster is code too: its machines speak pickle, so whoever runs it runs code here.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["named_code"]
 
+_CLUSTER: Final = "address"
+"""The last part of the key that names a Ray cluster: `HOST:PORT` or `auto`, which is no URL."""
 _DOORS: Final = frozenset(
     (
         *("use", "generator", "critic", "judge", "teacher", "trainer", "reward", "rewards"),
@@ -25,7 +29,7 @@ _DOORS: Final = frozenset(
 
 
 def named_code(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Key and value of every dotted path in settings, nested or flat.
+    """Key and value of every dotted path and cluster in settings, nested or flat.
 
     Args:
         table: settings as a file has them, keys with or without dots.
@@ -33,8 +37,11 @@ def named_code(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tup
     """
     for name, value in table.items():
         key = f"{prefix}{name}"
-        if name.rpartition(".")[2] in _DOORS:
+        last = name.rpartition(".")[2]
+        if last in _DOORS:
             yield from ((key, text) for text in _texts(value) if ":" in text)
+        elif last == _CLUSTER:
+            yield from ((key, text) for text in _texts(value) if "/" not in text)
         yield from _nested(key, value)
 
 

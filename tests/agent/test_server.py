@@ -108,6 +108,14 @@ async def test_presets_are_those_that_are_there(preset: object) -> None:
         await served().ainvoke({"prompt": "a cat", "preset": preset})
 
 
+@pytest.mark.parametrize("field", ["preset", "seed", "generator", "image", "out", "prompt"])
+async def test_an_error_does_not_repeat_megabytes(field: str) -> None:
+    value = ["x" * 1_000_000] if field in ("prompt", "seed") else "x" * 1_000_000
+    with pytest.raises(ConfigError) as caught:
+        await served().ainvoke({"prompt": "a cat", field: value})
+    assert len(repr(caught.value)) < 4_200
+
+
 async def test_a_picture_below_the_root(tmp_path: Path) -> None:
     PICTURE.save(tmp_path / "x.png")
     given = {"prompt": "make it blue", "preset": "one-shot", "image": "x.png"}

@@ -71,6 +71,7 @@ def test_a_token_of_ones_own_is_never_shown(commands: Commands, by: str) -> None
     more = []
     if by == "file":
         (commands.folder / "token.txt").write_text("correct-horse-battery\n")
+        (commands.folder / "token.txt").chmod(0o640)
         more = ["--token-file=token.txt"]
         commands.environment["RR_REFINE_STUDIO__TOKEN"] = "another-horse-battery"
     else:
@@ -85,6 +86,7 @@ def test_a_token_of_ones_own_is_never_shown(commands: Commands, by: str) -> None
         going.send(signal.SIGINT)
         ended = going.wait()
     assert "horse" not in ended.stdout + ended.stderr
+    assert ("note: others can read token.txt" in ended.stderr) == (by == "file")
     assert "?token=" in ended.stderr
     shown = commands.run("config", "show")
     assert "horse" not in shown.stdout + shown.stderr

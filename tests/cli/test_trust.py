@@ -94,6 +94,21 @@ def test_a_projects_file_names_no_code(here: Commands, key: str, command: str) -
     assert sorted(p.name for p in here.folder.iterdir()) == ["mark.py", "rr-refine.toml"]
 
 
+@pytest.mark.parametrize("address", ["evil.example:6379", "auto"])
+def test_nor_the_machines_that_run_it(here: Commands, address: str) -> None:
+    """Whoever runs a Ray cluster runs code on the machines that join it."""
+    here.environment["RR_REFINE_GENERATOR__USE"] = "rr_refine.generators.ray:create"
+    (here.folder / "rr-refine.toml").write_text(f'[generator]\naddress = "{address}"\n')
+    require_refused(here, here.run("config", "show"), f"generator.address = '{address}'")
+    here.environment["RR_REFINE_GENERATOR__ADDRESS"] = address
+    assert here.run("config", "show").code == 0
+
+
+def test_the_address_of_an_endpoint_is_no_cluster(here: Commands) -> None:
+    (here.folder / "rr-refine.toml").write_text('[critic]\naddress = "http://a.example/v1"\n')
+    assert here.run("config", "show").code == 0
+
+
 @pytest.mark.parametrize("key", DOORS)
 def test_nor_does_a_file_of_config(here: Commands, key: str) -> None:
     (here.folder / "other.toml").write_text(DOORS[key])

@@ -13,7 +13,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.terms import Dimension, Record
 from rr_refine.training.nft.adapters import ATTENTION
 from rr_refine.training.nft.advantage import Aggregate
-from rr_refine.training.recipes import read_recipe, recipe_names
+from rr_refine.training.recipes import RecipeCheck, read_recipe, recipe_names
 
 __all__ = ["NftRecipe", "builtin_recipes", "load_recipe"]
 
@@ -161,6 +161,10 @@ def builtin_recipes() -> list[str]:
     return recipe_names(_RECIPES)
 
 
-def load_recipe(name: str | Path, changes: Mapping[str, JsonValue] | None = None) -> NftRecipe:
+def load_recipe(
+    name: str | Path,
+    changes: Mapping[str, JsonValue] | None = None,
+    check: RecipeCheck | None = None,
+) -> NftRecipe:
     """Read a recipe: see `rr_refine.training.recipes.read_recipe`."""
-    return read_recipe(NftRecipe, _RECIPES, name, changes)
+    return read_recipe(NftRecipe, _RECIPES, name, changes, check)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, cast
@@ -10,9 +9,11 @@ from typing import Literal, cast
 from pydantic import Field, JsonValue
 
 from rr_refine.errors import ConfigError
+from rr_refine.files import read_file
 from rr_refine.plugins import create, parse_options, require_protocol
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Record
+from rr_refine.toml_text import MAX_SETTINGS, parse_toml
 from rr_refine.training.parrot.teacher import Teacher
 
 __all__ = [
@@ -96,9 +97,9 @@ def read_config(
     if path is None:
         return ParrotConfig()
     try:
-        data = path.read_bytes()
-        table = tomllib.loads(data.decode())
-    except (OSError, ValueError, RecursionError) as error:
+        data = read_file(path.resolve(), limit=MAX_SETTINGS)
+        table = parse_toml(data)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
     if check is not None:
         check(data, table)
