@@ -20,7 +20,7 @@ from rr_refine import errors
 from rr_refine.agent.history import Failure
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RunContext
-from rr_refine.agent.store.journal import ItemKind
+from rr_refine.agent.store.journal import ItemKind, TooLongError
 from rr_refine.boundary import boundary
 from rr_refine.digest import digest
 from rr_refine.drawing_settings import settings_in
@@ -312,9 +312,12 @@ class Effects:
         if check is not None:  # before it is written down
             check(answer)
         seconds = time.monotonic() - start
-        self._folder.journal.put(
-            kind, key, {"result": answer.model_dump(mode="json"), "seconds": seconds}
-        )
+        try:
+            self._folder.journal.put(
+                kind, key, {"result": answer.model_dump(mode="json"), "seconds": seconds}
+            )
+        except TooLongError as long:
+            raise error(f"{who} answered with more than can be kept: {long}") from long
         return EffectResult(answer, key, seconds, cached=False)
 
     async def _first_source(self) -> Image.Image | None:

@@ -14,7 +14,7 @@ from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdic
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, ReviewRequest
-from rr_refine.terms import Dimension, Record, Task
+from rr_refine.terms import Dimension, Record, Task, Words
 
 __all__ = [
     "Compared",
@@ -67,7 +67,7 @@ class Notice(_Event):
     type: Literal["notice"] = "notice"
     candidate: str | None = None
     """The candidate that it is about; None for the run as a whole."""
-    text: str
+    text: Words
     """A clause without a full stop."""
 
 
@@ -117,7 +117,7 @@ class RenderFailed(_Event):
     type: Literal["render-failed"] = "render-failed"
     candidate: str
     error: str
-    message: str
+    message: Words
 
 
 class Judged(_Event):
@@ -143,7 +143,7 @@ class CriticFailed(_Event):
     type: Literal["critic-failed"] = "critic-failed"
     candidate: str
     error: str
-    message: str
+    message: Words
 
 
 class Compared(_Event):
@@ -153,7 +153,7 @@ class Compared(_Event):
     incumbent: str
     challenger: str
     winner: Literal["incumbent", "challenger", "tie", "failed"]
-    message: str = ""
+    message: Words = ""
 
 
 class Decided(_Event):

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.policy import Policy
 from rr_refine.generators.prompt_fit import PromptFit
-from rr_refine.terms import Dimension, Record, to_reward
+from rr_refine.terms import Dimension, Record, Words, to_reward
 
 __all__ = [
     "OUT_OF_BUDGET",
@@ -48,7 +48,7 @@ class Failure(Record):
     stage: Literal["render", "critique", "compare", "rewrite"]
     error: str
     """Class name of the error, see `rr_refine.errors`."""
-    message: str
+    message: Words
     raw: str | None = None
     """The critic's unreadable answer, where there was one."""
     final: bool = False
@@ -60,7 +60,7 @@ class Verdict(Record):
 
     accepted: bool
     rule: VerdictRule
-    reason: str
+    reason: Words
     against: str | None = None
     """Id of the incumbent it was weighed against."""
 
@@ -116,7 +116,7 @@ class Proposal(Record):
 
     prompt: str
     origin: str
-    why: str = ""
+    why: Words = ""
     """What the rewriter says it changed and because of what."""
 
 
@@ -126,7 +126,7 @@ class Rejection(Record):
     rewriter: str
     prompt: str | None
     """None where the rewriter gave none at all."""
-    reason: str
+    reason: Words
 
 
 class Declined(Record):
@@ -151,7 +151,7 @@ class Stop(Record):
 
     rule: str
     """The name of the rule that fired: one of `stopping.RULES`, or of your own."""
-    reason: str
+    reason: Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from rr_refine.generators.sources import require_sources
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
-from rr_refine.request import Request
+from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.scalar import Reward
 
@@ -158,6 +158,13 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
                 f"parameters.{name} may hold a secret, and parameters are recorded with every "
                 "picture: give it to the generator as an option"
             )
+    for name, text in (
+        ("prompt", prompt),
+        ("keep", "".join(options.get("keep", ()))),
+        ("avoid", "".join(options.get("avoid", ()))),
+    ):
+        if len(text) > MAX_PROMPT:
+            raise ConfigError(f"{name} has {len(text):,} characters; {MAX_PROMPT:,} are the most")
     sources = _load(options.get("image"))
     digests = [image_digest(source) for source in sources]
     try:

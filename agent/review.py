@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from rr_refine.agent.history import Candidate, Proposal
 from rr_refine.errors import ConfigError
+from rr_refine.request import MAX_PROMPT
 from rr_refine.terms import Record
 
 __all__ = [
@@ -108,8 +109,11 @@ def require_possible(question: ReviewRequest, decision: Decision) -> None:
     """Check a decision against its question.
 
     Raises:
-        ConfigError: the candidate to pick does not exist or has no image.
+        ConfigError: the candidate to pick does not exist or has no image; a text is too long.
     """
+    for text in decision.model_dump().values():
+        if isinstance(text, str) and len(text) > MAX_PROMPT:
+            raise ConfigError(f"a text of {len(text):,} characters; {MAX_PROMPT:,} are the most")
     there = [c.id for c in question.candidates if c.image is not None]
     if isinstance(decision, Pick) and decision.candidate not in there:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, Base64Bytes, FailFast, Field, ValidationError
 from pydantic_core import from_json
@@ -14,13 +14,11 @@ from rr_refine.agent.session import Job
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.generators.generator import Generator
+from rr_refine.request import MAX_PROMPT
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
-__all__ = ["MAX_PROMPT", "JobMaker", "RunForm", "read_answer", "read_form"]
-
-MAX_PROMPT: Final = 200_000
-"""Characters; models read far fewer, and a page can still show these."""
+__all__ = ["JobMaker", "RunForm", "read_answer", "read_form"]
 
 
 def _short(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -102,7 +100,7 @@ def read_answer(data: bytes) -> tuple[int, Decision]:
     """The number of a question, and the decision that answers it, from JSON.
 
     Raises:
-        ConfigError: it is no decision, or its text is too long.
+        ConfigError: it is no decision.
     """
     try:
         _require_few_parts(data, texts=1)
@@ -113,9 +111,6 @@ def read_answer(data: bytes) -> tuple[int, Decision]:
                 raise ValueError
     except ValueError as error:
         raise ConfigError("this is no decision: a text may be empty") from error
-    for text in decision.model_dump().values():
-        if isinstance(text, str) and len(text) > MAX_PROMPT:
-            raise ConfigError(f"a text of {len(text):,} characters; {MAX_PROMPT:,} are the most")
     return question, decision
 
 

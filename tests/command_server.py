@@ -158,7 +158,7 @@ def arm(point: str) -> None:
             die()
         if fatal and when == "torn":
             line = json.dumps({"kind": kind, "key": key, "value": value})
-            with self._path.open("ab") as file:
+            with self.path.open("ab") as file:
                 file.write(line[: len(line) // 2].encode())
             die()
         put(self, kind, key, value)

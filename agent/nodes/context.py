@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
@@ -23,11 +23,16 @@ from rr_refine.errors import (
 )
 from rr_refine.generators.generator import OnStep
 from rr_refine.generators.prompt_fit import PromptFit
+from rr_refine.notices import shortened
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
 __all__ = ["NodeContext"]
+
+
+_RAW: Final = 100_000
+"""Characters of an unreadable answer that are kept: every later question repeats them."""
 
 
 class NodeContext:
@@ -103,7 +108,7 @@ class NodeContext:
             return Failure(
                 stage=stage, error=OUT_OF_BUDGET, message="the seconds of the budget ended"
             )
-        raw = error.raw if isinstance(error, CriticAnswerError) else None
+        raw = shortened(error.raw, _RAW) if isinstance(error, CriticAnswerError) else None
         return Failure(
             stage=stage,
             error=type(error).__name__,

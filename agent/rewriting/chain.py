@@ -12,7 +12,7 @@ from rr_refine.boundary import boundary
 from rr_refine.component import texts
 from rr_refine.errors import RefineError, RewriteError
 from rr_refine.generators.prompt_fit import PromptFit
-from rr_refine.request import Request
+from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.reward.proposal import no_prompt
 from rr_refine.terms import Usage
 
@@ -55,6 +55,8 @@ async def choose(
 
     async def problems_of(prompt: str, tried: Sequence[str]) -> list[str]:
         request = context.request
+        if len(prompt) > MAX_PROMPT:
+            return [f"it has {len(prompt):,} characters; {MAX_PROMPT:,} are the most"]
         found = problems(
             prompt, context.spans, avoid=request.avoid, original=request.prompt, tried=tried
         )
@@ -94,7 +96,9 @@ async def choose(
                 again = again or rewrite
                 continue
             choice.rejections.append(
-                Rejection(rewriter=name, prompt=rewrite.prompt, reason="; ".join(found))
+                Rejection(
+                    rewriter=name, prompt=rewrite.prompt[:MAX_PROMPT], reason="; ".join(found)
+                )
             )
         if again is not None:
             choice.proposal = Proposal(prompt=again.prompt, origin=name, why=again.why)

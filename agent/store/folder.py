@@ -189,9 +189,21 @@ class RunFolder:
     # -- records -----------------------------------------------------------------------------
 
     def write_json(self, name: str, value: JsonValue) -> None:
-        """Replace a JSON file of the folder, all or nothing."""
+        """Replace a JSON file of the folder, all or nothing.
+
+        Raises:
+            StoreError: it could not be written, or could not be read again: it is too large or too
+                deep.
+        """
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-        self._write(self.path / name, text.encode("utf-8", "backslashreplace") + b"\n")
+        data = text.encode("utf-8", "backslashreplace") + b"\n"
+        try:
+            if len(data) > MAX_BYTES:
+                raise ValueError(f"it has {len(data):,} bytes, and {MAX_BYTES:,} are the most")
+            parse_json(data)
+        except ValueError as error:
+            raise StoreError(f"{name} would be of no use: {error}") from error
+        self._write(self.path / name, data)
 
     def read_json(self, name: str) -> JsonValue | None:
         """A JSON file of the folder; None when it is not there.

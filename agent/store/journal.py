@@ -21,10 +21,18 @@ from rr_refine.agent.history import Candidate
 from rr_refine.digest import digest
 from rr_refine.errors import StoreError
 from rr_refine.files import parse_json
-from rr_refine.lines import LineFile, read_lines
+from rr_refine.lines import MAX_LINE, LineFile, read_lines
 from rr_refine.terms import Record
 
-__all__ = ["MAX_JOURNAL", "ItemKind", "Journal", "Round", "read_rounds", "round_item"]
+__all__ = [
+    "MAX_JOURNAL",
+    "ItemKind",
+    "Journal",
+    "Round",
+    "TooLongError",
+    "read_rounds",
+    "round_item",
+]
 
 MAX_JOURNAL: Final = 2**27
 """Most bytes of a journal, or of the events of a run: they are held in memory."""
@@ -41,6 +49,10 @@ ItemKind = Literal[
     "outcome",
     "fit",
 ]
+
+
+class TooLongError(StoreError):
+    """An item that could be written, but not read again."""
 
 
 class Journal:
@@ -79,12 +91,15 @@ class Journal:
         """Write a finished item; returns when it is on disk.
 
         Raises:
+            TooLongError: it is longer than a line may be.
             StoreError: it could not be written, for instance because the disk is full. The file
                 is as it was before.
         """
         if self._file is None:
             raise StoreError(f"{self.path.name} is open for reading only")
         line = json.dumps({"kind": kind, "key": key, "value": value}, allow_nan=False)
+        if len(line) > MAX_LINE:
+            raise TooLongError(f"a line of {len(line):,} bytes is longer than {MAX_LINE:,}")
         try:
             self._file.append(line.encode(), sync=True)
         except OSError as error:

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["add_notices", "notices_of"]
+__all__ = ["MAX_WORDS", "add_notices", "notices_of", "shortened"]
 
+MAX_WORDS: Final = 10_000
+"""Most characters of what is told. Servers, models and plugins may say more."""
 _KEY: Final = "rr-refine.notices"
+_MOST: Final = 100
+"""Notices of one picture."""
 
 
 def add_notices(image: Image.Image, *texts: str) -> None:
@@ -23,7 +27,7 @@ def add_notices(image: Image.Image, *texts: str) -> None:
         texts: a clause each, without a full stop: `the endpoint answered with 96x64 pixels where
             1024x768 was asked for`.
     """
-    image.info[_KEY] = notices_of(image) + texts
+    image.info[_KEY] = (notices_of(image) + tuple(map(shortened, texts)))[:_MOST]
 
 
 def notices_of(image: Image.Image) -> tuple[str, ...]:
@@ -31,3 +35,11 @@ def notices_of(image: Image.Image) -> tuple[str, ...]:
     found = image.info.get(_KEY, ())
     # A file may have a text of that name: only what `add_notices` wrote is a tuple.
     return found if isinstance(found, tuple) else ()
+
+
+def shortened(text: str, most: int = MAX_WORDS) -> str:
+    """A text as it is told and recorded: of a very long one the beginning, and how long it was."""
+    if len(text) <= most:
+        return text
+    end = f"… ({len(text):,} characters)"
+    return text[: most - len(end)] + end

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from rr_refine.terms import Record, Task
 
-__all__ = ["Request"]
+__all__ = ["MAX_PROMPT", "Request"]
+
+MAX_PROMPT: Final = 200_000
+"""Characters of a prompt, or of any other text that somebody writes; models read far fewer."""
 
 
 class Request(Record):

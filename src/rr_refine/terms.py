@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, field_validator
 
+from rr_refine.notices import shortened
 from rr_refine.redaction import hidden
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Record",
     "Task",
     "Usage",
+    "Words",
     "dimensions_of",
     "to_reward",
 ]
@@ -56,6 +58,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Words = Annotated[str, AfterValidator(shortened)]
+"""What somebody says, for people to read: kept up to `rr_refine.notices.MAX_WORDS`."""
+
+
 class Usage(Record):
     """What a model call cost. Add two with `+`."""
 
@@ -65,7 +71,7 @@ class Usage(Record):
     completion_tokens: int = 0
     assumed_tokens: int = 0
     """Of these, what nobody counted: the most that it can have been is taken."""
-    notices: tuple[str, ...] = ()
+    notices: tuple[Words, ...] = ()
     """What was done otherwise than asked to get the answers: clauses without a full stop."""
 
     @property

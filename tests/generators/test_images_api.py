@@ -30,7 +30,7 @@ from rr_refine.generators import GeneratorContract, ImagesApiGenerator, RenderRe
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.generators.images_api import ImagesApiOptions, create
 from rr_refine.generators.sources import most_sources
-from rr_refine.notices import notices_of
+from rr_refine.notices import MAX_WORDS, notices_of
 
 KEY = "sk-very-secret"
 URL = "http://server:8000/v1"
@@ -523,6 +523,21 @@ async def test_a_prompt_that_the_service_wrote_anew(
     }
     generator = make(lambda _: httpx2.Response(200, json={"data": [entry]}), model="m")
     assert notices_of(await generator.generate(RenderRequest("a cat", 1))) == told
+
+
+async def test_a_prompt_that_the_service_wrote_anew_at_length() -> None:
+    entry = {"b64_json": base64.b64encode(picture()).decode(), "revised_prompt": "a " * 10_000_000}
+    generator = make(lambda _: httpx2.Response(200, json={"data": [entry]}), model="m")
+    (told,) = notices_of(await generator.generate(RenderRequest("a cat", 1)))
+    assert len(told) <= MAX_WORDS
+    assert told.startswith("the endpoint wrote the prompt anew and drew: a a a")
+
+
+async def test_a_model_with_an_endless_name() -> None:
+    generator = make(lambda _: httpx2.Response(200, json={"data": [{"id": "m" * 1_000_000}]}))
+    with pytest.raises(GeneratorError, match="at most 1000 characters") as caught:
+        await generator.connect()
+    assert len(str(caught.value)) < 2000
 
 
 class TestImagesByUrl:

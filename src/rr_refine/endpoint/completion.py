@@ -86,7 +86,7 @@ def _reason(value: object) -> object:
     """A reason as a word; some servers send a table or a number."""
     if isinstance(value, Mapping):
         value = value.get("type") or value.get("reason") or "unknown"
-    return value if value is None else str(value)
+    return value if value is None else str(value)[:100]
 
 
 class ChatCompletionMessage(BaseModel):
