@@ -17,6 +17,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 from rr_refine.request import Request
 from rr_refine.terms import Identity, Record
+from rr_refine.wanted_text import QUOTED
 
 __all__ = [
     "IntentCheck",
@@ -71,19 +72,6 @@ class ProtectedSpan(Record):
     """The words; for quotes without the marks."""
 
 
-_PAIRS: Final = ("“”", "«»", "»«", "‹›", "「」", "『』", "《》")
-_QUOTED: Final = re.compile(
-    "|".join(
-        [
-            r'(?<!\d)"([^"\n]*)"',  # behind a digit it means inches
-            r"„([^„“”\n]+)[“”]",
-            *(rf"{a}([^{a}{b}\n]+){b}" for a, b in _PAIRS),
-            # Within a word these are apostrophes, which belong to the text.
-            r"(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w))++)'(?!\w)",
-            r"(?<!\w)‘((?:[^‘’\n]|(?<=\w)’(?=\w))++)’(?!\w)",
-        ]
-    )
-)
 _LORA: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]+>", re.IGNORECASE)
 _WEIGHT: Final = re.compile(r"\([^()\n]+:\d+(?:\.\d+)?\)")
 
@@ -128,7 +116,7 @@ def find_spans(prompt: str, keep: Iterable[str] = ()) -> tuple[ProtectedSpan, ..
     kinds: tuple[tuple[SpanKind, re.Pattern[str]], ...] = (
         ("lora", _LORA),
         ("weight", _WEIGHT),
-        ("quoted", _QUOTED),
+        ("quoted", QUOTED),
     )
     for kind, pattern in kinds:
         for match in pattern.finditer(rest):

@@ -39,6 +39,7 @@ __all__ = [
     "CriticTruncated",
     "CriticUnavailable",
     "CriticUnreadable",
+    "EvidenceError",
     "GeneratorError",
     "GeneratorRefused",
     "GeneratorTimeout",
@@ -134,6 +135,10 @@ class UnsupportedRequestError(GeneratorError):
     """The generator cannot do what was asked: an edit, a parameter it does not take."""
 
     final = True
+
+
+class EvidenceError(RefineError):
+    """Something could not be measured; the run goes on without it."""
 
 
 class CriticError(RefineError):

@@ -1,0 +1,130 @@
+"""Lettering by optical character recognition: RapidOCR, whose models come with the package."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from PIL import Image
+from pydantic import Field
+
+from rr_refine.errors import ConfigError, EvidenceError
+from rr_refine.plugins import factory
+from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.evidence.evidence import Box, Finding, Findings
+from rr_refine.reward.evidence.text_match import Reading, match_texts
+from rr_refine.terms import Identity, Record
+from rr_refine.wanted_text import wanted_texts
+
+if TYPE_CHECKING:
+    from rapidocr import RapidOCR
+
+__all__ = ["OcrEvidence", "OcrOptions", "create"]
+
+_SMALLEST: Final = 512
+"""Pixels of the shorter side that a picture is enlarged to: letters 8 pixels high are not read."""
+
+
+class OcrOptions(Record):
+    """Options of the evidence `ocr`: the config section `[evidence.ocr]`."""
+
+    threads: int = Field(default=1, ge=1, le=64)
+    """Processor threads of one reading."""
+    sure: float = Field(default=0.8, ge=0.0, le=1.0)
+    """A misspelling that was read less surely than this is told, and counts as not measured."""
+
+
+class OcrEvidence:
+    """Reads what is written in a picture, and compares it with what the request wants written.
+
+    A picture whose request asks for no lettering is not read.
+
+    Args:
+        options: see `OcrOptions`.
+
+    Raises:
+        ConfigError: the packages are not installed.
+    """
+
+    def __init__(self, options: OcrOptions) -> None:
+        self._options = options
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ocr")
+        self._reader: RapidOCR | None = None
+        try:
+            self._versions = {name: version(name) for name in ("rapidocr", "onnxruntime")}
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"evidence 'ocr' needs {error.name}: pip install 'rr-refine[ocr]'"
+            ) from error
+
+    @property
+    def identity(self) -> Identity:
+        """The packages, whose models are part of them, and what decides."""
+        details = {**self._versions, "sure": self._options.sure, "smallest": _SMALLEST}
+        return Identity(kind="ocr", name="rapidocr", details=details)
+
+    async def examine(self, request: CritiqueRequest) -> Findings:
+        """See `Evidence.examine`.
+
+        Raises:
+            EvidenceError: the picture could not be read.
+        """
+        wanted = wanted_texts(request.prompt)
+        if not wanted:
+            return Findings(evidence=self.identity)
+        loop = asyncio.get_running_loop()
+        readings = await loop.run_in_executor(self._thread, self._read, request.image)
+        found = tuple(self._judged(one) for one in match_texts(wanted, readings))
+        return Findings(evidence=self.identity, findings=found)
+
+    async def aclose(self) -> None:
+        """Let go of the models."""
+        self._reader = None
+
+    def _judged(self, finding: Finding) -> Finding:
+        if finding.kind != "wrong" or finding.sure >= self._options.sure:
+            return finding
+        reason = f"{finding.reason}, but that was hard to read"
+        return finding.model_copy(update={"kind": "abstained", "reason": reason})
+
+    def _read(self, picture: Image.Image) -> list[Reading]:
+        try:
+            if self._reader is None:
+                self._reader = _reader(self._options.threads)
+            width, height = picture.size
+            if min(width, height) < _SMALLEST:
+                times = _SMALLEST / min(width, height)
+                size = round(width * times), round(height * times)
+                picture = picture.resize(size, Image.Resampling.BICUBIC)
+            found: Any = self._reader(picture)
+            if found.boxes is None or found.txts is None:
+                return []
+            return [
+                Reading(text=str(text), box=_box(points, picture.size), sure=float(sure))
+                for points, text, sure in zip(found.boxes, found.txts, found.scores, strict=True)
+            ]
+        except Exception as error:  # of three libraries, one of them in C++
+            raise EvidenceError(f"the lettering could not be read: {error}") from error
+
+
+def _reader(threads: int) -> RapidOCR:
+    from rapidocr import RapidOCR
+
+    return RapidOCR(
+        params={
+            "Global.log_level": "error",
+            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )
+
+
+def _box(points: Any, size: tuple[int, int]) -> Box:
+    xs, ys = ([float(point[i]) / size[i] for point in points] for i in (0, 1))
+    left, top, right, bottom = (min(max(v, 0.0), 1.0) for v in (min(xs), min(ys), max(xs), max(ys)))
+    return left, top, right, bottom
+
+
+create = factory(OcrEvidence, OcrOptions, "evidence.ocr")
