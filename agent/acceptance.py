@@ -9,7 +9,7 @@ gives an `Acceptance` when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import sqrt
@@ -18,11 +18,12 @@ from typing import Final, Protocol, cast
 
 from rr_refine.agent.components import make_part
 from rr_refine.agent.history import Candidate, Verdict, VerdictRule
+from rr_refine.agent.measured import lost_words
 from rr_refine.agent.policy import Policy
 from rr_refine.boundary import boundary
 from rr_refine.errors import RuleError
 from rr_refine.reward.comparison import Comparison
-from rr_refine.terms import Dimension
+from rr_refine.terms import SCORE_MIN, Dimension
 
 __all__ = [
     "Acceptance",
@@ -49,6 +50,8 @@ class Challenge:
     floor: Mapping[Dimension, float]
     """Best score per dimension among the images accepted so far, see `floor_of`."""
     policy: Policy
+    critic_floor: float = SCORE_MIN
+    """Best mean by the critic's own scores among the images accepted so far."""
 
     @property
     def means(self) -> str:
@@ -74,11 +77,13 @@ def weigh(
     incumbent: Candidate | None,
     floor: Mapping[Dimension, float],
     policy: Policy,
+    critic_floor: float = SCORE_MIN,
 ) -> Verdict:
     """Judge a challenger by its scores alone.
 
     Args:
         floor: best score per dimension among the images accepted so far, see `floor_of`.
+        critic_floor: see `Challenge`.
 
     Returns:
         The verdict. Rule `tie` means that the scores do not decide.
@@ -99,7 +104,7 @@ def weigh(
     what = f"the acceptance policy {policy.acceptance!r}"
     acceptance = acceptance_of(policy.acceptance)
     with boundary(RuleError, what):
-        challenge = Challenge(challenger, incumbent, floor, policy)
+        challenge = Challenge(challenger, incumbent, floor, policy, critic_floor)
         verdict: object = acceptance.weigh(challenge)
     if not isinstance(verdict, Verdict):
         raise RuleError(f"{what} answered {verdict!r}, which is no Verdict")
@@ -116,10 +121,12 @@ class Better:
 
     def weigh(self, challenge: Challenge) -> Verdict:
         """See `Acceptance`."""
-        if fallen := _fallen(challenge):
+        if fallen := _fallen(challenge) or lost_words(challenge.challenger, challenge.incumbent):
             return _refuse("guard", fallen)
         if challenge.challenger.guided and not challenge.incumbent.guided:
             return _refuse("guard", "the critic was led to its verdict (critic.guided)")
+        if worse := _worse_by_the_critic(challenge):
+            return _refuse("worse", worse)
         means, gain = challenge.means, _gain(challenge)
         need = challenge.policy.margin + _noise_of_gain(challenge)
         if gain < -_EPSILON:
@@ -203,8 +210,9 @@ def weigh_round(
     for challenger in sorted(
         challengers, key=lambda c: (c.id != "r0c0", -(c.mean or 0.0), c.index)
     ):
-        floor = floor_of(incumbent, [*before, *judged])
-        verdict = weigh(challenger, incumbent, floor, policy)
+        line = _line(incumbent, [*before, *judged])
+        critic_floor = max((c.mean_said or SCORE_MIN for c in line), default=SCORE_MIN)
+        verdict = weigh(challenger, incumbent, _floor(line), policy, critic_floor)
         if verdict.rule == "tie" and policy.pairwise and incumbent is not None:
             question = NearTie(incumbent, challenger)
             if question.pair not in settled:
@@ -241,15 +249,26 @@ def floor_of(
 
     The line starts at the first accepted image, or anew at one that a human picked.
     """
+    return _floor(_line(incumbent, candidates))
+
+
+def _line(incumbent: Candidate | None, candidates: Sequence[Candidate]) -> list[Candidate]:
     by_id = {c.id: c for c in candidates}
-    floor: dict[Dimension, float] = {}
+    line: list[Candidate] = []
     while incumbent is not None:
-        for dimension, score in incumbent.applicable.items():
-            floor[dimension] = max(score, floor.get(dimension, score))
+        line.append(incumbent)
         verdict = incumbent.verdict
         if verdict is None or verdict.rule == "picked" or verdict.against is None:
             break
         incumbent = by_id.get(verdict.against)
+    return line
+
+
+def _floor(line: Iterable[Candidate]) -> dict[Dimension, float]:
+    floor: dict[Dimension, float] = {}
+    for candidate in line:
+        for dimension, score in candidate.applicable.items():
+            floor[dimension] = max(score, floor.get(dimension, score))
     return floor
 
 
@@ -268,6 +287,21 @@ def _fallen(challenge: Challenge) -> str | None:
         if best - score > sqrt(sum(error**2 for error in errors)) + _EPSILON:
             return f"{name} fell from {best:.2f} to {score:.2f}"
     return None
+
+
+def _worse_by_the_critic(challenge: Challenge) -> str | None:
+    """Whether only a measurement speaks for the challenger, and the critic clearly against it.
+
+    A measurement may be wrong. By the critic's own scores, too, no image may be worse than the
+    best accepted one by more than the noise.
+    """
+    challenger, incumbent = challenge.challenger, challenge.incumbent
+    if challenger.said is None and incumbent.said is None:
+        return None
+    before, now = challenge.critic_floor, challenger.mean_said
+    if now is None or now >= before - _noise_of_gain(challenge) - _EPSILON:
+        return None
+    return f"the critic's own mean fell from {before:.2f} to {now:.2f}"
 
 
 def _gain(challenge: Challenge) -> float:

@@ -13,10 +13,12 @@ from rr_refine.generators.generator import Generator
 from rr_refine.plugins import Group, create, require_protocol
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.scalar import critic_of
+from rr_refine.reward.evidence.evidence import Evidence
 
 __all__ = [
     "COMPANIONS",
     "as_critic",
+    "as_evidence",
     "as_generator",
     "as_intent_check",
     "as_rewriter",
@@ -65,6 +67,15 @@ def as_intent_check(given: object) -> IntentCheck:
         ConfigError: it is none.
     """
     return cast("IntentCheck", make_part("intent_checks", given, _NEEDED))
+
+
+def as_evidence(given: object) -> Evidence:
+    """Evidence by name, or the object itself if it is one.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    return cast("Evidence", make_part("evidence", given, _NEEDED))
 
 
 def make_chain(

@@ -28,6 +28,7 @@ from rr_refine.errors import (
     ConfigError,
     CriticError,
     CriticTimeout,
+    EvidenceError,
     GeneratorError,
     GeneratorRefused,
     GeneratorTimeout,
@@ -42,6 +43,7 @@ from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
+from rr_refine.reward.evidence.evidence import Evidence, Findings
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ _IN_FLIGHT: Final = 8
 _FAULTS: Final[dict[ItemKind, tuple[type[RefineError], type[RefineError]]]] = {
     "rewrite": (RewriteError, RewriteError),
     "fit": (GeneratorError, GeneratorTimeout),
+    "evidence": (EvidenceError, EvidenceError),
 }
 """What work fails with, and with what if it is late; other than the critic's."""
 
@@ -198,8 +201,42 @@ class Effects:
         first, *more = await self._sources() or (None,)
         return RenderRequest(prompt, seed, first, self._request.parameters, tuple(more))
 
-    async def assess(self, image: str, *, timeout: float) -> EffectResult[Assessment]:
+    async def examine(
+        self, evidence: Evidence, image: str, *, timeout: float
+    ) -> EffectResult[Findings]:
+        """Measure an image.
+
+        Raises:
+            EvidenceError: it failed or took too long.
+        """
+        key = digest(
+            {
+                "evidence": evidence.identity.model_dump(mode="json"),
+                "prompt": self._request.prompt,
+                "image": image,
+                "sources": list[JsonValue](self._request.sources),
+            }
+        )
+
+        async def examine() -> Findings:
+            return await evidence.examine(
+                CritiqueRequest(
+                    prompt=self._request.prompt,
+                    image=await self._read(image),
+                    source=await self._first_source(),
+                )
+            )
+
+        who = f"the evidence {evidence.identity.kind!r}"
+        return await self._once("evidence", key, Findings, examine, timeout, who=who)
+
+    async def assess(
+        self, image: str, *, timeout: float, facts: tuple[str, ...] = ()
+    ) -> EffectResult[Assessment]:
         """Have the critic judge an image against the original request.
+
+        Args:
+            facts: what was measured in it; see `CritiqueRequest`.
 
         Raises:
             CriticError: of the kind that fits.
@@ -213,6 +250,7 @@ class Effects:
                     prompt=self._request.prompt,
                     image=await self._load(image),
                     source=await self._first_source(),
+                    facts=facts,
                 )
             )
 

@@ -14,6 +14,7 @@ from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdic
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, ReviewRequest
+from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension, Record, Task, Words
 
 __all__ = [
@@ -132,6 +133,12 @@ class Judged(_Event):
     weakest: Dimension
     reason: str
     """What the critic said about the weakest dimension."""
+    said: dict[Dimension, float | None] | None = None
+    """The critic's own scores, where a measurement capped one of them."""
+    findings: tuple[Finding, ...] = ()
+    """What was measured in the image."""
+    unjudged: tuple[str, ...] = ()
+    """What the request asks for and nobody judged."""
     samples: int
     seconds: float
     cached: bool

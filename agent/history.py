@@ -9,6 +9,7 @@ from typing import Final, Literal
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.policy import Policy
 from rr_refine.generators.prompt_fit import PromptFit
+from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension, Record, Words, to_reward
 
 __all__ = [
@@ -79,7 +80,14 @@ class Candidate(Record):
     critique: str | None = None
     """Key of the assessment in `samples.jsonl`."""
     scores: dict[Dimension, float | None] | None = None
-    """Mean score per dimension, 1 to 4; None inside is N/A."""
+    """Mean score per dimension, 1 to 4; None inside is N/A. Evidence may have capped one."""
+    said: dict[Dimension, float | None] | None = None
+    """The critic's own scores, where evidence capped one of them."""
+    findings: tuple[Finding, ...] = ()
+    """What was measured in the image."""
+    unjudged: tuple[str, ...] = ()
+    """What the request asks for and nobody judged: words that the critic does not know, and what
+    could not be measured. While there is any, the target is not reached."""
     errors: dict[Dimension, float] = {}
     """Standard error per dimension where two or more samples scored it (score points)."""
     guided: bool = False
@@ -96,6 +104,11 @@ class Candidate(Record):
         return f"r{self.round}c{self.index}"
 
     @property
+    def misses(self) -> tuple[Finding, ...]:
+        """What was asked for and is measurably not there."""
+        return tuple(one for one in self.findings if one.is_miss)
+
+    @property
     def applicable(self) -> dict[Dimension, float]:
         """The scores that are not N/A; empty when it was not judged."""
         return {d: s for d, s in (self.scores or {}).items() if s is not None}
@@ -104,6 +117,12 @@ class Candidate(Record):
     def mean(self) -> float | None:
         """Mean of the applicable scores, 1 to 4; None when it was not judged."""
         return fmean(self.applicable.values()) if self.applicable else None
+
+    @property
+    def mean_said(self) -> float | None:
+        """Mean of the applicable scores as the critic gave them, 1 to 4."""
+        said = [s for s in (self.said or self.scores or {}).values() if s is not None]
+        return fmean(said) if said else None
 
     @property
     def reward(self) -> float | None:

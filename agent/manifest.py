@@ -44,7 +44,7 @@ _PACKAGES: Final = (
 )
 
 _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
-    "policy": {"stop_rules": []},
+    "policy": {"stop_rules": [], "evidence": True, "route": "auto"},
     "settings": {"intent.use": None, "private": True, "max_megapixels": 100},
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""
@@ -65,6 +65,7 @@ def config_of(job: Job) -> dict[str, JsonValue]:
         "intent_check": (
             None if job.intent_check is None else job.intent_check.identity.model_dump(mode="json")
         ),
+        "evidence": [one.identity.model_dump(mode="json") for one in job.evidence] or None,
         "settings": job.settings,
     }
 

@@ -72,6 +72,13 @@ class Policy(Record):
     pairwise: bool = True
     """Settle near ties by a comparison in both orders, if the critic can compare."""
 
+    evidence: bool = True
+    """Whether what the run's evidence measures counts: it is told to the critic, caps scores, and
+    guards words that were right."""
+    route: Literal["auto", "rewrite", "reseed"] = "auto"
+    """What follows a picture that is not good enough: another prompt, another seed of the same, or
+    what the measured misses suggest; see `rr_refine.agent.routing`."""
+
     rewriters: tuple[str, ...] = ("critic", "companions", "rules")
     """Rewriters by name, tried in order until one gives a usable prompt. `companions` stands for
     those that generator and critic bring along: for the small models a planner, for most none."""
@@ -108,6 +115,8 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
         "candidates": 1,
         "rewriters": ("critic",),
         "patience": None,
+        "evidence": False,
+        "route": "rewrite",
     },
     "one-shot": {"budget": {"rounds": 1}, "candidates": 1},
     "best-of-n": {
@@ -137,7 +146,7 @@ _SHAPE: Final = frozenset(
 _WEIGHING: Final = frozenset({"margin", "noise", "guard", "pairwise"})  # only `better` looks at it
 _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "refine": frozenset(),
-    "paper": _SHAPE | _WEIGHING | {"candidates", "rewriters", "target"},
+    "paper": _SHAPE | _WEIGHING | {"candidates", "rewriters", "target", "evidence", "route"},
     "one-shot": _SHAPE | _WEIGHING | {"candidates"},
     "best-of-n": _SHAPE | _WEIGHING,
     "blind-rewrite": _SHAPE | _WEIGHING | {"candidates"},

@@ -14,6 +14,7 @@ from rr_refine import defaults, errors
 from rr_refine.agent.acceptance import acceptance_of
 from rr_refine.agent.components import (
     as_critic,
+    as_evidence,
     as_generator,
     as_intent_check,
     companion_check,
@@ -39,6 +40,7 @@ from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
 from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.evidence.evidence import Evidence
 from rr_refine.reward.scalar import Reward
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ class JobOptions(TypedDict, total=False):
     intent_check: IntentCheck | str | None
     """An object with the `IntentCheck` protocol, or a name, `none` for none. By default the one
     that generator and critic bring along."""
+    evidence: Sequence[Evidence | str]
+    """Objects with the `Evidence` protocol, or names (`ocr`): what measures the pictures; none by
+    default."""
     policy: Policy | str
     """A `Policy`, or the name of a preset; `refine` by default."""
     seed: int
@@ -212,6 +217,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         intent_check=(
             companion_check(generator, critic) if check is None else as_intent_check(check)
         ),
+        evidence=tuple(map(as_evidence, options.get("evidence", ()))),
         sources=sources,
         notices=(*_told(sources), *syntax.notices),
         settings={k: hidden(value, k) for k, value in options.get("settings", {}).items()},

@@ -32,6 +32,7 @@ from rr_refine.agent.store.folder import RunFolder
 from rr_refine.generators.generator import Generator
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.evidence.evidence import Evidence
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -55,6 +56,8 @@ class Job:
     rewriters: tuple[Rewriter, ...]
     intent_check: IntentCheck | None = None
     """Has a say on every proposal; None for none."""
+    evidence: tuple[Evidence, ...] = ()
+    """What measures its pictures."""
     sources: tuple[Image.Image, ...] = ()
     """The pictures to edit; their digests are `request.sources`."""
     notices: tuple[str, ...] = ()
@@ -69,7 +72,10 @@ class Job:
     @property
     def components(self) -> tuple[object, ...]:
         """What has to be connected before the job can run, see `rr_refine.component`."""
-        return (self.generator, self.critic, *self.rewriters, self.intent_check)
+        return (
+            *(self.generator, self.critic, *self.rewriters, self.intent_check),
+            *self.evidence,
+        )
 
 
 async def run_job(
@@ -135,6 +141,7 @@ async def _drive(
         rewriters=job.rewriters,
         folder=folder,
         intent_check=job.intent_check,
+        evidence=job.evidence,
         run_id=run_id_of(config, folder.path),
         parent=None if parent is None else str(parent),
         notices=job.notices,

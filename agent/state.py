@@ -27,6 +27,7 @@ from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.evidence.evidence import Evidence, Finding
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class RunContext:
     rewriters: tuple[Rewriter, ...]
     folder: RunFolder
     intent_check: IntentCheck | None = None
+    evidence: tuple[Evidence, ...] = ()
     run_id: str | None = None
     """What the run is called; None calls it after its folder."""
     parent: str | None = None
@@ -170,6 +172,6 @@ def checkpoint_serializer() -> JsonPlusSerializer:
 
     types = (
         *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
-        *(RewriteAttempt, Rejection, Declined, Stop, Outcome, PromptFit),
+        *(RewriteAttempt, Rejection, Declined, Stop, Outcome, PromptFit, Finding),
     )
     return JsonPlusSerializer(allowed_msgpack_modules=[(t.__module__, t.__name__) for t in types])

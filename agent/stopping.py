@@ -79,12 +79,30 @@ def generator_failed(history: History) -> str | None:
 
 @_built_in
 def target(history: History) -> str | None:
-    """Every applicable dimension of the incumbent reaches the target (paper, section 3.2).
+    """Every applicable dimension of the incumbent reaches the target (paper, section 3.2), and
+    nothing that was asked for is left unjudged, or measurably missing.
 
     Not where the critic lost the form of its answer: no run ends on a verdict that it was led to.
     """
+    reached = _reached(history)
+    return None if history.incumbent is None or history.incumbent.unjudged else reached
+
+
+@_built_in
+def unjudged(history: History) -> str | None:
+    """The target is reached as far as anybody could judge, and more rounds would show no more."""
+    reached = _reached(history)
+    if reached is None or history.incumbent is None or not history.incumbent.unjudged:
+        return None
+    words = ", ".join(map(repr, history.incumbent.unjudged))
+    return f"{reached}; judged without {words}"
+
+
+def _reached(history: History) -> str | None:
     goal, incumbent = history.policy.target, history.incumbent
-    if goal is None or incumbent is None or not incumbent.applicable or incumbent.guided:
+    if goal is None or incumbent is None or not incumbent.applicable:
+        return None
+    if incumbent.guided or incumbent.misses:
         return None
     dimension, lowest = min(incumbent.applicable.items(), key=lambda item: item[1])
     if lowest < goal:
@@ -162,7 +180,7 @@ def _fault(candidates: Iterable[Candidate]) -> str | None:
 
 
 _IN_ORDER = (
-    *(user(), critic_failed(), generator_failed(), target()),
+    *(user(), critic_failed(), generator_failed(), target(), unjudged()),
     *(budget(), repeated_prompt(), plateau(), max_rounds()),
 )
 RULES: Final[dict[str, StopRule]] = {rule.name: rule for rule in _IN_ORDER}

@@ -27,6 +27,9 @@ class CritiqueRequest:
     """The image to judge, RGB."""
     source: Image.Image | None = None
     """The picture that was edited, RGB; None for text-to-image."""
+    facts: tuple[str, ...] = ()
+    """What was measured in the image, in clauses: see `rr_refine.reward.evidence`. A critic that
+    takes words is told them beside the image; others leave them alone."""
 
     @property
     def task(self) -> Task:

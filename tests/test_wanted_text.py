@@ -46,4 +46,3 @@ def test_it_is_known(request_: str, texts: list[str]) -> None:
 def test_it_is_likely(request_: str, texts: list[str]) -> None:
     found = wanted_texts(request_)
     assert [(one.text, one.sure) for one in found] == [(text, False) for text in texts]
-

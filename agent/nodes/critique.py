@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.agent.budget import Spend, exhausted
 from rr_refine.agent.effects import EffectResult
-from rr_refine.agent.events import CriticFailed, Judged
+from rr_refine.agent.events import CriticFailed, Judged, Notice
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
+from rr_refine.agent.measured import capped, facts_of, unjudged_of
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
-from rr_refine.errors import CriticError
+from rr_refine.component import unknown_to
+from rr_refine.errors import CriticError, EvidenceError
 from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
 __all__ = ["critique", "standard_errors"]
+
+_EVIDENCE_TIMEOUT: Final = 60.0
+"""Seconds that one measurement of one picture may take."""
 
 
 async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
@@ -32,6 +38,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     incumbent = history.incumbent
     works: list[EffectResult[Assessment]] = []
     spent = state["spend"]
+    unknown = unknown_to(node.context.critic, state["request"])
 
     async def judge(candidate: Candidate) -> Candidate:
         nonlocal spent
@@ -39,9 +46,12 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         if over := exhausted(limits, spent):
             failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
             return _failed(node, candidate, failure)
+        findings = await _measured(node, candidate) if policy.evidence else ()
         try:
             work = await node.effects.assess(
-                candidate.image, timeout=node.timeout(policy.critique_timeout)
+                candidate.image,
+                timeout=node.timeout(policy.critique_timeout),
+                facts=facts_of(findings),
             )
         except CriticError as error:
             spent += Spend.of_failure(error)
@@ -49,15 +59,21 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         works.append(work)
         node.tell("critic", work.value.usage.notices)
         spent += Spend.of_critic(work.value.usage)
-        node.emit(_judged(candidate, incumbent, work))
-        return candidate.model_copy(
+        said = work.value.mean
+        scores = capped(said, findings)
+        judged = candidate.model_copy(
             update={
                 "critique": work.key,
-                "scores": work.value.mean,
+                "scores": scores,
+                "said": None if scores == said else said,
                 "errors": standard_errors(work.value),
                 "guided": any(critique.guided for critique in work.value.critiques),
+                "findings": findings,
+                "unjudged": unjudged_of(unknown, findings),
             }
         )
+        node.emit(_judged(judged, incumbent, work))
+        return judged
 
     images = [c for c in history.rounds[-1] if c.image is not None]
     limits = policy.budget.model_copy(update={"images": None, "seconds": None})
@@ -81,6 +97,22 @@ def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
     }
 
 
+async def _measured(node: NodeContext, candidate: Candidate) -> tuple[Finding, ...]:
+    """What all evidence finds. What fails is told, and the picture judged without it."""
+    assert candidate.image is not None
+    findings: list[Finding] = []
+    for evidence in node.context.evidence:
+        try:
+            work = await node.effects.examine(
+                evidence, candidate.image, timeout=node.timeout(_EVIDENCE_TIMEOUT)
+            )
+        except EvidenceError as error:
+            node.emit(Notice(candidate=candidate.id, text=f"not measured: {error}"))
+            continue
+        findings += work.value.findings
+    return tuple(findings)
+
+
 def _failed(node: NodeContext, candidate: Candidate, failure: Failure) -> Candidate:
     node.emit(CriticFailed(candidate=candidate.id, error=failure.error, message=failure.message))
     return candidate.model_copy(update={"failure": failure})
@@ -89,7 +121,7 @@ def _failed(node: NodeContext, candidate: Candidate, failure: Failure) -> Candid
 def _judged(
     candidate: Candidate, incumbent: Candidate | None, work: EffectResult[Assessment]
 ) -> Judged:
-    scores = work.value.mean
+    scores = candidate.scores or {}
     before = incumbent.scores if incumbent is not None and incumbent.scores else {}
     changes: dict[Dimension, float | None] = {}
     for dimension, score in scores.items():
@@ -101,9 +133,12 @@ def _judged(
         candidate=candidate.id,
         scores=scores,
         changes=changes,
-        reward=work.value.reward,
+        reward=candidate.reward or 0.0,
         weakest=weakest,
         reason=reasons[0] if reasons else work.value.critiques[0].summary,
+        said=candidate.said,
+        findings=candidate.findings,
+        unjudged=candidate.unjudged,
         samples=len(work.value.critiques),
         seconds=work.seconds,
         cached=work.cached,

@@ -17,6 +17,7 @@ from rr_refine.agent.events import (
 from rr_refine.agent.history import Candidate, Declined, Failure, Rejection
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.routing import RESEED
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.errors import GeneratorError
 
@@ -101,7 +102,9 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                     index=index,
                     prompt=proposal.prompt,
                     origin=proposal.origin,
-                    seed=seed_of(policy, state["seed"], number, index, again),
+                    seed=seed_of(
+                        policy, state["seed"], number, index, again, proposal.origin == RESEED
+                    ),
                     fit=fit,
                 )
             )
@@ -132,10 +135,14 @@ def _failed(candidate: Candidate, failure: Failure) -> RenderFailed:
     return RenderFailed(candidate=candidate.id, error=failure.error, message=failure.message)
 
 
-def seed_of(policy: Policy, base: int, number: int, index: int, again: int) -> int:
+def seed_of(
+    policy: Policy, base: int, number: int, index: int, again: int, reseed: bool = False
+) -> int:
     """Seed of candidate `index` in round `number`, below 2**63.
 
-    `again` is how many earlier rounds had the same prompt, as the generator reads it.
+    Args:
+        again: how many earlier rounds had the same prompt, as the generator reads it.
+        reseed: whether the round is for another seed.
     """
-    past = {"same": 0, "fresh": number, "on-repeat": again}[policy.seeds]
+    past = {"same": again if reseed else 0, "fresh": number, "on-repeat": again}[policy.seeds]
     return int((base + past * policy.candidates + index) % 2**63)

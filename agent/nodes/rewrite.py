@@ -13,6 +13,7 @@ from rr_refine.agent.history import Candidate, Proposal, Rejection, RewriteAttem
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.rewriting.chain import choose
 from rr_refine.agent.rewriting.rewriter import JudgedCandidate, RewriteContext, Rewriter, Rewrites
+from rr_refine.agent.routing import RESEED, route
 from rr_refine.agent.state import RefineState, RunContext, history_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     policy, history = state["policy"], history_of(state)
     number = len(history.rounds)
     works: list[EffectResult[Rewrites]] = []
+    way, why = route(history)
+    if way == "reseed" and history.incumbent is not None:
+        again = Proposal(prompt=history.incumbent.prompt, origin=RESEED, why=why)
+        node.emit(Rewritten(round=number, proposal=again, previous=again.prompt))
+        return {
+            "proposal": again,
+            "rewrites": (*history.rewrites, RewriteAttempt(round=number, proposal=again)),
+            "retry_rewrite": False,
+            "spend": state["spend"] + node.spend(),
+        }
 
     async def ask(rewriter: Rewriter) -> Rewrites:
         work = await node.effects.rewrite(

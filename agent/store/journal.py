@@ -42,6 +42,7 @@ ItemKind = Literal[
     "refusal",
     "render",
     "critique",
+    "evidence",
     "comparison",
     "rewrite",
     "review",

@@ -102,10 +102,9 @@ def _finding(
         for n in dict.fromkeys(one.line for one in match.letters)
         if (places := [one.at for one in match.letters if one.line == n])
     )
-    box = (
-        *(min(line.box[i] for line in lines) for i in (0, 1)),
-        *(max(line.box[i] for line in lines) for i in (2, 3)),
-    )
+    left, top = (min(line.box[i] for line in lines) for i in (0, 1))
+    right, bottom = (max(line.box[i] for line in lines) for i in (2, 3))
+    box = left, top, right, bottom
     sure = min(line.sure for line in lines)
     if not match.distance:
         return _made("right", asked, text, box, sure, f"it says {text!r}")
@@ -220,17 +219,19 @@ def _difference(asked: Sequence[tuple[str, str]], found: Sequence[tuple[str, str
     """Which letters are wrong, in words; of (as compared, as written) each."""
     old, new = (["".join(one[i] for one in side) for i in (0, 1)] for side in (asked, found))
     swapped = [i for i, (a, b) in enumerate(zip(old[0], new[0], strict=False)) if a != b]
-    if len(old[0]) == len(new[0]) and len(swapped) == 2:  # noqa: PLR2004
+    if len(old[0]) == len(new[0]) and len(swapped) == 2:
         i, j = swapped
         if j == i + 1 and old[0][i] == new[0][j] and old[0][j] == new[0][i]:
             return f"{new[1][i]} and {new[1][j]} are swapped"
     said: list[str] = []
-    for op, a, b, c, d in Levenshtein.opcodes(old[0], new[0]):
-        match op:
+    for step in Levenshtein.opcodes(old[0], new[0]):
+        before = old[1][step.src_start : step.src_end]
+        after = new[1][step.dest_start : step.dest_end]
+        match step.tag:
             case "replace":
-                said.append(f"{new[1][c:d]} in place of {old[1][a:b]}")
+                said.append(f"{after} in place of {before}")
             case "delete":
-                said.append(f"{old[1][a:b]} is missing")
+                said.append(f"{before} is missing")
             case "insert":
-                said.append(f"{new[1][c:d]} is too much")
+                said.append(f"{after} is too much")
     return ", ".join(said)

@@ -12,6 +12,7 @@ refused, so that none can take the place of ours. The entry point groups, all un
     critics        judges them: `rr_refine.Critic`, or a number: `rr_refine.reward.scalar.Reward`
     rewriters      proposes prompts: `rr_refine.Rewriter`
     intent_checks  rejects prompts: `rr_refine.agent.intent.IntentCheck`
+    evidence       measures pictures: `rr_refine.reward.evidence.evidence.Evidence`
     stop_rules     ends runs: `rr_refine.agent.stopping.StopRule`, without options
     acceptance     takes pictures or refuses them: `rr_refine.agent.acceptance.Acceptance`, likewise
     templates      a critic's template by name: gives a `rr_refine.reward.template.Template`
@@ -62,6 +63,7 @@ Group = Literal[
     "critics",
     "rewriters",
     "intent_checks",
+    "evidence",
     "stop_rules",
     "acceptance",
     "templates",
@@ -78,6 +80,7 @@ _PROTOCOLS: Final[Mapping[Group, tuple[str, tuple[tuple[str, ...], ...]]]] = {
     ),
     "rewriters": ("rr_refine.Rewriter", (("rewrite",),)),
     "intent_checks": ("rr_refine.agent.intent.IntentCheck", (("problems",),)),
+    "evidence": ("rr_refine.reward.evidence.evidence.Evidence", (("examine",),)),
     "stop_rules": ("rr_refine.agent.stopping.StopRule", (("check",),)),
     "acceptance": ("rr_refine.agent.acceptance.Acceptance", (("weigh",),)),
     "judges": ("rr_refine.benchmarks.question.Judge", (("ask",), ("grade",))),

@@ -22,7 +22,7 @@ from random import Random
 from time import process_time
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from rr_refine.pictures import load_picture
 from rr_refine.reward.critic import CritiqueRequest
@@ -90,7 +90,9 @@ def posters(count: int, seed: int) -> Iterator[Poster]:
         asked = random.choice(_TEXTS[script])
         wrong = (number // len(strata) + number) % 2 == 0
         drawn = misspelt(asked, random) if wrong else asked
-        yield Poster(script, size, setting, asked, drawn, draw(drawn, script, size, setting, random))
+        yield Poster(
+            script, size, setting, asked, drawn, draw(drawn, script, size, setting, random)
+        )
 
 
 def misspelt(text: str, random: Random) -> str:
@@ -151,7 +153,10 @@ def _noise(picture: Image.Image, random: Random) -> Image.Image:
     ground = picture.getpixel((0, 0))
     assert isinstance(ground, tuple)
     small.putdata(
-        [tuple(max(0, min(255, round(v + random.gauss(0, 28)))) for v in ground) for _ in range(144)]
+        [
+            tuple(max(0, min(255, round(v + random.gauss(0, 28)))) for v in ground)
+            for _ in range(144)
+        ]
     )
     blotches = small.resize(picture.size, Image.Resampling.BICUBIC)
     grain = Image.effect_noise(picture.size, 30).convert("RGB")

@@ -68,7 +68,11 @@ def test_misspelt(asked: str, line: str, what: str) -> None:
 
 def test_missing_and_extra() -> None:
     missing, extra = match_texts(ask("STOP"), [read("Main Street 14", sure=0.7)])
-    assert (missing.kind, missing.box, missing.reason) == ("missing", None, "it does not say 'STOP'")
+    assert (missing.kind, missing.box, missing.reason) == (
+        "missing",
+        None,
+        "it does not say 'STOP'",
+    )
     assert (extra.kind, extra.expected, extra.found, extra.sure) == (
         *("extra", None, "Main Street 14", 0.7),
     )

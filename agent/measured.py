@@ -1,0 +1,52 @@
+"""What evidence does to a candidate: caps, what is left unjudged, and words that would be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rr_refine.agent.history import Candidate
+from rr_refine.reward.evidence.evidence import Finding
+from rr_refine.terms import Dimension
+
+__all__ = ["CAPS", "capped", "facts_of", "lost_words", "unjudged_of"]
+
+CAPS: Final = {"wrong": 2.0, "missing": 1.0}
+"""The most that a dimension may score with a measured miss in it (1 to 4): below the paper's
+target of 3, and a misspelt word above none at all."""
+
+
+def capped(
+    scores: Mapping[Dimension, float | None], findings: Sequence[Finding]
+) -> dict[Dimension, float | None]:
+    """The critic's scores, no higher than the measured misses allow.
+
+    What is missing was asked for: its dimension applies, also where the critic said N/A.
+    """
+    result = dict(scores)
+    for finding in findings:
+        if finding.is_miss and finding.dimension in result:
+            said = result[finding.dimension]
+            cap = CAPS[finding.kind]
+            result[finding.dimension] = cap if said is None else min(said, cap)
+    return result
+
+
+def unjudged_of(unknown: Sequence[str], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What nobody judged: words that the critic does not know, and what could not be measured."""
+    open_ = (str(one.expected) for one in findings if one.kind == "abstained")
+    return tuple(dict.fromkeys((*unknown, *open_)))
+
+
+def facts_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What is told to the critic: what was measured for sure, in words."""
+    return tuple(one.reason for one in findings if one.kind != "abstained")
+
+
+def lost_words(challenger: Candidate, incumbent: Candidate) -> str | None:
+    """The first thing that is right in the incumbent and measurably not in the challenger."""
+    right = {one.expected for one in incumbent.findings if one.kind == "right"}
+    for miss in challenger.misses:
+        if miss.expected in right:
+            return f"{miss.expected!r} was right, and now {miss.reason}"
+    return None
