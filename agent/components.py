@@ -12,8 +12,8 @@ from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.plugins import Group, create, require_protocol
 from rr_refine.reward.critic import Critic
-from rr_refine.reward.scalar import critic_of
 from rr_refine.reward.evidence.evidence import Evidence
+from rr_refine.reward.scalar import critic_of
 
 __all__ = [
     "COMPANIONS",

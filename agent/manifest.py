@@ -15,6 +15,7 @@ from pydantic import JsonValue, TypeAdapter
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, StoreError
+from rr_refine.reward.messages import FACTS_DIGEST
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _PACKAGES: Final = (
 
 _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
     "policy": {"stop_rules": [], "evidence": True, "route": "auto"},
-    "settings": {"intent.use": None, "private": True, "max_megapixels": 100},
+    "settings": {"intent.use": None, "evidence.use": None, "private": True, "max_megapixels": 100},
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""
 
@@ -65,7 +66,14 @@ def config_of(job: Job) -> dict[str, JsonValue]:
         "intent_check": (
             None if job.intent_check is None else job.intent_check.identity.model_dump(mode="json")
         ),
-        "evidence": [one.identity.model_dump(mode="json") for one in job.evidence] or None,
+        "evidence": (
+            {
+                "parts": [one.identity.model_dump(mode="json") for one in job.evidence],
+                "told_to_the_critic": FACTS_DIGEST,
+            }
+            if job.evidence
+            else None
+        ),
         "settings": job.settings,
     }
 

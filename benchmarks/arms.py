@@ -16,6 +16,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.plugins import did_you_mean
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.evidence.evidence import Evidence
 
 __all__ = ["ARMS", "BASELINES", "Arm", "Models", "make_arms"]
 
@@ -44,6 +45,7 @@ class Arm:
     rewriters: tuple[Rewriter, ...] = ()
     """Made with options of their own; by default those that the policy names."""
     intent_check: IntentCheck | None = None
+    evidence: tuple[Evidence, ...] = ()
     """By default the one that generator and critic bring along."""
 
     def chain(self, generator: Generator, critic: Critic) -> tuple[Rewriter, ...]:

@@ -100,7 +100,7 @@ async def run_arms(
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
     chains = {arm.name: arm.chain(models.generator, models.critic) for arm in arms}
-    checks = [arm.intent_check for arm in arms]
+    checks = [part for arm in arms for part in (arm.intent_check, *arm.evidence)]
     drain = drain or asyncio.Event()
     with boundary(StoreError, "making the folder"):
         make_folder(out)
@@ -234,6 +234,7 @@ class _Session:
             critic=self.models.critic,
             rewriters=self.chains[arm.name],
             intent_check=arm.intent_check,
+            evidence=arm.evidence,
             policy=arm.policy,
             seed=item.seed,
             parameters=self.models.parameters,

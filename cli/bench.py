@@ -51,6 +51,7 @@ _SECTIONS: Final = (
     "loop.",
     "rewriter.",
     "intent.",
+    "evidence.",
 )
 """Settings that have an effect here."""
 _CHAIN: Final = ("rewriter.use", "intent.use")
@@ -167,7 +168,7 @@ def _arms(
     own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models
 ) -> tuple[Arm, ...]:
     from rr_refine.benchmarks.arms import make_arms
-    from rr_refine.cli.job import make_intent_check, make_rewriters
+    from rr_refine.cli.job import make_evidence, make_intent_check, make_rewriters
 
     changes = settings.section("loop")
     if settings.values["rewriter.use"] is not None:
@@ -181,11 +182,13 @@ def _arms(
     policies = [arm.policy for arm in arms]
     pair = models.generator, models.critic
     check = make_intent_check(settings, *pair)
+    evidence = make_evidence(settings)
     return tuple(
         replace(
             arm,
             rewriters=make_rewriters(settings, arm.policy, *pair, *policies),
             intent_check=check,
+            evidence=evidence if arm.policy.evidence else (),
         )
         for arm in arms
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rr_refine.agent.components import (
     COMPANIONS,
     as_critic,
+    as_evidence,
     as_generator,
     as_intent_check,
     as_rewriter,
@@ -35,6 +36,7 @@ from rr_refine.generators.generator import Generator
 from rr_refine.plugins import Group, create, imported
 from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.evidence.evidence import Evidence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,6 +47,7 @@ __all__ = [
     "job_from",
     "make_component",
     "make_critic",
+    "make_evidence",
     "make_generator",
     "make_intent_check",
     "make_rewriters",
@@ -89,6 +92,7 @@ def job_from(
         critic=critic,
         rewriters=make_rewriters(settings, policy, generator, critic),
         intent_check=make_intent_check(settings, generator, critic),
+        evidence=make_evidence(settings),
         policy=policy,
         seed=settings.number("seed"),
         keep=settings.texts("keep"),
@@ -235,6 +239,29 @@ def make_intent_check(
     if options := settings.section("intent"):
         raise ConfigError(f"intent.{min(options)} has no effect: name the check in intent.use")
     return companion_check(generator, critic)
+
+
+def make_evidence(settings: Settings) -> tuple[Evidence, ...]:
+    """What measures the pictures, by `evidence.use`, with the options of `[evidence.<name>]`.
+
+    Raises:
+        ConfigError: one is unknown, does not take its options, or is not in use.
+    """
+    given = settings.values["evidence.use"]
+    names = () if given is None else settings.texts("evidence.use")
+    options, made = settings.section("evidence"), []
+    for name in names:
+        settings.require_own_keys(f"evidence.{name}.")
+        _import_module_here(settings, "evidence.use", name)
+        mine = {
+            k.removeprefix(f"{name}."): options.pop(k)
+            for k in list(options)
+            if k.startswith(f"{name}.")
+        }
+        made.append(as_evidence(create("evidence", name, mine)))
+    if options:
+        raise ConfigError(f"evidence.{min(options)} has no effect: name it in evidence.use")
+    return tuple(made)
 
 
 def make_component(settings: Settings, group: Group, section: str) -> object:

@@ -28,7 +28,7 @@ from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Res
 from rr_refine.cli.text import plain, short
 from rr_refine.plain_text import one_line
 
-__all__ = ["changes", "lines_of", "marked"]
+__all__ = ["changes", "lines_of", "marked", "measured"]
 
 _LONG: Final = 4000  # characters: nobody reads more of a prompt in a terminal
 _AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a change
@@ -61,6 +61,7 @@ def _lines_of(event: Event) -> Iterator[str]:
         case Judged():
             yield f"  scores   {event.candidate}: {_scores(event)}"
             yield f"  reason   {_name(event.weakest)}: {short(event.reason)}"
+            yield from measured(event)
         case CriticFailed():
             yield f"  unjudged {event.candidate}: {event.error}: {short(event.message, 300)}"
         case Compared():
@@ -85,6 +86,19 @@ def _lines_of(event: Event) -> Iterator[str]:
             yield from _finished(event)
         case _:
             return
+
+
+def measured(event: Judged) -> Iterator[str]:
+    """What was measured and is not as asked, and what nobody judged."""
+    for finding in event.findings:
+        if finding.kind != "right":
+            yield f"  measured {short(finding.reason, 240)}"
+    for dimension, said in (event.said or {}).items():
+        if said != (now := event.scores.get(dimension)):
+            before = "not asked for" if said is None else f"{said:.2f}"
+            yield f"  capped   {_name(dimension)}: the critic said {before}, counted is {now:.2f}"
+    if event.unjudged:
+        yield f"  open     judged without {short(', '.join(map(repr, event.unjudged)), 240)}"
 
 
 def changes(old: str, new: str) -> Iterator[tuple[Kind, str, str]]:

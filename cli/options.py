@@ -37,6 +37,7 @@ class SettingsOptions:
         generator: Generator by name or dotted path.
         critic: Critic by name or dotted path.
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
+        evidence: What measures the pictures: ocr reads their lettering. By name or dotted path.
         config: A TOML file, or the config.json of a run.
         set_: Any other setting, as key=value. May be given more than once.
         trust: Let the settings file of this folder, or of --config, name code and where keys go;
@@ -48,6 +49,7 @@ class SettingsOptions:
     generator: str | None = None
     critic: str | None = None
     critic_url: str | None = None
+    evidence: Annotated[list[str] | None, Parameter(negative=())] = None
     config: Path | None = None
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None
     trust: Flag = False
@@ -72,6 +74,7 @@ class SettingsOptions:
             "profile": self.profile,
             "generator.use": self.generator,
             "critic.use": self.critic,
+            "evidence.use": None if self.evidence is None else list(self.evidence),
             **flags,
         }
         given |= {key: value for key, value in named.items() if value is not None}

@@ -21,6 +21,7 @@ from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, say, tell
 from rr_refine.component import ask_both, notice_of, unknown_to
 from rr_refine.errors import ConfigError
+from rr_refine.wanted_text import wanted_texts
 
 __all__ = ["refine_command", "say_models"]
 
@@ -92,6 +93,8 @@ def say_models(settings: Settings, job: Job) -> None:
         )
     for parts, notice in ask_both(notice_of, job.generator, job.critic):
         _note(f"{parts}: {plain(notice)}")
+    if not job.evidence and any(one.sure for one in wanted_texts(job.request.prompt)):
+        _note("the lettering is judged by the critic alone; --evidence ocr reads it as well")
     ask = partial(unknown_to, request=job.request)
     for parts, words in ask_both(ask, job.generator, job.critic):
         shown = ", ".join(map(repr, words[:5])) + (", …" if len(words) > 5 else "")

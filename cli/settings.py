@@ -73,6 +73,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "critic.use": defaults.CRITIC,
     "rewriter.use": None,
     "intent.use": None,
+    "evidence.use": None,
     "studio.token": None,
     "studio.max_runs": 16,
 }
@@ -82,7 +83,15 @@ each component."""
 _INTENTS: Final = Path(__file__).with_name("intents")
 """Presets by intent: files of settings, as a user could write them."""
 
-_OPEN_SECTIONS: Final = ("generator", "critic", "judge", "rewriter", "intent", "parameters")
+_OPEN_SECTIONS: Final = (
+    "generator",
+    "critic",
+    "judge",
+    "rewriter",
+    "intent",
+    "evidence",
+    "parameters",
+)
 """Sections whose keys only the component knows."""
 
 _Refused: TypeAlias = tuple[SettingsFile, str, JsonValue, str]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rr_refine.digest import digest
 from rr_refine.endpoint.chat import Message
 from rr_refine.errors import CriticError
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
@@ -13,13 +14,21 @@ from rr_refine.reward.template import RubricName, Slot, Template
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["build_messages", "repair_messages"]
+__all__ = ["FACTS_DIGEST", "build_messages", "repair_messages"]
 
 _REPAIR = """\
 Your answer could not be read: {problem}
 
 Write the same judgement again, with the same scores and the same words, in exactly the answer \
 format that you were given, from the first heading to the last. Write nothing else."""
+
+_FACTS = """\
+
+A program measured the following in the picture. It is more reliable than the eye about spelling:
+{facts}
+"""
+FACTS_DIGEST: Final = digest({"facts": _FACTS})
+"""SHA-256 (64 hex digits) of the words in which measurements are told to a critic."""
 
 
 def build_messages(
@@ -61,6 +70,9 @@ def build_messages(
             content[-1] += filling
         else:
             content.append(filling)
+    facts = request.facts if isinstance(request, CritiqueRequest) else ()
+    if facts:
+        content.append(_FACTS.replace("{facts}", "\n".join(f"- {fact}" for fact in facts)))
     user = Message("user", tuple(content))
     return (user,) if rubric.system is None else (Message("system", (rubric.system,)), user)
 

@@ -232,6 +232,9 @@ class Timeline:
                         image=rendered.image,
                         critique=critique_key(request, rendered.image) if judged else None,
                         scores=judged.scores if judged else None,
+                        said=judged.said if judged else None,
+                        findings=judged.findings if judged else (),
+                        unjudged=judged.unjudged if judged else (),
                     )
                 )
         return tuple(found)

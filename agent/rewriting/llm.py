@@ -165,6 +165,7 @@ def _findings(judged: JudgedCandidate) -> str:
     for score, dimension in sorted(scored):
         reason = critique.rationales[dimension] or "no reason given"
         lines.append(f"- {dimension.replace('_', ' ')}, {score:.1f} of 4: {reason}")
+    lines += [f"- measured: {miss.reason}" for miss in judged.candidate.misses]
     if critique.summary:
         lines.append(f"- in short: {critique.summary}")
     return "\n".join(lines)

@@ -39,15 +39,15 @@ class RulesRewriter:
     Before the first render (blind) it appends those that any picture of the task profits from.
     """
 
-    identity = Identity(kind="rules", name="rules", details={"version": 3})
+    identity = Identity(kind="rules", name="rules", details={"version": 4})
 
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`. Costs nothing."""
-        weak = _weak(context)
+        weak, spelled = _weak(context), _spelled(context)
         variants = [
-            [_DIRECTIVES[d][0] for d in weak],
-            [_DIRECTIVES[d][1] for d in weak],
-            [text for d in weak for text in _DIRECTIVES[d]],
+            [*spelled, *(_DIRECTIVES[d][0] for d in weak)],
+            [*spelled, *(_DIRECTIVES[d][1] for d in weak)],
+            [*spelled, *(text for d in weak for text in _DIRECTIVES[d])],
         ]
         why = "weakest: " + ", ".join(d.replace("_", " ") for d in weak)
         prompts = [
@@ -69,6 +69,20 @@ def _weak(context: RewriteContext) -> list[Dimension]:
         return [*blind, "text_rendering"] if has_text else blind
     scores = sorted(context.incumbent.candidate.applicable.items(), key=lambda item: item[1])
     return [d for d, score in scores if score < context.target] or [scores[0][0]]
+
+
+def _spelled(context: RewriteContext) -> list[str]:
+    """Words that were measured to be wrong, letter by letter once they were wrong twice."""
+    if context.incumbent is None:
+        return []
+    judged = [context.incumbent, *context.others]
+    clauses: list[str] = []
+    for miss in context.incumbent.candidate.misses:
+        word = str(miss.expected)
+        times = sum(word == m.expected for one in judged for m in one.candidate.misses)
+        letters = f", spelled {'-'.join(word)}" if times > 1 else ""
+        clauses.append(f'the lettering says "{word}"{letters}')
+    return clauses
 
 
 class _Options(Record):

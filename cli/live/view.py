@@ -32,7 +32,7 @@ from rr_refine.agent.events import Event as RunEvent
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.display import Display
-from rr_refine.cli.lines import changes, lines_of
+from rr_refine.cli.lines import changes, lines_of, measured
 from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
 from rr_refine.cli.options import Graphics
@@ -186,6 +186,7 @@ class LiveView(Display):
             weakest = judged.weakest.replace("_", " ")
             lines += _score_bars(judged)
             lines.append(Text.assemble((f"{weakest}: ", "dim"), short(judged.reason)))
+            lines += [Text(line.strip(), "yellow") for line in measured(judged)]
         mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")
         lines.append(Text.assemble((mark, style), "  ", short(verdict.reason, 240)))
         return _beside(None if rendered is None else self._thumbnail(rendered.path), lines)

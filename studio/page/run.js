@@ -8,6 +8,7 @@ import { mean, newTimeline, step, take } from "./timeline.js";
 const STOPS = {
   user: "You ended it.",
   target: "Every score reaches the goal.",
+  unjudged: "As far as it could be judged, every score reaches the goal. A part was not judged.",
   budget: "The budget is used up.",
   plateau: "No better picture came any more.",
   "max-rounds": "That was the last round.",

@@ -24,7 +24,7 @@ export function take(timeline, event) {
     case "render-failed":
       return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
     case "judged": {
-      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason });
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, measured: measured(event) });
       if (timeline.first === null) timeline.first = event.candidate;
       return round;
     }
@@ -50,6 +50,13 @@ export function take(timeline, event) {
       return null;
   }
   return null;
+}
+
+/** What was measured and is not as asked, and what nobody judged, in sentences. */
+function measured(event) {
+  const said = (event.findings ?? []).filter((one) => one.kind !== "right").map((one) => `Measured: ${one.reason}`);
+  if (event.unjudged?.length) said.push(`Judged without ${event.unjudged.map((text) => `“${text}”`).join(", ")}`);
+  return said;
 }
 
 /** An inference step of a render. */

@@ -16,6 +16,7 @@ from rr_refine.agent.history import (
 )
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.stopping import RULES, should_stop
+from rr_refine.reward.evidence.evidence import Finding
 from tests.agent.builders import candidate, t2i
 
 REFINE = preset("refine")
@@ -50,6 +51,11 @@ NOT_JUDGED = candidate("r0c1", failure="CriticTimeout")
 UNREADABLE = candidate("r0c0", failure="CriticUnreadable", raw="What a cat!")
 LATE_RENDER = candidate("r0c0", image=None, failure=OUT_OF_BUDGET)
 LATE_JUDGE = candidate("r0c1", failure=OUT_OF_BUDGET)
+OPEN = accepted("r0c0", 3.5, 3.5).model_copy(update={"unjudged": ("between", "sofa")})
+MISS = Finding(
+    kind="wrong", dimension="text_rendering", expected="OPEN", found="OPNE", sure=1, reason="OPNE"
+)
+MISSPELT = accepted("r0c0", 3.5, 3.5).model_copy(update={"findings": (MISS,)})
 ONE_ROUND = (accepted("r0c0"),)
 
 
@@ -130,6 +136,24 @@ CASES: dict[str, Case] = {
     ),
     "generator-failed: only the budget ended": Case("generator-failed", history(LATE_RENDER), None),
     # -- the target
+    "target: a word that nobody knew": Case("target", history(OPEN, best="r0c0"), None),
+    "target: a measured miss": Case("target", history(MISSPELT, best="r0c0"), None),
+    "unjudged: a word that nobody knew": Case(
+        "unjudged", history(OPEN, best="r0c0"), "judged without 'between', 'sofa'"
+    ),
+    "unjudged: not as good as that": Case(
+        "unjudged",
+        history(OPEN, best="r0c0", policy=preset("refine", target=4.0)),
+        None,
+    ),
+    "unjudged: everything was judged": Case(
+        "unjudged", history(accepted("r0c0", 4.0, 4.0), best="r0c0"), None
+    ),
+    "unjudged: a measured miss": Case(
+        "unjudged",
+        history(MISSPELT.model_copy(update={"unjudged": ("between",)}), best="r0c0"),
+        None,
+    ),
     "target: no incumbent": Case("target", history(NOT_JUDGED), None),
     "target: a hair below": Case(
         "target", history(accepted("r0c0", 2.999, 4.0), best="r0c0"), None
@@ -292,6 +316,7 @@ def test_the_first_rule_that_fires_is_the_one() -> None:
         "critic-failed",
         "generator-failed",
         "target",
+        "unjudged",
         "budget",
         "repeated-prompt",
         "plateau",
@@ -325,6 +350,9 @@ def test_the_first_rule_that_fires_is_the_one() -> None:
     )
     check()
     now = replace(now, candidates=(now.candidates[0], refused("r1c0")))
+    check()
+    unknown = now.candidates[0].model_copy(update={"unjudged": ("between",)})
+    now = replace(now, candidates=(unknown, *now.candidates[1:]))
     check()
     now = replace(now, policy=now.policy.model_copy(update={"target": None}))
     check()

@@ -37,30 +37,71 @@ SETTINGS: Final = ("straight", "curved", "noise", "turned")
 
 _FONTS: Final = {
     "en": (
-        "dejavu/DejaVuSerif-Bold.ttf", "dejavu/DejaVuSans.ttf", "dejavu/DejaVuSansMono.ttf",
-        "liberation/LiberationSans-Bold.ttf", "liberation/LiberationSerif-Italic.ttf",
+        "dejavu/DejaVuSerif-Bold.ttf",
+        "dejavu/DejaVuSans.ttf",
+        "dejavu/DejaVuSansMono.ttf",
+        "liberation/LiberationSans-Bold.ttf",
+        "liberation/LiberationSerif-Italic.ttf",
         "liberation/LiberationSansNarrow-Regular.ttf",
     ),
-    "zh": ("noto/NotoSansCJK-Regular.ttc", "noto/NotoSansCJK-Bold.ttc", "noto/NotoSerifCJK-Bold.ttc"),
-}  # fmt: skip
+    "zh": (
+        "noto/NotoSansCJK-Regular.ttc",
+        "noto/NotoSansCJK-Bold.ttc",
+        "noto/NotoSerifCJK-Bold.ttc",
+    ),
+}
 _TEXTS: Final = {
     "en": (
-        "GRAND OPENING", "Summer Jazz Festival", "Fresh Bread Daily", "STOP", "Keep the Door Closed",
-        "Lost Dog", "HAPPY BIRTHDAY ANNA", "Night Market", "The Last Lighthouse", "Open until 22:30",
-        "50% off all shoes", "Welcome Home", "Quiet Please", "Harvest Supper", "Repair Workshop",
-        "Free Coffee", "No Parking", "Museum of Glass", "Yoga at Dawn", "Winter Concert",
+        "GRAND OPENING",
+        "Summer Jazz Festival",
+        "Fresh Bread Daily",
+        "STOP",
+        "Keep the Door Closed",
+        "Lost Dog",
+        "HAPPY BIRTHDAY ANNA",
+        "Night Market",
+        "The Last Lighthouse",
+        "Open until 22:30",
+        "50% off all shoes",
+        "Welcome Home",
+        "Quiet Please",
+        "Harvest Supper",
+        "Repair Workshop",
+        "Free Coffee",
+        "No Parking",
+        "Museum of Glass",
+        "Yoga at Dawn",
+        "Winter Concert",
     ),
     "zh": (
-        "新年快乐", "欢迎光临", "今日特价", "请勿吸烟", "春季音乐会", "生日快乐", "夜市美食节", "安全第一",
-        "图书馆开放时间", "手工面包店", "环保从我做起", "周末电影放映", "小心地滑", "城市艺术展览",
+        "新年快乐",
+        "欢迎光临",
+        "今日特价",
+        "请勿吸烟",
+        "春季音乐会",
+        "生日快乐",
+        "夜市美食节",
+        "安全第一",
+        "图书馆开放时间",
+        "手工面包店",
+        "环保从我做起",
+        "周末电影放映",
+        "小心地滑",
+        "城市艺术展览",
     ),
     "mixed": (
-        "SALE 大减价", "COFFEE 咖啡馆", "2026 新年音乐会", "OPEN 营业中", "WIFI 免费上网", "YOGA 瑜伽课程",
-        "Night 夜市", "BOOK 读书会",
+        "SALE 大减价",
+        "COFFEE 咖啡馆",
+        "2026 新年音乐会",
+        "OPEN 营业中",
+        "WIFI 免费上网",
+        "YOGA 瑜伽课程",
+        "Night 夜市",
+        "BOOK 读书会",
     ),
-}  # fmt: skip
+}
 _LINES: Final = {
-    "en": ("Main Street 14", "Doors at seven", "Bring a friend", "Since 1987", "Tickets at the desk"),
+    "en": ("Main Street 14", "Doors at seven", "Bring a friend", "Since 1987", "Tickets here"),
     "zh": ("地址人民路", "上午九点", "现场购票", "免费入场"),
 }  # fmt: skip
 
@@ -204,9 +245,9 @@ def judge(poster: Poster, findings: tuple[Finding, ...]) -> str:
     if asked[0].kind == "abstained":
         return "abstained, wrong" if poster.is_wrong else "abstained, right"
     told = asked[0].is_miss
-    return {(True, True): "hit", (True, False): "missed", (False, True): "false", (False, False): "ok"}[
-        poster.is_wrong, told
-    ]  # fmt: skip
+    if poster.is_wrong:
+        return "hit" if told else "missed"
+    return "false" if told else "ok"
 
 
 def table(results: list[tuple[Poster, str]]) -> str:
@@ -226,8 +267,8 @@ def table(results: list[tuple[Poster, str]]) -> str:
         f1 = 2 * c["hit"] / (c["hit"] + wrong + c["false"]) if wrong + c["false"] else math.nan
         away = c["abstained, wrong"] + c["abstained, right"]
         rows.append(
-            f"| {name} | {wrong + right} | {c['hit']} of {wrong} | {c['false']} of {right} | {away} "
-            f"| {f1:.3f} |"
+            f"| {name} | {wrong + right} | {c['hit']} of {wrong} "
+            f"| {c['false']} of {right} | {away} | {f1:.3f} |"
         )
     return "\n".join(rows)
 

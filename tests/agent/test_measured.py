@@ -1,0 +1,281 @@
+"""What evidence does in the loop: told, capped, guarded, and never trusted with the whole run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rr_refine import Run, arefine
+from rr_refine.agent.acceptance import NearTie, weigh_round
+from rr_refine.agent.budget import Spend
+from rr_refine.agent.events import Event, Judged, Notice
+from rr_refine.agent.history import Candidate, History
+from rr_refine.agent.measured import capped, facts_of, lost_words, unjudged_of
+from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.routing import RESEED, route
+from rr_refine.errors import EvidenceError
+from rr_refine.generators.fake import FakeGenerator
+from rr_refine.request import Request
+from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.evidence.evidence import Finding, FindingKind, Findings
+from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
+from rr_refine.reward.messages import build_messages
+from rr_refine.reward.template import builtin_template
+from rr_refine.terms import Identity
+from tests.agent.builders import candidate, t2i
+
+PROMPT = 'a sign that says "OPEN"'
+
+
+def finding(kind: FindingKind, expected: str | None = "OPEN") -> Finding:
+    reason = {"right": "it says 'OPEN'", "wrong": "it says 'OPNE'"}.get(kind, kind)
+    if kind == "extra":
+        expected = None
+    return Finding(
+        kind=kind, dimension="text_rendering", expected=expected, sure=0.9, reason=reason
+    )
+
+
+class Measures:
+    """Evidence by a script: one step for each picture."""
+
+    identity = Identity(kind="script", name="script")
+
+    def __init__(self, *steps: Sequence[FindingKind] | Exception) -> None:
+        self.steps = list(steps)
+        self.seen: list[CritiqueRequest] = []
+
+    async def examine(self, request: CritiqueRequest) -> Findings:
+        self.seen.append(request)
+        step = self.steps[min(len(self.seen), len(self.steps)) - 1]
+        if isinstance(step, Exception):
+            raise step
+        return Findings(evidence=self.identity, findings=tuple(map(finding, step)))
+
+
+class Told(FakeCritic):
+    """Keeps what it was told, and knows no sofas."""
+
+    facts: list[tuple[str, ...]]
+
+    def __init__(self, *script: object) -> None:
+        super().__init__(FakeCriticOptions.model_validate({"script": script}))
+        self.facts = []
+
+    async def critique(self, request: CritiqueRequest):  # type: ignore[no-untyped-def]
+        self.facts.append(request.facts)
+        return await super().critique(request)
+
+    def unknown(self, request: Request) -> tuple[str, ...]:
+        return ("sofa",) if "sofa" in request.prompt else ()
+
+
+def all_scores(score: float) -> dict[str, object]:
+    return {"text_faithfulness": score, "physical_quality": score, "text_rendering": score}
+
+
+async def run_with(
+    out: Path,
+    critic: FakeCritic,
+    *evidence: Measures,
+    prompt: str = PROMPT,
+    policy: Policy | None = None,
+    run_id: str | None = None,
+) -> tuple[Run, list[Event]]:
+    events: list[Event] = []
+    run = await arefine(
+        prompt,
+        out=out,
+        generator=FakeGenerator(),
+        critic=critic,
+        evidence=evidence,
+        policy=policy or preset("refine"),
+        on_event=events.append,
+        run_id=run_id,
+    )
+    return run, events
+
+
+async def test_a_measured_miss_caps_the_score_and_keeps_the_target_away(tmp_path: Path) -> None:
+    critic, evidence = Told(*[all_scores(4.0)] * 2), Measures(["wrong"], ["right"])
+    run, events = await run_with(tmp_path, critic, evidence)
+    first, second = run.candidates
+    assert first.said == all_scores(4.0)
+    assert first.scores == all_scores(4.0) | {"text_rendering": 2.0}
+    assert critic.facts == [("it says 'OPNE'",), ("it says 'OPEN'",)]
+    judged = next(e for e in events if isinstance(e, Judged))
+    assert (judged.scores, judged.said, judged.findings) == (
+        *(first.scores, first.said, first.findings),
+    )
+    assert (second.prompt, second.origin) == (PROMPT, RESEED)
+    assert second.seed != first.seed
+    assert run.best == second and second.said is None
+    assert run.outcome is not None and run.outcome.stop.rule == "target"
+
+
+async def test_what_failed_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    critic = Told(all_scores(4.0))
+    evidence = Measures(EvidenceError("no reader")), Measures(ValueError("a bug"))
+    run, events = await run_with(tmp_path, critic, *evidence)
+    assert run.outcome is not None and run.outcome.stop.rule == "target"
+    notices = [e.text for e in events if isinstance(e, Notice)]
+    assert any("not measured: no reader" in text for text in notices)
+    assert any("not measured" in text and "a bug" in text for text in notices)
+
+
+async def test_a_run_that_goes_on_measures_nothing_twice(tmp_path: Path) -> None:
+    first, evidence = Told(all_scores(4.0)), Measures(["wrong"])
+    policy = preset("refine", budget={"rounds": 1})
+    await run_with(tmp_path, first, evidence, policy=policy, run_id="one")
+    again = Measures(["right"])
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), again, policy=policy, run_id="one")
+    assert again.seen == []
+    assert [one.kind for one in run.candidates[0].findings] == ["wrong"]
+
+
+async def test_a_word_that_nobody_knew_ends_without_a_green_verdict(tmp_path: Path) -> None:
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), prompt="a cat on a sofa")
+    assert run.outcome is not None and run.outcome.ok
+    assert run.outcome.stop.rule == "unjudged"
+    assert run.outcome.stop.reason.endswith("judged without 'sofa'")
+    assert len(run.candidates) == 1
+
+
+async def test_what_could_not_be_measured_is_open(tmp_path: Path) -> None:
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), Measures(["abstained"]))
+    assert run.outcome is not None and run.outcome.stop.rule == "unjudged"
+    assert run.candidates[0].unjudged == ("OPEN",)
+
+
+async def test_the_paper_measures_nothing(tmp_path: Path) -> None:
+    evidence = Measures(["wrong"])
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), evidence, policy=preset("paper"))
+    assert evidence.seen == []
+    assert run.candidates[0].findings == ()
+
+
+def test_caps() -> None:
+    said = t2i(4.0, 4.0, 3.0)
+    assert capped(said, [finding("right"), finding("extra"), finding("abstained")]) == said
+    assert capped(said, [finding("wrong")])["text_rendering"] == 2.0
+    assert capped(said, [finding("wrong"), finding("missing")])["text_rendering"] == 1.0
+    assert capped(t2i(4.0, 4.0, 1.5), [finding("wrong")])["text_rendering"] == 1.5
+    assert capped(t2i(4.0, 4.0), [finding("missing")])["text_rendering"] == 1.0  # N/A was wrong
+
+
+def test_what_is_told_and_what_is_open() -> None:
+    findings = [finding("right"), finding("abstained"), finding("extra")]
+    assert facts_of(findings) == ("it says 'OPEN'", "extra")
+    assert unjudged_of(("sofa",), findings) == ("sofa", "OPEN")
+
+
+def test_a_word_that_was_right_is_not_given_up() -> None:
+    policy = preset("refine")
+    right = candidate("r0c0", t2i(2.0, 2.0, 2.0)).model_copy(
+        update={"findings": (finding("right"),)}
+    )
+    lost = candidate("r1c0", t2i(4.0, 4.0, 2.0)).model_copy(
+        update={"findings": (finding("wrong"),), "said": t2i(4.0, 4.0, 4.0)}
+    )
+    weighed = weigh_round([lost], [right], right, policy, {})
+    assert not isinstance(weighed, NearTie)
+    verdict = weighed.candidates[0].verdict
+    assert verdict is not None and verdict.rule == "guard"
+    assert verdict.reason == "'OPEN' was right, and now it says 'OPNE'"
+    assert lost_words(right, lost) is None
+
+
+def history(*candidates: Candidate, policy: Policy | None = None) -> History:
+    return History(policy or preset("refine"), Spend(), candidates, (), candidates[0].id)
+
+
+def missed(name: str = "r0c0", prompt: str = PROMPT, quality: float = 4.0) -> Candidate:
+    return candidate(name, t2i(4.0, quality, 2.0), prompt=prompt).model_copy(
+        update={"findings": (finding("wrong"),)}
+    )
+
+
+def test_the_router() -> None:
+    assert route(history(missed()))[0] == "reseed"
+    assert route(history(missed(), missed("r1c0"))) == (
+        *("rewrite", "2 seeds of this prompt missed it"),
+    )
+    assert route(history(missed(quality=2.0)))[0] == "rewrite"
+    assert route(history(missed(prompt="a sign"))) == ("rewrite", "the prompt does not say 'OPEN'")
+    assert route(history(candidate("r0c0", t2i(2.0, 2.0))))[0] == "rewrite"
+    for way in ("rewrite", "reseed"):
+        assert route(history(missed(), policy=preset("refine", route=way)))[0] == way
+
+
+def test_facts_stand_beside_the_picture() -> None:
+    from PIL import Image
+
+    picture = Image.new("RGB", (8, 8))
+    plain, told = (
+        build_messages(CritiqueRequest(PROMPT, picture, facts=facts), builtin_template())[-1]
+        for facts in ((), ("it says 'OPNE'",))
+    )
+    assert told.content[: len(plain.content)] == plain.content
+    (extra,) = told.content[len(plain.content) :]
+    assert isinstance(extra, str) and "- it says 'OPNE'\n" in extra
+
+
+# -- a reading may be wrong ------------------------------------------------------------------------
+
+_SCORES = st.sampled_from([1.0, 2.0, 2.5, 3.0, 3.5, 4.0])
+_KINDS: list[FindingKind] = ["right", "wrong", "missing", "extra", "abstained"]
+
+
+@st.composite
+def measured_candidates(draw: st.DrawFn, name: str) -> Candidate:
+    said = t2i(draw(_SCORES), draw(_SCORES), draw(_SCORES | st.none()))
+    findings = tuple(
+        finding(kind, draw(st.sampled_from(["OPEN", "SHOP"])))
+        for kind in draw(st.lists(st.sampled_from(_KINDS), max_size=3))
+    )
+    scores = capped(said, findings)
+    return candidate(name, scores).model_copy(
+        update={"findings": findings, "said": None if scores == said else said}
+    )
+
+
+@given(st.data())
+def test_a_wrong_reading_makes_nothing_worse_by_the_critic(data: st.DataObject) -> None:
+    """Whatever is read, the result is, by the critic's own scores, at least as good as the first
+    picture, but for the noise."""
+    policy = preset("refine", pairwise=False)
+    before: list[Candidate] = []
+    incumbent: Candidate | None = None
+    for number in range(data.draw(st.integers(1, 5))):
+        one = data.draw(measured_candidates(f"r{number}c0"))
+        weighed = weigh_round([one], before, incumbent, policy, {})
+        assert not isinstance(weighed, NearTie)
+        before += weighed.candidates
+        incumbent = weighed.incumbent
+    assert incumbent is not None
+    first, last = before[0].mean_said, incumbent.mean_said
+    assert first is not None and last is not None
+    assert last >= first - policy.noise * 1.0 - 1e-9
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.lists(st.sampled_from(_KINDS), max_size=2), min_size=4, max_size=4))
+def test_no_reading_ends_a_run(kinds: list[list[FindingKind]]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        critic = Told(*[all_scores(2.5)] * 4)
+        run, _ = asyncio.run(run_with(Path(folder), critic, Measures(*kinds)))
+    assert run.outcome is not None
+    assert run.outcome.stop.rule in ("max-rounds", "plateau", "repeated-prompt")
+
+
+@pytest.mark.parametrize("kind", ["wrong", "missing"])
+def test_a_finding_says_what_was_asked(kind: FindingKind) -> None:
+    with pytest.raises(ValueError, match="expected = None"):
+        finding(kind, None)
