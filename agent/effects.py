@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from pydantic import JsonValue
 
 from rr_refine import errors
-from rr_refine.agent.history import Failure
+from rr_refine.agent.history import Failure, Rendering
+from rr_refine.agent.keys import comparison_key, critique_key, evidence_key
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind, TooLongError
@@ -49,7 +50,7 @@ from rr_refine.terms import Record
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["EffectResult", "Effects", "Rendering", "comparison_key", "critique_key"]
+__all__ = ["EffectResult", "Effects"]
 
 _IN_FLIGHT: Final = 8
 """Most pictures that wait in memory for the critic: 24 MiB where they have 1024 x 1024 pixels."""
@@ -76,18 +77,6 @@ class EffectResult(Generic[T_co]):
     """How long it took when it was done."""
     cached: bool
     """Whether it had been done before."""
-
-
-class Rendering(Record):
-    """A picture of the run folder, and what the generator told about it."""
-
-    image: str
-    """Digest."""
-    width: int | None = None
-    """Pixels; None where an older version wrote it."""
-    height: int | None = None
-    notices: tuple[str, ...] = ()
-    """See `rr_refine.notices`."""
 
 
 class Effects:
@@ -209,14 +198,7 @@ class Effects:
         Raises:
             EvidenceError: it failed or took too long.
         """
-        key = digest(
-            {
-                "evidence": evidence.identity.model_dump(mode="json"),
-                "prompt": self._request.prompt,
-                "image": image,
-                "sources": list[JsonValue](self._request.sources),
-            }
-        )
+        key = evidence_key(evidence.identity, self._request, image)
 
         async def examine() -> Findings:
             return await evidence.examine(
@@ -408,16 +390,6 @@ class Effects:
                     "resume with the first, or start anew"
                 )
             return
-
-
-def critique_key(request: Request, image: str) -> str:
-    """The journal's key of the critique of an image, by digest."""
-    return digest({"prompt": request.prompt, "image": image, "source": request.source})
-
-
-def comparison_key(request: Request, image_a: str, image_b: str) -> str:
-    """The journal's key of a comparison of two images, by digest, in this order."""
-    return digest({"prompt": request.prompt, "a": image_a, "b": image_b, "source": request.source})
 
 
 def _seconds(item: dict[str, JsonValue]) -> float:

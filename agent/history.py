@@ -20,6 +20,7 @@ __all__ = [
     "History",
     "Proposal",
     "Rejection",
+    "Rendering",
     "RewriteAttempt",
     "Stop",
     "Verdict",
@@ -54,6 +55,18 @@ class Failure(Record):
     """The critic's unreadable answer, where there was one."""
     final: bool = False
     """Whether the same attempt can only fail again: the generator refuses the prompt, say."""
+
+
+class Rendering(Record):
+    """A picture of the run folder, and what the generator told about it."""
+
+    image: str
+    """Digest."""
+    width: int | None = None
+    """Pixels; None where an older version wrote it."""
+    height: int | None = None
+    notices: tuple[str, ...] = ()
+    """See `rr_refine.notices`."""
 
 
 class Verdict(Record):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from rr_refine.agent.effects import comparison_key
 from rr_refine.agent.events import Event, Rendered, RunFinished, read_event
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.keys import comparison_key
 from rr_refine.agent.manifest import RunStatus, run_id_of
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import Outcome

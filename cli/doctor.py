@@ -34,7 +34,7 @@ _LOCAL: Final = ("torch", "diffusers", "transformers", "accelerate", "peft", "sa
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Checked:
     """One thing that was checked."""
 
     mark: Literal["ok", "no", "--"]
@@ -64,8 +64,8 @@ def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
     return FAILED if failed else DONE
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
-    yield Finding("ok", "python", f"{platform.python_version()} on {platform.system()}")
+def _findings(settings: Settings) -> Iterator[Checked]:
+    yield Checked("ok", "python", f"{platform.python_version()} on {platform.system()}")
     yield from _packages(_BASE, needed=True)
     yield from _packages(_LOCAL, needed=False)  # a part that needs them says so below
     yield _device()
@@ -75,49 +75,49 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _out(settings)
 
 
-def _packages(names: tuple[str, ...], *, needed: bool) -> Iterator[Finding]:
+def _packages(names: tuple[str, ...], *, needed: bool) -> Iterator[Checked]:
     for name in names:
         try:
-            yield Finding("ok", name, version(name))
+            yield Checked("ok", name, version(name))
         except PackageNotFoundError:
             extra = "[local]" if name in _LOCAL else ""
             how = f"not installed: pip install 'rr-refine{extra}'"
-            yield Finding("no" if needed else "--", name, how)
+            yield Checked("no" if needed else "--", name, how)
 
 
-def _device() -> Finding:
+def _device() -> Checked:
     try:
         import torch
     except ImportError:
-        return Finding("--", "device", "no torch")
+        return Checked("--", "device", "no torch")
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        return Finding("ok", "device", ", ".join(names))
+        return Checked("ok", "device", ", ".join(names))
     if torch.accelerator.is_available():
-        return Finding("ok", "device", str(torch.accelerator.current_accelerator()))
-    return Finding("--", "device", f"no GPU; CPU with {os.cpu_count()} cores")
+        return Checked("ok", "device", str(torch.accelerator.current_accelerator()))
+    return Checked("--", "device", f"no GPU; CPU with {os.cpu_count()} cores")
 
 
-def _machine(settings: Settings) -> Iterator[Finding]:
+def _machine(settings: Settings) -> Iterator[Checked]:
     """Whether the machine fits the profile, and what has to be started on it."""
     if settings.values["profile"] is None:
         return
     profile = load_profile(settings.text("profile"))
     why = why_too_small(profile)
-    yield Finding("no" if why else "ok", "machine", why or f"fit for profile {profile.name}")
+    yield Checked("no" if why else "ok", "machine", why or f"fit for profile {profile.name}")
     if profile.machine.start:
-        yield Finding("--", "start first", profile.machine.start)
+        yield Checked("--", "start first", profile.machine.start)
 
 
-def _vllm() -> Finding:
+def _vllm() -> Checked:
     try:
         command = find_vllm()
     except ConfigError as error:
-        return Finding("--", "vllm", str(error))
-    return Finding("ok", "vllm", f"{command.version or ''} {' '.join(command.prefix)}".strip())
+        return Checked("--", "vllm", str(error))
+    return Checked("ok", "vllm", f"{command.version or ''} {' '.join(command.prefix)}".strip())
 
 
-def _parts(settings: Settings) -> Iterator[Finding]:
+def _parts(settings: Settings) -> Iterator[Checked]:
     """Generator, critic and the rest of the loop: each is made and connected."""
     from rr_refine.cli.job import (
         make_critic,
@@ -133,15 +133,15 @@ def _parts(settings: Settings) -> Iterator[Finding]:
         generator = make_generator(settings)
         asyncio.run(_reach(generator))
         tasks = " and ".join(sorted(generator.tasks, reverse=True))
-        yield Finding("ok", "generator", f"{_named(generator)}: {tasks}")
+        yield Checked("ok", "generator", f"{_named(generator)}: {tasks}")
     except RefineError as error:
-        yield Finding("no", "generator", str(error))
+        yield Checked("no", "generator", str(error))
     try:
         critic = make_critic(settings)
         asyncio.run(_reach(critic))
-        yield Finding("ok", "critic", _named(critic))
+        yield Checked("ok", "critic", _named(critic))
     except RefineError as error:
-        yield Finding("no", "critic", str(error))
+        yield Checked("no", "critic", str(error))
     if generator is None or critic is None:
         return
     try:
@@ -150,12 +150,12 @@ def _parts(settings: Settings) -> Iterator[Finding]:
         check = make_intent_check(settings, generator, critic)
         asyncio.run(_reach(*rewriters, check))
     except RefineError as error:
-        yield Finding("no", "rewriters", str(error))
+        yield Checked("no", "rewriters", str(error))
         return
-    yield Finding("ok", "rewriters", ", ".join(map(_named, rewriters)))
+    yield Checked("ok", "rewriters", ", ".join(map(_named, rewriters)))
     if check is not None:
-        yield Finding("ok", "intent check", _named(check))
-    yield Finding("ok", "policy", f"preset {policy.preset}, {policy.budget.rounds} rounds at most")
+        yield Checked("ok", "intent check", _named(check))
+    yield Checked("ok", "policy", f"preset {policy.preset}, {policy.budget.rounds} rounds at most")
 
 
 async def _reach(*components: object) -> None:
@@ -168,10 +168,10 @@ def _named(component: Generator | Critic | Rewriter | IntentCheck) -> str:
     return f"{component.identity.kind} ({component.identity.name}){told}"
 
 
-def _out(settings: Settings) -> Finding:
+def _out(settings: Settings) -> Checked:
     out = Path(settings.text("out"))
     there = next(p for p in (out, *out.resolve().parents) if p.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
-        return Finding("no", "runs", f"{out} cannot be written")
+        return Checked("no", "runs", f"{out} cannot be written")
     free = shutil.disk_usage(there).free / 2**30
-    return Finding("ok", "runs", f"{out}, {free:.0f} GiB free")
+    return Checked("ok", "runs", f"{out}, {free:.0f} GiB free")

@@ -83,15 +83,7 @@ each component."""
 _INTENTS: Final = Path(__file__).with_name("intents")
 """Presets by intent: files of settings, as a user could write them."""
 
-_OPEN_SECTIONS: Final = (
-    "generator",
-    "critic",
-    "judge",
-    "rewriter",
-    "intent",
-    "evidence",
-    "parameters",
-)
+_OPEN: Final = ("judge", "parameters", *(k[:-4] for k in DEFAULTS if k.endswith(".use")))
 """Sections whose keys only the component knows."""
 
 _Refused: TypeAlias = tuple[SettingsFile, str, JsonValue, str]
@@ -393,7 +385,7 @@ def split_assignment(text: str) -> tuple[str, JsonValue]:
 
 def _require_known(key: str, source: str) -> None:
     section, dot, _ = key.partition(".")
-    if dot and section in _OPEN_SECTIONS:
+    if dot and section in _OPEN:
         return
     loop = set(Policy.model_fields) - {"preset", "budget", "rewriters"}
     known = [*DEFAULTS, *(f"loop.{f}" for f in loop), *(f"budget.{f}" for f in Budget.model_fields)]

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, left
-from rr_refine.agent.effects import EffectResult, Rendering
+from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import (
     Notice,
     Rendered,
@@ -14,7 +14,7 @@ from rr_refine.agent.events import (
     RewriteRejected,
     RoundStarted,
 )
-from rr_refine.agent.history import Candidate, Declined, Failure, Rejection
+from rr_refine.agent.history import Candidate, Declined, Failure, Rejection, Rendering
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.routing import RESEED

@@ -9,7 +9,6 @@ from pydantic import JsonValue
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.diff import diff_words
-from rr_refine.agent.effects import comparison_key, critique_key
 from rr_refine.agent.events import (
     Event,
     Judged,
@@ -22,6 +21,7 @@ from rr_refine.agent.events import (
 )
 from rr_refine.agent.history import Candidate, Proposal, Rejection
 from rr_refine.agent.intent import find_spans
+from rr_refine.agent.keys import comparison_key, critique_key
 from rr_refine.agent.report.summary import (
     CandidateView,
     DimensionScore,

@@ -14,7 +14,7 @@ from rr_refine.errors import ConfigError, EvidenceError
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.evidence.evidence import Box, Finding, Findings
-from rr_refine.reward.evidence.text_match import Reading, match_texts
+from rr_refine.reward.evidence.text_match import TextLine, match_texts
 from rr_refine.terms import Identity, Record
 from rr_refine.wanted_text import wanted_texts
 
@@ -96,7 +96,7 @@ class OcrEvidence:
         reason = f"{finding.reason}, but that was hard to read"
         return finding.model_copy(update={"kind": "abstained", "reason": reason})
 
-    def _read(self, picture: Image.Image, size: int) -> list[Reading]:
+    def _read(self, picture: Image.Image, size: int) -> list[TextLine]:
         try:
             if self._reader is None:
                 self._reader = _reader(self._options.threads)
@@ -107,7 +107,7 @@ class OcrEvidence:
             if found.boxes is None or found.txts is None:
                 return []
             return [
-                Reading(text=str(text), box=_box(points, picture.size), sure=float(sure))
+                TextLine(text=str(text), box=_box(points, picture.size), sure=float(sure))
                 for points, text, sure in zip(found.boxes, found.txts, found.scores, strict=True)
             ]
         except Exception as error:  # of three libraries, one of them in C++

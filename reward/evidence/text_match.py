@@ -17,7 +17,7 @@ from rapidfuzz.distance import Levenshtein
 from rr_refine.reward.evidence.evidence import Box, Finding, FindingKind
 from rr_refine.wanted_text import WantedText
 
-__all__ = ["Reading", "match_texts"]
+__all__ = ["TextLine", "match_texts"]
 
 _SIMILAR: Final = 0.5
 """Share of letters that may differ in what is still called a misspelling; beyond, it is missing."""
@@ -27,7 +27,7 @@ _LIKE: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "ı": "l"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TextLine:
     """A line of text as it was read."""
 
     text: str
@@ -54,7 +54,7 @@ class _Match:
     """Letters to add, drop or change."""
 
 
-def match_texts(wanted: Sequence[WantedText], readings: Sequence[Reading]) -> tuple[Finding, ...]:
+def match_texts(wanted: Sequence[WantedText], readings: Sequence[TextLine]) -> tuple[Finding, ...]:
     """A finding for each text that was asked for, in its order, and one for each other line.
 
     A text may be spread over several lines, or share a line with another. Case, accents, spaces,
@@ -85,7 +85,7 @@ def match_texts(wanted: Sequence[WantedText], readings: Sequence[Reading]) -> tu
 
 
 def _finding(
-    wanted: WantedText, signs: str, match: _Match | None, readings: Sequence[Reading]
+    wanted: WantedText, signs: str, match: _Match | None, readings: Sequence[TextLine]
 ) -> Finding:
     asked = wanted.text
     if match is None:
@@ -115,7 +115,7 @@ def _finding(
     return _made("wrong", asked, text, box, sure, f"it says {text!r}, asked was {asked!r}: {what}")
 
 
-def _extra(reading: Reading) -> Finding:
+def _extra(reading: TextLine) -> Finding:
     reason = f"it also says {reading.text!r}"
     return _made("extra", None, reading.text, reading.box, reading.sure, reason)
 
@@ -149,7 +149,7 @@ def _best(asked: str, text: Sequence[_Letter]) -> _Match:
 
 
 def _letters(
-    readings: Sequence[Reading], order: Sequence[int], asked: frozenset[str]
+    readings: Sequence[TextLine], order: Sequence[int], asked: frozenset[str]
 ) -> Iterator[_Letter]:
     """The letters of all lines. What two texts that were asked for make together is two words:
     spaces are easily overlooked.
@@ -193,7 +193,7 @@ def _sets_spaces(character: str) -> bool:
     return character.isascii() or character.lower() != character.upper()
 
 
-def _by_rows(readings: Sequence[Reading]) -> list[int]:
+def _by_rows(readings: Sequence[TextLine]) -> list[int]:
     """As one reads lines: those beside each other from left to right, then downwards."""
     left = sorted(range(len(readings)), key=lambda n: readings[n].box[1])
     order: list[int] = []
@@ -206,7 +206,7 @@ def _by_rows(readings: Sequence[Reading]) -> list[int]:
     return order
 
 
-def _by_columns(readings: Sequence[Reading]) -> list[int]:
+def _by_columns(readings: Sequence[TextLine]) -> list[int]:
     """As one reads signs that are set one below the other, in columns from right to left."""
     return sorted(range(len(readings)), key=lambda n: (-readings[n].box[2], readings[n].box[1]))
 

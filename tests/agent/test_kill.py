@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rr_refine.agent.effects import comparison_key
+from rr_refine.agent.keys import comparison_key
 from rr_refine.agent.run import load_run
 from rr_refine.digest import digest
 from rr_refine.request import Request

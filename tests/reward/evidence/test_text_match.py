@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rr_refine.reward.evidence.text_match import Reading, match_texts
+from rr_refine.reward.evidence.text_match import TextLine, match_texts
 from rr_refine.wanted_text import WantedText
 
 
-def read(text: str, top: float = 0.1, left: float = 0.1, sure: float = 0.9) -> Reading:
-    return Reading(text, (left, top, min(1.0, left + 0.3), min(1.0, top + 0.1)), sure)
+def read(text: str, top: float = 0.1, left: float = 0.1, sure: float = 0.9) -> TextLine:
+    return TextLine(text, (left, top, min(1.0, left + 0.3), min(1.0, top + 0.1)), sure)
 
 
 def ask(*texts: str) -> list[WantedText]:
     return [WantedText(text=text) for text in texts]
 
 
-def kinds(wanted: list[WantedText], *readings: Reading) -> list[str]:
+def kinds(wanted: list[WantedText], *readings: TextLine) -> list[str]:
     return [one.kind for one in match_texts(wanted, readings)]
 
 
@@ -40,7 +40,7 @@ def kinds(wanted: list[WantedText], *readings: Reading) -> list[str]:
         ("don't panic", [read("DON’T PANIC")]),
     ],
 )
-def test_as_asked(asked: str, lines: list[Reading]) -> None:
+def test_as_asked(asked: str, lines: list[TextLine]) -> None:
     (finding, *_) = match_texts(ask(asked), lines)
     assert finding.kind == "right"
     assert finding.found
@@ -107,7 +107,7 @@ lines = st.lists(
 
 
 @given(st.lists(st.text(min_size=1, max_size=8), max_size=4), lines)
-def test_each_text_has_one_finding(texts: list[str], given_lines: list[Reading]) -> None:
+def test_each_text_has_one_finding(texts: list[str], given_lines: list[TextLine]) -> None:
     wanted = ask(*texts)
     findings = match_texts(wanted, given_lines)
     assert [one.expected for one in findings if one.kind != "extra"] == texts
