@@ -7,7 +7,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 from pydantic import Field, model_validator
 
 from rr_refine.reward.critic import CritiqueRequest
-from rr_refine.terms import Dimension, Identity, Record
+from rr_refine.terms import Dimension, Identity, Record, Words
 
 __all__ = ["Box", "Evidence", "Finding", "FindingKind", "Findings"]
 
@@ -25,15 +25,15 @@ class Finding(Record):
     kind: FindingKind
     dimension: Dimension
     """The dimension of the critic that it bears on."""
-    expected: str | None = None
+    expected: Words | None = None
     """What was asked for; None for what nobody asked for."""
-    found: str | None = None
+    found: Words | None = None
     """What is there instead, or as well; None where nothing was found."""
     box: Box | None = None
     """Where it is."""
     sure: float = Field(ge=0.0, le=1.0)
     """How sure the measurement is, by its own account."""
-    reason: str
+    reason: Words
     """In words: `it reads 'OPNE', asked was 'OPEN'`. Of an abstention, why it could not be told."""
 
     @model_validator(mode="after")

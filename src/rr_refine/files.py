@@ -109,7 +109,7 @@ def holds_file(path: Path, *, within: Path | None = None) -> bool:
     """
     try:
         os.close(_open(path, within, os.O_RDONLY))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a file in the place of its folder
         return False
     return True
 
@@ -375,6 +375,8 @@ def _refusal(path: Path, name: str, folder: int, error: OSError) -> OSError:
 
 
 def _no_file(path: Path, mode: int) -> OSError:
+    if stat.S_ISREG(mode):
+        return NotADirectoryError(f"{str(path)!r} is no folder")
     kind = _KINDS.get(stat.S_IFMT(mode), "no folder")
     reason = "; links in here are not followed" if stat.S_ISLNK(mode) else ""
     return OSError(f"{str(path)!r} is {kind}, not a file of its folder{reason}")
