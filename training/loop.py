@@ -7,6 +7,7 @@ import pickle
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -174,10 +175,19 @@ class TrainingLoop:
         for name, value in measured.items():
             self._measured[name].append(value)
 
-    @property
-    def average(self) -> list[Tensor] | None:
-        """The averaged weights in the order of the model's, if they are kept."""
-        return None if self._average is None else list(self._average.shadow_params)
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside of it the model has the averaged weights, if there are any."""
+        if self._average is None:
+            yield
+            return
+        own = [weight.detach().clone() for weight in self._model.parameters()]
+        self._average.copy_to(self._model.parameters())
+        try:
+            yield
+        finally:
+            for weight, before in zip(self._model.parameters(), own, strict=True):
+                weight.data.copy_(before)
 
     def finish(self) -> None:
         """Put the averaged weights, if there are any, into the model, and set it to evaluate."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rr_refine.errors import ConfigError
 
@@ -104,26 +104,11 @@ class Adapters(nn.Module):
         finally:
             self._activate(before)
 
-    @contextmanager
-    def holding(self, weights: Sequence[Tensor]) -> Iterator[None]:
-        """Inside of it the policy has these weights, such as an average of its own."""
-        own = [weight.detach().clone() for weight in self.trained]
-        self._set(weights)
-        try:
-            yield
-        finally:
-            self._set(own)
-
     @torch.no_grad()
     def move_old(self, eta: float) -> None:
         """The old policy stays by the share `eta`, and becomes the policy by the rest."""
         for name, weight in self.old.items():
             weight.copy_(weight * eta + self.policy[name] * (1 - eta))
-
-    @torch.no_grad()
-    def _set(self, weights: Sequence[Tensor]) -> None:
-        for own, given in zip(self.trained, weights, strict=True):
-            own.copy_(given)
 
     def _activate(self, role: Role) -> None:
         model: Any = self.transformer

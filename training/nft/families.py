@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
 from rr_refine.errors import ConfigError
@@ -161,12 +162,10 @@ def predict(
     if condition.beside is not None:
         beside = condition.beside.to(noisy.device)
         latents = torch.cat([noisy, beside.expand(count, *beside.shape[1:])], dim=1)
-    each = {name: _to(value, noisy.device) for name, value in condition.each.items()}
     output = transformer(
         hidden_states=latents.to(condition.dtype),
         timestep=t * condition.time_scale,
-        **each,
-        **{name: _to(value, noisy.device) for name, value in condition.shared.items()},
+        **send_to_device({**condition.each, **condition.shared}, noisy.device),
     )[0]
     return torch.as_tensor(output)[:, :tokens].float()
 
@@ -192,17 +191,15 @@ def _split(kwargs: Mapping[str, Any], latents: Tensor) -> list[Condition]:
     given: Tensor = kwargs["hidden_states"]
     beside = given[:, tokens:].cpu() if given.ndim == 3 and given.shape[1] > tokens else None
     first_time = float(kwargs["timestep"].flatten()[0])
-    rest = {k: v for k, v in kwargs.items() if k not in ("hidden_states", "timestep")}
+    rest: dict[str, Any] = send_to_device(
+        {k: v for k, v in kwargs.items() if k not in ("hidden_states", "timestep")}, "cpu"
+    )
     batched = {
-        name: value.cpu() if isinstance(value, Tensor) else value
+        name: value
         for name, value in rest.items()
         if name not in _SHARED and isinstance(value, Tensor | list) and len(value) == count
     }
-    shared = {
-        name: value.cpu() if isinstance(value, Tensor) else value
-        for name, value in rest.items()
-        if name not in batched
-    }
+    shared = {name: value for name, value in rest.items() if name not in batched}
     return [
         Condition(
             {name: value[i : i + 1] for name, value in batched.items()},
@@ -213,7 +210,3 @@ def _split(kwargs: Mapping[str, Any], latents: Tensor) -> list[Condition]:
         )
         for i in range(count)
     ]
-
-
-def _to(value: Any, device: torch.device) -> Any:
-    return value.to(device) if isinstance(value, Tensor) else value

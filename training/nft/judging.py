@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+from anyio.from_thread import start_blocking_portal
 from pydantic import JsonValue
 
 from rr_refine.component import connected
@@ -60,9 +61,8 @@ class Scorer:
 
     def __init__(self, critic: Critic, concurrency: int, patience: float) -> None:
         self._critic = critic
-        self._concurrency, self._patience = concurrency, patience
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rr-refine-nft-critic")
+        self._patience = patience
+        self._gate = asyncio.Semaphore(concurrency)
         self._down_since: float | None = None
         self.failures: Counter[str] = Counter()
         """By error, since `begin`."""
@@ -72,14 +72,11 @@ class Scorer:
         """The last failure, in words."""
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._parts = connected([self._critic])
-        self._gate = asyncio.Semaphore(self._concurrency)
-        try:
-            asyncio.run_coroutine_threadsafe(self._parts.__aenter__(), self._loop).result()
-        except BaseException:
-            self._stop()
-            raise
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal(name="rr-refine-nft-critic"))
+            critic = self._portal.wrap_async_context_manager(connected([self._critic]))
+            stack.enter_context(critic)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
@@ -88,11 +85,7 @@ class Scorer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            closing = self._parts.__aexit__(None, None, None)
-            asyncio.run_coroutine_threadsafe(closing, self._loop).result()
-        finally:
-            self._stop()
+        self._open.__exit__(kind, error, trace)
 
     def begin(self) -> None:
         """Forget failures and parts of before."""
@@ -103,7 +96,7 @@ class Scorer:
         """Scores in [0, 1], (N, D) in the order of `DIMENSIONS`: NaN for what does not apply, and
         a row of NaN for a failure.
         """
-        return asyncio.run_coroutine_threadsafe(self._all(requests), self._loop)
+        return self._portal.start_task_soon(self._all, requests)
 
     async def _all(self, requests: Sequence[CritiqueRequest]) -> Floats:
         rows = await asyncio.gather(*(self._one(request) for request in requests))
@@ -140,8 +133,3 @@ class Scorer:
             else:
                 self._down_since = None
                 return assessment
-
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["add_noise", "drift", "nft_loss", "optimality", "plain_nft_loss", "shift_times"]
+__all__ = ["add_noise", "drift", "nft_loss", "optimality", "residuals", "shift_times"]
 
 _FLOOR: Final = 1e-5
 """Least mean residual that a sample is divided by."""
@@ -42,20 +42,6 @@ def shift_times(t: Tensor, shift: float) -> Tensor:
     return shift * t / (1 + (shift - 1) * t)
 
 
-def plain_nft_loss(policy: Tensor, old: Tensor, velocity: Tensor, r: Tensor, beta: float) -> Tensor:
-    """The paper's form per sample, (B,): means over all but the first axis.
-
-    Args:
-        policy: what the trained policy predicts, (B, …).
-        old: what the old policy predicts, without gradient.
-        velocity: e - x0.
-        r: the chance to be optimal, (B,).
-        beta: how far the implicit policies stand from the old one.
-    """
-    plus, minus = _residuals(policy, old, velocity, beta)
-    return r * _mean(plus.square()) + (1 - r) * _mean(minus.square())
-
-
 def nft_loss(
     policy: Tensor, old: Tensor, velocity: Tensor, t: Tensor, r: Tensor, *, beta: float, clip: float
 ) -> Tensor:
@@ -67,9 +53,14 @@ def nft_loss(
     neither.
 
     Args:
-        t: times, (B,); see `plain_nft_loss` for the others.
+        policy: what the trained policy predicts, (B, …).
+        old: what the old policy predicts, without gradient.
+        velocity: e - x0.
+        t: times, (B,).
+        r: the chance to be optimal, (B,).
+        beta: how far the implicit policies stand from the old one.
     """
-    plus, minus = _residuals(policy, old, velocity, beta)
+    plus, minus = residuals(policy, old, velocity, beta)
     return clip / beta * (r * _normalised(plus, t) + (1 - r) * _normalised(minus, t))
 
 
@@ -80,7 +71,8 @@ def drift(one: Tensor, other: Tensor) -> Tensor:
     return _mean((one - other).square())
 
 
-def _residuals(policy: Tensor, old: Tensor, velocity: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+def residuals(policy: Tensor, old: Tensor, velocity: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+    """v+ - v and v- - v; see `nft_loss`."""
     difference, error = beta * (policy - old), old - velocity
     return error + difference, error - difference
 

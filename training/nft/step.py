@@ -108,11 +108,9 @@ def train_epoch(
 
 def _add_up_gradients(adapters: Adapters, processes: Accelerator) -> None:
     """Sum them over all processes, once per optimiser step: adapters are small."""
-    weights = adapters.trained
-    grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-    flat = processes.reduce(torch.cat([grad.flatten() for grad in grads]), "sum")
-    for weight, part in zip(weights, flat.split([w.numel() for w in weights]), strict=True):
-        weight.grad = part.view_as(weight).clone()
+    for weight in adapters.trained:
+        grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        weight.grad = processes.reduce(grad, "sum")
 
 
 def accumulate(

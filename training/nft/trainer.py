@@ -9,8 +9,8 @@ epoch and the row, so that a run that was killed ends with the same weights, as 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -140,8 +140,9 @@ class NftTrainer:
             for epoch in self.loop:
                 numbers = self._stream.take(recipe.groups, epoch)
                 if not numbers:
-                    reason = "all rows rest, so that nothing is left to train on"
-                    return self._finish(reason, epoch - 1)
+                    return self._finish(
+                        "all rows rest, so that nothing is left to train on", undone=1
+                    )
                 with self.adapters.use("old"):
                     rollout = self._draw(numbers, critic)
                 gained = self._advantages(rollout, critic)
@@ -168,13 +169,12 @@ class NftTrainer:
         epoch = self.recipe.seed, self.loop.step, "draw"
         critic.begin()
         wanted = [
-            Wanted(self._rows[number], number, seed_of(*epoch, number, image))
-            for number in own
+            Wanted(self._rows[row], row, seed_of(*epoch, row, image))
+            for row in own
             for image in range(self.recipe.images)
         ]
-        return self._sampler.roll_out(
-            wanted, critic, overlap=self.recipe.overlap, on_pictures=self._on_pictures
-        )
+        overlap, told = self.recipe.overlap, self._on_pictures
+        return self._sampler.roll_out(wanted, critic, overlap=overlap, on_pictures=told)
 
     def _advantages(self, rollout: Rollout, critic: Scorer) -> Advantages:
         """Of the pictures of all processes."""
@@ -191,7 +191,7 @@ class NftTrainer:
             solved_above=recipe.solved_above,
         )
         if gained.failed > recipe.max_failures:
-            self._finish("the critic failed", self.loop.step - 1)
+            self._finish("the critic failed", undone=1)
             raise TooManyFailures(
                 f"{gained.failed:.0%} of the critiques of epoch {self.loop.step} failed "
                 f"({dict(critic.failures)}), more than max_failures = {recipe.max_failures:.0%}; "
@@ -222,19 +222,10 @@ class NftTrainer:
             f"{sum(rollout.seconds.values()):.0f} s"
         )
 
-    @contextmanager
-    def _as_judged(self) -> Iterator[None]:
-        """Inside of it the policy is its average, if one is kept."""
-        if (average := self.loop.average) is None:
-            yield
-        else:
-            with self.adapters.holding(average[: len(self.adapters.trained)]):
-                yield
-
     def _look_at_held_out(self, judge: Scorer) -> None:
         if not self._held_out:
             return
-        with self._as_judged():
+        with self.loop.averaged():
             said = self._held_out.look(self.loop.step, self._sampler, judge, self._accelerator)
             if self._accelerator.is_main_process:
                 best = self._held_out.best.epoch
@@ -243,12 +234,10 @@ class NftTrainer:
                 write_page(self.out, best)
         self._say(f"epoch {self.loop.step}: {said}")
 
-    def _finish(self, reason: str, epoch: int | None = None) -> Stopped:
-        """End after `epoch`, which is the present one by default."""
-        epoch = self.loop.step if epoch is None else epoch
-        stopped = Stopped(reason, epoch, self._held_out.best.epoch)
+    def _finish(self, reason: str, undone: int = 0) -> Stopped:
+        stopped = Stopped(reason, self.loop.step - undone, self._held_out.best.epoch)
         if self._accelerator.is_main_process:
-            with self._as_judged():
+            with self.loop.averaged():
                 self.adapters.save(self.pipeline, self.out / "last")
             replace_file(
                 self.out / "stopped.json", json.dumps(asdict(stopped)).encode(), durable=False
