@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from diffusers import DPMSolverMultistepScheduler
 
 from rr_refine.errors import ConfigError
@@ -18,7 +20,7 @@ from rr_refine.plugins import imported
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.families import family_for
 
-__all__ = ["FlowDpmSolver", "call_arguments", "load_pipeline", "set_up"]
+__all__ = ["FlowDpmSolver", "call_arguments", "load_pipeline", "make_accelerator", "set_up"]
 
 
 def load_pipeline(recipe: NftRecipe) -> Any:
@@ -123,3 +125,20 @@ class FlowDpmSolver(DPMSolverMultistepScheduler):  # type: ignore[misc]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             super().set_timesteps(num_inference_steps, device, mu, timesteps)
+
+
+def make_accelerator(recipe: NftRecipe, out: Path) -> Accelerator:
+    """What spreads the work over processes, its trackers begun.
+
+    Raises:
+        ConfigError: a tracker is not installed, or the launcher shards models.
+    """
+    if missing := sorted({*recipe.trackers} - {str(name) for name in get_available_trackers()}):
+        raise ConfigError(f"trackers: {missing[0]} is not installed: pip install {missing[0]}")
+    accelerator = Accelerator(
+        cpu=recipe.device == "cpu", log_with=list(recipe.trackers) or None, project_dir=out
+    )
+    if (kind := accelerator.distributed_type.value) in ("FSDP", "DEEPSPEED"):
+        raise ConfigError(f"no sharded model ({kind}) can be trained: use --multi_gpu")
+    accelerator.init_trackers("rr-refine-nft")
+    return accelerator

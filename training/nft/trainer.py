@@ -18,11 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast_object_list, gather_object
 
-from rr_refine.errors import ConfigError
 from rr_refine.files import replace_file
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import DIMENSIONS
@@ -41,7 +38,7 @@ from rr_refine.training.nft.evaluation import (
 )
 from rr_refine.training.nft.judging import Scorer, TooManyFailures
 from rr_refine.training.nft.page import write_page
-from rr_refine.training.nft.pipeline import call_arguments
+from rr_refine.training.nft.pipeline import call_arguments, make_accelerator
 from rr_refine.training.nft.rollout import Rollout, Sampler, Wanted, seed_of
 from rr_refine.training.nft.step import Measured, train_epoch
 
@@ -77,14 +74,7 @@ class NftTrainer:
         self.recipe, self.out = recipe, out
         self.pipeline, self._rows, self._critic = pipeline, rows, critic
         self._judge, self._say, self._on_pictures = judge, say, on_pictures
-        if missing := sorted({*recipe.trackers} - {str(name) for name in get_available_trackers()}):
-            raise ConfigError(f"trackers: {missing[0]} is not installed: pip install {missing[0]}")
-        self._accelerator = Accelerator(
-            cpu=recipe.device == "cpu", log_with=list(recipe.trackers) or None, project_dir=out
-        )
-        if (kind := self._accelerator.distributed_type.value) in ("FSDP", "DEEPSPEED"):
-            raise ConfigError(f"no sharded model ({kind}) can be trained: use --multi_gpu")
-        self._accelerator.init_trackers("rr-refine-nft")
+        self._accelerator = make_accelerator(recipe, out)
         pipeline.to(self._accelerator.device if recipe.device == "auto" else recipe.device)
         self.adapters = Adapters(
             pipeline.transformer,
