@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import struct
 import zlib
 from base64 import b64decode
@@ -415,3 +416,52 @@ def test_pages_of_a_tiff_are_counted_up_to_a_limit(count: int, words: str) -> No
     read = decode_picture(out.getvalue())
     assert read.getpixel((0, 0)) == (255, 165, 0)
     assert f"it is the first of {words}" in notices_of(read)
+
+
+def tiled(side: int) -> bytes:
+    """A TIFF of 16 x 16 pixels with one tile, of which nothing is there."""
+    tags = [(256, 16), (257, 16), (258, 8), (259, 8), (262, 1), (277, 1)]
+    tags += [(322, side), (323, side), (324, 8), (325, 16)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = b"II*\0" + struct.pack("<I", 24) + bytes(16) + struct.pack("<H", len(tags))
+    return data + entries + bytes(4)
+
+
+def tall(side: int) -> bytes:
+    """A PNG of one column, of which nothing is there."""
+    head = struct.pack(">IIBBBBB", 1, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"")
+
+
+def scanned(times: int) -> bytes:
+    """A JPEG of 1600 x 1600 pixels whose last scan is there again and again."""
+    data = encode(Image.new("L", (1600, 1600), 90), "JPEG", progressive=True, quality=10)
+    last = data[data.rfind(b"\xff\xda") : -2]
+    return data[:-2] + last * times + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (tiled(20_000), "20000x20000 pixels are 400 megapixels"),
+        (tiled(65_536), "a side of 65,535 is the most"),
+        (scanned(2000), "scans take too long: save it anew"),
+        (tall(16_000_000), "1x16000000 pixels: a side"),
+        (
+            b"BM"
+            + bytes(12)
+            + struct.pack("<IiiHHIIiiII", 40, 30_000_000, 1, 1, 1, 0, 4, 0, 0, 2, 2)
+            + bytes(12),
+            "30000000x1 pixels: a side",
+        ),
+    ],
+    ids=["tile", "side of a tile", "scans", "tall", "wide"],
+)
+def test_parts_that_are_larger_than_the_picture(data: bytes, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        decode_picture(data)
+
+
+def test_ordinary_scans_and_what_looks_like_one() -> None:
+    marks = b"\xff\xda\0\2" * 50_000  # as a video behind a phone's picture may have
+    assert decode_picture(scanned(3) + marks).size == (1600, 1600)

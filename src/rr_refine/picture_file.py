@@ -40,6 +40,13 @@ MAX_BYTES: Final = 2**30
 _MAX_PROFILE: Final = 16 * 2**20
 """Bytes of a colour profile; those of printers have one or two million."""
 
+_MAX_SIDE: Final = 65_535
+"""Pixels, as in a JPEG. Each row or column has a price beside that of its pixels."""
+_MAX_SCANNED: Final = 5e9
+"""Pixels of all scans of a JPEG together: a second for some 300 million. Encoders write ten."""
+_MAX_COUNTED: Final = 2**26
+"""Bytes of a JPEG whose scans are counted."""
+
 _MAX_CHUNKS: Final = 100_000
 """Of a PNG: each takes a few microseconds. Encoders write one for 8 or 64 KiB."""
 _COLOURS: Final = frozenset(b"iCCP cICP sRGB gAMA cHRM".split())
@@ -118,8 +125,13 @@ def require_few_pixels(width: int, height: int) -> None:
     """Refuse a picture that is too large to decode.
 
     Raises:
-        ValueError: it has more pixels than the limit, see `limit_megapixels`.
+        ValueError: it has more pixels than the limit, see `limit_megapixels`; or a side that no
+            picture has.
     """
+    if max(width, height) > _MAX_SIDE:
+        raise ValueError(
+            f"{width}x{height} pixels: a side of {_MAX_SIDE:,} is the most; cut it into parts"
+        )
     if width * height > _megapixels * 1e6:
         raise ValueError(
             f"{width}x{height} pixels are {width * height / 1e6:,.0f} megapixels, and "
@@ -157,6 +169,7 @@ def open_picture_file(
             require_few_pixels(*_webp_size(file))
         with _start(kind, file) as image:
             require_few_pixels(*image.size)
+            _require_small_parts(image, file)
             if profile is None:
                 profile = image.info.get("icc_profile")
             if profile is None and kind in ("AVIF", "HEIF"):
@@ -259,6 +272,42 @@ def broken(kind: str, error: Exception) -> ValueError:
     if isinstance(error, struct.error | IndexError | EOFError):
         why = "it ends too early"
     return ValueError(f"it is a broken {kind} picture, or cut off: {why}")
+
+
+def _require_small_parts(image: ImageFile, file: IO[bytes]) -> None:
+    """Refuse a small picture in parts that are large, or many: each is decoded as a whole.
+
+    Raises:
+        ValueError: it is such a TIFF or JPEG.
+    """
+    if image.format == "TIFF":
+        sides = [image.tag_v2.get(tag, 0) for tag in (322, 323)]  # type: ignore[attr-defined]
+        if not all(isinstance(side, int) for side in sides):
+            raise ValueError("its TIFF data is broken: a tile has no size")
+        # A tile at the edge may be larger than the picture; strips are cut to its height.
+        if all(sides):
+            require_few_pixels(*sides)
+    elif image.format in ("JPEG", "MPO"):
+        at = file.tell()
+        file.seek(0)
+        scans = _scans(file.read(_MAX_COUNTED))
+        file.seek(at)
+        if scans * image.width * image.height > _MAX_SCANNED:
+            raise ValueError(
+                f"{image.width}x{image.height} pixels in {scans} scans take too long: save it anew"
+            )
+
+
+def _scans(data: bytes) -> int:
+    """How many scans the first picture of a JPEG has."""
+    scans, at = 0, 2
+    while (kind := data[at : at + 2]) and kind != b"\xff\xd9":
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+        if kind == b"\xff\xda":
+            scans += 1
+            found = re.compile(rb"\xff[^\0\xd0-\xd7\xff]").search(data, at)
+            at = len(data) if found is None else found.start()
+    return scans
 
 
 def _bare_png(file: IO[bytes]) -> tuple[IO[bytes], bytes | None, str]:
