@@ -120,6 +120,7 @@ def _vllm() -> Checked:
 def _parts(settings: Settings) -> Iterator[Checked]:
     """Generator, critic and the rest of the loop: each is made and connected."""
     from rr_refine.cli.job import (
+        import_rules,
         make_critic,
         make_generator,
         make_intent_check,
@@ -146,6 +147,7 @@ def _parts(settings: Settings) -> Iterator[Checked]:
         return
     try:
         policy = policy_from(settings)
+        import_rules(settings, policy)
         rewriters = make_rewriters(settings, policy, generator, critic)
         check = make_intent_check(settings, generator, critic)
         asyncio.run(_reach(*rewriters, check))

@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.cli.layers import is_near
-from rr_refine.cli.trust import CODE, SettingsFile
+from rr_refine.cli.trust import CODE, SettingsFile, written_outside
 from rr_refine.redaction import hidden
 from rr_refine.trust import named_code
 
@@ -26,8 +24,6 @@ BOUNDS: Final = ("max_megapixels",)
 """Bounds of memory: a file may lower one."""
 _OWNERS: Final = ("studio.", "private")
 """Beginnings of keys that say who may do what here."""
-_WRITTEN: Final = ("out", "log")
-"""Last parts of keys that say where something is written: a file may name what is near."""
 _OF_FOLDER: Final = ("out", "private")
 """Keys about a folder that is made: without effect where a run goes on."""
 _ADDRESS: Final = re.compile(
@@ -53,8 +49,7 @@ def forbidden(
         return
     if key.startswith(_OWNERS) and value != own:
         yield key, hidden(value, key), "it says who may do what here"
-    if key.rpartition(".")[2] in _WRITTEN and not _is_near(value, file):
-        yield key, value, "it is outside of this folder"
+    yield from written_outside(file, {key: value})
 
 
 def is_address(key: str, value: JsonValue) -> bool:
@@ -64,7 +59,3 @@ def is_address(key: str, value: JsonValue) -> bool:
 
 def _is_more(value: JsonValue, most: JsonValue) -> bool:
     return isinstance(value, int | float) and isinstance(most, int | float) and value > most
-
-
-def _is_near(value: JsonValue, file: SettingsFile) -> bool:
-    return not isinstance(value, str) or is_near(Path(value), file)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 __all__ = [
+    "import_rules",
     "job_again",
     "job_from",
     "make_component",
@@ -83,6 +84,7 @@ def job_from(
     described = policy_from(settings)  # what is wrong in the settings is said in any case
     policy = policy or described
     require_own_keys(settings, policy)
+    import_rules(settings, policy)
     generator = generator or make_generator(settings)
     critic = critic or make_critic(settings)
     return make_job(
@@ -168,11 +170,18 @@ def policy_from(settings: Settings) -> Policy:
     changes = settings.section("loop")
     if settings.values["rewriter.use"] is not None:
         changes["rewriters"] = list(settings.texts("rewriter.use"))
-    policy = preset(settings.text("preset"), budget=settings.section("budget"), **changes)
+    return preset(settings.text("preset"), budget=settings.section("budget"), **changes)
+
+
+def import_rules(settings: Settings, policy: Policy) -> None:
+    """Import the policy's own rules that lie in the folder that you are in.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
     for key, names in (("stop_rules", policy.stop_rules), ("acceptance", (policy.acceptance,))):
         for name in names:
             _import_module_here(settings, f"loop.{key}", name)
-    return policy
 
 
 def make_generator(settings: Settings) -> Generator:

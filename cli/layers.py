@@ -16,7 +16,6 @@ from rr_refine.toml_text import MAX_SETTINGS, parse_toml, require_plain
 __all__ = [
     "ENVIRONMENT_PREFIX",
     "from_environment",
-    "is_near",
     "is_project_file",
     "own_layer",
     "read_file",
@@ -99,11 +98,3 @@ def _flat(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[st
 def variable_of(key: str) -> str:
     """The environment variable of a key."""
     return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
-
-
-def is_near(out: Path, file: SettingsFile) -> bool:
-    """Whether a file may have runs written there: in this folder, its own, or that of its run."""
-    near = [Path.cwd(), file.path.parent]
-    if file.rank == RUN:
-        near.append(file.path.parent.parent)
-    return any(out.resolve().is_relative_to(folder.resolve()) for folder in near)

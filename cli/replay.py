@@ -38,7 +38,7 @@ def replay(
         set_: A loop.* or budget.* setting, as key=value. May be given more than once.
         json: One JSON object on stdout.
     """
-    from rr_refine.cli.job import policy_from
+    from rr_refine.cli.job import import_rules, policy_from
 
     run = open_run(directory)
     changes = dict(split_assignment(text) for text in set_ or ())
@@ -48,7 +48,9 @@ def replay(
     settings = Settings()
     settings.apply({"preset": policy, **changes}, "command line")
     settings.apply_intent()
-    replayed = replay_run(run, policy_from(settings))
+    chosen = policy_from(settings)
+    import_rules(settings, chosen)
+    replayed = replay_run(run, chosen)
     if json:
         say_json(_json(replayed))
     else:

@@ -12,6 +12,7 @@ from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
 from rr_refine.agent.session import Job
 from rr_refine.cli.job import (
+    import_rules,
     job_from,
     make_critic,
     make_generator,
@@ -48,6 +49,7 @@ class SettingsJobMaker:
         self._settings = settings
         policy = policy_from(settings)
         require_own_keys(settings, policy)
+        import_rules(settings, policy)
         self.generator = make_generator(settings)
         self.critic = make_critic(settings)
         self.defaults = RunForm(

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,16 +21,18 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, replace_file
 from rr_refine.redaction import clean
-from rr_refine.trust import named_code
+from rr_refine.trust import all_settings, named_code
 
 __all__ = [
     "NotTrustedError",
     "SettingsFile",
+    "is_near",
     "is_trusted",
     "own_file",
     "own_folder",
     "require_trust",
     "trust",
+    "written_outside",
 ]
 
 CONFIG: Final = 1
@@ -154,10 +156,34 @@ def require_trust(
         return None
     for key, value in named_code(table):
         raise file.refusal(key, value, CODE)
+    for refused in written_outside(file, table):
+        raise file.refusal(*refused)
     return file
 
 
+def is_near(out: Path, file: SettingsFile) -> bool:
+    """Whether a file may have runs written there: in this folder, its own, or that of its run."""
+    near = [Path.cwd(), file.path.parent]
+    if file.rank == RUN:
+        near.append(file.path.parent.parent)
+    return any(out.resolve().is_relative_to(folder.resolve()) for folder in near)
+
+
+def written_outside(
+    file: SettingsFile, table: Mapping[str, JsonValue]
+) -> Iterator[tuple[str, JsonValue, str]]:
+    """What would be written where a file may not have it: the key at any depth, its value, and why.
+
+    A file may name what is in this folder, in its own, or beside its run.
+    """
+    for key, last, value in all_settings(table):
+        if last in _WRITTEN and isinstance(value, str) and not is_near(Path(value), file):
+            yield key, value, "it is outside of this folder"
+
+
 CODE: Final = "it would run code"
+_WRITTEN: Final = ("out", "log")
+"""Last parts of keys that say where something is written."""
 
 
 def _store() -> Path:

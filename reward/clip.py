@@ -195,22 +195,22 @@ def _load(options: ClipOptions) -> _Clip:
     from transformers import AutoConfig, CLIPModel, CLIPProcessor
 
     clip: Any = CLIPModel  # whose `from_pretrained` may give a pair, which its types do not say
-    shared: dict[str, Any] = {
-        "local_files_only": options.local_files_only,
-        "trust_remote_code": False,
-    }
+    shared: dict[str, Any] = {"local_files_only": options.local_files_only}
     own = shared | {"revision": options.revision}
     theirs = shared | {"revision": options.processor_revision} if options.processor else own
     with loading(options.model, "the folder or hub id of a CLIP model"):
-        config: Any = AutoConfig.from_pretrained(options.model, **own)
+        config: Any = AutoConfig.from_pretrained(options.model, trust_remote_code=False, **own)
         if config.model_type != "clip":  # else its weights would be made up
             raise ValueError(f"it is of the type {config.model_type!r}, not 'clip'")
-        processor: Any = CLIPProcessor.from_pretrained(options.processor or options.model, **theirs)
+        processor: Any = CLIPProcessor.from_pretrained(
+            options.processor or options.model, trust_remote_code=False, **theirs
+        )
         model, report = clip.from_pretrained(
             options.model,
             config=config,
             dtype=options.dtype,
             use_safetensors=True,
+            trust_remote_code=False,
             output_loading_info=True,
             **own,
         )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from rr_refine.errors import StoreError, StoreLockedError
-from rr_refine.files import MAX_PICTURE, locked, read_file, replace_file, replacing
+from rr_refine.files import (
+    MAX_PICTURE,
+    locked,
+    read_file,
+    replace_file,
+    replacing,
+    require_no_links,
+)
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -65,3 +73,19 @@ def test_what_is_read_has_a_limit(limit: int, tmp_path: Path) -> None:
             read_file(path, limit=limit)
     else:
         assert read_file(path, limit=limit) == b"12345"
+
+
+@pytest.mark.parametrize("kind", ["link", "folder link", "fifo", "dangling link"])
+def test_a_folder_for_a_library_holds_no_links(tmp_path: Path, kind: str) -> None:
+    inner = tmp_path / "out" / "checkpoints"
+    inner.mkdir(parents=True)
+    (inner / "model.safetensors").write_bytes(b"")
+    require_no_links(tmp_path / "out")
+    require_no_links(tmp_path / "missing")
+    if kind == "fifo":
+        os.mkfifo(inner / "last")
+    else:
+        target = {"link": inner / "model.safetensors", "folder link": tmp_path}.get(kind)
+        (inner / "last").symlink_to(target or tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="last"):
+        require_no_links(tmp_path / "out")

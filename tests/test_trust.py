@@ -12,7 +12,10 @@ import pytest
 
 from tests.test_layout import ROOT, modules
 
-NO_WEIGHTS = {"AutoConfig", "AutoImageProcessor", "AutoProcessor", "AutoTokenizer", "PeftConfig"}
+NO_WEIGHTS = {
+    *("AutoConfig", "AutoImageProcessor", "AutoProcessor", "AutoTokenizer", "CLIPProcessor"),
+    "PeftConfig",
+}
 NO_CODE = {"AutoencoderTiny", "PeftConfig", "PeftModel"}
 """Loaders that have no way to run a model's own code."""
 CHECKED = {"PeftModel"}

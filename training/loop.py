@@ -16,7 +16,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import make_folder, open_file, replacing
+from rr_refine.files import make_folder, open_file, replacing, require_no_links
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -102,6 +102,7 @@ class TrainingLoop:
         from diffusers.training_utils import EMAModel
         from transformers import get_wsd_schedule
 
+        require_no_links(file.parent)
         self._file = file
         self._model = model
         self._optimizers = optimizers

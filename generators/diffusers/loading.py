@@ -164,7 +164,9 @@ def _parts_beside(file: Path, options: DiffusersOptions, dtype: Any) -> dict[str
             k.startswith(inside) for k in keys
         ):
             loader = getattr(home, str(class_name))
-            found[name] = loader.from_pretrained(folder / name, dtype=dtype, use_safetensors=True)
+            found[name] = loader.from_pretrained(
+                folder / name, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            )
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.files import parse_json
 from rr_refine.generators.diffusers.checkpoint import LoraFile
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["add_loras"]
 
 _PEFT: Final = "base_model.model."
+_NAME: Final = re.compile(r"\^?(?:[\w.-]|\\\.)*\$?")
+"""A module's name, or the end of one."""
 _PEFT_CONFIG: Final = "adapter_config.json"
 _PART: Final = re.compile(
     r"[._](?:lora_(?:[AB]|embedding_[AB]|magnitude_vector|linear_layer|up|down|mid)|lora\.(?:up|down)"
@@ -65,6 +68,7 @@ def add_loras(pipeline: Any, loras: Sequence[LoraFile]) -> None:
 
 def _add(pipeline: Any, lora: LoraFile) -> set[str]:
     """Load one; gives the modules that its file has weights for."""
+    _require_names(lora.path, _metadata(lora.path))
     given = _of_peft(pipeline, lora.path)
     place = {} if given is not None else {"weight_name": lora.path.name}
     source = str(lora.path.parent) if given is None else given
@@ -110,6 +114,7 @@ def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
             f"LoRA {str(path)!r} is as PEFT saves it, and its scale stands in {_PEFT_CONFIG}, "
             f"which cannot be read beside it: {error}"
         ) from error
+    _require_names(path, config)
     alphas, ranks = config.get("alpha_pattern") or {}, config.get("rank_pattern") or {}
     component = "unet" if getattr(pipeline, "unet", None) is not None else "transformer"
     weights = {}
@@ -121,6 +126,40 @@ def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
         scaled = tensor * scale if "lora_B" in name or "lora_embedding_B" in name else tensor
         weights[f"{component}.{name}"] = scaled.contiguous()
     return weights
+
+
+def _metadata(path: Path) -> Mapping[str, Any]:
+    """What a file says of its adapter, which diffusers hands on to PEFT."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get("lora_adapter_metadata", "{}")
+    try:
+        found = parse_json(text)
+    except ValueError as error:
+        raise ConfigError(f"LoRA {str(path)!r} has metadata that is no JSON: {error}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _require_names(path: Path, config: Mapping[str, Any]) -> None:
+    """Modules are named, not searched for: PEFT takes these texts for regular expressions, and
+    some of them never come to an end.
+
+    Raises:
+        ConfigError: one is more than a name.
+    """
+    for key, value in config.items():
+        if not key.endswith(("_pattern", "_modules")):
+            continue
+        texts = (
+            [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ()
+        )
+        for text in map(str, texts):
+            if _NAME.fullmatch(text) is None:
+                raise ConfigError(
+                    f"LoRA {str(path)!r} names modules by the pattern {text[:80]!r} in {key}: only "
+                    "names are taken, since a pattern of somebody else may run for ever"
+                )
 
 
 def _pattern(patterns: Mapping[str, float], module: str, default: float) -> float:

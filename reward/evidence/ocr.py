@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,6 +117,10 @@ class OcrEvidence:
 
 
 def _reader(threads: int) -> RapidOCR:
+    # It would keep an identity of this machine in the user's cache, and send events with it. The
+    # variable counts on import, the call in case it was imported before.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import_module("onnxruntime").disable_telemetry_events()
     from rapidocr import RapidOCR
 
     return RapidOCR(

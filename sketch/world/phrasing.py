@@ -194,6 +194,13 @@ VOCABULARY: Final = frozenset(
 )  # fmt: skip
 
 
+_LETTERED: Final = re.compile(rf"{_WORD.pattern}(?!['’-]?\w)", re.IGNORECASE)
+_SPOKEN: Final = VOCABULARY - (
+    {word.lower() for word in WORDS} - {*_GRAMMAR.split(), *_FILLERS.split(), *KINDS, *COLOURS}
+)
+"""What is understood outside of lettering."""
+
+
 def read_request(text: str) -> SceneRequest | None:
     """What `text` asks for, or None where it asks for no shape or for the impossible.
 
@@ -250,6 +257,12 @@ def read_scene(text: str) -> Scene | None:
 
 
 def unknown_words(text: str) -> tuple[str, ...]:
-    """The words of `text` that mean nothing in the sketch world, each once, in order."""
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text)
-    return tuple(dict.fromkeys(word for word in words if word.lower() not in VOCABULARY))
+    """The words of `text` that mean nothing in the sketch world, each once, in order.
+
+    What can be written in a picture (`the word CAT`) means nothing elsewhere (`a cat`, `no star`).
+    The whole text, where it holds no word.
+    """
+    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", _LETTERED.sub(" word ", text))
+    if not words:
+        return (text.strip(),)
+    return tuple(dict.fromkeys(word for word in words if word.lower() not in _SPOKEN))

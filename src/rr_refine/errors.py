@@ -13,6 +13,7 @@ RefineError
 │   └── CriticAnswerError  there is an answer, kept in `.raw`
 │       ├── CriticUnreadable, CriticTruncated, CriticRefused
 ├── RewriteError           critique -> prompt failed
+├── EvidenceError          something could not be measured; the run goes on without it
 ├── RuleError              a stopping rule or acceptance policy failed
 └── StoreError             the run folder cannot be read or written
     └── StoreLockedError   another process has it

@@ -43,6 +43,7 @@ __all__ = [
     "replace_file",
     "replacing",
     "require_inside",
+    "require_no_links",
 ]
 
 MAX_BYTES: Final = 2**24
@@ -112,6 +113,19 @@ def holds_file(path: Path, *, within: Path | None = None) -> bool:
     except (FileNotFoundError, NotADirectoryError):  # a file in the place of its folder
         return False
     return True
+
+
+def require_no_links(folder: Path) -> None:
+    """A folder that may be from elsewhere, before a library writes in it: what it names is in it.
+
+    Raises:
+        StoreError: there is a link in it, or something that is neither file nor folder.
+    """
+    for path, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            mode = Path(path, name).lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise StoreError(str(_no_file(Path(path, name), mode)))
 
 
 def parse_json(data: bytes | str) -> JsonValue:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import JsonValue  # which `rr-refine --help` does not load
 
-__all__ = ["named_code"]
+__all__ = ["all_settings", "named_code"]
 
 _CLUSTER: Final = "address"
 """The last part of the key that names a Ray cluster: `HOST:PORT` or `auto`, which is no URL."""
@@ -28,8 +28,10 @@ _DOORS: Final = frozenset(
 """The last part of the keys that name parts, at any depth of a file."""
 
 
-def named_code(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Key and value of every dotted path and cluster in settings, nested or flat.
+def all_settings(
+    table: Mapping[str, JsonValue], prefix: str = ""
+) -> Iterator[tuple[str, str, JsonValue]]:
+    """Key, its last part, and value of every setting, those in tables and lists included.
 
     Args:
         table: settings as a file has them, keys with or without dots.
@@ -37,12 +39,17 @@ def named_code(table: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tup
     """
     for name, value in table.items():
         key = f"{prefix}{name}"
-        last = name.rpartition(".")[2]
+        yield key, name.rpartition(".")[2], value
+        yield from _nested(key, value)
+
+
+def named_code(table: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """Key and value of every dotted path and cluster in settings, nested or flat."""
+    for key, last, value in all_settings(table):
         if last in _DOORS:
             yield from ((key, text) for text in _texts(value) if ":" in text)
         elif last == _CLUSTER:
             yield from ((key, text) for text in _texts(value) if "/" not in text)
-        yield from _nested(key, value)
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
@@ -56,9 +63,9 @@ def _texts(value: JsonValue) -> Iterator[str]:
         yield from value
 
 
-def _nested(key: str, value: JsonValue) -> Iterator[tuple[str, str]]:
+def _nested(key: str, value: JsonValue) -> Iterator[tuple[str, str, JsonValue]]:
     if isinstance(value, dict):
-        yield from named_code(value, f"{key}.")
+        yield from all_settings(value, f"{key}.")
     elif isinstance(value, list):
         for index, one in enumerate(value):
             yield from _nested(f"{key}[{index}]", one)

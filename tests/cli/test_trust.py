@@ -368,6 +368,11 @@ def test_a_run_folder_takes_no_key(here: Commands) -> None:
         ("max_megapixels = 1e9\n", "max_megapixels"),
         ('[generator]\nuse = "fake"\nlog = "/tmp/elsewhere"\n', "generator.log"),
         ('[critic]\nuse = "fake"\nlog = "../elsewhere"\n', "critic.log"),
+        (
+            '[critic]\nuse = "weighted"\nrewards = [{use = "fake", log = "/tmp/elsewhere"}]\n',
+            "critic.rewards[0].log",
+        ),
+        ('[generator]\nuse = "ray"\noptions = {log = "/tmp/x"}\n', "generator.options.log"),
     ],
 )
 def test_what_else_a_projects_file_may_not_set(here: Commands, text: str, key: str) -> None:

@@ -74,7 +74,8 @@ class Drip(httpx2.AsyncByteStream):
 def answers(stream: httpx2.AsyncByteStream, patience: float = 60) -> httpx2.AsyncClient:
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
     client = httpx2.AsyncClient(transport=transport)
-    bounded = BoundedAnswers(client, 2**26, patience, lambda: RefineError("too much"))
+    too_much = lambda: RefineError("too much")  # noqa: E731
+    bounded = BoundedAnswers(client, 2**26, patience, "sk-0123456789", too_much)
     return httpx2.AsyncClient(transport=bounded)
 
 
@@ -101,3 +102,9 @@ async def test_what_would_become_large_is_not_parsed(body: bytes) -> None:
 async def test_a_long_picture_is_no_many_parts() -> None:
     body = b'{"data":[{"b64_json":"' + b"iVBORw0KGgo" * 2_000_000 + b'"}]}'
     assert (await answers(Once(body)).post("http://x/v1")).content == body
+
+
+async def test_a_key_that_is_repeated_is_masked() -> None:
+    body = b'{"data":[{"id":"m-sk-0123456789"}],"x":"sk-0123456789"}'
+    text = (await answers(Once(body)).post("http://x/v1")).text
+    assert text == '{"data":[{"id":"m-***"}],"x":"***"}'

@@ -355,6 +355,7 @@ def test_what_was_done_to_a_picture_is_shown(browser: webdriver.Chrome, tmp_path
         browser.execute_script("document.querySelector('#prompt').value = 'make it blue'")
         page.click("#form button[type=submit]")
         page.wait(lambda: "50 MB is the most" in page.text("#form .trouble"), "that it is large")
+        page.see("#file").clear()  # it takes several pictures
         page.see("#file").send_keys(str(animated))
         page.begin("make it blue")
         page.see(".end")

@@ -15,6 +15,7 @@ from accelerate.tracking import get_available_trackers
 from diffusers import DPMSolverMultistepScheduler
 
 from rr_refine.errors import ConfigError
+from rr_refine.files import require_no_links
 from rr_refine.generators.diffusers.family import pipeline_class
 from rr_refine.plugins import imported
 from rr_refine.training.nft.config import NftRecipe
@@ -132,7 +133,9 @@ def make_accelerator(recipe: NftRecipe, out: Path) -> Accelerator:
 
     Raises:
         ConfigError: a tracker is not installed, or the launcher shards models.
+        StoreError: there is a link in the folder.
     """
+    require_no_links(out)
     if missing := sorted({*recipe.trackers} - {str(name) for name in get_available_trackers()}):
         raise ConfigError(f"trackers: {missing[0]} is not installed: pip install {missing[0]}")
     accelerator = Accelerator(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import make_folder, read_file, replace_file
+from rr_refine.files import make_folder, read_file, replace_file, require_no_links
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
@@ -112,6 +112,7 @@ def fine_tune(
         if say:
             say(line)
 
+    require_no_links(recipe.out)
     trainer = _trainer(recipe, arguments, model, processor, mixture, LogCallback(report_line))
     arguments.distributed_state.wait_for_everyone()  # all have looked at the folder
     main = arguments.process_index == 0

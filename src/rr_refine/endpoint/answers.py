@@ -17,6 +17,7 @@ from rr_refine.endpoint.bodies import ACCEPTED, BodyTooLongError, read_body
 from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.words import Said, status_within
 from rr_refine.errors import RefineError
+from rr_refine.redaction import MASK
 
 __all__ = ["BoundedAnswers"]
 
@@ -36,6 +37,8 @@ _PARTS: Final = 200_000
 """Most lists, objects and commas of an answer: a few megabytes of `[],` become gigabytes, and
 minutes, when they are parsed. A list of a thousand models has some 50,000; base64 has none."""
 
+_KEY_MIN: Final = 8
+"""Characters of a key; a shorter one, such as `none`, is a word that may be in any answer."""
 _CODED: Final = frozenset(("content-encoding", "content-length", "transfer-encoding"))
 
 
@@ -47,6 +50,7 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         limit: most bytes of an answer.
         patience: most seconds from the question to the end of its answer, however often a byte
             arrives.
+        key: what is sent as the key; it is masked in every answer.
         too_long: the error for a longer one.
     """
 
@@ -55,11 +59,13 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         client: httpx2.AsyncClient,
         limit: int,
         patience: float,
+        key: str | None,
         too_long: Callable[[], RefineError],
     ) -> None:
         self._client = client
         self._limit = limit
         self._patience = patience
+        self._key = key.encode() if key and len(key) >= _KEY_MIN else b""
         self._too_long = too_long
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -90,6 +96,8 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
             raise httpx2.DecodingError(str(error), request=request) from None
         finally:
             await response.aclose()
+        if self._key:  # whoever repeats it, nobody reads or records it
+            body = body.replace(self._key, MASK.encode())
         if sum(map(body.count, (b"{", b"[", b","))) > _PARTS:
             raise self._too_long()
         status, headers = response.status_code, response.headers.copy()

@@ -296,7 +296,7 @@ class EndpointClient:
             max_retries=options.max_retries,
             http_client=httpx2.AsyncClient(
                 transport=BoundedAnswers(
-                    http, self.answer_max, 2 * options.timeout + 60, self._too_long
+                    http, self.answer_max, 2 * options.timeout + 60, options.key, self._too_long
                 ),
                 follow_redirects=False,  # a request goes where the settings say, and nowhere else
             ),

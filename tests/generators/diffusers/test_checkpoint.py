@@ -31,6 +31,7 @@ from rr_refine.errors import (
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions, create
 from rr_refine.generators.diffusers import checkpoint as checkpoint_module
 from rr_refine.generators.diffusers.loading import memory_advice
+from rr_refine.generators.diffusers.lora import _require_names
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.plugins import create as create_plugin
 from tests.generators.diffusers import tiny
@@ -241,6 +242,17 @@ async def test_a_lora_as_peft_saves_it(saved: Path, tmp_path: Path, rslora: bool
     (tmp_path / "peft" / "adapter_config.json").unlink()
     with pytest.raises(ConfigError, match=r"adapter_config\.json"):
         await create(model=str(saved), lora=[{"model": str(file)}], **SMALL).generate(CUBE)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$b", ".*", "(.*)*x", "(a|a)(a|a)b", "a{9}{9}"])
+@pytest.mark.parametrize("key", ["rank_pattern", "alpha_pattern", "target_modules"])
+def test_patterns_that_may_run_for_ever_are_refused(key: str, pattern: str) -> None:
+    value = pattern if key == "target_modules" else {pattern: 3}
+    for name in (key, f"transformer.{key}"):
+        with pytest.raises(ConfigError, match="only names are taken"):
+            _require_names(Path("x.safetensors"), {name: value})
+    names = ["blocks.0.attn.to_q", r"^blocks\.1\.to_out\.0$", "to-k"]
+    _require_names(Path("x.safetensors"), {key: names, "base_model_name_or_path": "(a+)+"})
 
 
 async def test_a_tag_in_the_prompt_applies_the_lora(saved: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from accelerate.tracking import (
 )
 from accelerate.utils import DistributedType, LoggerType
 
-from rr_refine.errors import ConfigError, CriticError
+from rr_refine.errors import ConfigError, CriticError, StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.critique import Critique
@@ -100,6 +100,17 @@ def test_a_row_whose_first_look_failed_is_kept(tmp_path: Path) -> None:
 def test_where_all_are_good_there_is_nothing_to_train_on(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"initial_below = 2\.0: all 6 rows are as good at once"):
         trainer(tmp_path, ByRequest(red=4.0, green=4.0, blue=2.0), initial_below=2.0).run()
+
+
+@pytest.mark.parametrize("part", ["last", "best", "policy.pt", "grid"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, part: str) -> None:
+    out, precious = tmp_path / "out", tmp_path / "precious"
+    out.mkdir()
+    precious.mkdir()
+    (out / part).symlink_to(precious)
+    with pytest.raises(StoreError, match=part):
+        trainer(out, ByRequest(red=4.0)).run()
+    assert not any(precious.iterdir())
 
 
 def test_it_ends_when_all_rows_rest(tmp_path: Path) -> None:
