@@ -52,10 +52,16 @@ def say(*lines: str | Path) -> None:
 
 
 def tell(*lines: str | Path) -> None:
-    """Print lines on standard error: talk, which may be lost where nobody takes it."""
+    """Print lines on standard error: talk, which may be lost where nobody takes it.
+
+    Raises:
+        BrokenPipeError: somebody read it, and went away.
+    """
     for line in lines:
         try:
             print(_shown(line), file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            raise
         except OSError:
             _point(2, os.O_WRONLY)
 
