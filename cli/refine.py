@@ -53,8 +53,8 @@ def refine_command(
         say(*settings_table(settings))
         _say_machine(settings)
         return DONE
-    say_models(settings, job)
     out, private = Path(settings.text("out")), settings.flag("private")
+    say_models(settings, job)
     return run(job, lambda: folder_for(job, out, private=private), display)
 
 

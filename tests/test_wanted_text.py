@@ -11,6 +11,8 @@ SURE = [
     ("a yellow star, an orange circle and the word STOP", ["STOP"]),
     ("a sign that says OPEN in neon", ["OPEN"]),
     ("two signs that say STOP", ["STOP"]),
+    ('a poster that says "OPEN" and "SALE"', ["OPEN", "SALE"]),
+    ('the words "OPEN" and "SALE" in red', ["OPEN", "SALE"]),
     ("a mug with 'Don't panic' written on it", ["Don't panic"]),
     ('neon sign "OPEN 24/7" and a smaller one "NO DOGS"', ["OPEN 24/7", "NO DOGS"]),
     ('"A" above "A" above "B", as letters', ["A", "B"]),

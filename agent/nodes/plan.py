@@ -64,6 +64,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         )
     for name, told in ask_both(told_by, generator, node.context.critic):
         node.tell(name, told)
+    if node.context.evidence and not policy.evidence:
+        node.tell("evidence", ("nothing is measured: this policy counts no evidence",))
     for rewriter in node.context.rewriters:
         node.tell(rewriter.identity.kind, told_by(rewriter))
     return {

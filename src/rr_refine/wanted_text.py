@@ -126,4 +126,4 @@ def _is_to_go(before: str) -> bool:
 
 
 def _blank(match: re.Match[str]) -> str:
-    return "\n" * len(match.group())
+    return "\0" * len(match.group())

@@ -154,8 +154,9 @@ async def test_what_could_not_be_measured_is_open(tmp_path: Path) -> None:
 
 async def test_the_paper_measures_nothing(tmp_path: Path) -> None:
     evidence = Measures(["wrong"])
-    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), evidence, policy=preset("paper"))
+    run, events = await run_with(tmp_path, Told(all_scores(4.0)), evidence, policy=preset("paper"))
     assert evidence.seen == []
+    assert any("nothing is measured" in e.text for e in events if isinstance(e, Notice))
     assert run.candidates[0].findings == ()
 
 
