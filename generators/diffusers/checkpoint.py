@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.files import parse_json, read_file
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
 from rr_refine.retries import retries_allowed
 
@@ -209,7 +209,7 @@ def _file_fingerprint(path: Path) -> str:
 
 def _class_name(index: Path, options: DiffusersOptions) -> str:
     try:
-        entries = json.loads(index.read_bytes())
+        entries = parse_json(read_file(index.resolve()))
     except FileNotFoundError:
         raise ConfigError(
             f"model folder {options.model!r} has no {_INDEX}: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from rr_refine.errors import (
     GeneratorUnavailable,
     OutOfMemoryError,
 )
+from rr_refine.files import parse_json, read_file
 from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.lora import add_loras
@@ -154,7 +154,8 @@ def _parts_beside(file: Path, options: DiffusersOptions, dtype: Any) -> dict[str
     with safe_open(file, framework="pt") as opened:
         keys = list(opened.keys())
     found = {}
-    for name, entry in json.loads((folder / "model_index.json").read_bytes()).items():
+    index: Any = parse_json(read_file((folder / "model_index.json").resolve()))
+    for name, entry in index.items():
         library, class_name = entry if isinstance(entry, list) else (None, None)
         home = {"transformers": transformers, "diffusers": diffusers}.get(str(library))
         inside = _ENCODERS if library == "transformers" else _VAE

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import parse_json
+from rr_refine.files import parse_json, read_file
 from rr_refine.generators.diffusers.checkpoint import LoraFile
 
 if TYPE_CHECKING:
@@ -18,6 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["add_loras"]
 
 _PEFT: Final = "base_model.model."
+_WORK: Final = (
+    *("init_lora_weights", "loftq_config", "eva_config", "corda_config", "lora_ga_config"),
+    *("layer_replication", "megatron_config", "arrow_config"),
+)
+"""What makes PEFT compute when an adapter is made, for as long as a file says."""
 _NAME: Final = re.compile(r"\^?(?:[\w.-]|\\\.)*\$?")
 """A module's name, or the end of one."""
 _PEFT_CONFIG: Final = "adapter_config.json"
@@ -107,7 +111,9 @@ def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
             return None
     beside = path.with_name(_PEFT_CONFIG)
     try:
-        config = json.loads(beside.read_bytes())
+        config: Any = parse_json(read_file(beside.resolve()))
+        if not isinstance(config, dict):
+            raise ValueError("it is no table")
         alpha, rank = float(config["lora_alpha"]), int(config["r"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
@@ -149,6 +155,13 @@ def _require_names(path: Path, config: Mapping[str, Any]) -> None:
         ConfigError: one is more than a name.
     """
     for key, value in config.items():
+        last = key.rpartition(".")[2]
+        if last in _WORK and value not in (None, {}, []):
+            odd = isinstance(value, str) and value != "gaussian"
+            if last != "init_lora_weights" or odd:
+                raise ConfigError(
+                    f"LoRA {str(path)!r} has {key} = {str(value)[:80]!r}, which is for training it"
+                )
         if not key.endswith(("_pattern", "_modules")):
             continue
         texts = (

@@ -12,6 +12,7 @@ import pytest
 
 from rr_refine.endpoint.answers import BoundedAnswers
 from rr_refine.endpoint.bodies import read_body
+from rr_refine.endpoint.completion import json_of
 from rr_refine.errors import RefineError
 
 
@@ -64,6 +65,9 @@ async def test_what_is_not_packed_is_said(packed: str) -> None:
         await read_body(answer(stream, packed), 100)
 
 
+KEY = "sk-01/456789"
+
+
 class Drip(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
@@ -75,7 +79,7 @@ def answers(stream: httpx2.AsyncByteStream, patience: float = 60) -> httpx2.Asyn
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
     client = httpx2.AsyncClient(transport=transport)
     too_much = lambda: RefineError("too much")  # noqa: E731
-    bounded = BoundedAnswers(client, 2**26, patience, "sk-0123456789", too_much)
+    bounded = BoundedAnswers(client, 2**26, patience, KEY, too_much)
     return httpx2.AsyncClient(transport=bounded)
 
 
@@ -104,7 +108,12 @@ async def test_a_long_picture_is_no_many_parts() -> None:
     assert (await answers(Once(body)).post("http://x/v1")).content == body
 
 
-async def test_a_key_that_is_repeated_is_masked() -> None:
-    body = b'{"data":[{"id":"m-sk-0123456789"}],"x":"sk-0123456789"}'
-    text = (await answers(Once(body)).post("http://x/v1")).text
-    assert text == '{"data":[{"id":"m-***"}],"x":"***"}'
+@pytest.mark.parametrize(
+    "spelt",
+    [KEY, KEY.replace("/", r"\/"), "".join(f"\\u{ord(c):04X}" for c in KEY), r"sk-0\u0031\/456789"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_a_key_that_is_repeated_is_masked(spelt: str, encoding: str) -> None:
+    body = f'{{"data":[{{"id":"m-{spelt}"}}],"x":"{spelt}"}}'.encode(encoding)
+    found = (await answers(Once(body)).post("http://x/v1")).content
+    assert json_of(found) == b'{"data":[{"id":"m-***"}],"x":"***"}'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -65,7 +66,7 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         self._client = client
         self._limit = limit
         self._patience = patience
-        self._key = key.encode() if key and len(key) >= _KEY_MIN else b""
+        self._key = _spellings(key) if key and len(key) >= _KEY_MIN else None
         self._too_long = too_long
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -96,8 +97,10 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
             raise httpx2.DecodingError(str(error), request=request) from None
         finally:
             await response.aclose()
-        if self._key:  # whoever repeats it, nobody reads or records it
-            body = body.replace(self._key, MASK.encode())
+        if self._key is not None:  # whoever repeats it, nobody reads or records it
+            if b"\0" in body[:4]:  # UTF-16 or 32
+                body = json_of(body)
+            body = self._key.sub(MASK.encode(), body)
         if sum(map(body.count, (b"{", b"[", b","))) > _PARTS:
             raise self._too_long()
         status, headers = response.status_code, response.headers.copy()
@@ -115,6 +118,12 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the client."""
         await self._client.aclose()
+
+
+def _spellings(key: str) -> re.Pattern[bytes]:
+    """A key as JSON may write it: each character as it is, behind a backslash, or by its number."""
+    signs = ((re.escape(c.encode()), b"%04x" % ord(c)) for c in key)
+    return re.compile(b"".join(b"(?:\\\\?%b|\\\\u(?i:%b))" % sign for sign in signs))
 
 
 def _same(one: httpx2.Request, other: httpx2.Request) -> bool:

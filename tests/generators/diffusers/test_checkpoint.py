@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -253,6 +254,38 @@ def test_patterns_that_may_run_for_ever_are_refused(key: str, pattern: str) -> N
             _require_names(Path("x.safetensors"), {name: value})
     names = ["blocks.0.attn.to_q", r"^blocks\.1\.to_out\.0$", "to-k"]
     _require_names(Path("x.safetensors"), {key: names, "base_model_name_or_path": "(a+)+"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("init_lora_weights", "pissa_niter_1000000000"),
+        ("transformer.init_lora_weights", "loftq"),
+        ("layer_replication", [[0, 10**9]]),
+    ],
+)
+def test_what_would_make_it_compute_is_refused(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match="which is for training it"):
+        _require_names(Path("x.safetensors"), {key: value})
+    plain = {"init_lora_weights": True, "loftq_config": {}, "transformer.init_lora_weights": None}
+    _require_names(Path("x.safetensors"), plain)
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "adapter_config.json"])
+async def test_a_pipe_in_a_models_folder_holds_nothing_up(
+    saved: Path, tmp_path: Path, name: str
+) -> None:
+    if name == "model_index.json":
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(ConfigError, match="cannot be read"):
+            await create(model=str(tmp_path), **SMALL).generate(CUBE)
+        return
+    state = {"base_model.model.x.lora_A.weight": torch.zeros(1, 4)}
+    file = tmp_path / "lora.safetensors"
+    save_file(state, file)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        await create(model=str(saved), lora=[{"model": str(file)}], **SMALL).generate(CUBE)
 
 
 async def test_a_tag_in_the_prompt_applies_the_lora(saved: Path, tmp_path: Path) -> None:
