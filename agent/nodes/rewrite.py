@@ -31,9 +31,13 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     policy, history = state["policy"], history_of(state)
     number = len(history.rounds)
     works: list[EffectResult[Rewrites]] = []
+    declined = state.get("declined", ())
+    refused = (*state["refused"], *(str(one.rejection.prompt) for one in declined))
     way, why = route(history)
-    if way == "reseed" and history.incumbent is not None:
-        again = Proposal(prompt=history.incumbent.prompt, origin=RESEED, why=why)
+    best = history.incumbent
+    # What the user remarked, and what the generator refuses, asks for other words.
+    if way == "reseed" and best and best.prompt not in refused and not state["remarks"]:
+        again = Proposal(prompt=best.prompt, origin=RESEED, why=why)
         node.emit(Rewritten(round=number, proposal=again, previous=again.prompt))
         return {
             "proposal": again,
@@ -52,14 +56,13 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
 
     fit = await node.fit(state["request"].prompt)
     context = replace(_context(state, node.context), fit=fit)
-    declined = state.get("declined", ())
     now = [one.rejection for one in declined if one.round == number]
     choice = await choose(
         # Two prompts of one rewriter were enough: the next one is asked.
         [r for r in node.context.rewriters if _count(now, r) < _CHANCES],
         context,
         ask,
-        refused=(*state["refused"], *(str(one.rejection.prompt) for one in declined)),
+        refused=refused,
         check=node.context.intent_check,
         fit=node.fit,
         may_repeat=policy.seeds == "on-repeat",
@@ -67,7 +70,6 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     for rejection in choice.rejections:
         node.emit(RewriteRejected(round=number, rejection=rejection))
     if choice.proposal is not None:
-        best = history.incumbent
         previous = best.prompt if best else state["request"].prompt
         node.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
     attempt = RewriteAttempt(

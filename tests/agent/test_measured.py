@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from rr_refine import Run, arefine
 from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import Event, Judged, Notice
-from rr_refine.agent.history import Candidate, History
+from rr_refine.agent.history import Candidate, History, Proposal
 from rr_refine.agent.measured import capped, facts_of, lost_words, unjudged_of
 from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.review import Decision, Quit, Reject, ReviewRequest
 from rr_refine.agent.routing import RESEED, route
-from rr_refine.errors import EvidenceError
+from rr_refine.agent.session import Reviewer
+from rr_refine.errors import EvidenceError, GeneratorRefused
 from rr_refine.generators.fake import FakeGenerator
+from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.request import Request
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.evidence.evidence import Finding, FindingKind, Findings
 from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
@@ -67,7 +73,7 @@ class Told(FakeCritic):
         super().__init__(FakeCriticOptions.model_validate({"script": script}))
         self.facts = []
 
-    async def critique(self, request: CritiqueRequest):  # type: ignore[no-untyped-def]
+    async def critique(self, request: CritiqueRequest) -> Assessment:
         self.facts.append(request.facts)
         return await super().critique(request)
 
@@ -86,17 +92,20 @@ async def run_with(
     prompt: str = PROMPT,
     policy: Policy | None = None,
     run_id: str | None = None,
+    generator: FakeGenerator | None = None,
+    reviewer: Reviewer | None = None,
 ) -> tuple[Run, list[Event]]:
     events: list[Event] = []
     run = await arefine(
         prompt,
         out=out,
-        generator=FakeGenerator(),
+        generator=generator or FakeGenerator(),
         critic=critic,
         evidence=evidence,
         policy=policy or preset("refine"),
         on_event=events.append,
         run_id=run_id,
+        reviewer=reviewer,
     )
     return run, events
 
@@ -213,9 +222,41 @@ def test_the_router() -> None:
         assert route(history(missed(), policy=preset("refine", route=way)))[0] == way
 
 
-def test_facts_stand_beside_the_picture() -> None:
-    from PIL import Image
+async def test_a_user_who_rejects_another_seed_gets_other_words(tmp_path: Path) -> None:
+    seen: list[Proposal] = []
 
+    async def reviewer(question: ReviewRequest) -> Decision:
+        seen.append(question.proposal)
+        return Reject(reason="in neon") if len(seen) == 1 else Quit()
+
+    policy = preset("refine", review=True, rewriters=("rules",))
+    critic, evidence = Told(all_scores(4.0)), Measures(["wrong"])
+    await run_with(tmp_path, critic, evidence, policy=policy, reviewer=reviewer)
+    first, second = seen
+    assert first.origin == RESEED and first.prompt == PROMPT
+    assert "In neon." in second.prompt
+
+
+class OneSeed(FakeGenerator):
+    """Draws with the first seed alone."""
+
+    async def generate(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
+        if request.seed and request.prompt == PROMPT:
+            raise GeneratorRefused("not that seed")
+        return await super().generate(request, on_step=on_step)
+
+
+async def test_a_refused_seed_is_not_asked_for_again(tmp_path: Path) -> None:
+    critic, evidence = Told(*[all_scores(4.0)] * 2), Measures(["wrong"], ["right"])
+    policy = preset("refine", rewriters=("rules",))
+    run, _ = await run_with(tmp_path, critic, evidence, policy=policy, generator=OneSeed())
+    assert [one.origin for one in run.candidates] == ["request", "rules"]
+    assert run.outcome is not None and run.outcome.stop.rule == "target"
+
+
+def test_facts_stand_beside_the_picture() -> None:
     picture = Image.new("RGB", (8, 8))
     plain, told = (
         build_messages(CritiqueRequest(PROMPT, picture, facts=facts), builtin_template())[-1]
@@ -267,8 +308,6 @@ def test_a_wrong_reading_makes_nothing_worse_by_the_critic(data: st.DataObject) 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.lists(st.sampled_from(_KINDS), max_size=2), min_size=4, max_size=4))
 def test_no_reading_ends_a_run(kinds: list[list[FindingKind]]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         critic = Told(*[all_scores(2.5)] * 4)
         run, _ = asyncio.run(run_with(Path(folder), critic, Measures(*kinds)))
