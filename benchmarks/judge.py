@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import Field, JsonValue
 
@@ -11,13 +10,10 @@ from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
-from rr_refine.errors import CriticRefused, CriticTruncated
+from rr_refine.errors import charged
 from rr_refine.plugins import factory
-from rr_refine.reward.openai import CRITIC_ERRORS
+from rr_refine.reward.openai import CRITIC_ERRORS, whole_answer
 from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    import httpx2
 
 __all__ = ["OpenAIJudge", "OpenAIJudgeOptions", "create"]
 
@@ -40,27 +36,12 @@ class OpenAIJudgeOptions(ChatOptions):
     """Longest answer; by default as long as the official script allows, where it says so."""
 
 
-class OpenAIJudge(EndpointComponent[ChatEndpoint]):
-    """Asks an endpoint. Safe to use from several event loops.
+class OpenAIJudge(EndpointComponent[OpenAIJudgeOptions, ChatEndpoint]):
+    """Asks an endpoint."""
 
-    Args:
-        options: the endpoint and how to ask it.
-        http_client: makes the HTTP client of an event loop; the client library's own by default.
-
-    Raises:
-        ConfigError: the URL or the key cannot be used.
-    """
-
-    def __init__(
-        self,
-        options: OpenAIJudgeOptions,
-        *,
-        http_client: Callable[[], httpx2.AsyncClient] | None = None,
-    ) -> None:
-        self._options = options
-        self._endpoint = ChatEndpoint(
-            options, section=_SECTION, errors=CRITIC_ERRORS, http_client=http_client
-        )
+    _kind = ChatEndpoint
+    _section = _SECTION
+    _errors = CRITIC_ERRORS
 
     @property
     def identity(self) -> Identity:
@@ -88,13 +69,8 @@ class OpenAIJudge(EndpointComponent[ChatEndpoint]):
         (choice,), usage = await self._endpoint.complete(
             (Message("user", question.content),), fields
         )
-        if choice.refused:
-            said = choice.message.refusal or choice.text
-            raise CriticRefused(f"the judge declined to answer: {said.strip()[:200]!r}", said)
-        text = choice.message.content or ""
-        if choice.truncated:
-            raise CriticTruncated(f"{choice.cut}; it ends in {text[-200:]!r}", text)
-        return Reply(text, usage)
+        with charged(usage):
+            return Reply(whole_answer(choice), usage)
 
 
 create = factory(OpenAIJudge, OpenAIJudgeOptions, _SECTION)

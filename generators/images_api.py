@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -28,7 +29,6 @@ from rr_refine.redaction import hidden
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    import httpx2
     from PIL import Image
 
 __all__ = ["ImagesApiGenerator", "ImagesApiOptions", "create"]
@@ -100,38 +100,27 @@ class ImagesApiOptions(EndpointOptions):
         return self
 
 
-class ImagesApiGenerator(EndpointComponent[ImagesEndpoint]):
-    """Renders through an images API. Safe to use from several event loops.
+class ImagesApiGenerator(EndpointComponent[ImagesApiOptions, ImagesEndpoint]):
+    """Renders through an images API."""
 
-    Args:
-        options: the endpoint and how to ask it.
-        http_client: makes the HTTP client of an event loop; the client library's own by default.
+    _kind = ImagesEndpoint
+    _section = "generator"
+    _errors = _ERRORS
 
-    Raises:
-        ConfigError: the URL or the key cannot be used.
-    """
-
-    def __init__(
-        self,
-        options: ImagesApiOptions,
-        *,
-        http_client: Callable[[], httpx2.AsyncClient] | None = None,
-    ) -> None:
-        self._options = options
-        self._endpoint = ImagesEndpoint(
-            options, section="generator", errors=_ERRORS, http_client=http_client
-        )
-        self._spares = {
+    @cached_property
+    def _spares(self) -> dict[str, Spare]:
+        spares = {
             "response_format": Spare(
                 effect="either form is understood; generator.response_format = null says so from "
                 "the start"
             )
         }
-        if options.seed_field is not None:
-            self._spares[options.seed_field] = Spare(
+        if self._options.seed_field is not None:
+            spares[self._options.seed_field] = Spare(
                 effect="the same request gives another picture each time; "
                 "generator.seed_field = null says so from the start"
             )
+        return spares
 
     @property
     def identity(self) -> Identity:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from pydantic import Field, JsonValue
 
 from rr_refine.endpoint.chat import ChatEndpoint, Message
+from rr_refine.endpoint.completion import Choice
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
@@ -16,6 +17,7 @@ from rr_refine.errors import (
     CriticError,
     CriticRefused,
     CriticTimeout,
+    CriticTruncated,
     CriticUnavailable,
     CriticUnreadable,
 )
@@ -28,7 +30,7 @@ from rr_refine.terms import Identity, Usage
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["CRITIC_ERRORS", "OpenAICritic", "OpenAICriticOptions", "create"]
+__all__ = ["CRITIC_ERRORS", "OpenAICritic", "OpenAICriticOptions", "create", "whole_answer"]
 
 _IGNORED: Final = (
     "critic.guided = {!r} was sent and the answer has another form, so the server takes no notice "
@@ -70,7 +72,7 @@ class OpenAICriticOptions(ModelOptions, ChatOptions):
     alone."""
 
 
-class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
+class OpenAICritic(EndpointComponent[OpenAICriticOptions, ChatEndpoint], ModelCritic):
     """Judges by asking an endpoint. Safe to use from several event loops.
 
     Args:
@@ -81,17 +83,18 @@ class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
         ConfigError: the URL, the key or the template cannot be used.
     """
 
+    _kind = ChatEndpoint
+    _section = "critic"
+    _errors = CRITIC_ERRORS
+
     def __init__(
         self,
         options: OpenAICriticOptions,
         *,
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
-        super().__init__(options)
-        self._options = options
-        self._endpoint = ChatEndpoint(
-            options, section="critic", errors=CRITIC_ERRORS, http_client=http_client
-        )
+        ModelCritic.__init__(self, options)
+        super().__init__(options, http_client=http_client)
         self._sleeping = SleepingServer(self._endpoint) if options.sleep_mode else None
 
     @property
@@ -140,6 +143,21 @@ class OpenAICritic(EndpointComponent[ChatEndpoint], ModelCritic):
             )
             for one in choices
         ], usage
+
+
+def whole_answer(choice: Choice) -> str:
+    """What a judge wrote that is no critic.
+
+    Raises:
+        CriticRefused: it declined.
+        CriticTruncated: its answer was cut off.
+    """
+    if choice.refused:
+        said = choice.message.refusal or choice.text
+        raise CriticRefused(f"the judge declined to answer: {said.strip()[:200]!r}", said)
+    if choice.truncated:
+        raise CriticTruncated(f"{choice.cut}; it ends in {choice.text[-200:]!r}", choice.text)
+    return choice.text
 
 
 def _guidance(form: AnswerForm) -> dict[str, dict[str, JsonValue]]:

@@ -7,25 +7,22 @@ its dimensions and proposals, take the critic `openai`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Self
+from functools import cached_property
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from rr_refine.endpoint.chat import ChatEndpoint
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
-from rr_refine.errors import ConfigError, CriticRefused, CriticTruncated, CriticUnreadable
+from rr_refine.errors import ConfigError, CriticUnreadable, charged
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.messages import build_messages
-from rr_refine.reward.openai import CRITIC_ERRORS
+from rr_refine.reward.openai import CRITIC_ERRORS, whole_answer
 from rr_refine.reward.scalar import Scored
 from rr_refine.reward.template import Rubric, Slot, Template, Text
 from rr_refine.terms import Identity
-
-if TYPE_CHECKING:
-    import httpx2
 
 __all__ = ["RubricOptions", "RubricReward", "create", "read_score"]
 
@@ -65,27 +62,12 @@ class RubricOptions(ChatOptions):
         return self
 
 
-class RubricReward(EndpointComponent[ChatEndpoint]):
-    """A `Reward`: the score by the rubric, mapped to [0, 1].
+class RubricReward(EndpointComponent[RubricOptions, ChatEndpoint]):
+    """A `Reward`: the score by the rubric, mapped to [0, 1]."""
 
-    Args:
-        options: the rubric, the endpoint and how to ask it.
-        http_client: makes the HTTP client of an event loop; the client library's own by default.
-
-    Raises:
-        ConfigError: the URL or the key cannot be used.
-    """
-
-    def __init__(
-        self,
-        options: RubricOptions,
-        *,
-        http_client: Callable[[], httpx2.AsyncClient] | None = None,
-    ) -> None:
-        self._options, self._template = options, _template(options)
-        self._endpoint = ChatEndpoint(
-            options, section=_SECTION, errors=CRITIC_ERRORS, http_client=http_client
-        )
+    _kind = ChatEndpoint
+    _section = _SECTION
+    _errors = CRITIC_ERRORS
 
     @property
     def identity(self) -> Identity:
@@ -106,6 +88,31 @@ class RubricReward(EndpointComponent[ChatEndpoint]):
             },
         )
 
+    @cached_property
+    def _template(self) -> Template:
+        """The rubric with the places of a request, for both tasks."""
+        low, high = self._options.scale
+        made = Text(
+            text="A picture was made for the request below. Judge it by this rubric.\n\n"
+            f"<rubric>\n{self._options.rubric.strip()}\n</rubric>\n\n<request>\n"
+        )
+        asked = Text(
+            text="\n\nGive your reasons in a few sentences. Then end with one line of the form "
+            f"`Score: N`, where N is a number from {low:g} (worst) to {high:g} (best)."
+        )
+        request, image, source = (Slot(slot=name) for name in ("request", "image", "source"))
+        before = (made, request, Text(text="\n</request>\n\n"))
+        last = (Text(text="The picture:\n"), image, asked)
+        return Template(
+            name="rubric",
+            rubrics={
+                "t2i": Rubric(user=(*before, *last)),
+                "edit": Rubric(
+                    user=(*before, Text(text="The picture that was to be edited:\n"), source, *last)
+                ),
+            },
+        )
+
     async def score(self, request: CritiqueRequest) -> Scored:
         """See `Reward.score`.
 
@@ -116,13 +123,10 @@ class RubricReward(EndpointComponent[ChatEndpoint]):
             build_messages(request, self._template),
             self._options.model_dump(include={"temperature", "max_tokens"}),
         )
-        text = answer.text
-        if answer.refused:
-            raise CriticRefused(f"the judge declined to answer: {text.strip()[:200]!r}", text)
-        if answer.truncated:
-            raise CriticTruncated(f"{answer.cut}; it ends in {text[-200:]!r}", text)
         low, high = self._options.scale
-        score = read_score(text, low, high)
+        with charged(usage):
+            text = whole_answer(answer)
+            score = read_score(text, low, high)
         return Scored((score - low) / (high - low), text, usage=usage)
 
 
@@ -149,31 +153,6 @@ def read_score(text: str, low: float, high: float) -> float:
             text,
         )
     return score
-
-
-def _template(options: RubricOptions) -> Template:
-    """The rubric with the places of a request, for both tasks."""
-    low, high = options.scale
-    made = Text(
-        text="A picture was made for the request below. Judge it by this rubric.\n\n"
-        f"<rubric>\n{options.rubric.strip()}\n</rubric>\n\n<request>\n"
-    )
-    asked = Text(
-        text="\n\nGive your reasons in a few sentences. Then end with one line of the form "
-        f"`Score: N`, where N is a number from {low:g} (worst) to {high:g} (best)."
-    )
-    request, image, source = (Slot(slot=name) for name in ("request", "image", "source"))
-    before = (made, request, Text(text="\n</request>\n\n"))
-    last = (Text(text="The picture:\n"), image, asked)
-    return Template(
-        name="rubric",
-        rubrics={
-            "t2i": Rubric(user=(*before, *last)),
-            "edit": Rubric(
-                user=(*before, Text(text="The picture that was to be edited:\n"), source, *last)
-            ),
-        },
-    )
 
 
 create = factory(RubricReward, RubricOptions, _SECTION)

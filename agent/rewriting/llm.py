@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from pydantic import Field
 
@@ -19,9 +19,6 @@ from rr_refine.plugins import factory
 from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.wrapping import drop_thoughts
 from rr_refine.terms import Identity, Usage
-
-if TYPE_CHECKING:
-    import httpx2
 
 __all__ = ["LlmRewriter", "LlmRewriterOptions", "create"]
 
@@ -48,7 +45,6 @@ Answer in this form and no other:
 
 _PROMPT: Final = re.compile(r"<prompt>(.*?)</prompt>", re.DOTALL | re.IGNORECASE)
 _WHY: Final = re.compile(r"<why>(.*?)</why>", re.DOTALL | re.IGNORECASE)
-_ERRORS: Final = EndpointErrors.all(RewriteError)
 _TOKENS_PER_WORD, _LETTERS_PER_WORD = 1.4, 6.0
 
 
@@ -68,27 +64,12 @@ class LlmRewriterOptions(ChatOptions):
     judgements and images."""
 
 
-class LlmRewriter(EndpointComponent[ChatEndpoint]):
-    """Hands a language model the critic's reasons and the protected spans.
+class LlmRewriter(EndpointComponent[LlmRewriterOptions, ChatEndpoint]):
+    """Hands a language model the critic's reasons and the protected spans."""
 
-    Args:
-        options: see `LlmRewriterOptions`.
-        http_client: makes the HTTP client of an event loop; the client library's own by default.
-
-    Raises:
-        ConfigError: the URL or the key cannot be used.
-    """
-
-    def __init__(
-        self,
-        options: LlmRewriterOptions,
-        *,
-        http_client: Callable[[], httpx2.AsyncClient] | None = None,
-    ) -> None:
-        self._options = options
-        self._endpoint = ChatEndpoint(
-            options, section="rewriter.llm", errors=_ERRORS, http_client=http_client
-        )
+    _kind = ChatEndpoint
+    _section = "rewriter.llm"
+    _errors = EndpointErrors.all(RewriteError)
 
     @property
     def identity(self) -> Identity:

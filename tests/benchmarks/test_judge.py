@@ -14,6 +14,7 @@ from rr_refine.benchmarks.judge import OpenAIJudge, OpenAIJudgeOptions, create
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import (
     ConfigError,
+    CriticError,
     CriticRefused,
     CriticTruncated,
     CriticUnavailable,
@@ -106,11 +107,12 @@ async def test_a_limit_of_ones_own_goes_before_that_of_the_benchmark() -> None:
     ],
 )
 async def test_what_is_no_answer_is_an_error_of_its_kind(
-    response: httpx2.Response, kind: type[Exception], words: str
+    response: httpx2.Response, kind: type[CriticError], words: str
 ) -> None:
     judge = Endpoint(response).judge(model="m")
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=words) as failed:
         await judge.ask(QUESTION)
+    assert (failed.value.usage is not None) == (response.status_code == 200)
     await judge.aclose()
 
 

@@ -124,10 +124,12 @@ def test_scores_that_are_none(text: str) -> None:
     ],
 )
 async def test_a_failure_is_never_a_score(
-    step: httpx2.Response | Exception, kind: type[Exception]
+    step: httpx2.Response | Exception, kind: type[CriticError]
 ) -> None:
-    with pytest.raises(kind):
+    with pytest.raises(kind) as failed:
         await reward_of(Server(step), max_retries=0).score(CAT)
+    answered = isinstance(step, httpx2.Response) and step.status_code == 200
+    assert (failed.value.usage is not None) == answered  # what was answered has cost something
 
 
 async def test_who_it_is_and_what_it_is_asked_by() -> None:

@@ -60,7 +60,7 @@ class EndpointTeacherOptions(ChatOptions):
     not know it."""
 
 
-class EndpointTeacher(EndpointComponent[ChatEndpoint]):
+class EndpointTeacher(EndpointComponent[EndpointTeacherOptions, ChatEndpoint]):
     """Teaches by asking an endpoint. See `Teacher`.
 
     Args:
@@ -71,17 +71,18 @@ class EndpointTeacher(EndpointComponent[ChatEndpoint]):
         ConfigError: the URL, the key or the template cannot be used.
     """
 
+    _kind = ChatEndpoint
+    _section = "teacher"
+    _errors = CRITIC_ERRORS
+
     def __init__(
         self,
         options: EndpointTeacherOptions,
         *,
         http_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
-        self._options = options
+        super().__init__(options, http_client=http_client)
         self._template = load_template(options.template, options.template_store)
-        self._endpoint = ChatEndpoint(
-            options, section="teacher", errors=CRITIC_ERRORS, http_client=http_client
-        )
 
     def identify(self, kind: QuestionKind) -> Identity:
         """The model, the words and the sampling. The host is left out.

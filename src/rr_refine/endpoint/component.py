@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from rr_refine.endpoint.client import EndpointClient
+from rr_refine.endpoint.faults import EndpointErrors
+from rr_refine.endpoint.options import EndpointOptions
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["EndpointComponent"]
 
+OptionsT = TypeVar("OptionsT", bound=EndpointOptions)
 EndpointT = TypeVar("EndpointT", bound=EndpointClient)
 
 
-class EndpointComponent(Generic[EndpointT]):
-    """A component behind an endpoint, connected and closed with it."""
+class EndpointComponent(Generic[OptionsT, EndpointT]):
+    """A component behind an endpoint, connected and closed with it. Safe to use from several event
+    loops.
 
-    _endpoint: EndpointT
+    Args:
+        options: the endpoint and how to ask it.
+        http_client: makes the HTTP client of an event loop; the client library's own by default.
+
+    Raises:
+        ConfigError: the URL or the key cannot be used.
+    """
+
+    _kind: type[EndpointT]
+    _section: ClassVar[str]
+    """The config section of the options, which messages name."""
+    _errors: ClassVar[EndpointErrors]
+
+    def __init__(
+        self,
+        options: OptionsT,
+        *,
+        http_client: Callable[[], httpx2.AsyncClient] | None = None,
+    ) -> None:
+        self._options = options
+        self._endpoint = self._kind(
+            options, section=self._section, errors=self._errors, http_client=http_client
+        )
 
     async def connect(self) -> None:
         """Find out which model is served, so that `identity` is known; see `EndpointClient`."""
