@@ -198,7 +198,7 @@ def _load(options: ClipOptions) -> _Clip:
     shared: dict[str, Any] = {"local_files_only": options.local_files_only}
     own = shared | {"revision": options.revision}
     theirs = shared | {"revision": options.processor_revision} if options.processor else own
-    with loading(options.model, "the folder or hub id of a CLIP model"):
+    with loading(options, "the folder or hub id of a CLIP model"):
         config: Any = AutoConfig.from_pretrained(options.model, trust_remote_code=False, **own)
         if config.model_type != "clip":  # else its weights would be made up
             raise ValueError(f"it is of the type {config.model_type!r}, not 'clip'")

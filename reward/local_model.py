@@ -14,6 +14,7 @@ from pydantic import Field
 
 from rr_refine.batching import BatchJob
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, MissingExtraError
+from rr_refine.hub import require_hub
 from rr_refine.terms import Record
 
 __all__ = ["LocalModel", "LocalOptions", "loading", "pick_device", "require_local"]
@@ -106,11 +107,11 @@ def require_local(critic: str, *more: str) -> None:
 
 
 @contextmanager
-def loading(model: str, needed: str) -> Iterator[None]:
-    """Inside of it a model is loaded, without bars.
+def loading(options: LocalOptions, needed: str) -> Iterator[None]:
+    """Inside of it a model is loaded, without bars, once it is known that the hub answers.
 
     Args:
-        model: as the user named it.
+        options: of the critic.
         needed: what it must be, such as `the folder or hub id of a CLIP model`.
 
     Raises:
@@ -121,16 +122,18 @@ def loading(model: str, needed: str) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
+        if not options.local_files_only:
+            require_hub(options.model, "config.json", options.revision)
         with _silent_loading():
             yield
     except torch.OutOfMemoryError as error:
         raise CriticUnavailable(
-            f"the critic {model!r} does not fit on its device: try critic.dtype = 'bfloat16', "
-            "another critic.device, or a server (rr-refine serve)"
+            f"the critic {options.model!r} does not fit on its device: try "
+            "critic.dtype = 'bfloat16', another critic.device, or a server (rr-refine serve)"
         ) from error
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ConfigError(
-            f"critic.model = {model!r} cannot be loaded: {_first_line(error)}; it must be "
+            f"critic.model = {options.model!r} cannot be loaded: {_first_line(error)}; it must be "
             f"{needed}, with its processor; what is not on this machine is downloaded, which needs "
             "a network"
         ) from error

@@ -158,7 +158,7 @@ def load_model(options: TransformersCriticOptions) -> Model:
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    with loading(options.model, "the folder or hub id of an image-text-to-text model"):
+    with loading(options, "the folder or hub id of an image-text-to-text model"):
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             options.model,
             revision=options.revision,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,12 @@ from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import parse_json, read_file
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
-from rr_refine.retries import retries_allowed
+from rr_refine.hub import is_hub_id, require_hub
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 
 _INDEX: Final = "model_index.json"
 _LORA: Final = "pytorch_lora_weights.safetensors"
-_HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _READ_BY_A_LOADER: Final = {".json", ".safetensors", ".bin", ".txt", ".model", ".jinja"}
 _SINGLE_FILES: Final = {
     "v1": "StableDiffusionPipeline",
@@ -98,7 +96,7 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
         return Checkpoint(str(folder), _class_name(folder / _INDEX, options), None, loras)
     if single:
         return _single_file(folder, options, loras)
-    if not _is_hub_id(options.model):
+    if not is_hub_id(options.model):
         what = "is a file" if folder.is_file() else "does not exist"
         raise ConfigError(
             f"model {options.model!r} {what}: give a folder with a {_INDEX}, "
@@ -164,13 +162,7 @@ class _Shape:
 
 def needs_the_hub(options: DiffusersOptions) -> bool:
     """Whether `find_checkpoint` would look for something in a hub repository."""
-    return any(_is_hub_id(name) for name in (options.model, *(lora.model for lora in options.lora)))
-
-
-def _is_hub_id(model: str) -> bool:
-    """Whether `model` names a hub repository rather than something on disk."""
-    there = Path(model).expanduser().exists()
-    return not there and _HUB_ID.fullmatch(model) is not None
+    return any(is_hub_id(name) for name in (options.model, *(lora.model for lora in options.lora)))
 
 
 def fingerprint(folder: Path) -> str:
@@ -233,13 +225,7 @@ def _hub_file(
     """
     try:
         import httpx2
-        from huggingface_hub import (
-            errors,
-            get_hf_file_metadata,
-            hf_hub_download,
-            hf_hub_url,
-            try_to_load_from_cache,
-        )
+        from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
     except ImportError as error:
         raise MissingExtraError("the diffusers generator", "local") from error
     fetch = f"fetch it once with `hf download {repository}`"
@@ -251,10 +237,7 @@ def _hub_file(
             )
         return Path(cached)
     try:
-        if not retries_allowed():
-            cached = try_to_load_from_cache(repository, name, revision=revision)
-            if not isinstance(cached, str):  # the download would ask again for half a minute
-                get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=5)
+        require_hub(repository, name, revision)
         return Path(hf_hub_download(repository, name, revision=revision))
     except errors.GatedRepoError as error:
         raise ConfigError(
@@ -280,7 +263,7 @@ def _hub_file(
 def _find_lora(options: LoraOptions, index: int, *, local_files_only: bool) -> LoraFile:
     path = Path(options.model).expanduser()
     what = f"LoRA {options.model!r}"
-    if _is_hub_id(options.model) and path.suffix != ".safetensors":
+    if is_hub_id(options.model) and path.suffix != ".safetensors":
         path = _hub_file(
             what,
             options.model,

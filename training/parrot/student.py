@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError
+from rr_refine.hub import require_hub
 from rr_refine.training.parrot.recipe import SftRecipe
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
     # Adapters are trained on top of weights that stay as they are, so those may be short.
     short = recipe.lora is not None and recipe.precision == "bfloat16"
     try:
+        require_hub(recipe.model, "config.json", recipe.revision)
         processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             recipe.model, revision=recipe.revision, trust_remote_code=False
         )

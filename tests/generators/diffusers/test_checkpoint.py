@@ -533,6 +533,7 @@ def test_what_the_hub_says(
             raise error("as the hub\nsays", response=httpx2.Response(404, request=request))
         raise error("as the hub\nsays")
 
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(ConfigError, match=message) as caught:
         _ = create(model="owner/name", revision="v2").tasks
