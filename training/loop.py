@@ -182,13 +182,13 @@ class TrainingLoop:
         if self._average is None:
             yield
             return
-        own = [weight.detach().clone() for weight in self._model.parameters()]
-        self._average.copy_to(self._model.parameters())
+        weights = list(self._model.parameters())
+        self._average.store(weights)
+        self._average.copy_to(weights)
         try:
             yield
         finally:
-            for weight, before in zip(self._model.parameters(), own, strict=True):
-                weight.data.copy_(before)
+            self._average.restore(weights)
 
     def finish(self) -> None:
         """Put the averaged weights, if there are any, into the model, and set it to evaluate."""

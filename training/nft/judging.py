@@ -69,7 +69,7 @@ class Scorer:
         self.parts: dict[str, list[float]] = defaultdict(list)
         """Of rewards that are made of others: what each said, by name, since `begin`."""
         self.last = ""
-        """The last failure, in words."""
+        """The last failure since `begin`, in words."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -91,6 +91,7 @@ class Scorer:
         """Forget failures and parts of before."""
         self.failures.clear()
         self.parts.clear()
+        self.last = ""
 
     def ask(self, requests: Sequence[CritiqueRequest]) -> Future[Floats]:
         """Scores in [0, 1], (N, D) in the order of `DIMENSIONS`: NaN for what does not apply, and

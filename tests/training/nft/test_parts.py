@@ -163,7 +163,9 @@ def test_rows_rest_and_come_again_and_the_place_is_remembered() -> None:
 def test_failures_are_rows_of_nothing_and_n_a_is_nothing() -> None:
     with Scorer(ColourCritic(faults=1.1), 4, 0.0) as scorer:
         assert np.isnan(scorer.ask([REQUEST] * 3).result()).all()
-        assert scorer.failures == {"CriticError": 3}
+        assert scorer.failures == {"CriticError": 3} and scorer.last
+        scorer.begin()
+        assert not scorer.failures and not scorer.last
     with Scorer(ColourCritic(), 4, 0.0) as scorer:
         found = scorer.ask([REQUEST]).result()
     assert 0.5 < found[0, 0] < 1 and np.isnan(found[0, 1:]).all()
