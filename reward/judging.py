@@ -127,9 +127,7 @@ class ModelCritic(ABC):
         form = answer_form(request.task)
         answers, usage = await self._ask(messages, self._samples, form)
         with charged(usage):
-            outcomes, repairs = await self._read_all(
-                messages, answers, form, lambda answer: read_critique(answer, request.task)
-            )
+            outcomes, repairs = await self._read_all(messages, answers, form, read_critique)
         with charged(usage := usage + repairs):
             return to_assessment(self.identity, outcomes, usage)
 
@@ -154,9 +152,7 @@ class ModelCritic(ABC):
         form = answer_form(request.task, pairwise=True)
         answers, usage = await self._ask(messages, 1, form)
         with charged(usage):
-            (outcome,), repairs = await self._read_all(
-                messages, answers, form, lambda answer: read_comparison(answer, request.task)
-            )
+            (outcome,), repairs = await self._read_all(messages, answers, form, read_comparison)
         return outcome, usage + repairs
 
     async def _read_all(
@@ -164,7 +160,7 @@ class ModelCritic(ABC):
         messages: tuple[Message, ...],
         answers: Sequence[Answer],
         form: AnswerForm,
-        read: Callable[[Answer], T],
+        read: Callable[[Answer, Task], T],
     ) -> tuple[list[T | CriticAnswerError], Usage]:
         outcomes = await gather(*(self._read(messages, answer, form, read) for answer in answers))
         return [outcome for outcome, _ in outcomes], sum((cost for _, cost in outcomes), Usage())
@@ -174,7 +170,7 @@ class ModelCritic(ABC):
         messages: tuple[Message, ...],
         answer: Answer,
         form: AnswerForm,
-        read: Callable[[Answer], T],
+        read: Callable[[Answer, Task], T],
     ) -> tuple[T | CriticAnswerError, Usage]:
         """Read one answer; an unreadable one gets one chance to be written again.
 
@@ -183,7 +179,7 @@ class ModelCritic(ABC):
         """
         told = Usage(notices=guided_notices(answer))
         try:
-            return read(answer), told
+            return read(answer, form.task), told
         except CriticUnreadable as error:
             if not self._repair or not answer.text.strip():
                 return error, told
@@ -193,7 +189,7 @@ class ModelCritic(ABC):
         (again,), usage = await self._ask(question, 1, form)
         usage += Usage(notices=(*told.notices, *guided_notices(again)))
         try:
-            return read(again), usage
+            return read(again, form.task), usage
         except CriticAnswerError as error:
             return error, usage
 

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from pydantic import JsonValue
 
+from rr_refine.component import call_hook
 from rr_refine.errors import ConfigError, CriticTimeout, CriticUnavailable
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
@@ -86,8 +87,7 @@ class CriticPool:
             CriticError: one cannot be reached.
         """
         for member in self._members:
-            if (connect := getattr(member.critic, "connect", None)) is not None:
-                await connect()
+            await call_hook(member.critic, "connect")
         for number, member in enumerate(self._members[1:], start=2):
             if differs := _differences(self.identity, member.critic.identity):
                 raise ConfigError(
@@ -99,8 +99,7 @@ class CriticPool:
         """Close all critics."""
         async with AsyncExitStack() as stack:
             for member in self._members:
-                if (aclose := getattr(member.critic, "aclose", None)) is not None:
-                    stack.push_async_callback(aclose)
+                stack.push_async_callback(call_hook, member.critic, "aclose")
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """See `Critic.critique`.
