@@ -42,6 +42,8 @@ class Scored:
     parts: Mapping[str, float] = field(default_factory=dict)
     """By name, in [0, 1]: what the number was made of."""
     usage: Usage = field(default_factory=lambda: Usage(calls=1))
+    guided: bool = False
+    """Of a critic or of a part: see `Critique.guided`."""
 
 
 @runtime_checkable
@@ -147,6 +149,7 @@ class RewardCritic(_StandIn[Reward]):
             rationales=dict.fromkeys(dimensions),
             parts=dict(scored.parts),
             raw=scored.text or f"reward: {scored.value!r}",
+            guided=scored.guided,
         )
         return Assessment(critic=self.identity, critiques=(critique,), usage=scored.usage)
 
@@ -166,7 +169,8 @@ class CriticReward(_StandIn[Critic]):
         """See `Reward.score`."""
         assessment = await self.wrapped.critique(request)
         text = "\n\n".join(critique.raw for critique in assessment.critiques)
-        return Scored(assessment.reward, text, usage=assessment.usage)
+        guided = any(critique.guided for critique in assessment.critiques)
+        return Scored(assessment.reward, text, usage=assessment.usage, guided=guided)
 
 
 def reward_of(part: Reward | Critic) -> Reward:

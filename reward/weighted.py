@@ -128,6 +128,7 @@ class WeightedReward:
             "\n\n".join([f"reward: {value:.6g}", *lines]),
             {name: scored.value for name, scored in found.items()},
             sum((scored.usage for scored in scores), Usage()),
+            guided=any(scored.guided for scored in scores),
         )
 
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from rr_refine.component import connected, told_by
 from rr_refine.errors import ConfigError, CriticError, CriticTimeout
 from rr_refine.plugins import create
+from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.contract import CriticContract
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.fake import FakeCritic
@@ -84,6 +85,22 @@ async def test_a_critic_is_a_part_by_its_mean_and_its_words_are_kept() -> None:
     assert alone.critiques[0].raw.strip() in critique.raw
     assert assessment.usage == alone.usage + type(alone.usage)(calls=1)
     assert isinstance(create("critics", "fake", {}), FakeCritic)
+
+
+@pytest.mark.parametrize("guided", [True, False])
+async def test_a_critic_that_was_led_to_its_verdict_makes_the_whole_so(
+    monkeypatch: pytest.MonkeyPatch, guided: bool
+) -> None:
+    plain = await FakeCritic().critique(REQUEST)
+    (critique,) = plain.critiques
+    led = plain.model_copy(update={"critiques": (critique.model_copy(update={"guided": guided}),)})
+
+    async def critique_so(*_: object) -> Assessment:
+        return led
+
+    monkeypatch.setattr(FakeCritic, "critique", critique_so)
+    assessment = await RewardCritic(weighted(part(0), {"use": "fake"})).critique(REQUEST)
+    assert assessment.critiques[0].guided is guided
 
 
 async def test_a_part_that_fails_is_not_left_out() -> None:
