@@ -122,6 +122,12 @@ class Candidate(Record):
         return tuple(one for one in self.findings if one.is_miss)
 
     @property
+    def open_points(self) -> tuple[str, ...]:
+        """Why it may not pass for all that was asked for, whatever its scores, in clauses."""
+        without = f"judged without {', '.join(map(repr, self.unjudged))}"
+        return (*(miss.reason for miss in self.misses), *([without] if self.unjudged else ()))
+
+    @property
     def applicable(self) -> dict[Dimension, float]:
         """The scores that are not N/A; empty when it was not judged."""
         return {d: s for d, s in (self.scores or {}).items() if s is not None}

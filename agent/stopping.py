@@ -94,8 +94,7 @@ def unjudged(history: History) -> str | None:
     reached = _reached(history)
     if reached is None or history.incumbent is None or not history.incumbent.unjudged:
         return None
-    words = ", ".join(map(repr, history.incumbent.unjudged))
-    return f"{reached}; judged without {words}"
+    return "; ".join((reached, *history.incumbent.open_points))
 
 
 def _reached(history: History) -> str | None:

@@ -157,7 +157,9 @@ def require_own_keys(settings: Settings, policy: Policy) -> None:
     """
     for section in ("generator", "critic"):
         named_component(settings, section)
-    for section in ("intent", *(f"rewriter.{name}" for name in policy.rewriters)):
+    evidence = () if settings.values["evidence.use"] is None else settings.texts("evidence.use")
+    named = (f"rewriter.{name}" for name in policy.rewriters)
+    for section in ("intent", *named, *(f"evidence.{name}" for name in evidence)):
         settings.require_own_keys(f"{section}.")
 
 

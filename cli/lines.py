@@ -133,6 +133,8 @@ def _finished(event: RunFinished) -> Iterator[str]:
     yield f"stopped    {event.stop.rule}: {short(event.stop.reason, 300)}"
     if event.best is not None:
         yield f"result     {_result(event.first, event.best)}"
+        if points := event.best.open_points:
+            yield f"open       {short('; '.join(points), 300)}"
     spend = event.spend
     most = "at most " if spend.assumed_tokens else ""
     yield (

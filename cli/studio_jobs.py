@@ -15,6 +15,7 @@ from rr_refine.cli.job import (
     import_rules,
     job_from,
     make_critic,
+    make_evidence,
     make_generator,
     make_intent_check,
     make_rewriters,
@@ -62,6 +63,7 @@ class SettingsJobMaker:
         # What is wrong with the rest is said now, not to the first visitor.
         make_rewriters(settings, policy, self.generator, self.critic)
         make_intent_check(settings, self.generator, self.critic)
+        make_evidence(settings)
 
     def new(self, form: RunForm) -> Job:
         """The job of a new run."""
@@ -113,6 +115,7 @@ class SettingsJobMaker:
                 settings, run.policy, self.generator, self.critic, policy_from(settings)
             ),
             intent_check=make_intent_check(settings, self.generator, self.critic),
+            evidence=make_evidence(settings),
             policy=run.policy,
             seed=run.request.seed,
             keep=run.request.keep,

@@ -36,6 +36,8 @@ class Tile(Record):
     """Digest of the best picture so far."""
     mean: float | None = None
     """Of that picture, 1 to 4."""
+    open_points: tuple[str, ...] = ()
+    """Of that picture, see `Candidate`."""
     problem: str = ""
     """Why the folder cannot be read, if it cannot."""
 
@@ -127,6 +129,7 @@ def _tile(path: Path, version: tuple[int, ...]) -> Tile:
         status=status_of(run),
         image=None if best is None else best.image,
         mean=None if best is None else best.mean,
+        open_points=() if best is None else best.open_points,
     )
 
 

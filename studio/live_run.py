@@ -34,7 +34,7 @@ class LiveRun:
 
     Args:
         folder: the run's, open for work; closed when the session ends.
-        job: its generator and critic must be connected; its rewriters are connected here.
+        job: its generator and critic must be connected; its other parts are connected here.
         notes: what the models cannot do with its prompt.
         past: events of earlier sessions.
         on_end: called when the session is over, before any page hears of it.
@@ -127,7 +127,8 @@ class LiveRun:
 
     async def _run(self) -> None:
         try:
-            async with connected((*self._job.rewriters, self._job.intent_check)):
+            own = (*self._job.rewriters, self._job.intent_check, *self._job.evidence)
+            async with connected(own):
                 session = run_job(self._folder, self._job, reviewer=self._review)
                 async with aclosing(session) as events:
                     async for event in events:

@@ -31,6 +31,8 @@ class GalleryEntry:
     """Mean score of the result less that of the first image, score points."""
     score: float | None
     """Mean score of the result, 1 to 4."""
+    open_points: tuple[str, ...]
+    """Of the result, see `Candidate`."""
     started: float
     """Seconds since the epoch; 0 where it is not known."""
     prompt: str
@@ -50,6 +52,7 @@ def entry_of(summary: RunSummary) -> GalleryEntry:
         state=summary.state,
         gain=gain_of(run),
         score=None if run.best is None else run.best.mean,
+        open_points=() if run.best is None else run.best.open_points,
         started=_started(summary),
         prompt=cut(run.request.prompt, _PROMPT),
         generator=_model(summary, "generator"),

@@ -188,6 +188,8 @@ class LiveView(Display):
             lines.append(Text.assemble((f"{weakest}: ", "dim"), short(judged.reason)))
             lines += [Text(line.strip(), "yellow") for line in measured(judged)]
         mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")
+        if verdict.accepted and judged is not None and _is_open(judged):
+            style = "bold yellow"
         lines.append(Text.assemble((mark, style), "  ", short(verdict.reason, 240)))
         return _beside(None if rendered is None else self._thumbnail(rendered.path), lines)
 
@@ -270,13 +272,14 @@ def _beside(thumbnail: Thumbnail | None, lines: Iterable[Text]) -> RenderableTyp
 def _score_bars(judged: Judged) -> list[Text]:
     """A line per dimension: `text faithfulness  ━━━━━━━━━━──────  2.50 +0.40`."""
     width = max(len(dimension) for dimension in judged.scores)
+    good = "yellow" if _is_open(judged) else "green"
     lines: list[Text] = []
     for dimension, score in judged.scores.items():
         line = Text(f"{dimension.replace('_', ' '):<{width}}  ", no_wrap=True)
         if score is None:
             lines.append(line.append("not asked for", "dim"))
             continue
-        style = "green" if score >= _GOOD else "yellow" if score >= 2.0 else "red"
+        style = good if score >= _GOOD else "yellow" if score >= 2.0 else "red"
         full = round(_SCORE * (score - SCORE_MIN) / (SCORE_MAX - SCORE_MIN))
         line.append("━" * full, style).append("─" * (_SCORE - full), "dim").append(f"  {score:.2f}")
         change = judged.changes.get(dimension)
@@ -285,6 +288,11 @@ def _score_bars(judged: Judged) -> list[Text]:
             line.append(f" {change:+.2f}", risen)
         lines.append(line)
     return lines
+
+
+def _is_open(judged: Judged) -> bool:
+    """Whether nothing of it may be green: not all that was asked for was judged, or is there."""
+    return bool(judged.unjudged) or any(one.is_miss for one in judged.findings)
 
 
 def _minutes(seconds: float) -> str:

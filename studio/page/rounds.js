@@ -65,9 +65,10 @@ function candidate(run, timeline, c, target) {
       c.failed ? el("p", { class: "trouble", dir: "auto" }, short(c.failed, 600)) : null,
       [...c.notices ?? []].map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
       c.scores ? scores(c, target) : c.image && !c.failed ? el("p", { class: "quiet" }, "The critic is looking …") : null,
+      (c.measured ?? []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
       c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}: `), short(c.reason, 1200)) : null,
       c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,
-      c.verdict ? el("p", { class: c.verdict.accepted ? "verdict yes" : "verdict no", dir: "auto" },
+      c.verdict ? el("p", { class: c.verdict.accepted && !c.open ? "verdict yes" : "verdict no", dir: "auto" },
         el("b", {}, c.verdict.accepted ? "Taken as the best: " : "Not better: "), short(c.verdict.reason, 400)) : null,
       c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`)));
 }

@@ -174,6 +174,7 @@ export function showRun(main, run, changed) {
         el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
           image({ class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })),
         el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
+        ...(shown.open ? shown.measured : []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),
         state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: keyed(`/runs/${run}/result.png`), download: `${run}.png` }, "Save the picture")) : null,

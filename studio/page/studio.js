@@ -57,7 +57,7 @@ async function list() {
 
 function tile(run) {
   const here = location.hash === `#/${run.name}`;
-  const words = [run.problem ? `cannot be read: ${short(run.problem, 300)}` : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`].filter(Boolean).join(" · ");
+  const words = [run.problem ? `cannot be read: ${short(run.problem, 300)}` : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`, short((run.open_points ?? []).join("; "), 300)].filter(Boolean).join(" · ");
   return el("li", {}, el("a", { href: NAME.test(run.name) ? `#/${run.name}` : null, class: `tile ${run.status}`, "aria-current": here ? "page" : null },
     run.image ? image({ src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
     el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, words))));

@@ -24,7 +24,7 @@ export function take(timeline, event) {
     case "render-failed":
       return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
     case "judged": {
-      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, measured: measured(event) });
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, measured: measured(event), open: isOpen(event) });
       if (timeline.first === null) timeline.first = event.candidate;
       return round;
     }
@@ -57,6 +57,11 @@ function measured(event) {
   const said = (event.findings ?? []).filter((one) => one.kind !== "right").map((one) => `Measured: ${one.reason}`);
   if (event.unjudged?.length) said.push(`Judged without ${event.unjudged.map((text) => `“${text}”`).join(", ")}`);
   return said;
+}
+
+/** Whether nothing of it may be green: not all that was asked for was judged, or is there. */
+function isOpen(event) {
+  return Boolean(event.unjudged?.length) || (event.findings ?? []).some((one) => one.kind === "wrong" || one.kind === "missing");
 }
 
 /** An inference step of a render. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ from rr_refine.agent.events import Event, Judged, Notice
 from rr_refine.agent.history import Candidate, History, Proposal
 from rr_refine.agent.measured import capped, facts_of, lost_words, unjudged_of
 from rr_refine.agent.policy import Policy, preset
-from rr_refine.agent.review import Decision, Quit, Reject, ReviewRequest
+from rr_refine.agent.report.gallery import entry_of, write_gallery
+from rr_refine.agent.report.reader import read_summary
+from rr_refine.agent.review import Accept, Decision, Quit, Reject, ReviewRequest
 from rr_refine.agent.routing import RESEED, route
 from rr_refine.agent.session import Reviewer
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import EvidenceError, GeneratorRefused
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.generators.generator import OnStep, RenderRequest
@@ -85,6 +89,10 @@ def all_scores(score: float) -> dict[str, object]:
     return {"text_faithfulness": score, "physical_quality": score, "text_rendering": score}
 
 
+async def accept(_question: ReviewRequest) -> Decision:
+    return Accept()
+
+
 async def run_with(
     out: Path,
     critic: FakeCritic,
@@ -93,7 +101,7 @@ async def run_with(
     policy: Policy | None = None,
     run_id: str | None = None,
     generator: FakeGenerator | None = None,
-    reviewer: Reviewer | None = None,
+    reviewer: Reviewer = accept,
 ) -> tuple[Run, list[Event]]:
     events: list[Event] = []
     run = await arefine(
@@ -153,6 +161,16 @@ async def test_a_word_that_nobody_knew_ends_without_a_green_verdict(tmp_path: Pa
     assert run.outcome.stop.rule == "unjudged"
     assert run.outcome.stop.reason.endswith("judged without 'sofa'")
     assert len(run.candidates) == 1
+    assert run.report_path is not None
+    report = run.report_path.read_text("utf-8")
+    assert "<strong>Open:</strong> <bdi>judged without &#39;sofa&#39;</bdi>" in report
+    assert 'class="verdict yes"' not in report
+    with RunFolder(run.path, lock=False) as folder:
+        card = replace(entry_of(read_summary(folder)), state="improved")
+    write_gallery(tmp_path / "gallery.html", [card])
+    gallery = (tmp_path / "gallery.html").read_text("utf-8")
+    assert "judged without &#39;sofa&#39;" in gallery
+    assert "badge better" not in gallery
 
 
 async def test_what_could_not_be_measured_is_open(tmp_path: Path) -> None:

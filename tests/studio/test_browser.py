@@ -362,6 +362,23 @@ def test_what_was_done_to_a_picture_is_shown(browser: webdriver.Chrome, tmp_path
         assert "the picture to edit: it is the first of 2 frames" in page.text(".head")
 
 
+def test_what_was_measured_is_shown_and_nothing_of_it_is_green(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    script = json.dumps([answer(4.0, text_rendering=4.0)])
+    scripted = (f"--set=critic.script={script}", "--set=budget.rounds=1", "--evidence=ocr")
+    with studio(tmp_path / "here", *scripted) as url:
+        page = Page(browser, url)
+        page.open()
+        page.begin('a sign that says "OPEN"')
+        page.wait(lambda: "last round" in page.text("#end"), "the end")
+        missed = "it does not say 'OPEN'"
+        assert missed in page.text("[data-candidate=r0c0] .judgement")
+        assert missed in page.text(".result")
+        assert not browser.find_elements(By.CSS_SELECTOR, ".verdict.yes")
+        page.wait(lambda: missed in page.text("#tiles"), "the tile")
+
+
 def test_a_picture_that_cannot_be_shown_is_explained(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:

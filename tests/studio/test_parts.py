@@ -104,6 +104,17 @@ async def test_settings_of_a_run_folder_make_nothing(
     nothing_was_made()
 
 
+async def test_a_run_that_is_measured_goes_on(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"critic__seed": 1, "loop__target": 4.0, "evidence__use": ["ocr"]}
+    async with opened(tmp_path / "runs", **options) as visitor:
+        name = await visitor.begin("a red cat", review=True)
+        await visitor.ask(name)
+    async with opened(tmp_path / "runs", **options) as visitor:
+        await visitor.post(f"/api/runs/{name}/resume", {})
+        told = await visitor.watch(name, until="waiting")
+        assert told.states[-1]["status"] == "waiting", told.states[-1]["problem"]
+
+
 async def test_a_run_goes_on_with_parts_that_the_settings_name(tmp_path: Path) -> None:
     out = tmp_path / "runs"
     own: dict[str, Any] = {
