@@ -10,7 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Final, Self
 
-from rr_refine.agent.events import Event, StepDone, write_event
+from rr_refine.agent.events import (
+    CriticFailed,
+    Decided,
+    Event,
+    RenderFailed,
+    RunFinished,
+    StepDone,
+    write_event,
+)
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
@@ -67,9 +75,23 @@ class _JsonDisplay(Display):
 
 
 class _PlainDisplay(Display):
-    """A line or two per event on stderr, see `rr_refine.cli.lines`."""
+    """A line or two per event on stderr, see `rr_refine.cli.lines`.
+
+    A failure is told when it happens, and as what ended the run: by the last error, or here.
+    """
+
+    def __init__(self) -> None:
+        self._failures: set[str] = set()
 
     def show(self, event: Event) -> None:
+        match event:
+            case RenderFailed() | CriticFailed():
+                self._failures.add(f"{event.error}: {event.message}")
+            case Decided(verdict=verdict) if verdict.reason in self._failures:
+                return
+            case RunFinished(stop=stop, best=None) if stop.reason in self._failures:
+                stop = stop.model_copy(update={"reason": "as told above"})
+                event = event.model_copy(update={"stop": stop})
         for line in lines_of(event):
             tell(line)
 

@@ -37,6 +37,14 @@ def test_plain_output(commands: Commands) -> None:
     ]
 
 
+def test_a_failure_is_told_when_it_happens_and_as_the_error(commands: Commands) -> None:
+    told = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--plain").stderr
+    assert told.count("scripted fault") == 2
+    assert "failed   r0c0: GeneratorRefused: scripted fault" in told
+    assert "error: GeneratorRefused: scripted fault" in told.splitlines()[-1]
+    assert "stopped    generator-failed: as told above" in told
+
+
 def test_json_output(commands: Commands) -> None:
     ended = commands.run(*LONG, "--json")
     run = load_run(only_run(commands.folder / "runs"))
