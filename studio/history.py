@@ -65,7 +65,7 @@ def image_file(run: Path, digest: str) -> Path:
         with suppress(OSError):
             if holds_file(path, within=run):
                 return path
-    raise LookupError(f"this run has no picture {digest[:64]!r}")
+    raise LookupError("this run has no such picture")
 
 
 def status_of(run: Run) -> StudioStatus:

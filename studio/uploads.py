@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -77,7 +78,7 @@ def read_upload(data: bytes) -> Image.Image:
     """
     if len(data) > MAX_PICTURE_BYTES:
         raise ConfigError(
-            f"the picture's file has {len(data) / 1e6:.0f} MB; "
+            f"the picture's file has {ceil(len(data) / 1e5) / 10} MB; "
             f"{MAX_PICTURE_BYTES / 1e6:.0f} MB is the most"
         )
     try:

@@ -37,7 +37,7 @@ export function form(studio, start) {
   function take(given) {
     files = given;
     const edit = files.length > 0;
-    label.textContent = edit ? "What should change in your picture?" : "What should the picture show?";
+    label.textContent = edit ? `What should change in ${files.length > 1 ? "the first" : "your"} picture?` : "What should the picture show?";
     submit.textContent = edit ? "Change the picture" : "Make the picture";
     prompt.placeholder = edit ? "Remove the lamp; keep everything else" : "A lighthouse at dusk, three gulls, calm sea";
   }
@@ -90,8 +90,9 @@ export function form(studio, start) {
     el("div", { class: "actions" }, submit, el("span", { class: "quiet" }, "or Ctrl + Enter")));
 }
 
+/** Rounded up, so that what is too large does not look like what is not. */
 function megabytes(bytes) {
-  return Math.ceil(bytes / 1e6);
+  return Math.ceil(bytes / 1e5) / 10;
 }
 
 function lines(text) {

@@ -17,10 +17,6 @@ const STOPS = {
   "generator-failed": "The picture could not be drawn.",
 };
 
-function sources(request) {
-  return request.source ? [request.source, ...(request.more_sources ?? [])] : [];
-}
-
 /** Shows a run in `main`; gives a function that ends it. `changed` is called when its status changes. */
 export function showRun(main, run, changed) {
   let timeline = newTimeline();
@@ -120,9 +116,11 @@ export function showRun(main, run, changed) {
     const spans = timeline.started?.spans ?? [];
     const words = statusWords();
     if (statusLine.textContent !== words) statusLine.textContent = words;
-    once(head, JSON.stringify([spans, state.notes, [...timeline.notices]]), () => [
+    // The pictures to edit are stored before the run starts: until then there is nothing to show.
+    const sources = timeline.started ? [state.request.source, ...(state.request.more_sources ?? [])].filter(Boolean) : [];
+    once(head, JSON.stringify([spans, sources, state.notes, [...timeline.notices]]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
-      ...sources(state.request).map((digest, index) => el("figure", { class: "source" }, image({ src: picture(run, digest, "small"), alt: index ? `Picture ${index + 1}` : "Your picture, before any change" }), el("figcaption", {}, index ? `Picture ${index + 1}` : "Your picture"))),
+      el("div", { class: "sources" }, sources.map((digest, index) => el("figure", {}, image({ src: picture(run, digest, "small"), alt: index ? `Picture ${index + 1}` : "Your picture, before any change" }), el("figcaption", {}, index ? `Picture ${index + 1}` : "Your picture")))),
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
         state.request.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),

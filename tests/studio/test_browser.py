@@ -338,14 +338,33 @@ def test_a_picture_is_changed(browser: webdriver.Chrome, tmp_path: Path) -> None
         assert "<b>mine.png" in page.text(".drop")
         page.begin("make it blue")
         page.see(".end")
-        page.wait(lambda: page.property(".source img", "naturalWidth") == 60, "the source")
+        page.wait(lambda: page.property(".sources img", "naturalWidth") == 60, "the source")
+        assert page.complaints() == []
+
+
+def test_large_pictures_are_shown_once_they_are_stored(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    photo, other = tmp_path / "photo.jpg", tmp_path / "other.png"
+    Image.effect_noise((4000, 3000), 50).save(photo)
+    Image.new("RGB", (60, 40), "orange").save(other)
+    with studio(tmp_path / "here", "--preset=one-shot") as url:
+        page = Page(browser, url)
+        page.open()
+        page.see("#file").send_keys(f"{photo}\n{other}")
+        assert page.text(".ask") == "What should change in the first picture?"
+        page.begin("make it blue")
+        page.see(".end")
+        widths = "return [...document.querySelectorAll('.sources img')].map((i) => i.naturalWidth)"
+        page.wait(lambda: browser.execute_script(widths)[1:] == [60], "the pictures")
+        assert browser.execute_script(widths)[0] > 60
         assert page.complaints() == []
 
 
 def test_what_was_done_to_a_picture_is_shown(browser: webdriver.Chrome, tmp_path: Path) -> None:
     large, animated = tmp_path / "large.jpg", tmp_path / "animated.gif"
     with large.open("wb") as file:
-        file.truncate(51_000_000)
+        file.truncate(50_000_001)
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
     frames[0].save(animated, save_all=True, append_images=frames[1:])
     with studio(tmp_path / "here", "--preset=one-shot") as url:
@@ -354,7 +373,10 @@ def test_what_was_done_to_a_picture_is_shown(browser: webdriver.Chrome, tmp_path
         page.see("#file").send_keys(str(large))
         browser.execute_script("document.querySelector('#prompt').value = 'make it blue'")
         page.click("#form button[type=submit]")
-        page.wait(lambda: "50 MB is the most" in page.text("#form .trouble"), "that it is large")
+        page.wait(
+            lambda: "has 50.1 MB; 50 MB is the most" in page.text("#form .trouble"),
+            "that it is large",
+        )
         page.see("#file").clear()  # it takes several pictures
         page.see("#file").send_keys(str(animated))
         page.begin("make it blue")

@@ -219,7 +219,7 @@ async def test_a_file_that_is_too_large(visitor: Visitor) -> None:
     picture = base64.b64encode(b"\0" * (MAX_PICTURE_BYTES + 1)).decode()
     answer = await visitor.post("/api/runs", {"prompt": "a cat", "picture": picture})
     assert answer.status_code == 400
-    assert "50 MB is the most" in answer.json()["error"]
+    assert "has 50.1 MB; 50 MB is the most" in answer.json()["error"]
 
 
 def test_a_port_that_is_taken() -> None:
