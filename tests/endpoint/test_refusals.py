@@ -291,6 +291,7 @@ async def test_a_refusal_is_not_asked_for_again() -> None:
         (400, {"error": {"message": "schema violation"}}, UnsupportedRequestError, "schema"),
         (503, {"error": {"message": "under moderate load"}}, GeneratorUnavailable, "moderate"),
         (401, {"error": {"message": "see our usage policies"}}, ConfigError, "api_key"),
+        (502, "<h1>Bad Gateway</h1> Copyright 2026", GeneratorUnavailable, "Copyright"),
         # A prompt that is too long is one that is refused: a shorter one is not.
         (
             400,

@@ -52,8 +52,7 @@ _BILLING: Final = (
     r"(credit|account|user) ?(balance|quota|limit) "
     r"(is )?(too low|exceeded|insufficient|not enough|reached|used up)|"
     r"exceeded your current quota|(out of|not enough|no|more) credits|payment[ _]required|"
-    r"arrear|overdue|(hard|spend|spending)[ _]limit|top up|monthly (limit|quota|spend)|"
-    r"account.{0,40}good standing|额度|余额|欠费"
+    r"arrear|overdue|(hard|spend|spending)[ _]limit|account.{0,40}good standing"
 )
 """The account cannot pay."""
 
@@ -62,11 +61,8 @@ _REFUSED: Final = (
     r"data[ _]?inspection|prohibited[ _](content|use)|un[ _]?safe|inappropriate|"
     r"content[ _-]?(policy|filter|management|checker|guideline|violation|restrict|risk)|"
     r"(?<!in)(?<!-)(?<!case )sensitive|(usage|use|our) polic(y|ies)|polic(y|ies)[ _]violation|"
-    r"violat\w{0,9} .{0,60}(polic|guideline|terms|guardrail)|guard ?rails?\b|disallowed content|"
-    r"harmful|flagged|sexual|nudity|explicit content|offensive|risk[ _]?(control|detect)|"
-    r"illegal[ _]?(content|detect|image|text|input)|(text|image)[ _]?illegal|copyright|recitation|"
-    r"blocked by .{0,40}(filter|policy)|blocklist|(filtered|blocked)=true|"
-    r"敏感|违规|不合规|违法|审核|不安全|安全(系统|策略|审查)|色情"
+    r"violat\w{0,9} .{0,60}(polic|guideline|terms|guardrail)|guard ?rails?\b|flagged|"
+    r"risk[ _]?(control|detect)|recitation|blocklist|(filtered|blocked)=true|敏感"
 )
 """A server that will not, rather than cannot."""
 
@@ -75,7 +71,7 @@ _LONG: Final = (
     r"maximum[ _](length|(context[ _])?number of tokens)|"
     r"exceed\w{0,9} .{0,60}(length|tokens|characters|context|limit of)|above[ _]max|"
     r"(at most|no more than|less than|up to|maximum of) [\d,]+ (tokens|characters|words|chars)|"
-    r"too many (tokens|characters)|larger than the max"
+    r"too many (tokens|characters)"
 )
 
 _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
