@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.notices import shortened
 from rr_refine.redaction import clean
 
 if TYPE_CHECKING:
@@ -75,17 +76,16 @@ class RefineError(Exception):
     """Whether the same request brings it about again, so that resuming cannot help."""
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(_cut(each) if isinstance(each, str) else each for each in args))
+        super().__init__(*map(_told, args))
 
     def __str__(self) -> str:
         return clean(super().__str__())
 
 
-def _cut(message: str) -> str:
-    if len(message) <= _LONG:
-        return message
-    message = clean(message)
-    return f"{message[: _LONG - 1000]} … ({len(message):,} characters) … {message[-900:]}"
+def _told(part: object) -> object:
+    if not isinstance(part, str) or len(part) <= _LONG:
+        return part
+    return shortened(clean(part), _LONG, end=900)
 
 
 class ConfigError(RefineError):

@@ -37,9 +37,13 @@ def notices_of(image: Image.Image) -> tuple[str, ...]:
     return found if isinstance(found, tuple) else ()
 
 
-def shortened(text: str, most: int = MAX_WORDS) -> str:
-    """A text as it is told and recorded: of a very long one the beginning, and how long it was."""
+def shortened(text: str, most: int = MAX_WORDS, *, end: int = 0) -> str:
+    """A text as it is told and recorded: of a very long one the beginning, and how long it was.
+
+    Args:
+        end: characters of its end that are kept as well.
+    """
     if len(text) <= most:
         return text
-    end = f"… ({len(text):,} characters)"
-    return text[: most - len(end)] + end
+    rest = f"… ({len(text):,} characters)" + (f" … {text[-end:]}" if end else "")
+    return text[: most - len(rest)] + rest

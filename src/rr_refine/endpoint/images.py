@@ -15,7 +15,7 @@ from rr_refine.endpoint.client import EndpointClient, FilePart
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import RefineError
-from rr_refine.notices import add_notices
+from rr_refine.notices import add_notices, shortened
 from rr_refine.pictures import decode_picture, encode_png
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ class ImagesEndpoint(EndpointClient):
             raise self._declined(response)
         drawn = found.revised_prompt
         if isinstance(drawn, str) and drawn.strip() and drawn.split() != prompt.split():
-            words = drawn.strip()
-            if len(words) > _WORDS_MAX:
-                words = f"{words[:_WORDS_MAX]}… ({len(words)} characters)"
+            words = shortened(drawn.strip(), _WORDS_MAX)
             add_notices(image, f"the endpoint wrote the prompt anew and drew: {words}")
         return image
 
