@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from rr_refine.batching import gather
 from rr_refine.endpoint.chat import Message
@@ -102,6 +102,10 @@ class ModelCritic(ABC):
         self._samples = options.samples
         self._repair = options.repair
         self._template = load_template(options.template, options.template_store)
+        self._asked: dict[str, JsonValue] = {
+            "template": self._template.digest,
+            **options.model_dump(include={"samples", "temperature", "max_tokens", "repair"}),
+        }
 
     @property
     @abstractmethod

@@ -107,14 +107,8 @@ class OpenAICritic(EndpointComponent[OpenAICriticOptions, ChatEndpoint], ModelCr
         return Identity(
             kind="openai",
             name=self._endpoint.model,
-            details={
-                "template": self._template.digest,
-                "samples": self._options.samples,
-                "temperature": self._options.temperature,
-                "max_tokens": self._options.max_tokens,
-                "repair": self._options.repair,
-                **({} if self._options.guided == "off" else {"guided": self._options.guided}),
-            },
+            details=self._asked
+            | ({} if self._options.guided == "off" else {"guided": self._options.guided}),
         )
 
     async def connect(self) -> None:

@@ -56,11 +56,7 @@ class TransformersCritic(ModelCritic):
             details={
                 "revision": options.revision,
                 "dtype": options.dtype,
-                "template": self._template.digest,
-                "samples": options.samples,
-                "temperature": options.temperature,
-                "max_tokens": options.max_tokens,
-                "repair": options.repair,
+                **self._asked,
                 **({"guided": True} if options.guided else {}),
             },
         )
