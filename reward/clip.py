@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rr_refine.batching import Batcher, BatchJob
-from rr_refine.errors import ConfigError, CriticError
+from rr_refine.errors import CriticError
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.local_model import (
@@ -29,11 +29,8 @@ from rr_refine.reward.local_model import (
     pick_device,
     require_local,
 )
-from rr_refine.reward.scalar import Scored
+from rr_refine.reward.scalar import Scale, Scored
 from rr_refine.terms import Identity, Usage
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["ClipOptions", "ClipReward", "PickScoreOptions", "clipscore", "pickscore"]
 
@@ -52,14 +49,8 @@ class ClipOptions(LocalOptions):
     """The commit, tag or branch of the processor's id; None for its newest."""
     batch: int = Field(default=8, ge=1, le=64)
     """Most pictures in one call of the model."""
-    scale: tuple[float, float] = (0.0, 1.0)
+    scale: Scale = (0.0, 1.0)
     """The scores that are reward 0 and reward 1. CLIPScores of pictures lie between 0 and 1."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.scale[0] < self.scale[1]:
-            raise ConfigError(f"critic.scale = {list(self.scale)!r} must rise")
-        return self
 
 
 class PickScoreOptions(ClipOptions):
@@ -70,7 +61,7 @@ class PickScoreOptions(ClipOptions):
     """A folder, or an id of the model hub, of a `CLIPModel` in safetensors."""
     processor: str | None = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
     """Folder or id of its tokenizer and picture processor (as its model card says)."""
-    scale: tuple[float, float] = (0.0, 26.0)
+    scale: Scale = (0.0, 26.0)
     """The scores that are reward 0 and reward 1. 26 is what the public code of diffusion RL divides
     PickScores by; those of generated pictures lie around 20."""
 
@@ -161,6 +152,8 @@ class _Clip(LocalModel[CritiqueRequest, _Found]):
         self._longest: int = model.config.text_config.max_position_embeddings
 
     def _answer(self, jobs: Sequence[_Job]) -> None:
+        from torch.nn.functional import cosine_similarity
+
         texts = [job.work.prompt for job in jobs]
         tokenizer = self._processor.tokenizer
         counts = [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
@@ -173,22 +166,13 @@ class _Clip(LocalModel[CritiqueRequest, _Found]):
             return_tensors="pt",
         ).to(self._model.device, dtype=self._model.dtype)
         marks = tokenizer.num_special_tokens_to_add()
-        for job, cosine, count in zip(jobs, self._cosines(inputs), counts, strict=True):
-            score = self._factor * cosine if self._kind == "pickscore" else _W * max(cosine, 0.0)
-            job.result.set_result(_Found(cosine, score, count - marks, self._longest - marks))
-
-    def _cosines(self, inputs: Any) -> list[float]:
-        """Of each text with its picture, in float32 whatever the weights are in."""
-        from torch.nn.functional import cosine_similarity
-
         output = self._model(**inputs)
-        text: torch.Tensor = output.text_embeds
-        cosines = cosine_similarity(text.float(), output.image_embeds.float())
-        return [float(cosine) for cosine in cosines]
-
-    @property
-    def _factor(self) -> float:
-        return float(self._model.logit_scale.float().exp())
+        # In float32 whatever the weights are in.
+        cosines = cosine_similarity(output.text_embeds.float(), output.image_embeds.float())
+        factor = float(self._model.logit_scale.float().exp())
+        for job, cosine, count in zip(jobs, cosines.tolist(), counts, strict=True):
+            score = factor * cosine if self._kind == "pickscore" else _W * max(cosine, 0.0)
+            job.result.set_result(_Found(cosine, score, count - marks, self._longest - marks))
 
 
 def _load(options: ClipOptions) -> _Clip:

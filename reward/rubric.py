@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Final, Self
+from typing import Final
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rr_refine.endpoint.chat import ChatEndpoint
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
-from rr_refine.errors import ConfigError, CriticUnreadable, charged
+from rr_refine.errors import CriticUnreadable, charged
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.messages import build_messages
 from rr_refine.reward.openai import CRITIC_ERRORS, whole_answer
-from rr_refine.reward.scalar import Scored
+from rr_refine.reward.scalar import Scale, Scored
 from rr_refine.reward.template import Rubric, Slot, Template, Text
 from rr_refine.terms import Identity
 
@@ -44,7 +44,7 @@ class RubricOptions(ChatOptions):
     """The root of the API; without a path, `/v1` is meant. Default: vLLM's port."""
     rubric: str = Field(min_length=1)
     """What makes a picture good, in words: it is put before the request and the picture."""
-    scale: tuple[float, float] = (1.0, 10.0)
+    scale: Scale = (1.0, 10.0)
     """The worst score and the best; they become 0 and 1."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     """Null sends none, for endpoints that take none."""
@@ -54,12 +54,6 @@ class RubricOptions(ChatOptions):
     """Further attempts after a passing fault: a judgement that is lost wastes a render."""
     concurrency: int = Field(default=16, ge=1)
     """Requests under way at once, per event loop."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.scale[0] < self.scale[1]:
-            raise ConfigError(f"critic.scale = {list(self.scale)!r} must rise: worst, then best")
-        return self
 
 
 class RubricReward(EndpointComponent[RubricOptions, ChatEndpoint]):

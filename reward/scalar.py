@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, TypeVar, cast, runtime_checkable
+from typing import (
+    Annotated,
+    Final,
+    Generic,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    runtime_checkable,
+)
 
+from pydantic import AfterValidator
 from typing_extensions import TypeIs
 
 from rr_refine.boundary import boundary
 from rr_refine.component import call_hook, has_methods
-from rr_refine.errors import CriticError
+from rr_refine.errors import ConfigError, CriticError
 from rr_refine.plugins import require_protocol
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import Critic, CritiqueRequest
@@ -21,6 +31,7 @@ __all__ = [
     "CriticReward",
     "Reward",
     "RewardCritic",
+    "Scale",
     "Scored",
     "critic_of",
     "is_reward",
@@ -29,6 +40,16 @@ __all__ = [
 ]
 
 PartT = TypeVar("PartT", bound="Reward | Critic")
+
+
+def _rising(scale: tuple[float, float]) -> tuple[float, float]:
+    if not scale[0] < scale[1]:
+        raise ConfigError(f"critic.scale = {list(scale)!r} must rise: worst, then best")
+    return scale
+
+
+Scale: TypeAlias = Annotated[tuple[float, float], AfterValidator(_rising)]
+"""The scores that are reward 0 and reward 1."""
 
 
 @dataclass(frozen=True, slots=True)
