@@ -18,7 +18,7 @@ from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.evidence.evidence import Box, Finding, Findings
 from rr_refine.reward.evidence.text_match import TextLine, match_texts
 from rr_refine.terms import Identity, Record
-from rr_refine.wanted_text import wanted_texts
+from rr_refine.wanted_text import WantedText, wanted_texts
 
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
@@ -28,6 +28,9 @@ __all__ = ["OcrEvidence", "OcrOptions", "create"]
 _SIZES: Final = (768, 512)
 """Pixels of the shorter side at which a picture is read: letters 8 pixels high are not read, and
 large ones on a curve are not found. The second is for what was missed at the first."""
+
+_LONGEST: Final = 8192
+"""Most pixels of the longer side: a narrow strip would grow beyond memory."""
 
 
 class OcrOptions(Record):
@@ -78,19 +81,22 @@ class OcrEvidence:
         if not wanted:
             return Findings(evidence=self.identity)
         loop = asyncio.get_running_loop()
-        found: tuple[Finding, ...] = ()
-        for size in _SIZES:
-            readings = await loop.run_in_executor(self._thread, self._read, request.image, size)
-            look = match_texts(wanted, readings)
-            if not found or _misses(look) < _misses(found):
-                found = look
-            if not _misses(found):
-                break
+        found = await loop.run_in_executor(self._thread, self._look, request.image, wanted)
         return Findings(evidence=self.identity, findings=tuple(map(self._judged, found)))
 
     async def aclose(self) -> None:
         """Let go of the models."""
         self._reader = None
+
+    def _look(self, picture: Image.Image, wanted: tuple[WantedText, ...]) -> tuple[Finding, ...]:
+        found: tuple[Finding, ...] = ()
+        for size in _SIZES:
+            look = match_texts(wanted, self._read(picture, size))
+            if not found or _misses(look) < _misses(found):
+                found = look
+            if not _misses(found):
+                break
+        return found
 
     def _judged(self, finding: Finding) -> Finding:
         if finding.kind != "wrong" or finding.sure >= self._options.sure:
@@ -102,9 +108,9 @@ class OcrEvidence:
         try:
             if self._reader is None:
                 self._reader = _reader(self._options.threads)
-            times = size / min(picture.size)
-            sides = (round(side * times) for side in picture.size)
-            picture = picture.resize((next(sides), next(sides)), Image.Resampling.BICUBIC)
+            times = min(size / min(picture.size), _LONGEST / max(picture.size))
+            width, height = (max(1, round(side * times)) for side in picture.size)
+            picture = picture.resize((width, height), Image.Resampling.BICUBIC)
             found: Any = self._reader(picture)
             if found.boxes is None or found.txts is None:
                 return []

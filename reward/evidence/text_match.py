@@ -112,7 +112,8 @@ def _finding(
         [(sign, asked[at]) for sign, at in _signs(asked)],
         [(one.sign, readings[one.line].text[one.at]) for one in match.letters],
     )
-    return _made("wrong", asked, text, box, sure, f"it says {text!r}, asked was {asked!r}: {what}")
+    reason = f"it says {text!r}, asked was {asked!r}: {what}"
+    return _made("wrong" if wanted.sure else "abstained", asked, text, box, sure, reason)
 
 
 def _extra(reading: TextLine) -> Finding:

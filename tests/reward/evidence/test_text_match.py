@@ -92,6 +92,7 @@ def test_what_cannot_be_told() -> None:
     (sign,) = match_texts(ask("!!!"), [])
     (unsure,) = match_texts([WantedText(text="cute", sure=False)], [])
     assert sign.kind == unsure.kind == "abstained"
+    assert kinds([WantedText(text="cute", sure=False)], read("CUT")) == ["abstained"]
     assert kinds([WantedText(text="cute", sure=False)], read("CUTE")) == ["right"]
 
 
