@@ -9,7 +9,7 @@ from rr_refine.agent.history import Candidate
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
 
-__all__ = ["CAPS", "capped", "facts_of", "lost_words", "unjudged_of"]
+__all__ = ["CAPS", "capped", "facts_of", "lost_words", "unjudged_of", "unmeasured"]
 
 CAPS: Final = {"wrong": 2.0, "missing": 1.0}
 """The most that a dimension may score with a measured miss in it (1 to 4): below the paper's
@@ -41,6 +41,19 @@ def unjudged_of(unknown: Sequence[str], findings: Sequence[Finding]) -> tuple[st
 def facts_of(findings: Sequence[Finding]) -> tuple[str, ...]:
     """What is told to the critic: what was measured for sure, in words."""
     return tuple(one.reason for one in findings if one.kind != "abstained")
+
+
+def unmeasured(candidate: Candidate) -> Candidate:
+    """The candidate by the critic's own scores, as it is where no evidence counts."""
+    unknown = set(candidate.unjudged) - set(unjudged_of((), candidate.findings))
+    return candidate.model_copy(
+        update={
+            "scores": candidate.said or candidate.scores,
+            "said": None,
+            "findings": (),
+            "unjudged": tuple(text for text in candidate.unjudged if text in unknown),
+        }
+    )
 
 
 def lost_words(challenger: Candidate, incumbent: Candidate) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.history import Candidate, History, Stop
+from rr_refine.agent.measured import unmeasured
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.run import Run
 from rr_refine.agent.stopping import should_stop
@@ -43,6 +44,8 @@ def replay(run: Run, policy: Policy) -> Replay:
     for number in range(1 + max((c.round for c in run.candidates), default=-1)):
         count = int(min(policy.candidates, left(policy.budget.images, images)))
         challengers = [c for c in run.candidates if c.round == number][:count]
+        if not policy.evidence:
+            challengers = list(map(unmeasured, challengers))
         images += sum(c.image is not None for c in challengers)
         settled: dict[tuple[str, str], Comparison | str] = {}
         while isinstance(

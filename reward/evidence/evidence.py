@@ -59,16 +59,6 @@ class Findings(Record):
     findings: tuple[Finding, ...] = ()
     """Empty where there was nothing to measure."""
 
-    @property
-    def misses(self) -> tuple[Finding, ...]:
-        """What was asked for and is measurably not there."""
-        return tuple(one for one in self.findings if one.is_miss)
-
-    @property
-    def abstentions(self) -> tuple[Finding, ...]:
-        """What was asked for and could not be measured."""
-        return tuple(one for one in self.findings if one.kind == "abstained")
-
 
 @runtime_checkable
 class Evidence(Protocol):

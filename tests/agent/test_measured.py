@@ -20,6 +20,7 @@ from rr_refine.agent.events import Event, Judged, Notice
 from rr_refine.agent.history import Candidate, History, Proposal
 from rr_refine.agent.measured import capped, facts_of, lost_words, unjudged_of
 from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.replay import replay
 from rr_refine.agent.report.gallery import entry_of, write_gallery
 from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.review import Accept, Decision, Quit, Reject, ReviewRequest
@@ -185,6 +186,17 @@ async def test_the_paper_measures_nothing(tmp_path: Path) -> None:
     assert evidence.seen == []
     assert any("nothing is measured" in e.text for e in events if isinstance(e, Notice))
     assert run.candidates[0].findings == ()
+
+
+async def test_a_replay_under_the_paper_counts_no_evidence(tmp_path: Path) -> None:
+    evidence = Measures(["wrong", "abstained"])
+    policy = preset("refine", budget={"rounds": 1})
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), evidence, policy=policy)
+    again, paper = replay(run, run.policy), replay(run, preset("paper"))
+    assert again.candidates == run.candidates
+    assert again.stop is not None and again.stop.rule == "max-rounds"
+    assert paper.stop is not None and paper.stop.rule == "target"
+    assert paper.candidates[0].scores == all_scores(4.0)
 
 
 def test_caps() -> None:
