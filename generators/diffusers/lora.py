@@ -152,7 +152,7 @@ def _require_names(path: Path, config: Mapping[str, Any]) -> None:
     some of them never come to an end.
 
     Raises:
-        ConfigError: one is more than a name.
+        ConfigError: one is more than a name, or PEFT would compute something first.
     """
     for key, value in config.items():
         last = key.rpartition(".")[2]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.notices import add_notices, notices_of
+from rr_refine.notices import add_notices
 from rr_refine.picture_colours import to_srgb
 from rr_refine.picture_file import broken, open_picture_file
 from rr_refine.picture_profiles import profile_of_exif
@@ -122,9 +122,7 @@ def normal_picture(
         add_notices(upright, *[unclear] * bool(unclear))
     normal = to_srgb(upright, profile, image.format)
     if most_pixels is not None and (fitting := _fitting(normal.size, most_pixels)) != normal.size:
-        told = notices_of(normal)
         normal = normal.resize(fitting, Image.Resampling.LANCZOS, reducing_gap=3.0)
-        add_notices(normal, *told[len(notices_of(normal)) :])
     if (after := _megapixels(normal.size)) < before:
         add_notices(
             normal,

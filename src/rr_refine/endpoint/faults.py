@@ -176,8 +176,8 @@ class EndpointFaults:
                 kind = "long"
             case "field" if kind == "rejected":
                 said += self._advice(body.refused_field(fields) or "")
-            case "other" if kind == "rejected" and self._switchable(fields):
-                said += self._advice(self._switchable(fields)[0])
+            case "other" if kind == "rejected" and (off := self._switchable(fields)):
+                said += self._advice(off)
             case "other" if kind == "rejected" and sent_as:
                 kind = "unreadable"
         match kind:
@@ -225,8 +225,8 @@ class EndpointFaults:
             return f"; set {self.section}.{field} = null to leave it out"
         return f"; take {field!r} out of the parameters"
 
-    def _switchable(self, fields: Collection[str]) -> list[str]:
-        return [field for field in fields if field in self.options.off_switches]
+    def _switchable(self, fields: Collection[str]) -> str | None:
+        return next((field for field in fields if field in self.options.off_switches), None)
 
     def _length_advice(self, fields: Collection[str]) -> str:
         """What to do about a server's context that is too small."""
