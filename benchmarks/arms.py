@@ -45,8 +45,8 @@ class Arm:
     rewriters: tuple[Rewriter, ...] = ()
     """Made with options of their own; by default those that the policy names."""
     intent_check: IntentCheck | None = None
-    evidence: tuple[Evidence, ...] = ()
     """By default the one that generator and critic bring along."""
+    evidence: tuple[Evidence, ...] = ()
 
     def chain(self, generator: Generator, critic: Critic) -> tuple[Rewriter, ...]:
         """The rewriters, with those that generator and critic bring along."""

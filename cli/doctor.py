@@ -25,6 +25,7 @@ from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.retries import without_retries
 from rr_refine.reward.critic import Critic
+from rr_refine.reward.evidence.evidence import Evidence
 from rr_refine.reward.vllm_command import find_vllm
 
 __all__ = ["doctor"]
@@ -122,6 +123,7 @@ def _parts(settings: Settings) -> Iterator[Checked]:
     from rr_refine.cli.job import (
         import_rules,
         make_critic,
+        make_evidence,
         make_generator,
         make_intent_check,
         make_rewriters,
@@ -143,6 +145,12 @@ def _parts(settings: Settings) -> Iterator[Checked]:
         yield Checked("ok", "critic", _named(critic))
     except RefineError as error:
         yield Checked("no", "critic", str(error))
+    try:
+        for part in make_evidence(settings):
+            asyncio.run(_reach(part))
+            yield Checked("ok", "evidence", _named(part))
+    except RefineError as error:
+        yield Checked("no", "evidence", str(error))
     if generator is None or critic is None:
         return
     try:
@@ -165,7 +173,7 @@ async def _reach(*components: object) -> None:
         pass
 
 
-def _named(component: Generator | Critic | Rewriter | IntentCheck) -> str:
+def _named(component: Generator | Critic | Evidence | Rewriter | IntentCheck) -> str:
     told = "".join(f"; {text}" for text in told_by(component))
     return f"{component.identity.kind} ({component.identity.name}){told}"
 

@@ -227,6 +227,8 @@ def test_doctor(commands: Commands) -> None:
     broken = commands.run("doctor", models=True)
     assert broken.code == 1
     assert any(line.startswith("no  critic") for line in broken.stdout.splitlines())
+    unknown = commands.run("doctor", "--critic=fake", "--generator=fake", "--evidence=nothing")
+    assert (unknown.code, "no  evidence       unknown evidence" in unknown.stdout) == (1, True)
 
 
 CARD = """# A critic
