@@ -137,16 +137,14 @@ class _Pages:
 
     async def events(self, request: Request) -> Response:
         """The events of a run as server-sent events, past and to come."""
-        name = _name(request)
-        await self._studio.state(name)
         last = request.headers.get("last-event-id") or request.query_params.get("after", "")
         start = int(last) if last.isdecimal() and len(last) < 10 else 0
-
+        messages = await self._studio.follow(_name(request), start)
         if request.method == "HEAD":
             return Response(media_type=EventStream.media_type, headers=_NEVER)
         if len(self._following) >= MAX_STREAMS:
             raise HTTPException(503, f"{MAX_STREAMS} pages follow runs already: close one")
-        return EventStream(await self._studio.follow(name, start), _NEVER, self._following)
+        return EventStream(messages, _NEVER, self._following)
 
     async def image(self, request: Request) -> Response:
         """A picture, whole or small."""

@@ -110,13 +110,11 @@ def _version(run: Path) -> tuple[int, ...]:
 def _tile(path: Path, version: tuple[int, ...]) -> Tile:
     """A run's tile; `version` changes with its files."""
     del version
-    problem = ""
     if not _NAME.fullmatch(path.name):
-        problem = "rename it: a run has letters a to z, digits, '.', '_' and '-', 200 at most"
-    elif path.is_symlink():
-        problem = "it is a link; links in here are not followed"
-    if problem:
-        return _broken(path, problem)
+        why = "rename it: a run has letters a to z, digits, '.', '_' and '-', 200 at most"
+        return _broken(path, why)
+    if path.is_symlink():
+        return _broken(path, "it is a link; links in here are not followed")
     try:
         with boundary(StoreError, f"reading {str(path)!r}"):  # it may be somebody else's
             run = open_run(path)

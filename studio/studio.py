@@ -192,20 +192,20 @@ class Studio:
             LookupError: there is no such run.
             StoreError: its folder cannot be read.
         """
-        past = None
-        if name not in self._live:  # read before the stream begins: afterwards no error can be told
+        source: LiveRun | PageEvents | None = self._live.get(name)
+        if source is None:  # read before the stream begins: afterwards no error can be told
             run = await asyncio.to_thread(open_run, find_run(self.out, name))
-            past = await asyncio.to_thread(_past, run)
-        return self._follow(name, start, past)
+            source = await asyncio.to_thread(_past, run)
+        return self._follow(name, start, source)
 
     async def _follow(
-        self, name: str, start: int, past: PageEvents | None
+        self, name: str, start: int, source: LiveRun | PageEvents
     ) -> AsyncIterator[Message]:
-        if past is None:
-            async for message in self._live[name].follow(start):
+        if isinstance(source, LiveRun):
+            async for message in source.follow(start):
                 yield message
         else:
-            for number, line in enumerate(past.lines[start:], start + 1):
+            for number, line in enumerate(source.lines[start:], start + 1):
                 yield "event", line, number
         yield "state", (await self.state(name)).write(), None
 

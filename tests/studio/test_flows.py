@@ -361,3 +361,10 @@ async def test_events_that_cannot_be_read_are_said_before_the_stream_begins(tmp_
         answer = await visitor.get(f"/api/runs/{name}/events")
         assert answer.status_code >= 400
         assert "line" in answer.json()["error"]
+
+
+async def test_a_run_may_end_before_its_events_are_read(visitor: Visitor) -> None:
+    name = await visitor.begin("a red cat", review=True)
+    messages = await visitor.studio.follow(name)
+    await visitor.studio.live(name).cancel()
+    assert [kind async for kind, _, _ in messages][-1] == "state"
