@@ -27,7 +27,7 @@ from rr_refine.agent.review import Accept, Decision, Quit, Reject, ReviewRequest
 from rr_refine.agent.routing import RESEED, route
 from rr_refine.agent.session import Reviewer
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.errors import EvidenceError, GeneratorRefused
+from rr_refine.errors import ConfigError, EvidenceError, GeneratorRefused
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.request import Request
@@ -154,6 +154,14 @@ async def test_a_run_that_goes_on_measures_nothing_twice(tmp_path: Path) -> None
     run, _ = await run_with(tmp_path, Told(all_scores(4.0)), again, policy=policy, run_id="one")
     assert again.seen == []
     assert [one.kind for one in run.candidates[0].findings] == ["wrong"]
+
+
+async def test_a_run_goes_on_with_the_evidence_that_it_began_with(tmp_path: Path) -> None:
+    policy = preset("refine", budget={"rounds": 1})
+    critic = Told(all_scores(4.0))
+    await run_with(tmp_path, critic, policy=policy, run_id="one")
+    with pytest.raises(ConfigError, match="made with another evidence"):
+        await run_with(tmp_path, critic, Measures(["right"]), policy=policy, run_id="one")
 
 
 async def test_a_word_that_nobody_knew_ends_without_a_green_verdict(tmp_path: Path) -> None:
