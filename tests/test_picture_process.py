@@ -120,7 +120,7 @@ def test_memory_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(large) < 2**20
     monkeypatch.setattr(picture_process, "_MEMORY", 2**28)
     monkeypatch.setattr(picture_process, "_PIXEL", 0)
-    with pytest.raises(ValueError, match=r"more than 0\.2 GiB of memory|memory"):
+    with pytest.raises(ValueError, match=r"more than 0\.2 GiB of memory"):
         decode_picture(large)
     assert decode_picture(JPEG).size == (256, 256)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Order", "look_apart", "read_apart"]
 
 _SECONDS: Final = 30.0
-"""For one picture of up to 100 megapixels; ordinary ones take up to 5 of a core."""
+"""For one picture of up to 100 megapixels; noise of 90 took 4 (JPEG) to 7 (WebP) of a core."""
 _MEMORY: Final = 2**30
 """Bytes of such a process, beside those for pixels."""
 _PIXEL: Final = 24
