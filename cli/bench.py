@@ -248,7 +248,7 @@ class _Comparison:
         from rr_refine.benchmarks.table import write_tables
         from rr_refine.benchmarks.trial import read_trials
         from rr_refine.cli.bench_models import make_judge
-        from rr_refine.cli.notes import say_addresses, say_told
+        from rr_refine.cli.notes import PARTS, say_addresses, say_told
         from rr_refine.component import connected
 
         options, settings, benchmark = self._options, self._settings, self._benchmark
@@ -256,7 +256,7 @@ class _Comparison:
         judge = make_judge(options, settings, benchmark)
         self._graded |= judge is not None
         public = settings.public()
-        say_addresses(settings, "generator", "critic", "rewriter", *(["judge"] if judge else []))
+        say_addresses(settings, *PARTS, *(["judge"] if judge else []))
         for note in benchmark.notes:
             tell(f"note: {plain(note)}")
         with Cache(self._out / "cache") as cache:

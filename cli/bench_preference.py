@@ -92,8 +92,10 @@ def preference(
         from rr_refine.benchmarks.cache import Cache
         from rr_refine.benchmarks.preference.evaluate import evaluate_preference
         from rr_refine.cli.job import make_critic
+        from rr_refine.cli.notes import say_addresses
         from rr_refine.reward.scalar import RewardCritic
 
+        say_addresses(settings, "critic")
         pairs = _LOADERS[benchmark](data)
         asked = make_critic(settings)
         modes = _MODES[mode or ("pointwise" if isinstance(asked, RewardCritic) else "pairwise")]

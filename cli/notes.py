@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
-from rr_refine.cli.settings import Settings
+from rr_refine.cli.settings import DEFAULTS, Settings
 from rr_refine.cli.text import plain, tell
 from rr_refine.component import told_by
 from rr_refine.endpoint.environment import is_loopback
 from rr_refine.redaction import clean
 
-__all__ = ["say_addresses", "say_told"]
+__all__ = ["PARTS", "say_addresses", "say_told"]
+
+PARTS: Final = tuple(key[:-4] for key in DEFAULTS if key.endswith(".use"))
+"""Sections of the parts of a run."""
 
 
 def say_told(parts: Mapping[str, object]) -> None:
@@ -29,9 +33,9 @@ def say_addresses(settings: Settings, *sections: str) -> None:
     """Say which other machines a file names that nobody has to have read.
 
     Args:
-        sections: of the parts in use: `critic`.
+        sections: of the parts in use: `critic`. By default those of a run.
     """
-    for section in sections:
+    for section in sections or PARTS:
         for key, file in settings.addresses(f"{section}."):
             address = str(settings.values[key])
             try:

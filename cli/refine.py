@@ -81,7 +81,7 @@ def _prompt_from_pipe() -> str:
 
 def say_models(settings: Settings, job: Job) -> None:
     """Say what everybody should know of the models in use, and which words they do not know."""
-    say_addresses(settings, "generator", "critic", "rewriter", "intent", "evidence")
+    say_addresses(settings)
     used = {part: settings.values[f"{part}.use"] for part in ("generator", "critic")}
     # A stand-in must never pass for a model.
     fakes = [part for part, name in used.items() if name == "fake"]

@@ -86,7 +86,7 @@ def studio(
         url = f"http://{name}:{number}/"
         entrance = f"{url}?token={quote(secret, safe='')}"
 
-        say_addresses(settings, "generator", "critic", "rewriter", "intent", "evidence")
+        say_addresses(settings)
 
         def ready() -> None:
             _show_address(opened, url if own else entrance, own=own is not None)

@@ -335,6 +335,17 @@ def test_where_pictures_go_is_said_where_a_file_says_it(here: Commands, where: s
     assert (note in said.splitlines()) == (where == "rr-refine.toml"), said
 
 
+def test_a_benchmark_says_it_as_well(here: Commands) -> None:
+    url = "http://pictures.invalid/v1"
+    (here.folder / "rr-refine.toml").write_text(
+        f'[critic]\nuse = "openai"\nmodel = "m"\nbase_url = "{url}"\n'
+    )
+    (here.folder / "data").mkdir()
+    command = ("bench", "preference", "hpdv3", "--data", "data", "--out", "out")
+    said = here.run(*command).stderr
+    assert f"may go to {url}: rr-refine.toml says so in critic.base_url" in said
+
+
 def test_a_files_own_key_goes_to_its_own_address(here: Commands) -> None:
     body = f'use = "openai"\nmodel = "m"\napi_key = "{KEY}"\n'
     (here.folder / "rr-refine.toml").write_text(
