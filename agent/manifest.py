@@ -107,9 +107,12 @@ def check_config(folder: RunFolder, job: Job) -> None:
     if not isinstance(earlier, dict):
         raise StoreError(f"{str(folder.path / 'config.json')!r} is no configuration of a run")
     known = earlier | {"run_id": run_id_of(earlier, folder.path)}
-    work, before = (_work_of(c) | {"rewriters": _chain_of(c)} for c in (config, earlier))
+    work, before = (
+        _work_of(c) | {"rewriters": _chain_of(c), "intent_check": _unversioned(c)}
+        for c in (config, earlier)
+    )
     if "intent_check" not in earlier:  # an older version, which had its check built in
-        work.pop("intent_check", None)
+        del work["intent_check"], before["intent_check"]
     differs = [key for key in config if work.get(key) != before.get(key)]
     differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
     if differs or work != before:
@@ -133,12 +136,18 @@ def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 def _chain_of(config: Mapping[str, JsonValue]) -> JsonValue:
     """The rewriters without their versions: they only propose prompts, so any version may go on."""
-    chain = _CHAIN.validate_python(config.get("rewriters") or [])
-    return [
-        one.model_dump(mode="json")
-        | {"details": {k: v for k, v in one.details.items() if k != "version"}}
-        for one in chain
-    ]
+    return [_plain(one) for one in _CHAIN.validate_python(config.get("rewriters") or [])]
+
+
+def _unversioned(config: Mapping[str, JsonValue]) -> JsonValue:
+    """The intent check without its version, likewise: it only rejects prompts."""
+    check = config.get("intent_check")
+    return None if check is None else _plain(Identity.model_validate(check))
+
+
+def _plain(part: Identity) -> dict[str, JsonValue]:
+    details = {k: v for k, v in part.details.items() if k != "version"}
+    return part.model_dump(mode="json") | {"details": details}
 
 
 def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:

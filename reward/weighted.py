@@ -9,10 +9,11 @@ from typing import Final, Self
 from pydantic import ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from rr_refine.batching import gather
-from rr_refine.component import call_hook, notice_of, told_by
+from rr_refine.component import call_hook, notice_of, told_by, unknown_to
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import create as create_part
 from rr_refine.plugins import factory
+from rr_refine.request import Request
 from rr_refine.reward.critic import Critic, CritiqueRequest
 from rr_refine.reward.scalar import Reward, Scored, critic_of, is_reward, reward_of, score_picture
 from rr_refine.terms import Identity, Record, Usage
@@ -96,6 +97,11 @@ class WeightedReward:
             if text
         ]
         return tuple(told)
+
+    def unknown(self, request: Request) -> tuple[str, ...]:
+        """The words of a request that no part understands; see `rr_refine.component`."""
+        first, *others = (unknown_to(part, request) for _, part in self._parts.values())
+        return tuple(word for word in first if all(word in words for words in others))
 
     async def connect(self) -> None:
         """Connect the parts that have something to connect."""

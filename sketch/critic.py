@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from pydantic import Field, JsonValue
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import parse_options
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.terms import Identity, Record
@@ -81,6 +84,12 @@ class SketchCritic(ShapesOnly, TransformersCritic):
                 batch=options.batch,
             )
         )
+
+    async def critique(self, request: CritiqueRequest) -> Assessment:
+        """See `Critic.critique`. It was never told facts when it was trained, and loses the thread
+        over them: it judges by eye alone.
+        """
+        return await super().critique(replace(request, facts=()))
 
     @property
     def identity(self) -> Identity:

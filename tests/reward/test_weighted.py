@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 from pydantic import JsonValue
 
-from rr_refine.component import connected, told_by
+from rr_refine.agent.components import as_critic
+from rr_refine.component import connected, told_by, unknown_to
 from rr_refine.errors import ConfigError, CriticError, CriticTimeout
 from rr_refine.plugins import create
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.contract import CriticContract
 from rr_refine.reward.critic import Critic, CritiqueRequest
@@ -158,3 +160,15 @@ def test_code_in_a_mixture_is_seen() -> None:
     table: dict[str, JsonValue] = {"critic": {"use": "weighted", "rewards": [part(0)]}}
     assert list(named_code(table)) == [("critic.rewards[0].use", f"{HERE}:Channel")]
     asyncio.run(weighted(part(0)).aclose())
+
+
+def test_what_no_part_knows_is_unknown() -> None:
+    def unknown(*parts: str) -> tuple[str, ...]:
+        rewards: list[JsonValue] = [
+            {"use": part, "name": f"part {n}"} for n, part in enumerate(parts)
+        ]
+        critic = as_critic(create("critics", "weighted", {"rewards": rewards}))
+        return unknown_to(critic, Request(prompt="no cat on a red circle"))
+
+    assert unknown("sketch") == unknown("sketch", "sketch") == ("no", "cat")
+    assert unknown("sketch", "fake") == ()  # the other cannot tell, and judges it

@@ -28,13 +28,33 @@ WHOLE = (
         # What is no whole scene, or is of another world, says nothing for sure.
         (ASKED, "white background; two red circles", []),
         (ASKED, f"{WHOLE}, in oil", []),
-        (f"{ASKED}, in oil", WHOLE.replace("red", "pink"), []),
         ("a picture of nothing", WHOLE, []),
     ],
 )
 def test_all_that_was_asked_for_is_protected(original: str, rewrite: str, lost: list[str]) -> None:
     found = SketchIntentCheck().problems(Request(prompt=original), rewrite)
     assert found == tuple(f"it does not ask for {missed}" for missed in lost)
+
+
+@pytest.mark.parametrize(
+    ("original", "rewrite", "problems"),
+    [
+        (f"{ASKED}, in oil", WHOLE, []),
+        (f"{ASKED}, in oil", WHOLE.replace("red", "pink"), ["it names no red"]),
+        (
+            "two squares, one of them small",
+            "white background; a large pink moon at the left; a small pink moon at the right",
+            ["it names no square", "nobody asked for a moon"],
+        ),
+        ("!!!", "white background; a green moon at the left", ["nobody asked for a moon"]),
+        ("a cat on a sofa", "white background", []),
+    ],
+)
+def test_what_is_known_of_a_request_in_other_words_is_protected(
+    original: str, rewrite: str, problems: list[str]
+) -> None:
+    found = SketchIntentCheck().problems(Request(prompt=original), rewrite)
+    assert found == tuple(problems)
 
 
 def test_it_comes_in_by_the_same_door_as_others() -> None:
