@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from rr_refine import defaults, errors
 from rr_refine.agent.acceptance import acceptance_of
@@ -20,92 +22,39 @@ from rr_refine.agent.components import (
     companion_check,
     make_chain,
 )
-from rr_refine.agent.events import Event
-from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.manifest import config_of, identity_of
-from rr_refine.agent.policy import Policy, preset
-from rr_refine.agent.rewriting.rewriter import Rewriter
+from rr_refine.agent.options import (
+    JobOptions,
+    RefineOptions,
+    policy_of,
+    require_known,
+    several,
+    words_of,
+)
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.session import Job, Reviewer, run_job
+from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.stopping import stop_rule
 from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
 from rr_refine.component import connected
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, GeneratorError, StoreError
-from rr_refine.generators.generator import Generator
 from rr_refine.generators.prompt_syntax import syntax_of
 from rr_refine.generators.sources import require_sources
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
 from rr_refine.request import MAX_PROMPT, Request
-from rr_refine.reward.critic import Critic
-from rr_refine.reward.evidence.evidence import Evidence
-from rr_refine.reward.scalar import Reward
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "JobOptions",
-    "RefineOptions",
     "arefine",
     "folder_for",
     "make_job",
     "refine",
     "require_image",
 ]
-
-
-class JobOptions(TypedDict, total=False):
-    """What a job may be given besides its prompt; all optional."""
-
-    image: Image.Image | Path | str | Sequence[Image.Image | Path | str] | None
-    """A picture to edit; the prompt then says what should change in it. Several, in order, where
-    the generator takes several: the first is edited, and the prompt says what of the others."""
-    generator: Generator | str
-    """An object with the `Generator` protocol, or a name for `plugins.create`."""
-    critic: Critic | Reward | str
-    """An object with the `Critic` or the `Reward` protocol, or a name. Needed with a generator of
-    your own."""
-    rewriters: Sequence[Rewriter | str]
-    """Objects or names, tried in order; those of the policy by default."""
-    intent_check: IntentCheck | str | None
-    """An object with the `IntentCheck` protocol, or a name, `none` for none. By default the one
-    that generator and critic bring along."""
-    evidence: Sequence[Evidence | str]
-    """Objects with the `Evidence` protocol, or names (`ocr`): what measures the pictures; none by
-    default."""
-    policy: Policy | str
-    """A `Policy`, or the name of a preset; `refine` by default."""
-    seed: int
-    """Seed of the first candidate; 0 by default."""
-    keep: Sequence[str]
-    """Words that every rewritten prompt must hold."""
-    avoid: Sequence[str]
-    """Words that no rewritten prompt may hold."""
-    parameters: Mapping[str, JsonValue]
-    """Passed on to the generator: `width`, `guidance_scale`, …"""
-    settings: Mapping[str, JsonValue]
-    """How the components were configured; recorded in config.json, with no other effect."""
-    run_id: str | None
-    """A name of your own for the run and its folder: up to 100 letters, digits, `_`, `-` and `.`.
-    The same id finds the same run: it goes on where it was left, and a finished one is given."""
-    parent: str | None
-    """Id of the run that this one comes from; recorded."""
-
-
-class RefineOptions(JobOptions, total=False):
-    """What `refine` and `arefine` may be given besides the prompt; all optional."""
-
-    out: Path | str
-    """Folder that holds the run folders; `runs` by default."""
-    private: bool
-    """Whether a new run folder is for this user alone (0700); True by default."""
-    on_event: Callable[[Event], None]
-    """Called with every event, in order."""
-    reviewer: Reviewer
-    """Decides on new prompts where `policy.review` is set."""
 
 
 async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
@@ -123,6 +72,7 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
         GeneratorError: there is no image at all.
         StoreError: the run folder cannot be written; what was finished is kept.
     """
+    require_known(options, call="refine", known=RefineOptions)
     out = Path(options.pop("out", "runs"))
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
@@ -142,12 +92,36 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
 
 
 def refine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
-    """`arefine` for programs without an event loop; see there.
+    """`arefine` for programs that do not await, and for notebooks; see there.
 
-    Raises:
-        RuntimeError: called from a running event loop; await `arefine` instead.
+    Where an event loop is running, as in a notebook, the run has a thread and a loop of its own,
+    and that loop waits meanwhile: a service awaits `arefine` instead.
     """
-    return asyncio.run(arefine(prompt, **options))
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(arefine(prompt, **options))
+    return _in_a_thread(arefine(prompt, **options))
+
+
+def _in_a_thread(work: Coroutine[Any, Any, Run]) -> Run:
+    """Run a coroutine to its end in a thread; an interrupt here cancels it there."""
+    with ThreadPoolExecutor(1, thread_name_prefix="rr-refine") as thread:
+        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Run]]] = Future()
+
+        async def main() -> Run:
+            task = asyncio.ensure_future(work)
+            started.set_result((asyncio.get_running_loop(), task))
+            return await task
+
+        result = thread.submit(copy_context().run, asyncio.run, main())
+        try:
+            return result.result()
+        except BaseException:
+            if not result.done():
+                loop, task = started.result()
+                loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
@@ -156,8 +130,15 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
     Raises:
         ConfigError: a mistake in the arguments.
     """
-    policy = options.get("policy", "refine")
-    for name, given in options.get("parameters", {}).items():
+    require_known(options, call="make_job", known=JobOptions)
+    if not isinstance(prompt, str):
+        raise ConfigError(f"prompt = {prompt!r} is no text")
+    chosen = policy_of(options)
+    keep, avoid = (words_of(name, options.get(name, ())) for name in ("keep", "avoid"))
+    parameters: object = options.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise ConfigError(f"parameters = {parameters!r}: give a table, such as {{'width': 512}}")
+    for name, given in parameters.items():
         if hidden(given, name) != given:
             raise ConfigError(
                 f"parameters.{name} may hold a secret, and parameters are recorded with every "
@@ -165,8 +146,8 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             )
     for name, text in (
         ("prompt", prompt),
-        ("keep", "".join(options.get("keep", ()))),
-        ("avoid", "".join(options.get("avoid", ()))),
+        ("keep", "".join(keep)),
+        ("avoid", "".join(avoid)),
     ):
         if len(text) > MAX_PROMPT:
             raise ConfigError(f"{name} has {len(text):,} characters; {MAX_PROMPT:,} are the most")
@@ -177,10 +158,10 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             prompt=prompt,
             source=digests[0] if digests else None,
             more_sources=tuple(digests[1:]),
-            keep=tuple(options.get("keep", ())),
-            avoid=tuple(options.get("avoid", ())),
+            keep=keep,
+            avoid=avoid,
             seed=options.get("seed", 0),
-            parameters=dict(options.get("parameters", {})),
+            parameters=dict(parameters),
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -188,7 +169,6 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
-    chosen = preset(policy) if isinstance(policy, str) else policy
     acceptance_of(chosen.acceptance)  # what is named wrongly is said now
     for name in chosen.stop_rules:
         stop_rule(name)
@@ -203,8 +183,8 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
     if syntax.prompt != request.prompt:
         if not syntax.prompt.strip():
             raise ConfigError(f"{request.prompt!r} holds no words beside what is taken out of it")
-        parameters = {**syntax.parameters, **request.parameters}
-        request = request.model_copy(update={"prompt": syntax.prompt, "parameters": parameters})
+        changed = {**syntax.parameters, **request.parameters}
+        request = request.model_copy(update={"prompt": syntax.prompt, "parameters": changed})
     critic = as_critic(options.get("critic", defaults.CRITIC))
     check = options.get("intent_check")
     run_id, parent = _ids(options)
@@ -213,11 +193,13 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         policy=chosen,
         generator=generator,
         critic=critic,
-        rewriters=make_chain(options.get("rewriters", chosen.rewriters), generator, critic),
+        rewriters=make_chain(
+            several(options.get("rewriters", chosen.rewriters)), generator, critic
+        ),
         intent_check=(
             companion_check(generator, critic) if check is None else as_intent_check(check)
         ),
-        evidence=tuple(map(as_evidence, options.get("evidence", ()))),
+        evidence=tuple(map(as_evidence, several(options.get("evidence", ())))),
         sources=sources,
         notices=(*_told(sources), *syntax.notices),
         settings={k: hidden(value, k) for k, value in options.get("settings", {}).items()},

@@ -21,8 +21,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
 from rr_refine.agent.events import Event
+from rr_refine.agent.options import JobOptions
 from rr_refine.agent.policy import PRESETS
-from rr_refine.agent.refine import JobOptions, refine
+from rr_refine.agent.refine import refine
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
 from rr_refine.pictures import decode_picture
