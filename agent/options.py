@@ -142,9 +142,9 @@ def policy_of(options: JobOptions) -> Policy:
             "changes to one"
         )
     if changes:
+        beside = " and ".join(n for n in ("rounds", "candidates", "budget") if n in options)
         raise ConfigError(
-            f"{' and '.join(n for n in ('rounds', 'candidates', 'budget') if n in options)} beside a "
-            "whole Policy: say it there, or give the name of a preset as policy"
+            f"{beside} beside a whole Policy: say it there, or give the name of a preset as policy"
         )
     return policy
 

@@ -1,4 +1,4 @@
-"""What `refine` may be given: names, one or several, policies in three forms; also in a notebook."""
+"""What `refine` may be given: names, one or several, policies in three forms; notebooks."""
 
 from __future__ import annotations
 
