@@ -39,7 +39,7 @@ from rr_refine.errors import (
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, can_fit, fit_of
 from rr_refine.notices import add_notices, notices_of
-from rr_refine.pictures import load_picture, require_not_blank
+from rr_refine.pictures import rendered
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
@@ -114,9 +114,7 @@ class Effects:
         with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
             async with asyncio.timeout(timeout):
                 image = await generator.generate(request, on_step=on_step)
-            if image.mode != "RGB":  # not as agreed, but a picture all the same
-                image = load_picture(image)
-            require_not_blank(image)
+            image = rendered(image)
         seconds = time.monotonic() - start
         if request.source is not None and image.size != request.source.size:
             took, gave = (f"{w}x{h}" for w, h in (request.source.size, image.size))

@@ -55,6 +55,8 @@ class Failure(Record):
     """The critic's unreadable answer, where there was one."""
     final: bool = False
     """Whether the same attempt can only fail again: the generator refuses the prompt, say."""
+    trace: str | None = None
+    """Where in the component's own code it was raised; None where that is not known."""
 
 
 class Rendering(Record):
@@ -165,6 +167,10 @@ class Rejection(Record):
     prompt: str | None
     """None where the rewriter gave none at all."""
     reason: Words
+    failed: bool = False
+    """Whether the rewriter itself failed: it raised, or cannot be reached."""
+    trace: str | None = None
+    """As that of a `Failure`."""
 
 
 class Declined(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from pydantic import JsonValue
 
@@ -81,6 +81,9 @@ class RefineOptions(JobOptions, total=False):
     """Whether a new run folder is for this user alone (0700); True by default."""
     on_event: Callable[[Event], None]
     """Called with every event, in order."""
+    on_failure: Literal["raise", "return"]
+    """What becomes of a run in which no picture could be judged: the critic's error is raised, by
+    default, or the run is given with the first picture as its best."""
     reviewer: Reviewer
     """Decides on new prompts where `policy.review` is set."""
 

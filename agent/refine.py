@@ -22,6 +22,7 @@ from rr_refine.agent.components import (
     companion_check,
     make_chain,
 )
+from rr_refine.agent.history import Candidate
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.options import (
     JobOptions,
@@ -37,7 +38,14 @@ from rr_refine.agent.stopping import stop_rule
 from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
 from rr_refine.component import connected
 from rr_refine.digest import image_digest
-from rr_refine.errors import ConfigError, GeneratorError, StoreError
+from rr_refine.errors import (
+    ConfigError,
+    CriticAnswerError,
+    CriticError,
+    GeneratorError,
+    RefineError,
+    StoreError,
+)
 from rr_refine.generators.prompt_syntax import syntax_of
 from rr_refine.generators.sources import require_sources
 from rr_refine.notices import notices_of
@@ -70,6 +78,7 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
     Raises:
         ConfigError: a mistake in the arguments.
         GeneratorError: there is no image at all.
+        CriticError: no image could be judged, and `on_failure` is "raise".
         StoreError: the run folder cannot be written; what was finished is kept.
     """
     require_known(options, call="refine", known=RefineOptions)
@@ -77,17 +86,25 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
+    on_failure = options.pop("on_failure", "raise")
+    if on_failure not in ("raise", "return"):
+        raise ConfigError(f"on_failure = {on_failure!r}: 'raise' or 'return'")
+    faults: list[RefineError] = []
     job = make_job(prompt, **cast("JobOptions", options))
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
     async with connected(job.components):
         with folder_for(job, out, private=private) as folder:
-            async with aclosing(run_job(folder, job, reviewer=reviewer)) as events:
+            async with aclosing(run_job(folder, job, reviewer=reviewer, faults=faults)) as events:
                 async for event in events:
                     if on_event is not None:
                         on_event(event)
             run = open_run(folder.path)
-    require_image(run)
+    require_image(run, faults)
+    unjudged = all(candidate.scores is None for candidate in run.candidates)
+    rule = None if run.outcome is None else run.outcome.stop.rule
+    if unjudged and on_failure == "raise" and rule == "critic-failed":
+        raise _as_raised(run, [c for c in run.candidates if c.image], CriticError, faults)
     return run
 
 
@@ -271,16 +288,35 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
     return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
 
 
-def require_image(run: Run) -> None:
+def require_image(run: Run, faults: Sequence[RefineError] = ()) -> None:
     """Raise what went wrong where a run ended without any image.
+
+    Args:
+        faults: what it failed with in this process; the cause of what is raised is among them.
 
     Raises:
         GeneratorError: of the kind that the first candidate failed with.
     """
     if run.best is not None:
         return
-    failure = run.candidates[0].failure if run.candidates else None
-    if failure is None:
+    if not any(candidate.failure for candidate in run.candidates):
         raise GeneratorError(f"{run.path} holds no image")
-    kind = getattr(errors, failure.error, GeneratorError)
-    raise cast("type[GeneratorError]", kind)(f"{failure.message} (run folder: {run.path})")
+    raise _as_raised(run, run.candidates, GeneratorError, faults)
+
+
+def _as_raised(
+    run: Run,
+    candidates: Sequence[Candidate],
+    base: type[RefineError],
+    faults: Sequence[RefineError],
+) -> RefineError:
+    """The first failure of the candidates as an error, with its cause where it is known."""
+    failure = next(candidate.failure for candidate in candidates if candidate.failure)
+    kind = getattr(errors, failure.error, base)
+    message = f"{failure.message} (run folder: {run.path})"
+    raised = (
+        kind(message, failure.raw or "") if issubclass(kind, CriticAnswerError) else kind(message)
+    )
+    fault = next((fault for fault in faults if str(fault) == failure.message), None)
+    raised.__cause__ = fault and (fault.__cause__ or fault)
+    return cast("RefineError", raised)

@@ -29,6 +29,7 @@ from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.errors import RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
@@ -85,6 +86,7 @@ async def run_job(
     reviewer: Reviewer | None = None,
     control: RunControl | None = None,
     report: bool = True,
+    faults: list[RefineError] | None = None,
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
 
@@ -97,6 +99,7 @@ async def run_job(
             ends with `ReviewRequested`, and the run goes on from there the next time.
         control: `request_drain()` ends the session after the step in progress.
         report: write the run's report at the end, as far as it went.
+        faults: gets what renders and judgements fail with; in the record they are words.
 
     Raises:
         RefineError: of the kind that fits; the folder holds everything that was finished.
@@ -109,7 +112,7 @@ async def run_job(
     try:
         saver = InMemorySaver(serde=checkpoint_serializer())
         graph = _graph().copy({"checkpointer": saver})
-        async for event in _drive(graph, folder, job, reviewer, control):
+        async for event in _drive(graph, folder, job, reviewer, control, faults):
             yield event
         status = await _status(graph, job)
     except GraphDrained:
@@ -131,6 +134,7 @@ async def _drive(
     job: Job,
     reviewer: Reviewer | None,
     control: RunControl | None,
+    faults: list[RefineError] | None,
 ) -> AsyncIterator[Event]:
     config = folder.read_json("config.json")
     assert isinstance(config, dict)
@@ -146,6 +150,7 @@ async def _drive(
         parent=None if parent is None else str(parent),
         notices=job.notices,
         dedup=EventDedup(folder.path / "events.jsonl"),
+        faults=[] if faults is None else faults,
     )
     context.pictures.update(zip(job.request.sources, job.sources, strict=False))
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}

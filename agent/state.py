@@ -22,6 +22,7 @@ from rr_refine.agent.intent import IntentCheck, ProtectedSpan
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.errors import RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
@@ -61,7 +62,7 @@ class Outcome(Record):
     @property
     def ok(self) -> bool:
         """False where the critic or the generator failed, though there may be an image."""
-        return self.stop.rule not in ("critic-failed", "generator-failed")
+        return self.stop.rule not in ("critic-failed", "generator-failed", "rewriter-failed")
 
     @property
     def can_go_on(self) -> bool:
@@ -131,6 +132,8 @@ class RunContext:
     """Holds back what an earlier session reported; None where the graph has a checkpoint."""
     told: set[str] = field(default_factory=set)
     """Notices about the run as a whole that were told in this session."""
+    faults: list[RefineError] = field(default_factory=list)
+    """What renders and judgements failed with in this session, in order."""
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""

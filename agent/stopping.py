@@ -15,7 +15,7 @@ from typing import Final, Protocol, cast
 
 from rr_refine.agent.budget import exhausted
 from rr_refine.agent.components import make_part
-from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Stop
+from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Rejection, Stop
 from rr_refine.boundary import boundary
 from rr_refine.errors import RuleError
 
@@ -137,15 +137,31 @@ def plateau(history: History) -> str | None:
 
 
 @_built_in
+def rewriter_failed(history: History) -> str | None:
+    """No rewriter gave an answer: each of them raised, or cannot be reached."""
+    rejections = _without_prompt(history)
+    if not rejections or not all(rejection.failed for rejection in rejections):
+        return None
+    return "; ".join(f"{r.rewriter}: {r.reason}" for r in rejections)
+
+
+@_built_in
 def repeated_prompt(history: History) -> str | None:
     """The rewriters have no prompt left that is new and keeps to the request."""
-    last = history.rewrites[-1] if history.rewrites else None
-    if last is None or last.proposal is not None or last.round != len(history.rounds):
+    rejections = _without_prompt(history)
+    if rejections is None:
         return None
-    rejections = last.rejections
     if not rejections:
         return "no rewriter had a new prompt"
     return "no new prompt: " + "; ".join(f"{r.rewriter}: {r.reason}" for r in rejections)
+
+
+def _without_prompt(history: History) -> tuple[Rejection, ...] | None:
+    """What came of the rewriters when they were last asked; None where they gave a prompt."""
+    last = history.rewrites[-1] if history.rewrites else None
+    if last is None or last.proposal is not None or last.round != len(history.rounds):
+        return None
+    return last.rejections
 
 
 def _unjudged(candidates: Iterable[Candidate]) -> str | None:
@@ -180,7 +196,7 @@ def _fault(candidates: Iterable[Candidate]) -> str | None:
 
 _IN_ORDER = (
     *(user(), critic_failed(), generator_failed(), target(), unjudged()),
-    *(budget(), repeated_prompt(), plateau(), max_rounds()),
+    *(budget(), rewriter_failed(), repeated_prompt(), plateau(), max_rounds()),
 )
 RULES: Final[dict[str, StopRule]] = {rule.name: rule for rule in _IN_ORDER}
 """The built-in rules, in the order in which they are asked; the first that fires ends the run."""

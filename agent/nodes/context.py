@@ -14,6 +14,7 @@ from rr_refine.agent.effects import EffectResult, Effects
 from rr_refine.agent.events import Event, Notice, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
 from rr_refine.agent.state import RefineState, RunContext
+from rr_refine.boundary import trace_of
 from rr_refine.errors import (
     ConfigError,
     CriticAnswerError,
@@ -108,6 +109,7 @@ class NodeContext:
             return Failure(
                 stage=stage, error=OUT_OF_BUDGET, message="the seconds of the budget ended"
             )
+        self.context.faults.append(error)
         raw = shortened(error.raw, _RAW) if isinstance(error, CriticAnswerError) else None
         return Failure(
             stage=stage,
@@ -115,6 +117,7 @@ class NodeContext:
             message=str(error),
             raw=raw,
             final=error.final,
+            trace=trace_of(error),
         )
 
     def spend(self, works: Iterable[EffectResult[object]] = ()) -> Spend:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from rr_refine.agent.history import Proposal, Rejection
 from rr_refine.agent.intent import IntentCheck, lost_spans, problems
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
-from rr_refine.boundary import boundary
+from rr_refine.boundary import boundary, trace_of
 from rr_refine.component import texts
-from rr_refine.errors import RefineError, RewriteError
+from rr_refine.errors import NoPromptError, RefineError, RewriteError
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.reward.proposal import no_prompt
@@ -78,7 +78,15 @@ async def choose(
         try:
             rewrites = await ask(rewriter)
         except RewriteError as error:
-            choice.rejections.append(Rejection(rewriter=name, prompt=None, reason=str(error)))
+            choice.rejections.append(
+                Rejection(
+                    rewriter=name,
+                    prompt=None,
+                    reason=str(error),
+                    failed=not isinstance(error, NoPromptError),
+                    trace=trace_of(error),
+                )
+            )
             choice.usage += error.usage or Usage()
             continue
         choice.usage += rewrites.usage

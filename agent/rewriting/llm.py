@@ -14,7 +14,7 @@ from rr_refine.endpoint.completion import Choice
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
-from rr_refine.errors import RewriteError, charged
+from rr_refine.errors import NoPromptError, RewriteError, charged
 from rr_refine.plugins import factory
 from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.wrapping import drop_thoughts
@@ -161,7 +161,7 @@ def _read(choices: Sequence[Choice], usage: Usage) -> Rewrites:
         except ValueError as error:
             reasons.append(str(error))
     if not proposals:
-        raise RewriteError(f"the language model's answer holds no prompt: {reasons[0]}")
+        raise NoPromptError(f"the language model's answer holds no prompt: {reasons[0]}")
     return Rewrites(proposals=tuple(dict.fromkeys(proposals)), usage=usage)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
+from rr_refine.boundary import is_out_of_memory
 from rr_refine.errors import (
     ConfigError,
     GeneratorError,
@@ -21,7 +22,6 @@ from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.lora import add_loras
 from rr_refine.generators.diffusers.options import DiffusersOptions
-from rr_refine.generators.diffusers.rendering import is_out_of_memory
 from rr_refine.terms import Task
 
 __all__ = ["load_pipelines", "memory_advice", "pair_pipelines", "resolve_device", "resolve_dtype"]

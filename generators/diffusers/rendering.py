@@ -14,6 +14,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from rr_refine.batching import BatchJob, BatchWorker
+from rr_refine.boundary import is_out_of_memory
 from rr_refine.digest import digest
 from rr_refine.drawing_settings import add_settings
 from rr_refine.errors import (
@@ -33,7 +34,7 @@ from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.terms import Task
 
-__all__ = ["PipelineRenderer", "PromptJob", "Render", "RenderWorker", "is_out_of_memory"]
+__all__ = ["PipelineRenderer", "PromptJob", "Render", "RenderWorker"]
 
 RenderJob: TypeAlias = "BatchJob[Render | PromptJob, Image.Image | PromptFit]"
 RenderWorker: TypeAlias = "BatchWorker[Render | PromptJob, Image.Image | PromptFit]"
@@ -41,12 +42,6 @@ RenderWorker: TypeAlias = "BatchWorker[Render | PromptJob, Image.Image | PromptF
 _LORAS: Final = "loras"
 """The parameter of requests that holds scales by adapter."""
 _NO_LORAS: Final[Mapping[str, LoraFile]] = MappingProxyType({})
-_OUT_OF_MEMORY: Final = (
-    "out of memory",  # CUDA, MPS, HIP
-    "not enough memory",  # CPU allocator on Windows
-    "can't allocate memory",  # CPU allocator elsewhere
-    "alloc_failed",  # cuBLAS, cuDNN
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,16 +331,6 @@ def _typed(error: Exception, name: str) -> GeneratorError:
     if isinstance(error, ValueError):
         return UnsupportedRequestError(f"{name} refused the request: {text:.500}")
     return GeneratorError(f"{name} failed with {type(error).__name__}: {text:.500}")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that a device, or main memory, is full."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(phrase in text for phrase in _OUT_OF_MEMORY)
 
 
 def _free_memory() -> None:

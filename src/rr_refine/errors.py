@@ -13,6 +13,7 @@ RefineError
 │   └── CriticAnswerError  there is an answer, kept in `.raw`
 │       ├── CriticUnreadable, CriticTruncated, CriticRefused
 ├── RewriteError           critique -> prompt failed
+│   └── NoPromptError      there is an answer, and no prompt in it
 ├── EvidenceError          something could not be measured; the run goes on without it
 ├── RuleError              a stopping rule or acceptance policy failed
 └── StoreError             the run folder cannot be read or written
@@ -47,6 +48,7 @@ __all__ = [
     "GeneratorTimeout",
     "GeneratorUnavailable",
     "MissingExtraError",
+    "NoPromptError",
     "OutOfMemoryError",
     "RefineError",
     "RewriteError",
@@ -183,6 +185,10 @@ class CriticRefused(CriticAnswerError):
 
 class RewriteError(RefineError):
     """No usable prompt came out of a rewriter."""
+
+
+class NoPromptError(RewriteError):
+    """A rewriter answered, and its answer holds no prompt."""
 
 
 class RuleError(RefineError):

@@ -11,9 +11,10 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.errors import BlankImageError, ConfigError
+from rr_refine.errors import BlankImageError, ConfigError, GeneratorError
 from rr_refine.files import MAX_PICTURE, read_file
 from rr_refine.picture_file import require_few_pixels, simple_png
 from rr_refine.picture_process import look_apart, read_apart
@@ -30,6 +31,7 @@ __all__ = [
     "load_picture",
     "load_stored",
     "picture_size",
+    "rendered",
     "require_not_blank",
 ]
 
@@ -126,6 +128,22 @@ def encode_png(image: Image.Image) -> bytes:
     # Level 1 takes a third of the default's time, and the bytes travel a local network at most.
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def rendered(given: object) -> Image.Image:
+    """What a generator gave, as an RGB picture.
+
+    Raises:
+        GeneratorError: it is no picture.
+        BlankImageError: every pixel is black.
+    """
+    from PIL import Image
+
+    if not isinstance(given, Image.Image):
+        raise GeneratorError(f"the generator gave {shortened(given)}, which is no PIL.Image.Image")
+    picture = given if given.mode == "RGB" else load_picture(given)
+    require_not_blank(picture)
+    return picture
 
 
 def require_not_blank(image: Image.Image) -> None:

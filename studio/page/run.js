@@ -14,6 +14,7 @@ const STOPS = {
   "max-rounds": "That was the last round.",
   "repeated-prompt": "There is no new prompt to try.",
   "critic-failed": "The critic failed.",
+  "rewriter-failed": "No new prompt could be written: every rewriter failed.",
   "generator-failed": "The picture could not be drawn.",
 };
 

@@ -67,6 +67,8 @@ class Case:
     """Words of the reason; None where the rule does not fire."""
 
 
+CRASH = Rejection(rewriter="own", prompt=None, reason="it raised KeyError", failed=True)
+
 CASES: dict[str, Case] = {
     "user: nothing said": Case("user", history(), None),
     "user: said stop": Case("user", history(user="good enough"), "good enough"),
@@ -256,6 +258,24 @@ CASES: dict[str, Case] = {
         None,
     ),
     # -- prompts
+    "rewriter-failed: nobody was asked": Case("rewriter-failed", history(*ONE_ROUND), None),
+    "rewriter-failed: all of them": Case(
+        "rewriter-failed",
+        history(*ONE_ROUND, rewrites=(attempt(1, None, CRASH, CRASH),)),
+        "KeyError",
+    ),
+    "rewriter-failed: one of them only repeats": Case(
+        "rewriter-failed",
+        history(
+            *ONE_ROUND,
+            rewrites=(
+                attempt(
+                    1, None, CRASH, Rejection(rewriter="rules", prompt="x", reason="it repeats")
+                ),
+            ),
+        ),
+        None,
+    ),
     "repeated-prompt: nobody was asked": Case("repeated-prompt", history(*ONE_ROUND), None),
     "repeated-prompt: there is a proposal": Case(
         "repeated-prompt", history(*ONE_ROUND, rewrites=(attempt(1, PROPOSAL),)), None
@@ -318,6 +338,7 @@ def test_the_first_rule_that_fires_is_the_one() -> None:
         "target",
         "unjudged",
         "budget",
+        "rewriter-failed",
         "repeated-prompt",
         "plateau",
         "max-rounds",
@@ -328,7 +349,7 @@ def test_the_first_rule_that_fires_is_the_one() -> None:
         policy=preset("refine", patience=1, budget={"rounds": 2, "images": 2}),
         best="r0c0",
         spend=Spend(images=2),
-        rewrites=(attempt(2),),
+        rewrites=(attempt(2, None, CRASH),),
         user="enough",
     )
     seen = []
@@ -357,6 +378,8 @@ def test_the_first_rule_that_fires_is_the_one() -> None:
     now = replace(now, policy=now.policy.model_copy(update={"target": None}))
     check()
     now = replace(now, spend=Spend(images=1))
+    check()
+    now = replace(now, rewrites=(attempt(2),))
     check()
     now = replace(now, rewrites=())
     check()

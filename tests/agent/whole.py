@@ -46,6 +46,7 @@ async def run(out: Path, prompt: str = PROMPT, **options: Any) -> Run:
         "generator": generator(),
         "critic": UnreliableCritic(),
         "policy": policy(),
+        "on_failure": "return",
     }
     return await arefine(prompt, out=out, **given | options)
 
