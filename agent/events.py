@@ -60,6 +60,10 @@ class RunStarted(_Event):
     generator: str
     critic: str
     spans: tuple[ProtectedSpan, ...] = ()
+    outside: str = Field(default="", exclude_if=lambda parts: not parts)
+    """Who understands nothing at all of the request, such as `generator and critic`."""
+    ways: tuple[str, ...] = Field(default=(), exclude_if=lambda ways: not ways)
+    """The shortest ways to models for pictures of anything, then."""
 
 
 class Notice(_Event):

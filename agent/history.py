@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final, Literal
 
+from pydantic import Field
+
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.policy import Policy
 from rr_refine.generators.prompt_fit import PromptFit
@@ -103,6 +105,8 @@ class Candidate(Record):
     unjudged: tuple[str, ...] = ()
     """What the request asks for and nobody judged: words that the critic does not know, and what
     could not be measured. While there is any, the target is not reached."""
+    outside: str = Field(default="", exclude_if=lambda parts: not parts)
+    """Who understands nothing at all of the request, such as `generator and critic`."""
     errors: dict[Dimension, float] = {}
     """Standard error per dimension where two or more samples scored it (score points)."""
     guided: bool = False

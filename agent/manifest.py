@@ -45,7 +45,7 @@ _PACKAGES: Final = (
 )
 
 _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
-    "policy": {"stop_rules": [], "evidence": True, "route": "auto"},
+    "policy": {"stop_rules": [], "evidence": True, "route": "auto", "outside": "one-picture"},
     "settings": {"intent.use": None, "evidence.use": None, "private": True, "max_megapixels": 100},
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""

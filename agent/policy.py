@@ -47,6 +47,10 @@ class Policy(Record):
     target: float | None = Field(default=3.0, ge=1.0, le=4.0)
     """Stop when every applicable dimension of the incumbent reaches this score (1 to 4).
     3.0 is the trigger of the paper (section 3.2); None never stops early."""
+    outside: Literal["one-picture", "go-on"] = "one-picture"
+    """What to do with a request of which generator or critic understand nothing at all: make one
+    picture, or go on as with any other. Whoever sets `candidates` or `budget.rounds` gets them: a
+    preset with either changed goes on by default."""
     patience: int | None = Field(default=2, ge=1)
     """Stop after this many rounds in a row without a new incumbent; None never does."""
 
@@ -117,6 +121,7 @@ PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
         "patience": None,
         "evidence": False,
         "route": "rewrite",
+        "outside": "go-on",
     },
     "one-shot": {"budget": {"rounds": 1}, "candidates": 1},
     "best-of-n": {
@@ -146,7 +151,9 @@ _SHAPE: Final = frozenset(
 _WEIGHING: Final = frozenset({"margin", "noise", "guard", "pairwise"})  # only `better` looks at it
 _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "refine": frozenset(),
-    "paper": _SHAPE | _WEIGHING | {"candidates", "rewriters", "target", "evidence", "route"},
+    "paper": _SHAPE
+    | _WEIGHING
+    | {"candidates", "rewriters", "target", "evidence", "route", "outside"},
     "one-shot": _SHAPE | _WEIGHING | {"candidates"},
     "best-of-n": _SHAPE | _WEIGHING,
     "blind-rewrite": _SHAPE | _WEIGHING | {"candidates"},
@@ -193,6 +200,8 @@ def preset(name: str, /, **changes: Any) -> Policy:
                 f"{key} = {value!r} has no place in the preset {name!r}, which fixes it; "
                 "use preset 'refine' or leave it out"
             )
+    if "candidates" in changes or "rounds" in asked:
+        values.setdefault("outside", "go-on")
     try:
         return Policy.model_validate({**values, **changes, "budget": {**budget, **asked}})
     except ValueError as error:

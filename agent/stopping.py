@@ -64,7 +64,9 @@ def critic_failed(history: History) -> str | None:
     """
     *before, last = history.rounds or ((),)
     fault = _unjudged(last)
-    if fault is None or (_is_answered(last) and not _ends(history, before)):
+    if fault is None or (
+        _is_answered(last) and (_is_outside(history) or not _ends(history, before))
+    ):
         return None
     return fault
 
@@ -90,7 +92,14 @@ def target(history: History) -> str | None:
 
 @_built_in
 def unjudged(history: History) -> str | None:
-    """The target is reached as far as anybody could judge, and more rounds would show no more."""
+    """The target is reached as far as anybody could judge, or nothing could be judged at all: more
+    rounds would show no more.
+    """
+    if _is_outside(history):
+        return (
+            f"nothing of the request is known to the {history.candidates[-1].outside}, and more "
+            "rounds would show no more"
+        )
     reached = _reached(history)
     if reached is None or history.incumbent is None or not history.incumbent.unjudged:
         return None
@@ -168,6 +177,14 @@ def _unjudged(candidates: Iterable[Candidate]) -> str | None:
     """Why none of the images of a round was judged; None where one was, or there is none."""
     rendered = [c for c in candidates if c.image is not None]
     return None if any(c.scores is not None for c in rendered) else _fault(rendered)
+
+
+def _is_outside(history: History) -> bool:
+    """Whether the last round was of a request that generator or critic do not understand at all,
+    and the policy makes one picture of it.
+    """
+    *_, last = history.candidates or (None,)
+    return history.policy.outside == "one-picture" and last is not None and bool(last.outside)
 
 
 def _is_answered(candidates: Iterable[Candidate]) -> bool:

@@ -100,4 +100,8 @@ def make_arms(
         "blind-rewrite-best-of-n": {"rewriters": (blind,), "candidates": renders},
         "refine": {"budget": budget, **(changes or {})},
     }
-    return tuple(Arm(name, preset(name, **special.get(name, {}))) for name in ARMS if name in names)
+    return tuple(
+        Arm(name, preset(name, outside="go-on", **special.get(name, {})))
+        for name in ARMS
+        if name in names
+    )

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from rr_refine.agent.refine import folder_for
 from rr_refine.agent.session import Job
@@ -19,8 +18,9 @@ from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.runner import run, why_not_ask
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, say, tell
-from rr_refine.component import ask_both, notice_of, unknown_to
+from rr_refine.component import ask_both, notice_of, outsiders, unknown_to
 from rr_refine.errors import ConfigError
+from rr_refine.real_models import WAYS
 from rr_refine.wanted_text import wanted_texts
 
 __all__ = ["refine_command", "say_models"]
@@ -95,17 +95,18 @@ def say_models(settings: Settings, job: Job) -> None:
         _note(f"{parts}: {plain(notice)}")
     if not job.evidence and any(one.sure for one in wanted_texts(job.request.prompt)):
         _note("the lettering is judged by the critic alone; --evidence ocr reads it as well")
+    if outsiders(job.generator, job.critic, job.request):
+        return  # the run tells it
     ask = partial(unknown_to, request=job.request)
     for parts, words in ask_both(ask, job.generator, job.critic):
         shown = ", ".join(map(repr, words[:5])) + (", …" if len(words) > 5 else "")
         know = "do not know" if " and " in parts else "does not know"
-        _note(f"{parts} {know} {shown}; for pictures of anything, use models such as\n{_REAL}")
+        _note(
+            f"{parts} {know} {shown}, so no picture passes as all that was asked for; "
+            "for pictures of anything:",
+            *(f"  {way}" for way in WAYS),
+        )
 
 
-_REAL: Final = """\
-  rr-refine serve TIGER-Lab/RationalRewards-8B-T2I        # on a machine with a GPU
-  rr-refine "…" --model black-forest-labs/FLUX.1-dev --critic-url http://localhost:6868/v1"""
-
-
-def _note(text: str) -> None:
-    tell(*f"note: {text}".split("\n"))
+def _note(text: str, *more: str) -> None:
+    tell(f"note: {text}", *more)

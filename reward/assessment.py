@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from rr_refine.reward.critique import Critique
 from rr_refine.terms import Dimension, Identity, Record, Task, Usage, dimensions_of, to_reward
@@ -22,6 +22,8 @@ class Assessment(Record):
     failures: tuple[str, ...] = ()
     """Raw text of samples that could not be read even after a repair; they count in no mean."""
     usage: Usage = Usage()
+    unjudged: tuple[str, ...] = Field(default=(), exclude_if=lambda parts: not parts)
+    """What it could not judge in this image, beside the words that it does not know."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

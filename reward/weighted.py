@@ -9,7 +9,7 @@ from typing import Final, Self
 from pydantic import ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from rr_refine.batching import gather
-from rr_refine.component import call_hook, notice_of, told_by, unknown_to
+from rr_refine.component import call_hook, is_outside, notice_of, told_by, unknown_to
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import create as create_part
 from rr_refine.plugins import factory
@@ -102,6 +102,10 @@ class WeightedReward:
         """The words of a request that no part understands; see `rr_refine.component`."""
         first, *others = (unknown_to(part, request) for _, part in self._parts.values())
         return tuple(word for word in first if all(word in words for words in others))
+
+    def is_outside(self, request: Request) -> bool:
+        """Whether no part understands anything of a request; see `rr_refine.component`."""
+        return all(is_outside(part, request) for _, part in self._parts.values())
 
     async def connect(self) -> None:
         """Connect the parts that have something to connect."""

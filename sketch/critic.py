@@ -15,6 +15,7 @@ from rr_refine.plugins import parse_options
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
+from rr_refine.sketch.framing import is_sketch
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.terms import Identity, Record
 
@@ -87,9 +88,12 @@ class SketchCritic(ShapesOnly, TransformersCritic):
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """See `Critic.critique`. It was never told facts when it was trained, and loses the thread
-        over them: it judges by eye alone.
+        over them: it judges by eye alone. An edit of a picture of another world stays unjudged.
         """
-        return await super().critique(replace(request, facts=()))
+        assessment = await super().critique(replace(request, facts=()))
+        if request.source is None or is_sketch(request.source):
+            return assessment
+        return assessment.model_copy(update={"unjudged": ("the picture to edit",)})
 
     @property
     def identity(self) -> Identity:

@@ -13,7 +13,9 @@ from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import DiffusersGenerator, DiffusersOptions, LoraOptions
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit
+from rr_refine.notices import add_notices
 from rr_refine.plugins import parse_options
+from rr_refine.sketch.framing import frame
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.sketch.world.drawing import SIDE
 from rr_refine.terms import Identity, Record, Task
@@ -108,12 +110,20 @@ class SketchGenerator(ShapesOnly):
     async def generate(
         self, request: RenderRequest, *, on_step: OnStep | None = None
     ) -> Image.Image:
-        """Render one 128 x 128 image; a source of another size is brought to it first.
+        """Render one 128 x 128 image; an edit has the proportions of its source, see `framing`.
 
         Raises:
             GeneratorError: see `DiffusersGenerator.generate`.
         """
-        return await self._diffusers.generate(_sized(request), on_step=on_step)
+        if request.source is None:
+            return await self._diffusers.generate(request, on_step=on_step)
+        framed = frame(request.source)
+        request = replace(request, source=framed.image)
+        drawn = await self._diffusers.generate(request, on_step=on_step)
+        image = framed.cut_out(drawn)
+        image.info = dict(drawn.info)
+        add_notices(image, *framed.notices)
+        return image
 
     async def fit_prompt(self, request: RenderRequest) -> PromptFit:
         """How the encoders take the prompt.
@@ -121,11 +131,5 @@ class SketchGenerator(ShapesOnly):
         Raises:
             GeneratorError: see `DiffusersGenerator.generate`.
         """
-        return await self._diffusers.fit_prompt(_sized(request))
-
-
-def _sized(request: RenderRequest) -> RenderRequest:
-    source = request.source
-    if source is None or source.size == (SIDE, SIDE):
-        return request
-    return replace(request, source=source.resize((SIDE, SIDE)))
+        source = None if request.source is None else frame(request.source).image
+        return await self._diffusers.fit_prompt(replace(request, source=source))

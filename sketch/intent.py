@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from rr_refine.request import Request
-from rr_refine.sketch.world.phrasing import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.phrasing import read_request, read_scene
 from rr_refine.sketch.world.request import violations
 from rr_refine.sketch.world.scene import COLOURS, KINDS, plural
+from rr_refine.sketch.world.understanding import not_understood
 from rr_refine.terms import Identity
 
 __all__ = ["SketchIntentCheck"]
@@ -19,26 +20,22 @@ class SketchIntentCheck:
     identity = Identity(kind="sketch", name="sketch", details={"version": 2})
 
     def problems(self, request: Request, prompt: str) -> tuple[str, ...]:
-        """What of the request the prompt loses.
+        """What of the request the prompt loses, and what nobody asked for.
 
-        A prompt that describes one whole scene, in words of that world alone, as the small critic's
-        requests do, is held to all of a request in such words. Where the request has others, the
-        prompt must name its kinds and colours, and no other kinds. Of any other prompt nothing is
-        known.
+        Where both can be read whole, and the prompt describes one whole scene, as the small
+        critic's requests do, it is held to all of the request. Of other words it is known only
+        which kinds and colours they name: those of the request, and no other kinds.
         """
-        if unknown_words(prompt):
-            return ()
-        if unknown_words(request.prompt):
-            asked_for, named = _looks(request.prompt), _looks(prompt)
-            kinds = set(KINDS)
-            return (
-                *(f"it names no {word}" for word in sorted(asked_for - named)),
-                *(f"nobody asked for a {word}" for word in sorted((named - asked_for) & kinds)),
-            )
-        asked, scene = read_request(request.prompt), read_scene(prompt)
-        if asked is None or scene is None:
-            return ()
-        return tuple(f"it does not ask for {missed}" for missed in violations(asked, scene))
+        scene = None if not_understood(prompt) else read_scene(prompt)
+        if scene is not None and not not_understood(request.prompt, request.task):
+            asked = read_request(request.prompt)
+            lost = () if asked is None else violations(asked, scene)
+            return tuple(f"it does not ask for {missed}" for missed in lost)
+        asked_for, named = _looks(request.prompt), _looks(prompt)
+        return (
+            *(f"it names no {word}" for word in sorted(asked_for - named)),
+            *(f"nobody asked for a {word}" for word in sorted((named - asked_for) & {*KINDS})),
+        )
 
 
 def _looks(text: str) -> set[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rr_refine.component import Companions
+from rr_refine.component import Companions, Examples
 from rr_refine.request import Request
-from rr_refine.sketch.world.phrasing import unknown_words
+from rr_refine.sketch.world.understanding import means_nothing, not_understood
 
 __all__ = ["ShapesOnly"]
 
@@ -13,8 +13,16 @@ class ShapesOnly:
     """The optional attributes of `rr_refine.component`, for both models."""
 
     notice = "the small models in the box, which know coloured shapes and nothing else"
+    examples = Examples(
+        t2i="a red circle left of two blue stars on a white background",
+        edit="make the red circle blue",
+    )
     companions = Companions(rewriters=("sketch",), intent_check="sketch")
 
     def unknown(self, request: Request) -> tuple[str, ...]:
-        """The words of the request that mean nothing in the small world."""
-        return unknown_words(request.prompt)
+        """What of the request means nothing in the small world."""
+        return not_understood(request.prompt, request.task)
+
+    def is_outside(self, request: Request) -> bool:
+        """Whether the request names not one thing of the small world."""
+        return means_nothing(request.prompt, request.task)

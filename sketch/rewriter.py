@@ -15,7 +15,8 @@ from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.plugins import parse_options
 from rr_refine.sketch.observation import Observation
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.world.phrasing import describe, read_request, unknown_words
+from rr_refine.sketch.world.phrasing import describe, read_request
+from rr_refine.sketch.world.understanding import not_understood
 from rr_refine.terms import Identity, Record
 
 __all__ = ["SketchRewriter", "create", "say_in_full"]
@@ -32,7 +33,7 @@ class SketchRewriter:
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`. No proposal for an edit, or for a request of another world."""
         request = context.request.prompt
-        if context.request.task == "edit" or unknown_words(request):
+        if context.request.task == "edit" or not_understood(request):
             return Rewrites()
         layouts = [
             say_in_full(request, Random(f"{request} {number}") if number else None)

@@ -18,7 +18,7 @@ from rr_refine.agent.policy import PRESETS
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.files import open_file
 from rr_refine.generators.sources import most_sources
-from rr_refine.studio.form import read_answer, read_form
+from rr_refine.studio.form import read_answer, read_form, read_prompt
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import MAX_TILES, find_run, image_file
 from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
@@ -51,6 +51,7 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Guard:
             Route("/", pages.index),
             Route("/page/{file}", pages.file),
             Route("/api/studio", pages.studio),
+            Route("/api/notes", pages.notes, methods=["POST"]),
             Route("/api/runs", pages.tiles, methods=["GET"]),
             Route("/api/runs", pages.start, methods=["POST"]),
             Route(f"{run}/events", pages.events),
@@ -107,6 +108,13 @@ class _Pages:
                 "defaults": maker.defaults.model_dump(mode="json"),
             }
         )
+
+    async def notes(self, request: Request) -> Response:
+        """What the models in use cannot do with a prompt, before its run starts."""
+        async with self._uploads.body(request) as body:
+            form = await asyncio.to_thread(read_prompt, body)
+        notes, ways = await asyncio.to_thread(self._studio.notes_before, form)
+        return _json({"notes": notes, "ways": ways})
 
     async def tiles(self, _: Request) -> Response:
         """The newest runs."""

@@ -18,7 +18,7 @@ from rr_refine.request import MAX_PROMPT
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
-__all__ = ["JobMaker", "RunForm", "read_answer", "read_form"]
+__all__ = ["JobMaker", "PromptForm", "RunForm", "read_answer", "read_form", "read_prompt"]
 
 
 def _short(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -46,6 +46,14 @@ class RunForm(Record):
     avoid: Words = ()
     review: bool = False
     """Pause for a decision on each new prompt."""
+
+
+class PromptForm(Record):
+    """A prompt that somebody is typing."""
+
+    prompt: str = Field(max_length=MAX_PROMPT)
+    edit: bool = False
+    """Whether there is a picture to edit."""
 
 
 class JobMaker(Protocol):
@@ -94,6 +102,19 @@ def read_form(data: bytes) -> RunForm:
         raise ConfigError(f"{where}: {first['msg']}") from error
     except ValueError as error:
         raise ConfigError(f"the form: {error}") from error
+
+
+def read_prompt(data: bytes) -> PromptForm:
+    """A prompt from the JSON that the page sends while somebody types.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        _require_few_parts(data, texts=1)
+        return PromptForm.model_validate_json(data)
+    except ValueError as error:
+        raise ConfigError("this is no prompt") from error
 
 
 def read_answer(data: bytes) -> tuple[int, Decision]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from rr_refine.component import ask_both, notice_of, unknown_to
+from rr_refine.component import ask_both, examples_of, notice_of, outsiders, unknown_to
 from rr_refine.generators.generator import Generator
+from rr_refine.real_models import WAYS
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic
 from rr_refine.terms import Record
 
-__all__ = ["StudioModels", "models_of", "notes_on"]
+__all__ = ["StudioModels", "models_of", "notes_before", "notes_on"]
 
 
 class StudioModels(Record):
@@ -21,6 +22,10 @@ class StudioModels(Record):
     critic: str
     notes: tuple[str, ...] = ()
     """Whole sentences about stand-ins and small models; empty for others."""
+    example: str | None = None
+    """A prompt that the generator understands whole, where that is not anything one may say."""
+    edit_example: str | None = None
+    """Likewise, for a picture to edit."""
 
 
 def models_of(generator: Generator, critic: Critic) -> StudioModels:
@@ -29,7 +34,10 @@ def models_of(generator: Generator, critic: Critic) -> StudioModels:
         f"{parts.capitalize()}: {notice}."
         for parts, notice in ask_both(notice_of, generator, critic)
     ]
+    examples = examples_of(generator)
     return StudioModels(
+        example=examples and examples.t2i,
+        edit_example=examples and examples.edit,
         generator=generator.identity.name,
         critic=critic.identity.name,
         notes=(*_stand_ins(generator, critic), *notices),
@@ -44,6 +52,23 @@ def notes_on(request: Request, generator: Generator, critic: Critic) -> tuple[st
         know = "do not know" if " and " in parts else "does not know"
         notes.append(f"{parts.capitalize()} {know} {shown}.")
     return tuple(notes)
+
+
+def notes_before(
+    request: Request, generator: Generator, critic: Critic
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is to be said of a prompt before its run starts, in whole sentences, and the ways to
+    other models where it takes such.
+    """
+    notes = notes_on(request, generator, critic)
+    if outsiders(generator, critic, request):
+        return (
+            *notes,
+            "So one picture is made, and no more. Pictures of anything need others:",
+        ), WAYS
+    if notes:
+        return (*notes, "No picture passes as all that was asked for."), ()
+    return (), ()
 
 
 def _stand_ins(generator: Generator, critic: Critic) -> Iterator[str]:

@@ -14,10 +14,11 @@ from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.sources import require_sources
-from rr_refine.studio.form import JobMaker, RunForm
+from rr_refine.request import Request
+from rr_refine.studio.form import JobMaker, PromptForm, RunForm
 from rr_refine.studio.history import Tile, find_run, list_tiles, status_of
 from rr_refine.studio.live_run import LiveRun, Message
-from rr_refine.studio.models import StudioModels, models_of, notes_on
+from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
 from rr_refine.studio.state import RunState
 
@@ -74,6 +75,13 @@ class Studio:
     def models(self) -> StudioModels:
         """Who draws and who judges here. The studio must be open."""
         return models_of(self.maker.generator, self.maker.critic)
+
+    def notes_before(self, form: PromptForm) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is to be said of a prompt before its run starts; see `studio.models`."""
+        if not form.prompt.strip():
+            return (), ()
+        request = Request(prompt=form.prompt, source="" if form.edit else None)
+        return notes_before(request, self.maker.generator, self.maker.critic)
 
     def require_place(self) -> None:
         """Check that one more run can begin.

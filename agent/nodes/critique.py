@@ -69,7 +69,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                 "errors": standard_errors(work.value),
                 "guided": any(critique.guided for critique in work.value.critiques),
                 "findings": findings,
-                "unjudged": unjudged_of(unknown, findings),
+                "unjudged": unjudged_of((*unknown, *work.value.unjudged), findings),
             }
         )
         node.emit(_judged(judged, incumbent, work))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
@@ -11,10 +12,14 @@ from rr_refine.agent.events import RunStarted
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
+from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import RefineState, RunContext
-from rr_refine.component import ask_both, told_by
+from rr_refine.component import ask_both, examples_of, outsiders, told_by
 from rr_refine.errors import UnsupportedRequestError
+from rr_refine.generators.generator import Generator
 from rr_refine.generators.sources import require_sources
+from rr_refine.real_models import WAYS
+from rr_refine.request import Request
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -38,6 +43,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             f"only {', '.join(sorted(generator.tasks))}; choose another generator"
         )
     require_sources(generator, len(request.sources))
+    outside = outsiders(generator, node.context.critic, request)
     spans = find_spans(request.prompt, request.keep)
     node.emit(
         RunStarted(
@@ -50,8 +56,13 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             generator=generator.identity.name,
             critic=node.context.critic.identity.name,
             spans=spans,
+            outside=outside,
+            ways=WAYS if outside else (),
         )
     )
+    if outside:
+        node.tell(outside, _told(outside, request, policy, generator))
+        node.tell("for pictures of anything", WAYS)
     several = len(request.sources) > 1
     node.tell("the pictures to edit" if several else "the picture to edit", _notices(node.context))
     if several:
@@ -85,6 +96,20 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "retry_rewrite": False,
         "stop": None,
     }
+
+
+def _told(outside: str, request: Request, policy: Policy, generator: Generator) -> Iterator[str]:
+    """What is to be said of a request that nobody understands."""
+    stays = policy.outside == "one-picture"
+    know = "know" if " and " in outside else "knows"
+    yield f"{know} nothing of the request" + (
+        ", so that one picture is made of it and no more"
+        if stays
+        else ": more pictures are made of it all the same, as the settings say"
+    )
+    examples = examples_of(generator)
+    if example := examples and (examples.t2i if request.task == "t2i" else examples.edit):
+        yield f"an example of what the generator understands: {example}"
 
 
 def _notices(context: RunContext) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import re
 from typing import Final
 
 from rr_refine.reward.critique import Critique
-from rr_refine.sketch.world.phrasing import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.phrasing import read_scene
 from rr_refine.sketch.world.request import NOTHING_ELSE, SceneRequest, violations
+from rr_refine.sketch.world.understanding import not_understood
 
 __all__ = ["in_world", "meets", "named_misses"]
 
@@ -24,8 +25,8 @@ def named_misses(critique: Critique) -> frozenset[str]:
 
 
 def in_world(text: str) -> bool:
-    """Has `text` a meaning in the sketch world, and no word that has none?"""
-    return not unknown_words(text) and read_request(text) is not None
+    """Has all of `text` a meaning in the sketch world?"""
+    return not not_understood(text)
 
 
 def meets(text: str, asked: SceneRequest) -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "Action",
     "SceneEdit",
     "apply",
+    "is_edit",
     "phrase_edit",
     "random_edit",
     "read_edit",
@@ -165,27 +166,38 @@ def read_edit(text: str, scene: Scene) -> SceneEdit | None:
     return edit
 
 
-def _read(text: str, scene: Scene) -> SceneEdit | None:
+def is_edit(text: str) -> bool:
+    """Whether `text` asks for an edit, of whatever scene."""
+    return _match(text) is not None
+
+
+def _match(text: str) -> tuple[Action, dict[str, str]] | None:
+    """What `text` says to do, and what it names for it."""
     said = re.sub(r"\s+", " ", text).strip().lower().rstrip(" ;,.")
     said = said.removesuffix(KEEP_REST).rstrip(" ;,.")
     for action, pattern in _PATTERNS.items():
-        if not (match := pattern.fullmatch(said)):
-            continue
-        found = {name: value for name, value in match.groupdict().items() if value}
-        if action == "background":
-            return SceneEdit.model_validate({"action": action, "background": found["background"]})
-        new = {name.removeprefix("new_"): v for name, v in found.items() if name[:4] == "new_"}
-        if action == "add":
-            return SceneEdit.model_validate({"action": action, "shape": new})
-        named = {name: value for name, value in found.items() if name[:4] != "new_"}
-        fitting = [s for s in scene.shapes if named.items() <= s.model_dump().items()]
-        if len(fitting) != 1:
-            return None
-        if action == "remove":
-            return SceneEdit(action=action, target=fitting[0])
-        changed = Shape.model_validate({**fitting[0].model_dump(), **new})
-        return SceneEdit(action=action, target=fitting[0], shape=changed)
+        if match := pattern.fullmatch(said):
+            return action, {name: value for name, value in match.groupdict().items() if value}
     return None
+
+
+def _read(text: str, scene: Scene) -> SceneEdit | None:
+    action, found = _match(text) or (None, {})
+    if action is None:
+        return None
+    if action == "background":
+        return SceneEdit.model_validate({"action": action, "background": found["background"]})
+    new = {name.removeprefix("new_"): v for name, v in found.items() if name[:4] == "new_"}
+    if action == "add":
+        return SceneEdit.model_validate({"action": action, "shape": new})
+    named = {name: value for name, value in found.items() if name[:4] != "new_"}
+    fitting = [s for s in scene.shapes if named.items() <= s.model_dump().items()]
+    if len(fitting) != 1:
+        return None
+    if action == "remove":
+        return SceneEdit(action=action, target=fitting[0])
+    changed = Shape.model_validate({**fitting[0].model_dump(), **new})
+    return SceneEdit(action=action, target=fitting[0], shape=changed)
 
 
 def _definite(target: Shape, scene: Scene, dense: bool, bare: bool) -> str:

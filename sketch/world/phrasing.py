@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 from typing import Final, Literal, get_args
@@ -36,16 +37,18 @@ from rr_refine.sketch.world.scene import (
 
 __all__ = [
     "REGISTERS",
+    "SPOKEN",
     "VOCABULARY",
+    "Reading",
     "Register",
     "dense",
     "describe",
     "phrase",
     "random_register",
+    "read",
     "read_request",
     "read_scene",
     "request_for",
-    "unknown_words",
 ]
 
 Register = Literal["terse", "relational", "casual", "dense"]
@@ -169,20 +172,6 @@ _FILLERS: Final = (
     "please draw for me i would like see can you make picture with hey just nice little "
     "keep everything same remove add move replace change by into it image its there is"
 )
-
-
-_KIND: Final = rf"(?P<kind>{any_of(KINDS)})(?:es|s)?"
-_PLACE: Final = rf"(?:at|in|on) the (?P<place>{any_of(PLACES)})"
-_GROUP: Final = re.compile(
-    rf"\b(?P<count>{any_of(tuple(_COUNTS))}) (?:(?P<size>{any_of(SIZES)}) )?"
-    rf"(?P<colour>{any_of(COLOURS)}) {_KIND}\b(?: {_PLACE}\b)?"
-)
-_TOTAL: Final = re.compile(
-    rf"\b(?:{any_of(tuple(_COUNTS))}) (?:{any_of(COLOURS)}) (?:{any_of(KINDS)})(?:es|s)? in all\b"
-)
-_BACKGROUND: Final = re.compile(rf"\b(?P<background>{any_of(BACKGROUNDS)}) background\b")
-_WORD: Final = re.compile(rf"\bthe word (?P<word>{any_of(WORDS)})\b(?: {_PLACE}\b)?", re.IGNORECASE)
-_DIRECTION: Final = re.compile(rf" (?:to the )?(?P<direction>{any_of(DIRECTIONS)}) ")
 VOCABULARY: Final = frozenset(
     word.lower()
     for words in (
@@ -192,49 +181,93 @@ VOCABULARY: Final = frozenset(
     )
     for word in words
 )  # fmt: skip
-
-
-_LETTERED: Final = re.compile(rf"{_WORD.pattern}(?!['’-]?\w)", re.IGNORECASE)
-_SPOKEN: Final = VOCABULARY - (
+SPOKEN: Final = VOCABULARY - (
     {word.lower() for word in WORDS} - {*_GRAMMAR.split(), *_FILLERS.split(), *KINDS, *COLOURS}
 )
-"""What is understood outside of lettering."""
+"""What has a meaning outside of lettering: `a cat` has none, though CAT can be written."""
+
+
+def _whole(pattern: str) -> re.Pattern[str]:
+    """`pattern` where whole words match: `two` is not in `twenty-two`, nor `sun` in `sun's`."""
+    return re.compile(rf"(?<![\w'’-])(?:{pattern})(?!['’-]?\w)", re.IGNORECASE)
+
+
+_KIND: Final = rf"(?P<kind>{any_of(KINDS)})(?:es|s)?"
+_PLACE: Final = rf"(?:at|in|on) the (?P<place>{any_of(PLACES)})"
+_GROUP: Final = _whole(
+    rf"(?P<count>{any_of(tuple(_COUNTS))}) (?:(?P<size>{any_of(SIZES)}) )?"
+    rf"(?P<colour>{any_of(COLOURS)}) {_KIND}(?: {_PLACE})?"
+)
+_TOTAL: Final = _whole(
+    rf"(?P<count>{any_of(tuple(_COUNTS))}) (?P<colour>{any_of(COLOURS)}) {_KIND} in all"
+)
+_BACKGROUND: Final = _whole(
+    rf"(?:(?:on|with) )?(?:(?:a|an|the) )?(?P<background>{any_of(BACKGROUNDS)}) background"
+)
+_WORD: Final = _whole(rf"the word (?P<word>{any_of(WORDS)})(?: {_PLACE})?")
+_DIRECTION: Final = re.compile(rf" (?:to the )?(?P<direction>{any_of(DIRECTIONS)}) ", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in a text."""
+
+    text: str
+    """With single spaces, and without quotation marks."""
+    spans: tuple[tuple[int, int], ...]
+    """Where it says what was read, in no order; the rest was not understood."""
+    request: SceneRequest | None
+    """None where it asks for no shape or for the impossible."""
+
+
+def read(text: str) -> Reading:
+    """Read back what `phrase` writes, and anything near it."""
+    flat = re.sub(r"[\"“”‘„«»]|(?<!\w)['’]|['’](?!\w)", "", text)
+    flat = re.sub(r"\s+", " ", flat).strip()
+    totals = list(_TOTAL.finditer(flat))
+    found = list(_GROUP.finditer(_TOTAL.sub(lambda match: ";" * len(match[0]), flat)))
+    groups: list[dict[str, str | int]] = []
+    for match in found:
+        fields = {key: value.lower() for key, value in match.groupdict().items() if value}
+        groups.append({**fields, "count": _COUNTS[fields["count"]]})
+    relations: list[dict[str, str | int]] = []
+    spans = [match.span() for match in found]
+    spans += [match.span() for match in totals if _is_total(match, groups)]
+    for index, (one, other) in enumerate(pairwise(found)):
+        if between := _DIRECTION.fullmatch(flat[one.end() : other.start()]):
+            direction = between["direction"].lower()
+            relations.append({"first": index, "direction": direction, "second": index + 1})
+            spans.append((one.end(), other.start()))
+    background, word = _BACKGROUND.search(flat), _WORD.search(flat)
+    spans += [match.span() for match in (background, word) if match]
+    try:
+        request = SceneRequest.model_validate(
+            {
+                "groups": groups,
+                "relations": relations,
+                "background": background["background"].lower() if background else None,
+                "word": word["word"].upper() if word else None,
+                "word_place": word["place"].lower() if word and word["place"] else None,
+            }
+        )
+    except ValidationError:
+        request = None
+    return Reading(flat, tuple(spans), request)
+
+
+def _is_total(match: re.Match[str], groups: list[dict[str, str | int]]) -> bool:
+    """Whether `two red circles in all` says what the groups say."""
+    look = {name: match[name].lower() for name in ("colour", "kind")}
+    counts = [int(group["count"]) for group in groups if look.items() <= group.items()]
+    return sum(counts) == _COUNTS[match["count"].lower()]
 
 
 def read_request(text: str) -> SceneRequest | None:
     """What `text` asks for, or None where it asks for no shape or for the impossible.
 
-    Reads back what `phrasing` writes, and anything near it; words that carry nothing are skipped.
+    What is not understood is skipped: see `rr_refine.sketch.world.understanding`.
     """
-    # Lower case, single spaces, no quotation marks; separators stay.
-    flat = re.sub(r"\s+", " ", re.sub(r"[\"'“”‘’]", "", text)).strip().lower()
-    flat = _TOTAL.sub("", flat)
-    found = list(_GROUP.finditer(flat))
-    groups = []
-    for match in found:
-        fields = {key: value for key, value in match.groupdict().items() if value}
-        groups.append({**fields, "count": _COUNTS[match["count"]]})
-    relations = []
-    for index, (one, other) in enumerate(pairwise(found)):
-        if between := _DIRECTION.fullmatch(flat[one.end() : other.start()]):
-            relations.append(
-                Relation.model_validate(
-                    {"first": index, "direction": between["direction"], "second": index + 1}
-                )
-            )
-    background, word = _BACKGROUND.search(flat), _WORD.search(flat)
-    try:
-        return SceneRequest.model_validate(
-            {
-                "groups": tuple(Group.model_validate(group) for group in groups),
-                "relations": tuple(relations),
-                "background": background["background"] if background else None,
-                "word": word["word"].upper() if word else None,
-                "word_place": word["place"] if word else None,
-            }
-        )
-    except ValidationError:
-        return None
+    return read(text).request
 
 
 def read_scene(text: str) -> Scene | None:
@@ -254,15 +287,3 @@ def read_scene(text: str) -> Scene | None:
     except ValidationError:  # a size or a place left open, or what can be no scene
         return None
     return scene if len(scene.shapes) == request.count else None
-
-
-def unknown_words(text: str) -> tuple[str, ...]:
-    """The words of `text` that mean nothing in the sketch world, each once, in order.
-
-    What can be written in a picture (`the word CAT`) means nothing elsewhere (`a cat`, `no star`).
-    The whole text, where it holds no word.
-    """
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", _LETTERED.sub(" word ", text))
-    if not words:
-        return (text.strip(),)
-    return tuple(dict.fromkeys(word for word in words if word.lower() not in _SPOKEN))

@@ -11,6 +11,10 @@ also have any of these, which are looked up by name:
         records it.
     unknown(request) -> tuple[str, ...]
         The words of a request that it does not understand: see `CanTellUnknown`.
+    is_outside(request) -> bool
+        Whether a request is altogether out of its world: see `CanTellOutside`.
+    examples: Examples
+        Requests that it understands whole, where that is not anything one may say.
     companions: Companions
         Other parts that were made for it: see `shared_companions`.
 
@@ -33,16 +37,21 @@ if TYPE_CHECKING:
     from rr_refine.request import Request  # pydantic, which `rr-refine --help` does not load
 
 __all__ = [
+    "CanTellOutside",
     "CanTellUnknown",
     "Companions",
+    "Examples",
     "HasCompanions",
     "HasNotice",
     "ask_both",
     "call_hook",
     "connected",
+    "examples_of",
     "has_methods",
+    "is_outside",
     "layers",
     "notice_of",
+    "outsiders",
     "shared_companions",
     "texts",
     "told_by",
@@ -50,6 +59,7 @@ __all__ = [
 ]
 
 AnswerT = TypeVar("AnswerT", bound=Hashable)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,14 @@ class Companions:
     """What `companions` stands for in a policy's rewriters, in this order."""
     intent_check: str | None = None
     """What is used where no other intent check is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Requests that a part understands whole, as users may write them."""
+
+    t2i: str
+    edit: str | None = None
 
 
 class HasNotice(Protocol):
@@ -76,6 +94,18 @@ class CanTellUnknown(Protocol):
 
     def unknown(self, request: Request) -> tuple[str, ...]:
         """The words of the request that it does not understand, each once and as they were written.
+
+        It is asked before anything is connected, and must be quick.
+        """
+        ...
+
+
+class CanTellOutside(Protocol):
+    """A part that can tell which requests are not for it."""
+
+    def is_outside(self, request: Request) -> bool:
+        """Whether it understands not one thing of the request, so that a run of more rounds would
+        show no more than the first picture.
 
         It is asked before anything is connected, and must be quick.
         """
@@ -125,6 +155,42 @@ def unknown_to(part: object, request: Request) -> tuple[str, ...]:
     return ()
 
 
+def is_outside(part: object, request: Request) -> bool:
+    """Whether a part says that a request is altogether out of its world.
+
+    Raises:
+        ConfigError: it cannot tell, though it has a method for it.
+    """
+    for one in layers(part):
+        if callable(getattr(one, "is_outside", None)):
+            with boundary(ConfigError, f"{type(one).__name__}.is_outside"):
+                given: object = cast("CanTellOutside", one).is_outside(request)
+            if not isinstance(given, bool):
+                what = f"{type(one).__name__}.is_outside(request)"
+                raise ConfigError(f"{what} = {given!r} must be True or False")
+            return given
+    return False
+
+
+def outsiders(generator: object, critic: object, request: Request) -> str:
+    """Which of both say so: `generator and critic`, one of them, or nothing.
+
+    Raises:
+        ConfigError: see `is_outside`.
+    """
+    asked = ask_both(lambda part: is_outside(part, request), generator, critic)
+    return " and ".join(parts for parts, _ in asked)
+
+
+def examples_of(part: object) -> Examples | None:
+    """Requests that a part understands whole; None where it does not say.
+
+    Raises:
+        ConfigError: `examples` is something else.
+    """
+    return _attribute(part, "examples", Examples)
+
+
 def texts(what: str, given: object) -> tuple[str, ...]:
     """Some texts that a part gave. One text by itself is a mistake: it is no row of letters.
 
@@ -167,16 +233,20 @@ def shared_companions(generator: object, critic: object) -> Companions:
 
 
 def _companions(part: object) -> Companions:
+    return _attribute(part, "companions", Companions) or Companions()
+
+
+def _attribute(part: object, name: str, kind: type[T]) -> T | None:
     for one in layers(part):
-        found = getattr(one, "companions", None)
-        if isinstance(found, Companions):
+        found = getattr(one, name, None)
+        if isinstance(found, kind):
             return found
         if found is not None:
             raise ConfigError(
-                f"{type(one).__name__}.companions = {found!r} must be a "
-                "rr_refine.component.Companions"
+                f"{type(one).__name__}.{name} = {found!r} must be a "
+                f"rr_refine.component.{kind.__name__}"
             )
-    return Companions()
+    return None
 
 
 def layers(part: object) -> Iterable[object]:

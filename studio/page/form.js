@@ -15,7 +15,9 @@ const PRESETS = {
 export function form(studio, start) {
   const { defaults } = studio;
   let files = [];
-  const prompt = el("textarea", { id: "prompt", rows: 4, required: true, dir: "auto", maxlength: 200000, placeholder: "A lighthouse at dusk, three gulls, calm sea" });
+  let waiting = 0;
+  const prompt = el("textarea", { id: "prompt", rows: 4, required: true, dir: "auto", maxlength: 200000, placeholder: example(), "aria-describedby": "notes-before", oninput: () => tell() });
+  const before = el("div", { id: "notes-before", "aria-live": "polite" });
   const label = el("label", { for: "prompt", class: "ask" }, "What should the picture show?");
   const trouble = el("p", { class: "trouble", role: "alert" });
   const review = el("input", { type: "checkbox", id: "review" });
@@ -39,7 +41,26 @@ export function form(studio, start) {
     const edit = files.length > 0;
     label.textContent = edit ? `What should change in ${files.length > 1 ? "the first" : "your"} picture?` : "What should the picture show?";
     submit.textContent = edit ? "Change the picture" : "Make the picture";
-    prompt.placeholder = edit ? "Remove the lamp; keep everything else" : "A lighthouse at dusk, three gulls, calm sea";
+    prompt.placeholder = example();
+    tell();
+  }
+
+  /** A sentence that works with the models in use. */
+  function example() {
+    if (files.length) return studio.models.edit_example ?? "Remove the lamp; keep everything else";
+    return studio.models.example ?? "A lighthouse at dusk, three gulls, calm sea";
+  }
+
+  // What the models in use cannot do with the prompt, a moment after the last key.
+  function tell() {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const asked = { prompt: prompt.value, edit: files.length > 0 };
+      const { notes, ways } = await ask("/api/notes", asked).catch(() => ({ notes: [], ways: [] }));
+      if (asked.prompt !== prompt.value || asked.edit !== files.length > 0) return;
+      before.replaceChildren(...(notes.length ? [el("p", { class: "note" }, visible(notes.join(" ")))] : []),
+        ...(ways.length ? [el("ul", { class: "quiet" }, ways.map((way) => el("li", {}, visible(way))))] : []));
+    }, 400);
   }
 
   async function send(event) {
@@ -75,7 +96,7 @@ export function form(studio, start) {
     onsubmit: send,
     onkeydown: (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) e.currentTarget.requestSubmit(); },
   },
-    label, prompt, drop,
+    label, prompt, before, drop,
     el("label", { class: "check", for: "review" }, review,
       el("span", {}, "Ask me before each new prompt", el("small", {}, "You can accept it, change it, or choose another way."))),
     el("details", {}, el("summary", {}, "More choices"),

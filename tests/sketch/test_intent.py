@@ -25,10 +25,8 @@ WHOLE = (
             WHOLE.replace("blue star", "red circle"),
             ["two red circles", "a blue star", ASKED],
         ),
-        # What is no whole scene, or is of another world, says nothing for sure.
-        (ASKED, "white background; two red circles", []),
+        # Of what is no whole scene, or of another world, only what it names is known.
         (ASKED, f"{WHOLE}, in oil", []),
-        ("a picture of nothing", WHOLE, []),
     ],
 )
 def test_all_that_was_asked_for_is_protected(original: str, rewrite: str, lost: list[str]) -> None:
@@ -48,6 +46,16 @@ def test_all_that_was_asked_for_is_protected(original: str, rewrite: str, lost: 
         ),
         ("!!!", "white background; a green moon at the left", ["nobody asked for a moon"]),
         ("a cat on a sofa", "white background", []),
+        ("a picture of nothing", "a red star", ["nobody asked for a star"]),
+        (ASKED, "white background; two red circles", ["it names no blue", "it names no star"]),
+        (ASKED, "two glossy red circles, in oil", ["it names no blue", "it names no star"]),
+        (ASKED, f"{ASKED} under a full moon", ["nobody asked for a moon"]),
+        # Known words that cannot be read are held to as well.
+        (
+            "a white circle and a red square",
+            WHOLE,
+            ["it names no square", "nobody asked for a star"],
+        ),
     ],
 )
 def test_what_is_known_of_a_request_in_other_words_is_protected(

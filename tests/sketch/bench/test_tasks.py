@@ -10,9 +10,10 @@ from rr_refine.sketch.bench.tasks import SIZE, SketchTask, as_benchmark, edits, 
 from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.edit import ACTIONS, apply, read_edit
-from rr_refine.sketch.world.phrasing import read_request, read_scene, unknown_words
+from rr_refine.sketch.world.phrasing import read_request, read_scene
 from rr_refine.sketch.world.request import SceneRequest, requirements
 from rr_refine.sketch.world.scene import SIZES
+from rr_refine.sketch.world.understanding import not_understood
 from tests.benchmarks.world import spoilt
 
 TEST = requests("test")
@@ -52,7 +53,7 @@ def test_requests_are_of_their_difficulty(task: SketchTask) -> None:
     read = read_request(item.prompt)
     assert read
     assert set(requirements(read)) == set(requirements(asked)), "it says what it is graded by"
-    assert not unknown_words(item.prompt)
+    assert not not_understood(item.prompt)
 
 
 def test_every_count_is_asked_for() -> None:

@@ -14,11 +14,11 @@ from rr_refine.sketch.world.phrasing import (
     describe,
     read_request,
     request_for,
-    unknown_words,
 )
 from rr_refine.sketch.world.request import SceneRequest, violations
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.understanding import not_understood
 from tests.sketch.critic.observations import random_observation
 
 
@@ -45,7 +45,7 @@ def test_every_plan_meets_its_request_and_can_be_said() -> None:
         if number % 3 == 0:
             said = read_request(describe(target))
             assert said and violations(said, target) == ()
-            assert unknown_words(describe(target)) == ()
+            assert not_understood(describe(target)) == ()
 
 
 def test_what_is_right_stays_as_it_is() -> None:

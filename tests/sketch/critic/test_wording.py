@@ -20,10 +20,11 @@ from rr_refine.sketch.training.critic.wording import (
     quality_words,
 )
 from rr_refine.sketch.world.edit import read_edit
-from rr_refine.sketch.world.phrasing import read_request, unknown_words
+from rr_refine.sketch.world.phrasing import read_request
 from rr_refine.sketch.world.request import COUNTS, NOTHING_ELSE, violations
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
+from rr_refine.sketch.world.understanding import not_understood
 from tests.sketch.critic.observations import (
     random_asked,
     random_judgement,
@@ -100,7 +101,7 @@ def test_proposed_requests_are_in_the_world_and_true_to_the_request(
         refined = parse_critique(sample.critique, task_of(asked)).refined_request
         if refined is None:
             continue
-        assert unknown_words(refined) == ()
+        assert not_understood(refined) == ()
         if isinstance(asked, RequestedEdit):
             assert read_edit(refined, asked.source) == asked.edit
             continue

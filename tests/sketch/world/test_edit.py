@@ -17,8 +17,8 @@ from rr_refine.sketch.world.edit import (
     random_edit,
     read_edit,
 )
-from rr_refine.sketch.world.phrasing import unknown_words
 from rr_refine.sketch.world.scene import Scene
+from rr_refine.sketch.world.understanding import not_understood
 from tests.sketch.world.builders import fixed, scene, scenes, shape
 
 SOURCE = scene(
@@ -109,7 +109,7 @@ def test_what_is_said_is_understood(
     said = phrase_edit(edit, source, dense=dense, bare=bare)
     assert said.endswith(KEEP_REST) is dense
     assert read_edit(said, source) == edit
-    assert unknown_words(said) == ()
+    assert not_understood(said, "edit") == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+"""Requests of which generator or critic understand nothing at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rr_refine.agent.events import Event, Notice, RunStarted
+from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.refine import arefine
+from rr_refine.agent.replay import replay
+from rr_refine.agent.run import Run, load_run
+from rr_refine.component import Examples, examples_of, is_outside, outsiders
+from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.generators.fake import FakeGenerator, FakeOptions
+from rr_refine.real_models import WAYS
+from rr_refine.request import Request
+from rr_refine.reward.fake import FakeCritic
+from tests.agent.whole import UnreliableCritic
+
+RED = "a red hat"
+CAT = "a cat"
+
+
+class KnowsRed:
+    """Knows red things only."""
+
+    examples = Examples(t2i="a red hat")
+
+    def is_outside(self, request: Request) -> bool:
+        return "red" not in request.prompt
+
+
+class Generator(KnowsRed, FakeGenerator):
+    def __init__(self) -> None:
+        super().__init__(FakeOptions(width=48, height=32))
+
+
+class Critic(KnowsRed, UnreliableCritic): ...
+
+
+async def run(
+    out: Path, prompt: str = CAT, *, policy: Policy | None = None, **parts: Any
+) -> tuple[Run, list[Event]]:
+    events: list[Event] = []
+    given: dict[str, Any] = {"generator": Generator(), "critic": Critic()} | parts
+    done = await arefine(
+        prompt, out=out, policy=policy or preset("refine"), on_event=events.append, **given
+    )
+    return done, events
+
+
+@pytest.mark.parametrize("name", ["refine", "best-of-n", "one-shot", "blind-rewrite-best-of-n"])
+async def test_one_picture_is_made_of_it(tmp_path: Path, name: str) -> None:
+    done, events = await run(tmp_path, policy=preset(name, target=None))
+    assert len(done.candidates) == 1
+    assert done.outcome is not None and done.outcome.ok
+    assert done.outcome.stop.rule == "unjudged"
+    assert "nothing of the request is known to the generator and critic" in done.outcome.stop.reason
+    started = next(event for event in events if isinstance(event, RunStarted))
+    assert (started.outside, started.ways) == ("generator and critic", WAYS)
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any("so that one picture is made of it" in text for text in told)
+    assert any(text.endswith("understands: a red hat") for text in told)
+    assert any("rr-refine doctor" in text for text in told)
+
+
+async def test_it_is_in_the_record_and_in_the_report(tmp_path: Path) -> None:
+    done, _ = await run(tmp_path)
+    lines = (done.path / "events.jsonl").read_text("utf-8").splitlines()
+    first = json.loads(lines[0])
+    assert first["outside"] == "generator and critic"
+    assert first["ways"] == list(WAYS)
+    assert load_run(done.path).candidates[0].outside == "generator and critic"
+    assert done.report_path is not None
+    report = done.report_path.read_text("utf-8")
+    for words in ("one picture is made of it", "rr-refine doctor", "hf auth login", "Apache-2.0"):
+        assert words in report
+
+
+@pytest.mark.parametrize(
+    ("parts", "who"),
+    [({"generator": FakeGenerator()}, "critic"), ({"critic": FakeCritic()}, "generator")],
+)
+async def test_one_of_both_is_enough(tmp_path: Path, parts: dict[str, Any], who: str) -> None:
+    done, _ = await run(tmp_path, policy=preset("refine", target=4.0), **parts)
+    assert [one.outside for one in done.candidates] == [who]
+
+
+async def test_an_answer_that_is_no_critique_is_no_failure(tmp_path: Path) -> None:
+    critic = Critic([CriticUnreadable("no critique", "a poem about cats")])
+    done, _ = await run(tmp_path, critic=critic)
+    assert done.outcome is not None and done.outcome.ok
+    assert done.outcome.stop.rule == "unjudged"
+    assert done.result_path is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "pictures"),
+    [({"budget": {"rounds": 2}}, 2), ({"candidates": 3, "budget": {"rounds": 1}}, 3)],
+)
+async def test_what_was_set_on_purpose_is_done_and_told(
+    tmp_path: Path, changes: dict[str, Any], pictures: int
+) -> None:
+    policy = preset("refine", target=None, **changes)
+    assert policy.outside == "go-on"
+    done, events = await run(tmp_path, policy=policy)
+    assert len(done.candidates) == pictures
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any("more pictures are made of it all the same" in text for text in told)
+
+
+def test_what_was_set_on_purpose_can_be_overruled() -> None:
+    assert preset("refine", candidates=3, outside="one-picture").outside == "one-picture"
+    assert preset("refine").outside == "one-picture"
+    assert preset("paper").outside == "go-on"
+    with pytest.raises(ConfigError, match="outside = 'one-picture' has no place in the preset"):
+        preset("paper", outside="one-picture")
+
+
+async def test_others_are_as_before(tmp_path: Path) -> None:
+    done, events = await run(tmp_path, RED, policy=preset("refine", target=None))
+    assert len(done.candidates) > 1
+    started = next(event for event in events if isinstance(event, RunStarted))
+    assert "outside" not in started.model_dump(mode="json")
+    assert "outside" not in done.candidates[0].model_dump(mode="json")
+
+
+async def test_a_replay_stops_where_its_policy_does(tmp_path: Path) -> None:
+    done, _ = await run(tmp_path, policy=preset("refine", target=None, budget={"rounds": 2}))
+    assert replay(done, preset("refine", target=None)).stop.rule == "unjudged"
+
+
+def test_a_part_that_answers_wrongly_is_told() -> None:
+    class OneWord:
+        examples = "a red hat"
+
+        def is_outside(self, request: Request) -> str:
+            return "yes"
+
+    with pytest.raises(ConfigError, match=r"is_outside\(request\) = 'yes' must be True or False"):
+        is_outside(OneWord(), Request(prompt=CAT))
+    with pytest.raises(ConfigError, match=r"OneWord\.examples = 'a red hat' must be a "):
+        examples_of(OneWord())
+    assert outsiders(object(), object(), Request(prompt=CAT)) == ""
