@@ -39,8 +39,8 @@ __all__ = [
     "REGISTERS",
     "SPOKEN",
     "VOCABULARY",
-    "Reading",
     "Register",
+    "TextReading",
     "dense",
     "describe",
     "phrase",
@@ -209,7 +209,7 @@ _DIRECTION: Final = re.compile(rf" (?:to the )?(?P<direction>{any_of(DIRECTIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TextReading:
     """What was read in a text."""
 
     text: str
@@ -220,7 +220,7 @@ class Reading:
     """None where it asks for no shape or for the impossible."""
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> TextReading:
     """Read back what `phrase` writes, and anything near it."""
     flat = re.sub(r"[\"“”‘„«»]|(?<!\w)['’]|['’](?!\w)", "", text)
     flat = re.sub(r"\s+", " ", flat).strip()
@@ -252,7 +252,7 @@ def read(text: str) -> Reading:
         )
     except ValidationError:
         request = None
-    return Reading(flat, tuple(spans), request)
+    return TextReading(flat, tuple(spans), request)
 
 
 def _is_total(match: re.Match[str], groups: list[dict[str, str | int]]) -> bool:

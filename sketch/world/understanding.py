@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rr_refine.sketch.world.edit import KEEP_REST, is_edit
-from rr_refine.sketch.world.phrasing import SPOKEN, Reading, read
+from rr_refine.sketch.world.phrasing import SPOKEN, TextReading, read
 from rr_refine.sketch.world.request import COUNTS
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, MAX_SHAPES, SIZES, plural
 from rr_refine.terms import Task
@@ -60,7 +60,7 @@ def means_nothing(text: str, task: Task = "t2i") -> bool:
     return words.isdisjoint(_KINDS) or not (known or words & (_LOOKS | _NUMBERS))
 
 
-def _left_out(reading: Reading) -> Iterator[str]:
+def _left_out(reading: TextReading) -> Iterator[str]:
     """What stands between the spans that were read."""
     text, spans = reading.text, list(reading.spans)
     for match in (_OPENING.match(text), _CLOSING.search(text), _ENDING.search(text)):

@@ -18,6 +18,12 @@ const STOPS = {
   "generator-failed": "The picture could not be drawn.",
 };
 
+/** Why a run ended, from its last event. */
+function whyEnded({ stop, first }) {
+  if (stop.rule === "unjudged" && first.outside) return "Nothing of this is known to the models in use. So there is one picture, which nobody could judge.";
+  return STOPS[stop.rule];
+}
+
 /** Shows a run in `main`; gives a function that ends it. `changed` is called when its status changes. */
 export function showRun(main, run, changed) {
   let timeline = newTimeline();
@@ -80,7 +86,7 @@ export function showRun(main, run, changed) {
     if (event.type === "round-started") announce(`Round ${event.round + 1} of ${event.rounds} begins`);
     if (event.type === "judged") announce(`The critic has looked at the picture of ${nameOf(event.candidate)}`);
     if (event.type === "decided") announce(event.verdict.accepted ? "A new best picture" : "Not better than the best so far");
-    if (event.type === "run-finished") announce(`Done. ${STOPS[event.stop.rule] ?? ""}`);
+    if (event.type === "run-finished") announce(`Done. ${whyEnded(event) ?? ""}`);
   }
 
   function touch(round) {
@@ -184,7 +190,7 @@ export function showRun(main, run, changed) {
     const last = timeline.end;
     const showing = last && (state.status === "done" || state.status === "failed");
     once(end, showing ? JSON.stringify(last) : "", () => !showing ? [] : [el("section", { class: "sheet end" },
-      el("h2", {}, STOPS[last.stop.rule] ?? visible(last.stop.rule)),
+      el("h2", {}, whyEnded(last) ?? visible(last.stop.rule)),
       el("p", { dir: "auto" }, short(last.stop.reason, 600)),
       el("p", { class: "quiet" }, spent(last.spend)))]);
   }
