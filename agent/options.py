@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -79,8 +79,8 @@ class RefineOptions(JobOptions, total=False):
     """Folder that holds the run folders; `runs` by default."""
     private: bool
     """Whether a new run folder is for this user alone (0700); True by default."""
-    on_event: Callable[[Event], None]
-    """Called with every event, in order."""
+    on_event: Callable[[Event], Awaitable[None] | None]
+    """Called with every event, in order; what an async function gives is awaited."""
     on_failure: Literal["raise", "return"]
     """What becomes of a run in which no picture could be judged: the critic's error is raised, by
     default, or the run is given with the first picture as its best."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
+from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -22,6 +23,7 @@ from rr_refine.agent.components import (
     companion_check,
     make_chain,
 )
+from rr_refine.agent.events import Event
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.options import (
@@ -62,6 +64,7 @@ __all__ = [
     "make_job",
     "refine",
     "require_image",
+    "run_stream",
 ]
 
 
@@ -81,6 +84,21 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
         CriticError: no image could be judged, and `on_failure` is "raise".
         StoreError: the run folder cannot be written; what was finished is kept.
     """
+    async with aclosing(run_stream(prompt, **options)) as stream:
+        async for item in stream:
+            if isinstance(item, Run):
+                return item
+    raise AssertionError("the stream ends with the run")
+
+
+async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGenerator[Event | Run]:
+    """`arefine` as a stream: every event as it comes, and the recorded run as the last item.
+
+    Closing it early stops the work, as cancelling `arefine` does; the same call goes on with it.
+
+    Raises:
+        RefineError: as `arefine`.
+    """
     require_known(options, call="refine", known=RefineOptions)
     out = Path(options.pop("out", "runs"))
     private = options.pop("private", True)
@@ -97,15 +115,17 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
         with folder_for(job, out, private=private) as folder:
             async with aclosing(run_job(folder, job, reviewer=reviewer, faults=faults)) as events:
                 async for event in events:
-                    if on_event is not None:
-                        on_event(event)
+                    handled: object = None if on_event is None else on_event(event)
+                    if isawaitable(handled):
+                        await handled
+                    yield event
             run = open_run(folder.path)
     require_image(run, faults)
     unjudged = all(candidate.scores is None for candidate in run.candidates)
     rule = None if run.outcome is None else run.outcome.stop.rule
     if unjudged and on_failure == "raise" and rule == "critic-failed":
         raise _as_raised(run, [c for c in run.candidates if c.image], CriticError, faults)
-    return run
+    yield run
 
 
 def refine(prompt: str, **options: Unpack[RefineOptions]) -> Run:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 
-from rr_refine import arefine
-from rr_refine.agent.events import Event, Judged, Rendered, Rewritten, RunFinished
+from rr_refine import Event, Run, run_stream
+from rr_refine.agent.events import Judged, Rendered, Rewritten, RunFinished
 
 
-def show(event: Event) -> None:
+def show(event: Event | Run) -> None:
     match event:
+        case Run():
+            print(event.result_path)
         case Rendered():
             print(f"image {event.candidate} in {event.seconds:.1f} s")
         case Judged():
@@ -24,8 +26,8 @@ def show(event: Event) -> None:
 
 
 async def main() -> None:
-    run = await arefine("three red circles left of a blue star", on_event=show)
-    print(run.result_path)
+    async for event in run_stream("three red circles left of a blue star"):
+        show(event)
 
 
 if __name__ == "__main__":

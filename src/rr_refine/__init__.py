@@ -4,6 +4,17 @@
     run = refine("three red circles left of a blue star")
     print(run.result_path, run.best.prompt, run.outcome.stop.reason)
 
+What is here, each with its own help:
+
+    refine, arefine, run_stream      run the loop: called, awaited, or as a stream of events
+    load_run, Run, Candidate         what was recorded
+    Policy, Budget, preset           how a run behaves, and when it ends
+    Event, Decision                  what happens in it, and what a reviewer may answer
+    build_graph                      the LangGraph graph, for a graph of your own
+    Generator, Critic, Rewriter      protocols for parts of your own
+    Critique, parse_critique         a critic's answer, read
+    RefineError and its kinds        what is raised; all of them are in rr_refine.errors
+
 Importing this package loads neither torch nor diffusers nor langgraph: names load what they need
 when they are first used.
 """
@@ -23,9 +34,13 @@ from rr_refine.errors import (
 )
 
 if TYPE_CHECKING:
+    from rr_refine.agent.budget import Budget
+    from rr_refine.agent.events import Event
     from rr_refine.agent.graph import build_graph
+    from rr_refine.agent.history import Candidate
     from rr_refine.agent.policy import Policy, preset
-    from rr_refine.agent.refine import arefine, refine
+    from rr_refine.agent.refine import arefine, refine, run_stream
+    from rr_refine.agent.review import Decision
     from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.run import Run, load_run
     from rr_refine.generators.generator import Generator
@@ -34,10 +49,14 @@ if TYPE_CHECKING:
     from rr_refine.reward.parser import parse_critique
 
 __all__ = [
+    "Budget",
+    "Candidate",
     "ConfigError",
     "Critic",
     "CriticError",
     "Critique",
+    "Decision",
+    "Event",
     "Generator",
     "GeneratorError",
     "Policy",
@@ -52,11 +71,16 @@ __all__ = [
     "parse_critique",
     "preset",
     "refine",
+    "run_stream",
 ]
 
 _HOMES = {
+    "Budget": "agent.budget",
+    "Candidate": "agent.history",
     "Critic": "reward.critic",
     "Critique": "reward.critique",
+    "Decision": "agent.review",
+    "Event": "agent.events",
     "Generator": "generators.generator",
     "Policy": "agent.policy",
     "Rewriter": "agent.rewriting.rewriter",
@@ -67,6 +91,7 @@ _HOMES = {
     "parse_critique": "reward.parser",
     "preset": "agent.policy",
     "refine": "agent.refine",
+    "run_stream": "agent.refine",
 }
 
 

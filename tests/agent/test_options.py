@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from queue import Empty
 from typing import Any, cast
@@ -10,7 +11,7 @@ from typing import Any, cast
 import pytest
 from jupyter_client.manager import KernelManager
 
-from rr_refine import Policy, preset, refine
+from rr_refine import Event, Policy, Run, arefine, load_run, preset, refine, run_stream
 from rr_refine.agent.budget import Budget
 from rr_refine.agent.refine import make_job
 from rr_refine.errors import ConfigError
@@ -112,6 +113,34 @@ async def test_refine_where_a_loop_is_running(tmp_path: Path) -> None:
     run = refine("a cat", **FAKES, rounds=1, out=tmp_path)
     assert run.best is not None
     assert asyncio.get_running_loop().is_running()
+
+
+async def test_a_stream_ends_with_the_run(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    async def hear(event: Event) -> None:
+        await asyncio.sleep(0)
+        heard.append(event.type)
+
+    items = [
+        item async for item in run_stream("a cat", **FAKES, rounds=1, out=tmp_path, on_event=hear)
+    ]
+    *events, run = items
+    assert isinstance(run, Run)
+    assert [event.type for event in events if not isinstance(event, Run)] == heard
+    assert heard[0] == "run-started"
+    assert heard[-1] == "run-finished"
+
+
+async def test_a_stream_that_is_closed_early_goes_on_later(tmp_path: Path) -> None:
+    async with aclosing(run_stream("a cat", **FAKES, out=tmp_path)) as stream:
+        async for item in stream:
+            if not isinstance(item, Run) and item.type == "rendered":
+                break
+    (folder,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
+    assert load_run(folder).status == "interrupted"
+    run = await arefine("a cat", **FAKES, out=tmp_path)
+    assert run.path == folder
 
 
 _CELL = """
