@@ -194,7 +194,7 @@ class Effects:
         """Measure an image.
 
         Raises:
-            EvidenceError: it failed or took too long.
+            EvidenceError: it failed, took too long, or answered with what are no findings.
         """
         key = evidence_key(evidence.identity, self._request, image)
 
@@ -208,7 +208,12 @@ class Effects:
             )
 
         who = f"the evidence {evidence.identity.kind!r}"
-        return await self._once("evidence", key, Findings, examine, timeout, who=who)
+
+        def check(findings: Findings) -> None:
+            with boundary(EvidenceError, f"reading the findings of {who}"):
+                Findings.model_validate(findings.model_dump(mode="json", warnings="error"))
+
+        return await self._once("evidence", key, Findings, examine, timeout, who=who, check=check)
 
     async def assess(
         self, image: str, *, timeout: float, facts: tuple[str, ...] = ()

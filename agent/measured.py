@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rr_refine.agent.history import Candidate
+from rr_refine.request import Request
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
+from rr_refine.wanted_text import wanted_texts
 
-__all__ = ["CAPS", "capped", "facts_of", "lost_words", "unjudged_of", "unmeasured"]
+__all__ = ["CAPS", "capped", "facts_of", "lost_words", "not_measured", "unjudged_of", "unmeasured"]
 
 CAPS: Final = {"wrong": 2.0, "missing": 1.0}
 """The most that a dimension may score with a measured miss in it (1 to 4): below the paper's
@@ -36,6 +38,27 @@ def unjudged_of(unknown: Sequence[str], findings: Sequence[Finding]) -> tuple[st
     """What nobody judged: words that the critic does not know, and what could not be measured."""
     open_ = (str(one.expected) for one in findings if one.kind == "abstained")
     return tuple(dict.fromkeys((*unknown, *open_)))
+
+
+def not_measured(
+    request: Request, findings: Sequence[Finding], failed: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """What evidence that failed leaves open: lettering that no other has looked for, or else all
+    that it measures.
+
+    Args:
+        failed: why, by the kind of evidence.
+    """
+    seen = {one.expected for one in findings}
+    texts = [one.text for one in wanted_texts(request.prompt) if one.text not in seen]
+    return tuple(
+        Finding(
+            kind="abstained", dimension="text_rendering", expected=text, sure=0.0,
+            reason=f"{text!r} was not measured: {why}",
+        )
+        for kind, why in failed.items()
+        for text in texts or [f"what the evidence {kind!r} measures"]
+    )  # fmt: skip
 
 
 def facts_of(findings: Sequence[Finding]) -> tuple[str, ...]:

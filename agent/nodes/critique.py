@@ -10,11 +10,12 @@ from rr_refine.agent.budget import Spend, exhausted
 from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import CriticFailed, Judged, Notice
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
-from rr_refine.agent.measured import capped, facts_of, unjudged_of
+from rr_refine.agent.measured import capped, facts_of, not_measured, unjudged_of
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.component import unknown_to
-from rr_refine.errors import CriticError, EvidenceError
+from rr_refine.errors import CriticError, RefineError, StoreError
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
@@ -46,7 +47,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         if over := exhausted(limits, spent):
             failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
             return _failed(node, candidate, failure)
-        findings = await _measured(node, candidate) if policy.evidence else ()
+        findings = await _measured(node, candidate, state["request"]) if policy.evidence else ()
         try:
             work = await node.effects.assess(
                 candidate.image,
@@ -97,20 +98,26 @@ def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
     }
 
 
-async def _measured(node: NodeContext, candidate: Candidate) -> tuple[Finding, ...]:
-    """What all evidence finds. What fails is told, and the picture judged without it."""
+async def _measured(
+    node: NodeContext, candidate: Candidate, request: Request
+) -> tuple[Finding, ...]:
+    """What all evidence finds. What fails is told, and leaves open what it was to measure."""
     assert candidate.image is not None
     findings: list[Finding] = []
+    failed: dict[str, str] = {}
     for evidence in node.context.evidence:
         try:
             work = await node.effects.examine(
                 evidence, candidate.image, timeout=node.timeout(_EVIDENCE_TIMEOUT)
             )
-        except EvidenceError as error:
+        except StoreError:
+            raise
+        except RefineError as error:  # whatever it is, a run does without
+            failed[evidence.identity.kind] = str(error)
             node.emit(Notice(candidate=candidate.id, text=f"not measured: {error}"))
-            continue
-        findings += work.value.findings
-    return tuple(findings)
+        else:
+            findings += work.value.findings
+    return (*findings, *not_measured(request, findings, failed))
 
 
 def _failed(node: NodeContext, candidate: Candidate, failure: Failure) -> Candidate:

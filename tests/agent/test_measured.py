@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -136,14 +137,75 @@ async def test_a_measured_miss_caps_the_score_and_keeps_the_target_away(tmp_path
     assert run.outcome is not None and run.outcome.stop.rule == "target"
 
 
-async def test_what_failed_is_told_and_ends_nothing(tmp_path: Path) -> None:
-    critic = Told(all_scores(4.0))
-    evidence = Measures(EvidenceError("no reader")), Measures(ValueError("a bug"))
-    run, events = await run_with(tmp_path, critic, *evidence)
+class Hangs(Measures):
+    """Evidence that gives no answer."""
+
+    async def examine(self, request: CritiqueRequest) -> Findings:
+        await asyncio.Event().wait()
+        return await super().examine(request)
+
+
+class Answers(Measures):
+    """Evidence that answers with whatever it is given."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+    async def examine(self, request: CritiqueRequest) -> Findings:
+        return cast("Findings", self.answer)
+
+
+MALFORMED = Findings.model_construct(
+    evidence=Measures.identity, findings=cast("tuple[Finding, ...]", ("OPEN",))
+)
+FAILURES: dict[str, tuple[Measures, str]] = {
+    "no reader": (Measures(EvidenceError("no reader")), "no reader"),
+    "a bug": (Measures(ValueError("a bug")), "raised ValueError: a bug"),
+    "a wrong key": (Measures(ConfigError("a wrong key")), "a wrong key"),
+    "another error of ours": (Measures(GeneratorRefused("no")), "no"),
+    "a time-out": (Hangs(), "took too long"),
+    "no findings": (Answers("right"), "which is no Findings"),
+    "nothing": (Answers(None), "which is no Findings"),
+    "malformed findings": (Answers(MALFORMED), "reading the findings of the evidence"),
+}
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+async def test_what_was_not_measured_is_open(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure ends no run, and its picture is not green: the text was not looked at."""
+    monkeypatch.setattr("rr_refine.agent.nodes.critique._EVIDENCE_TIMEOUT", 0.05)
+    evidence, why = FAILURES[kind]
+    run, events = await run_with(tmp_path, Told(all_scores(4.0)), evidence)
+    assert run.outcome is not None and run.outcome.ok
+    assert run.outcome.stop.rule == "unjudged"
+    assert run.outcome.stop.reason.endswith("judged without 'OPEN'")
+    assert run.best is not None and run.best.unjudged == ("OPEN",)
+    (finding,) = run.best.findings
+    assert finding.kind == "abstained" and why in finding.reason
+    (notice,) = [e.text for e in events if isinstance(e, Notice) and e.candidate]
+    assert notice.startswith("not measured: ") and why in notice
+
+
+async def test_a_failure_leaves_open_what_no_other_evidence_has_measured(tmp_path: Path) -> None:
+    class Counts(Measures):
+        identity = Identity(kind="count", name="count")
+
+    prompt = 'a sign that says "OPEN", another that says "SHOP"'
+    evidence = Measures(["right"]), Counts(ValueError("a bug"))
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), *evidence, prompt=prompt)
+    assert run.best is not None and run.best.unjudged == ("SHOP",)
+    run, _ = await run_with(tmp_path, Told(all_scores(4.0)), *evidence)
+    assert run.best is not None and run.best.unjudged == ("what the evidence 'count' measures",)
+
+
+async def test_a_later_round_that_is_measured_is_green_again(tmp_path: Path) -> None:
+    critic = Told(all_scores(2.5), all_scores(4.0))
+    run, _ = await run_with(tmp_path, critic, Measures(EvidenceError("no reader"), ["right"]))
+    assert run.candidates[0].unjudged == ("OPEN",)
     assert run.outcome is not None and run.outcome.stop.rule == "target"
-    notices = [e.text for e in events if isinstance(e, Notice)]
-    assert any("not measured: no reader" in text for text in notices)
-    assert any("not measured" in text and "a bug" in text for text in notices)
 
 
 async def test_a_run_that_goes_on_measures_nothing_twice(tmp_path: Path) -> None:
