@@ -194,18 +194,13 @@ class Effects:
         """Measure an image.
 
         Raises:
-            EvidenceError: it failed, took too long, or answered with what are no findings.
+            EvidenceError: it failed, took too long, or gave no findings.
         """
         key = evidence_key(evidence.identity, self._request, image)
 
         async def examine() -> Findings:
-            return await evidence.examine(
-                CritiqueRequest(
-                    prompt=self._request.prompt,
-                    image=await self._read(image),
-                    source=await self._first_source(),
-                )
-            )
+            picture, source = await self._read(image), await self._first_source()
+            return await evidence.examine(CritiqueRequest(self._request.prompt, picture, source))
 
         who = f"the evidence {evidence.identity.kind!r}"
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from rr_refine.agent.report.boxes import boxes_of
 from rr_refine.agent.report.page import PAGES
 from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.report.summary import RoundSummary, RunSummary
@@ -34,6 +35,7 @@ def report_page(summary: RunSummary) -> str:
         "report",
         summary=summary,
         base="../",
+        boxes_of=boxes_of,
         curve=curve_of(summary.rounds, None if best is None else best.candidate.id),
     )
 
