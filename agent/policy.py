@@ -89,7 +89,8 @@ class Policy(Record):
     render_timeout: float = Field(default=1800.0, gt=0)
     """Seconds after which a render counts as failed."""
     critique_timeout: float = Field(default=600.0, gt=0)
-    """Seconds after which a judgement or a rewrite counts as failed."""
+    """Seconds after which a judgement, a measurement or a rewrite counts as failed. Where many runs
+    share a reader, they wait for it."""
 
     @field_validator("stop_rules", "guard", "rewriters", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from math import sqrt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, exhausted
 from rr_refine.agent.effects import EffectResult
@@ -15,7 +15,6 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.component import unknown_to
 from rr_refine.errors import CriticError, RefineError, StoreError
-from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
 __all__ = ["critique", "standard_errors"]
-
-_EVIDENCE_TIMEOUT: Final = 60.0
-"""Seconds that one measurement of one picture may take."""
 
 
 async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
@@ -47,7 +43,7 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         if over := exhausted(limits, spent):
             failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
             return _failed(node, candidate, failure)
-        findings = await _measured(node, candidate, state["request"]) if policy.evidence else ()
+        findings = await _measured(node, candidate, state) if policy.evidence else ()
         try:
             work = await node.effects.assess(
                 candidate.image,
@@ -99,7 +95,7 @@ def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
 
 
 async def _measured(
-    node: NodeContext, candidate: Candidate, request: Request
+    node: NodeContext, candidate: Candidate, state: RefineState
 ) -> tuple[Finding, ...]:
     """What all evidence finds. What fails is told, and leaves open what it was to measure."""
     assert candidate.image is not None
@@ -107,9 +103,8 @@ async def _measured(
     failed: dict[str, str] = {}
     for evidence in node.context.evidence:
         try:
-            work = await node.effects.examine(
-                evidence, candidate.image, timeout=node.timeout(_EVIDENCE_TIMEOUT)
-            )
+            limit = node.timeout(state["policy"].critique_timeout)
+            work = await node.effects.examine(evidence, candidate.image, timeout=limit)
         except StoreError:
             raise
         except RefineError as error:  # whatever it is, a run does without
@@ -117,7 +112,7 @@ async def _measured(
             node.emit(Notice(candidate=candidate.id, text=f"not measured: {error}"))
         else:
             findings += work.value.findings
-    return (*findings, *not_measured(request, findings, failed))
+    return (*findings, *not_measured(state["request"], findings, failed))
 
 
 def _failed(node: NodeContext, candidate: Candidate, failure: Failure) -> Candidate:

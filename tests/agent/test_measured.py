@@ -172,13 +172,11 @@ FAILURES: dict[str, tuple[Measures, str]] = {
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-async def test_what_was_not_measured_is_open(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_not_measured_is_open(kind: str, tmp_path: Path) -> None:
     """A failure ends no run, and its picture is not green: the text was not looked at."""
-    monkeypatch.setattr("rr_refine.agent.nodes.critique._EVIDENCE_TIMEOUT", 0.05)
     evidence, why = FAILURES[kind]
-    run, events = await run_with(tmp_path, Told(all_scores(4.0)), evidence)
+    policy = preset("refine", critique_timeout=2 if kind == "a time-out" else 600)
+    run, events = await run_with(tmp_path, Told(all_scores(4.0)), evidence, policy=policy)
     assert run.outcome is not None and run.outcome.ok
     assert run.outcome.stop.rule == "unjudged"
     assert run.outcome.stop.reason.endswith("judged without 'OPEN'")
