@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rr_refine.benchmarks.item import WORSE_BY
-from rr_refine.statistics import RESAMPLES
 
 __all__ = ["definitions"]
 
@@ -17,7 +16,7 @@ def definitions(worse_by: float = WORSE_BY) -> dict[str, str]:
         "score": "Mean score of the results over items by the same grader, on the benchmark's "
         "scale (micro average). An item without a picture, or without a mark, has the lowest.",
         "overall": "Plain mean of the benchmark's dimensions (macro average). A dimension that no "
-        "item has, of all or of a resample, is left out of it.",
+        "item has is left out of it.",
         "dimensions": "Sum of what the results got over the sum of what there was to get, for "
         "each dimension, finer ones included. What has no mark got the lowest.",
         "score_counted, overall_counted": "The same over those results alone that have a mark, as "
@@ -31,10 +30,13 @@ def definitions(worse_by: float = WORSE_BY) -> dict[str, str]:
         "triggered": "Share of items on which the loop tried more than its first picture.",
         "curve": "What the arm would have returned with 1, 2, … renders allowed: its recorded "
         "run, weighed again under that budget. `spent` is what it would have used of them.",
-        "interval": f"95 % percentile bootstrap over items, {RESAMPLES:,} resamples, seeded. Arms "
-        "are resampled together, so differences are paired; items of one group, such as samples "
-        "of one prompt, are resampled as one.",
-        "difference": "Arm less baseline over the same items; shares in points of 1.",
+        "interval": "95 %. Of a measure whose scale has ends: Wilson's score interval, for the "
+        "effective number of groups (Korn and Graubard) where items of one group, such as samples "
+        "of one prompt, are alike; else Student's t. None where it cannot be told: of one group, "
+        "or where nothing varies on a scale without known ends.",
+        "difference": "Arm less baseline over the same items; shares in points of 1. Paired: of "
+        "shares the adjusted interval of Bonett and Price, with the variance of groups; of other "
+        "measures Student's t.",
         "win_tie_loss": "Items whose result scores higher than, the same as, and lower than that "
         "of one-shot.",
         "lost": "Regression by exactness: the arm's first picture (round 0, candidate 0) was "

@@ -20,7 +20,7 @@ from collections.abc import (
 from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from langgraph.runtime import RunControl
 from pydantic import JsonValue, ValidationError
@@ -48,14 +48,16 @@ from rr_refine.component import connected
 from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import locked, make_folder, make_inside, read_file, replace_file
-from rr_refine.pictures import load_picture
+from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import told
 from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Models", "read_trials", "run_arms", "run_many"]
+__all__ = ["Models", "read_trials", "request_digest", "run_arms", "run_many"]
+
+_PLAIN: Final = Item(id="plain", prompt="a picture")
 
 
 async def run_arms(
@@ -205,13 +207,15 @@ class _Session:
         origin = entry.origin(arm, where)
         try:
             source = await entry.source()
-        except ConfigError as lost:  # the other items can do without this file
+            job = self._job(entry.item, source, arm)
+        except ConfigError as lost:  # the other items can do without this one
+            self._job(_PLAIN, None, arm)  # but for a mistake that is none of the item's
             self._keep(lost_trial(origin, str(lost), self.renders if self.curve else 1))
             return
         with boundary(StoreError, "making a run folder"):
             make_inside(self.out / where, within=self.out)
         with LinkingFolder(self.out / where, self.pictures) as folder:
-            error = await self._finish(folder, self._job(entry.item, source, arm))
+            error = await self._finish(folder, job)
             if self.control.drain_requested:
                 self.cut_short = True
                 return
@@ -263,7 +267,7 @@ class _Entry:
 
     def __init__(self, benchmark: Benchmark, item: Item, number: int) -> None:
         self.item = item
-        self.request = _digest_of(item)
+        self.request = request_digest(item)
         self._benchmark = benchmark
         self._number = number
         self._source: asyncio.Task[Image.Image] | None = None
@@ -288,7 +292,7 @@ class _Entry:
         if self.item.source is None:
             return None
         if self._source is None:
-            loading = asyncio.to_thread(load_picture, self.item.source)
+            loading = asyncio.to_thread(load_picture, self.item.source, most_pixels=SOURCE_PIXELS)
             self._source = asyncio.create_task(loading)
         return await self._source
 
@@ -334,8 +338,8 @@ async def _control(drain: asyncio.Event) -> AsyncIterator[RunControl]:
         watcher.cancel()
 
 
-def _digest_of(item: Item) -> str:
-    """Of all that a trial takes from an item."""
+def request_digest(item: Item) -> str:
+    """The digest of all that a trial takes from an item."""
     source = item.source
     try:
         name = (

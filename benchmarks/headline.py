@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rr_refine.benchmarks.results import ArmResult, Difference, Results
-from rr_refine.statistics import Estimate
+from rr_refine.statistics import SHARE, Estimate
 
 __all__ = [
     "Headline",
@@ -23,14 +23,18 @@ __all__ = [
 
 def percent(estimate: Estimate) -> str:
     """`71.3 % [66.0, 76.3]`."""
-    value, low, high = (100 * x for x in (estimate.value, estimate.low, estimate.high))
-    return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{100 * estimate.value:.1f} % {_interval(estimate, '.1f', 100)}"
 
 
 def points(estimate: Estimate) -> str:
     """A difference of shares: `+12.0 [+8.3, +15.7]`."""
-    value, low, high = (100 * x for x in (estimate.value, estimate.low, estimate.high))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return f"{100 * estimate.value:+.1f} {_interval(estimate, '+.1f', 100)}"
+
+
+def _interval(estimate: Estimate, form: str, times: float = 1) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "[n/a]"
+    return f"[{times * estimate.low:{form}}, {times * estimate.high:{form}}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,13 @@ class Scale:
         """`71.3 % [66.0, 76.3]` or `3.52 [3.40, 3.64]`."""
         if self.share:
             return percent(estimate)
-        return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+        return f"{estimate.value:.2f} {_interval(estimate, '.2f')}"
 
     def show_gap(self, estimate: Estimate) -> str:
         """`+12.0 [+8.3, +15.7]` or `+0.35 [+0.21, +0.49]`."""
         if self.share:
             return points(estimate)
-        return f"{estimate.value:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]"
+        return f"{estimate.value:+.2f} {_interval(estimate, '+.2f')}"
 
     def show_value(self, value: float) -> str:
         """`71.3 %` or `3.52`."""
@@ -97,13 +101,17 @@ def is_published(results: Results) -> bool:
 def overall_scale(results: Results) -> Scale:
     """Of the overall value and of every dimension."""
     shown = [part for arm in results.arms for part in (*arm.dimensions.values(), arm.overall)]
-    return Scale(share=_are_shares(estimate for estimate in shown if estimate))
+    return Scale(share=_are_shares(results, (estimate for estimate in shown if estimate)))
 
 
 def score_scale(results: Results) -> Scale:
     """Of the score."""
-    return Scale(is_published(results) and _are_shares(arm.score for arm in results.arms))
+    scores = (arm.score for arm in results.arms)
+    return Scale(is_published(results) and _are_shares(results, scores))
 
 
-def _are_shares(estimates: Iterable[Estimate]) -> bool:
-    return all(estimate.low >= 0 and estimate.high <= 1 for estimate in estimates)
+def _are_shares(results: Results, estimates: Iterable[Estimate]) -> bool:
+    """Where the scale is not known: do the values look like shares?"""
+    if results.scale is not None:
+        return results.scale == SHARE
+    return all(0 <= estimate.value <= 1 for estimate in estimates)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from rr_refine.statistics import Range
 from rr_refine.terms import SCORE_MIN, Record
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Item:
     labels: Mapping[str, str] = field(default_factory=dict)
     """What results are broken down by: `{"difficulty": "count", "register": "terse"}`."""
     group: str = ""
-    """Items of one group, such as samples of one prompt, are resampled together; every item is its
+    """Items of one group, such as samples of one prompt, count as one cluster; every item is its
     own group where this is empty."""
 
 
@@ -79,6 +80,9 @@ class Benchmark:
     """sha256 of every file that was read, by its name: data, official prompts."""
     notes: tuple[str, ...] = ()
     """What had to be mended or is unusual about these files, in words for the user."""
+    scale: Range | None = None
+    """The lowest and the highest value of the score and of every dimension; None where the ends
+    are not known: intervals near an end are then not as good as they could be."""
     worse_by: float = WORSE_BY
     """Score points by which a result must be lower to count as worse than the first picture."""
 

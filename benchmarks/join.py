@@ -3,30 +3,74 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from math import fsum
 from pathlib import Path
 from typing import Final
 
 from pydantic import JsonValue
 
 from rr_refine.agent.policy import Policy
+from rr_refine.benchmarks.answers import answers_file, read_answers, write_answers
 from rr_refine.benchmarks.arms import Arm
 from rr_refine.benchmarks.engine import read_trials
-from rr_refine.benchmarks.report import moved, write_report
-from rr_refine.benchmarks.results import Results, summarise
+from rr_refine.benchmarks.item import Benchmark
+from rr_refine.benchmarks.report import moved, read_results, write_report
+from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
+from rr_refine.benchmarks.scoring import lay_out, score
+from rr_refine.benchmarks.source import load_again
 from rr_refine.benchmarks.trial import Trial
-from rr_refine.errors import ConfigError
-from rr_refine.files import read_file
+from rr_refine.boundary import boundary
+from rr_refine.errors import ConfigError, MissingExtraError, StoreError
+from rr_refine.files import make_inside
 
 __all__ = ["join"]
 
+_WHOLE: Final = {"part": 1, "parts": 1}
 _SAME: Final = ("benchmark", "renders", "generator", "critic", "judge", "wording", "files")
 """Of the provenance: what must be equal for numbers to be of one thing."""
 
 
-def join(folders: Sequence[Path], out: Path) -> Results:
-    """The results of all trials in `folders`, with a report in `out`.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One folder."""
+
+    folder: Path
+    results: Results
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """By shard, then by name: the order in which folders are named changes nothing."""
+        source = self.results.provenance.source
+        return (source.part if source else 0, str(self.folder))
+
+    def order(self) -> dict[str, tuple[int, int, str]]:
+        """Each item's place in the whole benchmark, as far as shards tell it."""
+        source = self.results.provenance.source
+        part, parts = (source.part, source.parts) if source else (1, 1)
+        groups: dict[str, int] = {}
+        return {
+            trial.item: (
+                groups.setdefault(trial.group, len(groups)) * parts + part - 1,
+                trial.number,
+                trial.item,
+            )
+            for trial in read_trials(self.folder)
+        }
+
+
+def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Results:
+    """The results of all trials in `folders`, with a report in `out`: the order of folders does not
+    matter, and of all shards the numbers are those of the whole benchmark, to the last digit.
+
+    Official numbers, judgement files and the official layout of pictures are those of all items
+    together. They need the benchmark's own files; where these cannot be read, or a shard is
+    missing, `notes` says so.
+
+    Args:
+        data: the benchmark's files, where they are not where they were.
 
     Raises:
         ConfigError: a folder holds no finished benchmark, or of other models, judges or arms than
@@ -35,53 +79,159 @@ def join(folders: Sequence[Path], out: Path) -> Results:
     """
     if not folders:
         raise ConfigError("give the folders of the benchmarks that are to be one")
-    parts = [_read(folder) for folder in folders]
-    first = parts[0]
-    for folder, part in zip(folders, parts, strict=True):
-        for field in _SAME:
-            one, other = (getattr(p.provenance, field) for p in (first, part))
-            if one != other:
-                raise ConfigError(
-                    f"{str(folder)!r} has {field} {str(other)!r}, and {str(folders[0])!r} has "
-                    f"{str(one)!r}: their numbers are not of one thing"
-                )
-        if _parameters(part) != _parameters(first):
-            raise ConfigError(
-                f"{str(folder)!r} was rendered with {_parameters(part)!r}, and "
-                f"{str(folders[0])!r} with {_parameters(first)!r}"
-            )
-        if [(a.arm, a.policy) for a in part.arms] != [(a.arm, a.policy) for a in first.arms]:
-            raise ConfigError(f"{str(folder)!r} has other arms than {str(folders[0])!r}")
+    parts = [_Part(folder, read_results(folder)) for folder in folders]
+    parts.sort(key=lambda part: part.place)
+    first = parts[0].results
+    for part in parts[1:]:
+        _require_same(parts[0], part)
+    names = [arm.arm for arm in first.arms]
+    ranks = [part.order() for part in parts]
+    order = {item: rank for own in ranks for item, rank in own.items()}
+    if len(order) < sum(map(len, ranks)):
+        (twice, _), *_ = Counter(item for own in ranks for item in own).most_common(1)
+        raise ConfigError(
+            f"two folders hold the same item, {twice!r}: give folders of different items"
+        )
 
     def read() -> Iterator[Trial]:
-        return chain.from_iterable(moved(read_trials(folder), folder, out) for folder in folders)
+        own = [moved(read_trials(part.folder), part.folder, out) for part in parts]
+        return merge(*own, key=lambda trial: (order[trial.item], trial.arm))
 
+    missing = tuple(_missing(parts))
+    notes = list(missing)
+    official: dict[str, JsonValue] = {}
+    values: dict[str, dict[str, float | None]] = {}
+    further: dict[str, JsonValue] = {}
+    try:
+        benchmark = load_again(first.provenance.source, list(order), data=data, cache=out / "data")
+        _require_files(benchmark, first.provenance)
+    except (ConfigError, MissingExtraError) as error:
+        if any(p.results.official or (p.folder / "pictures").exists() for p in parts):
+            notes.append(
+                "Official numbers, judgement files and the official layout of pictures are not "
+                f"joined: {error}. Give the benchmark's own files with --data."
+            )
+    else:
+        items = {item.id: number for number, item in enumerate(benchmark.items)}
+        order = {item: (items[item], 0, item) for item in order}
+        placed = ((t, part.folder) for part in parts for t in read_trials(part.folder))
+        lay_out(benchmark, names, out, placed)
+        _join_answers(parts, names, out, order)
+        official, values, further = score(benchmark, names, out, read)
     results = summarise(
         read,
         [Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in first.arms],
-        first.provenance.model_copy(
-            update={
-                "seconds": sum(part.provenance.seconds for part in parts),
-                "made": dict(sum((Counter(p.provenance.made) for p in parts), Counter())),
-            }
-        ),
+        _provenance(parts, notes, missing=bool(missing)),
         dimensions=first.dimensions,
+        official=official,
+        official_values=values,
+        extra_views=further,
+        noise=_noise(parts),
         worse_by=first.worse_by,
+        scale=first.scale,
     )
     write_report(out, results, read)
     return results
 
 
+def _require_same(first: _Part, part: _Part) -> None:
+    one, other = first.results, part.results
+    for field in _SAME:
+        a, b = (getattr(results.provenance, field) for results in (one, other))
+        if a != b:
+            raise ConfigError(
+                f"{str(part.folder)!r} has {field} {str(b)!r}, and {str(first.folder)!r} has "
+                f"{str(a)!r}: their numbers are not of one thing"
+            )
+    if _parameters(one) != _parameters(other):
+        raise ConfigError(
+            f"{str(part.folder)!r} was rendered with {_parameters(other)!r}, and "
+            f"{str(first.folder)!r} with {_parameters(one)!r}"
+        )
+    if [(a.arm, a.policy) for a in one.arms] != [(a.arm, a.policy) for a in other.arms]:
+        raise ConfigError(f"{str(part.folder)!r} has other arms than {str(first.folder)!r}")
+    counts = [r.provenance.source.parts if r.provenance.source else 1 for r in (one, other)]
+    if counts[0] != counts[1]:
+        raise ConfigError(
+            f"{str(part.folder)!r} is one of {counts[1]} parts, and {str(first.folder)!r} one of "
+            f"{counts[0]}"
+        )
+
+
+def _require_files(benchmark: Benchmark, provenance: Provenance) -> None:
+    """The files that are read now must be those that were judged."""
+    for name, sha in benchmark.files.items():
+        if provenance.files.get(name, sha) != sha:
+            raise ConfigError(
+                f"{name} is another file than the one that was judged: sha256 {sha[:12]}, and it "
+                f"was {provenance.files[name][:12]}; give the same files with --data"
+            )
+
+
+def _missing(parts: Sequence[_Part]) -> Iterator[str]:
+    """A sentence about each shard that is not there."""
+    sources = [p.results.provenance.source for p in parts]
+    there = {(source.part, source.parts) for source in sources if source}
+    count = max((parts for _, parts in there), default=1)
+    for number in range(1, count + 1):
+        if (number, count) not in there and count > 1:
+            yield (
+                f"Part {number} of {count} is missing: its items are in none of the numbers. Give "
+                "its folder, too."
+            )
+
+
+def _join_answers(
+    parts: Sequence[_Part],
+    arms: Sequence[str],
+    out: Path,
+    order: Mapping[str, tuple[int, int, str]],
+) -> None:
+    """The judge's answers of all folders, in the order of the items."""
+    for arm in arms:
+        files = [answers_file(part.folder, arm) for part in parts]
+        if any(file.exists() for file in files):
+            path = answers_file(out, arm)
+            with boundary(StoreError, "making a folder"):
+                make_inside(path.parent, within=out)
+            write_answers(path, merge(*map(read_answers, files), key=lambda a: order[a.item]))
+
+
+def _noise(parts: Sequence[_Part]) -> Noise | None:
+    """Of all pictures that were judged twice."""
+    found = [noise for part in parts if (noise := part.results.noise) is not None]
+    pictures = sum(noise.pictures for noise in found)
+    if not pictures:
+        return None
+
+    def mean(value: Callable[[Noise], float]) -> float:
+        return fsum(noise.pictures * value(noise) for noise in found) / pictures
+
+    return Noise(
+        pictures=pictures,
+        difference=mean(lambda noise: noise.difference),
+        flipped=mean(lambda noise: noise.flipped),
+    )
+
+
+def _provenance(parts: Sequence[_Part], notes: Sequence[str], *, missing: bool) -> Provenance:
+    """That of the first, with what all of them took."""
+    all_of = [part.results.provenance for part in parts]
+    said = dict.fromkeys(note for one in all_of for note in one.notes)
+    if len({str(one.versions) for one in all_of}) > 1:
+        said["The folders were made with different versions of packages: see their results."] = None
+    source = all_of[0].source
+    return all_of[0].model_copy(
+        update={
+            "seconds": fsum(one.seconds for one in all_of),
+            "made": dict(sum((Counter(one.made) for one in all_of), Counter())),
+            "date": max(one.date for one in all_of),
+            "notes": (*said, *notes),
+            "source": source if missing else source and source.model_copy(update=_WHOLE),
+        }
+    )
+
+
 def _parameters(results: Results) -> dict[str, JsonValue]:
     settings = results.provenance.settings
     return {key: value for key, value in settings.items() if key.startswith("parameters.")}
-
-
-def _read(folder: Path) -> Results:
-    path = folder / "results.json"
-    try:
-        return Results.model_validate_json(read_file(path))
-    except FileNotFoundError:
-        raise ConfigError(f"{str(folder)!r} has no results.json: no finished benchmark") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error

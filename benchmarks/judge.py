@@ -67,7 +67,7 @@ class OpenAIJudge(EndpointComponent[OpenAIJudgeOptions, ChatEndpoint]):
             "max_tokens": options.max_tokens or question.max_tokens,
         }
         (choice,), usage = await self._endpoint.complete(
-            (Message("user", question.content),), fields
+            (Message("user", question.content, question.jpeg),), fields
         )
         with charged(usage):
             return Reply(whole_answer(choice), usage)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import count, takewhile, zip_longest
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from rr_refine.batching import gather
+from rr_refine.benchmarks.answers import JudgeAnswer
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.item import Benchmark, Grader, Item, Mark
 from rr_refine.benchmarks.protocol import Answers, AsksJudge
@@ -86,11 +88,29 @@ class Judging:
             questions = await asyncio.to_thread(self._benchmark.questions, item, image)
             return await self._ask(self._judge, item, questions, key)
 
-    def answers(self, item: Item, image: str, turn: int = 0) -> Answers | None:
-        """The kept answers about a picture, by its digest; None where there are none that can be
-        read.
-        """
-        return self._kept(self._key(item, image, turn))
+    def said(self, item: Item, image: str) -> Iterator[JudgeAnswer]:
+        """All kept answers about a picture, by its digest, attempt by attempt."""
+        for turn in (0, 1):
+            key = self._key(item, image, turn)
+            unread = (self._cache.find("unreadable", f"{key} {n}") for n in count())
+            attempts = [(value, False) for value in takewhile(bool, unread) if value]
+            if (kept := self._cache.find("judgement", key)) is not None:
+                attempts.append((kept, True))
+            for attempt, (value, readable) in enumerate(attempts, 1):
+                texts, asked = _list(value.get("answers")), _list(value.get("questions"))
+                for number, (answer, question) in enumerate(zip_longest(texts, asked), 1):
+                    if answer is not None:
+                        yield JudgeAnswer(
+                            item=item.id,
+                            image=image,
+                            turn=turn,
+                            attempt=attempt,
+                            question=number,
+                            asked=question,
+                            answer=answer,
+                            readable=readable,
+                            error=str(value.get("error", "")),
+                        )
 
     async def _ask(
         self, judge: Judge, item: Item, questions: tuple[Question, ...], key: str
@@ -98,18 +118,24 @@ class Judging:
         """Ask until the answers can be read."""
         failed: CriticAnswerError | None = None
         for attempt in range(1, self._attempts + 1):
+            replies = None
             try:
                 replies = await gather(*(judge.ask(question) for question in questions))
                 answers = tuple(reply.text for reply in replies)
                 mark = self._benchmark.read(item, answers)
             except CriticAnswerError as error:
-                raw: list[JsonValue] = [error.raw]
-                self._cache.keep("unreadable", f"{key} {self._next(key)}", {"answers": raw})
+                unread: dict[str, JsonValue] = {
+                    "answers": [error.raw] if replies is None else [r.text for r in replies],
+                    "questions": _texts(questions),
+                    "error": str(error),
+                }
+                self._cache.keep("unreadable", f"{key} {self._next(key)}", unread)
                 failed = error
                 continue
             usage = sum((reply.usage for reply in replies), Usage())
             value: dict[str, JsonValue] = {
                 "answers": list(answers),
+                "questions": _texts(questions),
                 "usage": usage.model_dump(mode="json"),
                 "attempts": attempt,
             }
@@ -146,6 +172,15 @@ class Judging:
                 "turn": turn,
             }
         )
+
+
+def _texts(questions: Sequence[Question]) -> list[JsonValue]:
+    """Their words, without their pictures."""
+    return ["\n".join(p for p in q.content if isinstance(p, str)) for q in questions]
+
+
+def _list(value: JsonValue) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
 
 
 class _Asked(Record):

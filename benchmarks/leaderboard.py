@@ -1,20 +1,20 @@
-"""Arms side by side over the same items, and statistics of them that are resampled together."""
+"""Arms side by side over the same items, and statistics of them with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rr_refine.benchmarks.trial_columns import TrialColumns
 from rr_refine.errors import ConfigError
-from rr_refine.statistics import Bootstrap, Estimate, Sums
+from rr_refine.statistics import SHARE, Clusters, Estimate, Range, Sums
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Leaderboard", "Resampled", "Statistic", "macro", "mean", "ratio"]
+__all__ = ["Leaderboard", "Statistic", "View", "macro", "mean", "ratio"]
 
 
 class _Of(Protocol):
@@ -58,35 +58,46 @@ def macro(above: str, below: str, parts: Sequence[str]) -> Statistic:
 
 
 @dataclass(frozen=True, slots=True)
-class Resampled:
-    """Statistics of arms over some items, all from the same resamples."""
+class View:
+    """Statistics of arms over some items."""
 
     items: int
     sums: Sums[tuple[str, str, str]]
     """By arm, measure and part."""
 
-    def estimate(self, statistic: Statistic, arm: str, items: int | None = None) -> Estimate:
+    def estimate(
+        self,
+        statistic: Statistic,
+        arm: str,
+        items: int | None = None,
+        scale: Range | None = SHARE,
+    ) -> Estimate:
         """A statistic of an arm.
 
         Args:
             items: how many it is of; all by default.
+            scale: see `Sums.estimate`.
         """
-        return self.sums.estimate(
-            lambda of: statistic(lambda name, part="": of((arm, name, part))),
-            self.items if items is None else items,
-        )
+        count = self.items if items is None else items
+        return self.sums.estimate(_statistic(statistic, arm), count, scale)
 
     def gap(
-        self, statistic: Statistic, arm: str, baseline: str, items: int | None = None
+        self,
+        statistic: Statistic,
+        arm: str,
+        baseline: str,
+        items: int | None = None,
+        scale: Range | None = SHARE,
     ) -> Estimate:
-        """A statistic of an arm less that of another; for `items` see `estimate`."""
-        return self.sums.estimate(
-            lambda of: (
-                statistic(lambda name, part="": of((arm, name, part)))
-                - statistic(lambda name, part="": of((baseline, name, part)))
-            ),
-            self.items if items is None else items,
-        )
+        """A statistic of an arm less that of another; see `Sums.difference`."""
+        one, other = _statistic(statistic, arm), _statistic(statistic, baseline)
+        return self.sums.difference(one, other, self.items if items is None else items, scale)
+
+
+def _statistic(
+    statistic: Statistic, arm: str
+) -> Callable[[Callable[[tuple[str, str, str]], NDArray[np.float64]]], NDArray[np.float64]]:
+    return lambda of: statistic(lambda name, part="": of((arm, name, part)))
 
 
 class Leaderboard:
@@ -147,12 +158,12 @@ class Leaderboard:
         said = {"stops": columns.stops, "missing": columns.missing}[name]
         return (said[row] for row in self._rows[arm])
 
-    def view(self) -> Resampled:
+    def view(self) -> View:
         """All items."""
         keys = [key for arm in self._columns for key in self._keys(arm)]
         return self._view(range(self.items), keys)
 
-    def slices(self) -> Iterator[tuple[str, str, Resampled]]:
+    def slices(self) -> Iterator[tuple[str, str, View]]:
         """Label, its value, and the items that have it, of which `exact` alone is known.
 
         For each label that all items have.
@@ -167,12 +178,12 @@ class Leaderboard:
                 keys = [(arm, name, "") for arm in self._columns for name in ("items", "exact")]
                 yield label, value, self._view(chosen, keys)
 
-    def _view(self, chosen: Sequence[int], keys: Sequence[tuple[str, str, str]]) -> Resampled:
+    def _view(self, chosen: Sequence[int], keys: Sequence[tuple[str, str, str]]) -> View:
         import numpy as np
 
         rows = np.array(chosen)
-        bootstrap = Bootstrap(len(rows), groups=[self._groups[row] for row in rows])
-        return Resampled(len(rows), bootstrap.sums(keys, lambda key: self.column(*key)[rows]))
+        clusters = Clusters(len(rows), groups=[self._groups[row] for row in rows])
+        return View(len(rows), clusters.sums(keys, lambda key: self.column(*key)[rows]))
 
     def _keys(self, arm: str) -> Iterator[tuple[str, str, str]]:
         for name in ("items", "exact", "score", "marked", "score counted", "triggered"):

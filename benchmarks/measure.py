@@ -11,7 +11,6 @@ OUT/results.json, …         see `rr_refine.benchmarks.report`
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,29 +26,27 @@ from pydantic import JsonValue
 
 from rr_refine.agent.manifest import versions
 from rr_refine.agent.store.folder import image_path
+from rr_refine.benchmarks.answers import answers_file, write_answers
 from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import read_trials, run_arms, run_many
 from rr_refine.benchmarks.item import Benchmark, Mark
 from rr_refine.benchmarks.judging import ATTEMPTS, FakeJudge, JudgeFile, Judging
-from rr_refine.benchmarks.protocol import AsksJudge, Layout, OfficialScore
+from rr_refine.benchmarks.protocol import AsksJudge, Layout
 from rr_refine.benchmarks.question import GradingJudge, Judge, can_grade
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
+from rr_refine.benchmarks.scoring import lay_out, pictures_of, placed, score
+from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, CriticError, StoreError
 from rr_refine.files import (
-    MAX_PICTURE,
-    link_file,
     make_inside,
-    read_file,
-    remove_file,
-    replace_file,
 )
 from rr_refine.pictures import load_picture, load_stored
 
-__all__ = ["AnyJudge", "measure", "preflight"]
+__all__ = ["AnyJudge", "Work", "measure", "preflight"]
 
 AnyJudge = Judge | GradingJudge | FakeJudge
 
@@ -71,6 +68,7 @@ async def measure(
     attempts: int = ATTEMPTS,
     noise: int = 0,
     settings: Mapping[str, JsonValue] | None = None,
+    source: Source | None = None,
     on_trial: Callable[[Trial], None] | None = None,
     drain: asyncio.Event | None = None,
 ) -> Results | None:
@@ -84,6 +82,7 @@ async def measure(
         attempts: see `Judging`.
         noise: how many pictures of the first arm are judged once more, to hold the judge against
             itself.
+        source: how the benchmark was read; recorded only.
         settings: how all were configured; recorded only, so no keys and passwords.
 
     Returns:
@@ -95,7 +94,7 @@ async def measure(
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
     start = time.monotonic()
-    work = _Work(benchmark, arms, cache, out, judge, attempts)
+    work = Work(benchmark, arms, cache, out, judge, attempts)
     shared = Models(
         cache.generator(models.generator), cache.critic(models.critic), models.parameters
     )
@@ -111,52 +110,34 @@ async def measure(
         on_trial=on_trial,
         drain=drain,
     )
-    work.lay_out()
     if not whole:
+        work.lay_out()
         return None
-    again = await work.noise(noise)
-    official, views = work.score()
-    judged_by = None if judge is None else judge.identity
     critic = models.critic.identity
-    results = summarise(
-        work.trials,
-        arms,
-        Provenance(
-            benchmark=benchmark.name,
-            renders=renders,
-            generator=models.generator.identity,
-            critic=critic,
-            judge=judged_by,
-            judge_is_critic=judged_by is not None and judged_by.name == critic.name,
-            wording=benchmark.wording if isinstance(benchmark, AsksJudge) else "",
-            files=dict(benchmark.files),
-            notes=benchmark.notes,
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions=versions(),
-            settings=dict(settings or {}),
-            seconds=time.monotonic() - start,
-            made={str(kind): number for kind, number in cache.made.items()},
-        ),
-        dimensions=benchmark.dimensions if judge is not None or benchmark.grade else (),
-        official=official,
-        extra_views=views,
-        noise=again,
-        worse_by=benchmark.worse_by,
+    provenance = Provenance(
+        benchmark=benchmark.name,
+        renders=renders,
+        generator=models.generator.identity,
+        critic=critic,
+        source=source,
+        versions=versions(),
+        settings=dict(settings or {}),
+        seconds=time.monotonic() - start,
+        made={},
     )
-    write_report(out, results, work.trials)
-    return results
+    return await work.report(provenance, noise)
 
 
 def preflight(benchmark: Benchmark, arms: Sequence[Arm], out: Path) -> dict[str, list[str]]:
     """What the official script would stumble over, by arm; empty where there is no layout."""
     if not isinstance(benchmark, Layout):
         return {}
-    return {arm.name: benchmark.preflight(_pictures(out, arm.name)) for arm in arms}
+    return {arm.name: benchmark.preflight(pictures_of(out, arm.name)) for arm in arms}
 
 
 @dataclass(slots=True)
-class _Work:
-    """One call of `measure`."""
+class Work:
+    """A folder with trials, and what becomes of it."""
 
     benchmark: Benchmark
     arms: Sequence[Arm]
@@ -189,25 +170,57 @@ class _Work:
 
     def lay_out(self) -> None:
         """Bring the pictures of all trials that are there into the official layout."""
-        benchmark = self.benchmark
-        if not isinstance(benchmark, Layout):
-            return
-        items = {item.id: item for item in benchmark.items}
-        try:
-            for trial in self.trials():
-                if trial.result.sample is not None:
-                    name = trial.result.sample.image
-                    target = _pictures(self.out, trial.arm) / benchmark.picture(items[trial.item])
-                    _link(image_path(self.out / trial.run, name), target, self.out)
-            for arm in self.arms:
-                make_inside(_pictures(self.out, arm.name), within=self.out)
-        except OSError as error:
-            raise StoreError(f"cannot lay out the pictures of {self.out}: {error}") from error
-        for arm in self.arms:
-            benchmark.lay_out(_pictures(self.out, arm.name))
+        names = [arm.name for arm in self.arms]
+        lay_out(self.benchmark, names, self.out, placed(self.out, self.trials()))
+
+    async def report(self, provenance: Provenance, noise: int) -> Results:
+        """Lay out, score and summarise the trials that are there, and write the report.
+
+        Args:
+            provenance: what made the pictures, how, and in which time; the rest is filled in.
+            noise: see `measure`.
+        """
+        benchmark, judge = self.benchmark, self.judge
+        start = time.monotonic()
+        self.lay_out()
+        again = await self.noise(noise)
+        self.keep_answers()
+        names = [arm.name for arm in self.arms]
+        official, values, views = score(benchmark, names, self.out, self.trials)
+        judged_by = None if judge is None else judge.identity
+        results = summarise(
+            self.trials,
+            self.arms,
+            provenance.model_copy(
+                update={
+                    "judge": judged_by,
+                    "judge_is_critic": (
+                        judged_by is not None and judged_by.name == provenance.critic.name
+                    ),
+                    "wording": benchmark.wording if isinstance(benchmark, AsksJudge) else "",
+                    "files": dict(benchmark.files),
+                    "notes": (*provenance.notes, *benchmark.notes),
+                    "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "seconds": provenance.seconds + time.monotonic() - start,
+                    "made": {str(kind): number for kind, number in self.cache.made.items()},
+                }
+            ),
+            dimensions=benchmark.dimensions if judge is not None or benchmark.grade else (),
+            official=official,
+            official_values=values,
+            extra_views=views,
+            noise=again,
+            worse_by=benchmark.worse_by,
+            # a judge that grades by itself has a scale of its own
+            scale=None if judge is not None and can_grade(judge) else benchmark.scale,
+        )
+        write_report(self.out, results, self.trials)
+        return results
 
     async def noise(self, pictures: int) -> Noise | None:
-        """The judge against itself. Where a second answer cannot be had or read, one less."""
+        """The judge against itself. Where a second answer cannot be had or read, the next picture
+        is taken, as long as there are any.
+        """
         judging = self._judging()
         if judging is None or not pictures:
             return None
@@ -224,7 +237,8 @@ class _Work:
             with suppress(CriticError):
                 pairs.append((mark, await judging.mark(items[trial.item], image, turn=1)))
 
-        await run_many((again(trial) for trial in islice(first, pictures)), _AT_ONCE)
+        while owed := list(islice(first, pictures - len(pairs))):
+            await run_many(map(again, owed), _AT_ONCE)
         if not pairs:
             return None
         return Noise(
@@ -233,33 +247,23 @@ class _Work:
             flipped=fmean(a.exact != b.exact for a, b in pairs),
         )
 
-    def score(self) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
-        """Write all judgements as the official scripts ingest them; gives, by arm, what those make
-        of them, and what else can be read from them.
-        """
-        official: dict[str, JsonValue] = {}
-        further: dict[str, JsonValue] = {}
-        benchmark, judging = self.benchmark, self._judging()
-        if judging is None or not isinstance(benchmark, OfficialScore):
-            return official, further
-        made: dict[str, dict[str, str]] = {arm.name: {} for arm in self.arms}
-        for trial in self.trials():
-            if trial.result.sample is not None:
-                made[trial.arm][trial.item] = trial.result.sample.image
-        for arm, pictures in made.items():
-            judged = {
-                item.id: judging.answers(item, pictures[item.id])
-                for item in benchmark.items
-                if item.id in pictures  # the official scripts never come to ask about others
-            }
-            place = self.out / "judgements" / arm
+    def keep_answers(self) -> None:
+        """Write every answer of the judge, by arm."""
+        if (judging := self._judging()) is None:
+            return
+        items = {item.id: item for item in self.benchmark.items}
+        for arm in self.arms:
+            said = (
+                answer
+                for trial in self.trials()
+                if trial.arm == arm.name
+                for image in _images(trial)
+                for answer in judging.said(items[trial.item], image)
+            )
+            path = answers_file(self.out, arm.name)
             with boundary(StoreError, "making a folder"):
-                make_inside(place, within=self.out)
-            benchmark.write_judgements(place, _pictures(self.out, arm), judged)
-            official[arm] = benchmark.official(judged)
-            if views := benchmark.views(judged):
-                further[arm] = views
-        return official, further
+                make_inside(path.parent, within=self.out)
+            write_answers(path, said)
 
     def _judging(self) -> Judging | None:
         """None where no questions are put."""
@@ -269,18 +273,7 @@ class _Work:
         return Judging(benchmark, judge, self.cache, self.attempts)
 
 
-def _pictures(out: Path, arm: str) -> Path:
-    return out / "pictures" / arm
-
-
-def _link(source: Path, target: Path, out: Path) -> None:
-    """The same file at a second place of `out` where that can be, else a copy."""
-    with suppress(OSError):
-        if os.path.samestat(source.lstat(), target.lstat()):
-            return
-    remove_file(target, within=out)
-    try:
-        link_file(source, target, source_within=out, within=out)
-    except OSError:  # a file system without links
-        data = read_file(source, within=out, limit=MAX_PICTURE)
-        replace_file(target, data, durable=False, within=out)
+def _images(trial: Trial) -> Iterator[str]:
+    """The pictures that have a mark of their own, each once."""
+    samples = (point.sample for point in (trial.first, *trial.points))
+    return iter(dict.fromkeys(sample.image for sample in samples if sample))

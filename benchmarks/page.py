@@ -38,7 +38,12 @@ _PAGES: Final = Pages("rr_refine.benchmarks", "page")
 
 
 def page_parts(
-    results: Results, plots: Mapping[str, str], trials: Iterable[Trial], out: Path
+    results: Results,
+    plots: Mapping[str, str],
+    trials: Iterable[Trial],
+    out: Path,
+    *,
+    answers: bool = False,
 ) -> Iterator[str]:
     """The page, piece by piece, so that it is never whole in memory.
 
@@ -46,12 +51,14 @@ def page_parts(
         plots: SVG by name.
         trials: those that the results are of.
         out: the folder that the page is for; run folders are relative to it.
+        answers: the judge's answers are in `judgements.html` beside it.
     """
     source = results.provenance
     return _PAGES.stream(
         "bench",
         results=results,
         source=source,
+        answers=answers,
         record=json.dumps(source.model_dump(mode="json"), indent=1, ensure_ascii=False),
         subject=write_subject(results),
         gains=list(_gains(results)),

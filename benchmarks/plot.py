@@ -113,8 +113,11 @@ class _Plot:
         if scale.share:
             self._ticks: Sequence[float] = (0, 20, 40, 60, 80, 100)
         elif is_published(results):
-            estimates = [estimate for line in lines for _, estimate in line.points]
-            self._ticks = _ticks(min(e.low for e in estimates), max(e.high for e in estimates))
+            ends = [
+                end for line in lines for _, e in line.points for end in (e.low, e.value, e.high)
+            ]
+            known = [end for end in ends if end is not None]
+            self._ticks = _ticks(min(known), max(known))
         else:
             self._ticks = (1, 1.5, 2, 2.5, 3, 3.5, 4)
             self.unit = ", 1 to 4"
@@ -147,8 +150,12 @@ class _Plot:
                     'stroke-dasharray="2 4" opacity="0.7"/>'
                 )
             for (x, estimate), y in zip(points[: line.used], heights, strict=False):
-                top, foot = (self._y(v * self._scale) for v in (estimate.high, estimate.low))
-                yield f'<path d="M{x:.1f} {top:.1f}V{foot:.1f}" stroke="{colour}" opacity="0.45"/>'
+                if estimate.low is not None and estimate.high is not None:
+                    top, foot = (self._y(v * self._scale) for v in (estimate.high, estimate.low))
+                    yield (
+                        f'<path d="M{x:.1f} {top:.1f}V{foot:.1f}" stroke="{colour}" '
+                        'opacity="0.45"/>'
+                    )
                 yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
             value = points[-1][1].value * self._scale
             shown = f"{value:.0f}" if self._share else f"{value:.2f}"

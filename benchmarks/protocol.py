@@ -21,10 +21,37 @@ from rr_refine.benchmarks.question import Question
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["AnswerFile", "Answers", "AsksJudge", "Layout", "OfficialScore", "ScoresFiles"]
+__all__ = [
+    "AnswerFile",
+    "Answers",
+    "AsksJudge",
+    "Judged",
+    "Layout",
+    "OfficialScore",
+    "OfficialTable",
+    "RemarksOnFile",
+    "ScoresFiles",
+]
 
 Answers = tuple[str, ...]
 """A judge's raw answers about one picture: one for each of its questions, in order."""
+
+
+class Judged(dict[str, Answers | None]):
+    """A judge's answers by item id; None where there is none that can be read.
+
+    Args:
+        read: the answers.
+        unread: the last ones of items that have none that can be read.
+    """
+
+    def __init__(
+        self,
+        read: Mapping[str, Answers | None],
+        unread: Mapping[str, Answers] | None = None,
+    ) -> None:
+        super().__init__(read)
+        self.unread: Mapping[str, Answers] = unread or {}
 
 
 @runtime_checkable
@@ -84,7 +111,7 @@ class OfficialScore(Protocol):
     """An official metric of a judge's answers.
 
     `judged` has the answers by item id; None where there is no readable answer. Items without a
-    picture are not in it.
+    picture are not in it. Within a benchmark run it is a `Judged`, which has the unreadable ones.
     """
 
     def write_judgements(
@@ -113,6 +140,20 @@ class OfficialScore(Protocol):
 
 
 @runtime_checkable
+class OfficialTable(OfficialScore, Protocol):
+    """The official numbers can be shown beside ours."""
+
+    def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+        """The official number of each dimension, finer ones included, by our name of it, and of
+        `overall`, in the digits of the official script; None where it has none.
+
+        Args:
+            official: what `official` gave.
+        """
+        ...
+
+
+@runtime_checkable
 class ScoresFiles(Protocol):
     """Judgement files of the official scripts can be scored, however they came to be."""
 
@@ -123,6 +164,19 @@ class ScoresFiles(Protocol):
             What the official scoring script would have written for this very file, and by item id
             the mark of each judgement that it holds, None where it cannot be read. Items that the
             file does not name are not in it.
+
+        Raises:
+            ConfigError: it is no such file.
+        """
+        ...
+
+
+@runtime_checkable
+class RemarksOnFile(Protocol):
+    """What is unusual about a judgement file, beyond its numbers."""
+
+    def remarks(self, file: Path) -> list[str]:
+        """Sentences for the user.
 
         Raises:
             ConfigError: it is no such file.

@@ -22,9 +22,12 @@ class Question:
     """One user message to a judge."""
 
     content: tuple[str | Image.Image, ...]
-    """Texts and RGB pictures, in order. A picture is sent as PNG, without loss."""
+    """Texts and RGB pictures, in order."""
     max_tokens: int | None = None
     """Longest answer; None where the official script sets none."""
+    jpeg: int | None = None
+    """Quality of the JPEG that pictures are sent as, where the official script does so; None is
+    PNG, without loss."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from rr_refine.benchmarks.judgements_page import judgements_parts
 from rr_refine.benchmarks.page import page_parts
 from rr_refine.benchmarks.plot import draw_plots
 from rr_refine.benchmarks.results import Results
 from rr_refine.benchmarks.spreadsheet import estimate_lines, trial_lines
 from rr_refine.benchmarks.table import write_tables
 from rr_refine.benchmarks.trial import Trial
-from rr_refine.errors import StoreError
-from rr_refine.files import replacing
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.files import read_file, replacing
 from rr_refine.terms import Record
 
-__all__ = ["moved", "write_json", "write_report"]
+__all__ = ["moved", "read_results", "write_json", "write_report"]
 
 
 def write_report(out: Path, results: Results, read: Callable[[], Iterable[Trial]]) -> None:
@@ -26,6 +27,7 @@ def write_report(out: Path, results: Results, read: Callable[[], Iterable[Trial]
     results.json        everything
     table.md            the tables
     index.html          tables, plots, and the items with their pictures
+    judgements.html     every answer of the judge, where one was asked
     results.csv         a line per trial
     dimensions.csv      a line per estimate
     exact.svg, …        the plots
@@ -45,7 +47,10 @@ def write_report(out: Path, results: Results, read: Callable[[], Iterable[Trial]
     for name, svg in plots.items():
         _write(out, f"{name}.svg", [svg])
     _write(out, "results.csv", trial_lines(results, read()))
-    _write(out, "index.html", page_parts(results, plots, read(), out))
+    answers = judgements_parts(results, out)
+    if answers is not None:
+        _write(out, "judgements.html", answers)
+    _write(out, "index.html", page_parts(results, plots, read(), out, answers=answers is not None))
 
 
 def moved(trials: Iterable[Trial], folder: Path, out: Path) -> Iterator[Trial]:
@@ -53,6 +58,21 @@ def moved(trials: Iterable[Trial], folder: Path, out: Path) -> Iterator[Trial]:
     way = os.path.relpath(folder, out)
     for trial in trials:
         yield trial.model_copy(update={"run": f"{way}/{trial.run}"})
+
+
+def read_results(folder: Path) -> Results:
+    """What `write_report` left there.
+
+    Raises:
+        ConfigError: there is no finished benchmark.
+    """
+    path = folder / "results.json"
+    try:
+        return Results.model_validate_json(read_file(path))
+    except FileNotFoundError:
+        raise ConfigError(f"{str(folder)!r} has no results.json: no finished benchmark") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def write_json(out: Path, name: str, record: Record) -> None:

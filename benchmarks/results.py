@@ -12,10 +12,11 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.arms import BASELINES, Arm
 from rr_refine.benchmarks.definitions import definitions
 from rr_refine.benchmarks.item import WORSE_BY
-from rr_refine.benchmarks.leaderboard import Leaderboard, Resampled, macro, mean, ratio
+from rr_refine.benchmarks.leaderboard import Leaderboard, View, macro, mean, ratio
+from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.benchmarks.trial_columns import TrialColumns
-from rr_refine.statistics import Estimate
+from rr_refine.statistics import Estimate, Range
 from rr_refine.terms import Identity, Record
 
 __all__ = [
@@ -154,6 +155,8 @@ class Provenance(Record):
     """sha256 of the benchmark's files, by name."""
     notes: tuple[str, ...] = ()
     """What is unusual about them."""
+    source: Source | None = None
+    """How they were read; None where an older version did not say."""
     date: str = ""
     """UTC, ISO 8601, of the judgements; hosted judges change."""
     versions: dict[str, JsonValue]
@@ -174,6 +177,8 @@ class Results(Record):
     """Those whose mean is the overall value, as far as there are items that have them."""
     worse_by: float
     """Score points that make a result worse than the first picture."""
+    scale: tuple[float, float] | None = None
+    """See `Benchmark.scale`."""
     unfinished: int
     arms: tuple[ArmResult, ...]
     differences: tuple[Difference, ...]
@@ -181,6 +186,8 @@ class Results(Record):
     """None where it was not measured."""
     official: dict[str, JsonValue]
     """By arm."""
+    official_values: dict[str, dict[str, float | None]] = {}
+    """By arm and dimension, `overall` included: see `OfficialTable`."""
     extra_views: dict[str, JsonValue]
     """By arm: other readings of the same judgements, such as a more tolerant parser's."""
 
@@ -192,20 +199,23 @@ def summarise(
     *,
     dimensions: Sequence[str] = (),
     official: Mapping[str, JsonValue] | None = None,
+    official_values: Mapping[str, dict[str, float | None]] | None = None,
     extra_views: Mapping[str, JsonValue] | None = None,
     noise: Noise | None = None,
     worse_by: float = WORSE_BY,
+    scale: Range | None = None,
 ) -> Results:
     """The statistics of trials, over the items that every arm has been through.
 
     Args:
-        read: gives the trials, one at a time; none is kept. Intervals depend, within the noise of
-            resampling, on the order in which items first come.
+        read: gives the trials, one at a time; none is kept.
         arms: those to report; trials of others are left alone.
         dimensions: see `Benchmark`.
         official: by arm, see `OfficialScore.official`.
+        official_values: by arm, see `OfficialTable.official_values`.
         extra_views: by arm.
         worse_by: score points that make a result worse than the first picture.
+        scale: see `Benchmark.scale`.
 
     Raises:
         ConfigError: there is no item that every arm has been through, or an arm has one twice.
@@ -223,11 +233,13 @@ def summarise(
         definitions=definitions(worse_by),
         dimensions=tuple(dimensions),
         worse_by=worse_by,
+        scale=scale,
         unfinished=board.unfinished,
-        arms=tuple(_arm_result(arm, board, view, by[arm.name, ""]) for arm in arms),
-        differences=tuple(_difference(board, view, *pair, by[pair]) for pair in pairs),
+        arms=tuple(_arm_result(arm, board, view, by[arm.name, ""], scale) for arm in arms),
+        differences=tuple(_difference(board, view, *pair, by[pair], scale) for pair in pairs),
         noise=noise,
         official=dict(official or {}),
+        official_values=dict(official_values or {}),
         extra_views=dict(extra_views or {}),
     )
 
@@ -248,7 +260,11 @@ def _exact_by(
 
 
 def _arm_result(
-    arm: Arm, board: Leaderboard, view: Resampled, exact_by: dict[str, dict[str, Estimate]]
+    arm: Arm,
+    board: Leaderboard,
+    view: View,
+    exact_by: dict[str, dict[str, Estimate]],
+    scale: Range | None,
 ) -> ArmResult:
     name = arm.name
     marked = round(_total(board, name, "marked"))
@@ -263,14 +279,14 @@ def _arm_result(
         policy=arm.policy.model_dump(mode="json"),
         items=board.items,
         exact=view.estimate(mean("exact"), name),
-        score=view.estimate(mean("score"), name),
+        score=view.estimate(mean("score"), name, scale=scale),
         score_counted=(
-            view.estimate(ratio("score counted", "marked"), name, marked) if marked else None
+            view.estimate(ratio("score counted", "marked"), name, marked, scale) if marked else None
         ),
-        overall=overall and view.estimate(overall, name),
-        overall_counted=counted and view.estimate(counted, name, marked),
+        overall=overall and view.estimate(overall, name, scale=scale),
+        overall_counted=counted and view.estimate(counted, name, marked, scale),
         dimensions={
-            part: view.estimate(ratio("got", "of", part), name, _having(board, name, part))
+            part: view.estimate(ratio("got", "of", part), name, _having(board, name, part), scale)
             for part in board.parts
         },
         coverage=Coverage(
@@ -289,35 +305,40 @@ def _arm_result(
         faults=round(_total(board, name, "faults")),
         stops=_count(board.words(name, "stops")),
         exact_by=exact_by,
-        curve=tuple(_curve_point(board, view, name, allowed) for allowed in board.allowed),
+        curve=tuple(_curve_point(board, view, name, allowed, scale) for allowed in board.allowed),
     )
 
 
-def _curve_point(board: Leaderboard, view: Resampled, arm: str, allowed: int) -> CurvePoint:
+def _curve_point(
+    board: Leaderboard, view: View, arm: str, allowed: int, scale: Range | None
+) -> CurvePoint:
     return CurvePoint(
         allowed=allowed,
         spent=_total(board, arm, "spent at", str(allowed)) / board.items,
         exact=view.estimate(mean("exact at", str(allowed)), arm),
-        score=view.estimate(mean("score at", str(allowed)), arm),
+        score=view.estimate(mean("score at", str(allowed)), arm, scale=scale),
     )
 
 
 def _difference(
     board: Leaderboard,
-    view: Resampled,
+    view: View,
     arm: str,
     baseline: str,
     exact_by: dict[str, dict[str, Estimate]],
+    scale: Range | None,
 ) -> Difference:
     overall = macro("got", "of", board.dimensions) if board.dimensions else None
     return Difference(
         arm=arm,
         baseline=baseline,
         exact=view.gap(mean("exact"), arm, baseline),
-        score=view.gap(mean("score"), arm, baseline),
-        overall=overall and view.gap(overall, arm, baseline),
+        score=view.gap(mean("score"), arm, baseline, scale=scale),
+        overall=overall and view.gap(overall, arm, baseline, scale=scale),
         dimensions={
-            part: view.gap(ratio("got", "of", part), arm, baseline, _having(board, arm, part))
+            part: view.gap(
+                ratio("got", "of", part), arm, baseline, _having(board, arm, part), scale
+            )
             for part in board.parts
         },
         exact_by=exact_by,

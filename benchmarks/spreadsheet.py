@@ -44,7 +44,7 @@ def trial_lines(results: Results, trials: Iterable[Trial]) -> Iterator[str]:
 
 
 def estimate_lines(results: Results) -> Iterator[str]:
-    """`dimensions.csv`: every estimate over all items with its 95 % interval, with a head.
+    """`dimensions.csv`: every estimate over all items with its 95 % interval, if any, with a head.
 
     A `kind` is `measure` (exact, score, overall), `dimension` (those that the overall value is the
     mean of) or `part` (finer ones). A line with a baseline is the arm less it.

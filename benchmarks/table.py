@@ -84,6 +84,8 @@ def tables(results: Results) -> Iterator[Table]:
     for title, parts in (("By dimension", known), ("By finer dimension", finer)):
         if parts:
             yield Table(title, tuple(_dimension_rows(results, parts)))
+    if results.official_values:
+        yield Table("Official numbers, ours beside them", tuple(_official_rows(results)))
     for label, values in results.arms[0].exact_by.items():
         if len(values) <= _WIDEST:
             yield Table(f"Exact by {label}", tuple(_label_rows(results, label)))
@@ -98,7 +100,8 @@ def write_method(results: Results) -> Iterator[str]:
         return
     apart = ", in points" if measure.scale.share else ""
     yield (
-        f"Brackets: 95 % bootstrap intervals over items; differences are paired{apart}. "
+        f"Brackets: 95 % intervals over items (n/a: of one prompt alone, or nothing varies); "
+        f"differences are paired{apart}. "
         "Regressed: results that lost what the arm's first picture had."
     )
     if results.unfinished:
@@ -112,6 +115,11 @@ def write_method(results: Results) -> Iterator[str]:
         "Triggered: items on which the loop tried more than its first picture. Tokens: of the "
         "critic, per item. What has no picture or no mark counts as the worst there is."
     )
+    if results.official_values:
+        yield (
+            "Official numbers are what the benchmark's own scripts make of the same answers, in "
+            "their scale and digits: what they drop is dropped. In ours it counts as the worst."
+        )
     if source.judge is not None:
         words = f"; words of its questions: {source.wording}" if source.wording else ""
         yield f"Judge: {source.judge.name} ({source.judge.kind}){words}."
@@ -206,6 +214,23 @@ def _dimension_rows(results: Results, parts: Iterable[str]) -> Iterator[tuple[st
             *(scale.show(arm.dimensions[part]) for arm in results.arms),
             *(scale.show_gap(gap.dimensions[part]) for gap in gaps),
         )
+
+
+def _official_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    shown = overall_scale(results)
+    arms = [arm for arm in results.arms if arm.arm in results.official_values]
+    yield "dimension", *(f"{arm.arm}, {whose}" for arm in arms for whose in ("official", "ours"))
+    names = dict.fromkeys(name for arm in arms for name in results.official_values[arm.arm])
+    for name in names:
+        row = [name]
+        for arm in arms:
+            official = results.official_values[arm.arm].get(name)
+            ours = arm.overall if name == "overall" else arm.dimensions.get(name)
+            row += [
+                "" if official is None else f"{round(official, 4):g}",
+                "" if ours is None else shown.show_value(ours.value),
+            ]
+        yield tuple(row)
 
 
 def _label_rows(results: Results, label: str) -> Iterator[tuple[str, ...]]:

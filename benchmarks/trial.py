@@ -89,7 +89,7 @@ class Origin(Record):
     number: int = 0
     """Place of the item in the benchmark."""
     group: str
-    """Items of one group are resampled together."""
+    """Items of one group are one cluster."""
     labels: dict[str, str]
     request: str = ""
     """Digest of all that was asked. A trial of another request is none of this item's."""

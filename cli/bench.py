@@ -35,6 +35,7 @@ from rr_refine.files import make_folder
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models
     from rr_refine.benchmarks.item import Benchmark
+    from rr_refine.benchmarks.source import Source
     from rr_refine.benchmarks.trial import Trial
     from rr_refine.terms import Record
 
@@ -68,6 +69,15 @@ bench.command(
 )
 bench.command(
     "rr_refine.cli.bench_score:report", name="report", help="Join the results of several folders."
+)
+bench.command(
+    "rr_refine.cli.bench_folders:judge", name="judge", help="Judge pictures that are there again."
+)
+bench.command(
+    "rr_refine.cli.bench_folders:compare", name="compare", help="Compare two results, paired."
+)
+bench.command(
+    "rr_refine.cli.bench_folders:list_", name="list", help="List benchmarks and their results."
 )
 
 
@@ -113,13 +123,14 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
         if settings.sources[key] == "default":
             settings.apply({key: use}, f"rr-refine bench {name}")
     _require_effect(settings, assigned, own.closed())
-    if find_spec("numpy") is None:
-        raise MissingExtraError("rr-refine bench", "local")
+    if find_spec("numpy") is None or find_spec("scipy") is None:
+        raise MissingExtraError("rr-refine bench", "data")
     out = options.out or Path("runs", f"bench-{name}")
     if not options.resume and (out / ("cache" if test else "bench.json")).exists():
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
         )
+    from rr_refine.benchmarks.source import source_of
     from rr_refine.cli.bench_models import make_models
 
     with boundary(StoreError, f"making {str(out)!r}"):
@@ -132,12 +143,14 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
                     raise ConfigError(f"--{flag} is for comparing arms only")
             return asyncio.run(_test(test, options, settings, out))
         benchmark = own.load(limit=options.limit, cache=out / "data")
-        if options.shard is not None:
-            benchmark = part_of(benchmark, *parse_shard(options.shard))
+        shard = (1, 1) if options.shard is None else parse_shard(options.shard)
+        if shard[1] > 1:
+            benchmark = part_of(benchmark, *shard)
         models = make_models(options, settings)
         arms = _arms(own, options, settings, models)
         curve = options.curve or own.curve
-        work = _Comparison(benchmark, arms, models, options, settings, out, curve)
+        source = source_of(name, own, options.limit, shard)
+        work = _Comparison(benchmark, arms, models, options, settings, out, curve, source)
         return asyncio.run(work.run())
     except ConfigError:
         with contextlib.suppress(OSError):  # one that holds something already stays
@@ -227,6 +240,7 @@ class _Comparison:
         settings: Settings,
         out: Path,
         curve: bool,
+        source: Source | None,
     ) -> None:
         self._benchmark = benchmark
         self._arms = arms
@@ -235,6 +249,7 @@ class _Comparison:
         self._settings = settings
         self._out = out
         self._curve = curve
+        self._source = source
         self._graded = benchmark.grade is not None
         self._progress = Progress()
         self._runs = len(benchmark.items) * len(arms)
@@ -275,6 +290,7 @@ class _Comparison:
                         judge=judge,
                         attempts=options.attempts,
                         noise=options.noise,
+                        source=self._source,
                         settings={k: v for k, v in public.items() if k.startswith(_SECTIONS)},
                         on_trial=self._show,
                         drain=drain,

@@ -123,8 +123,8 @@ def preference(
         raise ConfigError(
             f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another --out"
         )
-    if find_spec("numpy") is None:
-        raise MissingExtraError("rr-refine bench", "local")
+    if find_spec("numpy") is None or find_spec("scipy") is None:
+        raise MissingExtraError("rr-refine bench", "data")
     with boundary(StoreError, f"making {str(out)!r}"):
         make_folder(out, private=settings.flag("private"))
     return _leave(asyncio.run(evaluate(settings, part)), out, as_json=json)

@@ -12,14 +12,14 @@ from cyclopts import Parameter
 
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import find_loader
-from rr_refine.benchmarks.protocol import AnswerFile, Layout, ScoresFiles
+from rr_refine.benchmarks.protocol import AnswerFile, Layout, RemarksOnFile, ScoresFiles
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
-from rr_refine.cli.text import say, say_json
+from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError
 
-__all__ = ["preflight", "report", "score"]
+__all__ = ["load_benchmark", "preflight", "report", "score"]
 
 
 def score(
@@ -50,17 +50,19 @@ def score(
     if benchmark == "mmrb2":
         return _predictions(data, judgements, suite or "image")
     with TemporaryDirectory() as cache:
-        found = _load(benchmark, Path(cache), data, suite, samples, limit, sources=False)
+        given = {"data": data, "suite": suite, "samples": samples}
+        found = load_benchmark(benchmark, Path(cache), given, limit, sources=False)
         if not isinstance(found, ScoresFiles):
             raise ConfigError(f"{benchmark} has no judgement files to score")
         official, marks = found.score_file(judgements)
         view = view_of(found, marks)
+        remarks = found.remarks(judgements) if isinstance(found, RemarksOnFile) else []
         further = found.views(found.judgements(judgements)) if isinstance(found, AnswerFile) else {}
     if json:
         whole = {
             "benchmark": found.name,
             "files": dict(found.files),
-            "notes": list(found.notes),
+            "notes": [*found.notes, *remarks],
             "official": official,
             "further": further,
             "ours": view.model_dump(mode="json"),
@@ -69,6 +71,8 @@ def score(
     else:
         say_json(json_module.dumps(official, indent=1, ensure_ascii=False))
         say(*_lines(view))
+    for remark in remarks:
+        tell(f"note: {plain(remark)}")
     return DONE
 
 
@@ -95,7 +99,8 @@ def preflight(
         limit: Prompts, in the order of the file, if not all were run.
     """
     with TemporaryDirectory() as cache:
-        found = _load(benchmark, Path(cache), data, suite, samples, limit)
+        given = {"data": data, "suite": suite, "samples": samples}
+        found = load_benchmark(benchmark, Path(cache), given, limit)
         if not isinstance(found, Layout):
             raise ConfigError(f"{benchmark} has no official layout of pictures")
         problems = found.preflight(pictures)
@@ -108,41 +113,42 @@ def preflight(
 def report(
     *folders: Path,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    data: Path | None = None,
     json: Flag = False,
 ) -> int:
     """Put benchmarks of other items together, such as the parts of --shard.
 
-    The official numbers are those of whole judgement files: join them, and use bench score.
+    The numbers, the official ones included, are those of all items together, in whichever order
+    the folders are given. A part that is missing is named, and the exit code is 1.
 
     Args:
         folders: Of finished benchmarks: same models, arms, judge and number of renders.
-        out: Folder of the new report; runs and pictures stay where they are.
+        out: Folder of the new report; runs stay where they are.
+        data: The benchmark's own files, if they have moved: official numbers need them.
         json: The results as one JSON object on stdout.
     """
     from rr_refine.benchmarks.join import join
     from rr_refine.benchmarks.table import write_tables
 
-    results = join(folders, out)
+    results = join(folders, out, data=data)
     if json:
         say_json(results.model_dump_json())
     else:
         say(*write_tables(results).split("\n"), out)
-    return DONE
+    source = results.provenance.source
+    return FAILED if source and source.parts > 1 else DONE
 
 
-def _load(
-    name: str,
-    cache: Path,
-    data: Path,
-    suite: str | None,
-    samples: int | None,
-    limit: int | None,
-    *,
-    sources: bool = True,
+def load_benchmark(
+    name: str, cache: Path, options: dict[str, Any], limit: int | None, *, sources: bool = True
 ) -> Benchmark:
+    """A benchmark with those of its options that are not None.
+
+    Raises:
+        ConfigError: it has no such option, or cannot be read.
+    """
     loader = find_loader(name)
-    given: dict[str, Any] = {"data": data, "suite": suite, "samples": samples}
-    given = {key: value for key, value in given.items() if value is not None}
+    given = {key: value for key, value in options.items() if value is not None}
     if unknown := given.keys() - {option.name for option in fields(loader)}:
         raise ConfigError(f"benchmark {name!r} has no option --{min(unknown)}")
     return loader(**given).load(limit=limit, cache=cache, sources=sources)

@@ -56,7 +56,7 @@ class PreferenceItem:
     image_b: Picture
     truth: Truth
     group: str
-    """Pairs of one group are of the same request, and resampled together; a pair without such is
+    """Pairs of one group are of the same request, and one cluster; a pair without such is
     its own group."""
     source: Picture | None = None
     """The picture that was edited; None for text-to-image."""

@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 
 from rr_refine.benchmarks.preference.item import DECIDED, Truth
 from rr_refine.reward.preferences.pair import Label
-from rr_refine.statistics import Bootstrap, Estimate
+from rr_refine.statistics import Clusters, Estimate
 from rr_refine.terms import Record, Usage
 
 __all__ = [
@@ -202,14 +202,14 @@ def _official(protocol: EvaluationProtocol, units: Sequence[Sequence[PairOutcome
 
 
 def _estimates(units: Sequence[Sequence[PairOutcome]]) -> dict[str, Estimate]:
-    """Shares, all over the same resamples of groups; those of nothing are left out."""
+    """Shares, over groups; those of nothing are left out."""
     counted = [_count(unit) for unit in units]
-    bootstrap = Bootstrap(len(units), groups=[unit[0].group for unit in units])
+    clusters = Clusters(len(units), groups=[unit[0].group for unit in units])
     found = {}
     for name in counted[0]:
         got, of = zip(*(count[name] for count in counted), strict=True)
         if items := int(sum(of)):
-            found[name] = bootstrap.ratio(got, of).model_copy(update={"items": items})
+            found[name] = clusters.ratio(got, of).model_copy(update={"items": items})
     return found
 
 

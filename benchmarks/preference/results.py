@@ -23,8 +23,8 @@ DEFINITIONS: Final[dict[str, str]] = {
     "accuracy": "Share of right answers; each order of a pair counts half, and a pair whose "
     "answers cannot be had or read is wrong in both.",
     "ties": "Share of the verdicts that prefer neither picture.",
-    "interval": "95 % percentile bootstrap, 10,000 resamples, seeded; pairs of one group are "
-    "resampled together.",
+    "interval": "95 %, Wilson's score interval, for the effective number of groups (Korn and "
+    "Graubard) where pairs are of one group; none for a single group.",
     "skipped": "Rows that the critic cannot be asked about, or whose pictures cannot be read. "
     "They are in no number.",
 }

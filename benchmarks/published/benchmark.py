@@ -13,7 +13,7 @@ from rr_refine.benchmarks.item import Benchmark, Item
 from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.files import picture_trouble
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.pictures import load_picture
+from rr_refine.pictures import SOURCE_PIXELS, load_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,14 +50,15 @@ class PublishedBenchmark(Benchmark):
         return {}
 
     def original(self, item: Item) -> Image.Image:
-        """The picture to edit.
+        """The picture to edit, scaled down to `SOURCE_PIXELS` where it is larger: the generator is
+        given no more, and many are judged at once.
 
         Raises:
             StoreError: it cannot be read.
         """
         assert item.source is not None
         try:
-            return load_picture(item.source)
+            return load_picture(item.source, most_pixels=SOURCE_PIXELS)
         except ConfigError as error:
             raise StoreError(str(error)) from error
 

@@ -158,21 +158,22 @@ def parse_python(path: Path) -> tuple[ast.Module, str]:
         raise ConfigError(f"{str(path)!r} is no Python file: {error}") from error
 
 
-def keep_picture(data: bytes, folder: Path, name: str, what: str) -> Path:
+def keep_picture(data: bytes, folder: Path, name: str) -> Path:
     """Put a picture that came inside of another file into a folder, unless it is there already.
+
+    Bytes that are no picture are put there as well, as `<name>.broken`: their item fails when its
+    turn comes, and no other.
 
     Args:
         name: of its file, without the ending, which is that of its format.
-        what: the picture, in words, for the messages.
 
     Raises:
-        ConfigError: it is no picture.
         StoreError: it cannot be written.
     """
     try:
         kind = check_picture(data).lower()
-    except ValueError as error:
-        raise ConfigError(f"{what} is no picture: {error}") from error
+    except ValueError:
+        kind = "broken"
     path = folder / f"{name}.{'jpg' if kind == 'jpeg' else kind}"
     if not (path.is_file() and path.read_bytes() == data):
         write_file(path, data)

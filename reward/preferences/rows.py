@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.files import parse_json
 from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [
@@ -30,7 +33,7 @@ __all__ = [
 
 ValueT = TypeVar("ValueT", bound=BaseModel)
 
-_KINDS: Final = (".parquet", ".arrow", ".jsonl", ".json")
+_KINDS: Final = (".parquet", ".arrow", ".jsonl", ".csv", ".json")
 """Formats that can be read. In a folder the first one found counts: JSON beside it is metadata."""
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}$")
 _BATCH: Final = 16
@@ -111,8 +114,8 @@ def find_files(data: Path, *, prefer: str = "", several: bool = False) -> list[P
         files = sorted(f for f in data.parent.glob(data.name) if f.is_file())
     if not files:
         raise ConfigError(
-            f"there is no data at {str(data)!r}: give the benchmark's parquet, arrow or JSON "
-            "file, or the folder with those of one split"
+            f"there is no data at {str(data)!r}: give the benchmark's parquet, arrow, JSON or "
+            "CSV file, or the folder with those of one split"
         )
     for file in files:
         if file.suffix not in _KINDS:
@@ -190,7 +193,7 @@ def _pyarrow() -> ModuleType:
         import pyarrow.ipc
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingExtraError("reading parquet and arrow files", "train") from error
+        raise MissingExtraError("reading parquet and arrow files", "data") from error
     module: ModuleType = pyarrow
     return module
 
@@ -211,8 +214,30 @@ def _objects(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
         yield from _read_arrow(file, row)
     elif file.suffix == ".jsonl":
         yield from _read_lines(file)
+    elif file.suffix == ".csv":
+        yield from _read_csv(file)
     else:
         yield from _read_json(file)
+
+
+def _read_csv(file: Path) -> Iterator[object]:
+    """The rows of a CSV file in UTF-8. An empty cell is None, and JSON in a cell is read."""
+    csv.field_size_limit(2**31 - 1)
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            for row in csv.DictReader(text, strict=True):
+                yield {name: _cell(value) for name, value in row.items() if name is not None}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read as CSV: {error}") from error
+
+
+def _cell(text: object) -> object:
+    if not isinstance(text, str) or not text:
+        return None
+    if text[0] in "{[":
+        with suppress(ValueError):
+            return parse_json(text)
+    return text
 
 
 def _read_json(file: Path) -> list[object]:

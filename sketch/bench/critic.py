@@ -23,7 +23,7 @@ from rr_refine.sketch.bench.tasks import Split, edits, requests
 from rr_refine.sketch.checking import RequestedEdit
 from rr_refine.sketch.training.critic.wording import REFINE_BELOW
 from rr_refine.sketch.world.edit import read_edit
-from rr_refine.statistics import Bootstrap, Estimate, estimate
+from rr_refine.statistics import Clusters, Estimate, estimate
 from rr_refine.terms import Dimension, Identity, Record
 
 __all__ = ["CriticResult", "EditJudgements", "MissedRequirements", "evaluate_critic"]
@@ -212,5 +212,5 @@ def _naming(judged: Sequence[GradedPicture]) -> MissedRequirements:
         right=sum(right),
         precision=sum(right) / named if named else 0.0,
         recall=sum(right) / missed if missed else 0.0,
-        f1=Bootstrap(len(judged)).ratio([2 * hits for hits in right], both),
+        f1=Clusters(len(judged)).ratio([2 * hits for hits in right], both),
     )

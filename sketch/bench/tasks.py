@@ -41,6 +41,7 @@ from rr_refine.sketch.world.scene import (
     Scene,
     Shape,
 )
+from rr_refine.terms import SCORE_MAX, SCORE_MIN
 
 __all__ = [
     "DIFFICULTIES",
@@ -88,7 +89,7 @@ def as_benchmark(name: str, tasks: Sequence[SketchTask]) -> Benchmark:
     async def grade(item: Item, image: Image.Image) -> Mark:
         return to_mark(await asyncio.to_thread(by_id[item.id].grade, image))
 
-    return Benchmark(name, tuple(task.item for task in tasks), grade)
+    return Benchmark(name, tuple(task.item for task in tasks), grade, scale=(SCORE_MIN, SCORE_MAX))
 
 
 def requests(

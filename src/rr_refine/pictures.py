@@ -27,6 +27,7 @@ __all__ = [
     "SOURCE_PIXELS",
     "check_picture",
     "decode_picture",
+    "encode_jpeg",
     "encode_png",
     "load_picture",
     "load_stored",
@@ -144,6 +145,13 @@ def rendered(given: object) -> Image.Image:
     picture = given if given.mode == "RGB" else load_picture(given)
     require_not_blank(picture)
     return picture
+
+
+def encode_jpeg(image: Image.Image, quality: int) -> bytes:
+    """The image as JPEG, as Pillow writes it by default but for the quality, 1 to 95."""
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def require_not_blank(image: Image.Image) -> None:

@@ -1,10 +1,9 @@
-"""Confidence intervals by resampling items: the percentile bootstrap, seeded and paired."""
+"""95 % confidence intervals of means, shares and paired differences, over items or clusters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from rr_refine.terms import Record
@@ -13,119 +12,214 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RESAMPLES", "Bootstrap", "Estimate", "Sums", "estimate", "estimate_by"]
+__all__ = ["SHARE", "Clusters", "Estimate", "Range", "Sums", "estimate", "estimate_by"]
 
-RESAMPLES: Final = 10_000
-_SEED: Final = 2604
-_INTERVAL: Final = (2.5, 97.5)
-_BLOCK: Final = 500_000
-"""Counts that are worked on at once: 8 MB as floats, however many items there are."""
-_KEPT: Final = 10_000_000
-"""Counts that are kept for the next call with as many items, in 20 MB; more are drawn anew."""
+Range = tuple[float, float]
+"""The lowest and the highest value that a measure can have."""
+SHARE: Final[Range] = (0.0, 1.0)
+
+_UPPER: Final = 0.975
+_PRIOR: Final = 0.5
+"""Clusters that count as all or nothing when the design effect is estimated: the few items that
+fail near the edge say little about how alike those of a cluster are."""
 
 Key = TypeVar("Key", bound="Hashable")
+_Statistic = Callable[[Callable[[Key], "NDArray[np.float64]"]], "NDArray[np.float64]"]
+"""Given what tells the sums of a measure, elementwise: `lambda of: of("score") / of("items")`. Not
+a number where it is undefined."""
 
 
 class Estimate(Record):
-    """A mean over items with its 95 % interval."""
+    """A value over items with its 95 % interval."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    """None where no interval can be told: of a single cluster, or without any variation on a scale
+    that has no known ends."""
+    high: float | None
     items: int
     """How many it is of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums(Generic[Key]):
-    """Sums over items of what was measured of them: over all, and over each resample of them."""
+    """Sums of what was measured of items, cluster by cluster, and intervals of statistics of them.
+
+    Variances are the jackknife's, which leaves out one cluster after the other. They do not depend
+    on chance, and but for rounding not on the order of items.
+    """
 
     places: Mapping[Key, int]
     """The column of each measure."""
-    whole: NDArray[np.float64]
-    """(1, measures): over all items."""
-    drawn: NDArray[np.float64]
-    """(resamples, measures)."""
+    rows: NDArray[np.float64]
+    """(clusters, measures)."""
 
     def estimate(
-        self,
-        statistic: Callable[[Callable[[Key], NDArray[np.float64]]], NDArray[np.float64]],
-        items: int,
+        self, statistic: _Statistic[Key], items: int, scale: Range | None = SHARE
     ) -> Estimate:
         """A statistic of sums, with its interval.
 
+        On a scale with ends it is Wilson's score interval (1927), with the effective number of
+        clusters in place of that of items (Korn and Graubard, 1998), and quantiles of Student's t
+        but where every cluster has all or nothing. Of independent items that have a thing or not,
+        this is Wilson's own. Without ends it is Student's t.
+
         Args:
-            statistic: given what tells the sums of a measure, elementwise:
-                `lambda of: of("score") / of("items")`. Not a number where it is undefined; such
-                resamples are left out, and the value is 0 where it is so over all items.
             items: how many it is of.
+            scale: the ends; None where they are not known.
+        """
+        from scipy.special import ndtri, stdtrit
+
+        value, clusters, spread = self._measure(statistic)
+        if clusters < 2:
+            return Estimate(value=value, low=None, high=None, items=items)
+        quantile = float(stdtrit(clusters - 1, _UPPER))
+        if scale is None or not scale[0] <= value <= scale[1]:
+            return _student(value, clusters, spread, quantile, items)
+        width = scale[1] - scale[0]
+        share, spread = (value - scale[0]) / width, spread / width**2
+        most = share * (1 - share)
+        if abs(spread - most) < 1e-9:
+            quantile = float(ndtri(_UPPER))
+        effective = clusters * (clusters * most + _PRIOR) / (clusters * spread + _PRIOR)
+        low, high = _wilson(share, effective, quantile)
+        return Estimate(
+            value=value,
+            low=min(value, scale[0] + width * low),
+            high=max(value, scale[0] + width * high),
+            items=items,
+        )
+
+    def difference(
+        self,
+        one: _Statistic[Key],
+        other: _Statistic[Key],
+        items: int,
+        scale: Range | None = SHARE,
+    ) -> Estimate:
+        """A statistic less another over the same items: paired.
+
+        Of shares it is the adjusted interval of Bonett and Price (2012) for paired proportions,
+        which adds one item that only the first has, and one that only the other has; of clusters,
+        with their own variance. On any other scale it is Student's t.
+        """
+        from scipy.special import ndtri, stdtrit
+
+        value, clusters, spread = self._measure(lambda of: one(of) - other(of))
+        if clusters < 2:
+            return Estimate(value=value, low=None, high=None, items=items)
+        quantile = float(stdtrit(clusters - 1, _UPPER))
+        if scale != SHARE:
+            return _student(value, clusters, spread, quantile, items)
+        if clusters >= items:
+            quantile = float(ndtri(_UPPER))
+        added = 2 * min(1.0, clusters / items)
+        whole = clusters + added
+        middle = clusters * value / whole
+        squares = (clusters * (spread + value**2) + added) / whole
+        half = quantile * ((squares - middle**2) / whole) ** 0.5
+        return Estimate(
+            value=value,
+            low=min(value, max(-1.0, middle - half)),
+            high=max(value, min(1.0, middle + half)),
+            items=items,
+        )
+
+    def _measure(self, statistic: _Statistic[Key]) -> tuple[float, int, float]:
+        """The value, how many clusters it is of, and their variance, of one (not of the mean).
+
+        The value is 0 where it is undefined.
         """
         import numpy as np
 
+        whole = self.rows.sum(axis=0, keepdims=True)
+
+        def of(sums: NDArray[np.float64]) -> Callable[[Key], NDArray[np.float64]]:
+            return lambda key: sums[:, self.places[key]]
+
         with np.errstate(divide="ignore", invalid="ignore"):
-            (value,) = statistic(lambda key: self.whole[:, self.places[key]])
-            resampled = statistic(lambda key: self.drawn[:, self.places[key]])
+            value = float(statistic(of(whole))[0])
+            known = np.isfinite(statistic(of(self.rows)))
+            rest = statistic(of(whole - self.rows))[known]
+        clusters = int(known.sum())
         if not np.isfinite(value):
-            return Estimate(value=0.0, low=0.0, high=0.0, items=items)
-        low, high = np.percentile(resampled[np.isfinite(resampled)], _INTERVAL)
-        return Estimate(value=float(value), low=float(low), high=float(high), items=items)
+            return 0.0, 0, 0.0
+        if clusters < 2:
+            return value, clusters, 0.0
+        return value, clusters, float(np.var(rest)) * (clusters - 1) ** 2
 
 
-class Bootstrap:
-    """Resamples `items` items with replacement, the same draws every time.
+def _wilson(share: float, items: float, quantile: float) -> tuple[float, float]:
+    """The ends of Wilson's score interval."""
+    square = quantile**2 / items
+    middle = (share + square / 2) / (1 + square)
+    half = (share * (1 - share) * square + square**2 / 4) ** 0.5 / (1 + square)
+    return middle - half, middle + half
 
-    So two arms measured on the same items are resampled together: a difference of them is paired.
-    Percentiles 2.5 and 97.5 of the resampled statistic (Efron and Tibshirani, 1993, chapter 13).
-    Where all values are equal, so are all resamples, and the interval has no width. Memory does
-    not grow with items times resamples.
+
+def _student(value: float, clusters: int, spread: float, quantile: float, items: int) -> Estimate:
+    """None where nothing varies: there may be more to see in other items."""
+    if spread < 1e-18:
+        return Estimate(value=value, low=None, high=None, items=items)
+    half = quantile * (spread / (clusters - 1)) ** 0.5
+    return Estimate(value=value, low=value - half, high=value + half, items=items)
+
+
+class Clusters:
+    """Items, and which of them belong together.
 
     Args:
-        groups: of every item; those of one group are drawn together, as clusters. Every item by
-            itself where it is None.
+        groups: of every item; those of one group are not independent of each other, such as samples
+            of one prompt. Every item by itself where it is None.
 
     Raises:
         ValueError: there are no items, or not one group per item.
     """
 
-    def __init__(
-        self,
-        items: int,
-        *,
-        groups: Sequence[str] | None = None,
-        seed: int = _SEED,
-        resamples: int = RESAMPLES,
-    ) -> None:
+    def __init__(self, items: int, *, groups: Sequence[str] | None = None) -> None:
         if items < 1:
-            raise ValueError("nothing to resample")
+            raise ValueError("no items to measure")
         if groups is not None and len(groups) != items:
             raise ValueError(f"needs {items} groups, one per item")
         self._items = items
         self._groups = groups
-        self._seed = seed
-        self._resamples = resamples
 
-    def mean(self, values: Sequence[float]) -> Estimate:
-        """The mean of one value per item."""
-        return self.ratio(values, [1.0] * len(values))
+    def mean(self, values: Sequence[float], scale: Range | None = SHARE) -> Estimate:
+        """The mean of one value per item; see `Sums.estimate`."""
+        return self.ratio(values, [1.0] * len(values), scale)
 
-    def difference(self, values: Sequence[float], baseline: Sequence[float]) -> Estimate:
-        """The mean of `values` less that of `baseline`, item by item."""
-        return self.mean([a - b for a, b in zip(values, baseline, strict=True)])
+    def difference(
+        self, values: Sequence[float], baseline: Sequence[float], scale: Range | None = SHARE
+    ) -> Estimate:
+        """The mean of `values` less that of `baseline`; see `Sums.difference`."""
+        measured = {"one": values, "other": baseline, "items": [1.0] * self._items}
+        sums = self.sums(list(measured), measured.__getitem__)
+        return sums.difference(
+            lambda of: of("one") / of("items"),
+            lambda of: of("other") / of("items"),
+            self._items,
+            scale,
+        )
 
-    def ratio(self, numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
+    def ratio(
+        self,
+        numerators: Sequence[float],
+        denominators: Sequence[float],
+        scale: Range | None = SHARE,
+    ) -> Estimate:
         """A sum over items divided by another: F1 as 2 TP / (2 TP + FP + FN), for example.
 
-        Resamples whose denominator is 0 are left out; the value is 0 where it is 0 in all.
+        Clusters whose denominator is 0 do not count; the value is 0 where it is 0 in all.
 
         Raises:
             ValueError: not one value per item.
         """
         values = {"above": numerators, "below": denominators}
         sums = self.sums(list(values), values.__getitem__)
-        return sums.estimate(lambda of: of("above") / of("below"), self._items)
+        return sums.estimate(lambda of: of("above") / of("below"), self._items, scale)
 
     def sums(self, measures: Sequence[Key], values: Callable[[Key], ArrayLike]) -> Sums[Key]:
-        """Sums of any number of measures, all over the same resamples.
+        """Sums of any number of measures over the items of each cluster.
 
         Args:
             values: those of a measure, one per item; asked for one measure at a time.
@@ -135,67 +229,30 @@ class Bootstrap:
         """
         import numpy as np
 
-        units, place = self._units()
-        table = np.zeros((units, len(measures)))
+        own = range(self._items) if self._groups is None else self._groups
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(own))}
+        place = np.array([numbers[group] for group in own])
+        rows = np.zeros((len(numbers), len(measures)))
         for column, measure in enumerate(measures):
             measured = np.asarray(values(measure), float)
             if measured.shape != (self._items,):
                 raise ValueError(f"needs {self._items} values, one per item")
-            table[:, column] = np.bincount(place, measured, units)
-        drawn = np.empty((self._resamples, len(measures)))
-        start = 0
-        for counts in _counts(units, self._seed, self._resamples):
-            np.matmul(counts.astype(float), table, out=drawn[start : start + len(counts)])
-            start += len(counts)
-        places = {key: column for column, key in enumerate(measures)}
-        return Sums(places, table.sum(axis=0, keepdims=True), drawn)
-
-    def _units(self) -> tuple[int, NDArray[np.intp]]:
-        """How many are drawn, and which of them each item belongs to."""
-        import numpy as np
-
-        if self._groups is None:
-            return self._items, np.arange(self._items)
-        numbers = {group: number for number, group in enumerate(dict.fromkeys(self._groups))}
-        return len(numbers), np.array([numbers[group] for group in self._groups])
+            rows[:, column] = np.bincount(place, measured, len(numbers))
+        return Sums({key: column for column, key in enumerate(measures)}, rows)
 
 
-def _counts(units: int, seed: int, resamples: int) -> Iterable[NDArray[np.integer]]:
-    """How often each unit is in each resample, in blocks: (some resamples, units)."""
-    few = units * resamples <= _KEPT
-    return _kept_counts(units, seed, resamples) if few else _draw(units, seed, resamples)
-
-
-@lru_cache(maxsize=1)
-def _kept_counts(units: int, seed: int, resamples: int) -> tuple[NDArray[np.integer], ...]:
-    import numpy as np
-
-    narrow = np.min_scalar_type(units)
-    return tuple(block.astype(narrow) for block in _draw(units, seed, resamples))
-
-
-def _draw(units: int, seed: int, resamples: int) -> Iterator[NDArray[np.integer]]:
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    equal = np.full(units, 1 / units)
-    rows = max(1, _BLOCK // units)  # the draws are the same whatever the blocks
-    for start in range(0, resamples, rows):
-        yield random.multinomial(units, equal, size=min(rows, resamples - start))
-
-
-def estimate(values: Iterable[float]) -> Estimate:
-    """The mean of one value per item. Equally many items are resampled alike, call after call.
+def estimate(values: Iterable[float], scale: Range | None = SHARE) -> Estimate:
+    """The mean of one value per item.
 
     Raises:
         ValueError: there are none.
     """
     measured = list(values)
-    return Bootstrap(len(measured)).mean(measured)
+    return Clusters(len(measured)).mean(measured, scale)
 
 
 def estimate_by(groups: Iterable[str], values: Iterable[float]) -> dict[str, Estimate]:
-    """The mean in each group, given the group and the value of every item."""
+    """The share in each group, given the group and the value of every item."""
     grouped: dict[str, list[float]] = {}
     for group, value in zip(groups, values, strict=True):
         grouped.setdefault(group, []).append(value)

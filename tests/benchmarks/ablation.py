@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import fmean
 
+from rr_refine.benchmarks.headline import percent, points
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Winner
 from rr_refine.sketch.bench.answers import named_misses
@@ -65,12 +66,12 @@ def main(parrot: Path, direct: Path, count: int) -> None:
             a = said.accuracy
             more = "" if said.missed_f1 is None else f", faults named F1 {said.missed_f1:.3f}"
             print(
-                f"{name:<8} {mode:<10} {a.value:.1%} [{a.low:.1%}, {a.high:.1%}] of {said.pairs}, "
+                f"{name:<8} {mode:<10} {percent(a)} of {said.pairs}, "
                 f"readable {said.readable:.1%}{more}"
             )
     for mode in both[0].modes:
         d = difference(both[0], both[1], mode)
-        print(f"PARROT - direct, {mode}: {d.value:+.1%} [{d.low:+.1%}, {d.high:+.1%}]")
+        print(f"PARROT - direct, {mode}: {points(d)}")
 
 
 if __name__ == "__main__":

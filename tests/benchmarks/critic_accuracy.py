@@ -26,7 +26,7 @@ from rr_refine.pictures import load_picture
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest, can_compare
-from rr_refine.statistics import Estimate, estimate
+from rr_refine.statistics import Clusters, Estimate, estimate
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ async def evaluate(
 def difference(first: Evaluation, second: Evaluation, mode: Mode) -> Estimate:
     """How much more often the first critic is right than the second, on the same pairs.
 
-    Resampled by pair, so that what makes a pair hard for both cancels out.
+    Pair by pair, so that what makes a pair hard for both cancels out.
 
     Raises:
         ConfigError: they judged different pairs, or the mode was not asked of both.
@@ -231,7 +231,9 @@ def difference(first: Evaluation, second: Evaluation, mode: Mode) -> Estimate:
         id: case.better for id, case in theirs.items()
     }:
         raise ConfigError("two critics can only be compared on the same pairs with the same labels")
-    return estimate(case.credit(mode) - theirs[id].credit(mode) for id, case in mine.items())
+    return Clusters(len(mine)).difference(
+        [case.credit(mode) for case in mine.values()], [theirs[id].credit(mode) for id in mine]
+    )
 
 
 async def _judge(

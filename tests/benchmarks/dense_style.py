@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from rr_refine.benchmarks.headline import percent
 from rr_refine.errors import CriticAnswerError
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.critique import Critique
@@ -114,7 +115,7 @@ def table(found: list[Verdict]) -> str:
         lines.append(
             f"{name}: {len(some)}; readable {readable / len(some):.1%}, guided "
             f"{sum(v.guided for v in some)}; as the oracle "
-            f"{agreed.value:.1%} [{agreed.low:.1%}, {agreed.high:.1%}]; wrongly good {green}"
+            f"{percent(agreed)}; wrongly good {green}"
         )
     return "\n".join(lines)
 

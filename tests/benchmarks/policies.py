@@ -30,11 +30,12 @@ from rr_refine.sketch.bench.tasks import requests
 from rr_refine.sketch.generator import SketchGenerator, SketchGeneratorOptions
 from rr_refine.sketch.oracle.grading import grade_picture, read_asked
 from rr_refine.sketch.training.prompts import prompt_of
-from rr_refine.statistics import Estimate, estimate
+from rr_refine.statistics import SHARE, Clusters, Estimate, Range, estimate
 from rr_refine.terms import to_reward
 
 __all__ = ["main"]
 
+MEASURES: dict[str, Range | None] = {"exact": SHARE, "reward": None, "missed": None}
 KINDS = ("easy", "hard", "dense")
 CHUNK = 48
 
@@ -112,21 +113,27 @@ def table(out: Path) -> str:
             pairs = [(li, base[kind, li["prompt"]]) for li in own if (kind, li["prompt"]) in base]
             if pairs:
                 gained = [
-                    estimate(float(one[key]) - float(other[key]) for one, other in pairs)
-                    for key in ("exact", "reward", "missed")
+                    Clusters(len(pairs)).difference(
+                        [float(one[key]) for one, _ in pairs],
+                        [float(other[key]) for _, other in pairs],
+                        scale,
+                    )
+                    for key, scale in MEASURES.items()
                 ]
                 rows.append(f"| {name} | {kind} | {' | '.join(map(_shown, gained))} |")
     return "\n".join(rows)
 
 
 def _row(name: str, kind: str, own: Sequence[dict[str, Any]]) -> str:
-    values = [estimate(float(line[key]) for line in own) for key in ("exact", "reward", "missed")]
+    values = [estimate((float(li[key]) for li in own), scale) for key, scale in MEASURES.items()]
     free = [line["background"] for line in own if not line["asked_background"]]
     cells = " | ".join(map(_shown, values))
     return f"| {name} | {kind} | {len(own)} | {cells} | {_entropy(free):.2f} |"
 
 
 def _shown(value: Estimate) -> str:
+    if value.low is None or value.high is None:
+        return f"{value.value:+.3f} [n/a]"
     return f"{value.value:+.3f} [{value.low:+.3f}, {value.high:+.3f}]"
 
 

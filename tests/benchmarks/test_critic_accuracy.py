@@ -12,6 +12,7 @@ from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions, Step
+from rr_refine.statistics import estimate
 from rr_refine.terms import Identity
 from tests.benchmarks.critic_accuracy import (
     CaseResult,
@@ -164,11 +165,13 @@ async def assessments() -> None:
 def test_intervals_cover_what_they_should() -> None:
     half = judged(*[True, False] * 50).summary("pointwise").accuracy
     assert half.value == 0.5
+    assert half.low is not None and half.high is not None
     assert half.low == pytest.approx(0.40, abs=0.03)  # 1.96 standard errors of 0.05
     assert half.high == pytest.approx(0.60, abs=0.03)
     assert half == judged(*[True, False] * 50).summary("pointwise").accuracy
     sure = judged(*[True] * 20).summary("pointwise").accuracy
-    assert (sure.low, sure.value, sure.high) == (1, 1, 1)
+    assert sure == estimate([1.0] * 20)
+    assert (sure.value, sure.high) == (1, 1)
 
 
 def test_a_difference_is_paired() -> None:
@@ -176,6 +179,7 @@ def test_a_difference_is_paired() -> None:
     better = judged(*[True] * 70, *[False] * 30)
     gain = difference(better, judged(*hard), "pointwise")
     assert gain.value == pytest.approx(0.1)
+    assert gain.low is not None and gain.high is not None
     assert 0.03 < gain.low < gain.value < gain.high < 0.18  # unpaired it would reach below 0
     loss = difference(judged(*hard), better, "pointwise")
     assert loss.value == pytest.approx(-0.1)

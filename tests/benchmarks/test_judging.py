@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from rr_refine.benchmarks.answers import judged_of
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.judging import FakeJudge, Judging
+from rr_refine.benchmarks.protocol import Judged
+from rr_refine.benchmarks.published.unigenbench import UniGenBench
 from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticUnavailable, CriticUnreadable
@@ -16,7 +19,13 @@ from rr_refine.terms import Identity, Usage
 from tests.benchmarks.published.unigenbench.files import answer, small
 
 PICTURE = Image.new("RGB", (8, 8), "red")
+NAME = image_digest(PICTURE)
 GOOD = answer(1, 0, 1)[0]
+
+
+def judged(judging: Judging, bench: UniGenBench) -> Judged:
+    """What is kept about the first item."""
+    return judged_of(judging.said(bench.items[0], NAME), {"0_0": NAME})
 
 
 class Scripted:
@@ -44,7 +53,7 @@ async def test_a_picture_is_judged_once_whoever_asks(tmp_path: Path) -> None:
         assert first.score == pytest.approx(2 / 3)
         assert first == await judging.mark(bench.items[0], PICTURE)
         assert len(judge.asked) == 1
-        assert judging.answers(bench.items[0], image_digest(PICTURE)) == (GOOD,)
+        assert judged(judging, bench) == {"0_0": (GOOD,)}
     with Cache(tmp_path / "cache") as cache:  # and in another session
         assert first == await Judging(bench, judge, cache).mark(bench.items[0], PICTURE)
         assert len(judge.asked) == 1
@@ -62,6 +71,14 @@ async def test_unreadable_answers_are_asked_for_again_and_kept(tmp_path: Path) -
         assert mark.score == pytest.approx(2 / 3)
         assert cache.made["unreadable"] == 2
         assert cache.made["judgement"] == 1
+        said = list(Judging(bench, judge, cache).said(bench.items[0], NAME))
+    assert [(one.attempt, one.answer, one.readable) for one in said] == [
+        (1, "What a picture!", False),
+        (2, "<score>[1]</score>", False),
+        (3, GOOD, True),
+    ]
+    (question,) = bench.questions(bench.items[0], PICTURE)
+    assert {one.asked for one in said} == {question.content[0]}
 
 
 async def test_what_stays_unreadable_is_a_failure_and_owed_again(tmp_path: Path) -> None:
@@ -73,9 +90,12 @@ async def test_what_stays_unreadable_is_a_failure_and_owed_again(tmp_path: Path)
                 await Judging(bench, judge, cache, attempts=2).mark(bench.items[0], PICTURE)
             assert len(judge.asked) == 2, session
             assert cache.made["unreadable"] == 2
-            assert (
-                Judging(bench, judge, cache).answers(bench.items[0], image_digest(PICTURE)) is None
-            )
+            found = judged(Judging(bench, judge, cache), bench)
+            assert found == {"0_0": None}
+            assert found.unread == {"0_0": ("What a picture!",)}  # the last one
+            said = list(Judging(bench, judge, cache).said(bench.items[0], NAME))
+            assert [one.attempt for one in said] == list(range(1, 2 * session + 1))
+            assert "is unreadable" in said[0].error
 
 
 async def test_a_judge_that_cannot_be_reached_is_not_asked_again_here(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.results import ArmResult, Difference, Noise, Results, summarise
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
+from rr_refine.statistics import estimate
 from tests.benchmarks.trials import JUDGED, PROGRAM, marked, of_parts, point, trial
 
 ARMS = make_arms(2, names=["one-shot", "best-of-n", "refine"])
@@ -208,9 +209,8 @@ def test_what_was_spent() -> None:
     assert (one_shot.triggered.value, refine.triggered.value) == pytest.approx((0.0, 1 / 3))
 
 
-def test_samples_of_a_prompt_are_resampled_together() -> None:
-    # Three samples each of two prompts: all exact, none exact. As six items the interval would
-    # be 1 / 6 to 5 / 6, see test_bootstrap.
+def test_samples_of_a_prompt_count_as_one_cluster() -> None:
+    # Three samples each of two prompts: all exact, none exact. The interval is that of two items.
     def group(arm: str, prompt: str, score: float) -> list[Trial]:
         return [trial(arm, f"{prompt}{i}", point(marked(score)), group=prompt) for i in range(3)]
 
@@ -221,8 +221,10 @@ def test_samples_of_a_prompt_are_resampled_together() -> None:
         *group("refine", "q", 4.0),
     ]
     one_shot, _, gap = two_arms(trials)
-    assert (one_shot.exact.value, one_shot.exact.low, one_shot.exact.high) == (0.5, 0.0, 1.0)
-    assert (gap.exact.value, gap.exact.low, gap.exact.high) == (0.5, 0.0, 1.0)
+    two = estimate([1.0, 0.0])
+    assert one_shot.exact == two.model_copy(update={"items": 6})
+    assert gap.exact.value == 0.5
+    assert (gap.exact.low, gap.exact.high) == (-1.0, 1.0)
 
 
 def test_arms_in_another_order_of_trials_are_paired_all_the_same() -> None:
@@ -231,7 +233,8 @@ def test_arms_in_another_order_of_trials_are_paired_all_the_same() -> None:
         trials = [trial("one-shot", item, point(marked(scores[item]))) for item in scores]
         trials += [trial("refine", item, point(marked(scores[item]))) for item in order]
         _, _, gap = two_arms(trials)
-        assert (gap.score.low, gap.score.high) == (0.0, 0.0)
+        # no item differs, and so nothing varies
+        assert (gap.score.value, gap.score.low, gap.score.high) == (0.0, None, None)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ def judged(
         trial("refine", "b", point("CriticTimeout: 60 s" if lost else after, 2), worst=worst),
     ]
     source = JUDGED.model_copy(update={"judge_is_critic": critic})
-    return summarise(lambda: trials, ARMS, source, dimensions=["A"], noise=noise)
+    scale = (0.0, 4.0 / of)
+    return summarise(lambda: trials, ARMS, source, dimensions=["A"], noise=noise, scale=scale)
 
 
 def table(page: str, title: str = "") -> list[list[str]]:
@@ -52,14 +53,15 @@ def test_graded_by_a_program() -> None:
         "hats: 2 items, at most 2 renders each, generator painter, critic eye\n\n"
         "| arm | exact | score | renders | over one-shot | regressed |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: |\n"
-        "| one-shot | 50.0 % [0.0, 100.0] | 2.50 | 1.00 |  | 0.0 % |\n"
-        "| refine | 100.0 % [100.0, 100.0] | 4.00 | 2.00 | +50.0 [+0.0, +100.0] | 0.0 % |\n\n"
+        "| one-shot | 50.0 % [9.5, 90.5] | 2.50 | 1.00 |  | 0.0 % |\n"
+        "| refine | 100.0 % [34.2, 100.0] | 4.00 | 2.00 | +50.0 [-56.3, +100.0] | 0.0 % |\n\n"
         "Exact by size\n\n"
         "| arm | a (1) | b (1) |\n"
         "| --- | ---: | ---: |\n"
-        "| one-shot | 100.0 % [100.0, 100.0] | 0.0 % [0.0, 0.0] |\n"
-        "| refine | 100.0 % [100.0, 100.0] | 100.0 % [100.0, 100.0] |\n\n"
-        "Brackets: 95 % bootstrap intervals over items; differences are paired, in points. "
+        "| one-shot | 100.0 % [n/a] | 0.0 % [n/a] |\n"
+        "| refine | 100.0 % [n/a] | 100.0 % [n/a] |\n\n"
+        "Brackets: 95 % intervals over items (n/a: of one prompt alone, or nothing varies); "
+        "differences are paired, in points. "
         "Regressed: results that lost what the arm's first picture had.\n"
     )
 
@@ -72,14 +74,14 @@ def test_graded_by_a_judge() -> None:
             *("arm", "overall", "score", "renders", "over one-shot", "win / tie / loss"),
             *("regressed", "triggered", "tokens"),
         ],
-        ["one-shot", "50.0 % [50.0, 50.0]", "50.0 %", "1.00", "", "", "0.0 %", "0.0 %", "0"],
+        ["one-shot", "50.0 % [0.6, 99.4]", "50.0 %", "1.00", "", "", "0.0 %", "0.0 %", "0"],
         [
-            *("refine", "75.0 % [75.0, 75.0]", "75.0 %", "2.00", "+25.0 [+25.0, +25.0]"),
+            *("refine", "75.0 % [1.2, 99.9]", "75.0 %", "2.00", "+25.0 [-57.9, +82.9]"),
             *("2 / 0 / 0", "0.0 %", "50.0 %", "350"),
         ],
     ]
     assert table(page, "By dimension")[1] == [
-        *("A (2)", "50.0 % [50.0, 50.0]", "75.0 % [75.0, 75.0]", "+25.0 [+25.0, +25.0]"),
+        *("A (2)", "50.0 % [0.6, 99.4]", "75.0 % [1.2, 99.9]", "+25.0 [-57.9, +82.9]"),
     ]
     assert [row[0] for row in table(page, "By finer dimension")] == ["dimension", "finer (2)"]
     assert "Every item of every arm has a picture and a mark." in page
@@ -92,21 +94,21 @@ def test_other_scales_have_no_percent() -> None:
     page = write_tables(
         judged(new=4.0, of=1.0)
     )  # 2 and 4 for each item, of a scale that begins at 1
-    assert table(page)[2][1:5] == ["4.00 [4.00, 4.00]", "4.00", "2.00", "+2.00 [+2.00, +2.00]"]
+    assert table(page)[2][1:5] == ["4.00 [1.37, 4.00]", "4.00", "2.00", "+2.00 [n/a]"]
     assert "differences are paired. " in page
 
 
 def test_what_is_not_covered_is_shown_both_ways() -> None:
     page = write_tables(judged(lost=True))
-    assert table(page)[2][1] == "37.5 % [0.0, 75.0]"
+    assert table(page)[2][1] == "37.5 % [0.2, 99.4]"
     assert table(page, "Without what has no mark") == [
         [
             *("arm", "items", "with a picture", "with a mark", "overall of these"),
             *("score of these", "the others"),
         ],
-        ["one-shot", "2", "2", "2", "50.0 % [50.0, 50.0]", "50.0 % [50.0, 50.0]", ""],
+        ["one-shot", "2", "2", "2", "50.0 % [0.6, 99.4]", "50.0 % [0.6, 99.4]", ""],
         [
-            *("refine", "2", "2", "1", "75.0 % [75.0, 75.0]", "75.0 % [75.0, 75.0]"),
+            *("refine", "2", "2", "1", "75.0 % [n/a]", "75.0 % [n/a]"),
             "1 CriticTimeout",
         ],
     ]

@@ -43,6 +43,13 @@ def results(folder: Path) -> dict[str, dict[str, object]]:
     return {arm["arm"]: arm for arm in found["arms"]}
 
 
+def numbers(folder: Path) -> dict[str, object]:
+    """All of results.json but how and when it was made."""
+    found: dict[str, object] = json.loads((folder / "results.json").read_text())
+    del found["provenance"]
+    return found
+
+
 def pictures(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
@@ -112,21 +119,40 @@ def test_official_numbers_are_those_of_the_judgement_file(here: Commands) -> Non
 def test_shards_make_a_whole(here: Commands) -> None:
     command = (*BENCH, "--arm", "one-shot", "--judge", "fake")
     assert here.run(*command, "--out", "whole").code == 0
-    for part in ("1", "2"):
-        ended = here.run(*command, "--out", part, "--shard", f"{part}/2")
+    for part in ("1", "2", "3"):
+        ended = here.run(*command, "--out", part, "--shard", f"{part}/3")
         assert ended.code == 0, ended.stderr
     assert pictures(here.folder / "1/pictures/one-shot") == {
-        name for name in ALL if int(name[0]) % 2 == 0
+        name for name in ALL if int(name[0]) % 3 == 0
     }
-    joined = here.run("bench", "report", "1", "2", "--out", "both")
-    assert joined.code == 0, joined.stderr
-    one, two = (results(here.folder / name)["one-shot"] for name in ("whole", "both"))
-    for measure in ("exact", "score", "overall"):
-        a, b = one[measure], two[measure]
-        assert isinstance(a, dict) and isinstance(b, dict)
-        assert (a["value"], a["items"]) == (pytest.approx(b["value"]), b["items"])
+    whole = numbers(here.folder / "whole")
+    for order in ("123", "312", "231"):
+        joined = here.run("bench", "report", *order, "--out", order)
+        assert joined.code == 0, joined.stderr
+        found = numbers(here.folder / order)
+        assert found == whole, order  # to the last digit
+        assert found["official"]
+        assert "| overall |" in (here.folder / order / "table.md").read_text()
+        assert pictures(here.folder / order / "pictures/one-shot") == ALL
+        judgements = (f"{name}/judgements/one-shot" for name in ("whole", order))
+        one, two = (here.folder / name for name in judgements)
+        assert (one / "answers.jsonl").read_bytes() == (two / "answers.jsonl").read_bytes()
+        assert (one / "en.json").read_bytes() == (two / "en.json").read_bytes()
+    short = here.run("bench", "report", "3", "1", "--out", "short")
+    assert short.code == 1
+    for text in (short.stdout, (here.folder / "short/index.html").read_text()):
+        assert "Part 2 of 3 is missing" in text
     twice = here.run("bench", "report", "1", "1", "--out", "both")
     assert twice.code == 2
+    assert "same item, '0_0'" in twice.stderr
+    (here.folder / "test_prompts_en.csv").rename(here.folder / "moved.csv")
+    lost = here.run("bench", "report", "1", "2", "3", "--out", "lost")
+    assert "Give the benchmark's own files with --data." in lost.stdout
+    assert numbers(here.folder / "lost")["arms"] == whole["arms"]
+    given = here.run("bench", "report", *"123", "--data", "moved.csv", "--out", "given")
+    assert given.code == 0, given.stderr
+    assert numbers(here.folder / "given")["arms"] == whole["arms"]
+    (here.folder / "moved.csv").rename(here.folder / "test_prompts_en.csv")
     for wrong, words in (("3/2", "out of range"), ("half", "must look like 1/4")):
         refused = here.run(*command, "--out", "other", "--shard", wrong)
         assert refused.code == 2
@@ -336,3 +362,88 @@ def test_geneval_has_no_judge(commands: Commands) -> None:
     folder = commands.folder / "there/pictures/one-shot/00000"
     assert (folder / "metadata.jsonl").read_text() == line.strip()
     assert len(pictures(folder / "samples")) == 4
+
+
+def test_every_answer_can_be_read_afterwards(here: Commands) -> None:
+    with judge() as url:
+        ended = here.run(
+            *(*BENCH, "--arm", "one-shot", "--judge-url", url, "--out", "there"),
+            *("--attempts", "1", "--concurrency", "1", "--fail-on-error", "1"),
+        )
+    assert ended.code == 0, ended.stderr
+    folder = here.folder / "there/judgements/one-shot"
+    said = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert {one["item"] for one in said} == {name.removesuffix(".png") for name in ALL}
+    assert all("A hat number" in one["asked"] for one in said)
+    unread = {one["item"] for one in said if not one["readable"]}
+    assert len(unread) == 4  # every third
+    assert {one["answer"] for one in said if one["item"] in unread} == {"I like it."}
+    with (folder / "en.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    failed = [row for row in rows if row["result_json"] == "null"]
+    assert len(failed) == 4
+    assert {row["output"] for row in failed} == {"I like it."}  # as in the official file
+    page = (here.folder / "there/judgements.html").read_text()
+    assert page.count("I like it.") == 4
+    assert 'href="judgements.html"' in (here.folder / "there/index.html").read_text()
+
+
+def test_pictures_are_judged_again_without_a_render(here: Commands) -> None:
+    assert here.run(*BENCH, *ARMS, "--judge", "fake", "--out", "there").code == 0
+    before = len(lines(here.folder / "log"))
+    same = here.run("bench", "judge", "there", "--judge", "fake", "--out", "same")
+    assert same.code == 0, same.stderr
+    one, two = (numbers(here.folder / name) for name in ("there", "same"))
+    assert one == two
+    with judge(broken=True) as url:
+        other = here.run("bench", "judge", "there", "--judge-url", url, "--out", "other")
+    assert other.code == 1
+    assert "24 have no mark; the same command tries them again" in other.stderr
+    with judge() as url:
+        again = here.run("bench", "judge", "there", "--judge-url", url, "--out", "other")
+    assert again.code == 0, again.stderr
+    assert "judge a-judge" in again.stdout
+    assert pictures(here.folder / "other/pictures/refine") == ALL
+    assert len(lines(here.folder / "log")) == before  # nothing was rendered
+    compared = here.run("bench", "compare", "there", "other", "--json")
+    assert compared.code == 0, compared.stderr
+    found = json.loads(compared.stdout)
+    assert found["notes"] == ["They differ in the judge: 'stand-in' and 'a-judge'."]
+    assert [arm["items"] for arm in found["arms"]] == [12, 12]
+    folders = (here.folder / name for name in ("there", "other"))
+    scores = [results(folder)["one-shot"]["score"] for folder in folders]
+    assert [found["arms"][0][side]["score"] for side in ("first", "second")] == scores
+    mixed = here.run("bench", "judge", "there", "--judge", "fake", "--out", "other")
+    assert (mixed.code, "marks of two judges" in mixed.stderr) == (2, True)
+
+
+def test_pictures_of_somebody_else(here: Commands) -> None:
+    assert here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there").code == 0
+    theirs = here.folder / "theirs"
+    (here.folder / "there/pictures/one-shot").rename(theirs)
+    (theirs / "0_0.png").unlink()
+    (theirs / "0_1.png").write_bytes(b"no picture")
+    command = ("bench", "judge", "theirs", "--benchmark", "unigenbench", "--samples", "2")
+    ended = here.run(*command, "--data", ".", "--judge", "fake", "--out", "judged")
+    assert ended.code == 1
+    assert "how they were made is not known" in ended.stdout
+    assert "2 have no mark" in ended.stderr
+    compared = here.run("bench", "compare", "there", "judged")
+    assert compared.code == 0, compared.stderr
+    assert "12 items in common" in compared.stdout
+    nothing = here.run(*command, "--data", ".", "--judge", "fake", "--suite", "zh", "--out", "x")
+    assert nothing.code == 2
+    empty = here.run(*command[:2], "there", *command[3:], "--data", ".", "--out", "x")
+    assert (empty.code, "has no picture of unigenbench en: '0_0.png'" in empty.stderr) == (2, True)
+    listed = here.run("bench", "list", ".")
+    assert "unigenbench    Compare arms on UniGenBench." in listed.stdout
+    assert "judged  unigenbench en, 12 items" in listed.stdout
+
+
+def test_a_blank_prompt_fails_alone(here: Commands) -> None:
+    file = here.folder / "test_prompts_en.csv"
+    file.write_text(file.read_text().replace("A hat number 3", " "))
+    ended = here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there")
+    assert ended.code == 1
+    assert "2 failed" in ended.stderr
+    assert results(here.folder / "there")["one-shot"]["failed"] == 2

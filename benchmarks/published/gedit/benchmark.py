@@ -30,13 +30,14 @@ from rr_refine.benchmarks.published.gedit.scoring import (
     Score,
     official_parse,
     official_score,
+    printed_values,
     statistics,
 )
 from rr_refine.benchmarks.published.gedit.table import GEditRow, read_table, write_tables
 from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, GEditWording, read_wording
 from rr_refine.benchmarks.question import Question
-from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
-from rr_refine.pictures import picture_size
+from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.pictures import load_picture, picture_size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,6 +46,9 @@ __all__ = ["SUITES", "GEdit", "GEditLoader", "load"]
 
 _MAX_TOKENS: Final = 1400
 """Of the official script."""
+
+_JPEG: Final = 75
+"""Quality: Pillow's default, which the official script takes."""
 
 _BACKBONE: Final = "gpt4o"
 """A folder that the official scripts know, whichever the judge is."""
@@ -142,6 +146,7 @@ class GEdit(PublishedBenchmark):
             files=files,
             wording=wording.source,
             notes=found.notes,
+            scale=(0, BEST),
             worse_by=BEST / 30,
         )
         self._language = language
@@ -155,15 +160,14 @@ class GEdit(PublishedBenchmark):
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """Semantics, of original and edited picture, then quality, of the edited one alone.
 
-        It is scaled to the size of the original, as officially; sent as PNG, where the official
-        script sends JPEG.
+        It is scaled to the size of the original and sent as JPEG, as officially.
         """
         source = self.original(item)
         edited = image.resize(source.size)
         semantics = self._texts.semantics.replace(PLACE, item.prompt)
         return (
-            Question((semantics, source, edited), max_tokens=_MAX_TOKENS),
-            Question((self._texts.quality, edited), max_tokens=_MAX_TOKENS),
+            Question((semantics, source, edited), _MAX_TOKENS, _JPEG),
+            Question((self._texts.quality, edited), _MAX_TOKENS, _JPEG),
         )
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -198,11 +202,13 @@ class GEdit(PublishedBenchmark):
         return answer(), answer()
 
     def lay_out(self, folder: Path) -> None:
-        """Write the original of each item beside its picture, `<key>_SRCIMG.png`."""
+        """Write the original of each item beside its picture, `<key>_SRCIMG.png`. One that cannot
+        be read is left out: the preflight says so.
+        """
         for item in self.items:
             path = folder / self._original_name(item)
-            if not path.is_file():
-                write_file(path, self._original_png(item), within=folder)
+            if not path.is_file() and (data := self._original_png(item)) is not None:
+                write_file(path, data, within=folder)
 
     def write_judgements(
         self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
@@ -242,6 +248,12 @@ class GEdit(PublishedBenchmark):
             for item, score in self._scored(judged)
         )
 
+    def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+        """Of the full set: the overall value of each group and of the average, and the average of
+        semantics and quality.
+        """
+        return printed_values(official)
+
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
         """Score a `…_combined_gpt_score.csv` of the official scripts.
 
@@ -279,16 +291,16 @@ class GEdit(PublishedBenchmark):
     def _original_name(self, item: Item) -> str:
         return f"{self.picture(item).removesuffix('.png')}_SRCIMG.png"
 
-    def _original_png(self, item: Item) -> bytes:
-        source = self._edits[item.id].source
+    def _original_png(self, item: Item) -> bytes | None:
+        """None where it cannot be read."""
         try:
-            data = source.read_bytes()
-        except OSError as error:
-            raise StoreError(f"cannot read {str(source)!r}: {error.strerror or error}") from error
-        if data.startswith(_PNG):
-            return data
-        file = io.BytesIO()
-        self.original(item).save(file, "PNG")
+            data = self._edits[item.id].source.read_bytes()
+            if data.startswith(_PNG):
+                return data
+            file = io.BytesIO()
+            load_picture(self._edits[item.id].source).save(file, "PNG")
+        except (OSError, ConfigError):
+            return None
         return file.getvalue()
 
     def _mark(self, item: Item, score: Score) -> Mark:

@@ -71,7 +71,7 @@ class GEditFiles:
 class _Row(BaseModel):
     task_type: str
     key: str
-    instruction: str
+    instruction: str | None
     instruction_language: str
     input_image: Embedded | None = None
     input_image_raw: Embedded | None = None
@@ -160,24 +160,21 @@ def _read_tables(
             continue
         _check(file, row.key, row.task_type)
         picture = row.input_image or row.input_image_raw
-        if picture is None:
-            raise ConfigError(f"{str(file)!r}: key {row.key!r} has no picture")
         source = _source(file, row.key, picture, cache)
-        yield GEditItem(row.key, row.task_type, row.instruction, source, row.Intersection_exist)
+        text = row.instruction or ""
+        yield GEditItem(row.key, row.task_type, text, source, row.Intersection_exist)
 
 
-def _source(file: Path, key: str, picture: Embedded, cache: Path | None) -> Path:
-    """The path of a picture, which is written unless it is there already."""
-    if picture.data is None:
-        path = file.parent / (picture.path or "no picture")
-        if not path.is_file():
-            raise ConfigError(f"{str(file)!r}: the picture of key {key!r} is not at {str(path)!r}")
-        return path
+def _source(file: Path, key: str, picture: Embedded | None, cache: Path | None) -> Path:
+    """The path of a picture, which is written unless it is there already. Where there is none, its
+    item fails, and no other.
+    """
+    if picture is None or picture.data is None:
+        return file.parent / ((picture and picture.path) or f"no picture of {key}")
     if cache is None:
         raise ConfigError(f"{str(file)!r} has its pictures inside: name a folder to put them in")
     name = hashlib.sha256(picture.data).hexdigest()
-    what = f"the picture of key {key!r} in {str(file)!r}"
-    return keep_picture(picture.data, cache / "sources", name, what)
+    return keep_picture(picture.data, cache / "sources", name)
 
 
 def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[GEditItem]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -17,6 +17,10 @@ from rr_refine.errors import MissingExtraError
 __all__ = ["BEST", "Score", "official_parse", "official_score", "statistics"]
 
 _DELIMITER: Final = "||V^=^V||"
+_LITERALS: Final = ("true", "false", "null")
+_REPAIRED: Final = 10_000
+"""Characters of an answer that is mended: the work grows with their square. Answers have 1,400
+tokens at most."""
 BEST: Final = 10
 """The scale begins with 0."""
 
@@ -53,29 +57,65 @@ def official_parse(text: str) -> list[float] | None:
     that is nothing but a whole number from 0 to 10. How many scores there are and whether they are
     from 0 to 10 is not looked at.
 
+    JSON that is broken, or has no `score`, is read once more as `_repair` makes it.
+
     None where the official script would make up a score by chance (nothing that can be read, the
     second time also `[8, 9]` and a number), ask again without an end (broken JSON, no `score`), or
     die again and again (scores that are no numbers, none at all).
     """
     try:
-        value = json.loads(_json_of(text))
-        scores = value["score"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = _json_of(text)
+    except ValueError:
         return None
+    scores = _scores(found)
+    if scores is None and len(found) <= _REPAIRED:
+        scores = _scores(_repair(found))
+        if not isinstance(scores, list):  # officially it would stay so, and the script dies of it
+            return None
     scores = scores if isinstance(scores, list) else [scores]
     numbers = all(isinstance(s, int | float) and math.isfinite(s) for s in scores)
     return scores if scores and numbers else None
 
 
+def _scores(text: str) -> Any:
+    """What `score` is in JSON; None where there is none, or it is no JSON."""
+    try:
+        return json.loads(text)["score"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
 def _json_of(text: str) -> str:
+    """Raises:
+    ValueError: there is nothing like it.
+    """
     if text.count(_DELIMITER) == 2:
-        return text.split(_DELIMITER)[1].replace("\n", "")
+        return text.split(_DELIMITER)[1].strip().replace("\n", "")
     if "{" in text and "}" in text:
         return text[text.find("{") : text.rfind("}") + 1].replace("\n", "")
     pair = text[text.find("[") : text.rfind("]") + 1]
     if re.fullmatch(r"\[\d+, ?\d+\]", pair):
         return f'{{"score": {pair}}}'
-    return f'{{"score": {int(text)}}}' if 0 <= int(text) <= BEST else ""
+    if 0 <= int(text) <= BEST:
+        return f'{{"score": {int(text)}}}'
+    raise ValueError(text)
+
+
+def _repair(text: str) -> str:
+    """JSON in which words before a colon have got quotes, and so have values up to the next comma
+    or brace, but that numbers are put into a list, and true, false and null stay. This is all that
+    the official script mends, and so `{score: 8, reasoning: good}` counts, `{score: [8, 9]}` not.
+    """
+
+    def field(found: re.Match[str]) -> str:
+        value = found[2].strip()
+        if re.fullmatch(r"-?\d+(\.\d+)?", value):
+            value = f"[{value}]"
+        elif value.lower() not in _LITERALS:
+            value = f'"{value}"'
+        return f"{found[1]}: {value}{found[3]}"
+
+    return re.sub(r'(".*?"):(.*?)([,}])', field, re.sub(r"(\w+):", r'"\1":', text))
 
 
 def official_score(answers: Sequence[str]) -> Score | None:
@@ -108,6 +148,25 @@ def statistics(scores: Iterable[tuple[str, bool, Score]]) -> dict[str, JsonValue
     }
 
 
+def printed_values(official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+    """The full set of `statistics` by our names: `overall`, groups, `G_SC`, `G_PQ`."""
+    full = official["full"]
+    assert isinstance(full, dict)
+
+    def value(group: str, measure: str) -> float | None:
+        own = full.get(group)
+        found = own.get(measure) if isinstance(own, dict) else None
+        return float(found) if isinstance(found, int | float) else None
+
+    groups = {group: value(group, "overall") for group in GROUPS}
+    return {
+        "overall": value("average", "overall"),
+        **{group: found for group, found in groups.items() if found is not None},
+        "G_SC": value("average", "semantics"),
+        "G_PQ": value("average", "quality"),
+    }
+
+
 def _table(rows: Sequence[tuple[str, Score]]) -> JsonValue:
     table: dict[str, dict[str, float]] = {}
     for group in GROUPS:
@@ -126,7 +185,7 @@ def _mean(values: Sequence[float]) -> float:
     try:
         import numpy as np
     except ImportError as error:
-        raise MissingExtraError("scoring GEdit-Bench", "local") from error
+        raise MissingExtraError("scoring GEdit-Bench", "data") from error
     return float(np.mean(values)) if values else math.nan
 
 

@@ -23,6 +23,7 @@ from rr_refine.benchmarks.published.geneval.files import (
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
+from rr_refine.statistics import SHARE
 
 __all__ = ["SUITES", "GenEval", "GenEvalLoader", "load"]
 
@@ -105,6 +106,7 @@ class GenEval(Benchmark):
             ),
             dimensions=tuple(dict.fromkeys(request.tag for request in requests)),
             files=files,
+            scale=SHARE,
             worse_by=1 / 30,
         )
         self._requests = tuple(requests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SUITES", "ImgEdit", "ImgEditLoader", "load"]
 
+_SAID: Final = 100
+_KINDS: Final = 3
+"""Characters of an error, and different ones, that are told."""
 _BEST: Final = 5
 
 
@@ -158,6 +162,7 @@ class ImgEdit(PublishedBenchmark):
             files=files,
             wording=wording,
             notes=file.notes,
+            scale=(0, _BEST),
             worse_by=_BEST / 30,
         )
         self._suite = suite
@@ -230,6 +235,15 @@ class ImgEdit(PublishedBenchmark):
         """
         return self._official(self._given(judged))
 
+    def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+        """The means by type, and their plain mean in two digits, as in the tables; of `uge`, the
+        average.
+        """
+        values = {k: float(v) for k, v in official.items() if isinstance(v, int | float)}
+        if self._suite == "uge":
+            return {"overall": values.get("average")}
+        return {"overall": round(fmean(values.values()), 2) if values else None, **values}
+
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
         """Score a `result.json` of the official scripts.
 
@@ -250,6 +264,20 @@ class ImgEdit(PublishedBenchmark):
                 except CriticUnreadable:
                     marks[key] = None
         return self._official(texts), marks
+
+    def remarks(self, file: Path) -> list[str]:
+        """Which rows are errors of the judging script, and what they say."""
+        found, _ = read_json(file, dict[str, str | dict[str, JsonValue] | None])
+        errors = {k: value for k, value in found.items() if not isinstance(value, str)}
+        if not errors:
+            return []
+        said = Counter(str((value or {}).get("error", value))[:_SAID] for value in errors.values())
+        words = "; ".join(f"{count} x {text!r}" for text, count in said.most_common(_KINDS))
+        return [
+            f"{len(errors)} of {len(found)} rows are errors of the judging script, not answers, "
+            f"and count as unreadable (first: {min(errors)!r}): {words}. The official scoring "
+            "script stops at the first of them."
+        ]
 
     def judgements(self, file: Path) -> dict[str, Answers | None]:
         """The judgements of a `result.json`, as it has them; None for an error.

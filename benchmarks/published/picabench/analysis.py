@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -30,7 +30,15 @@ from rr_refine.reward.preferences.rows import checked
 if TYPE_CHECKING:
     from rr_refine.benchmarks.published.picabench.case import Case
 
-__all__ = ["JudgedCase", "analyse", "answered", "other_views", "read_judged", "write_output"]
+__all__ = [
+    "JudgedCase",
+    "accuracies",
+    "analyse",
+    "answered",
+    "other_views",
+    "read_judged",
+    "write_output",
+]
 
 Entry = dict[str, JsonValue]
 
@@ -183,6 +191,21 @@ def answered(case: Case, answers: Answers | None) -> Entries:
             "is_correct": is_right(answer, pair.answer),
         }
     return entries
+
+
+def accuracies(official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+    """Those of `analyse`, by name."""
+    found: dict[str, float | None] = {"overall": _number(official["overall_accuracy"])}
+    for by in ("by_category", "by_law"):
+        groups = official[by]
+        assert isinstance(groups, dict)
+        for name, own in groups.items():
+            found[name] = _number(own["accuracy"]) if isinstance(own, dict) else None
+    return found
+
+
+def _number(value: JsonValue) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def write_output(

@@ -17,6 +17,7 @@ from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
 from rr_refine.benchmarks.published.picabench.analysis import (
     JudgedCase,
+    accuracies,
     analyse,
     answered,
     other_views,
@@ -38,6 +39,7 @@ from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.pictures import load_picture
+from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,6 +49,8 @@ __all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "load"]
 SUITES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
 """Which of an item's three prompts is asked for; the first is the official default."""
 
+_JPEG: Final = 90
+"""Quality, as officially."""
 _OVERALL: Final = "accuracy"
 _RIGHT: Final = 0.7
 """How often a stand-in's answer is the expected one."""
@@ -135,15 +139,16 @@ class PicaBench(PublishedBenchmark):
             files=files,
             wording=wording,
             notes=tuple(_notes(cases)),
+            scale=SHARE,
             worse_by=1 / 30,
         )
         self._cases = {case.id: case for case in cases}
         self._instruction = instruction
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
-        """Each question with its region; PNG, where the official script sends JPEG."""
+        """Each question with its region, as JPEG, as the official script sends it."""
         return tuple(
-            Question((f"{pair.question}{self._instruction}", region(image, pair.box)))
+            Question((f"{pair.question}{self._instruction}", region(image, pair.box)), jpeg=_JPEG)
             for _, pair in self._cases[item.id].pairs
         )
 
@@ -205,6 +210,10 @@ class PicaBench(PublishedBenchmark):
     def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
         """See `other_views`."""
         return other_views(self._judged(judged))
+
+    def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+        """Accuracies in percent: overall, by category and by law."""
+        return accuracies(official)
 
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
         """Score an official `*_output_*.json`. An item whose answers all failed has no mark,

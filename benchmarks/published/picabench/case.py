@@ -239,12 +239,9 @@ def _source(found: Embedded, index: int, file: Path, cache: Path | None) -> Path
     """Where the picture lies: beside the parquet, or in the cache, put there if it is not yet."""
     data = found.data
     if not data:
-        if not found.path:
-            raise ConfigError(f"row {index} of {str(file)!r} has no input_image")
-        return file.parent / found.path
+        return file.parent / (found.path or f"no picture of row {index}")  # its item fails alone
     if cache is None:
         raise ConfigError(
             f"the pictures are inside {str(file)!r}: give a cache folder to put them in"
         )
-    what = f"the input_image of row {index} of {str(file)!r}"
-    return keep_picture(data, cache / "sources", f"{index:05d}", what)
+    return keep_picture(data, cache / "sources", f"{index:05d}")

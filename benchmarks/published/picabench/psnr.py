@@ -44,7 +44,7 @@ def masked_psnr(
     try:
         import numpy as np
     except ImportError as error:
-        raise MissingExtraError("the PSNR of edited pictures", "local") from error
+        raise MissingExtraError("the PSNR of edited pictures", "data") from error
     before, after = np.asarray(source) / 255.0, np.asarray(edited) / 255.0
     if before.shape != after.shape:
         after = _resampled(after, before.shape[0], before.shape[1])

@@ -13,13 +13,14 @@ from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
-from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.protocol import Answers, Judged
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
 from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.unigenbench.data import find_prompts, read_prompts
 from rr_refine.benchmarks.published.unigenbench.official_prompts import read_wording
 from rr_refine.benchmarks.published.unigenbench.reading import official_parse, parse, to_json
 from rr_refine.benchmarks.published.unigenbench.scoring import (
+    official_accuracies,
     official_scores,
     read_judgements,
     to_csv,
@@ -30,6 +31,7 @@ from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Lang
 from rr_refine.benchmarks.published.unigenbench.wording import OURS, UniGenBenchWording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -146,6 +148,7 @@ class UniGenBench(PublishedBenchmark):
             files=files,
             wording=wording.source,
             notes=file.notes,
+            scale=SHARE,
             worse_by=1 / 30,
         )
         self._suite = suite
@@ -226,7 +229,7 @@ class UniGenBench(PublishedBenchmark):
                 item.group,
                 item.prompt,
                 str(list(self._row(item).testpoints)),
-                "" if answers is None else answers[0],
+                self._output(judged, item, answers),
                 self._result_json(item, answers),
                 str(pictures / self.picture(item)),
             )
@@ -240,6 +243,12 @@ class UniGenBench(PublishedBenchmark):
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
         """What `calculate_score.py` writes: a failed judgement is in no total."""
         return _official(self._judgements(judged))
+
+    def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+        """Accuracies. The script has no overall value: the mean of the primary dimensions, in four
+        digits, as on the leaderboard.
+        """
+        return official_accuracies(official)
 
     def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
         """The official table if scores that are the text '1' counted, where a judge wrote such."""
@@ -277,6 +286,14 @@ class UniGenBench(PublishedBenchmark):
         for item, answers in self._judged(judged):
             labels = str(list(self._row(item).testpoints))
             yield to_judgement(labels, self._result_json(item, answers))
+
+    def _output(
+        self, judged: Mapping[str, Answers | None], item: Item, answers: Answers | None
+    ) -> str:
+        """The official cell: what the judge said last, also where it could not be read."""
+        if answers is None and isinstance(judged, Judged):
+            answers = judged.unread.get(item.id)
+        return answers[0] if answers else ""
 
     def _result_json(self, item: Item, answers: Answers | None) -> str:
         """The official cell: `null` where the official judging script gives up."""

@@ -11,9 +11,10 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Final
 
 from pydantic import JsonValue
@@ -60,6 +61,26 @@ def official_scores(
         "primary_dimensions": {key: _entry(*count) for key, count in primary.items()},
         "sub_dimensions": {key: _entry(*sub[key]) for key in sorted(sub)},
     }
+
+
+def official_accuracies(official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+    """The accuracies of `official_scores` by our names, and `overall`, the mean of the primary ones
+    in four digits.
+    """
+    found: list[dict[str, float | None]] = []
+    for table in ("primary_dimensions", "sub_dimensions"):
+        entries = official[table]
+        assert isinstance(entries, dict)
+        found.append({name.strip(): _accuracy(entry) for name, entry in entries.items()})
+    primary, sub = found
+    known = [value for value in primary.values() if value is not None]
+    overall = round(fmean(known), 4) if known else None
+    return {"overall": overall, **primary, **{k: v for k, v in sub.items() if k not in primary}}
+
+
+def _accuracy(entry: JsonValue) -> float | None:
+    value = entry["accuracy"] if isinstance(entry, dict) else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def to_mark(

@@ -9,6 +9,7 @@ from rr_refine.benchmarks.preference.evaluate import evaluate_preference
 from rr_refine.benchmarks.preference.protocol import ProtocolResult
 from rr_refine.benchmarks.preference.results import PreferenceResult
 from rr_refine.errors import CriticError, CriticTimeout, CriticUnreadable
+from rr_refine.statistics import estimate
 from tests.benchmarks.preference.files import edition, generation, write
 from tests.benchmarks.preference.judges import Judge
 
@@ -29,7 +30,8 @@ async def test_always_right(tmp_path: Path, edits: bool) -> None:
     found = by_protocol(result)
     assert len(found) == 4
     for name, one in found.items():
-        assert (one.accuracy.value, one.accuracy.low, one.accuracy.high) == (1, 1, 1), name
+        assert (one.accuracy.value, one.accuracy.high) == (1, 1), name
+        assert one.accuracy == estimate([1.0] * one.pairs), name
         assert one.official == (1.0 if one.mode == "pairwise" else None)
         assert one.pairs == (5 if one.protocol == "4-class" else 3)
 

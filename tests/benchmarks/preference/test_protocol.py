@@ -12,6 +12,7 @@ from rr_refine.benchmarks.preference.protocol import (
     measure_accuracy,
 )
 from rr_refine.reward.preferences.pair import Label
+from rr_refine.statistics import estimate
 
 ALL: frozenset[Mode] = frozenset({"pairwise", "pointwise"})
 PLAIN = EvaluationProtocol("plain", "All.", OfficialRule("forward", ALL))
@@ -164,15 +165,17 @@ def test_groups_are_right_as_a_whole() -> None:
     assert without.accuracy.value == 2 / 4
 
 
-def test_pairs_of_a_group_are_resampled_together() -> None:
+def test_pairs_of_a_group_count_as_one_cluster() -> None:
     together = [said("A", "A", "A", group="x") for _ in range(50)]
     together += [said("A", "B", "B", group="y") for _ in range(50)]
     found = measure_accuracy(PLAIN, "pairwise", together)
     assert found is not None
-    # Two groups: a resample has none, one or two of the right one, so that the interval is all.
-    assert (found.accuracy.low, found.accuracy.value, found.accuracy.high) == (0.0, 0.5, 1.0)
+    # As of two pairs.
+    two = estimate([1.0, 0.0])
+    assert found.accuracy == two.model_copy(update={"items": 100})
     apart = measure_accuracy(
         PLAIN, "pairwise", [o.model_copy(update={"group": o.id}) for o in together]
     )
     assert apart is not None
+    assert apart.accuracy.low is not None and apart.accuracy.high is not None
     assert 0.35 < apart.accuracy.low < 0.45 and 0.55 < apart.accuracy.high < 0.65

@@ -200,10 +200,6 @@ def test_arguments_that_are_refused(
     [
         ({"task_type": "paint"}, "has the task type 'paint', which is none of background_change"),
         ({"key": "../x"}, "key '../x' cannot be the name"),
-        ({"instruction": None}, r"row 0 of .*: instruction"),
-        ({"input_image": None, "input_image_raw": None}, "has no picture"),
-        ({"input_image": {"bytes": b"GIF?", "path": None}}, "the picture of key .* is no picture"),
-        ({"input_image": {"bytes": None, "path": "x.png"}}, r"is not at .*x\.png"),
         ({"instruction_language": "cn"}, "has no edits in 'en'"),
     ],
 )
@@ -211,6 +207,25 @@ def test_rows_that_are_refused(tmp_path: Path, change: Row, message: str) -> Non
     data = write_arrow(tmp_path / "data", [{**ROWS[0], **change}])
     with pytest.raises(ConfigError, match=message):
         load(data, cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"input_image": None, "input_image_raw": None},
+        {"input_image": {"bytes": b"GIF?", "path": None}},
+        {"input_image": {"bytes": None, "path": "x.png"}},
+    ],
+)
+def test_a_row_without_a_picture_fails_alone(tmp_path: Path, change: Row) -> None:
+    data = write_arrow(tmp_path / "data", [{**ROWS[0], **change}, *ROWS[1:]])
+    broken, *others = load(data, cache=tmp_path / "cache").items
+    for item in others:
+        assert item.source is not None
+        load_picture(item.source)
+    assert broken.source is not None
+    with pytest.raises(ConfigError, match=r"does not exist|cannot be read"):
+        load_picture(broken.source)
 
 
 def test_files_that_are_refused(tmp_path: Path) -> None:

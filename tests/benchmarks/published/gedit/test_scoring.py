@@ -30,6 +30,14 @@ from rr_refine.benchmarks.published.gedit import official_parse
         ("11", None),
         ("-1", None),
         ("7.5", None),
+        # Mended as officially: quotes, and a number becomes a list.
+        ("{score: 8, reasoning: good}", [8]),
+        ('{"score": 7.5, reasoning: nice work}', [7.5]),
+        ('{reasoning: "fine", score: 8}', None),  # a quoted value gets quotes again
+        ("{score: -3, reasoning: NULL}", None),
+        ("{score: [8, 9], reasoning: good}", None),  # the list is cut at its comma
+        ("{score: good}", None),
+        ("{score: true}", None),
         # Officially asked again without an end.
         ('{"score": [8, 9],}', None),
         ("{'score': [8, 9]}", None),

@@ -14,6 +14,7 @@ from PIL import Image
 
 from rr_refine.benchmarks.published.picabench import SUITES, load
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
+from rr_refine.pictures import load_picture
 from tests.benchmarks.published.parts import is_whole
 from tests.benchmarks.published.picabench.files import (
     BOX,
@@ -174,14 +175,6 @@ def no_law(found: dict[str, Any]) -> None:
     del found["physics_law"]
 
 
-def broken_picture(found: dict[str, Any]) -> None:
-    found["input_image"]["bytes"] = b"nothing to see"
-
-
-def no_picture(found: dict[str, Any]) -> None:
-    found["input_image"] = {"bytes": None, "path": None}
-
-
 def odd_area(found: dict[str, Any]) -> None:
     found["edit_area"] = "everywhere"
 
@@ -195,8 +188,6 @@ def area_without_width(found: dict[str, Any]) -> None:
     [
         (no_prompt, "item 0 of .* has no prompt"),
         (no_law, "has no column 'physics_law'"),
-        (broken_picture, "row 0 of .* is no picture"),
-        (no_picture, "row 0 of .* has no input_image"),
         (odd_area, "row 0 of .*: edit_area"),
         (area_without_width, "row 0 of .*: width"),
     ],
@@ -208,6 +199,19 @@ def test_a_broken_parquet(
     spoil(found[0])
     with pytest.raises(ConfigError, match=message):
         load(write_parquet(tmp_path / NAME, found), cache=tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"nothing to see", None])
+def test_a_row_without_a_picture_fails_alone(tmp_path: Path, data: bytes | None) -> None:
+    found = rows()
+    found[0]["input_image"] = {"bytes": data, "path": None}
+    broken, *others = load(write_parquet(tmp_path / NAME, found), cache=tmp_path).items
+    for item in others:
+        assert item.source is not None
+        load_picture(item.source)
+    assert broken.source is not None
+    with pytest.raises(ConfigError, match=r"does not exist|cannot be read"):
+        load_picture(broken.source)
 
 
 @pytest.mark.parametrize(

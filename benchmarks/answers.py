@@ -1,0 +1,97 @@
+"""Every answer of a judge, readable or not: OUT/judgements/<arm>/answers.jsonl, a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from rr_refine.benchmarks.protocol import Answers, Judged
+from rr_refine.errors import StoreError
+from rr_refine.files import open_file, replacing
+from rr_refine.lines import each_line
+from rr_refine.terms import Record
+
+__all__ = ["JudgeAnswer", "answers_file", "judged_of", "read_answers", "write_answers"]
+
+_FILE: Final = "answers.jsonl"
+
+
+class JudgeAnswer(Record):
+    """One answer to one question about one picture."""
+
+    item: str
+    image: str
+    """Digest of the picture."""
+    turn: int
+    """0, or 1 where the judge was held against itself."""
+    attempt: int
+    """From 1; the earlier ones could not be read."""
+    question: int
+    """Its number, from 1."""
+    asked: str | None
+    """Its text, pictures left out; None where it was not kept."""
+    answer: str
+    """As it came."""
+    readable: bool
+    """Whether the mark is made of this attempt."""
+    error: str = ""
+    """Why it could not be read."""
+
+
+def answers_file(out: Path, arm: str) -> Path:
+    """Where an arm's answers are."""
+    return out / "judgements" / arm / _FILE
+
+
+def write_answers(path: Path, answers: Iterable[JudgeAnswer]) -> None:
+    """Write them; the file is there when it is whole.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        with replacing(path, durable=False) as file:
+            for answer in answers:
+                file.write(answer.model_dump_json().encode() + b"\n")
+    except OSError as error:
+        raise StoreError(f"cannot write {str(path)!r}: {error}") from error
+
+
+def read_answers(path: Path) -> Iterator[JudgeAnswer]:
+    """Them one by one; nothing where there is no such file.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        with open_file(path) as file:
+            for line, _ in each_line(file):
+                yield JudgeAnswer.model_validate_json(line)
+    except FileNotFoundError:
+        return
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
+
+
+def judged_of(answers: Iterable[JudgeAnswer], pictures: Mapping[str, str]) -> Judged:
+    """What was said of these pictures.
+
+    Args:
+        answers: those of an attempt one after the other, in the order of their questions.
+        pictures: by item, the digest of its result.
+    """
+    read: dict[str, Answers | None] = dict.fromkeys(pictures)
+    unread: dict[str, Answers] = {}
+    own = (a for a in answers if a.turn == 0 and pictures.get(a.item) == a.image)
+    for (item, _), attempt in groupby(own, key=lambda a: (a.item, a.attempt)):
+        said = list(attempt)
+        texts = tuple(answer.answer for answer in said)
+        if said[0].readable:
+            read[item] = texts
+        else:
+            unread[item] = texts
+    return Judged(read, {item: texts for item, texts in unread.items() if read[item] is None})

@@ -1,0 +1,178 @@
+"""Two finished benchmarks side by side: paired over the items that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rr_refine.benchmarks.headline import Scale
+from rr_refine.benchmarks.leaderboard import Leaderboard, Statistic, macro, mean, ratio
+from rr_refine.benchmarks.report import read_results
+from rr_refine.benchmarks.results import ArmResult, Results
+from rr_refine.benchmarks.table import rows
+from rr_refine.benchmarks.trial import read_trials
+from rr_refine.benchmarks.trial_columns import TrialColumns
+from rr_refine.errors import ConfigError
+from rr_refine.plain_text import one_line
+from rr_refine.statistics import SHARE, Estimate, Range
+from rr_refine.terms import Record
+
+__all__ = ["ArmComparison", "Comparison", "compare", "write_comparison"]
+
+
+class ArmComparison(Record):
+    """One arm of each."""
+
+    arms: tuple[str, str]
+    items: int
+    """That both have, of the same request: the differences are of these."""
+    only: tuple[int, int]
+    """Items that one alone has."""
+    other: int
+    """Items of the same name that are other requests in the two: left out."""
+    first: dict[str, Estimate]
+    """By measure: exact, score, overall, and the dimensions."""
+    second: dict[str, Estimate]
+    differences: dict[str, Estimate]
+    """The first less the second, paired."""
+
+
+class Comparison(Record):
+    """What `compare` gives."""
+
+    folders: tuple[str, str]
+    scale: tuple[float, float] | None
+    notes: tuple[str, ...]
+    """In what the two differ besides: not all of a difference may be of the pictures."""
+    arms: tuple[ArmComparison, ...]
+
+
+def compare(first: Path, second: Path) -> Comparison:
+    """The arms that both have, by name; or the only one of each.
+
+    Raises:
+        ConfigError: one is no finished benchmark, they have no arm or no item in common.
+        StoreError: a file cannot be read.
+    """
+    one, other = read_results(first), read_results(second)
+    pairs = _pairs(one, other)
+    scale = one.scale if one.scale == other.scale else None
+    return Comparison(
+        folders=(str(first), str(second)),
+        scale=scale,
+        notes=tuple(_notes(one, other)),
+        arms=tuple(_compared(first, second, pair, one, scale) for pair in pairs),
+    )
+
+
+def write_comparison(found: Comparison) -> str:
+    """As tables in markdown, with what is to be kept in mind."""
+    shares = Scale(share=found.scale == SHARE)
+    parts = [one_line(f"A: {found.folders[0]}   B: {found.folders[1]}")]
+    for arm in found.arms:
+        name = arm.arms[0] if arm.arms[0] == arm.arms[1] else f"{arm.arms[0]} and {arm.arms[1]}"
+        parts.append(one_line(f"{name}: {arm.items} items in common"))
+        body = []
+        for measure in arm.differences:
+            shown = Scale(share=True) if measure == "exact" else shares
+            cells = (arm.first[measure], arm.second[measure])
+            gap = shown.show_gap(arm.differences[measure])
+            body.append([measure, *map(shown.show, cells), gap])
+        parts.append(rows([["measure", "A", "B", "A - B"], *body]))
+        parts += map(one_line, _left_out(arm))
+    return "\n\n".join([*parts, *map(one_line, found.notes), _METHOD]) + "\n"
+
+
+_METHOD = "Brackets: 95 % intervals; differences are paired, item by item."
+
+
+def _left_out(arm: ArmComparison) -> Iterator[str]:
+    if any(arm.only):
+        yield f"Left out: {arm.only[0]} items that A alone has, {arm.only[1]} that B alone has."
+    if arm.other:
+        yield f"Left out: {arm.other} items of the same name that were asked for otherwise."
+
+
+def _pairs(one: Results, other: Results) -> list[tuple[ArmResult, ArmResult]]:
+    theirs = {arm.arm: arm for arm in other.arms}
+    pairs = [(arm, theirs[arm.arm]) for arm in one.arms if arm.arm in theirs]
+    if not pairs and len(one.arms) == len(other.arms) == 1:
+        return [(one.arms[0], other.arms[0])]
+    if not pairs:
+        raise ConfigError(
+            f"they have no arm in common: {', '.join(arm.arm for arm in one.arms)}; "
+            f"{', '.join(theirs)}"
+        )
+    return pairs
+
+
+def _notes(one: Results, other: Results) -> Iterator[str]:
+    for what in ("benchmark", "judge", "wording", "generator", "critic", "renders"):
+        a, b = (getattr(results.provenance, what) for results in (one, other))
+        if a != b:
+            yield f"They differ in the {what}: {_name(a)} and {_name(b)}."
+    if one.provenance.files != other.provenance.files:
+        yield "They differ in the benchmark's files."
+    if one.scale != other.scale:
+        yield f"They have other scales: {one.scale} and {other.scale}."
+
+
+def _name(value: object) -> str:
+    return repr(getattr(value, "name", value))
+
+
+def _compared(
+    first: Path,
+    second: Path,
+    pair: tuple[ArmResult, ArmResult],
+    results: Results,
+    scale: Range | None,
+) -> ArmComparison:
+    asked = [_asked(folder, arm.arm) for folder, arm in zip((first, second), pair, strict=True)]
+    named = asked[0].keys() & asked[1].keys()
+    common = {item for item in named if asked[0][item] == asked[1][item]}
+    if not common:
+        raise ConfigError(
+            f"{pair[0].arm!r} of {str(first)!r} and {pair[1].arm!r} of {str(second)!r} have no "
+            "item in common: there is nothing to pair"
+        )
+    columns = {
+        "A": _columns(first, pair[0].arm, common, results.worse_by),
+        "B": _columns(second, pair[1].arm, common, results.worse_by),
+    }
+    board = Leaderboard(columns, results.dimensions)
+    view = board.view()
+    measures: dict[str, tuple[Statistic, Range | None]] = {
+        "exact": (mean("exact"), SHARE),
+        "score": (mean("score"), scale),
+    }
+    if board.dimensions:
+        measures["overall"] = (macro("got", "of", board.dimensions), scale)
+    measures |= {part: (ratio("got", "of", part), scale) for part in board.parts}
+
+    def of(arm: str) -> dict[str, Estimate]:
+        return {name: view.estimate(s, arm, scale=own) for name, (s, own) in measures.items()}
+
+    return ArmComparison(
+        arms=(pair[0].arm, pair[1].arm),
+        items=board.items,
+        only=(len(asked[0].keys() - named), len(asked[1].keys() - named)),
+        other=len(named) - len(common),
+        first=of("A"),
+        second=of("B"),
+        differences={name: view.gap(s, "A", "B", scale=own) for name, (s, own) in measures.items()},
+    )
+
+
+def _asked(folder: Path, arm: str) -> dict[str, str]:
+    """By item, the digest of its request."""
+    return {trial.item: trial.request for trial in read_trials(folder) if trial.arm == arm}
+
+
+def _columns(folder: Path, arm: str, items: Iterable[str], worse_by: float) -> TrialColumns:
+    chosen = set(items)
+    columns = TrialColumns(1, worse_by)
+    for trial in read_trials(folder):
+        if trial.arm == arm and trial.item in chosen:
+            columns.add(trial.model_copy(update={"points": trial.points[-1:]}))
+    return columns

@@ -1,0 +1,269 @@
+"""Pictures that are there are judged again, by another judge or in other words, without a render.
+
+They come from a benchmark's folder, or from anybody's folder in the official layout. OUT is a
+benchmark's folder like the others: pictures, judgements, trials, report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from rr_refine.agent.manifest import versions
+from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.store.folder import RunFolder, image_path
+from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.cache import Cache
+from rr_refine.benchmarks.engine import read_trials, request_digest, run_many
+from rr_refine.benchmarks.item import Benchmark, Item, Mark
+from rr_refine.benchmarks.judging import ATTEMPTS
+from rr_refine.benchmarks.measure import AnyJudge, Work
+from rr_refine.benchmarks.protocol import Layout
+from rr_refine.benchmarks.results import Provenance, Results
+from rr_refine.benchmarks.trial import Point, Sample, Trial, TrialFile
+from rr_refine.boundary import boundary
+from rr_refine.errors import ConfigError, RefineError, StoreError
+from rr_refine.files import (
+    MAX_PICTURE,
+    link_file,
+    locked,
+    make_folder,
+    make_inside,
+    read_file,
+    replace_file,
+)
+from rr_refine.pictures import load_picture, load_stored
+from rr_refine.redaction import told
+from rr_refine.request import Request
+from rr_refine.terms import Identity
+
+__all__ = ["Pictures", "judge_again", "pictures_of_folder", "pictures_of_layout"]
+
+_COPIED: Final = ("config.json", "manifest.json", "samples.jsonl")
+"""Of a run folder: what the page and the statistics read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Pictures to be judged."""
+
+    arms: tuple[Arm, ...]
+    provenance: Provenance
+    """What made them; the judge's part is filled in later."""
+    trials: Callable[[Path], Iterator[Trial]]
+    """Given the folder that judges: brings the runs of trials into it, one after the other, and
+    gives the trials; their marks do not count."""
+
+
+def pictures_of_folder(folder: Path, results: Results) -> Pictures:
+    """Those of a finished benchmark."""
+
+    def trials(out: Path) -> Iterator[Trial]:
+        for trial in read_trials(folder):
+            for name in _images(trial):
+                source = image_path(folder / trial.run, name)
+                with suppress(FileNotFoundError):  # it has no mark, then
+                    _take(source, image_path(out / trial.run, name), folder, out)
+            for name in _COPIED:
+                with suppress(FileNotFoundError):
+                    _take(folder / trial.run / name, out / trial.run / name, folder, out)
+            yield trial
+
+    arms = tuple(Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in results.arms)
+    note = f"Pictures of {str(folder)!r}, of {results.provenance.date or 'an unknown date'}."
+    own = results.provenance
+    return Pictures(arms, own.model_copy(update={"notes": (note,), "seconds": 0.0}), trials)
+
+
+def pictures_of_layout(folder: Path, benchmark: Benchmark) -> Pictures:
+    """Those of anybody, where the official scripts look for them. An item without a picture has
+    none here, too.
+
+    Raises:
+        ConfigError: the benchmark has no layout, or not one picture is there.
+    """
+    if not isinstance(benchmark, Layout):
+        raise ConfigError(f"{benchmark.name} has no official layout of pictures")
+    if not any((folder / benchmark.picture(item)).is_file() for item in benchmark.items):
+        expected = benchmark.picture(benchmark.items[0])
+        raise ConfigError(
+            f"{str(folder)!r} has no picture of {benchmark.name}: {expected!r} is the first name "
+            "that the official script looks for"
+        )
+    arm = Arm(folder.resolve().name, preset("one-shot"))
+
+    def trials(out: Path) -> Iterator[Trial]:
+        for number, item in enumerate(benchmark.items):
+            yield _trial_of(benchmark, item, number, arm, folder, out)
+
+    nobody = Identity(kind="files", name=str(folder))
+    provenance = Provenance(
+        benchmark=benchmark.name,
+        renders=1,
+        generator=nobody,
+        critic=Identity(kind="none", name="none"),
+        notes=(f"Pictures of {str(folder)!r}: how they were made is not known.",),
+        versions=versions(),
+        settings={},
+        seconds=0.0,
+        made={},
+    )
+    return Pictures((arm,), provenance, trials)
+
+
+async def judge_again(
+    benchmark: Benchmark,
+    pictures: Pictures,
+    judge: AnyJudge,
+    cache: Cache,
+    out: Path,
+    *,
+    concurrency: int = 32,
+    attempts: int = ATTEMPTS,
+    noise: int = 0,
+    settings: dict[str, JsonValue] | None = None,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> Results:
+    """Judge, and leave a benchmark's folder in `out`. What was judged there already is kept.
+
+    Args:
+        benchmark: with the items of the pictures.
+        judge: connected.
+        cache: of `out`.
+
+    Raises:
+        ConfigError: another judge was at work in `out`, or the benchmark asks none.
+        StoreError: a file cannot be read or written, or another process works in `out`.
+    """
+    start = time.monotonic()
+    work = Work(benchmark, pictures.arms, cache, out, judge, attempts)
+    graded = work.graded()
+    items = {item.id: item for item in benchmark.items}
+    with boundary(StoreError, "making the folder"):
+        make_folder(out)
+    with locked(out, out / ".lock"), closing(TrialFile(out)) as file:
+
+        def works() -> Iterator[Awaitable[None]]:
+            for trial in pictures.trials(out):
+                if trial.item not in items:
+                    continue
+                known = file.find(trial.item, trial.arm)
+                if known is not None and known.settled and _images(known) == _images(trial):
+                    if on_trial:
+                        on_trial(known)
+                else:
+                    yield one(trial)
+
+        async def one(trial: Trial) -> None:
+            judged = await _judged(graded, items[trial.item], trial, out)
+            file.add(judged)
+            if on_trial:
+                on_trial(judged)
+
+        await run_many(works(), concurrency)
+    provenance = pictures.provenance.model_copy(
+        update={"seconds": time.monotonic() - start, "settings": settings or {}}
+    )
+    return await work.report(provenance, noise)
+
+
+async def _judged(benchmark: Benchmark, item: Item, trial: Trial, out: Path) -> Trial:
+    """The trial with new marks."""
+    marks: dict[str, Mark | str] = {}
+    for name in _images(trial):
+        marks[name] = await _mark(benchmark, item, out / trial.run, name, out)
+
+    def again(point: Point) -> Point:
+        if point.sample is None:
+            return point
+        mark = marks[point.sample.image]
+        update = {
+            "mark": mark if isinstance(mark, Mark) else None,
+            "fault": mark if isinstance(mark, str) else None,
+        }
+        return point.model_copy(update={"sample": point.sample.model_copy(update=update)})
+
+    return trial.model_copy(
+        update={
+            "first": again(trial.first),
+            "points": tuple(map(again, trial.points)),
+            "worst": benchmark.worst(item),
+        }
+    )
+
+
+async def _mark(benchmark: Benchmark, item: Item, run: Path, name: str, out: Path) -> Mark | str:
+    assert benchmark.grade is not None
+    try:
+        stored = await asyncio.to_thread(load_stored, image_path(run, name), within=out)
+        return await benchmark.grade(item, load_picture(stored))
+    except (ConfigError, StoreError):
+        raise
+    except (RefineError, ValueError, OSError) as error:
+        return told(error)
+
+
+def _trial_of(
+    benchmark: Benchmark, item: Item, number: int, arm: Arm, folder: Path, out: Path
+) -> Trial:
+    """A picture of the official layout as a trial, its run made in `out`."""
+    assert isinstance(benchmark, Layout)
+    run = f"runs/{arm.name}/{item.id}"
+    path, sample, error = folder / benchmark.picture(item), None, None
+    if path.is_file():
+        try:
+            image = load_picture(path)
+            with boundary(StoreError, "making a run folder"):
+                make_inside(out / run, within=out)
+            with RunFolder(out / run) as own:
+                request = Request(prompt=item.prompt, seed=item.seed)
+                own.write_json("config.json", {"request": request.model_dump(mode="json")})
+                name = own.put_image(image)
+            sample = Sample(candidate="r0c0", image=name, reward=None, mark=None)
+        except ConfigError as broken:
+            error = str(broken)
+    else:
+        error = f"{benchmark.picture(item)} is missing"
+    point = Point(spent=int(sample is not None), sample=sample)
+    return Trial(
+        arm=arm.name,
+        item=item.id,
+        number=number,
+        group=item.group or item.id,
+        labels=dict(item.labels),
+        request=request_digest(item),
+        run=run,
+        worst=benchmark.worst(item),
+        first=point,
+        points=(point,),
+        critic_calls=0,
+        critic_tokens=0,
+        triggered=False,
+        stop=None,
+        faults=(),
+        error=error,
+    )
+
+
+def _images(trial: Trial) -> list[str]:
+    samples = (point.sample for point in (trial.first, *trial.points))
+    return list(dict.fromkeys(sample.image for sample in samples if sample))
+
+
+def _take(source: Path, target: Path, source_within: Path, within: Path) -> None:
+    """The same file at a second place where that can be, else a copy; once."""
+    try:
+        link_file(source, target, source_within=source_within, within=within)
+    except (FileExistsError, FileNotFoundError):
+        if not target.exists():
+            raise
+    except OSError:  # another file system
+        data = read_file(source, within=source_within, limit=MAX_PICTURE)
+        replace_file(target, data, durable=False, within=within)

@@ -1,0 +1,117 @@
+"""The official side of a folder: pictures laid out, judgement files written, official numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from rr_refine.agent.store.folder import image_path
+from rr_refine.benchmarks.answers import answers_file, judged_of, read_answers
+from rr_refine.benchmarks.item import Benchmark
+from rr_refine.benchmarks.protocol import Layout, OfficialScore, OfficialTable
+from rr_refine.benchmarks.trial import Trial
+from rr_refine.boundary import boundary
+from rr_refine.errors import StoreError
+from rr_refine.files import (
+    MAX_PICTURE,
+    link_file,
+    make_inside,
+    read_file,
+    remove_file,
+    replace_file,
+)
+
+__all__ = ["lay_out", "pictures_of", "placed", "score"]
+
+Placed = tuple[Trial, Path]
+"""A trial, and the benchmark folder that it is of."""
+
+
+def pictures_of(out: Path, arm: str) -> Path:
+    """Where an arm's official layout is."""
+    return out / "pictures" / arm
+
+
+def placed(out: Path, trials: Iterable[Trial]) -> Iterator[Placed]:
+    """Trials of one folder."""
+    return ((trial, out) for trial in trials)
+
+
+def lay_out(benchmark: Benchmark, arms: Sequence[str], out: Path, trials: Iterable[Placed]) -> None:
+    """Bring the results of trials into the official layout, where the benchmark has one.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    if not isinstance(benchmark, Layout):
+        return
+    items = {item.id: item for item in benchmark.items}
+    try:
+        for trial, folder in trials:
+            if trial.result.sample is not None and trial.item in items:
+                source = image_path(folder / trial.run, trial.result.sample.image)
+                target = pictures_of(out, trial.arm) / benchmark.picture(items[trial.item])
+                _link(source, target, folder, out)
+        for arm in arms:
+            make_inside(pictures_of(out, arm), within=out)
+    except OSError as error:
+        raise StoreError(f"cannot lay out the pictures of {out}: {error}") from error
+    for arm in arms:
+        benchmark.lay_out(pictures_of(out, arm))
+
+
+def score(
+    benchmark: Benchmark, arms: Sequence[str], out: Path, trials: Callable[[], Iterable[Trial]]
+) -> tuple[dict[str, JsonValue], dict[str, dict[str, float | None]], dict[str, JsonValue]]:
+    """Write the answers that are in `out` as the official scripts ingest them.
+
+    Returns:
+        By arm, what the scripts make of them, the same by dimension, and what else can be read
+        from them. Nothing where no questions were put.
+
+    Raises:
+        StoreError: a file cannot be read or written.
+    """
+    official: dict[str, JsonValue] = {}
+    values: dict[str, dict[str, float | None]] = {}
+    further: dict[str, JsonValue] = {}
+    if not isinstance(benchmark, OfficialScore):
+        return official, values, further
+    for arm in arms:
+        path = answers_file(out, arm)
+        if not path.exists():
+            continue
+        made = {
+            trial.item: trial.result.sample.image
+            for trial in trials()
+            if trial.arm == arm and trial.result.sample is not None
+        }  # the official scripts never come to ask about others
+        pictures = {item.id: made[item.id] for item in benchmark.items if item.id in made}
+        judged = judged_of(read_answers(path), pictures)
+        with boundary(StoreError, "making a folder"):
+            make_inside(path.parent, within=out)
+        benchmark.write_judgements(path.parent, pictures_of(out, arm), judged)
+        found = benchmark.official(judged)
+        official[arm] = found
+        if isinstance(benchmark, OfficialTable):
+            values[arm] = benchmark.official_values(found)
+        if views := benchmark.views(judged):
+            further[arm] = views
+    return official, values, further
+
+
+def _link(source: Path, target: Path, source_within: Path, within: Path) -> None:
+    """The same file at a second place where that can be, else a copy."""
+    with suppress(OSError):
+        if os.path.samestat(source.lstat(), target.lstat()):
+            return
+    remove_file(target, within=within)
+    try:
+        link_file(source, target, source_within=source_within, within=within)
+    except OSError:  # a file system without links, or another one
+        data = read_file(source, within=source_within, limit=MAX_PICTURE)
+        replace_file(target, data, durable=False, within=within)
