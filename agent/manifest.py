@@ -15,6 +15,7 @@ from pydantic import JsonValue, TypeAdapter
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, StoreError
+from rr_refine.revision import commit
 from rr_refine.reward.messages import FACTS_DIGEST
 from rr_refine.terms import Identity
 
@@ -184,11 +185,14 @@ def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
 
 @cache
 def versions() -> dict[str, JsonValue]:
-    """Those of the packages that pictures and judgements depend on; None where not installed."""
+    """Those of the packages that pictures and judgements depend on, and the commit of this one.
+    None where one is not installed, or not known.
+    """
     found: dict[str, JsonValue] = {}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
+    found["commit"] = commit()
     return found

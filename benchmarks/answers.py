@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from rr_refine.benchmarks.protocol import Answers, Judged
+from rr_refine.benchmarks.protocol import Answers, JudgedAnswers
 from rr_refine.errors import StoreError
 from rr_refine.files import open_file, replacing
 from rr_refine.lines import each_line
@@ -77,7 +77,7 @@ def read_answers(path: Path) -> Iterator[JudgeAnswer]:
         raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
 
 
-def judged_of(answers: Iterable[JudgeAnswer], pictures: Mapping[str, str]) -> Judged:
+def judged_of(answers: Iterable[JudgeAnswer], pictures: Mapping[str, str]) -> JudgedAnswers:
     """What was said of these pictures.
 
     Args:
@@ -94,4 +94,6 @@ def judged_of(answers: Iterable[JudgeAnswer], pictures: Mapping[str, str]) -> Ju
             read[item] = texts
         else:
             unread[item] = texts
-    return Judged(read, {item: texts for item, texts in unread.items() if read[item] is None})
+    return JudgedAnswers(
+        read, {item: texts for item, texts in unread.items() if read[item] is None}
+    )

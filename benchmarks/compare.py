@@ -17,7 +17,7 @@ from rr_refine.plain_text import one_line
 from rr_refine.statistics import SHARE, Estimate, Range
 from rr_refine.terms import Record
 
-__all__ = ["ArmComparison", "Comparison", "compare", "write_comparison"]
+__all__ = ["ArmComparison", "FolderComparison", "compare", "write_comparison"]
 
 
 class ArmComparison(Record):
@@ -37,7 +37,7 @@ class ArmComparison(Record):
     """The first less the second, paired."""
 
 
-class Comparison(Record):
+class FolderComparison(Record):
     """What `compare` gives."""
 
     folders: tuple[str, str]
@@ -47,7 +47,7 @@ class Comparison(Record):
     arms: tuple[ArmComparison, ...]
 
 
-def compare(first: Path, second: Path) -> Comparison:
+def compare(first: Path, second: Path) -> FolderComparison:
     """The arms that both have, by name; or the only one of each.
 
     Raises:
@@ -57,7 +57,7 @@ def compare(first: Path, second: Path) -> Comparison:
     one, other = read_results(first), read_results(second)
     pairs = _pairs(one, other)
     scale = one.scale if one.scale == other.scale else None
-    return Comparison(
+    return FolderComparison(
         folders=(str(first), str(second)),
         scale=scale,
         notes=tuple(_notes(one, other)),
@@ -65,7 +65,7 @@ def compare(first: Path, second: Path) -> Comparison:
     )
 
 
-def write_comparison(found: Comparison) -> str:
+def write_comparison(found: FolderComparison) -> str:
     """As tables in markdown, with what is to be kept in mind."""
     shares = Scale(share=found.scale == SHARE)
     parts = [one_line(f"A: {found.folders[0]}   B: {found.folders[1]}")]

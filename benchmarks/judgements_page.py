@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
+from pydantic import JsonValue
 
 from rr_refine.agent.report.page import Pages, cut, script_json, visible
 from rr_refine.benchmarks.answers import answers_file, read_answers
@@ -47,7 +48,7 @@ def _lines(arms: Sequence[str], out: Path) -> Iterator[Markup]:
                 asked[answer.asked] = len(asked)
                 yield Markup("q ") + script_json(_shown(answer.asked)) + "\n"
             state = 2 if answer.turn else int(answer.readable)
-            line = {
+            line: dict[str, JsonValue] = {
                 "item": _shown(answer.item),
                 "attempt": answer.attempt,
                 "question": answer.question,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Leaderboard", "Statistic", "View", "macro", "mean", "ratio"]
+__all__ = ["ItemSums", "Leaderboard", "Statistic", "macro", "mean", "ratio"]
 
 
 class _Of(Protocol):
@@ -58,7 +58,7 @@ def macro(above: str, below: str, parts: Sequence[str]) -> Statistic:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ItemSums:
     """Statistics of arms over some items."""
 
     items: int
@@ -158,12 +158,12 @@ class Leaderboard:
         said = {"stops": columns.stops, "missing": columns.missing}[name]
         return (said[row] for row in self._rows[arm])
 
-    def view(self) -> View:
+    def view(self) -> ItemSums:
         """All items."""
         keys = [key for arm in self._columns for key in self._keys(arm)]
         return self._view(range(self.items), keys)
 
-    def slices(self) -> Iterator[tuple[str, str, View]]:
+    def slices(self) -> Iterator[tuple[str, str, ItemSums]]:
         """Label, its value, and the items that have it, of which `exact` alone is known.
 
         For each label that all items have.
@@ -178,12 +178,12 @@ class Leaderboard:
                 keys = [(arm, name, "") for arm in self._columns for name in ("items", "exact")]
                 yield label, value, self._view(chosen, keys)
 
-    def _view(self, chosen: Sequence[int], keys: Sequence[tuple[str, str, str]]) -> View:
+    def _view(self, chosen: Sequence[int], keys: Sequence[tuple[str, str, str]]) -> ItemSums:
         import numpy as np
 
         rows = np.array(chosen)
         clusters = Clusters(len(rows), groups=[self._groups[row] for row in rows])
-        return View(len(rows), clusters.sums(keys, lambda key: self.column(*key)[rows]))
+        return ItemSums(len(rows), clusters.sums(keys, lambda key: self.column(*key)[rows]))
 
     def _keys(self, arm: str) -> Iterator[tuple[str, str, str]]:
         for name in ("items", "exact", "score", "marked", "score counted", "triggered"):

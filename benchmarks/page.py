@@ -24,6 +24,7 @@ from rr_refine.benchmarks.results import Results
 from rr_refine.benchmarks.table import tables, write_method, write_subject
 from rr_refine.benchmarks.trial import Point, Trial
 from rr_refine.errors import StoreError
+from rr_refine.plain_text import error_words
 from rr_refine.request import Request
 
 __all__ = ["State", "page_parts", "state_of"]
@@ -107,7 +108,7 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
             "result": _picture(trial.result),
             "renders": trial.result.spent,
             "missed": _shown("; ".join(mark.missed)) if mark else "",
-            "fault": _shown(trial.error or (sample.fault if sample else None) or ""),
+            "fault": _shown(error_words(trial.error or (sample and sample.fault) or "")),
             "prompt": "" if prompt == request else _shown(prompt),
         }
         if trial.item not in seen:

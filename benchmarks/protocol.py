@@ -25,7 +25,7 @@ __all__ = [
     "AnswerFile",
     "Answers",
     "AsksJudge",
-    "Judged",
+    "JudgedAnswers",
     "Layout",
     "OfficialScore",
     "OfficialTable",
@@ -37,7 +37,7 @@ Answers = tuple[str, ...]
 """A judge's raw answers about one picture: one for each of its questions, in order."""
 
 
-class Judged(dict[str, Answers | None]):
+class JudgedAnswers(dict[str, Answers | None]):
     """A judge's answers by item id; None where there is none that can be read.
 
     Args:
@@ -111,7 +111,8 @@ class OfficialScore(Protocol):
     """An official metric of a judge's answers.
 
     `judged` has the answers by item id; None where there is no readable answer. Items without a
-    picture are not in it. Within a benchmark run it is a `Judged`, which has the unreadable ones.
+    picture are not in it. In a benchmark's run it is a `JudgedAnswers`, which has the unreadable
+    ones.
     """
 
     def write_judgements(

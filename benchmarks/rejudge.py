@@ -44,14 +44,14 @@ from rr_refine.redaction import told
 from rr_refine.request import Request
 from rr_refine.terms import Identity
 
-__all__ = ["Pictures", "judge_again", "pictures_of_folder", "pictures_of_layout"]
+__all__ = ["GivenPictures", "judge_again", "pictures_of_folder", "pictures_of_layout"]
 
 _COPIED: Final = ("config.json", "manifest.json", "samples.jsonl")
 """Of a run folder: what the page and the statistics read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class GivenPictures:
     """Pictures to be judged."""
 
     arms: tuple[Arm, ...]
@@ -62,7 +62,7 @@ class Pictures:
     gives the trials; their marks do not count."""
 
 
-def pictures_of_folder(folder: Path, results: Results) -> Pictures:
+def pictures_of_folder(folder: Path, results: Results) -> GivenPictures:
     """Those of a finished benchmark."""
 
     def trials(out: Path) -> Iterator[Trial]:
@@ -79,10 +79,10 @@ def pictures_of_folder(folder: Path, results: Results) -> Pictures:
     arms = tuple(Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in results.arms)
     note = f"Pictures of {str(folder)!r}, of {results.provenance.date or 'an unknown date'}."
     own = results.provenance
-    return Pictures(arms, own.model_copy(update={"notes": (note,), "seconds": 0.0}), trials)
+    return GivenPictures(arms, own.model_copy(update={"notes": (note,), "seconds": 0.0}), trials)
 
 
-def pictures_of_layout(folder: Path, benchmark: Benchmark) -> Pictures:
+def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
     """Those of anybody, where the official scripts look for them. An item without a picture has
     none here, too.
 
@@ -115,12 +115,12 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> Pictures:
         seconds=0.0,
         made={},
     )
-    return Pictures((arm,), provenance, trials)
+    return GivenPictures((arm,), provenance, trials)
 
 
 async def judge_again(
     benchmark: Benchmark,
-    pictures: Pictures,
+    pictures: GivenPictures,
     judge: AnyJudge,
     cache: Cache,
     out: Path,

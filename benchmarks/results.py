@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.arms import BASELINES, Arm
 from rr_refine.benchmarks.definitions import definitions
 from rr_refine.benchmarks.item import WORSE_BY
-from rr_refine.benchmarks.leaderboard import Leaderboard, View, macro, mean, ratio
+from rr_refine.benchmarks.leaderboard import ItemSums, Leaderboard, macro, mean, ratio
 from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.benchmarks.trial_columns import TrialColumns
@@ -262,7 +262,7 @@ def _exact_by(
 def _arm_result(
     arm: Arm,
     board: Leaderboard,
-    view: View,
+    view: ItemSums,
     exact_by: dict[str, dict[str, Estimate]],
     scale: Range | None,
 ) -> ArmResult:
@@ -310,7 +310,7 @@ def _arm_result(
 
 
 def _curve_point(
-    board: Leaderboard, view: View, arm: str, allowed: int, scale: Range | None
+    board: Leaderboard, view: ItemSums, arm: str, allowed: int, scale: Range | None
 ) -> CurvePoint:
     return CurvePoint(
         allowed=allowed,
@@ -322,7 +322,7 @@ def _curve_point(
 
 def _difference(
     board: Leaderboard,
-    view: View,
+    view: ItemSums,
     arm: str,
     baseline: str,
     exact_by: dict[str, dict[str, Estimate]],

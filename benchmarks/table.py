@@ -17,8 +17,8 @@ from rr_refine.benchmarks.headline import (
     points,
     score_scale,
 )
-from rr_refine.benchmarks.results import ArmResult, Noise, Results, WinTieLoss
-from rr_refine.plain_text import one_line
+from rr_refine.benchmarks.results import ArmResult, Noise, Provenance, Results, WinTieLoss
+from rr_refine.plain_text import error_words, one_line
 from rr_refine.statistics import Estimate
 
 __all__ = [
@@ -94,6 +94,7 @@ def tables(results: Results) -> Iterator[Table]:
 def write_method(results: Results) -> Iterator[str]:
     """How it was measured, and what to keep in mind: sentences, one by one."""
     source, measure = results.provenance, headline(results)
+    yield from _made(source)
     if measure is None:
         yield "No picture was graded."
         yield from source.notes
@@ -131,6 +132,14 @@ def write_method(results: Results) -> Iterator[str]:
     if results.noise is not None:
         yield _noise(results, results.noise)
     yield from source.notes
+
+
+def _made(source: Provenance) -> Iterator[str]:
+    """When, and by what."""
+    if source.date:
+        commit = source.versions.get("commit")
+        of = f", commit {str(commit)[:12]}" if commit else ""
+        yield f"{source.date}, rr-refine {source.versions.get('rr-refine')}{of}."
 
 
 def _uncovered(arm: ArmResult) -> int:
@@ -185,8 +194,13 @@ def _coverage(results: Results) -> Iterator[tuple[str, Callable[[ArmResult], str
     yield "score of these", lambda arm: shown(score_scale(results), arm.score_counted)
     yield (
         "the others",
-        lambda arm: ", ".join(f"{n} {why}" for why, n in arm.coverage.missing.items()),
+        lambda arm: ", ".join(f"{n} {_why(why)}" for why, n in arm.coverage.missing.items()),
     )
+
+
+def _why(missing: str) -> str:
+    """Marks are the judge's, whose errors are of the critic's kinds."""
+    return re.sub("^critic ", "judge ", error_words(missing))
 
 
 def _columns(

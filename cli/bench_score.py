@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -59,9 +60,13 @@ def score(
         remarks = found.remarks(judgements) if isinstance(found, RemarksOnFile) else []
         further = found.views(found.judgements(judgements)) if isinstance(found, AnswerFile) else {}
     if json:
+        from rr_refine.agent.manifest import versions
+
         whole = {
             "benchmark": found.name,
             "files": dict(found.files),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
             "notes": [*found.notes, *remarks],
             "official": official,
             "further": further,

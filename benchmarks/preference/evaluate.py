@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from rr_refine.agent.manifest import versions
 from rr_refine.benchmarks.engine import run_many
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped
 from rr_refine.benchmarks.preference.protocol import Mode, PairOutcome, measure_accuracy
@@ -119,6 +120,7 @@ async def evaluate_preference(
         files=dict(data.files),
         critic=critic.identity,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
         modes=tuple(modes),
         selection=_selection(limit, shard),
         rows=owed,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from pydantic import JsonValue
+
 from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.benchmarks.preference.protocol import Mode, ProtocolResult
 from rr_refine.benchmarks.table import percent, rows
-from rr_refine.plain_text import one_line
+from rr_refine.plain_text import error_words, one_line
 from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record, Usage
 
@@ -40,6 +42,8 @@ class PreferenceResult(Record):
     critic: Identity
     date: str
     """UTC, when the evaluation ended; hosted models change under one name."""
+    versions: dict[str, JsonValue] = {}
+    """Of the packages, and the commit."""
     modes: tuple[Mode, ...]
     selection: str
     """`all`, or what --limit and --shard left of it."""
@@ -66,7 +70,9 @@ def write_table(result: PreferenceResult) -> str:
         rows(_rows(result)),
     ]
     if result.failures:
-        failed = ", ".join(f"{count} {error}" for error, count in result.failures.items())
+        failed = ", ".join(
+            f"{count} {error_words(error)}" for error, count in result.failures.items()
+        )
         parts.append(f"Failed, and wrong in every accuracy: {failed}.")
     if result.skipped:
         told = ", ".join(f"{count} with {reason}" for reason, count in result.skipped.items())

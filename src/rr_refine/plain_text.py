@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["csv_cell", "is_hidden", "one_line"]
+__all__ = ["csv_cell", "error_words", "is_hidden", "one_line"]
 
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
@@ -40,3 +40,14 @@ def csv_cell(value: object) -> object:
     except ValueError:
         return f"'{value}"
     return value
+
+
+def error_words(text: str) -> str:
+    """An error as people say it: `CriticTimeout: 60 s` is `critic timeout: 60 s`, and
+    `no picture (OutOfMemoryError)` is `no picture (out of memory error)`.
+    """
+    return re.sub(
+        r"(^|\()((?:[A-Z][a-z]+){2,})(?=:|\)|$)",
+        lambda m: m[1] + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", m[2]).lower(),
+        text,
+    )

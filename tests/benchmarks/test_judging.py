@@ -10,7 +10,7 @@ from PIL import Image
 from rr_refine.benchmarks.answers import judged_of
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.judging import FakeJudge, Judging
-from rr_refine.benchmarks.protocol import Judged
+from rr_refine.benchmarks.protocol import JudgedAnswers
 from rr_refine.benchmarks.published.unigenbench import UniGenBench
 from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.digest import image_digest
@@ -23,7 +23,7 @@ NAME = image_digest(PICTURE)
 GOOD = answer(1, 0, 1)[0]
 
 
-def judged(judging: Judging, bench: UniGenBench) -> Judged:
+def judged(judging: Judging, bench: UniGenBench) -> JudgedAnswers:
     """What is kept about the first item."""
     return judged_of(judging.said(bench.items[0], NAME), {"0_0": NAME})
 

@@ -5,6 +5,7 @@ import pytest
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.results import Noise, Results, summarise
 from rr_refine.benchmarks.table import rows, write_tables
+from rr_refine.plain_text import error_words
 from tests.benchmarks.trials import JUDGED, PROGRAM, marked, of_parts, point, trial
 
 ARMS = make_arms(2, names=["one-shot", "refine"])
@@ -109,7 +110,7 @@ def test_what_is_not_covered_is_shown_both_ways() -> None:
         ["one-shot", "2", "2", "2", "50.0 % [0.6, 99.4]", "50.0 % [0.6, 99.4]", ""],
         [
             *("refine", "2", "2", "1", "75.0 % [n/a]", "75.0 % [n/a]"),
-            "1 CriticTimeout",
+            "1 judge timeout",
         ],
     ]
     assert "Every item" not in page
@@ -155,3 +156,17 @@ def test_a_label_with_very_many_values_has_no_table() -> None:
 
 def test_cells_cannot_break_a_table() -> None:
     assert rows([["a", "b"], ["x|y", "1"]]).splitlines()[2] == "| x\\|y | 1 |"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("CriticTimeout: no answer in 60 s", "critic timeout: no answer in 60 s"),
+        ("no picture (OutOfMemoryError)", "no picture (out of memory error)"),
+        ("CriticUnreadable", "critic unreadable"),
+        ("not judged", "not judged"),
+        ("A FluxPipeline is broken", "A FluxPipeline is broken"),
+    ],
+)
+def test_errors_are_named_in_words(text: str, words: str) -> None:
+    assert error_words(text) == words

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
-from rr_refine.benchmarks.protocol import Answers, Judged
+from rr_refine.benchmarks.protocol import Answers, JudgedAnswers
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
 from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.unigenbench.data import find_prompts, read_prompts
@@ -291,7 +291,7 @@ class UniGenBench(PublishedBenchmark):
         self, judged: Mapping[str, Answers | None], item: Item, answers: Answers | None
     ) -> str:
         """The official cell: what the judge said last, also where it could not be read."""
-        if answers is None and isinstance(judged, Judged):
+        if answers is None and isinstance(judged, JudgedAnswers):
             answers = judged.unread.get(item.id)
         return answers[0] if answers else ""
 

@@ -63,8 +63,9 @@ def test_an_original_that_is_gone_cannot_be_asked_about(english: GEdit, tmp_path
     item.source.unlink()
     with pytest.raises(StoreError, match="does not exist"):
         english.questions(item, Image.new("RGB", (8, 8)))
-    with pytest.raises(StoreError, match="cannot read"):
-        english.lay_out(tmp_path / "pictures")
+    english.lay_out(tmp_path / "pictures")  # the others
+    there = {path.name for path in (tmp_path / "pictures").rglob("*_SRCIMG.png")}
+    assert there == {f"{other.id}_SRCIMG.png" for other in english.items[1:]}
 
 
 def test_a_mark_is_the_root_of_the_minima(english: GEdit) -> None:

@@ -241,5 +241,5 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
 def test_arrow_files_need_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_arrow(tmp_path / "train")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"rr-refine\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"rr-refine\[data\]"):
         load(data, cache=tmp_path / "cache")

@@ -266,5 +266,5 @@ def test_a_cache_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
 
 def test_it_needs_pyarrow(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"rr-refine\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"rr-refine\[data\]"):
         load(data, cache=tmp_path)

@@ -56,5 +56,5 @@ def test_rows_are_resampled_too() -> None:
 
 def test_it_needs_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
-    with pytest.raises(MissingExtraError, match=r"rr-refine\[local\]"):
+    with pytest.raises(MissingExtraError, match=r"rr-refine\[data\]"):
         masked_psnr(grey(0), grey(0))
