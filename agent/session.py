@@ -29,6 +29,7 @@ from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.component import record_of
 from rr_refine.errors import RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.request import Request
@@ -105,6 +106,8 @@ async def run_job(
         RefineError: of the kind that fits; the folder holds everything that was finished.
     """
     check_config(folder, job)
+    if (record := record_of(job.generator)) is not None:
+        folder.write_json("generator.json", record)
     for source in job.sources:
         await asyncio.to_thread(folder.put_image, source)
     write_manifest(folder, job, "running")

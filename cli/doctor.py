@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.policy import Policy
@@ -61,7 +61,7 @@ def doctor(*, options: SettingsOptions = SettingsOptions()) -> int:
     with without_retries():
         for finding in _findings(settings):
             failed |= finding.mark == "no"
-            say(f"{finding.mark:<3} {finding.what:<14} {short(finding.found, 300)}")
+            say(f"{finding.mark:<3} {finding.what:<14} {short(finding.found, 1000)}")
     return FAILED if failed else DONE
 
 
@@ -136,19 +136,19 @@ def _parts(settings: Settings) -> Iterator[Checked]:
         generator = make_generator(settings)
         asyncio.run(_reach(generator))
         tasks = " and ".join(sorted(generator.tasks, reverse=True))
-        yield Checked("ok", "generator", f"{_named(generator)}: {tasks}")
+        yield from _found("generator", generator, f": {tasks}")
     except RefineError as error:
         yield Checked("no", "generator", str(error))
     try:
         critic = make_critic(settings)
         asyncio.run(_reach(critic))
-        yield Checked("ok", "critic", _named(critic))
+        yield from _found("critic", critic)
     except RefineError as error:
         yield Checked("no", "critic", str(error))
     try:
         for part in make_evidence(settings):
             asyncio.run(_reach(part))
-            yield Checked("ok", "evidence", _named(part))
+            yield from _found("evidence", part)
     except RefineError as error:
         yield Checked("no", "evidence", str(error))
     if generator is None or critic is None:
@@ -163,8 +163,11 @@ def _parts(settings: Settings) -> Iterator[Checked]:
         yield Checked("no", "rewriters", str(error))
         return
     yield Checked("ok", "rewriters", ", ".join(map(_named, rewriters)))
+    for rewriter in rewriters:
+        for text in told_by(rewriter):
+            yield Checked("ok", "rewriters", text)
     if check is not None:
-        yield Checked("ok", "intent check", _named(check))
+        yield from _found("intent check", check)
     yield Checked("ok", "policy", f"preset {policy.preset}, {policy.budget.rounds} rounds at most")
 
 
@@ -173,9 +176,18 @@ async def _reach(*components: object) -> None:
         pass
 
 
-def _named(component: Generator | Critic | Evidence | Rewriter | IntentCheck) -> str:
-    told = "".join(f"; {text}" for text in told_by(component))
-    return f"{component.identity.kind} ({component.identity.name}){told}"
+_Part: TypeAlias = Generator | Critic | Evidence | Rewriter | IntentCheck
+
+
+def _found(what: str, part: _Part, more: str = "") -> Iterator[Checked]:
+    """A part, and what it has to tell once it is connected."""
+    yield Checked("ok", what, _named(part) + more)
+    for text in told_by(part):
+        yield Checked("ok", what, text)
+
+
+def _named(part: _Part) -> str:
+    return f"{part.identity.kind} ({part.identity.name})"
 
 
 def _out(settings: Settings) -> Checked:

@@ -34,7 +34,7 @@ class SettingsOptions:
 
     Attributes:
         model: A diffusers pipeline: hub id, folder or .safetensors file.
-        generator: Generator by name or dotted path.
+        generator: Generator by name or dotted path; comfyui is your own ComfyUI server.
         critic: Critic by name or dotted path.
         critic_url: Endpoint of an OpenAI-compatible critic, such as http://localhost:6868/v1.
         evidence: What measures the pictures: ocr reads their lettering. By name or dotted path.

@@ -18,7 +18,7 @@ from rr_refine.cli.profile import load_profile, why_too_small
 from rr_refine.cli.runner import run, why_not_ask
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, say, tell
-from rr_refine.component import ask_both, notice_of, outsiders, unknown_to
+from rr_refine.component import ask_both, notice_of, outsiders, told_by, unknown_to
 from rr_refine.errors import ConfigError
 from rr_refine.real_models import WAYS
 from rr_refine.wanted_text import wanted_texts
@@ -51,6 +51,8 @@ def refine_command(
     job = job_from(settings, words, images)
     if dry_run:
         say(*settings_table(settings))
+        for text in told_by(job.generator):
+            _note(f"generator: {plain(text)}")
         _say_machine(settings)
         return DONE
     out, private = Path(settings.text("out")), settings.flag("private")

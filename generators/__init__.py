@@ -10,10 +10,12 @@ from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.generators.images_api import ImagesApiGenerator
 
 if TYPE_CHECKING:
+    from rr_refine.generators.comfyui import ComfyUIGenerator
     from rr_refine.generators.contract import GeneratorContract
     from rr_refine.generators.diffusers import DiffusersGenerator
 
 __all__ = [
+    "ComfyUIGenerator",
     "DiffusersGenerator",
     "FakeGenerator",
     "Generator",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "ComfyUIGenerator": "comfyui",
     "DiffusersGenerator": "diffusers",
     "FakeGenerator": "fake",
     "Generator": "generator",

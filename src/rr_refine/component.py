@@ -15,6 +15,9 @@ also have any of these, which are looked up by name:
         Whether a request is altogether out of its world: see `CanTellOutside`.
     examples: Examples
         Requests that it understands whole, where that is not anything one may say.
+    run_record: dict[str, JsonValue]
+        What a run keeps of it besides its identity, such as a workflow, without secrets: in the
+        run's `generator.json`.
     companions: Companions
         Other parts that were made for it: see `shared_companions`.
 
@@ -34,6 +37,8 @@ from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from rr_refine.request import Request  # pydantic, which `rr-refine --help` does not load
 
 __all__ = [
@@ -52,6 +57,7 @@ __all__ = [
     "layers",
     "notice_of",
     "outsiders",
+    "record_of",
     "shared_companions",
     "texts",
     "told_by",
@@ -126,6 +132,14 @@ def notice_of(part: object) -> str | None:
     for one in layers(part):
         if notice := getattr(one, "notice", None):
             return str(notice)
+    return None
+
+
+def record_of(part: object) -> dict[str, JsonValue] | None:
+    """What a run keeps of a part besides its identity; None if nothing."""
+    for one in layers(part):
+        if (found := getattr(one, "run_record", None)) is not None:
+            return cast("dict[str, JsonValue]", found)
     return None
 
 

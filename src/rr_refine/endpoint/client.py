@@ -8,7 +8,6 @@ wrong becomes an error of the calling room. Retries are the client library's, an
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
@@ -20,6 +19,7 @@ from rr_refine.endpoint.environment import open_http
 from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
 from rr_refine.endpoint.models import ModelList, is_same_model, only_model, shown_models
 from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.per_loop import PerLoop
 from rr_refine.endpoint.spares import Spare, Spared
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
@@ -71,10 +71,7 @@ class EndpointClient:
     ) -> None:
         self.url = options.checked_url(section)
         """The root of the API."""
-        if not all("!" <= letter <= "~" for letter in options.key):
-            raise ConfigError(
-                f"{section}.api_key holds characters that cannot be sent: is it the key itself?"
-            )
+        options.require_sendable_key(section)
         if not retries_allowed():
             timeout = min(options.timeout, 5.0)
             options = options.model_copy(update={"max_retries": 0, "timeout": timeout})
@@ -86,8 +83,7 @@ class EndpointClient:
         self._model = options.model
         self._spared = Spared()
         self._listing: tuple[str, ...] = ()
-        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
-        self._lock = threading.Lock()
+        self._sessions = PerLoop(self._open)
 
     @property
     def model(self) -> str:
@@ -264,20 +260,11 @@ class EndpointClient:
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened. A later call opens it again."""
-        with self._lock:
-            session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
+        if (session := self._sessions.take()) is not None:
             await session.client.close()
 
     def _session(self) -> _Session:
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if loop not in self._sessions:
-                # Loops that ended without `aclose` can no longer close anything.
-                for ended in [known for known in self._sessions if known.is_closed()]:
-                    del self._sessions[ended]
-                self._sessions[loop] = self._open()
-            return self._sessions[loop]
+        return self._sessions.get()
 
     def _open(self) -> _Session:
         import httpx2

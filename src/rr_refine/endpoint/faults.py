@@ -11,12 +11,13 @@ from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.redaction import MASK
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
-__all__ = ["EndpointErrors", "EndpointFaults"]
+__all__ = ["EndpointErrors", "EndpointFaults", "clean_words"]
 
 _Kind: TypeAlias = Literal[
     "key",
@@ -127,10 +128,7 @@ class EndpointFaults:
 
     def clean(self, words: str) -> str:
         """Foreign words, fit for one line of a terminal, without the key that they may echo."""
-        if self.options.key:
-            words = words.replace(self.options.key, "***")
-        words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-        return words if len(words) <= _WORDS_MAX else words[: _WORDS_MAX - 1] + "…"
+        return clean_words(words, self.options.key)
 
     @property
     def _attempts(self) -> str:
@@ -236,3 +234,11 @@ class EndpointFaults:
             f"; question and answer must fit into the server's context: start it with a larger "
             f"max_model_len, or lower {self.section}.max_tokens"
         )
+
+
+def clean_words(words: str, key: str) -> str:
+    """Foreign words, fit for one line of a terminal, without the key that they may echo."""
+    if key:
+        words = words.replace(key, MASK)
+    words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    return words if len(words) <= _WORDS_MAX else words[: _WORDS_MAX - 1] + "…"

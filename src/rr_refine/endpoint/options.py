@@ -1,4 +1,4 @@
-"""How an OpenAI-compatible endpoint is reached: the options that every room's client shares."""
+"""How a server is reached: the options that every room's client shares."""
 
 from __future__ import annotations
 
@@ -11,27 +11,22 @@ from pydantic import Field, SecretStr
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Record
 
-__all__ = ["ChatOptions", "EndpointOptions"]
+__all__ = ["ChatOptions", "EndpointOptions", "ServerOptions"]
 
 
-class EndpointOptions(Record):
-    """How an endpoint is reached. A room's own options build on these."""
+class ServerOptions(Record):
+    """How a server is reached, whatever it speaks."""
 
-    off_switches: ClassVar[Mapping[str, str]] = {}
-    """Fields of a body that are no options by themselves -> the setting that leaves them out."""
+    usual_path: ClassVar[str] = ""
+    """Of the API, where its address has no path."""
 
     base_url: str
-    """The root of the API, such as `http://localhost:8000/v1`; without a path, `/v1` is meant."""
-    model: str | None = None
-    """The model to ask for; null takes the one model that the endpoint says it serves."""
+    """The root of the API."""
     api_key: SecretStr | None = None
-    """Sent as a bearer token to this endpoint only; recorded nowhere, and part of no message."""
+    """Sent as a bearer token to this server only; recorded nowhere, and part of no message."""
     timeout: float = Field(default=300.0, gt=0)
     """Seconds without a sign of life before an attempt is given up; in a long queue, a render or a
     judgement takes minutes (paper code, for the critic: 300)."""
-    max_retries: int = Field(default=2, ge=0)
-    """Further attempts, with growing pauses, after 408, 409, 429, 5xx, a broken connection or a
-    timeout. The client library makes them; nothing else here tries again."""
     concurrency: int = Field(default=8, ge=1)
     """Requests under way at once, per event loop; further ones wait. Servers batch what arrives
     together."""
@@ -42,7 +37,7 @@ class EndpointOptions(Record):
         return "" if self.api_key is None else self.api_key.get_secret_value()
 
     def checked_url(self, section: str) -> str:
-        """The root of the API, without a slash at its end and with `/v1` where it has no path.
+        """The root of the API, without a slash at its end; the usual path where it has none.
 
         Args:
             section: the config section of these options, for the message.
@@ -65,10 +60,37 @@ class EndpointOptions(Record):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(
                 f"{section}.base_url = {shown!r} is no http(s) URL such as "
-                "'http://localhost:8000/v1'"
+                f"'http://localhost:8000{self.usual_path}'"
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/') or '/v1'}"
+        return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/') or self.usual_path}"
+
+    def require_sendable_key(self, section: str) -> None:
+        """The key must consist of characters that a header can hold.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if not all("!" <= letter <= "~" for letter in self.key):
+            raise ConfigError(
+                f"{section}.api_key holds characters that cannot be sent: is it the key itself?"
+            )
+
+
+class EndpointOptions(ServerOptions):
+    """How an OpenAI-compatible endpoint is reached. A room's own options build on these."""
+
+    usual_path: ClassVar[str] = "/v1"
+    off_switches: ClassVar[Mapping[str, str]] = {}
+    """Fields of a body that are no options by themselves -> the setting that leaves them out."""
+
+    base_url: str
+    """The root of the API, such as `http://localhost:8000/v1`; without a path, `/v1` is meant."""
+    model: str | None = None
+    """The model to ask for; null takes the one model that the endpoint says it serves."""
+    max_retries: int = Field(default=2, ge=0)
+    """Further attempts, with growing pauses, after 408, 409, 429, 5xx, a broken connection or a
+    timeout. The client library makes them; nothing else here tries again."""
 
 
 class ChatOptions(EndpointOptions):

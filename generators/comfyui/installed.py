@@ -1,0 +1,102 @@
+"""What of a workflow a server has: its nodes, its models, and how large a seed may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from rr_refine.errors import ConfigError
+from rr_refine.generators.comfyui.binding import Binding
+from rr_refine.generators.comfyui.faults import is_model, missing_model, missing_nodes, table
+from rr_refine.generators.comfyui.server import ComfyUIServer
+from rr_refine.plugins import did_you_mean
+
+__all__ = ["Installed", "look_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What a server said about itself and about the nodes of a workflow."""
+
+    version: str
+    device: str
+    models: tuple[str, ...]
+    """Files of models that the workflow uses, sorted."""
+    seed_max: int | None
+    """The largest seed that all seed inputs take; None where they do not say."""
+
+
+async def look_up(server: ComfyUIServer, binding: Binding) -> Installed:
+    """Ask the server.
+
+    Raises:
+        ConfigError: it is no ComfyUI, or lacks a node or a model of the workflow.
+        GeneratorError: of the kind that fits: it does not answer.
+    """
+    stats = table(await server.look("system_stats"))
+    system, devices = table(stats.get("system")), stats.get("devices")
+    if "comfyui_version" not in system and "python_version" not in system:
+        raise ConfigError(
+            f"{server.url} is no ComfyUI server: set generator.base_url to one, such as "
+            "http://127.0.0.1:8188"
+        )
+    kinds = sorted({node.kind for node in binding.nodes.values()})
+    places = asyncio.Semaphore(8)
+
+    async def ask(kind: str) -> Mapping[str, JsonValue]:
+        async with places:
+            return table(table(await server.look("object_info", kind)).get(kind))
+
+    known = dict(zip(kinds, await asyncio.gather(*map(ask, kinds)), strict=True))
+    if missing := [node for node in binding.nodes.values() if not known[node.kind]]:
+        raise missing_nodes(missing)
+    models: set[str] = set()
+    for node in binding.nodes.values():
+        about = known[node.kind]
+        if about.get("api_node") is True:
+            raise ConfigError(
+                f"{node.shown} of the workflow is drawn by a paid service of Comfy.org, which "
+                "rr-refine does not use: take a workflow whose models run in your ComfyUI"
+            )
+        for name, value in node.inputs.items():
+            if not isinstance(value, str) or not is_model(value):
+                continue
+            models.add(value)
+            there = _choices(_input(about, name))
+            if there is not None and value not in there:
+                raise missing_model(node, name, there, did_you_mean(value, there))
+    most = []
+    for place in binding.seeds:
+        config = _input(known[binding.nodes[place.node].kind], place.input)
+        limit = table(config[1]).get("max") if len(config) > 1 else None
+        most += [limit] if type(limit) is int else []
+    first = table(devices[0]) if isinstance(devices, list) and devices else {}
+    return Installed(
+        version=str(system.get("comfyui_version", "unknown")),
+        device=str(first.get("name", "unknown")),
+        models=tuple(sorted(models)),
+        seed_max=min(most, default=None),
+    )
+
+
+def _input(about: Mapping[str, JsonValue], name: str) -> Sequence[JsonValue]:
+    """The type and the options of an input; nothing if it is not known."""
+    inputs = table(about.get("input"))
+    for group in ("required", "optional"):
+        found = table(inputs.get(group)).get(name)
+        if isinstance(found, list) and found:
+            return found
+    return ()
+
+
+def _choices(config: Sequence[JsonValue]) -> list[str] | None:
+    """What an input may be chosen from; both ways in which servers list it."""
+    if not config:
+        return None
+    found = config[0]
+    if found == "COMBO" and len(config) > 1:
+        found = table(config[1]).get("options")
+    return [str(one) for one in found] if isinstance(found, list) else None

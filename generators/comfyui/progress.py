@@ -1,0 +1,70 @@
+"""The steps of a job, as ComfyUI's socket tells them. A broken socket is no fault of the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from pydantic import JsonValue
+
+from rr_refine.generators.comfyui.faults import table
+from rr_refine.generators.comfyui.server import ComfyUIServer
+from rr_refine.generators.generator import OnStep
+
+__all__ = ["Steps"]
+
+
+class Steps:
+    """Counts the steps of one job.
+
+    Of several samplers those of the first that reports are counted: what the others will have is
+    not known before. Bars of other nodes, such as upscalers, are left out.
+
+    Args:
+        job: its id.
+        samplers: ids of the nodes that draw.
+        on_step: told of each step.
+    """
+
+    def __init__(self, job: str, samplers: Collection[str], on_step: OnStep) -> None:
+        self.job = job
+        self.ended = asyncio.Event()
+        """The server says that the job has ended."""
+        self.listening = asyncio.Event()
+        """The socket is open, or will not be."""
+        self._samplers = samplers
+        self._on_step = on_step
+        self._node: JsonValue = None
+        self._done = self._total = 0
+
+    async def listen(self, server: ComfyUIServer, client: str) -> None:
+        """Hear what the server tells, until it stops telling."""
+        try:
+            async with server.messages(client) as messages:
+                self.listening.set()
+                async for message in messages:
+                    self.hear(message)
+        except OSError:  # the history says what became of the job
+            pass
+        finally:
+            self.listening.set()
+
+    def hear(self, message: JsonValue) -> None:
+        """Take one message."""
+        said = table(message)
+        data = table(said.get("data"))
+        if data.get("prompt_id") != self.job:
+            return
+        node, value, most = (data.get(key) for key in ("node", "value", "max"))
+        if said.get("type") == "executing" and node is None:
+            self.ended.set()
+        if said.get("type") != "progress" or node not in self._samplers:
+            return
+        if not isinstance(value, int | float) or not isinstance(most, int | float) or most < 1:
+            return
+        if self._node is None:
+            self._node, self._total = node, int(most)
+        done = int(value)
+        if node == self._node and int(most) == self._total and self._done < done <= self._total:
+            self._done = done
+            self._on_step(done, self._total)

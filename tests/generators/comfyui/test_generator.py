@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pydantic import JsonValue
+
+from rr_refine import plugins
+from rr_refine.errors import (
+    ConfigError,
+    GeneratorError,
+    GeneratorTimeout,
+    GeneratorUnavailable,
+    OutOfMemoryError,
+    RefineError,
+    UnsupportedRequestError,
+)
+from rr_refine.generators import GeneratorContract, RenderRequest
+from rr_refine.generators.comfyui import ComfyUIGenerator, ComfyUIOptions, create
+from rr_refine.notices import notices_of
+from tests.generators.comfyui.standin import WORKFLOWS, StandIn
+
+KEY = "a-very-secret-token"
+
+
+def make(comfyui: StandIn, workflow: str = "sdxl_t2i", **options: JsonValue) -> ComfyUIGenerator:
+    given = {"base_url": comfyui.url, "workflow": str(WORKFLOWS / f"{workflow}.json"), **options}
+    return ComfyUIGenerator(ComfyUIOptions.model_validate(given))
+
+
+def draw(
+    generator: ComfyUIGenerator, prompt: str = "a fox", seed: int = 1, **more: Any
+) -> Image.Image:
+    async def once() -> Image.Image:
+        try:
+            return await generator.generate(RenderRequest(prompt, seed, **more))
+        finally:
+            await generator.aclose()
+
+    return asyncio.run(once())
+
+
+def reach(generator: ComfyUIGenerator) -> None:
+    async def once() -> None:
+        try:
+            await generator.connect()
+        finally:
+            await generator.aclose()
+
+    asyncio.run(once())
+
+
+class _Contract(GeneratorContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, comfyui: StandIn) -> None:
+        self.comfyui = comfyui
+
+
+class TestContract(_Contract):
+    parameters = {"width": 64, "height": 64}
+
+    def make_generator(self) -> ComfyUIGenerator:
+        return make(self.comfyui)
+
+
+class TestContractOfEdits(_Contract):
+    def make_generator(self) -> ComfyUIGenerator:
+        return make(self.comfyui, "kontext_edit")
+
+
+def test_the_entry_point_makes_one() -> None:
+    path = str(WORKFLOWS / "sdxl_t2i.json")
+    assert isinstance(plugins.create("generators", "comfyui", {"workflow": path}), ComfyUIGenerator)
+    with pytest.raises(ConfigError, match=r"unknown option 'generator.workflwo' \(did you mean"):
+        create(workflow=path, workflwo="x")
+    with pytest.raises(ConfigError, match=r"generator.workflow"):
+        create()
+
+
+def test_the_request_goes_where_it_belongs(comfyui: StandIn) -> None:
+    parameters: dict[str, JsonValue] = {"width": 640, "height": 512, "negative_prompt": "text"}
+    draw(make(comfyui), 'a "red" fox', 7, parameters=parameters)
+    (graph,) = comfyui.graphs
+    assert graph["6"]["inputs"]["text"] == 'a "red" fox'
+    assert graph["7"]["inputs"]["text"] == "text"
+    assert graph["3"]["inputs"]["seed"] == 7
+    assert (graph["5"]["inputs"]["width"], graph["5"]["inputs"]["height"]) == (640, 512)
+    # Nothing is saved into the user's own pictures.
+    assert graph["9"] == {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
+
+
+def test_what_is_not_given_stays(comfyui: StandIn) -> None:
+    draw(make(comfyui))
+    (graph,) = comfyui.graphs
+    assert graph["7"]["inputs"]["text"] == "blurry"
+    assert graph["5"]["inputs"] == {"width": 1024, "height": 1024, "batch_size": 1}
+
+
+def test_a_picture_to_edit_is_uploaded(comfyui: StandIn) -> None:
+    source = Image.new("RGB", (40, 24), "red")
+    draw(make(comfyui, "kontext_edit"), "make it blue", source=source)
+    ((name, png),) = comfyui.uploads.items()
+    assert Image.open(io.BytesIO(png)).convert("RGB").tobytes() == source.tobytes()
+    assert comfyui.graphs[0]["4"]["inputs"]["image"] == f"rr-refine/{name}"
+
+
+def test_several_pictures_where_the_workflow_has_several(comfyui: StandIn, tmp_path: Path) -> None:
+    graph = json.loads((WORKFLOWS / "qwen_edit_plus.json").read_text())
+    graph["40"] = {"class_type": "LoadImage", "inputs": {"image": "hat.png"}}
+    graph["6"]["inputs"]["image2"] = ["40", 0]
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps(graph))
+    with pytest.raises(ConfigError, match=r"4.image of 'Source'.*40.image.*source_input"):
+        make(comfyui, str(path.with_suffix("")))
+    generator = make(comfyui, str(path.with_suffix("")), source_input=["4.image", "40.image"])
+    assert generator.most_sources == 2
+    one, two = Image.new("RGB", (9, 9), "red"), Image.new("RGB", (9, 9), "blue")
+    draw(generator, source=one, more_sources=(two,))
+    sent = comfyui.graphs[0]
+    assert sent["4"]["inputs"]["image"] != sent["40"]["inputs"]["image"]
+    with pytest.raises(UnsupportedRequestError, match="edits 2 pictures together, and 1 came"):
+        draw(generator, source=one)
+
+
+def test_who_draws(comfyui: StandIn) -> None:
+    generator = make(comfyui)
+    with pytest.raises(ConfigError, match="not known before"):
+        generator.identity  # noqa: B018
+    reach(generator)
+    identity = generator.identity
+    assert (identity.kind, identity.name) == ("comfyui", "some_sdxl.safetensors")
+    assert identity.details["models"] == ["some_sdxl.safetensors"]
+    assert identity.details["version"] == "0.33.0"
+    assert comfyui.url not in identity.model_dump_json()
+
+
+def test_the_identity_is_that_of_the_workflow_without_the_request(
+    comfyui: StandIn, tmp_path: Path
+) -> None:
+    def digest_of(**changes: tuple[str, JsonValue]) -> JsonValue:
+        graph = json.loads((WORKFLOWS / "sdxl_t2i.json").read_text())
+        for node, (name, value) in changes.items():
+            graph[node[1:]]["inputs"][name] = value
+        path = tmp_path / "other.json"
+        path.write_text(json.dumps(graph))
+        generator = ComfyUIGenerator(ComfyUIOptions(base_url=comfyui.url, workflow=str(path)))
+        reach(generator)
+        return generator.identity.details["workflow"]
+
+    same = digest_of()
+    assert digest_of(n6=("text", "another prompt")) == same
+    assert digest_of(n3=("seed", 99)) == same
+    assert digest_of(n9=("filename_prefix", "elsewhere")) == same
+    assert digest_of(n3=("steps", 21)) != same
+    assert digest_of(n7=("text", "another negative prompt")) != same
+    assert digest_of(n5=("width", 512)) != same
+
+
+def test_steps_are_told(comfyui: StandIn) -> None:
+    generator, steps = make(comfyui), list[tuple[int, int]]()
+    comfyui.seconds = 0.3
+
+    async def once() -> None:
+        await generator.generate(
+            RenderRequest("a fox", 1), on_step=lambda *step: steps.append(step)
+        )
+        await generator.aclose()
+
+    asyncio.run(once())
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_a_socket_that_does_not_open_is_no_fault(comfyui: StandIn) -> None:
+    comfyui.socket_works = False
+    generator, steps = make(comfyui), list[tuple[int, int]]()
+
+    async def once() -> None:
+        await generator.generate(
+            RenderRequest("a fox", 1), on_step=lambda *step: steps.append(step)
+        )
+        await generator.aclose()
+
+    asyncio.run(once())
+    assert steps == []
+
+
+def test_a_server_that_holds_still_is_waited_for(comfyui: StandIn) -> None:
+    comfyui.deaf = time.monotonic() + 1.2
+    assert draw(make(comfyui)).size == (48, 32)
+
+
+def test_one_that_never_answers_again_is_given_up(comfyui: StandIn) -> None:
+    comfyui.deaf = time.monotonic() + 60
+    comfyui.seconds = 60
+    with pytest.raises(GeneratorTimeout, match="504"):
+        draw(make(comfyui, timeout=1.0))
+    assert len(comfyui.deleted) == 1
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.05, 0.6])
+def test_cancelling_stops_our_own_job(comfyui: StandIn, wait: float) -> None:
+    comfyui.seconds = 30
+
+    async def once() -> None:
+        generator = make(comfyui)
+        await generator.connect()
+        call = asyncio.ensure_future(generator.generate(RenderRequest("a fox", 1)))
+        await asyncio.sleep(wait)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await generator.aclose()
+
+    asyncio.run(once())
+    assert len(comfyui.deleted) == len(comfyui.interrupted) == len(comfyui.graphs)
+    assert comfyui.deleted == comfyui.interrupted
+
+
+def test_a_job_that_takes_too_long_is_taken_back(comfyui: StandIn) -> None:
+    comfyui.seconds = 30
+    with pytest.raises(GeneratorTimeout, match=r"within 0.5 s.*generator.job_timeout"):
+        draw(make(comfyui, job_timeout=0.5))
+    assert len(comfyui.interrupted) == 1
+
+
+def test_a_job_that_somebody_deleted_is_told(
+    comfyui: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rr_refine.generators.comfyui.job._POLL", 0.01)
+    comfyui.lose = True
+    with pytest.raises(GeneratorError, match="no longer knows the job: it was deleted"):
+        draw(make(comfyui))
+
+
+def test_a_file_that_the_server_remembers_and_has_not_is_drawn_again(comfyui: StandIn) -> None:
+    comfyui.forget_files = 1
+    assert draw(make(comfyui)).size == (48, 32)
+    one, other = comfyui.graphs
+    assert one != other
+    assert {k: v for k, v in one.items() if k != "9"} == {
+        k: v for k, v in other.items() if k != "9"
+    }
+    comfyui.forget_files = 2
+    with pytest.raises(GeneratorError, match="no longer has the picture"):
+        draw(make(comfyui))
+
+
+@pytest.mark.parametrize(
+    ("recording", "error", "words"),
+    [
+        ("20_missing_model", UnsupportedRequestError, "node 4 'Load Checkpoint' .*no such file"),
+        ("21_missing_node_type", UnsupportedRequestError, "'My scaler' not found.*custom nodes"),
+        ("old_0.3.64_missing_node_type", UnsupportedRequestError, "ImageScalePlusPro does not"),
+        ("23_out_of_range", UnsupportedRequestError, r"node 2 \(ImageScale\).*Value -5 smaller"),
+        ("24_no_outputs", UnsupportedRequestError, "no outputs"),
+        ("25_dangling_link", UnsupportedRequestError, r"node 2 \(ImageScale\)"),
+        ("26_ui_format", GeneratorUnavailable, "answered 500"),
+        ("30_seed_minus_one", UnsupportedRequestError, "Value -1 smaller than min"),
+        ("41_load_image_absent", UnsupportedRequestError, "Invalid image file: nope.png"),
+    ],
+)
+def test_a_graph_that_is_refused(
+    comfyui: StandIn, recording: str, error: type[RefineError], words: str
+) -> None:
+    comfyui.refusals = [recording]
+    with pytest.raises(error, match=words):
+        draw(make(comfyui))
+
+
+def test_a_graph_of_which_our_part_is_refused(comfyui: StandIn, tmp_path: Path) -> None:
+    graph = json.loads((WORKFLOWS / "sdxl_t2i.json").read_text())
+    text = json.dumps(graph).replace('"3":', '"33":').replace('["3", 0]', '["33", 0]')
+    graph = json.loads(text.replace('"9":', '"3":'))  # the recording is of an output node 3
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(graph))
+    comfyui.refusals = ["22_partly_invalid_200"]
+    with pytest.raises(UnsupportedRequestError, match=r"node 2 \(ImageScale\): Required input"):
+        draw(ComfyUIGenerator(ComfyUIOptions(base_url=comfyui.url, workflow=str(path))))
+    assert len(comfyui.deleted) == 1
+
+
+@pytest.mark.parametrize(
+    ("recording", "error", "words"),
+    [
+        ("07_oom_history", OutOfMemoryError, "out of memory.*give a smaller size"),
+        ("07_error_history", GeneratorError, r"node 1 \(RRSlowSampler\) failed: "),
+        ("08_interrupted_history", GeneratorError, "somebody stopped"),
+        ("04_progress_history", GeneratorError, "without a picture"),
+    ],
+)
+def test_a_job_that_fails(
+    comfyui: StandIn, recording: str, error: type[RefineError], words: str
+) -> None:
+    comfyui.ends = [recording]
+    with pytest.raises(error, match=words) as caught:
+        draw(make(comfyui))
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_listens() -> None:
+    path = str(WORKFLOWS / "sdxl_t2i.json")
+    generator = ComfyUIGenerator(ComfyUIOptions(base_url="http://127.0.0.1:9", workflow=path))
+    with pytest.raises(GeneratorUnavailable, match="is ComfyUI running"):
+        draw(generator)
+
+
+def test_what_is_not_installed_is_told_before_the_first_render(comfyui: StandIn) -> None:
+    comfyui.models = ["some_sdxl_2.safetensors", "other.safetensors"]
+    words = r"ckpt_name = 'some_sdxl.safetensors'.*did you mean 'some_sdxl_2.safetensors'"
+    with pytest.raises(ConfigError, match=words):
+        reach(make(comfyui))
+    comfyui.missing = {"CLIPTextEncode"}
+    with pytest.raises(ConfigError, match=r"not installed.*node 6 .*\(CLIPTextEncode\), node 7 "):
+        reach(make(comfyui))
+    assert comfyui.graphs == []
+
+
+def test_a_seed_that_the_node_cannot_take_is_folded_and_told(comfyui: StandIn) -> None:
+    comfyui.seed_max = 2**32 - 1
+    image = draw(make(comfyui), seed=2**32 + 5)
+    assert comfyui.graphs[0]["3"]["inputs"]["seed"] == 5
+    assert notices_of(image) == (f"seed 5 stands for {2**32 + 5}, which the node cannot take",)
+    assert notices_of(draw(make(comfyui), seed=2**32 - 1)) == ()
+
+
+def test_more_pictures_than_one_are_told(comfyui: StandIn) -> None:
+    comfyui.batch = 3
+    assert notices_of(draw(make(comfyui))) == (
+        "the workflow drew 3 pictures, and the first is taken",
+    )
+
+
+def test_the_key_goes_along_everywhere_and_into_no_message(comfyui: StandIn) -> None:
+    comfyui.key = KEY
+    generator, steps = make(comfyui, "kontext_edit", api_key=KEY), list[tuple[int, int]]()
+
+    async def once() -> None:
+        request = RenderRequest("a fox", 1, Image.new("RGB", (8, 8), "red"))
+        await generator.generate(request, on_step=lambda *step: steps.append(step))
+        await generator.aclose()
+
+    asyncio.run(once())
+    assert steps  # over the socket too
+    assert KEY not in repr(generator.identity) + repr(generator.run_record) + repr(
+        generator.notices
+    )
+    comfyui.key = KEY + "-other"
+    with pytest.raises(ConfigError, match=r"401.*generator.api_key") as caught:
+        reach(make(comfyui, api_key=KEY))
+    assert KEY not in str(caught.value)
+
+
+def test_redirects_are_refused(comfyui: StandIn) -> None:
+    comfyui.redirect = "http://localhost.example/elsewhere"
+    with pytest.raises(ConfigError, match=r"307.*localhost.example.*nothing was sent there"):
+        reach(make(comfyui))
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+def test_loopback_goes_through_no_proxy(
+    comfyui: StandIn, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    comfyui.seconds = 0.1
+    steps = list[tuple[int, int]]()
+
+    async def once() -> None:
+        generator = make(comfyui, base_url=comfyui.url + path)
+        await generator.generate(
+            RenderRequest("a fox", 1), on_step=lambda *step: steps.append(step)
+        )
+        await generator.aclose()
+
+    asyncio.run(once())
+    assert steps
+
+
+def test_parameters_that_have_no_place(comfyui: StandIn) -> None:
+    with pytest.raises(UnsupportedRequestError, match=r"widht.*did you mean 'width'"):
+        draw(make(comfyui), parameters={"widht": 5})
+    with pytest.raises(UnsupportedRequestError, match="both"):
+        draw(make(comfyui), parameters={"width": 512})
+    edit = {"source": Image.new("RGB", (8, 8), "red"), "parameters": {"width": 9, "height": 9}}
+    with pytest.raises(UnsupportedRequestError, match="no place for a size"):
+        draw(make(comfyui, "kontext_edit"), **edit)
+    with pytest.raises(UnsupportedRequestError, match="no negative prompt"):
+        draw(make(comfyui, "flux_advanced_t2i"), parameters={"negative_prompt": "x"})
+    assert comfyui.graphs == []
+
+
+def test_a_tag_that_comfyui_does_not_know_is_told(comfyui: StandIn) -> None:
+    read = make(comfyui).read_syntax("a (red:1.2) fox <lora:ink:0.8>")
+    assert read.prompt == "a (red:1.2) fox <lora:ink:0.8>"
+    assert read.notices == (
+        "ComfyUI reads <lora:ink:0.8> as words: LoRAs are nodes of the workflow",
+    )
+    assert make(comfyui).read_syntax("a (red:1.2) fox").notices == ()
+
+
+def test_what_was_found_is_told(comfyui: StandIn) -> None:
+    generator = make(comfyui)
+    (before,) = generator.notices
+    assert "the prompt goes to 6.text of 'CLIP Text Encode (Prompt)'" in before
+    assert "the seed to 3.seed of 'KSampler'" in before
+    reach(generator)
+    assert generator.notices == (
+        before,
+        "ComfyUI 0.33.0 on cpu draws with some_sdxl.safetensors",
+    )
