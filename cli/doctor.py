@@ -106,8 +106,8 @@ def _machine(settings: Settings) -> Iterator[Checked]:
     profile = load_profile(settings.text("profile"))
     why = why_too_small(profile)
     yield Checked("no" if why else "ok", "machine", why or f"fit for profile {profile.name}")
-    if profile.machine.start:
-        yield Checked("--", "start first", profile.machine.start)
+    for command in profile.machine.start:
+        yield Checked("--", "start first", command)
 
 
 def _vllm() -> Checked:

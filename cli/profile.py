@@ -26,8 +26,8 @@ class Machine(Record):
     gpus: int = Field(ge=0)
     gpu_gb: float = Field(0.0, ge=0)
     """Memory of each of them, as it is sold."""
-    start: str | None = None
-    """The command that starts what has to run beside rr-refine."""
+    start: tuple[str, ...] = ()
+    """The commands that start what has to run beside rr-refine."""
 
 
 class Profile(Record):

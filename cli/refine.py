@@ -67,8 +67,8 @@ def _say_machine(settings: Settings) -> None:
     profile = load_profile(settings.text("profile"))
     if why := why_too_small(profile):
         _note(why)
-    if profile.machine.start:
-        _note(f"start first: {profile.machine.start}")
+    for command in profile.machine.start:
+        _note(f"start first: {command}")
 
 
 def _prompt_from_pipe() -> str:

@@ -32,7 +32,7 @@ def test_a_dry_run_checks_every_option_of_a_profile(commands: Commands, name: st
     profile = load_profile(name)
     for key in profile.settings | profile.with_model:
         assert table[key][1] == f"profile {name}"
-    assert (profile.machine.start is None) == ("start first: " not in ended.stderr)
+    assert len(profile.machine.start) == ended.stderr.count("start first: ")
     assert ("this machine has none" in ended.stderr) == (profile.machine.gpus > 0)
 
 
@@ -81,6 +81,14 @@ def test_a_slip_in_the_name_is_told(commands: Commands) -> None:
     assert "did you mean 'gpu-24'" in ended.stderr
     with pytest.raises(ConfigError, match="there are gpu-2, gpu-24"):
         load_profile("x")
+
+
+def test_the_laptop_is_told_all_that_must_run(commands: Commands) -> None:
+    ended = commands.run("a fox", "--dry-run", "--profile=laptop")
+    told = [line for line in ended.stderr.splitlines() if "start first: " in line]
+    for port, command in zip(("8000", "6868"), ("vllm serve", "rr-refine serve"), strict=True):
+        assert any(command in line for line in told)
+        assert any("ssh -L" in line and f"{port}:localhost:{port}" in line for line in told)
 
 
 @dataclass
