@@ -1,4 +1,4 @@
-"""Images from any endpoint with OpenAI's images API: vLLM-Omni, SGLang, cloud services."""
+"""Images from any endpoint with OpenAI's images API, or with images in a chat."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ _ERRORS: Final = EndpointErrors(
 )
 
 _OWN_FIELDS: Final = frozenset(
-    ("prompt", "model", "n", "size", "image", "image[]", "response_format", "stream")
+    (
+        *("prompt", "model", "n", "size", "image", "image[]", "response_format", "stream"),
+        *("messages", "modalities"),
+    )
 )
 """Fields of the body that are filled from elsewhere, so that they cannot be parameters."""
 
@@ -52,14 +55,20 @@ _KNOWN_PARAMETERS: Final = frozenset(
     (
         "background",
         "guidance_scale",
+        "image_config",
         "negative_prompt",
         "num_inference_steps",
         "quality",
         "true_cfg_scale",
     )
 )
-"""What vLLM-Omni, SGLang or OpenAI read. Servers ignore a field they do not know, without a word,
-so that a misspelt one must be caught here."""
+"""What vLLM-Omni, SGLang, OpenAI or OpenRouter read. Servers ignore a field they do not know,
+without a word, so that a misspelt one must be caught here."""
+
+_NO_SIZE: Final = (
+    "a chat takes no size in pixels: set generator.parameters = "
+    "{ image_config = { aspect_ratio = '16:9' } }, as far as the service knows that"
+)
 
 Size = Annotated[str, Field(pattern=r"^([1-9]\d*x[1-9]\d*|auto)$")]
 
@@ -69,6 +78,12 @@ class ImagesApiOptions(EndpointOptions):
 
     tasks: frozenset[Task] = Field(frozenset(("t2i", "edit")), min_length=1)
     """What the served model can do; a request for anything else fails before it is sent."""
+    wire: Literal["images", "chat"] = "images"
+    """How the service is asked: `images` is OpenAI's images API; `chat` asks for pictures in a chat
+    (`/chat/completions` with `modalities`), as OpenRouter and other gateways have it."""
+    modalities: tuple[Literal["image", "text"], ...] = Field(("image", "text"), min_length=1)
+    """Of the chat form: what the model answers with. Models that give pictures only want
+    `["image"]`."""
     size: Size | None = None
     """`WIDTHxHEIGHT` in pixels, or `auto`; null leaves it to the server. A request's `width` and
     `height` go first."""
@@ -95,6 +110,10 @@ class ImagesApiOptions(EndpointOptions):
                 raise ValueError(f"`parameters` are recorded, so {name!r} may hold no secret")
             if name in _OWN_FIELDS or name == self.seed_field:
                 raise ValueError(f"`parameters` cannot set {name!r}: the generator does")
+        if self.wire == "chat" and (self.size or self.strict_size):
+            raise ValueError(f"{_NO_SIZE}; `size` and `strict_size` have no effect")
+        if self.wire == "images" and "modalities" in self.model_fields_set:
+            raise ValueError("`modalities` has an effect with wire = 'chat' only")
         if self.seed_field in _OWN_FIELDS:
             raise ValueError(f"`seed_field` cannot be {self.seed_field!r}")
         return self
@@ -136,6 +155,7 @@ class ImagesApiGenerator(EndpointComponent[ImagesApiOptions, ImagesEndpoint]):
                 "size": self._options.size,
                 "seeded": self.seeded,
                 "parameters": self._options.parameters,
+                **({"wire": "chat"} if self._options.wire == "chat" else {}),
             },
         )
 
@@ -201,7 +221,9 @@ class ImagesApiGenerator(EndpointComponent[ImagesApiOptions, ImagesEndpoint]):
         """Everything in the body besides the prompt, the model and the source."""
         options = self._options
         fields = dict(options.parameters)
-        if options.response_format is not None:
+        if options.wire == "chat":
+            fields["modalities"] = list(options.modalities)
+        elif options.response_format is not None:
             fields["response_format"] = options.response_format
         if options.seed_field is not None:
             fields[options.seed_field] = request.seed
@@ -224,6 +246,8 @@ class ImagesApiGenerator(EndpointComponent[ImagesApiOptions, ImagesEndpoint]):
         if not given:
             return self._options.size
         for name, value in given.items():
+            if self._options.wire == "chat":
+                raise UnsupportedRequestError(f"{name} = {value!r}: {_NO_SIZE}")
             if type(value) is not int or value < 1:
                 raise UnsupportedRequestError(f"{name} = {value!r} is no number of pixels")
         if len(given) == 1:

@@ -9,6 +9,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -693,3 +694,110 @@ async def test_nothing_of_the_environment_is_sent(monkeypatch: pytest.MonkeyPatc
     await make(server, api_key=None).generate(RenderRequest("a cat", 1))
     for request in server.requests:
         assert "from-the-environment" not in json.dumps(list(request.headers.items()))
+
+
+class ChatServer(Server):
+    """A gateway that gives pictures in a chat. Its model is the fake generator too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form = "images"
+        """Where the picture is in the answer."""
+
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/models"):
+            return await super().__call__(request)
+        self.requests.append(request)
+        body: Any = json.loads(request.content)
+        self.bodies.append(body)
+        if self.faults:
+            fault = self.faults.pop(0)
+            assert isinstance(fault, httpx2.Response)
+            return fault
+        (message,) = body["messages"]
+        parts = message["content"]
+        parts = [{"type": "text", "text": parts}] if isinstance(parts, str) else parts
+        urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+        sources = [
+            Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+            for url in urls
+        ]
+        first, *more = sources or (None,)
+        wanted = RenderRequest(parts[0]["text"], body.get("seed", 0), first, {}, tuple(more))
+        model = FakeGenerator(FakeOptions(width=48, height=32))
+        encoded = base64.b64encode(png(await model.generate(wanted))).decode()
+        picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+        said: Any = {"role": "assistant", "content": "Here it is."}
+        if self.form == "images":
+            said["images"] = [picture]
+        else:
+            said["content"] = [{"type": "text", "text": "Here it is."}, picture]
+        choice = {"index": 0, "finish_reason": "stop", "message": said}
+        return httpx2.Response(200, json={"id": "1", "choices": [choice], "usage": {}})
+
+
+def said(text: str, end: str = "stop", **more: JsonValue) -> httpx2.Response:
+    message = {"role": "assistant", "content": text, **more}
+    return httpx2.Response(200, json={"choices": [{"finish_reason": end, "message": message}]})
+
+
+class TestContractOfChat(GeneratorContract):
+    def make_generator(self) -> ImagesApiGenerator:
+        return make(ChatServer(), wire="chat")
+
+
+@pytest.mark.parametrize("form", ["images", "content"])
+async def test_a_picture_in_a_chat(form: str) -> None:
+    server = ChatServer()
+    server.form = form
+    config: dict[str, JsonValue] = {"image_config": {"aspect_ratio": "3:2"}}
+    generator = make(server, wire="chat", modalities=["image"], parameters=config)
+    image = await generator.generate(RenderRequest("a cat", 5))
+    assert image.size == (48, 32)
+    assert server.requests[-1].url == f"{URL}/chat/completions"
+    assert server.bodies == [
+        {
+            "model": "tiny/model",
+            "messages": [{"role": "user", "content": "a cat"}],
+            "modalities": ["image"],
+            "seed": 5,
+            **config,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (said("I cannot draw that person."), GeneratorRefused, "I cannot draw that person"),
+        (said("", "content_filter"), GeneratorRefused, "content_filter"),
+        (said("", "stop", images=[]), GeneratorRefused, "without an image"),
+        (said("x", images=[{"image_url": {"url": "data:image/png;base64,AAAA"}}]), None, "picture"),
+        (httpx2.Response(200, json={"choices": []}), GeneratorRefused, "without an image"),
+        (httpx2.Response(200, json={"data": []}), GeneratorError, "something else"),
+        (
+            httpx2.Response(404, json={"error": {"message": "no output modalities: image, text"}}),
+            *(ConfigError, "output modalities"),
+        ),
+    ],
+)
+async def test_a_chat_without_a_picture(
+    fault: httpx2.Response, error: type[RefineError] | None, words: str
+) -> None:
+    server = ChatServer()
+    server.faults = [fault]
+    with pytest.raises(error or GeneratorError, match=words):
+        await make(server, wire="chat").generate(RenderRequest("a cat", 1))
+
+
+async def test_a_chat_takes_no_size() -> None:
+    with pytest.raises(UnsupportedRequestError, match="aspect_ratio"):
+        await make(ChatServer(), wire="chat").generate(RenderRequest("a", 1, parameters=SMALL))
+    for options, words in (
+        ({"wire": "chat", "size": "64x64"}, "no effect"),
+        ({"modalities": ["image"]}, "wire = 'chat' only"),
+        ({"wire": "chat", "parameters": {"messages": []}}, "cannot set 'messages'"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            create(base_url=URL, **options)
+    assert make(Server(), model="m").identity != make(Server(), model="m", wire="chat").identity

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx2
     from PIL import Image
 
-__all__ = ["ChatEndpoint", "Choice", "Content", "Message", "png_data_url"]
+__all__ = ["ChatEndpoint", "Choice", "Content", "Message", "png_data_url", "to_wire"]
 
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -117,7 +117,7 @@ class ChatEndpoint(EndpointClient):
                 thoughts.
         """
         # Packing pictures takes a while, in which other requests should move on.
-        packed: list[JsonValue] = await asyncio.to_thread(lambda: [*map(_to_wire, messages)])
+        packed: list[JsonValue] = await asyncio.to_thread(lambda: [*map(to_wire, messages)])
         named = {(self._limit_name if k in _LIMITS else k): v for k, v in fields.items()}
         body = {"messages": packed, "n": n, **named}
         body = {name: value for name, value in body.items() if value is not None}
@@ -250,7 +250,7 @@ def _data_url(image: Image.Image, jpeg: int | None) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _to_wire(message: Message) -> dict[str, JsonValue]:
+def to_wire(message: Message) -> dict[str, JsonValue]:
     """A message in the API's form; pictures become data addresses."""
     parts: list[JsonValue] = [
         {"type": "text", "text": part}

@@ -11,6 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
+from rr_refine.endpoint.chat import Message, to_wire
+from rr_refine.endpoint.chat_images import ChatAnswer
 from rr_refine.endpoint.client import EndpointClient, FilePart
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
@@ -68,7 +70,8 @@ class ImagesEndpoint(EndpointClient):
     """The images of an endpoint.
 
     Text-to-image goes to `POST {base_url}/images/generations`, edits to
-    `POST {base_url}/images/edits`.
+    `POST {base_url}/images/edits`; where the fields hold `modalities`, both go to
+    `POST {base_url}/chat/completions`.
     """
 
     answer_max: ClassVar[int] = _IMAGE_BYTES_MAX // 3 * 4 + 2**20  # in base64
@@ -93,19 +96,8 @@ class ImagesEndpoint(EndpointClient):
             RefineError: of the kinds given as `errors`; `unanswered` if there is no image, and
                 `refused` if a filter took it, as which an empty list counts too.
         """
-        path: str = "/images/generations"
-        files: list[FilePart] = []
-        if sources:
-            # The form that services of one picture know; several are a list by another name.
-            field = "image" if len(sources) == 1 else "image[]"
-            pngs = await asyncio.to_thread(lambda: [encode_png(source) for source in sources])
-            names = ["source.png", *(f"source-{number}.png" for number in range(2, len(pngs) + 1))]
-            files = [
-                (field, (name, png, "image/png")) for name, png in zip(names, pngs, strict=True)
-            ]
-            path = "/images/edits"
-        body = {"prompt": prompt, **fields}
-        response = await self.post(path, body, ImagesResponse, files, spares=spares)
+        ask = self._by_chat if "modalities" in fields else self._by_form
+        response = await ask(prompt, sources, fields, spares)
         found = response.data[0] if response.data else ImageData()
         if found.filtered:
             raise self._declined(response)
@@ -120,6 +112,40 @@ class ImagesEndpoint(EndpointClient):
             words = shortened(drawn.strip(), _WORDS_MAX)
             add_notices(image, f"the endpoint wrote the prompt anew and drew: {words}")
         return image
+
+    async def _by_form(
+        self,
+        prompt: str,
+        sources: Sequence[Image.Image],
+        fields: Mapping[str, JsonValue],
+        spares: Mapping[str, Spare] | None,
+    ) -> ImagesResponse:
+        path: str = "/images/generations"
+        files: list[FilePart] = []
+        if sources:
+            # The form that services of one picture know; several are a list by another name.
+            field = "image" if len(sources) == 1 else "image[]"
+            pngs = await asyncio.to_thread(lambda: [encode_png(source) for source in sources])
+            names = ["source.png", *(f"source-{number}.png" for number in range(2, len(pngs) + 1))]
+            files = [
+                (field, (name, png, "image/png")) for name, png in zip(names, pngs, strict=True)
+            ]
+            path = "/images/edits"
+        body = {"prompt": prompt, **fields}
+        return await self.post(path, body, ImagesResponse, files, spares=spares)
+
+    async def _by_chat(
+        self,
+        prompt: str,
+        sources: Sequence[Image.Image],
+        fields: Mapping[str, JsonValue],
+        spares: Mapping[str, Spare] | None,
+    ) -> ImagesResponse:
+        """By a chat whose answer holds pictures."""
+        asked = await asyncio.to_thread(to_wire, Message("user", (prompt, *sources)))
+        body = {"messages": [asked], **fields}
+        answer = await self.post("/chat/completions", body, ChatAnswer, spares=spares)
+        return ImagesResponse.model_validate(answer.as_images())
 
     async def _picture(self, found: ImageData) -> Image.Image | None:
         if found.b64_json:
