@@ -17,7 +17,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import SettingsOptions
-from rr_refine.cli.profile import load_profile, why_too_small
+from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import say, short
 from rr_refine.component import connected, told_by
@@ -106,6 +106,8 @@ def _machine(settings: Settings) -> Iterator[Checked]:
     profile = load_profile(settings.text("profile"))
     why = why_too_small(profile)
     yield Checked("no" if why else "ok", "machine", why or f"fit for profile {profile.name}")
+    if lacking := why_no_key(profile, settings):
+        yield Checked("no", "key", lacking)
     for command in profile.machine.start:
         yield Checked("--", "start first", command)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, JsonValue
 
@@ -12,7 +13,18 @@ from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Record
 
-__all__ = ["Machine", "Profile", "load_profile", "profile_names", "why_too_small"]
+if TYPE_CHECKING:  # which loads profiles
+    from rr_refine.cli.settings import Settings
+
+__all__ = [
+    "Machine",
+    "Profile",
+    "apply_key",
+    "load_profile",
+    "profile_names",
+    "why_no_key",
+    "why_too_small",
+]
 
 _FOLDER: Final = Path(__file__).with_name("profiles")
 _NOMINAL: Final = 0.93
@@ -26,6 +38,8 @@ class Machine(Record):
     gpus: int = Field(ge=0)
     gpu_gb: float = Field(0.0, ge=0)
     """Memory of each of them, as it is sold."""
+    key: str | None = None
+    """The environment variable with the key for generator and critic, where neither has its own."""
     start: tuple[str, ...] = ()
     """The commands that start what has to run beside rr-refine."""
 
@@ -64,6 +78,42 @@ def load_profile(name: str) -> Profile:
         with_model={f"generator.{key}": value for key, value in with_model.items()},
         machine=machine,
     )
+
+
+def apply_key(profile: Profile, settings: Settings, environment: Mapping[str, str]) -> bool:
+    """Give generator and critic the profile's key, where they are at the profile's own address.
+
+    Returns:
+        Whether one of them got it.
+    """
+    variable = profile.machine.key
+    key = environment.get(variable, "") if variable else ""
+    sections = _hosted(profile, settings) if key and variable else []
+    for section in sections:
+        settings.apply({f"{section}.api_key": key}, str(variable))
+    return bool(sections)
+
+
+def why_no_key(profile: Profile, settings: Settings) -> str | None:
+    """Which key is missing; None where none is."""
+    if profile.machine.key and (without := _hosted(profile, settings)):
+        address = settings.values[f"{without[0]}.base_url"]
+        return (
+            f"profile {profile.name} needs a key for {address} ({' and '.join(without)}): set the "
+            f"environment variable {profile.machine.key} to it"
+        )
+    return None
+
+
+def _hosted(profile: Profile, settings: Settings) -> list[str]:
+    """The sections at the profile's own address that have no key."""
+    return [
+        section
+        for section in ("generator", "critic")
+        if settings.values.get(key := f"{section}.base_url") is not None
+        and settings.values[key] == profile.settings.get(key)
+        and settings.values.get(f"{section}.api_key") is None
+    ]
 
 
 def why_too_small(profile: Profile) -> str | None:

@@ -14,7 +14,7 @@ from rr_refine.cli.exits import DONE
 from rr_refine.cli.job import job_from, policy_from, require_own_keys
 from rr_refine.cli.notes import say_addresses
 from rr_refine.cli.options import DisplayOptions
-from rr_refine.cli.profile import load_profile, why_too_small
+from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
 from rr_refine.cli.runner import run, why_not_ask
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, say, tell
@@ -55,6 +55,10 @@ def refine_command(
             _note(f"generator: {plain(text)}")
         _say_machine(settings)
         return DONE
+    if settings.values["profile"] is not None:
+        profile = load_profile(settings.text("profile"))
+        if why := why_no_key(profile, settings):
+            raise ConfigError(why)
     out, private = Path(settings.text("out")), settings.flag("private")
     say_models(settings, job)
     return run(job, lambda: folder_for(job, out, private=private), display)
@@ -65,7 +69,7 @@ def _say_machine(settings: Settings) -> None:
     if settings.values["profile"] is None:
         return
     profile = load_profile(settings.text("profile"))
-    if why := why_too_small(profile):
+    for why in filter(None, (why_too_small(profile), why_no_key(profile, settings))):
         _note(why)
     for command in profile.machine.start:
         _note(f"start first: {command}")

@@ -37,7 +37,7 @@ from rr_refine.cli.layers import (
     value_of,
     variable_of,
 )
-from rr_refine.cli.profile import load_profile
+from rr_refine.cli.profile import apply_key, load_profile
 from rr_refine.cli.text import plain, tell
 from rr_refine.cli.trust import (
     CODE,
@@ -312,6 +312,7 @@ def read_settings(
     if profile is not None and settings.values.get(model) == profile.settings.get(model):
         for key in profile.with_model.keys() - settings.values.keys():
             settings.apply({key: profile.with_model[key]}, f"profile {profile.name}")
+    used = profile is not None and apply_key(profile, settings, os.environ)
     is_default = settings.values["generator.use"] == defaults.GENERATOR
     if settings.sources["critic.use"] == "default" and not is_default:
         settings.values["critic.use"] = "fake"  # the default critic is for the default generator
@@ -330,6 +331,8 @@ def read_settings(
         for name, code in named_code({key: value})
     )
     refused = [*settings.refused(own, resuming=resume is not None)]
+    if used and (file := settings.files.get("profile")) is not None:
+        refused.append((file, "profile", settings.values["profile"], "it would use a key of yours"))
     if resume is not None:
         refused += _policy_code(files[-1], resume)
     _settle(settings, refused, trusted=trusted)

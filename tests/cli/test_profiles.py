@@ -12,10 +12,11 @@ from rr_refine.errors import ConfigError
 from tests.cli.test_settings import shown
 from tests.commands import Commands
 
-NAMES = ["gpu-2", "gpu-24", "gpu-80", "laptop", "sketch"]
+NAMES = ["gpu-2", "gpu-24", "gpu-80", "hosted", "laptop", "sketch"]
+KEY = "sk-4242-do-not-tell"
 
 
-def test_the_five_profiles() -> None:
+def test_the_profiles() -> None:
     assert profile_names() == NAMES
     for name in NAMES:
         text = (Path(cli.__file__).parent / "profiles" / f"{name}.toml").read_text()
@@ -89,6 +90,67 @@ def test_the_laptop_is_told_all_that_must_run(commands: Commands) -> None:
     for port, command in zip(("8000", "6868"), ("vllm serve", "rr-refine serve"), strict=True):
         assert any(command in line for line in told)
         assert any("ssh -L" in line and f"{port}:localhost:{port}" in line for line in told)
+
+
+@pytest.fixture
+def hosted(commands: Commands) -> Commands:
+    """A folder where nobody answers beyond this machine."""
+    commands.environment["HTTPS_PROXY"] = "http://127.0.0.1:9"
+    return commands
+
+
+def test_the_hosted_profile_says_that_the_key_is_missing(hosted: Commands) -> None:
+    missing = "needs a key for https://openrouter.ai/api/v1 (generator and critic)"
+    ended = hosted.run("doctor", "--profile=hosted")
+    assert ended.code == 1
+    (line,) = (one for one in ended.stdout.splitlines() if one.startswith("no  key"))
+    assert missing in line
+    assert "OPENROUTER_API_KEY" in line
+    assert missing in hosted.run("a fox", "--profile=hosted", "--dry-run").stderr
+    ended = hosted.run("a fox", "--profile=hosted")
+    assert ended.code == 2
+    assert missing in ended.stderr
+    assert not (hosted.folder / "runs").exists()
+
+
+def test_one_key_serves_both_and_what_leaves_the_machine_is_told(hosted: Commands) -> None:
+    hosted.environment["OPENROUTER_API_KEY"] = KEY
+    table = shown(hosted.run("config", "show", "--profile=hosted"))
+    for key in ("generator.api_key", "critic.api_key"):
+        assert table[key][1] == "OPENROUTER_API_KEY"
+    ended = hosted.run("a fox", "--profile=hosted")
+    assert ended.code == 1
+    for words in (
+        "prompts and the pictures to edit go to https://openrouter.ai/api/v1, by profile hosted",
+        "every picture that is drawn and those to edit go to https://openrouter.ai/api/v1",
+    ):
+        assert words in ended.stderr
+    assert KEY not in ended.stdout + ended.stderr
+    here = hosted.run("a fox", "--profile=laptop")
+    assert "go to" not in here.stderr
+
+
+def test_the_key_goes_to_no_other_address(hosted: Commands) -> None:
+    hosted.environment["OPENROUTER_API_KEY"] = KEY
+    other = hosted.run(
+        *("config", "show", "--profile=hosted", "--set=generator.base_url=https://other.example/v1")
+    )
+    table = shown(other)
+    assert "generator.api_key" not in table
+    assert "critic.api_key" in table
+    (hosted.folder / "rr-refine.toml").write_text("[critic]\nbase_url = 'https://o.example/v1'\n")
+    assert "critic.api_key" not in shown(hosted.run("config", "show", "--profile=hosted"))
+
+
+def test_a_project_may_not_choose_the_profile_that_uses_a_key(hosted: Commands) -> None:
+    (hosted.folder / "rr-refine.toml").write_text("profile = 'hosted'\n")
+    assert hosted.run("config", "show").code == 0
+    hosted.environment["OPENROUTER_API_KEY"] = KEY
+    refused = hosted.run("a fox")
+    assert refused.code == 2
+    assert "profile = 'hosted' in rr-refine.toml is refused: it would use a key" in refused.stderr
+    assert hosted.run("config", "show", "--trust").code == 0
+    assert "critic.api_key" in shown(hosted.run("config", "show"))
 
 
 @dataclass
