@@ -260,6 +260,7 @@ def test_a_file_that_the_server_remembers_and_has_not_is_drawn_again(comfyui: St
         ("23_out_of_range", UnsupportedRequestError, r"node 2 \(ImageScale\).*Value -5 smaller"),
         ("24_no_outputs", UnsupportedRequestError, "no outputs"),
         ("25_dangling_link", UnsupportedRequestError, r"node 2 \(ImageScale\)"),
+        ("old_0.3.64_ui_format", UnsupportedRequestError, "missing the class_type"),
         ("26_ui_format", GeneratorUnavailable, "answered 500"),
         ("30_seed_minus_one", UnsupportedRequestError, "Value -1 smaller than min"),
         ("41_load_image_absent", UnsupportedRequestError, "Invalid image file: nope.png"),
