@@ -69,7 +69,8 @@ def refused(answer: Answer, url: str, nodes: Mapping[str, Node]) -> GeneratorErr
         about = table(error.get("extra_info"))
         kind = about.get("class_type")
         words = " ".join(str(error.get(key) or "") for key in ("message", "details")).strip()
-        told = [f"{words or answer.words}{f' ({kind})' if kind else ''}"]
+        words = _line(words or answer.words)
+        told = [f"{words}{f' ({kind})' if kind else ''}"]
         if error.get("type") == "missing_node_type" or "does not exist" in words:
             told.append("install its custom nodes (ComfyUI's Manager) and start ComfyUI again")
     return UnsupportedRequestError(f"{url} does not take the workflow: {'; '.join(told[:5])}")
@@ -89,7 +90,7 @@ def failed(entry: Mapping[str, JsonValue], url: str, nodes: Mapping[str, Node]) 
         if kind == "execution_error":
             said = table(data)
             words = _line(said.get("exception_message"))
-            error = str(said.get("exception_type"))
+            error = _line(said.get("exception_type"))
             text = f"{url}: {_named(str(said.get('node_id')), said, nodes)} failed: {words}"
             if "outofmemory" in error.lower() or "out of memory" in words.lower():
                 return OutOfMemoryError(

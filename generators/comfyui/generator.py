@@ -165,6 +165,10 @@ class ComfyUIGenerator:
             image, number = await self._draw(graph, on_step)
         if seed != request.seed:
             add_notices(image, f"seed {seed} stands for {request.seed}, which the node cannot take")
+        asked = tuple(request.parameters.get(side) for side in ("width", "height"))
+        if asked != (None, None) and asked != image.size:
+            got, wanted = (f"{width}x{height}" for width, height in (image.size, asked))
+            add_notices(image, f"the workflow gave {got} pixels where {wanted} was asked for")
         if number > 1:
             add_notices(image, f"the workflow drew {number} pictures, and the first is taken")
         require_not_blank(image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -15,6 +16,12 @@ from rr_refine.generators.comfyui.server import ComfyUIServer
 from rr_refine.plugins import did_you_mean
 
 __all__ = ["Installed", "look_up"]
+
+
+_LISTED: Final = 2000
+"""Files of models that a misspelt name is compared with."""
+_LONG: Final = 100
+"""Characters of what a server says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ async def look_up(server: ComfyUIServer, binding: Binding) -> Installed:
             models.add(value)
             there = _choices(_input(about, name))
             if there is not None and value not in there:
-                raise missing_model(node, name, there, did_you_mean(value, there))
+                raise missing_model(node, name, there, did_you_mean(value, there[:_LISTED]))
     most = []
     for place in binding.seeds:
         config = _input(known[binding.nodes[place.node].kind], place.input)
@@ -75,11 +82,15 @@ async def look_up(server: ComfyUIServer, binding: Binding) -> Installed:
         most += [limit] if type(limit) is int else []
     first = table(devices[0]) if isinstance(devices, list) and devices else {}
     return Installed(
-        version=str(system.get("comfyui_version", "unknown")),
-        device=str(first.get("name", "unknown")),
+        version=_word(system.get("comfyui_version")),
+        device=_word(first.get("name")),
         models=tuple(sorted(models)),
         seed_max=min(most, default=None),
     )
+
+
+def _word(said: JsonValue) -> str:
+    return str(said or "unknown")[:_LONG]
 
 
 def _input(about: Mapping[str, JsonValue], name: str) -> Sequence[JsonValue]:

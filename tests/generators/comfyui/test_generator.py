@@ -85,7 +85,8 @@ def test_the_entry_point_makes_one() -> None:
 
 def test_the_request_goes_where_it_belongs(comfyui: StandIn) -> None:
     parameters: dict[str, JsonValue] = {"width": 640, "height": 512, "negative_prompt": "text"}
-    draw(make(comfyui), 'a "red" fox', 7, parameters=parameters)
+    image = draw(make(comfyui), 'a "red" fox', 7, parameters=parameters)
+    assert notices_of(image) == ("the workflow gave 48x32 pixels where 640x512 was asked for",)
     (graph,) = comfyui.graphs
     assert graph["6"]["inputs"]["text"] == 'a "red" fox'
     assert graph["7"]["inputs"]["text"] == "text"
@@ -388,7 +389,10 @@ def test_parameters_that_have_no_place(comfyui: StandIn) -> None:
         draw(make(comfyui), parameters={"widht": 5})
     with pytest.raises(UnsupportedRequestError, match="both"):
         draw(make(comfyui), parameters={"width": 512})
-    edit = {"source": Image.new("RGB", (8, 8), "red"), "parameters": {"width": 9, "height": 9}}
+    edit: dict[str, Any] = {
+        "source": Image.new("RGB", (8, 8), "red"),
+        "parameters": {"width": 9, "height": 9},
+    }
     with pytest.raises(UnsupportedRequestError, match="no place for a size"):
         draw(make(comfyui, "kontext_edit"), **edit)
     with pytest.raises(UnsupportedRequestError, match="no negative prompt"):
