@@ -13,7 +13,7 @@ from rr_refine.errors import (
     OutOfMemoryError,
     UnsupportedRequestError,
 )
-from rr_refine.generators.comfyui.server import Answer
+from rr_refine.generators.comfyui.server import ServerAnswer
 from rr_refine.generators.comfyui.workflow import Node
 from rr_refine.notices import shortened
 
@@ -60,7 +60,7 @@ def missing_model(node: Node, name: str, known: list[str], hint: str) -> ConfigE
     )
 
 
-def refused(answer: Answer, url: str, nodes: Mapping[str, Node]) -> GeneratorError:
+def refused(answer: ServerAnswer, url: str, nodes: Mapping[str, Node]) -> GeneratorError:
     """For a graph that the server does not take."""
     body = table(answer.body)
     error, by_node = table(body.get("error")), table(body.get("node_errors"))

@@ -30,7 +30,7 @@ from rr_refine.retries import retries_allowed
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Answer", "ComfyUIServer"]
+__all__ = ["ComfyUIServer", "ServerAnswer"]
 
 _ANSWER_MAX: Final = 32 * 2**20
 """Bytes of an answer in JSON: the queue holds the whole graph of every job."""
@@ -46,7 +46,7 @@ _QUICK: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """What the server said."""
 
     status: int
@@ -112,7 +112,7 @@ class ComfyUIServer:
             raise self._refused(answer, "/".join(path))
         return answer.body
 
-    async def tell(self, path: str, body: Mapping[str, JsonValue]) -> Answer:
+    async def tell(self, path: str, body: Mapping[str, JsonValue]) -> ServerAnswer:
         """Send something; what a refusal means is for the caller to say.
 
         Raises:
@@ -254,7 +254,7 @@ class ComfyUIServer:
         headers: Mapping[str, str] | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
         data: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ServerAnswer:
         import httpx2
 
         url = "/".join((self.url, *(quote(part, safe="") for part in path)))
@@ -273,7 +273,7 @@ class ComfyUIServer:
         words = place.partition("?")[0] or response.content[:2000].decode(errors="replace")
         # An error may come with 200, which `BoundedAnswers` has turned into its own status.
         status = 200 if response.extensions.get("sent_as") else response.status_code
-        return Answer(status, body, self._clean(words))
+        return ServerAnswer(status, body, self._clean(words))
 
     def _gone(self, error: Exception) -> RefineError:
         import httpx2
@@ -291,7 +291,7 @@ class ComfyUIServer:
             f"{self._section}.base_url right?"
         )
 
-    def _refused(self, answer: Answer, path: str) -> RefineError:
+    def _refused(self, answer: ServerAnswer, path: str) -> RefineError:
         said = f"{self.url} answered {answer.status} to {path}: {answer.words}"
         status = answer.status
         if 300 <= status < 400:
