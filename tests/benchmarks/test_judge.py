@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -69,6 +71,21 @@ async def test_a_question_is_one_user_message_and_no_temperature_is_sent() -> No
     assert body["max_tokens"] == 7
     assert "temperature" not in body  # as the official scripts
     assert judge.identity.name == body["model"] == "judge-of-the-day"
+    await judge.aclose()
+
+
+async def test_pictures_are_jpeg_where_the_official_script_sends_it() -> None:
+    endpoint = Endpoint(said("Yes."))
+    judge = endpoint.judge(model="m")
+    await judge.ask(Question(QUESTION.content, jpeg=90))
+    await judge.ask(QUESTION)
+    messages = [cast("list[dict[str, list[Any]]]", body["messages"]) for body in endpoint.asked]
+    urls = [own[0]["content"][1]["image_url"]["url"] for own in messages]
+    kinds = [url.partition(";")[0] for url in urls]
+    assert kinds == ["data:image/jpeg", "data:image/png"]
+    data = base64.b64decode(urls[0].partition(",")[2])
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("JPEG", (4, 4))
     await judge.aclose()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -447,3 +449,43 @@ def test_a_blank_prompt_fails_alone(here: Commands) -> None:
     assert ended.code == 1
     assert "2 failed" in ended.stderr
     assert results(here.folder / "there")["one-shot"]["failed"] == 2
+
+
+def test_noise_is_of_as_many_pictures_as_were_asked_for(here: Commands) -> None:
+    with judge() as url:  # every third answer cannot be read, the first time or the second
+        ended = here.run(
+            *(*BENCH, "--arm", "one-shot", "--judge-url", url, "--out", "there", "--noise", "5"),
+            *("--attempts", "1", "--concurrency", "1", "--fail-on-error", "1"),
+        )
+    assert ended.code == 0, ended.stderr
+    assert json.loads((here.folder / "there/results.json").read_text())["noise"]["pictures"] == 5
+
+
+def test_errors_in_a_judgement_file_are_told(here: Commands) -> None:
+    data = write_archive(here.folder)
+    file = here.folder / "result.json"
+    file.write_text(json.dumps({"673": "Style Fidelity: 2", "1082": {"error": "Rate limit"}}))
+    ended = here.run("bench", "score", "imgedit", "--data", str(data), "--judgements", str(file))
+    assert ended.code == 0, ended.stderr
+    assert "1 of 2 rows are errors of the judging script" in ended.stderr
+    assert "'Rate limit'" in ended.stderr
+
+
+def test_no_torch_is_needed(here: Commands) -> None:
+    blocked = ("torch", "transformers", "diffusers", "datasets", "trl", "accelerate")
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked})); "
+        "from rr_refine.cli.main import main; sys.exit(main())"
+    )
+    for command in (
+        (*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there"),
+        ("bench", "report", "there", "--out", "again"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", program, *command],
+            cwd=here.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr

@@ -160,6 +160,11 @@ def read_cases(
         cases[case.index] = case
     if not cases:
         raise ConfigError(f"{str(files[0])!r} has no items of suite {suite!r}")
+    if not any(case.prompt for case in cases.values()):  # a single one fails alone
+        raise ConfigError(
+            f"{str(files[0])!r} has no prompts of suite {suite!r}; prepare_meta_info.py writes "
+            "none: give the published parquet"
+        )
     return list(cases.values())
 
 
@@ -213,16 +218,11 @@ def _from_meta(file: Path, suite: Difficulty) -> Iterator[Case]:
 def _case(
     row: _Row | _Meta, file: Path, index: int, *, prompt: str | None, difficulty: str, source: Path
 ) -> Case:
-    if not prompt:
-        raise ConfigError(
-            f"item {index} of {str(file)!r} has no prompt (difficulty {difficulty!r}); "
-            "prepare_meta_info.py writes none: give the published parquet"
-        )
     areas = row.edit_area if isinstance(row.edit_area, list) else []
     pairs = [checked(Pair, entry, file, index) for entry in row.annotated_qa_pairs]
     return Case(
         index=index,
-        prompt=prompt,
+        prompt=prompt or "",
         difficulty=difficulty,
         category=row.physics_category,
         law=row.physics_law,

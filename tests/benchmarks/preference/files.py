@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,11 +157,17 @@ def write(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
     Pictures in JSON are files beside it.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix in (".json", ".jsonl"):
+    if file.suffix in (".json", ".jsonl", ".csv"):
         plain = [
             {key: _beside(file, value) if _is_picture(value) else value for key, value in r.items()}
             for r in rows
         ]
+        if file.suffix == ".csv":
+            with file.open("w", newline="") as out:
+                writer = csv.DictWriter(out, list(plain[0]))
+                writer.writeheader()
+                writer.writerows(plain)
+            return file
         text = "\n".join(map(json.dumps, plain)) if file.suffix == ".jsonl" else json.dumps(plain)
         file.write_text(text)
         return file

@@ -13,7 +13,7 @@ from rr_refine.reward.preferences.pair import open_picture
 from rr_refine.reward.preferences.rows import find_files
 from tests.benchmarks.preference.files import GOOD, POOR, edition, generation, write
 
-KINDS = ["x.parquet", "x.stream.arrow", "x.arrow", "x.jsonl", "x.json"]
+KINDS = ["x.parquet", "x.stream.arrow", "x.arrow", "x.jsonl", "x.csv", "x.json"]
 
 
 @pytest.mark.parametrize("name", KINDS)

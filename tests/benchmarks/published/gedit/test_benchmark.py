@@ -55,6 +55,7 @@ def test_the_judge_is_asked_twice(english: GEdit) -> None:
     assert isinstance(text, str) and "Make it blue." not in text
     assert alone is result
     assert (semantics.max_tokens, quality.max_tokens) == (1400, 1400)
+    assert (semantics.jpeg, quality.jpeg) == (75, 75)
 
 
 def test_an_original_that_is_gone_cannot_be_asked_about(english: GEdit, tmp_path: Path) -> None:
@@ -308,3 +309,13 @@ def test_preflight_says_what_the_official_script_would_stumble_over(
     assert broken.startswith(f"{names[1].replace('.png', '_SRCIMG.png')} cannot be read: ")
     assert jpeg == f"{names[2]} holds JPEG, not PNG"
     assert squeezed == f"{names[3]} is 64x64, its original 16x12: it will be squeezed into that"
+
+
+def test_the_official_numbers_by_dimension(english: GEdit) -> None:
+    assert english.official_values(english.official(JUDGED)) == {
+        "overall": None,  # the script prints nan
+        "color_alter": 7.0,
+        "text_change": 5.0,
+        "G_SC": None,
+        "G_PQ": None,
+    }

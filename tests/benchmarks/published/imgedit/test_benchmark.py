@@ -129,6 +129,8 @@ def test_the_official_table(basic: ImgEdit) -> None:
     official = basic.official(JUDGED)
     assert official == {"adjust": 1.45, "style": 4.67}
     assert list(official) == ["adjust", "style"]  # as the items come, not the judgements
+    assert basic.official_values(official) == {"overall": 3.06, "adjust": 1.45, "style": 4.67}
+    assert basic.official_values({}) == {"overall": None}
 
 
 def test_goodwill_and_both_averages_beside_it(basic: ImgEdit) -> None:
@@ -213,10 +215,29 @@ def test_files_that_are_no_result(
         basic.score_file(tmp_path / "result.json")
 
 
+def test_errors_of_the_judging_script_are_told(tmp_path: Path, basic: ImgEdit) -> None:
+    file = write_json(
+        tmp_path / "result.json",
+        {
+            "673": scores(2, 2, 2),
+            "1082": {"error": "Image conversion failed"},
+            "1068": {"error": "Image conversion failed"},
+            "1075": {"error": "Rate limit"},
+        },
+    )
+    (told,) = basic.remarks(file)
+    assert "3 of 4 rows are errors of the judging script" in told
+    assert "first: '1068'" in told
+    assert "2 x 'Image conversion failed'; 1 x 'Rate limit'" in told
+    assert basic.remarks(write_json(tmp_path / "fine.json", {"673": scores(2, 2, 2)})) == []
+
+
 def test_uge_has_one_number(tmp_path: Path, uge: ImgEdit) -> None:
     judged: dict[str, Answers | None] = {"1": ("Bad.\nScore: 2",), "2": ("Good.\nScore: 5",)}
     assert uge.official(judged) == {"average": 3.5}
     assert uge.official({"1": ("Score: 2.",), "2": None}) == {"average": None}
+    assert uge.official_values({"average": 3.5}) == {"overall": 3.5}
+    assert uge.official_values({"average": None}) == {"overall": None}
     uge.write_judgements(tmp_path / "out", tmp_path / "pictures", judged)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "errors.json",

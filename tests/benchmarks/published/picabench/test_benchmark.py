@@ -106,6 +106,11 @@ def test_the_worst_mark(published: PicaBench) -> None:
 
 def test_the_official_analysis(published: PicaBench) -> None:
     assert published.official(JUDGED) == ANALYSED
+    assert published.official_values(published.official(JUDGED)) == {
+        "overall": ANALYSED["overall_accuracy"],
+        **{"Optics": 100.0 * (2 / 3) / 2, "Mechanics": 100.0},
+        **{"Reflection": 100.0 * (2 / 3), "Refraction": 0.0, "Deformation": 100.0},
+    }
     backwards = published.official(dict(sorted(JUDGED.items(), reverse=True)))
     assert json.dumps(backwards) == json.dumps(ANALYSED), "in the order of the benchmark, too"
 

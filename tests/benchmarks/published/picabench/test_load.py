@@ -186,7 +186,7 @@ def area_without_width(found: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (no_prompt, "item 0 of .* has no prompt"),
+        (no_prompt, "has no prompts of suite"),
         (no_law, "has no column 'physics_law'"),
         (odd_area, "row 0 of .*: edit_area"),
         (area_without_width, "row 0 of .*: width"),
@@ -199,6 +199,14 @@ def test_a_broken_parquet(
     spoil(found[0])
     with pytest.raises(ConfigError, match=message):
         load(write_parquet(tmp_path / NAME, found), cache=tmp_path)
+
+
+def test_a_row_without_a_prompt_fails_alone(tmp_path: Path) -> None:
+    found = rows()
+    found[0]["superficial_prompt"] = None
+    blank, *others = load(write_parquet(tmp_path / NAME, found), cache=tmp_path).items
+    assert blank.prompt == ""
+    assert all(item.prompt for item in others)
 
 
 @pytest.mark.parametrize("data", [b"nothing to see", None])
