@@ -17,13 +17,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from langgraph.runtime import RunControl
-from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.manifest import check_config
 from rr_refine.agent.refine import make_job
@@ -33,7 +32,9 @@ from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import LinkingFolder
+from rr_refine.benchmarks.header import Header, require_same
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
+from rr_refine.benchmarks.sources import PixelRoom, load_source, pixels_of
 from rr_refine.benchmarks.trial import (
     Origin,
     Trial,
@@ -47,16 +48,17 @@ from rr_refine.boundary import boundary
 from rr_refine.component import connected
 from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
-from rr_refine.files import locked, make_folder, make_inside, read_file, replace_file
-from rr_refine.pictures import SOURCE_PIXELS, load_picture
+from rr_refine.files import locked, make_folder, make_inside
+from rr_refine.pictures import load_picture
 from rr_refine.redaction import told
-from rr_refine.terms import Identity, Record
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["Models", "read_trials", "request_digest", "run_arms", "run_many"]
 
+_SOURCES: Final = 2**27
+"""Pixels of the pictures to edit that runs hold at once: 400 MB, and about as much again."""
 _PLAIN: Final = Item(id="plain", prompt="a picture")
 
 
@@ -108,7 +110,7 @@ async def run_arms(
         make_folder(out)
     with locked(out, out / ".lock"):
         async with connected([*checks, *(part for chain in chains.values() for part in chain)]):
-            header = _Header(
+            header = Header(
                 benchmark=benchmark.name,
                 renders=renders,
                 curve=curve,
@@ -123,7 +125,7 @@ async def run_arms(
                     for arm in arms
                 },
             )
-            _require_same(out, header)
+            require_same(out, header)
             with closing(TrialFile(out)) as trials:
                 async with _control(drain) as control:
                     session = _Session(
@@ -179,6 +181,7 @@ class _Session:
     trials: TrialFile
     on_trial: Callable[[Trial], None]
     control: RunControl
+    room: PixelRoom = field(default_factory=lambda: PixelRoom(_SOURCES))
     cut_short: bool = False
     """It was drained, and something is left to do."""
 
@@ -202,7 +205,11 @@ class _Session:
                     )
 
     async def _one(self, entry: _Entry, arm: Arm) -> None:
-        """Run an arm on an item, unless it is done, and grade what came of it."""
+        """Run an arm on an item, and grade what came of it, once there is room for its source."""
+        async with self.room.held(await asyncio.to_thread(pixels_of, entry.item.source)):
+            await self._run(entry, arm)
+
+    async def _run(self, entry: _Entry, arm: Arm) -> None:
         where = f"runs/{arm.name}/{entry.item.id}"
         origin = entry.origin(arm, where)
         try:
@@ -292,8 +299,7 @@ class _Entry:
         if self.item.source is None:
             return None
         if self._source is None:
-            loading = asyncio.to_thread(load_picture, self.item.source, most_pixels=SOURCE_PIXELS)
-            self._source = asyncio.create_task(loading)
+            self._source = asyncio.create_task(asyncio.to_thread(load_source, self.item.source))
         return await self._source
 
     async def mark_all(self, folder: RunFolder, images: set[str]) -> dict[str, Mark | str]:
@@ -313,8 +319,9 @@ class _Entry:
         if self._benchmark.grade is None:
             return "CriticUnavailable: there is no judge; give one with --judge-url, and --resume"
         image = await asyncio.to_thread(lambda: load_picture(folder.load_image(name)))
+        item = replace(self.item, source=await self.source())  # it is not decoded again
         try:
-            return await self._benchmark.grade(self.item, image)
+            return await self._benchmark.grade(item, image)
         except (ConfigError, StoreError):
             raise
         except RefineError as error:
@@ -360,41 +367,3 @@ def request_digest(item: Item) -> str:
             "group": item.group,
         }
     )
-
-
-class _Header(Record):
-    """What bench.json holds."""
-
-    benchmark: str
-    renders: int
-    curve: bool
-    parameters: dict[str, JsonValue]
-    generator: Identity
-    critic: Identity
-    arms: dict[str, dict[str, JsonValue]]
-    """Their policies, and who rewrites for them."""
-
-
-def _require_same(out: Path, header: _Header) -> None:
-    """Write bench.json, or hold the folder to it; arms may join."""
-    path = out / "bench.json"
-    try:
-        earlier = header
-        with suppress(FileNotFoundError):
-            earlier = _Header.model_validate_json(read_file(path))
-        arms = {**earlier.arms, **header.arms}
-        differs = [
-            name
-            for name in _Header.model_fields
-            if name != "arms" and getattr(earlier, name) != getattr(header, name)
-        ]
-        differs += [f"arm {name!r}" for name, arm in earlier.arms.items() if arms[name] != arm]
-        if differs:
-            raise ConfigError(
-                f"benchmark folder {str(out)!r} was made with another {', '.join(differs)}; "
-                "go on as it was, or give another folder"
-            )
-        text = header.model_copy(update={"arms": arms}).model_dump_json(indent=1)
-        replace_file(path, text.encode() + b"\n", durable=True)
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path} cannot be read or written: {error}") from error

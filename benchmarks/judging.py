@@ -17,6 +17,7 @@ from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.item import Benchmark, Grader, Item, Mark
 from rr_refine.benchmarks.protocol import Answers, AsksJudge
 from rr_refine.benchmarks.question import GradingJudge, Judge, Question
+from rr_refine.benchmarks.sources import PixelRoom, pixels_of
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable, StoreError
 from rr_refine.files import read_file, replace_file
@@ -30,6 +31,8 @@ __all__ = ["ATTEMPTS", "FakeJudge", "JudgeFile", "Judging"]
 ATTEMPTS: Final = 4
 """Times that a picture is put to the judge until its answers can be read. The official scripts try
 11 times (UniGenBench), once (ImgEdit) or without an end (GEdit-Bench)."""
+_ASKED: Final = 2**26
+"""Pixels that are put to the judge at once: as they are sent, one takes up to 16 bytes."""
 
 
 class FakeJudge:
@@ -65,6 +68,7 @@ class Judging:
         self._judge = judge
         self._cache = cache
         self._attempts = attempts
+        self._room = PixelRoom(_ASKED)
 
     async def mark(self, item: Item, image: Image.Image, turn: int = 0) -> Mark:
         """The mark of a picture.
@@ -85,8 +89,10 @@ class Judging:
                 answers = self._judge.answers(self._benchmark, item, name, turn)
                 self._cache.keep("judgement", key, {"answers": list(answers)})
                 return self._benchmark.read(item, answers)
-            questions = await asyncio.to_thread(self._benchmark.questions, item, image)
-            return await self._ask(self._judge, item, questions, key)
+            source = await asyncio.to_thread(pixels_of, item.source)
+            async with self._room.held(source + image.width * image.height):
+                questions = await asyncio.to_thread(self._benchmark.questions, item, image)
+                return await self._ask(self._judge, item, questions, key)
 
     def said(self, item: Item, image: str) -> Iterator[JudgeAnswer]:
         """All kept answers about a picture, by its digest, attempt by attempt."""

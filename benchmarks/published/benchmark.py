@@ -12,8 +12,8 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.item import Benchmark, Item
 from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.files import picture_trouble
+from rr_refine.benchmarks.sources import load_source
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.pictures import SOURCE_PIXELS, load_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,7 +58,7 @@ class PublishedBenchmark(Benchmark):
         """
         assert item.source is not None
         try:
-            return load_picture(item.source, most_pixels=SOURCE_PIXELS)
+            return load_source(item.source)
         except ConfigError as error:
             raise StoreError(str(error)) from error
 

@@ -1,0 +1,52 @@
+"""What a benchmark's folder is of: OUT/bench.json."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.files import read_file, replace_file
+from rr_refine.terms import Identity, Record
+
+__all__ = ["Header", "require_same"]
+
+
+class Header(Record):
+    """What bench.json holds."""
+
+    benchmark: str
+    renders: int
+    curve: bool
+    parameters: dict[str, JsonValue]
+    generator: Identity
+    critic: Identity
+    arms: dict[str, dict[str, JsonValue]]
+    """Their policies, and who rewrites for them."""
+
+
+def require_same(out: Path, header: Header) -> None:
+    """Write bench.json, or hold the folder to it; arms may join."""
+    path = out / "bench.json"
+    try:
+        earlier = header
+        with suppress(FileNotFoundError):
+            earlier = Header.model_validate_json(read_file(path))
+        arms = {**earlier.arms, **header.arms}
+        differs = [
+            name
+            for name in Header.model_fields
+            if name != "arms" and getattr(earlier, name) != getattr(header, name)
+        ]
+        differs += [f"arm {name!r}" for name, arm in earlier.arms.items() if arms[name] != arm]
+        if differs:
+            raise ConfigError(
+                f"benchmark folder {str(out)!r} was made with another {', '.join(differs)}; "
+                "go on as it was, or give another folder"
+            )
+        text = header.model_copy(update={"arms": arms}).model_dump_json(indent=1)
+        replace_file(path, text.encode() + b"\n", durable=True)
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{path} cannot be read or written: {error}") from error

@@ -1,0 +1,67 @@
+"""Pictures to edit, a few at a time: one of 54 megapixels takes seconds and 300 MB to load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.pictures import SOURCE_PIXELS, load_picture, picture_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["PixelRoom", "load_source", "pixels_of"]
+
+_AT_ONCE: Final = BoundedSemaphore(2)
+"""More would only wait for each other, longer than decoding may take."""
+
+
+def load_source(source: Image.Image | Path) -> Image.Image:
+    """The picture, scaled down to `SOURCE_PIXELS` where it is larger: no generator takes more.
+
+    Raises:
+        ConfigError: it is missing, or no picture that can be used.
+    """
+    if not isinstance(source, Path):
+        return load_picture(source, most_pixels=SOURCE_PIXELS)
+    with _AT_ONCE:
+        return load_picture(source, most_pixels=SOURCE_PIXELS)
+
+
+def pixels_of(source: Image.Image | Path | None) -> int:
+    """How many a picture will have when it is loaded; 0 where there is none that can be read."""
+    try:
+        size = picture_size(source) if isinstance(source, Path) else source.size if source else ()
+    except (ValueError, OSError):
+        return 0
+    return min(SOURCE_PIXELS, size[0] * size[1]) if size else 0
+
+
+class PixelRoom:
+    """Room in memory for so many pixels. Whoever needs more than there is waits.
+
+    Args:
+        most: pixels; one that needs more has all of it for itself.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def held(self, pixels: int) -> AsyncIterator[None]:
+        """Hold room for these."""
+        need = min(pixels, self._most)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._left >= need)
+            self._left -= need
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._left += need
+                self._changed.notify_all()
