@@ -1,4 +1,4 @@
-"""Two finished benchmarks side by side: paired over the items that both have."""
+"""Two finished benchmarks side by side: paired over the items that both have, if there are any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rr_refine.benchmarks.trial import read_trials
 from rr_refine.benchmarks.trial_columns import TrialColumns
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import one_line
-from rr_refine.statistics import SHARE, Estimate, Range
+from rr_refine.statistics import SHARE, Estimate, Range, unpaired
 from rr_refine.terms import Record
 
 __all__ = ["ArmComparison", "FolderComparison", "compare", "write_comparison"]
@@ -25,7 +25,8 @@ class ArmComparison(Record):
 
     arms: tuple[str, str]
     items: int
-    """That both have, of the same request: the differences are of these."""
+    """That both have, of the same request: the differences are of these. Where there are none, the
+    differences are of all items of each, and not paired."""
     only: tuple[int, int]
     """Items that one alone has."""
     other: int
@@ -34,7 +35,7 @@ class ArmComparison(Record):
     """By measure: exact, score, overall, and the dimensions."""
     second: dict[str, Estimate]
     differences: dict[str, Estimate]
-    """The first less the second, paired."""
+    """The first less the second."""
 
 
 class FolderComparison(Record):
@@ -51,7 +52,7 @@ def compare(first: Path, second: Path) -> FolderComparison:
     """The arms that both have, by name; or the only one of each.
 
     Raises:
-        ConfigError: one is no finished benchmark, they have no arm or no item in common.
+        ConfigError: one is no finished benchmark, or they have no arm in common.
         StoreError: a file cannot be read.
     """
     one, other = read_results(first), read_results(second)
@@ -71,7 +72,8 @@ def write_comparison(found: FolderComparison) -> str:
     parts = [one_line(f"A: {found.folders[0]}   B: {found.folders[1]}")]
     for arm in found.arms:
         name = arm.arms[0] if arm.arms[0] == arm.arms[1] else f"{arm.arms[0]} and {arm.arms[1]}"
-        parts.append(one_line(f"{name}: {arm.items} items in common"))
+        common = f"{arm.items} items in common" if arm.items else _APART
+        parts.append(one_line(f"{name}: {common}"))
         body = []
         for measure in arm.differences:
             shown = Scale(share=True) if measure == "exact" else shares
@@ -79,11 +81,12 @@ def write_comparison(found: FolderComparison) -> str:
             gap = shown.show_gap(arm.differences[measure])
             body.append([measure, *map(shown.show, cells), gap])
         parts.append(rows([["measure", "A", "B", "A - B"], *body]))
-        parts += map(one_line, _left_out(arm))
+        parts += map(one_line, _left_out(arm) if arm.items else ())
     return "\n\n".join([*parts, *map(one_line, found.notes), _METHOD]) + "\n"
 
 
-_METHOD = "Brackets: 95 % intervals; differences are paired, item by item."
+_METHOD = "Brackets: 95 % intervals; differences over items in common are paired, item by item."
+_APART = "no items in common: all items of each, not paired"
 
 
 def _left_out(arm: ArmComparison) -> Iterator[str]:
@@ -132,9 +135,16 @@ def _compared(
     named = asked[0].keys() & asked[1].keys()
     common = {item for item in named if asked[0][item] == asked[1][item]}
     if not common:
-        raise ConfigError(
-            f"{pair[0].arm!r} of {str(first)!r} and {pair[1].arm!r} of {str(second)!r} have no "
-            "item in common: there is nothing to pair"
+        own = [_estimates(arm) for arm in pair]
+        shared = [name for name in own[0] if name in own[1]]
+        return ArmComparison(
+            arms=(pair[0].arm, pair[1].arm),
+            items=0,
+            only=(len(asked[0].keys() - named), len(asked[1].keys() - named)),
+            other=len(named),
+            first={name: own[0][name] for name in shared},
+            second={name: own[1][name] for name in shared},
+            differences={name: unpaired(own[0][name], own[1][name]) for name in shared},
         )
     columns = {
         "A": _columns(first, pair[0].arm, common, results.worse_by),
@@ -162,6 +172,12 @@ def _compared(
         second=of("B"),
         differences={name: view.gap(s, "A", "B", scale=own) for name, (s, own) in measures.items()},
     )
+
+
+def _estimates(arm: ArmResult) -> dict[str, Estimate]:
+    """Over all of its items."""
+    found = {"exact": arm.exact, "score": arm.score}
+    return found | ({"overall": arm.overall} if arm.overall else {}) | arm.dimensions
 
 
 def _asked(folder: Path, arm: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from math import sqrt
 import pytest
 from scipy.stats import binomtest, ttest_1samp
 
-from rr_refine.statistics import Clusters, estimate, estimate_by
+from rr_refine.statistics import Clusters, estimate, estimate_by, unpaired
 
 SHARES = [(25, 25), (25, 24), (10, 1), (300, 0), (300, 150), (300, 300), (2, 1)]
 
@@ -130,3 +130,12 @@ def test_refusals() -> None:
         Clusters(3).mean([1.0, 2.0])
     with pytest.raises(ValueError, match="needs 3 groups"):
         Clusters(3, groups=["a"])
+
+
+def test_differences_of_other_items() -> None:
+    # Newcombe (1998), the first example of his table II: 56 of 70 and 48 of 80.
+    one, other = (estimate([1.0] * k + [0.0] * (n - k)) for k, n in ((56, 70), (48, 80)))
+    found = unpaired(one, other)
+    assert found.value == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert unpaired(one, estimate([1.0])).low is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from rr_refine.terms import Record
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SHARE", "Clusters", "Estimate", "Range", "Sums", "estimate", "estimate_by"]
+__all__ = [
+    "SHARE",
+    "Clusters",
+    "Estimate",
+    "Range",
+    "Sums",
+    "estimate",
+    "estimate_by",
+    "unpaired",
+]
 
 Range = tuple[float, float]
 """The lowest and the highest value that a measure can have."""
@@ -239,6 +249,24 @@ class Clusters:
                 raise ValueError(f"needs {self._items} values, one per item")
             rows[:, column] = np.bincount(place, measured, len(numbers))
         return Sums({key: column for column, key in enumerate(measures)}, rows)
+
+
+def unpaired(one: Estimate, other: Estimate) -> Estimate:
+    """The difference of two estimates of other items: Newcombe's interval (1998, method 10) for
+    shares, for other measures the same from their intervals (Zou and Donner, 2008).
+    """
+    value = one.value - other.value
+    items = min(one.items, other.items)
+    ends = (one.low, one.high, other.low, other.high)
+    if None in ends:
+        return Estimate(value=value, low=None, high=None, items=items)
+    low, high, under, over = (end for end in ends if end is not None)
+    return Estimate(
+        value=value,
+        low=value - hypot(one.value - low, over - other.value),
+        high=value + hypot(high - one.value, other.value - under),
+        items=items,
+    )
 
 
 def estimate(values: Iterable[float], scale: Range | None = SHARE) -> Estimate:

@@ -433,6 +433,12 @@ def test_pictures_of_somebody_else(here: Commands) -> None:
     compared = here.run("bench", "compare", "there", "judged")
     assert compared.code == 0, compared.stderr
     assert "12 items in common" in compared.stdout
+    rest = here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--shard", "2/2", "--out", "2")
+    assert rest.code == 0, rest.stderr
+    half = (*BENCH, "--arm", "one-shot", "--judge", "fake", "--shard", "1/2", "--out", "1")
+    assert here.run(*half).code == 0
+    apart = here.run("bench", "compare", "1", "2")
+    assert "no items in common: all items of each, not paired" in apart.stdout
     nothing = here.run(*command, "--data", ".", "--judge", "fake", "--suite", "zh", "--out", "x")
     assert nothing.code == 2
     empty = here.run(*command[:2], "there", *command[3:], "--data", ".", "--out", "x")
