@@ -18,7 +18,7 @@ from rr_refine.plugins import did_you_mean
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.evidence.evidence import Evidence
 
-__all__ = ["ARMS", "BASELINES", "Arm", "Models", "make_arms"]
+__all__ = ["ARMS", "BASELINES", "Arm", "Models", "make_arms", "read_policy"]
 
 ARMS: Final[tuple[PresetName, ...]] = (
     "one-shot",
@@ -61,6 +61,11 @@ class Models:
     critic: Critic
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
     """For every render: `guidance_scale`, …"""
+
+
+def read_policy(recorded: Mapping[str, JsonValue]) -> Policy:
+    """The policy of an arm, as it was recorded; what older versions did not know is as it was."""
+    return Policy.model_validate({"outside": "go-on", **recorded})
 
 
 def make_arms(

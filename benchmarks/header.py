@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError, field_validator
 
+from rr_refine.benchmarks.arms import read_policy
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replace_file
 from rr_refine.terms import Identity, Record
@@ -25,6 +26,16 @@ class Header(Record):
     critic: Identity
     arms: dict[str, dict[str, JsonValue]]
     """Their policies, and who rewrites for them."""
+
+    @field_validator("arms")
+    @classmethod
+    def _complete(cls, arms: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+        """What older versions did not know of a policy has its default."""
+        return {
+            name: {**arm, "policy": read_policy(policy).model_dump(mode="json")}
+            for name, arm in arms.items()
+            if isinstance(policy := arm.get("policy"), dict)
+        }
 
 
 def require_same(out: Path, header: Header) -> None:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from rr_refine.agent.policy import Policy
 from rr_refine.benchmarks.answers import answers_file, read_answers, write_answers
-from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.arms import Arm, read_policy
 from rr_refine.benchmarks.engine import read_trials
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.report import moved, read_results, write_report
@@ -120,7 +120,7 @@ def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Res
         official, values, further = score(benchmark, names, out, read)
     results = summarise(
         read,
-        [Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in first.arms],
+        [Arm(arm.arm, read_policy(arm.policy)) for arm in first.arms],
         _provenance(parts, notes, missing=bool(missing)),
         dimensions=first.dimensions,
         official=official,
@@ -148,7 +148,7 @@ def _require_same(first: _Part, part: _Part) -> None:
             f"{str(part.folder)!r} was rendered with {_parameters(other)!r}, and "
             f"{str(first.folder)!r} with {_parameters(one)!r}"
         )
-    if [(a.arm, a.policy) for a in one.arms] != [(a.arm, a.policy) for a in other.arms]:
+    if _policies(one) != _policies(other):
         raise ConfigError(f"{str(part.folder)!r} has other arms than {str(first.folder)!r}")
     counts = [r.provenance.source.parts if r.provenance.source else 1 for r in (one, other)]
     if counts[0] != counts[1]:
@@ -230,6 +230,11 @@ def _provenance(parts: Sequence[_Part], notes: Sequence[str], *, missing: bool) 
             "source": source if missing else source and source.model_copy(update=_WHOLE),
         }
     )
+
+
+def _policies(results: Results) -> dict[str, Policy]:
+    """By arm; what older versions did not know has its default."""
+    return {arm.arm: read_policy(arm.policy) for arm in results.arms}
 
 
 def _parameters(results: Results) -> dict[str, JsonValue]:

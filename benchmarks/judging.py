@@ -31,7 +31,7 @@ __all__ = ["ATTEMPTS", "FakeJudge", "JudgeFile", "Judging"]
 ATTEMPTS: Final = 4
 """Times that a picture is put to the judge until its answers can be read. The official scripts try
 11 times (UniGenBench), once (ImgEdit) or without an end (GEdit-Bench)."""
-_ASKED: Final = 2**26
+_ASKED: Final = 2**25
 """Pixels that are put to the judge at once: as they are sent, one takes up to 16 bytes."""
 
 

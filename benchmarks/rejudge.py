@@ -17,9 +17,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine.agent.manifest import versions
-from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.policy import preset
 from rr_refine.agent.store.folder import RunFolder, image_path
-from rr_refine.benchmarks.arms import Arm
+from rr_refine.benchmarks.arms import Arm, read_policy
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import read_trials, request_digest, run_many
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
@@ -76,7 +76,7 @@ def pictures_of_folder(folder: Path, results: Results) -> GivenPictures:
                     _take(folder / trial.run / name, out / trial.run / name, folder, out)
             yield trial
 
-    arms = tuple(Arm(arm.arm, Policy.model_validate(arm.policy)) for arm in results.arms)
+    arms = tuple(Arm(arm.arm, read_policy(arm.policy)) for arm in results.arms)
     note = f"Pictures of {str(folder)!r}, of {results.provenance.date or 'an unknown date'}."
     own = results.provenance
     return GivenPictures(arms, own.model_copy(update={"notes": (note,), "seconds": 0.0}), trials)
