@@ -58,7 +58,8 @@ if TYPE_CHECKING:
 __all__ = ["Models", "read_trials", "request_digest", "run_arms", "run_many"]
 
 _SOURCES: Final = 2**26
-"""Pixels of the pictures to edit that runs hold at once: 200 MB, and several times as much while they are stored and sent."""
+"""Pixels of the pictures to edit that runs hold at once: 200 MB, and several times as much while
+they are stored and sent."""
 _PLAIN: Final = Item(id="plain", prompt="a picture")
 
 

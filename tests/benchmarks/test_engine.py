@@ -15,6 +15,7 @@ from rr_refine.agent.run import load_run
 from rr_refine.benchmarks.arms import Arm, make_arms
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import Models, read_trials, run_arms, run_many
+from rr_refine.benchmarks.header import Header, require_same
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.measure import measure
 from rr_refine.benchmarks.trial import Trial
@@ -576,3 +577,28 @@ async def test_a_slow_generator_is_kept_busy(tmp_path: Path) -> None:
     own.generator = slow
     await own.run()
     assert slow.most == 2 * RENDERS, "both items and all their candidates at once"
+
+
+async def test_a_folder_from_before_a_policy_had_a_new_field(tmp_path: Path) -> None:
+    """Arms went on outside of what is known, before they could do otherwise."""
+    header = Header.model_validate(
+        {
+            **{"benchmark": "hats", "renders": 2, "curve": True, "parameters": {}},
+            **{name: {"kind": "test", "name": name} for name in ("generator", "critic")},
+            "arms": {
+                arm.name: {"policy": arm.policy.model_dump(mode="json"), "rewriters": []}
+                for arm in make_arms(2, names=["one-shot", "refine"])
+            },
+        }
+    )
+    require_same(tmp_path, header)
+    file = tmp_path / "bench.json"
+    old = json.loads(file.read_text())
+    for arm in old["arms"].values():
+        del arm["policy"]["outside"]
+    file.write_text(json.dumps(old))
+    require_same(tmp_path, header)
+    old["arms"]["refine"]["policy"]["outside"] = "one-picture"
+    file.write_text(json.dumps(old))
+    with pytest.raises(ConfigError, match="another arm 'refine'"):
+        require_same(tmp_path, header)
