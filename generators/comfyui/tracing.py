@@ -53,6 +53,8 @@ _STEERS: Final = re.compile(
 """Nodes to which a picture is a hint: it is not the one that is edited."""
 _PASSED_ON: Final = ("positive", "negative", "conditioning", "model")
 """What such nodes pass on besides."""
+_SIZED: Final = re.compile(r"(?i)empty|scheduler|modelsampling")
+"""Nodes whose width and height are those of the picture."""
 _SAVES: Final = re.compile(r"(?i)save")
 
 
@@ -116,10 +118,10 @@ def find_seeds(workflow: Workflow, nodes: Mapping[str, Node]) -> tuple[Place, ..
 
 
 def find_sizes(workflow: Workflow, nodes: Mapping[str, Node]) -> tuple[tuple[Place, Place], ...]:
-    """Width and height of the empty pictures that are drawn on."""
+    """Width and height of the empty pictures that are drawn on, and of what must fit them."""
     found = []
     for node in nodes.values():
-        if re.search(r"(?i)empty", node.kind):
+        if _SIZED.search(node.kind):
             width, height = (literal(workflow, node, name) for name in ("width", "height"))
             if width is not None and height is not None:
                 found.append((width, height))
@@ -141,13 +143,15 @@ def find_pictures(
             is_hint = _STEERS.search(workflow.nodes[one].kind) and name not in _PASSED_ON
             if not is_hint and not re.match(r"mask|control_image", name):
                 waiting.append(link.node)
-    loads = [node for node in nodes.values() if node.kind == "LoadImage"]
+    loads = [node for node in nodes.values() if node.kind in ("LoadImage", "LoadImageMask")]
     places = [literal(workflow, node, "image") for node in loads]
     found = [place for place in places if place is not None]
-    return (
-        tuple(place for place in found if place.node in drawn),
-        tuple(place for place in found if place.node not in drawn),
+    edited = tuple(
+        place
+        for place in found
+        if place.node in drawn and workflow.nodes[place.node].kind == "LoadImage"
     )
+    return edited, tuple(place for place in found if place not in edited)
 
 
 def _walk(
@@ -165,9 +169,7 @@ def _walk(
             continue
         seen.add((link, guided))
         passed[node.id] = node
-        # A node that passes both on has the positive one as its first output, but a guider has one.
-        side: Role = role if guided else "negative" if link.slot == 1 else "positive"
-        if (inner := link_of(node.inputs.get(side))) is not None:
+        if (inner := link_of(node.inputs.get(role))) is not None:  # it passes both sides on
             waiting.append((inner, False))
             continue
         if guided and role == "negative":

@@ -30,7 +30,9 @@ def read_workflow(path: Path) -> Workflow:
     try:
         data = read_file(path.expanduser(), limit=MAX_PICTURE)
     except FileNotFoundError:
-        raise ConfigError(f"the workflow {shown} does not exist") from None
+        raise ConfigError(
+            f"the workflow {shown} does not exist: give its path from the folder that you are in"
+        ) from None
     except (OSError, RuntimeError) as error:  # the last: no such user, in a `~name`
         raise ConfigError(f"the workflow {shown} cannot be read: {error}") from None
     if data.startswith(_PICTURES):

@@ -121,6 +121,26 @@ def test_the_two_sides_of_a_node_are_told_apart(tmp_path: Path) -> None:
     assert (keys(found.prompt), keys(found.negative)) == ({"6.text"}, {"7.text"})
 
 
+def test_a_loader_whose_positive_output_is_not_the_first(tmp_path: Path) -> None:
+    graph = template()
+    graph |= {"70": node("PrimitiveString", value="a cube"), "71": node("Text", text="blurry")}
+    graph["50"] = node("Efficient Loader", positive=["70", 0], negative=["71", 0])
+    graph["3"]["inputs"] |= {"positive": ["50", 1], "negative": ["50", 2]}
+    found = bound(tmp_path, graph)
+    assert (keys(found.prompt), keys(found.negative)) == ({"70.value"}, {"71.text"})
+    graph["50"]["inputs"] |= {"positive": "a cube", "negative": "blurry"}
+    found = bound(tmp_path, graph)
+    assert (keys(found.prompt), keys(found.negative)) == ({"50.positive"}, {"50.negative"})
+
+
+def test_a_size_that_stands_in_two_nodes(tmp_path: Path) -> None:
+    graph = template("flux_advanced_t2i")
+    graph["10:7"] = node("Flux2Scheduler", steps=20, width=1024, height=1024)
+    sent: Any = bound(tmp_path, graph).filled("a fox", 1, [], {"width": 640, "height": 512})
+    for name in ("10:7", "10:8"):
+        assert (sent[name]["inputs"]["width"], sent[name]["inputs"]["height"]) == (640, 512)
+
+
 @pytest.mark.parametrize("kind", ["PrimitiveString", "PrimitiveStringMultiline", "Text Multiline"])
 def test_a_text_of_another_node(tmp_path: Path, kind: str) -> None:
     graph = template()
