@@ -120,12 +120,11 @@ def test_another_workflow_is_another_run(
 def test_a_project_may_not_name_a_workflow(
     commands: Commands, given: tuple[str, ...], comfyui: StandIn, nested: str
 ) -> None:
-    (commands.folder / "rr-refine.toml").write_text(
-        f'[generator]\nuse = "comfyui"\nbase_url = "{comfyui.url}"\n'
-        f"[{nested.rpartition('.')[0]}]\n"
-        * (nested != "generator.workflow")
-        + 'workflow = "my.json"\n'
-    )
+    section, _, _ = nested.rpartition(".")
+    project = f'[generator]\nuse = "comfyui"\nbase_url = "{comfyui.url}"\n'
+    if section != "generator":
+        project += f"[{section}]\n"
+    (commands.folder / "rr-refine.toml").write_text(f'{project}workflow = "my.json"\n')
     ended = commands.run("a fox")
     assert ended.code == 2
     assert f"{nested} = 'my.json' in rr-refine.toml is refused: it would run code" in ended.stderr
