@@ -14,9 +14,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.cli.trust import CODE, SettingsFile, written_outside
+from rr_refine.cli.trust import SettingsFile, harmful
 from rr_refine.redaction import hidden
-from rr_refine.trust import named_code
 
 __all__ = ["BOUNDS", "forbidden", "is_address"]
 
@@ -41,15 +40,13 @@ def forbidden(
         own: what the user's own file says, or the default.
         resuming: a run goes on in its folder, which is neither made nor shared anew.
     """
-    for name, code in named_code({key: value}):
-        yield name, code, CODE
     if key in BOUNDS and _is_more(value, own):
         yield key, value, "it raises what protects the memory of this machine"
     if resuming and key in _OF_FOLDER:
         return
+    yield from harmful(file, {key: value})
     if key.startswith(_OWNERS) and value != own:
         yield key, hidden(value, key), "it says who may do what here"
-    yield from written_outside(file, {key: value})
 
 
 def is_address(key: str, value: JsonValue) -> bool:

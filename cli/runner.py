@@ -49,8 +49,11 @@ def run(
     except (KeyboardInterrupt, RefineError) as error:
         if not (opened and (opened[0] / "config.json").exists()):
             raise
+        has_result = (opened[0] / "result.png").exists()
+        if isinstance(error, ConfigError) and not has_result:
+            raise  # not what an earlier session failed with
         _show_result(open_run(opened[0]), options)
-        if isinstance(error, ConfigError) and (opened[0] / "result.png").exists():
+        if isinstance(error, ConfigError):
             raise RefineError(str(error)) from error  # something ran, so it is no usage error
         raise
     return _show_result(open_run(opened[0]), options)

@@ -331,8 +331,9 @@ def read_settings(
         for name, code in named_code({key: value})
     )
     refused = [*settings.refused(own, resuming=resume is not None)]
-    if used and (file := settings.files.get("profile")) is not None:
-        refused.append((file, "profile", settings.values["profile"], "it would use a key of yours"))
+    if used and (chooser := settings.files.get("profile")) is not None:
+        why = "it would use a key of yours"
+        refused.append((chooser, "profile", settings.values["profile"], why))
     if resume is not None:
         refused += _policy_code(files[-1], resume)
     _settle(settings, refused, trusted=trusted)

@@ -21,18 +21,18 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, replace_file
 from rr_refine.redaction import clean
-from rr_refine.trust import all_settings, named_code
+from rr_refine.trust import all_settings, named_code, named_workflows
 
 __all__ = [
     "NotTrustedError",
     "SettingsFile",
+    "harmful",
     "is_near",
     "is_trusted",
     "own_file",
     "own_folder",
     "require_trust",
     "trust",
-    "written_outside",
 ]
 
 CONFIG: Final = 1
@@ -154,9 +154,7 @@ def require_trust(
         trust(file)
     if trusted or is_trusted(file):
         return None
-    for key, value in named_code(table):
-        raise file.refusal(key, value, CODE)
-    for refused in written_outside(file, table):
+    for refused in harmful(file, table):
         raise file.refusal(*refused)
     return file
 
@@ -169,13 +167,18 @@ def is_near(out: Path, file: SettingsFile) -> bool:
     return any(out.resolve().is_relative_to(folder.resolve()) for folder in near)
 
 
-def written_outside(
+def harmful(
     file: SettingsFile, table: Mapping[str, JsonValue]
 ) -> Iterator[tuple[str, JsonValue, str]]:
-    """What would be written where a file may not have it: the key at any depth, its value, and why.
+    """What would run code, or be written where a file may not have it: the key at any depth, its
+    value, and why.
 
-    A file may name what is in this folder, in its own, or beside its run.
+    A file may have written what is in this folder, in its own, or beside its run.
     """
+    for key, value in named_code(table):
+        yield key, value, CODE
+    for key, value in named_workflows(table):
+        yield key, value, "its nodes would run in your ComfyUI"
     for key, last, value in all_settings(table):
         if last in _WRITTEN and isinstance(value, str) and not is_near(Path(value), file):
             yield key, value, "it is outside of this folder"

@@ -4,8 +4,8 @@ Flags, the environment and the user's own file may name code. A file that came f
 as a project's settings or a run folder, may not, unless the user says that it is trusted: that it
 lies in a folder does not mean that somebody has read it.
 
-A Ray cluster is code too: its machines speak pickle, so whoever runs it runs code here. So is a
-ComfyUI workflow: its nodes do on the user's server whatever somebody wrote a node for.
+A Ray cluster is code too: its machines speak pickle, so whoever runs it runs code here. A ComfyUI
+workflow runs none here, but on the user's server, whatever somebody wrote a node for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import JsonValue  # which `rr-refine --help` does not load
 
-__all__ = ["all_settings", "named_code"]
+__all__ = ["all_settings", "named_code", "named_workflows"]
 
 _CLUSTER: Final = "address"
 """The last part of the key that names a Ray cluster: `HOST:PORT` or `auto`, which is no URL."""
@@ -47,14 +47,17 @@ def all_settings(
 
 
 def named_code(table: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
-    """Key and value of every dotted path, cluster and workflow in settings, nested or flat."""
+    """Key and value of every dotted path and cluster in settings, nested or flat."""
     for key, last, value in all_settings(table):
         if last in _DOORS:
             yield from ((key, text) for text in _texts(value) if ":" in text)
-        elif last == _WORKFLOW:
-            yield from ((key, text) for text in _texts(value))
         elif last == _CLUSTER:
             yield from ((key, text) for text in _texts(value) if "/" not in text)
+
+
+def named_workflows(table: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+    """Key and value of every ComfyUI workflow in settings, nested or flat."""
+    return ((key, value) for key, last, value in all_settings(table) if last == _WORKFLOW and value)
 
 
 def _texts(value: JsonValue) -> Iterator[str]:

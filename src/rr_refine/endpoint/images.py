@@ -143,7 +143,7 @@ class ImagesEndpoint(EndpointClient):
     ) -> ImagesResponse:
         """By a chat whose answer holds pictures."""
         asked = await asyncio.to_thread(to_wire, Message("user", (prompt, *sources)))
-        body = {"messages": [asked], **fields}
+        body: dict[str, JsonValue] = {"messages": [asked], **fields}
         answer = await self.post("/chat/completions", body, ChatAnswer, spares=spares)
         return ImagesResponse.model_validate(answer.as_images())
 

@@ -199,8 +199,10 @@ class StandIn:
         head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
         form = email.message_from_bytes(head + await request.body(), policy=email.policy.HTTP)
         parts = {p.get_param("name", header="content-disposition"): p for p in form.iter_parts()}
-        name = parts["image"].get_filename()
-        self.uploads[name] = parts["image"].get_payload(decode=True)
+        name = str(parts["image"].get_filename())
+        content = parts["image"].get_payload(decode=True)
+        assert isinstance(content, bytes)
+        self.uploads[name] = content
         folder = parts["subfolder"].get_content().strip()
         return JSONResponse({**recorded("40_upload"), "name": name, "subfolder": folder})
 

@@ -383,8 +383,7 @@ def test_a_packed_text_that_is_a_bomb(tmp_path: Path) -> None:
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     graph = template()
-    graph["70"] = node("Reroute", **{"": ["71", 0]})
-    graph["71"] = node("Reroute", **{"": ["70", 0]})
+    graph |= {"70": node("Reroute", value=["71", 0]), "71": node("Reroute", value=["70", 0])}
     graph["3"]["inputs"]["positive"] = ["70", 0]
     graph["3"]["inputs"]["seed"] = ["70", 0]
     with pytest.raises(RefineError, match="prompt was not found"):
