@@ -128,6 +128,18 @@ class Candidate(Record):
         return tuple(one for one in self.findings if one.is_miss)
 
     @property
+    def text_right(self) -> float | None:
+        """Share of the lettering asked for that was measured to be right; what could not be
+        measured is not. None where nothing was measured.
+        """
+        kinds = [
+            one.kind == "right"
+            for one in self.findings
+            if one.dimension == "text_rendering" and one.expected is not None
+        ]
+        return fmean(kinds) if kinds else None
+
+    @property
     def open_points(self) -> tuple[str, ...]:
         """Why it may not pass for all that was asked for, whatever its scores, in clauses."""
         without = f"judged without {', '.join(map(repr, self.unjudged))}"
@@ -142,6 +154,10 @@ class Candidate(Record):
     def mean(self) -> float | None:
         """Mean of the applicable scores, 1 to 4; None when it was not judged."""
         return fmean(self.applicable.values()) if self.applicable else None
+
+    def said_of(self, dimension: Dimension) -> float | None:
+        """The critic's own score; None is N/A, or not judged."""
+        return (self.said or self.scores or {}).get(dimension)
 
     @property
     def mean_said(self) -> float | None:

@@ -43,6 +43,7 @@ _COLUMNS: Final = [
     *("run", "candidate", "round", "index", "prompt", "origin", "seed"),
     *DIMENSIONS,
     *("mean", "reward", "accepted", "rule", "reason", "against", "failure", "result", "image"),
+    *("text_right", "text_rendering_said"),
 ]
 _ID: Final = re.compile(r"r(\d{1,9})c\d{1,9}")
 _STATUS: TypeAdapter[RunStatus] = TypeAdapter(RunStatus)
@@ -175,6 +176,8 @@ class Run:
             "failure": None if failure is None else f"{failure.error}: {failure.message}",
             "result": self.best is not None and candidate.id == self.best.id,
             "image": candidate.image,
+            "text_right": candidate.text_right,
+            "text_rendering_said": candidate.said_of("text_rendering"),
         }
 
     def _repr_html_(self) -> str:

@@ -52,6 +52,23 @@ class Arm:
         """The rewriters, with those that generator and critic bring along."""
         return self.rewriters or make_chain(self.policy.rewriters, generator, critic)
 
+    def record(self, chain: Sequence[Rewriter]) -> dict[str, JsonValue]:
+        """What makes the arm what it is; evidence only where it has some.
+
+        Args:
+            chain: see `chain`.
+        """
+        makers: dict[str, Sequence[Rewriter | Evidence]] = {"rewriters": chain}
+        if self.evidence:
+            makers["evidence"] = self.evidence
+        return {
+            "policy": self.policy.model_dump(mode="json"),
+            **{
+                name: [part.identity.model_dump(mode="json") for part in parts]
+                for name, parts in makers.items()
+            },
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Models:

@@ -27,6 +27,11 @@ def definitions(worse_by: float = WORSE_BY) -> dict[str, str]:
         "are rendered once and counted in each.",
         "critic_calls, tokens": "Mean answers asked of the critic per item, and their tokens, "
         "prompt and answer. Answers that arms have in common are counted in each.",
+        "text_right": "Share of results in which evidence found all of the lettering that was "
+        "asked for, of those in which it looked for some. What it could not read is not right.",
+        "text_said": "Share of the same results whose text rendering the critic itself, without "
+        "caps, gave 3.0 or more.",
+        "seconds": "Mean seconds of a run, waiting for models that other runs use included.",
         "triggered": "Share of items on which the loop tried more than its first picture.",
         "curve": "What the arm would have returned with 1, 2, … renders allowed: its recorded "
         "run, weighed again under that budget. `spent` is what it would have used of them.",

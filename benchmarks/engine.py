@@ -118,13 +118,7 @@ async def run_arms(
                 parameters=dict(models.parameters),
                 generator=models.generator.identity,
                 critic=models.critic.identity,
-                arms={
-                    arm.name: {
-                        "policy": arm.policy.model_dump(mode="json"),
-                        "rewriters": [r.identity.model_dump(mode="json") for r in chains[arm.name]],
-                    }
-                    for arm in arms
-                },
+                arms={arm.name: arm.record(chains[arm.name]) for arm in arms},
             )
             require_same(out, header)
             with closing(TrialFile(out)) as trials:

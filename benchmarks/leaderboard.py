@@ -188,7 +188,7 @@ class Leaderboard:
     def _keys(self, arm: str) -> Iterator[tuple[str, str, str]]:
         for name in ("items", "exact", "score", "marked", "score counted", "triggered"):
             yield arm, name, ""
-        for name in ("lost", "worse", "regressed"):
+        for name in ("lost", "worse", "regressed", "texts", "text right", "text said"):
             yield arm, name, ""
         for part in self.parts:
             yield from ((arm, name, part) for name in ("got", "of"))

@@ -91,7 +91,12 @@ class ArmResult(Record):
     coverage: Coverage
     win_tie_loss: WinTieLoss | None
     """None for one-shot itself, and without it."""
+    text_right: Estimate | None
+    """None where no lettering was measured."""
+    text_said: Estimate | None
     renders: float
+    seconds: float | None
+    """None where no trial knows."""
     critic_calls: float
     tokens: float
     triggered: Estimate
@@ -274,6 +279,12 @@ def _arm_result(
         view.estimate(mean(measure), name)
         for measure in ("triggered", "lost", "worse", "regressed")
     )
+    texts = round(_total(board, name, "texts"))
+    right, said = (
+        view.estimate(ratio(measure, "texts"), name, texts) if texts else None
+        for measure in ("text right", "text said")
+    )
+    timed = _total(board, name, "timed")
     return ArmResult(
         arm=name,
         policy=arm.policy.model_dump(mode="json"),
@@ -296,7 +307,10 @@ def _arm_result(
             missing=_count(board.words(name, "missing")),
         ),
         win_tie_loss=_win_tie_loss(board, name),
+        text_right=right,
+        text_said=said,
         renders=_total(board, name, "renders") / board.items,
+        seconds=_total(board, name, "seconds") / timed if timed else None,
         critic_calls=_total(board, name, "calls") / board.items,
         tokens=_total(board, name, "tokens") / board.items,
         triggered=triggered,

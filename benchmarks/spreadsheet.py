@@ -26,6 +26,7 @@ def trial_lines(results: Results, trials: Iterable[Trial]) -> Iterator[str]:
             *("arm", "item", "group", *(f"label_{label}" for label in labels)),
             *("first_score", "first_exact", "score", "exact", "missing", "spent"),
             *("critic_calls", "critic_tokens", "triggered", "stop", "error", "run"),
+            *("text_right", "text_said", "seconds"),
         ]
     )
     for trial in trials:
@@ -39,6 +40,8 @@ def trial_lines(results: Results, trials: Iterable[Trial]) -> Iterator[str]:
                 *_grade(trial.result),
                 *(missing, trial.result.spent, trial.critic_calls, trial.critic_tokens),
                 *(int(trial.triggered), trial.stop, trial.error, trial.run),
+                *((sample.text_right, sample.text_said) if sample else (None, None)),
+                trial.seconds,
             ]
         )
 
@@ -46,8 +49,9 @@ def trial_lines(results: Results, trials: Iterable[Trial]) -> Iterator[str]:
 def estimate_lines(results: Results) -> Iterator[str]:
     """`dimensions.csv`: every estimate over all items with its 95 % interval, if any, with a head.
 
-    A `kind` is `measure` (exact, score, overall), `dimension` (those that the overall value is the
-    mean of) or `part` (finer ones). A line with a baseline is the arm less it.
+    A `kind` is `measure` (exact, score, overall; of an arm text right and text said),
+    `dimension` (those that the overall value is the mean of) or `part` (finer ones). A line with a
+    baseline is the arm less it.
     """
     yield _line(["arm", "baseline", "kind", "name", "value", "low", "high", "items"])
     for arm in results.arms:
@@ -59,6 +63,8 @@ def estimate_lines(results: Results) -> Iterator[str]:
 def _estimates(results: Results, of: ArmResult | Difference, baseline: str) -> Iterator[str]:
     measures: Mapping[str, Estimate | None]
     measures = {"exact": of.exact, "score": of.score, "overall": of.overall}
+    if isinstance(of, ArmResult):
+        measures |= {"text right": of.text_right, "text said": of.text_said}
     for name, measured in measures.items():
         if measured is not None:
             yield _estimate([of.arm, baseline, "measure", name], measured)

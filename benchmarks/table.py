@@ -107,6 +107,11 @@ def write_method(results: Results) -> Iterator[str]:
     )
     if results.unfinished:
         yield f"Not every arm has been through {results.unfinished} more items: they are left out."
+    if any(arm.text_right for arm in results.arms):
+        yield (
+            "Text right: results with all of the lettering that was asked for, of those in which "
+            "it was measured; what could not be read is not right. The critic says so from 3.0 on."
+        )
     if not is_published(results):
         return
     if not any(_uncovered(arm) for arm in results.arms):
@@ -168,11 +173,19 @@ def _arms(results: Results) -> Iterator[tuple[str, Callable[[ArmResult], str]]]:
         if published and any(arm.win_tie_loss for arm in results.arms):
             yield "win / tie / loss", lambda arm: _games(arm.win_tie_loss)
         yield "regressed", lambda arm: f"{100 * arm.regressions.regressed.value:.1f} %"
+    if any(arm.text_right for arm in results.arms):
+        yield "text right, measured", lambda arm: _share(arm.text_right)
+        yield "text right, says the critic", lambda arm: _share(arm.text_said)
+        yield "seconds", lambda arm: "" if arm.seconds is None else f"{arm.seconds:.1f}"
     if published:
         yield "triggered", lambda arm: f"{100 * arm.triggered.value:.1f} %"
         yield "tokens", lambda arm: f"{arm.tokens:.0f}"
     if any(arm.failed for arm in results.arms):
         yield "failed", lambda arm: str(arm.failed)
+
+
+def _share(found: Estimate | None) -> str:
+    return "" if found is None else f"{percent(found)} of {found.items}"
 
 
 def _games(games: WinTieLoss | None) -> str:

@@ -52,6 +52,10 @@ class Sample(Record):
     """None where the grader could not tell."""
     fault: str | None = None
     """Why there is no mark."""
+    text_right: float | None = None
+    """Share of the lettering asked for that evidence found right; None where none was measured."""
+    text_said: float | None = None
+    """The critic's own score of the lettering, 1 to 4."""
 
 
 class Point(Record):
@@ -107,6 +111,8 @@ class Trial(Origin):
     points: tuple[Point, ...]
     """With 1, 2, … renders allowed; the last is the result of the run. Only the last where no
     curve was asked for."""
+    seconds: float | None = None
+    """That the run took, waiting for others included; None in files of older versions."""
     critic_calls: int
     critic_tokens: int
     """Of critic and rewriters together, as the loop's budget counts them."""
@@ -181,6 +187,8 @@ def read_trial(
                 reward=best.reward,
                 mark=mark if isinstance(mark, Mark) else None,
                 fault=mark if isinstance(mark, str) else None,
+                text_right=best.text_right,
+                text_said=best.said_of("text_rendering"),
             )
         return Point(spent=prefix.spent, sample=sample)
 
@@ -193,6 +201,7 @@ def read_trial(
         **dict(origin),
         first=first,
         points=tuple(points),
+        seconds=outcome.spend.seconds if outcome else None,
         critic_calls=outcome.spend.critic_calls if outcome else 0,
         critic_tokens=outcome.spend.tokens if outcome else 0,
         triggered=any(c.round > 0 for c in run.candidates),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TrialColumns"]
 
+_SAID_RIGHT: Final = 3.0
+"""Score of text rendering from which the critic takes it for right: the paper's target."""
+
 
 class TrialColumns:
     """What the statistics need of one arm: about 100 bytes and 8 per part for each item.
 
     Measures are one number per item, by name. Those of the result: `exact`, `score`, `marked`,
-    `pictures`, `renders`; where there is no mark, the lowest one counts. Of the run: `calls`,
-    `tokens`, `triggered`, `failed`, `faults`. Against the arm's first picture: `lost`, `worse`,
-    `regressed`. For every dimension that its marks have parts of: `got` and `of`. With so many
-    renders allowed, as the second half of the name: `exact at`, `score at`, `spent at`.
+    `pictures`, `renders`; where there is no mark, the lowest one counts; `texts`, whether lettering
+    was measured in it, and of these `text right` and `text said`. Of the run: `calls`, `tokens`,
+    `triggered`, `failed`, `faults`, `timed`, and of these `seconds`. Against the arm's
+    first picture: `lost`, `worse`, `regressed`. For every dimension that its marks
+    have parts of: `got` and `of`. With so many renders allowed, as the second half of the name:
+    `exact at`, `score at`, `spent at`.
 
     Args:
         renders: how many points a trial has with a curve.
@@ -91,7 +96,7 @@ class TrialColumns:
         mark, first = result.mark or trial.worst, trial.first.mark or trial.worst
         lost = first.exact and not mark.exact
         worse = first.score - mark.score > self._worse_by + 1e-9
-        measured = {
+        measured: dict[str, float] = {
             "exact": mark.exact,
             "score": mark.score,
             "marked": result.mark is not None,
@@ -106,6 +111,13 @@ class TrialColumns:
             "worse": worse,
             "regressed": lost or worse,
         }
+        sample = result.sample
+        if sample is not None and sample.text_right is not None:
+            measured["texts"] = True
+            measured["text right"] = sample.text_right == 1
+            measured["text said"] = (sample.text_said or 0) >= _SAID_RIGHT
+        if trial.seconds is not None:
+            measured |= {"timed": True, "seconds": trial.seconds}
         for name, value in measured.items():
             yield (name, ""), value
         for part, (got, of) in mark.parts.items():

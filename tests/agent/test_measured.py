@@ -206,6 +206,17 @@ async def test_a_later_round_that_is_measured_is_green_again(tmp_path: Path) -> 
     assert run.outcome is not None and run.outcome.stop.rule == "target"
 
 
+async def test_a_data_frame_has_what_was_measured_beside_the_critics_own_score(
+    tmp_path: Path,
+) -> None:
+    evidence = Measures(["wrong", "extra"], ["right"])
+    run, _ = await run_with(tmp_path, Told(*[all_scores(4.0)] * 2), evidence)
+    frame = run.to_dataframe()
+    assert list(frame["text_right"]) == [0.0, 1.0]
+    assert list(frame["text_rendering_said"]) == [4.0, 4.0]
+    assert list(frame["text_rendering"]) == [2.0, 4.0]
+
+
 async def test_a_run_that_goes_on_measures_nothing_twice(tmp_path: Path) -> None:
     first, evidence = Told(all_scores(4.0)), Measures(["wrong"])
     policy = preset("refine", budget={"rounds": 1})

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ from rr_refine.errors import (
     StoreLockedError,
 )
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
+from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.evidence.evidence import Finding, Findings
+from rr_refine.terms import Identity
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator
 from tests.benchmarks.harness import kept
 
@@ -379,6 +383,32 @@ async def test_a_folder_keeps_to_what_it_was_made_with(
         setattr(other, name, value)
     with pytest.raises(ConfigError, match=message):
         await other.run()
+
+
+class Reads:
+    """Evidence that reads one word of two, whatever the picture."""
+
+    identity = Identity(kind="reads", name="reads")
+
+    async def examine(self, _request: CritiqueRequest) -> Findings:
+        word = {"dimension": "text_rendering", "sure": 1.0, "reason": "so it says"}
+        found = [
+            Finding.model_validate({"kind": kind, "expected": text, **word})
+            for kind, text in (("right", "OPEN"), ("missing", "SHOP"))
+        ]
+        return Findings(evidence=self.identity, findings=tuple(found))
+
+
+async def test_a_trial_knows_what_was_measured_and_a_folder_keeps_to_it(tmp_path: Path) -> None:
+    own = Bench(tmp_path, [replace(ONE[0], evidence=(Reads(),))], count=1)
+    (trial,) = (await own.run()).values()
+    assert trial.result.sample is not None and trial.seconds is not None
+    assert trial.result.sample.text_right == 0.5
+    assert trial.result.sample.text_said is not None
+    saved = json.loads((tmp_path / "bench.json").read_text())
+    assert saved["arms"][ONE[0].name]["evidence"] == [Reads.identity.model_dump(mode="json")]
+    with pytest.raises(ConfigError, match="made with another arm"):
+        await Bench(tmp_path, ONE, count=1).run()
 
 
 async def test_an_unfinished_run_keeps_to_its_request(tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from rr_refine.benchmarks.arms import make_arms
+from rr_refine.benchmarks.page import page_parts
 from rr_refine.benchmarks.results import Noise, Results, summarise
+from rr_refine.benchmarks.spreadsheet import estimate_lines, trial_lines
 from rr_refine.benchmarks.table import rows, write_tables
+from rr_refine.benchmarks.trial import Trial
 from rr_refine.plain_text import error_words
 from tests.benchmarks.trials import JUDGED, PROGRAM, marked, of_parts, point, trial
 
@@ -65,6 +71,45 @@ def test_graded_by_a_program() -> None:
         "differences are paired, in points. "
         "Regressed: results that lost what the arm's first picture had.\n"
     )
+
+
+def measured_trials() -> list[Trial]:
+    """The critic takes a wrong word for right; of one picture nothing is measured."""
+    right = point(marked(4.0), text_right=1.0, text_said=4.0)
+    wrong = point(marked(1.0), text_right=0.5, text_said=3.0)
+    return [
+        trial("one-shot", "a", wrong, seconds=1.0),
+        trial("one-shot", "b", right, seconds=2.0),
+        trial("one-shot", "c", point(marked(4.0)), seconds=3.0),
+        trial("refine", "a", right, seconds=4.0),
+        trial("refine", "b", right, seconds=6.0),
+        trial("refine", "c", point(marked(4.0))),
+    ]
+
+
+def test_text_that_was_measured_stands_beside_what_the_critic_says() -> None:
+    results = summarise(measured_trials, ARMS, PROGRAM)
+    page = write_tables(results)
+    head, one_shot, refine = table(page)
+    assert head[-3:] == ["text right, measured", "text right, says the critic", "seconds"]
+    assert one_shot[-3:] == [
+        *("50.0 % [0.0, 100.0] of 2", "100.0 % [100.0, 100.0] of 2", "2.0"),
+    ]
+    assert refine[-3:] == [*["100.0 % [100.0, 100.0] of 2"] * 2, "5.0"]
+    assert "Text right: results with all of the lettering" in page
+    assert "of 2" in "".join(page_parts(results, {}, measured_trials(), Path()))
+    lines = list(csv.DictReader(trial_lines(results, measured_trials())))
+    assert [(one["text_right"], one["text_said"], one["seconds"]) for one in lines[:3]] == [
+        *(("0.5", "3.0", "1.0"), ("1.0", "4.0", "2.0"), ("", "", "3.0")),
+    ]
+    estimates = list(csv.DictReader(estimate_lines(results)))
+    assert [one["value"] for one in estimates if one["name"] == "text right"] == ["0.5", "1.0"]
+
+
+def test_where_nothing_is_measured_there_are_no_such_columns() -> None:
+    trials = [trial(arm, "a", point(marked(4.0)), seconds=1.0) for arm in ("one-shot", "refine")]
+    page = write_tables(summarise(lambda: trials, ARMS, PROGRAM))
+    assert "text right" not in page and "seconds" not in page
 
 
 def test_graded_by_a_judge() -> None:

@@ -44,7 +44,14 @@ def of_parts(**parts: tuple[float, float]) -> Mark:
     return Mark(exact=got == of, score=got / of, missed=missed, parts=parts)
 
 
-def point(mark: Mark | str | None, spent: int = 1, image: str = "0" * 64) -> Point:
+def point(
+    mark: Mark | str | None,
+    spent: int = 1,
+    image: str = "0" * 64,
+    *,
+    text_right: float | None = None,
+    text_said: float | None = None,
+) -> Point:
     """A picture with its mark, or with why there is none; None is no picture."""
     if mark is None:
         return Point(spent=spent, sample=None)
@@ -52,7 +59,15 @@ def point(mark: Mark | str | None, spent: int = 1, image: str = "0" * 64) -> Poi
     fault = mark if isinstance(mark, str) else None
     return Point(
         spent=spent,
-        sample=Sample(candidate="r0c0", image=image, reward=0.5, mark=known, fault=fault),
+        sample=Sample(
+            candidate="r0c0",
+            image=image,
+            reward=0.5,
+            mark=known,
+            fault=fault,
+            text_right=text_right,
+            text_said=text_said,
+        ),
     )
 
 
@@ -65,6 +80,7 @@ def trial(
     group: str = "",
     labels: Mapping[str, str] | None = None,
     tokens: int = 0,
+    seconds: float | None = None,
     triggered: bool = False,
     error: str | None = None,
 ) -> Trial:
@@ -80,6 +96,7 @@ def trial(
         points=points,
         critic_calls=len(points),
         critic_tokens=tokens,
+        seconds=seconds,
         triggered=triggered,
         stop=None if error else "target",
         faults=(),
