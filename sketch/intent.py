@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from rr_refine.request import Request
 from rr_refine.sketch.world.phrasing import read_request, read_scene
@@ -13,19 +14,24 @@ from rr_refine.terms import Identity
 
 __all__ = ["SketchIntentCheck"]
 
+_LETTERS: Final = re.compile(r"(?<![\w-])[^\W_](?:-[^\W_])+(?![\w-])")
+
 
 class SketchIntentCheck:
     """Entry point `sketch` of `rr_refine.intent_checks`."""
 
-    identity = Identity(kind="sketch", name="sketch", details={"version": 2})
+    identity = Identity(kind="sketch", name="sketch", details={"version": 3})
 
     def problems(self, request: Request, prompt: str) -> tuple[str, ...]:
         """What of the request the prompt loses, and what nobody asked for.
 
         Where both can be read whole, and the prompt describes one whole scene, as the small
         critic's requests do, it is held to all of the request. Of other words it is known only
-        which kinds and colours they name: those of the request, and no other kinds.
+        which kinds and colours they name: those of the request, and no other kinds. A word that is
+        spelled letter by letter is of no use to the small models.
         """
+        if (letters := _LETTERS.search(prompt)) and letters.group() not in request.prompt:
+            return (f"the small models cannot read {letters.group()!r}",)
         scene = None if not_understood(prompt) else read_scene(prompt)
         if scene is not None and not not_understood(request.prompt, request.task):
             asked = read_request(request.prompt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import (
@@ -11,6 +13,7 @@ from rr_refine.agent.rewriting.rewriter import (
     Rewrites,
     join_clauses,
 )
+from rr_refine.agent.rewriting.spelling import letter_by_letter
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity, Record
 
@@ -23,6 +26,9 @@ class CriticRewriter:
     The incumbent's critiques come first, then those of later tries that did not win: their
     requests answer the same original, having seen another picture. Those that the generator does
     not read to their end come last.
+
+    A word that was measured to be wrong twice is spelled behind each; the same without it comes
+    after, for those who have no use for letters.
     """
 
     identity = Identity(kind="critic", name="critic")
@@ -32,16 +38,23 @@ class CriticRewriter:
         if context.incumbent is None:
             return Rewrites()
         judged = [context.incumbent, *context.others]
-        proposals = [p for one in judged for p in _proposals(one, context.remarks)]
+        spelled = [*context.remarks, *letter_by_letter(context)]
+        proposals = [
+            proposal
+            for clauses in (spelled, context.remarks)
+            for one in judged
+            for proposal in _proposals(one, clauses)
+        ]
         proposals.sort(key=lambda one: not context.is_read(one.prompt))
         return Rewrites(proposals=tuple(dict.fromkeys(proposals)))
 
 
-def _proposals(judged: JudgedCandidate, remarks: tuple[str, ...]) -> list[Rewrite]:
-    # The critic wrote before the user spoke: it can only honour a remark by having it added.
+def _proposals(judged: JudgedCandidate, clauses: Sequence[str]) -> list[Rewrite]:
+    # The critic wrote before the user spoke, and before a second miss: it can only honour a remark
+    # by having it added.
     return [
         Rewrite(
-            prompt=join_clauses(critique.refined_request, remarks),
+            prompt=join_clauses(critique.refined_request, clauses),
             why=critique.refinement_comments or "",
         )
         for critique in judged.assessment.critiques

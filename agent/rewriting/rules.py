@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
+from rr_refine.agent.rewriting.spelling import lettering
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Dimension, Identity, Record
 
@@ -43,7 +44,7 @@ class RulesRewriter:
 
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         """See `Rewriter.rewrite`. Costs nothing."""
-        weak, spelled = _weak(context), _spelled(context)
+        weak, spelled = _weak(context), lettering(context)
         variants = [
             [*spelled, *(_DIRECTIVES[d][0] for d in weak)],
             [*spelled, *(_DIRECTIVES[d][1] for d in weak)],
@@ -69,20 +70,6 @@ def _weak(context: RewriteContext) -> list[Dimension]:
         return [*blind, "text_rendering"] if has_text else blind
     scores = sorted(context.incumbent.candidate.applicable.items(), key=lambda item: item[1])
     return [d for d, score in scores if score < context.target] or [scores[0][0]]
-
-
-def _spelled(context: RewriteContext) -> list[str]:
-    """Words that were measured to be wrong, letter by letter once they were wrong twice."""
-    if context.incumbent is None:
-        return []
-    judged = [context.incumbent, *context.others]
-    clauses: list[str] = []
-    for miss in context.incumbent.candidate.misses:
-        word = str(miss.expected)
-        times = sum(word == m.expected for one in judged for m in one.candidate.misses)
-        letters = f", spelled {'-'.join(word)}" if times > 1 else ""
-        clauses.append(f'the lettering says "{word}"{letters}')
-    return clauses
 
 
 class _Options(Record):

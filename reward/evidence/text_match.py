@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
@@ -77,6 +77,9 @@ def match_texts(wanted: Sequence[WantedText], readings: Sequence[TextLine]) -> t
             if match.letters and match.distance <= limit * max(len(signs), len(match.letters)):
                 found[index] = match
                 used.update((one.line, one.at) for one in match.letters)
+    for index, match in found.items():
+        if not match.distance:
+            found[index] = _with_doubles(match, readings, used)
     lines = {line for line, _ in used}
     return (
         *(_finding(one, asked[i], found.get(i), readings) for i, one in enumerate(wanted)),
@@ -147,6 +150,27 @@ def _best(asked: str, text: Sequence[_Letter]) -> _Match:
             if rank < least:
                 best, least = _Match(tuple(letters), distance), rank
     return best
+
+
+def _with_doubles(
+    match: _Match, readings: Sequence[TextLine], used: set[tuple[int, int]]
+) -> _Match:
+    """A match with the characters at its ends that stand there twice, and belong to no other text.
+
+    Where words have no spaces around them, what stands beside a text is other text, or else one
+    character too much: so is a double.
+    """
+    letters = list(match.letters)
+    for end, step in ((0, -1), (-1, 1)):
+        edge = letters[end]
+        text, at = readings[edge.line].text, edge.at + step
+        while 0 <= at < len(text) and text[at] == text[edge.at] and not _sets_spaces(text[at]):
+            if (edge.line, at) in used:
+                break
+            used.add((edge.line, at))
+            letters.insert(len(letters) if step > 0 else 0, replace(edge, at=at))
+            at += step
+    return _Match(tuple(letters), len(letters) - len(match.letters))
 
 
 def _letters(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -15,9 +16,16 @@ from rr_refine.agent.rewriting import critic, llm, rules
 from rr_refine.agent.rewriting.chain import ChainResult, choose
 from rr_refine.agent.rewriting.critic import CriticRewriter
 from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions, describe
-from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewriter, Rewrites
+from rr_refine.agent.rewriting.rewriter import (
+    JudgedCandidate,
+    Rewrite,
+    RewriteContext,
+    Rewriter,
+    Rewrites,
+)
 from rr_refine.agent.rewriting.rules import RulesRewriter
 from rr_refine.errors import ConfigError, RewriteError
+from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Identity, Usage
 from tests.agent.builders import context, critique, edit, judged, t2i
 
@@ -54,6 +62,45 @@ async def test_a_critic_without_a_request_proposes_nothing() -> None:
     silent = judged("r0c0", critique(t2i(2.0, 3.0), refined=""))
     assert await CriticRewriter().rewrite(context(incumbent=silent)) == Rewrites()
     assert await CriticRewriter().rewrite(context()) == Rewrites()
+
+
+def missing(name: str, refined: str, *words: str) -> JudgedCandidate:
+    one = judged(name, critique(t2i(4.0, 4.0, 2.0), refined=refined))
+    findings = tuple(
+        Finding(
+            kind="missing", dimension="text_rendering", expected=word, sure=1.0, reason="it is not"
+        )
+        for word in words
+    )
+    return replace(one, candidate=one.candidate.model_copy(update={"findings": findings}))
+
+
+async def test_a_word_that_was_wrong_twice_is_spelled_behind_the_critics_own_request() -> None:
+    rewriter, request = CriticRewriter(), 'a sign "OPEN" over "SHOP"'
+    once = context(request, incumbent=missing("r0c0", "a neon sign", "OPEN", "SHOP"))
+    assert [p.prompt for p in (await rewriter.rewrite(once)).proposals] == ["a neon sign"]
+    twice = context(
+        request,
+        incumbent=missing("r1c0", "a neon sign", "OPEN", "SHOP"),
+        others=[missing("r0c0", "a sign in red", "OPEN")],
+        remarks=["in rain"],
+    )
+    assert [p.prompt for p in (await rewriter.rewrite(twice)).proposals] == [
+        'a neon sign. In rain. The lettering says "OPEN", spelled O-P-E-N.',
+        'a sign in red. In rain. The lettering says "OPEN", spelled O-P-E-N.',
+        "a neon sign. In rain.",
+        "a sign in red. In rain.",
+    ]
+
+
+async def test_a_word_that_is_right_now_is_not_spelled() -> None:
+    right = context(
+        'a sign "OPEN"',
+        incumbent=missing("r2c0", "a neon sign"),
+        others=[missing("r1c0", "a", "OPEN"), missing("r0c0", "b", "OPEN")],
+    )
+    (first, *_) = (await CriticRewriter().rewrite(right)).proposals
+    assert first.prompt == "a neon sign"
 
 
 # -- rules -------------------------------------------------------------------------------------

@@ -65,6 +65,25 @@ def test_what_is_known_of_a_request_in_other_words_is_protected(
     assert found == tuple(problems)
 
 
+@pytest.mark.parametrize(
+    ("original", "rewrite", "problems"),
+    [
+        (
+            "a red star and the word SUN",
+            'a red star. The lettering says "SUN", spelled S-U-N.',
+            ["the small models cannot read 'S-U-N'"],
+        ),
+        ("a red star that says S-U-N", "a red star that says S-U-N", []),
+        ("a well-known red star", "a well-known red star, x-rayed", []),
+    ],
+)
+def test_letters_are_of_no_use_to_the_small_models(
+    original: str, rewrite: str, problems: list[str]
+) -> None:
+    found = SketchIntentCheck().problems(Request(prompt=original), rewrite)
+    assert found == tuple(problems)
+
+
 def test_it_comes_in_by_the_same_door_as_others() -> None:
     check = plugins.create("intent_checks", "sketch", {})
     assert isinstance(check, IntentCheck)

@@ -113,3 +113,37 @@ def test_each_text_has_one_finding(texts: list[str], given_lines: list[TextLine]
     findings = match_texts(wanted, given_lines)
     assert [one.expected for one in findings if one.kind != "extra"] == texts
     assert match_texts(wanted, given_lines) == findings
+
+
+@pytest.mark.parametrize(
+    ("asked", "line", "why"),
+    [
+        ("周末电影放映", "周末电影放映映", "映 is too much"),
+        ("周末电影放映", "周周末电影放映", "周 is too much"),
+        ("Night 夜市", "Night 夜市市", "市 is too much"),
+        ("SALE 大减价", "SALE大大减价", "大 is too much"),
+        ("夜市", "夜市市市", "市市 is too much"),
+        ("カフェ", "カフェェ", "ェ is too much"),
+    ],
+)
+def test_a_character_that_stands_twice_at_an_end_is_too_much(
+    asked: str, line: str, why: str
+) -> None:
+    (finding,) = match_texts(ask(asked), [read(line)])
+    assert finding.kind == "wrong" and finding.found == line
+    assert finding.reason.endswith(why)
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (["咖啡馆"], "星光咖啡馆"),  # other text beside it
+        (["上海", "海洋"], "上海海洋"),  # the second is another text's
+        (["夜市"], "夜市 市场"),  # a space apart
+        (["谢谢"], "谢谢"),
+        (["OPEN"], "OPEN N"),
+    ],
+)
+def test_what_belongs_to_other_text_is_not_too_much(asked: list[str], line: str) -> None:
+    found = match_texts(ask(*asked), [read(line)])
+    assert [one.kind for one in found if one.expected] == ["right"] * len(asked)
