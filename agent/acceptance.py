@@ -276,7 +276,7 @@ def _fallen(challenge: Challenge) -> str | None:
     """The first guarded dimension that fell, in words."""
     challenger, incumbent = challenge.challenger, challenge.incumbent
     for dimension in challenge.policy.guard:
-        if dimension not in incumbent.applicable:
+        if dimension not in incumbent.applicable or _measured_right(challenger, dimension):
             continue
         best = max(incumbent.applicable[dimension], challenge.floor.get(dimension, 0.0))
         score = challenger.applicable.get(dimension)
@@ -287,6 +287,12 @@ def _fallen(challenge: Challenge) -> str | None:
         if best - score > sqrt(sum(error**2 for error in errors)) + _EPSILON:
             return f"{name} fell from {best:.2f} to {score:.2f}"
     return None
+
+
+def _measured_right(candidate: Candidate, dimension: Dimension) -> bool:
+    """Whether all of it that was asked for is there by measurement, whatever the critic feels."""
+    found = [one for one in candidate.findings if one.dimension == dimension and one.expected]
+    return bool(found) and all(one.kind == "right" for one in found)
 
 
 def _worse_by_the_critic(challenge: Challenge) -> str | None:

@@ -16,6 +16,7 @@ from typing import Final, Protocol, cast
 from rr_refine.agent.budget import exhausted
 from rr_refine.agent.components import make_part
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Rejection, Stop
+from rr_refine.agent.routing import drawn_wrong
 from rr_refine.boundary import boundary
 from rr_refine.errors import RuleError
 
@@ -135,8 +136,11 @@ def max_rounds(history: History) -> str | None:
 
 @_built_in
 def plateau(history: History) -> str | None:
-    """The last rounds brought no new incumbent."""
-    patience, rounds = history.policy.patience, history.rounds
+    """The last rounds brought no new incumbent. One whose words were drawn wrong is no try of its
+    prompt, and does not count.
+    """
+    patience = history.policy.patience
+    rounds = [r for r in history.rounds if not any(drawn_wrong(c, history) for c in r)]
     if patience is None or len(rounds) <= patience:
         return None
     recent = [c for r in rounds[-patience:] for c in r]

@@ -13,7 +13,7 @@ from rr_refine.agent.history import Candidate, Proposal, Rejection, RewriteAttem
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.rewriting.chain import choose
 from rr_refine.agent.rewriting.rewriter import JudgedCandidate, RewriteContext, Rewriter, Rewrites
-from rr_refine.agent.routing import RESEED, route
+from rr_refine.agent.routing import RESEED, again, route
 from rr_refine.agent.state import RefineState, RunContext, history_of
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     declined = state.get("declined", ())
     refused = (*state["refused"], *(str(one.rejection.prompt) for one in declined))
     way, why = route(history)
-    best = history.incumbent
+    best, tried = history.incumbent, again(history)
     # What the user remarked, and what the generator refuses, asks for other words.
-    if way == "reseed" and best and best.prompt not in refused and not state["remarks"]:
-        again = Proposal(prompt=best.prompt, origin=RESEED, why=why)
-        node.emit(Rewritten(round=number, proposal=again, previous=again.prompt))
+    if way == "reseed" and tried and tried.prompt not in refused and not state["remarks"]:
+        proposal = Proposal(prompt=tried.prompt, origin=RESEED, why=why)
+        node.emit(Rewritten(round=number, proposal=proposal, previous=tried.prompt))
         return {
-            "proposal": again,
-            "rewrites": (*history.rewrites, RewriteAttempt(round=number, proposal=again)),
+            "proposal": proposal,
+            "rewrites": (*history.rewrites, RewriteAttempt(round=number, proposal=proposal)),
             "retry_rewrite": False,
             "spend": state["spend"] + node.spend(),
         }

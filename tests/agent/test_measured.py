@@ -18,15 +18,16 @@ from rr_refine import Run, arefine
 from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import Event, Judged, Notice
-from rr_refine.agent.history import Candidate, History, Proposal
+from rr_refine.agent.history import Candidate, History, Proposal, Verdict
 from rr_refine.agent.measured import capped, facts_of, lost_words, unjudged_of
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.replay import replay
 from rr_refine.agent.report.gallery import entry_of, write_gallery
 from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.review import Accept, Decision, Quit, Reject, ReviewRequest
-from rr_refine.agent.routing import RESEED, route
+from rr_refine.agent.routing import RESEED, again, route
 from rr_refine.agent.session import Reviewer
+from rr_refine.agent.stopping import RULES
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, EvidenceError, GeneratorRefused
 from rr_refine.generators.fake import FakeGenerator
@@ -329,6 +330,58 @@ def test_the_router() -> None:
     assert route(history(candidate("r0c0", t2i(2.0, 2.0))))[0] == "rewrite"
     for way in ("rewrite", "reseed"):
         assert route(history(missed(), policy=preset("refine", route=way)))[0] == way
+
+
+def refused(name: str, said: float = 4.0, prompt: str = PROMPT) -> Candidate:
+    """Better than the incumbent by the critic, but for a word that was drawn wrong."""
+    scores = t2i(said, said, 2.0)
+    return candidate(name, scores, prompt=prompt).model_copy(
+        update={
+            "findings": (finding("wrong"),),
+            "said": t2i(said, said, said),
+            "verdict": Verdict(accepted=False, rule="guard", reason="'OPEN' was right"),
+        }
+    )
+
+
+def with_words(quality: float = 2.0) -> Candidate:
+    """An incumbent with the right words and much else amiss."""
+    return candidate("r0c0", t2i(2.0, quality, 4.0), prompt=PROMPT).model_copy(
+        update={"findings": (finding("right"),)}
+    )
+
+
+def test_a_better_picture_that_lost_a_word_gets_another_seed() -> None:
+    better = f"{PROMPT}, in neon"
+    lost = history(with_words(), refused("r1c0", prompt=better))
+    assert route(lost)[0] == "reseed"
+    tried = again(lost)
+    assert tried is not None and tried.prompt == better
+    twice = history(with_words(), refused("r1c0", prompt=better), refused("r2c0", prompt=better))
+    assert route(twice) == ("rewrite", "2 seeds of this prompt missed it")
+    assert route(history(with_words(), refused("r1c0", prompt="a neon sign")))[0] == "rewrite"
+    assert route(history(with_words(), refused("r1c0", said=2.0)))[0] == "rewrite"
+
+
+def test_what_was_drawn_wrong_is_no_try_of_its_prompt() -> None:
+    """So a run does not end as one that gets no better: another seed is due."""
+    worse = refused("r1c0", said=2.0), refused("r2c0", said=2.0)
+    better = refused("r1c0"), refused("r2c0")
+    assert RULES["plateau"].check(history(with_words(), *worse)) is not None
+    assert RULES["plateau"].check(history(with_words(), *better)) is None
+
+
+def test_lettering_that_is_measured_to_be_right_has_not_fallen() -> None:
+    """The critic's feeling for letters guards nothing where they were read."""
+    first, better = t2i(2.0, 2.0, 4.0), t2i(4.0, 4.0, 3.0)
+    policy = preset("refine")
+    for findings, rule in (((finding("right"),), "win"), ((), "guard")):
+        before = candidate("r0c0", first).model_copy(update={"findings": (finding("right"),)})
+        after = candidate("r1c0", better).model_copy(update={"findings": findings})
+        weighed = weigh_round([after], [before], before, policy, {})
+        assert not isinstance(weighed, NearTie)
+        verdict = weighed.candidates[0].verdict
+        assert verdict is not None and verdict.rule == rule
 
 
 async def test_a_user_who_rejects_another_seed_gets_other_words(tmp_path: Path) -> None:

@@ -404,11 +404,33 @@ async def test_a_trial_knows_what_was_measured_and_a_folder_keeps_to_it(tmp_path
     (trial,) = (await own.run()).values()
     assert trial.result.sample is not None and trial.seconds is not None
     assert trial.result.sample.text_right == 0.5
-    assert trial.result.sample.text_said is not None
+    assert trial.result.sample.text_said is None  # the critic saw no text to judge
     saved = json.loads((tmp_path / "bench.json").read_text())
     assert saved["arms"][ONE[0].name]["evidence"] == [Reads.identity.model_dump(mode="json")]
     with pytest.raises(ConfigError, match="made with another arm"):
         await Bench(tmp_path, ONE, count=1).run()
+
+
+async def test_evidence_is_done_with_a_run_before_the_grader_sees_it(tmp_path: Path) -> None:
+    """And it is asked with the request and the picture alone."""
+    order: list[str] = []
+
+    class Sees(Reads):
+        async def examine(self, request: CritiqueRequest) -> Findings:
+            assert (request.source, request.facts) == (None, ())
+            order.append("seen")
+            return await super().examine(request)
+
+    class Late(Grader):
+        async def __call__(self, item: Item, image: Image.Image) -> Mark:
+            order.append("graded")
+            return await super().__call__(item, image)
+
+    own = Bench(tmp_path, [replace(TWO[1], evidence=(Sees(),))], count=1)
+    own.grader = Late()
+    await own.run()
+    assert order[:RENDERS] == ["seen"] * RENDERS
+    assert set(order[RENDERS:]) == {"graded"}
 
 
 async def test_an_unfinished_run_keeps_to_its_request(tmp_path: Path) -> None:
