@@ -25,7 +25,7 @@ class Header(Record):
     generator: Identity
     critic: Identity
     arms: dict[str, dict[str, JsonValue]]
-    """Their policies, and who rewrites for them."""
+    """Their policies, who rewrites for them, and what measures."""
 
     @field_validator("arms")
     @classmethod
