@@ -37,11 +37,11 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     best, tried = history.incumbent, again(history)
     # What the user remarked, and what the generator refuses, asks for other words.
     if way == "reseed" and tried and tried.prompt not in refused and not state["remarks"]:
-        proposal = Proposal(prompt=tried.prompt, origin=RESEED, why=why)
-        node.emit(Rewritten(round=number, proposal=proposal, previous=tried.prompt))
+        reseed = Proposal(prompt=tried.prompt, origin=RESEED, why=why)
+        node.emit(Rewritten(round=number, proposal=reseed, previous=tried.prompt))
         return {
-            "proposal": proposal,
-            "rewrites": (*history.rewrites, RewriteAttempt(round=number, proposal=proposal)),
+            "proposal": reseed,
+            "rewrites": (*history.rewrites, RewriteAttempt(round=number, proposal=reseed)),
             "retry_rewrite": False,
             "spend": state["spend"] + node.spend(),
         }
