@@ -12,17 +12,18 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
 from rr_refine import errors
 from rr_refine.agent.history import Failure, Rendering
-from rr_refine.agent.keys import comparison_key, critique_key, evidence_key
+from rr_refine.agent.keys import comparison_key, critique_key, evidence_key, sources_key
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind, TooLongError
 from rr_refine.boundary import boundary
+from rr_refine.component import most_sources
 from rr_refine.digest import digest
 from rr_refine.drawing_settings import settings_in
 from rr_refine.errors import (
@@ -64,6 +65,11 @@ _FAULTS: Final[dict[ItemKind, tuple[type[RefineError], type[RefineError]]]] = {
 
 T_co = TypeVar("T_co", covariant=True)
 RecordT = TypeVar("RecordT", bound="Record")
+
+
+class _Sources(TypedDict):
+    source: Image.Image | None
+    more_sources: tuple[Image.Image, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +185,13 @@ class Effects:
         return {
             "generator": self._context.generator.identity.model_dump(mode="json"),
             "prompt": prompt,
-            "source": self._request.source,
-            **({"more_sources": list(more)} if (more := self._request.more_sources) else {}),
+            **sources_key(self._request.sources),
             "parameters": self._request.parameters,
         }
 
     async def _render_request(self, prompt: str, seed: int) -> RenderRequest:
-        first, *more = await self._sources() or (None,)
-        return RenderRequest(prompt, seed, first, self._request.parameters, tuple(more))
+        shown = await self._shown(None)
+        return RenderRequest(prompt, seed, parameters=self._request.parameters, **shown)
 
     async def examine(
         self, evidence: Evidence, image: str, *, timeout: float
@@ -199,8 +204,13 @@ class Effects:
         key = evidence_key(evidence.identity, self._request, image)
 
         async def examine() -> Findings:
-            picture, source = await self._read(image), await self._first_source()
-            return await evidence.examine(CritiqueRequest(self._request.prompt, picture, source))
+            return await evidence.examine(
+                CritiqueRequest(
+                    prompt=self._request.prompt,
+                    image=await self._read(image),
+                    **await self._shown(None),
+                )
+            )
 
         who = f"the evidence {evidence.identity.kind!r}"
 
@@ -229,8 +239,8 @@ class Effects:
                 CritiqueRequest(
                     prompt=self._request.prompt,
                     image=await self._load(image),
-                    source=await self._first_source(),
                     facts=facts,
+                    **await self._shown(most_sources(self._context.critic)),
                 )
             )
 
@@ -258,7 +268,7 @@ class Effects:
                     prompt=self._request.prompt,
                     image_a=await self._load(image_a),
                     image_b=await self._load(image_b),
-                    source=await self._first_source(),
+                    **await self._shown(most_sources(critic)),
                 )
             )
 
@@ -338,11 +348,12 @@ class Effects:
             raise error(f"{who} answered with more than can be kept: {long}") from long
         return EffectResult(answer, key, seconds, cached=False)
 
-    async def _first_source(self) -> Image.Image | None:
-        """The picture to edit, which is all of them that a critic sees."""
-        return next(iter(await self._sources(most=1)), None)
+    async def _shown(self, most: int | None) -> _Sources:
+        """The pictures to edit for one that takes so many."""
+        first, *more = await self.sources(most) or (None,)
+        return _Sources(source=first, more_sources=tuple(more))
 
-    async def _sources(self, most: int | None = None) -> tuple[Image.Image, ...]:
+    async def sources(self, most: int | None = None) -> tuple[Image.Image, ...]:
         """Copies of the pictures to edit, each of which is read once a run."""
         pictures, copies = self._context.pictures, []
         for name in self._request.sources[:most]:

@@ -139,6 +139,8 @@ class Judged(_Event):
     """What the critic said about the weakest dimension."""
     said: dict[Dimension, float | None] | None = None
     """The critic's own scores, where a measurement capped one of them."""
+    capped: dict[Dimension, str] = {}
+    """Beside what the critic said about a dimension: that a measurement capped its score."""
     findings: tuple[Finding, ...] = ()
     """What was measured in the image."""
     unjudged: tuple[str, ...] = ()

@@ -11,7 +11,16 @@ from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
 from rr_refine.wanted_text import wanted_texts
 
-__all__ = ["CAPS", "capped", "facts_of", "lost_words", "not_measured", "unjudged_of", "unmeasured"]
+__all__ = [
+    "CAPS",
+    "capped",
+    "caps_in_words",
+    "facts_of",
+    "lost_words",
+    "not_measured",
+    "unjudged_of",
+    "unmeasured",
+]
 
 CAPS: Final = {"wrong": 2.0, "missing": 1.0}
 """The most that a dimension may score with a measured miss in it (1 to 4): below the paper's
@@ -32,6 +41,18 @@ def capped(
             cap = CAPS[finding.kind]
             result[finding.dimension] = cap if said is None else min(said, cap)
     return result
+
+
+def caps_in_words(
+    said: Mapping[Dimension, float | None] | None, scores: Mapping[Dimension, float | None]
+) -> dict[Dimension, str]:
+    """What stands beside the critic's reason for a score that a measurement capped."""
+    return {
+        dimension: f"said for {'N/A' if own is None else f'{own:.2f}'}, before a measurement "
+        f"capped it at {score:.2f}"
+        for dimension, own in (said or {}).items()
+        if (score := scores.get(dimension)) is not None and score != own
+    }
 
 
 def unjudged_of(unknown: Sequence[str], findings: Sequence[Finding]) -> tuple[str, ...]:

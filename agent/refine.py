@@ -34,6 +34,7 @@ from rr_refine.agent.options import (
     several,
     words_of,
 )
+from rr_refine.agent.possible import require_possible
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.stopping import stop_rule
@@ -49,7 +50,6 @@ from rr_refine.errors import (
     StoreError,
 )
 from rr_refine.generators.prompt_syntax import syntax_of
-from rr_refine.generators.sources import require_sources
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
@@ -112,6 +112,7 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
     async with connected(job.components):
+        await require_possible(job.request, job.generator, job.critic, job.sources)
         with folder_for(job, out, private=private) as folder:
             async with aclosing(run_job(folder, job, reviewer=reviewer, faults=faults)) as events:
                 async for event in events:
@@ -284,11 +285,9 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
         private: a new folder is for this user alone.
 
     Raises:
-        ConfigError: the generator takes fewer pictures to edit.
         StoreLockedError: that run is being worked on.
         StoreError: the folder cannot be created, or holds something else.
     """
-    require_sources(job.generator, len(job.request.sources))  # no folder is left of a mistake
     if job.run_id is not None:
         path = out / job.run_id
         ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import JsonValue
 
+from rr_refine.agent.keys import sources_key
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
 from rr_refine.digest import digest, image_digest
@@ -240,14 +241,12 @@ class CachedGenerator:
             GeneratorError: as the generator does.
             StoreError: the picture could not be kept.
         """
-        more = request.more_sources
         key = digest(
             {
                 "by": self.identity.model_dump(mode="json"),
                 "prompt": request.prompt,
                 "seed": request.seed,
-                "source": _name(request.source),
-                **({"more_sources": [_name(one) for one in more]} if more else {}),
+                **_sources(request.sources),
                 "parameters": dict(request.parameters),
             }
         )
@@ -282,8 +281,9 @@ class CachedCritic:
             {
                 "by": self.identity.model_dump(mode="json"),
                 "prompt": request.prompt,
-                "image": _name(request.image),
-                "source": _name(request.source),
+                "image": image_digest(request.image),
+                **_sources(request.sources),
+                **({"facts": list(request.facts)} if request.facts else {}),
             }
         )
         make = partial(self.wrapped.critique, request)
@@ -308,17 +308,17 @@ class CachedPairwiseCritic(CachedCritic):
             {
                 "by": self.identity.model_dump(mode="json"),
                 "prompt": request.prompt,
-                "a": _name(request.image_a),
-                "b": _name(request.image_b),
-                "source": _name(request.source),
+                "a": image_digest(request.image_a),
+                "b": image_digest(request.image_b),
+                **_sources(request.sources),
             }
         )
         make = partial(self._pairwise.compare, request)
         return await self._cache.once("comparison", key, Comparison, make)
 
 
-def _name(image: Image.Image | None) -> str | None:
-    return None if image is None else image_digest(image)
+def _sources(sources: Sequence[Image.Image]) -> dict[str, JsonValue]:
+    return sources_key([*map(image_digest, sources)])
 
 
 class LinkingFolder(RunFolder):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from langgraph.runtime import RunControl
 
 from rr_refine.agent.manifest import check_config
+from rr_refine.agent.possible import require_possible
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
@@ -210,9 +211,11 @@ class _Session:
         try:
             source = await entry.source()
             job = self._job(entry.item, source, arm)
-        except ConfigError as lost:  # the other items can do without this one
+            await require_possible(job.request, job.generator, job.critic, job.sources)
+        except RefineError as lost:  # the other items can do without this one
             self._job(_PLAIN, None, arm)  # but for a mistake that is none of the item's
-            self._keep(lost_trial(origin, str(lost), self.renders if self.curve else 1))
+            why = str(lost) if isinstance(lost, ConfigError) else told(lost)
+            self._keep(lost_trial(origin, why, self.renders if self.curve else 1))
             return
         with boundary(StoreError, "making a run folder"):
             make_inside(self.out / where, within=self.out)

@@ -212,7 +212,7 @@ def read_trial(
 
 
 def lost_trial(origin: Origin, error: str, points: int) -> Trial:
-    """An item that could not be run at all, for want of its source."""
+    """An item that could not be run at all, for want of its source, say."""
     nothing = Point(spent=0, sample=None)
     return Trial(
         **dict(origin),

@@ -28,7 +28,7 @@ from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Res
 from rr_refine.cli.text import plain, short
 from rr_refine.plain_text import one_line
 
-__all__ = ["changes", "lines_of", "marked", "measured"]
+__all__ = ["changes", "lines_of", "marked", "measured", "weakest"]
 
 _LONG: Final = 4000  # characters: nobody reads more of a prompt in a terminal
 _AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a change
@@ -60,7 +60,7 @@ def _lines_of(event: Event) -> Iterator[str]:
             yield f"  failed   {event.candidate}: {event.error}: {short(event.message, 300)}"
         case Judged():
             yield f"  scores   {event.candidate}: {_scores(event)}"
-            yield f"  reason   {_name(event.weakest)}: {short(event.reason)}"
+            yield f"  reason   {weakest(event)}: {short(event.reason)}"
             yield from measured(event)
         case CriticFailed():
             yield f"  unjudged {event.candidate}: {event.error}: {short(event.message, 300)}"
@@ -86,6 +86,12 @@ def _lines_of(event: Event) -> Iterator[str]:
             yield from _finished(event)
         case _:
             return
+
+
+def weakest(event: Judged) -> str:
+    """The dimension that the reason is about, and what became of its score."""
+    capped = event.capped.get(event.weakest)
+    return _name(event.weakest) + (f" ({capped})" if capped else "")
 
 
 def measured(event: Judged) -> Iterator[str]:

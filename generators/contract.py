@@ -22,10 +22,10 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 from pydantic import JsonValue
 
+from rr_refine.component import most_sources
 from rr_refine.errors import GeneratorError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import CanFit, fit_of
-from rr_refine.generators.sources import most_sources
 from rr_refine.terms import Task
 
 __all__ = ["GeneratorContract"]

@@ -7,13 +7,13 @@ after it, in order, and a prompt calls them "picture 2" and so on.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
-from rr_refine.component import layers
+from rr_refine.component import most_sources
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 
-__all__ = ["SEVERAL", "TakesSources", "most_sources", "require_sources", "too_many_sources"]
+__all__ = ["SEVERAL", "require_sources", "too_many_sources"]
 
 SEVERAL: Final = (
     "Flux2Pipeline",
@@ -22,24 +22,6 @@ SEVERAL: Final = (
     "QwenImageEditPlusPipeline",
 )
 """The pipelines of diffusers that take several, for messages; see their `Family`."""
-
-
-class TakesSources(Protocol):
-    """A generator that takes another number of pictures to edit than one."""
-
-    @property
-    def most_sources(self) -> int | None:
-        """The most; None for no fixed number. Known once it is connected."""
-        ...
-
-
-def most_sources(generator: object) -> int | None:
-    """The most pictures to edit that a generator takes; None for no fixed number."""
-    for one in layers(generator):
-        if hasattr(one, "most_sources"):
-            most: int | None = one.most_sources
-            return most
-    return 1
 
 
 def require_sources(generator: Generator, number: int) -> None:

@@ -1,7 +1,8 @@
 """The form of an answer: what a model is held to while it writes, and what then stands where.
 
-An answer of this form can be read whatever its texts say: they have one line each and are bounded,
-scores have one decimal, text faithfulness applies, and no winner contradicts its scores.
+An answer of this form can be read whatever its texts say: they are bounded and have one line each,
+the analysis a few more, of which none begins as the heading behind it does; scores have one decimal,
+text faithfulness applies, and no winner contradicts its scores.
 """
 
 from __future__ import annotations
@@ -24,8 +25,15 @@ _LONG: Final = 1600
 _SHORT: Final = 800
 """Most of any other text. All texts of an answer, in English, fit into 2048 tokens."""
 
+_FURTHER: Final = 200
+"""Most of each of the two further lines that the analysis may have. Small models write headings
+there, and go on rightly: who keeps them from it changes an answer that could be read."""
+
 _SCORES: Final = range(10, 41)
 """In tenths."""
+
+_LEAST: Final = {"analysis": "-\n-\n-"}
+"""Lines that a model may not get around, once it has begun them."""
 
 _VERDICT: Final = "verdict_"
 
@@ -68,7 +76,7 @@ class AnswerForm:
             d: tuple(line.partition(": ")[2] for line in found.pop(_VERDICT + d).split("\n"))
             for d in dimensions_of(self.task)
         }
-        cut = tuple(name for name, words in found.items() if len(words) >= _most(name))
+        cut = tuple(name for name, words in found.items() if _is_cut(name, words))
         return Filled(found, verdicts, cut)
 
 
@@ -94,7 +102,10 @@ def answer_form(task: Task, *, pairwise: bool = False) -> AnswerForm:
         task=task,
         regex=pattern.replace("\n", r"\n") + r"\n?",
         schema=_schema(task, pairwise=pairwise),
-        plain=_SLOT.sub(lambda slot: verdict if slot[1].startswith(_VERDICT) else "-", laid_out),
+        plain=_SLOT.sub(
+            lambda slot: verdict if slot[1].startswith(_VERDICT) else _LEAST.get(slot[1], "-"),
+            laid_out,
+        ),
         _slots=tuple(pieces[1::2]),
     )
 
@@ -107,9 +118,19 @@ def _most(name: str) -> int:
     return _SHORT if name in ("analysis", "summary", "comments", "request") else _LONG
 
 
+def _is_cut(name: str, words: str) -> bool:
+    first, *more = words.split("\n")
+    return len(first) >= _most(name) or any(len(line) > _FURTHER - 3 for line in more)
+
+
 def _pattern(slot: str, *, pairwise: bool) -> str:
     if not slot.startswith(_VERDICT):
-        return rf"[^\r\n]{{1,{_most(slot)}}}"
+        line = rf"[^\r\n]{{1,{_most(slot)}}}"
+        if slot != "analysis":
+            return line
+        # Not as "# Detailed Judgement", so that it is clear where the analysis ends.
+        begins = r"(?:[^#\r\n]|#[^ \r\n]|# [^D\r\n])"
+        return rf"{line}(?:\n{begins}[^\r\n]{{0,{_FURTHER - 3}}}){{0,2}}"
     if pairwise:
         allowed = [*_verdicts(), compared(*[NOT_APPLICABLE] * 3)]
     else:

@@ -92,6 +92,15 @@ class ClipReward:
             details=self._options.model_dump(mode="json", exclude=aside),
         )
 
+    async def cannot(self, request: CritiqueRequest) -> str | None:
+        """See `KnowsLimits`: no edits."""
+        if request.task == "t2i":
+            return None
+        return (
+            f"{self._options.kind} compares a picture with its description, which the instruction "
+            "of an edit is not: it judges text-to-image only"
+        )
+
     async def score(self, request: CritiqueRequest) -> Scored:
         """See `Reward.score`.
 
@@ -99,12 +108,9 @@ class ClipReward:
             ConfigError: the model cannot be loaded.
             CriticError: of an edit, or the model failed.
         """
+        if why := await self.cannot(request):
+            raise CriticError(why)
         kind, (low, high) = self._options.kind, self._options.scale
-        if request.task == "edit":
-            raise CriticError(
-                f"{kind} compares a picture with its description, which the instruction of an edit "
-                "is not: it judges text-to-image only"
-            )
         found = await self._batcher.submit(request)
         notices: tuple[str, ...] = ()
         if found.tokens > found.limit:

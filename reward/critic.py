@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 
-from rr_refine.component import has_methods
+from rr_refine.boundary import boundary
+from rr_refine.component import has_methods, layers
+from rr_refine.errors import ConfigError
 from rr_refine.reward.comparison import Comparison
 from rr_refine.terms import Identity, Task
 
@@ -14,7 +16,15 @@ if TYPE_CHECKING:
 
     from rr_refine.reward.assessment import Assessment
 
-__all__ = ["ComparisonRequest", "Critic", "CritiqueRequest", "PairwiseCritic", "can_compare"]
+__all__ = [
+    "ComparisonRequest",
+    "Critic",
+    "CritiqueRequest",
+    "KnowsLimits",
+    "PairwiseCritic",
+    "can_compare",
+    "why_not",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,14 @@ class CritiqueRequest:
     facts: tuple[str, ...] = ()
     """What was measured in the image, in clauses: see `rr_refine.reward.evidence`. A critic that
     takes words is told them beside the image; others leave them alone."""
+    more_sources: tuple[Image.Image, ...] = ()
+    """Further pictures that the edit may take from, in order, RGB. Only for a critic that has
+    `most_sources` (`rr_refine.component`); of those that it does not get, nothing is judged."""
+
+    @property
+    def sources(self) -> tuple[Image.Image, ...]:
+        """All source pictures, in order."""
+        return () if self.source is None else (self.source, *self.more_sources)
 
     @property
     def task(self) -> Task:
@@ -45,6 +63,12 @@ class ComparisonRequest:
     image_a: Image.Image
     image_b: Image.Image
     source: Image.Image | None = None
+    more_sources: tuple[Image.Image, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Image.Image, ...]:
+        """All source pictures, in order."""
+        return () if self.source is None else (self.source, *self.more_sources)
 
     @property
     def task(self) -> Task:
@@ -87,6 +111,35 @@ class PairwiseCritic(Critic, Protocol):
             CriticError: as for `critique`.
         """
         ...
+
+
+class KnowsLimits(Protocol):
+    """A critic, or a reward, that can tell before the first render what it can judge in no way."""
+
+    async def cannot(self, request: CritiqueRequest) -> str | None:
+        """Why it cannot judge this request, whatever the picture, in a clause with what to do.
+
+        It is asked once it is connected, before anything is rendered: `request.image` is not the
+        picture, and may be smaller.
+        """
+        ...
+
+
+async def why_not(critic: object, request: CritiqueRequest) -> str | None:
+    """Why a critic can judge no picture of this request; None where nothing is known against it.
+
+    Raises:
+        RefineError: it cannot even be asked.
+    """
+    for one in layers(critic):
+        if has_methods(one, "cannot"):
+            what = f"{type(one).__name__}.cannot"
+            with boundary(ConfigError, what):
+                said: object = await cast("KnowsLimits", one).cannot(request)
+            if said is not None and not isinstance(said, str):
+                raise ConfigError(f"{what}(request) = {said!r} must be a str or None")
+            return said
+    return None
 
 
 def can_compare(critic: Critic) -> TypeGuard[PairwiseCritic]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -112,6 +112,20 @@ class ModelCritic(ABC):
     def identity(self) -> Identity:
         """See `Critic.identity`."""
 
+    @property
+    def most_sources(self) -> int | None:
+        """One where the template's words know of one; see `rr_refine.component`."""
+        return None if self._template.several_sources else 1
+
+    async def cannot(self, request: CritiqueRequest) -> str | None:
+        """See `KnowsLimits`: only where the question and its answer do not fit into the model."""
+        messages = build_messages(request, self._template)  # a rubric that is missing is told
+        return await self._too_long(messages)
+
+    async def _too_long(self, messages: tuple[Message, ...]) -> str | None:  # noqa: ARG002
+        """Why a question has no place in the model, with what to do; None where it is not known."""
+        return None
+
     @abstractmethod
     async def _ask(
         self, messages: tuple[Message, ...], samples: int, form: AnswerForm
@@ -137,9 +151,7 @@ class ModelCritic(ABC):
 
     async def compare(self, request: ComparisonRequest) -> Comparison:
         """Judge A against B in both orders, one answer each; see `PairwiseCritic.compare`."""
-        swapped = ComparisonRequest(
-            request.prompt, request.image_b, request.image_a, request.source
-        )
+        swapped = replace(request, image_a=request.image_b, image_b=request.image_a)
         (forward, first), (reverse, second) = await gather(
             self._compare_once(request), self._compare_once(swapped)
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rr_refine.digest import digest
 from rr_refine.endpoint.chat import Message
 from rr_refine.errors import CriticError
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
-from rr_refine.reward.template import RubricName, Slot, Template
+from rr_refine.reward.template import RubricName, SlotName, Template, Text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,6 +27,13 @@ _FACTS = """\
 A program measured the following in the picture. It is more reliable than the eye about spelling:
 {facts}
 """
+_SOURCES: Final = """\
+
+There are {count} source pictures, Source image 1 to {count}. Source image 1 is the one that was \
+edited: image faithfulness is judged by it. The request may want something taken from the others; \
+what is taken must look as it does there, which belongs to text faithfulness.
+"""
+_NAMES: Final = {"image": "Edited image", "image_a": "Image A", "image_b": "Image B"}
 FACTS_DIGEST: Final = digest({"facts": _FACTS})
 """SHA-256 (64 hex digits) of the words in which measurements are told to a critic."""
 
@@ -47,34 +54,48 @@ def build_messages(
         request.prompt.encode()
     except UnicodeEncodeError as error:
         raise CriticError(f"the prompt is no valid Unicode text: {error}") from error
-    fillings: Mapping[str, str | Image.Image | None]
+    sources = request.sources if template.several_sources else request.sources[:1]
+    fillings: dict[SlotName, str | Image.Image] = {"request": request.prompt}
     name: RubricName
+    facts: Sequence[str] = ()
     if isinstance(request, CritiqueRequest):
-        name = request.task
-        fillings = {"request": request.prompt, "source": request.source, "image": request.image}
+        name, facts = request.task, request.facts
+        fillings["image"] = request.image
     else:
         name = "pairwise-t2i" if request.task == "t2i" else "pairwise-edit"
-        fillings = {
-            "request": request.prompt,
-            "source": request.source,
-            "image_a": request.image_a,
-            "image_b": request.image_b,
-        }
+        fillings |= {"image_a": request.image_a, "image_b": request.image_b}
     rubric = template.rubric(name)
-    content: list[str | Image.Image] = []
+    parts: list[str | Image.Image] = []
     for part in rubric.user:
-        filling = fillings[part.slot] if isinstance(part, Slot) else part.text
-        if filling is None:  # the source of a text-to-image request; Template checks its slots
-            continue
-        if isinstance(filling, str) and content and isinstance(content[-1], str):
-            content[-1] += filling
+        if isinstance(part, Text):
+            parts.append(part.text)
+        elif part.slot == "source":
+            parts += _labelled(sources)
         else:
-            content.append(filling)
-    facts = request.facts if isinstance(request, CritiqueRequest) else ()
+            # Behind several sources, a picture without a name could be taken for one of them.
+            if len(sources) > 1 and part.slot in _NAMES:
+                parts.append(f"\n{_NAMES[part.slot]}:\n")
+            parts.append(fillings[part.slot])
+    content: list[str | Image.Image] = []
+    for piece in parts:
+        if isinstance(piece, str) and content and isinstance(content[-1], str):
+            content[-1] += piece
+        else:
+            content.append(piece)
     if facts:
         content.append(_FACTS.replace("{facts}", "\n".join(f"- {fact}" for fact in facts)))
     user = Message("user", tuple(content))
     return (user,) if rubric.system is None else (Message("system", (rubric.system,)), user)
+
+
+def _labelled(sources: Sequence[Image.Image]) -> Sequence[str | Image.Image]:
+    """The source pictures; several with their numbers before them, and what they are."""
+    if len(sources) < 2:
+        return sources
+    pieces: list[str | Image.Image] = [_SOURCES.format(count=len(sources))]
+    for number, source in enumerate(sources, 1):
+        pieces += [f"\nSource image {number}:\n", source]
+    return pieces
 
 
 def repair_messages(

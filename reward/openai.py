@@ -117,6 +117,9 @@ class OpenAICritic(EndpointComponent[OpenAICriticOptions, ChatEndpoint], ModelCr
         if self._sleeping:
             await self._sleeping.sleep()
 
+    async def _too_long(self, messages: tuple[Message, ...]) -> str | None:
+        return await self._endpoint.why_too_long(messages, self._options.max_tokens)
+
     async def _ask(
         self, messages: tuple[Message, ...], samples: int, form: AnswerForm
     ) -> tuple[list[Answer], Usage]:

@@ -24,6 +24,7 @@ __all__ = [
     "Rubric",
     "RubricName",
     "Slot",
+    "SlotName",
     "Template",
     "Text",
     "builtin_template",
@@ -75,6 +76,9 @@ class Template(Record):
     name: str
     """Where it comes from, for people; not part of the digest."""
     rubrics: dict[RubricName, Rubric]
+    several_sources: bool = False
+    """Whether further source pictures may stand beside the first, with a sentence that says so: not
+    in words that a model was trained on, which know one. Not part of the digest."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -114,7 +118,8 @@ class Template(Record):
 @cache
 def builtin_template() -> Template:
     """The rubric in our own words, with the headings that released critics write."""
-    return read_template(BUILTIN, files("rr_refine.reward") / "templates")
+    template = read_template(BUILTIN, files("rr_refine.reward") / "templates")
+    return template.model_copy(update={"several_sources": True})
 
 
 def read_template(name: str, folder: Traversable) -> Template:

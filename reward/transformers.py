@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from typing import Final
 
 from pydantic import Field
 
@@ -12,10 +14,13 @@ from rr_refine.plugins import factory
 from rr_refine.reward.answer_form import AnswerForm
 from rr_refine.reward.judging import Answer, ModelCritic, ModelOptions
 from rr_refine.reward.local_model import LocalOptions, require_local
-from rr_refine.reward.transformers_model import ModelQuestion, load_model
+from rr_refine.reward.transformers_model import ModelQuestion, load_model, why_too_long
 from rr_refine.terms import Identity, Usage
 
 __all__ = ["TransformersCritic", "TransformersCriticOptions", "create"]
+
+_SURE: Final = 1000
+"""Bytes of a question that every critic has room for: it need not be counted."""
 
 
 class TransformersCriticOptions(ModelOptions, LocalOptions):
@@ -60,6 +65,11 @@ class TransformersCritic(ModelCritic):
                 **({"guided": True} if options.guided else {}),
             },
         )
+
+    async def _too_long(self, messages: tuple[Message, ...]) -> str | None:
+        if sum(len(message.text.encode()) for message in messages) < _SURE:
+            return None
+        return await asyncio.to_thread(why_too_long, self._options, messages)
 
     async def _ask(
         self, messages: tuple[Message, ...], samples: int, form: AnswerForm

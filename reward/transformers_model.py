@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from rr_refine.batching import BatchJob
 from rr_refine.endpoint.chat import Message
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "ModelQuestion", "Reply", "load_model"]
 
+_NEEDED: Final = "the folder or hub id of an image-text-to-text model"
 Reply: TypeAlias = "tuple[list[Answer], Usage]"
 QuestionJob: TypeAlias = "BatchJob[ModelQuestion, Reply]"
 
@@ -79,16 +80,10 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
 
         inputs = self._tokenise([job.work for job in jobs])
         asked: list[int] = inputs["attention_mask"].sum(dim=1).tolist()
-        longest = self._model.config.get_text_config().max_position_embeddings
+        longest = _context_of(self._model.config)
         for job, tokens in zip(jobs, asked, strict=True):
             if tokens >= longest:
-                job.result.set_exception(
-                    CriticError(
-                        f"the question has {tokens} tokens, and the critic "
-                        f"{self._options.model!r} takes fewer than {longest}: judge smaller "
-                        "pictures, or shorten the prompt"
-                    )
-                )
+                job.result.set_exception(CriticError(_too_long(self._options, tokens, longest)))
         if max(asked) >= longest:
             return
         limits = [min(self._options.max_tokens, longest - tokens) for tokens in asked]
@@ -118,16 +113,8 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
             job.result.set_result(self._read(own, hows, job.work.form, tokens))
 
     def _tokenise(self, questions: Sequence[ModelQuestion]) -> Any:
-        # Sanitised: a prompt may hold `<image>` or `<|im_end|>`, and means the letters.
-        return self._processor.apply_chat_template(
-            [[_to_chat(message) for message in question.messages] for question in questions],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            sanitize_control_tokens=True,
-            processor_kwargs={"padding": len(questions) > 1},
-        ).to(self._model.device, dtype=self._model.dtype)
+        asked = _tokenised(self._processor, [question.messages for question in questions])
+        return asked.to(self._model.device, dtype=self._model.dtype)
 
     def _read(
         self,
@@ -158,23 +145,64 @@ def load_model(options: TransformersCriticOptions) -> Model:
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    with loading(options, "the folder or hub id of an image-text-to-text model"):
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            options.model,
-            revision=options.revision,
-            local_files_only=options.local_files_only,
-            trust_remote_code=False,
-        )
+    found = _where(options)
+    with loading(options, _NEEDED):
+        processor = AutoProcessor.from_pretrained(**found)  # type: ignore[no-untyped-call]
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            options.model,
-            revision=options.revision,
-            local_files_only=options.local_files_only,
-            dtype=options.dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
+            dtype=options.dtype, use_safetensors=True, **found
         )
         model = model.to(pick_device(options.device)).eval()
     return Model(processor, model, options)
+
+
+def why_too_long(options: TransformersCriticOptions, messages: tuple[Message, ...]) -> str | None:
+    """Why a question has no place in the model, whose weights are not loaded; None where it has.
+
+    Raises:
+        ConfigError: as `load_model`.
+    """
+    from transformers import AutoConfig, AutoProcessor
+
+    found = _where(options)
+    with loading(options, _NEEDED):
+        longest = _context_of(AutoConfig.from_pretrained(**found))
+        processor = AutoProcessor.from_pretrained(**found)  # type: ignore[no-untyped-call]
+        tokens = _tokenised(processor, [messages])["input_ids"].shape[1]
+    return None if tokens < longest else _too_long(options, tokens, longest)
+
+
+def _where(options: TransformersCriticOptions) -> dict[str, Any]:
+    return {
+        "pretrained_model_name_or_path": options.model,
+        "revision": options.revision,
+        "local_files_only": options.local_files_only,
+        "trust_remote_code": False,
+    }
+
+
+def _context_of(config: Any) -> int:
+    """The most tokens of a question and its answer together."""
+    return int(config.get_text_config().max_position_embeddings)
+
+
+def _too_long(options: TransformersCriticOptions, tokens: int, longest: int) -> str:
+    return (
+        f"the question has {tokens} tokens, and the critic {options.model!r} takes fewer than "
+        f"{longest}: judge smaller pictures, or shorten the prompt"
+    )
+
+
+def _tokenised(processor: Any, questions: Sequence[tuple[Message, ...]]) -> Any:
+    # Sanitised: a prompt may hold `<image>` or `<|im_end|>`, and means the letters.
+    return processor.apply_chat_template(
+        [[_to_chat(message) for message in messages] for messages in questions],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        sanitize_control_tokens=True,
+        processor_kwargs={"padding": len(questions) > 1},
+    )
 
 
 def _stop_rows(

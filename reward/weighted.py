@@ -9,12 +9,19 @@ from typing import Final, Self
 from pydantic import ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from rr_refine.batching import gather
-from rr_refine.component import call_hook, is_outside, notice_of, told_by, unknown_to
+from rr_refine.component import (
+    call_hook,
+    is_outside,
+    most_sources,
+    notice_of,
+    told_by,
+    unknown_to,
+)
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import create as create_part
 from rr_refine.plugins import factory
 from rr_refine.request import Request
-from rr_refine.reward.critic import Critic, CritiqueRequest
+from rr_refine.reward.critic import Critic, CritiqueRequest, why_not
 from rr_refine.reward.scalar import Reward, Scored, critic_of, is_reward, reward_of, score_picture
 from rr_refine.terms import Identity, Record, Usage
 
@@ -106,6 +113,19 @@ class WeightedReward:
     def is_outside(self, request: Request) -> bool:
         """Whether no part understands anything of a request; see `rr_refine.component`."""
         return all(is_outside(part, request) for _, part in self._parts.values())
+
+    @property
+    def most_sources(self) -> int | None:
+        """That of the part which takes the most: it judges what the others do not see."""
+        each = [most_sources(part) for _, part in self._parts.values()]
+        return None if None in each else max(most for most in each if most is not None)
+
+    async def cannot(self, request: CritiqueRequest) -> str | None:
+        """See `KnowsLimits`: what one part cannot judge fails as a whole."""
+        for name, (_, part) in self._parts.items():
+            if why := await why_not(part, request):
+                return f"{name}: {why}"
+        return None
 
     async def connect(self) -> None:
         """Connect the parts that have something to connect."""

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rr_refine.agent.policy import PRESETS
+from rr_refine.component import most_sources
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.files import open_file
-from rr_refine.generators.sources import most_sources
 from rr_refine.studio.form import read_answer, read_form, read_prompt
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import MAX_TILES, find_run, image_file

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rr_refine.agent.manifest import config_of, identity_of
+from rr_refine.agent.possible import require_possible
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
-from rr_refine.generators.sources import require_sources
 from rr_refine.request import Request
 from rr_refine.studio.form import JobMaker, PromptForm, RunForm
 from rr_refine.studio.history import Tile, find_run, list_tiles, status_of
@@ -115,7 +115,7 @@ class Studio:
         with self._place():
             async with self._making:
                 job = await asyncio.to_thread(self.maker.new, form)
-                require_sources(job.generator, len(job.request.sources))
+                await require_possible(job.request, job.generator, job.critic, job.sources)
                 name = new_run_name(job.request.prompt, identity_of(config_of(job)))
                 return await self._begin(job, self.out / name)
 

@@ -10,10 +10,16 @@ from rr_refine.agent.budget import Spend, exhausted
 from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import CriticFailed, Judged, Notice
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
-from rr_refine.agent.measured import capped, facts_of, not_measured, unjudged_of
+from rr_refine.agent.measured import (
+    capped,
+    caps_in_words,
+    facts_of,
+    not_measured,
+    unjudged_of,
+)
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
-from rr_refine.component import unknown_to
+from rr_refine.component import most_sources, unknown_to
 from rr_refine.errors import CriticError, RefineError, StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.evidence.evidence import Finding
@@ -35,7 +41,10 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     incumbent = history.incumbent
     works: list[EffectResult[Assessment]] = []
     spent = state["spend"]
-    unknown = unknown_to(node.context.critic, state["request"])
+    critic, request = node.context.critic, state["request"]
+    most, number = most_sources(critic), len(request.sources)
+    unseen = () if most is None else (f"picture {n}" for n in range(most + 1, number + 1))
+    unknown = (*unknown_to(critic, request), *unseen)
 
     async def judge(candidate: Candidate) -> Candidate:
         nonlocal spent
@@ -139,6 +148,7 @@ def _judged(
         weakest=weakest,
         reason=reasons[0] if reasons else work.value.critiques[0].summary,
         said=candidate.said,
+        capped=caps_in_words(candidate.said, scores),
         findings=candidate.findings,
         unjudged=candidate.unjudged,
         samples=len(work.value.critiques),

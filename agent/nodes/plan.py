@@ -13,11 +13,10 @@ from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.possible import require_possible
 from rr_refine.agent.state import RefineState, RunContext
-from rr_refine.component import ask_both, examples_of, outsiders, told_by
-from rr_refine.errors import UnsupportedRequestError
+from rr_refine.component import ask_both, examples_of, most_sources, outsiders, told_by
 from rr_refine.generators.generator import Generator
-from rr_refine.generators.sources import require_sources
 from rr_refine.real_models import WAYS
 from rr_refine.request import Request
 
@@ -31,18 +30,13 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Find the protected spans and set the first prompt: the request as it is.
 
     Raises:
-        UnsupportedRequestError: the generator does not do this task.
-        ConfigError: it takes fewer pictures to edit.
+        RefineError: of the kind that fits, where it cannot be done: see `require_possible`.
     """
     node = NodeContext(state, runtime)
     request, policy = state["request"], state["policy"]
     generator = node.context.generator
-    if request.task not in generator.tasks:
-        raise UnsupportedRequestError(
-            f"{generator.identity.name!r} cannot do the task {request.task!r}, "
-            f"only {', '.join(sorted(generator.tasks))}; choose another generator"
-        )
-    require_sources(generator, len(request.sources))
+    sources = await node.effects.sources()
+    await require_possible(request, generator, node.context.critic, sources)
     outside = outsiders(generator, node.context.critic, request)
     spans = find_spans(request.prompt, request.keep)
     node.emit(
@@ -63,14 +57,17 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     if outside:
         node.tell(outside, _told(outside, request, policy, generator))
         node.tell("for pictures of anything", WAYS)
-    several = len(request.sources) > 1
-    node.tell("the pictures to edit" if several else "the picture to edit", _notices(node.context))
-    if several:
+    number = len(sources)
+    which = "the pictures to edit" if number > 1 else "the picture to edit"
+    node.tell(which, _notices(node.context))
+    most = most_sources(node.context.critic)
+    if most is not None and most < number:
+        seen = "the first" if most == 1 else f"the first {most}"
         node.tell(
             "the critic",
             [
-                f"it sees the first of the {len(request.sources)} pictures to edit, and judges by "
-                "that alone: what was taken from the others is not judged"
+                f"it sees {seen} of the {number} pictures to edit: what was taken from the others "
+                "is not judged, so the target cannot be reached"
             ],
         )
     for name, told in ask_both(told_by, generator, node.context.critic):

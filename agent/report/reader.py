@@ -22,6 +22,7 @@ from rr_refine.agent.events import (
 from rr_refine.agent.history import Candidate, Proposal, Rejection
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.keys import comparison_key, critique_key
+from rr_refine.agent.measured import caps_in_words
 from rr_refine.agent.report.summary import (
     CandidateView,
     DimensionScore,
@@ -244,6 +245,7 @@ def _scores(
     candidate: Candidate, assessment: Assessment | None, rival: Candidate | None
 ) -> Iterator[DimensionScore]:
     before = rival.applicable if rival is not None else {}
+    capped = caps_in_words(candidate.said, candidate.scores or {})
     for dimension, score in (candidate.scores or {}).items():
         samples = assessment.critiques if assessment is not None else ()
         yield DimensionScore(
@@ -256,6 +258,7 @@ def _scores(
                 for c in samples
                 if (reason := c.rationales[dimension])
             ),
+            capped=capped.get(dimension),
         )
 
 

@@ -60,6 +60,8 @@ class DimensionScore:
     """Standard error, where there are several samples."""
     reasons: tuple[tuple[float | None, str], ...]
     """Score and rationale of each sample that gave one."""
+    capped: str | None = None
+    """Beside these: that a measurement capped the score."""
 
     @property
     def change(self) -> float | None:

@@ -32,7 +32,7 @@ from rr_refine.agent.events import Event as RunEvent
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.display import Display
-from rr_refine.cli.lines import changes, lines_of, measured
+from rr_refine.cli.lines import changes, lines_of, measured, weakest
 from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
 from rr_refine.cli.options import Graphics
@@ -183,9 +183,8 @@ class LiveView(Display):
             took = "found done" if rendered.cached else f"{rendered.seconds:.1f} s"
             lines[0].append(f"  seed {rendered.seed}, {took}", "not bold dim")
         if judged is not None:
-            weakest = judged.weakest.replace("_", " ")
             lines += _score_bars(judged)
-            lines.append(Text.assemble((f"{weakest}: ", "dim"), short(judged.reason)))
+            lines.append(Text.assemble((f"{weakest(judged)}: ", "dim"), short(judged.reason)))
             lines += [Text(line.strip(), "yellow") for line in measured(judged)]
         mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")
         if verdict.accepted and judged is not None and _is_open(judged):

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from pydantic import Field, JsonValue
 
 from rr_refine.boundary import boundary
-from rr_refine.component import connected, has_methods
+from rr_refine.component import connected, has_methods, most_sources
 from rr_refine.errors import ConfigError, GeneratorError, GeneratorUnavailable, RefineError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, fit_of
-from rr_refine.generators.sources import most_sources
 from rr_refine.plugins import create
 from rr_refine.terms import Identity, Record, Task
 

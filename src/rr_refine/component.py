@@ -20,6 +20,9 @@ also have any of these, which are looked up by name:
         run's `generator.json`.
     companions: Companions
         Other parts that were made for it: see `shared_companions`.
+    most_sources: int | None
+        How many pictures to edit it takes in at once: None for no fixed number, 1 if it does not
+        say. Known once it is connected.
 
 One that stands in front of another, such as a cache, names it in the attribute `wrapped`, and what
 it has none of itself is then looked up there.
@@ -55,6 +58,7 @@ __all__ = [
     "has_methods",
     "is_outside",
     "layers",
+    "most_sources",
     "notice_of",
     "outsiders",
     "record_of",
@@ -153,6 +157,15 @@ def told_by(part: object) -> tuple[str, ...]:
         if notices := getattr(one, "notices", None):
             return texts(f"{type(one).__name__}.notices", notices)
     return ()
+
+
+def most_sources(part: object) -> int | None:
+    """The most pictures to edit that a part takes in at once; None for no fixed number."""
+    for one in layers(part):
+        if hasattr(one, "most_sources"):
+            most: int | None = one.most_sources
+            return most
+    return 1
 
 
 def unknown_to(part: object, request: Request) -> tuple[str, ...]:

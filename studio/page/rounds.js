@@ -66,7 +66,7 @@ function candidate(run, timeline, c, target) {
       [...c.notices ?? []].map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
       c.scores ? scores(c, target) : c.image && !c.failed ? el("p", { class: "quiet" }, "The critic is looking …") : null,
       (c.measured ?? []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
-      c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}: `), short(c.reason, 1200)) : null,
+      c.reason ? el("p", { class: "why", dir: "auto" }, el("b", {}, `${DIMENSIONS[c.weakest] ?? c.weakest}${c.capped ? ` (${c.capped})` : ""}: `), short(c.reason, 1200)) : null,
       c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,
       c.verdict ? el("p", { class: c.verdict.accepted && !c.open ? "verdict yes" : "verdict no", dir: "auto" },
         el("b", {}, c.verdict.accepted ? "Taken as the best: " : "Not better: "), short(c.verdict.reason, 400)) : null,

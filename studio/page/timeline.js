@@ -24,7 +24,7 @@ export function take(timeline, event) {
     case "render-failed":
       return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
     case "judged": {
-      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, measured: measured(event), open: isOpen(event) });
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, capped: event.capped?.[event.weakest], measured: measured(event), open: isOpen(event) });
       if (timeline.first === null) timeline.first = event.candidate;
       return round;
     }

@@ -19,7 +19,7 @@ from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import Event, Judged, Notice
 from rr_refine.agent.history import Candidate, History, Proposal, Verdict
-from rr_refine.agent.measured import capped, facts_of, lost_words, unjudged_of
+from rr_refine.agent.measured import capped, caps_in_words, facts_of, lost_words, unjudged_of
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.replay import replay
 from rr_refine.agent.report.gallery import entry_of, write_gallery
@@ -29,6 +29,7 @@ from rr_refine.agent.routing import RESEED, again, route
 from rr_refine.agent.session import Reviewer
 from rr_refine.agent.stopping import RULES
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.cli.lines import lines_of
 from rr_refine.errors import ConfigError, EvidenceError, GeneratorRefused
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.generators.generator import OnStep, RenderRequest
@@ -286,6 +287,26 @@ def test_caps() -> None:
     assert capped(said, [finding("wrong"), finding("missing")])["text_rendering"] == 1.0
     assert capped(t2i(4.0, 4.0, 1.5), [finding("wrong")])["text_rendering"] == 1.5
     assert capped(t2i(4.0, 4.0), [finding("missing")])["text_rendering"] == 1.0  # N/A was wrong
+
+
+async def test_a_reason_says_beside_it_that_its_score_was_capped(tmp_path: Path) -> None:
+    policy = preset("refine", budget={"rounds": 1})
+    run, events = await run_with(
+        tmp_path, Told(all_scores(4.0)), Measures(["wrong"]), policy=policy
+    )
+    (judged,) = (e for e in events if isinstance(e, Judged))
+    words = "said for 4.00, before a measurement capped it at 2.00"
+    assert judged.capped == {"text_rendering": words}
+    assert judged.model_dump(mode="json")["capped"] == {"text_rendering": words}
+    reason = next(line for line in lines_of(judged) if "reason" in line)
+    assert reason.startswith(f"  reason   text rendering ({words}): ")
+    page = (run.path / "report" / "index.html").read_text("utf-8")
+    assert f'<p class="meta">S{words[1:]}:</p>' in page
+    assert page.count(words[1:]) == 1
+    assert caps_in_words(None, all_scores(4.0)) == {}
+    assert caps_in_words(t2i(4.0, 4.0), t2i(4.0, 4.0, 1.0)) == {
+        "text_rendering": "said for N/A, before a measurement capped it at 1.00"
+    }
 
 
 def test_what_is_told_and_what_is_open() -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import JsonValue, TypeAdapter
 
 from rr_refine import plugins
+from rr_refine.component import most_sources
 from rr_refine.errors import (
     BlankImageError,
     ConfigError,
@@ -30,7 +31,6 @@ from rr_refine.errors import (
 from rr_refine.generators import GeneratorContract, ImagesApiGenerator, RenderRequest
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.generators.images_api import ImagesApiOptions, create
-from rr_refine.generators.sources import most_sources
 from rr_refine.notices import MAX_WORDS, notices_of
 
 KEY = "sk-very-secret"

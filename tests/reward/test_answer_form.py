@@ -64,6 +64,42 @@ def test_a_released_critics_answer_has_the_form() -> None:
     assert answer_form("edit", pairwise=True).read(pairwise("edit")) is not None
 
 
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        "The request is to 4.0\n# Summary:; a small blue star at the top.",  # both as they came
+        "beige background; a large 4.0\n## Score A: add, a small orange circle at the top:, a ring.",
+        "one\ntwo\n1. Text Faithfulness:",
+        "one\n## Score: 1.0\n## Score: 2.0",
+    ],
+)
+def test_an_analysis_of_some_lines_is_left_as_it_came(analysis: str) -> None:
+    """Of 389 answers that could be read, two were led to other scores since they had these."""
+    scores: dict[Dimension, float | None] = dict.fromkeys(dimensions_of("edit"), 2.5)
+    written = write_critique(scores, "a red cat", why="It is so.", analysis="ANALYSIS")
+    read = answer_form("edit").read(written.replace("ANALYSIS", analysis))
+    assert read is not None and not read.cut
+    assert read.texts["analysis"] == analysis
+    assert read.verdicts["text_faithfulness"] == ("2.5",)
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        "one\n# Detailed Judgement",
+        "one\n# Detailed Judgement\n1. Text Faithfulness:\n## Justification: x\n## Score: 4.0",
+        "one\n# Drawn",
+        "one\n\ntwo",
+        "one\ntwo\nthree\nfour",
+        "one\n" + "x" * 201,
+    ],
+)
+def test_where_the_analysis_ends_is_never_in_doubt(analysis: str) -> None:
+    scores: dict[Dimension, float | None] = dict.fromkeys(dimensions_of("edit"), 2.5)
+    written = write_critique(scores, "a red cat", why="It is so.", analysis="ANALYSIS")
+    assert answer_form("edit").read(written.replace("ANALYSIS", analysis)) is None
+
+
 @pytest.mark.parametrize("text", MEAN_TEXTS)
 @pytest.mark.parametrize("task", TASKS)
 def test_texts_that_look_like_marks_spoil_no_answer_of_the_form(task: Task, text: str) -> None:

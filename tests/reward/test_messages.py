@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -70,6 +71,34 @@ def test_the_order_is_system_then_text_pictures_text(
     assert len(middle) == len(images)
     assert all(shown is image for shown, image in zip(middle, images, strict=True))
     assert user.text == first + last
+
+
+def test_several_sources_are_numbered_where_the_template_can_carry_them() -> None:
+    asked = CritiqueRequest("put 2 into 1", RED, GREEN, more_sources=(BLUE,))
+    user = user_of(build_messages(asked, builtin_template()))
+    shown = [part for part in user.content if not isinstance(part, str)]
+    assert [*map(id, shown)] == [*map(id, (GREEN, BLUE, RED))]
+    places = [user.text.index(words) for words in ("Source image 1:", "Source image 2:")]
+    assert places == sorted(places)
+    assert user.content[2].endswith("Source image 2:\n")  # type: ignore[union-attr]
+    assert user.content[4].endswith("Edited image:\n")  # type: ignore[union-attr]
+    assert "There are 2 source pictures" in user.text
+    assert not any(map(isinstance_of_str, user.content, user.content[1:]))
+    compared = ComparisonRequest("put 2 into 1", RED, BLUE, GREEN, more_sources=(BLUE,))
+    pair = user_of(build_messages(compared, builtin_template()))
+    assert [part for part in pair.content if not isinstance(part, str)] == [GREEN, BLUE, RED, BLUE]
+    assert pair.text.index("\nImage A:\n") < pair.text.index("\nImage B:\n")
+
+    taught = Template(name="one", rubrics=builtin_template().rubrics)
+    assert taught.digest == builtin_template().digest
+    alone = replace(asked, more_sources=())
+    assert build_messages(asked, taught) == build_messages(alone, taught)
+    assert build_messages(alone, taught) == build_messages(alone, builtin_template())
+
+
+def isinstance_of_str(one: object, other: object) -> bool:
+    """Two texts in a row."""
+    return isinstance(one, str) and isinstance(other, str)
 
 
 def test_neighbouring_texts_are_one_and_a_system_message_is_optional() -> None:

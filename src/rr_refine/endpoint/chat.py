@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from rr_refine.batching import gather
 from rr_refine.endpoint.client import EndpointClient
@@ -22,7 +22,7 @@ from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
-from rr_refine.errors import charged
+from rr_refine.errors import RefineError, charged
 from rr_refine.pictures import encode_jpeg, encode_png
 from rr_refine.terms import Usage
 
@@ -45,6 +45,12 @@ _PICTURE: Final = 4096
 
 Content = tuple["str | Image.Image", ...]
 """Texts and RGB images, in order."""
+
+
+class _Count(BaseModel):
+    """The answer of `/tokenize`."""
+
+    count: int = Field(ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,36 @@ class ChatEndpoint(EndpointClient):
                 told = "an answer repeated itself without end, and was asked for once more"
                 usage += cost + Usage(notices=(f"{told} at temperature {warmer:g}",))
         return choices, usage
+
+    async def why_too_long(self, messages: Sequence[Message], limit: int) -> str | None:
+        """Why a question and its answer have no room in the server, with what to do.
+
+        None where they have, or it is not known: only servers that list `max_model_len` and count
+        tokens (vLLM, SGLang) tell. Pictures count as nothing, since every model scales its own way.
+
+        Args:
+            limit: tokens that the answer may have.
+        """
+        context = self.context
+        if context is None or _most_tokens(messages) + limit <= context:
+            return None
+        asked = 1
+        if limit < context:
+            text = "".join(message.text for message in messages)
+            try:
+                counted = await self.post(self._beside("tokenize"), {"prompt": text}, _Count)
+            except RefineError:
+                return None  # not every server counts
+            asked = counted.count
+        if asked + limit <= context:
+            return None
+        name = f"{self._section}.max_tokens"
+        words = f"the words of the question have {asked}, and " if asked > 1 else ""
+        return (
+            f"the endpoint takes {context} tokens (max_model_len): {words}the answer may have "
+            f"{limit} ({name}); start the server with a larger max_model_len, or "
+            + (f"lower {name}, or shorten the prompt" if words else f"lower {name}")
+        )
 
     async def _ask(
         self, body: dict[str, JsonValue], wanted: int, most: int

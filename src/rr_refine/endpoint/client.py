@@ -83,6 +83,7 @@ class EndpointClient:
         self._model = options.model
         self._spared = Spared()
         self._listing: tuple[str, ...] = ()
+        self._contexts: dict[str, int] = {}
         self._sessions = PerLoop(self._open)
 
     @property
@@ -98,6 +99,12 @@ class EndpointClient:
                 f"set {self._section}.model, or await connect()"
             )
         return self._model
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens question and answer may have together, where the server lists that."""
+        same = (n for name, n in self._contexts.items() if is_same_model(self.model, name))
+        return next(same, None)
 
     @property
     def listing_notices(self) -> tuple[str, ...]:
@@ -151,7 +158,7 @@ class EndpointClient:
         """Send one request as soon as there is a free place, and read what comes back.
 
         Args:
-            path: below the root of the API.
+            path: below the root of the API, or an address of the same server.
             body: its fields, without the model.
             answer: the form of the answer. What it does not name is ignored.
             files: with any, the body is a form.
@@ -216,9 +223,12 @@ class EndpointClient:
         """
         import httpx2
 
-        address = f"{self.url.removesuffix('/v1')}/{path.lstrip('/')}"
         with self._faults.caught():
-            await self._session().client.post(address, cast_to=httpx2.Response)
+            await self._session().client.post(self._beside(path), cast_to=httpx2.Response)
+
+    def _beside(self, path: str) -> str:
+        """The address of a path from the server's root, which is the API's without `/v1`."""
+        return f"{self.url.removesuffix('/v1')}/{path.lstrip('/')}"
 
     async def download(self, url: str, *, limit: int) -> bytes:
         """Fetch what an answer points at, such as an image by URL.
@@ -324,7 +334,9 @@ class EndpointClient:
         response = await client.get(
             "/models", cast_to=httpx2.Response, options={"timeout": patience}
         )
-        return self._read(ModelList, response).names
+        listed = self._read(ModelList, response)
+        self._contexts = listed.contexts
+        return listed.names
 
     async def _require_served(self, client: openai.AsyncOpenAI) -> None:
         """After a 404: say which models there are, if ours is none of them."""

@@ -11,6 +11,8 @@ __all__ = ["ModelList", "is_same_model", "only_model", "shown_models"]
 
 class _Model(BaseModel):
     id: str = Field(validation_alias=AliasChoices("id", "name", "model"), max_length=1000)
+    max_model_len: object = None
+    """Tokens of a question and its answer together: vLLM and SGLang tell it, and hold to it."""
 
 
 class ModelList(BaseModel):
@@ -33,6 +35,12 @@ class ModelList(BaseModel):
     def names(self) -> list[str]:
         """The models' names, sorted."""
         return sorted(model.id for model in self.data)
+
+    @property
+    def contexts(self) -> dict[str, int]:
+        """How many tokens question and answer may have together, of the models that tell it."""
+        lengths = ((model.id, model.max_model_len) for model in self.data)
+        return {name: n for name, n in lengths if isinstance(n, int) and n > 0}
 
 
 def is_same_model(asked: str, listed: str) -> bool:

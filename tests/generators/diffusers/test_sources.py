@@ -12,13 +12,14 @@ import torch
 from diffusers import Flux2KleinKVPipeline, Flux2Pipeline, QwenImageEditPlusPipeline
 from PIL import Image
 
+from rr_refine.component import most_sources
 from rr_refine.errors import UnsupportedRequestError
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
 from rr_refine.generators.diffusers.arguments import plan_call
 from rr_refine.generators.diffusers.family import FAMILIES, Family, family_of, pipeline_class
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.generators.prompt_fit import fit_of
-from rr_refine.generators.sources import SEVERAL, most_sources
+from rr_refine.generators.sources import SEVERAL
 from tests.generators.diffusers import tiny
 from tests.generators.diffusers.conftest import picture, watch_calls
 

@@ -1,0 +1,47 @@
+"""What is certainly in vain: told before anything is rendered, and before a folder is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rr_refine.errors import ConfigError, UnsupportedRequestError
+from rr_refine.generators.generator import Generator
+from rr_refine.generators.sources import require_sources
+from rr_refine.request import Request
+from rr_refine.reward.critic import Critic, CritiqueRequest, why_not
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["require_possible"]
+
+
+async def require_possible(
+    request: Request, generator: Generator, critic: Critic, sources: Sequence[Image.Image]
+) -> None:
+    """See that generator and critic can do what is asked at all; both must be connected.
+
+    Args:
+        sources: the pictures to edit.
+
+    Raises:
+        UnsupportedRequestError: the generator does not do this task.
+        ConfigError: it takes fewer pictures to edit, or the critic can judge none of what comes.
+        CriticError: the critic cannot be asked.
+    """
+    from PIL import Image
+
+    name = generator.identity.name
+    if request.task not in generator.tasks:
+        raise UnsupportedRequestError(
+            f"{name!r} cannot do the task {request.task!r}, only "
+            f"{', '.join(sorted(generator.tasks))}; choose another generator"
+        )
+    require_sources(generator, len(sources))
+    source = sources[0] if sources else None
+    # In the place of what will be rendered.
+    seen = Image.new("RGB", (32, 32)) if source is None else source
+    asked = CritiqueRequest(request.prompt, seen, source, more_sources=tuple(sources[1:]))
+    if why := await why_not(critic, asked):
+        raise ConfigError(f"the critic {critic.identity.name!r} cannot judge this: {why}")
