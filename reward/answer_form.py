@@ -1,8 +1,8 @@
 """The form of an answer: what a model is held to while it writes, and what then stands where.
 
 An answer of this form can be read whatever its texts say: they are bounded and have one line each,
-the analysis a few more, of which none begins as the heading behind it does; scores have one decimal,
-text faithfulness applies, and no winner contradicts its scores.
+the analysis up to three, of which none begins as the heading behind it does; scores have one
+decimal, text faithfulness applies, and no winner contradicts its scores.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from rr_refine.batching import BatchJob
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, MissingExtraError
-from rr_refine.hub import require_hub
+from rr_refine.hub import hub_that_answers, require_hub
 from rr_refine.terms import Record
 
 __all__ = ["LocalModel", "LocalOptions", "loading", "pick_device", "require_local"]
@@ -124,7 +124,7 @@ def loading(options: LocalOptions, needed: str) -> Iterator[None]:
     try:
         if not options.local_files_only:
             require_hub(options.model, "config.json", options.revision)
-        with _silent_loading():
+        with _silent_loading(), hub_that_answers():
             yield
     except torch.OutOfMemoryError as error:
         raise CriticUnavailable(

@@ -14,7 +14,7 @@ from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import parse_json, read_file
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
-from rr_refine.hub import is_hub_id, require_hub
+from rr_refine.hub import hub_that_answers, is_hub_id, require_hub
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 
@@ -238,7 +238,8 @@ def _hub_file(
         return Path(cached)
     try:
         require_hub(repository, name, revision)
-        return Path(hf_hub_download(repository, name, revision=revision))
+        with hub_that_answers():
+            return Path(hf_hub_download(repository, name, revision=revision))
     except errors.GatedRepoError as error:
         raise ConfigError(
             f"{what} is gated: accept its licence on the hub, then run `hf auth login`"

@@ -22,6 +22,7 @@ from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.lora import add_loras
 from rr_refine.generators.diffusers.options import DiffusersOptions
+from rr_refine.hub import hub_that_answers
 from rr_refine.terms import Task
 
 __all__ = ["load_pipelines", "memory_advice", "pair_pipelines", "resolve_device", "resolve_dtype"]
@@ -188,7 +189,8 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
         given |= {"use_safetensors": True, "trust_remote_code": False}
     load = loader.from_single_file if single else loader.from_pretrained
     try:
-        pipeline = load(checkpoint.location, dtype=dtype, **given)
+        with hub_that_answers():
+            pipeline = load(checkpoint.location, dtype=dtype, **given)
     except Exception as error:
         raise _load_error(
             error, f"model {options.model!r} cannot be loaded", options, device

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Final
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from rr_refine.retries import retries_allowed
 
-__all__ = ["is_hub_id", "require_hub"]
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["hub_that_answers", "is_hub_id", "require_hub"]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _PATIENCE: Final = 20.0
 _PATIENCE_ONCE: Final = 5.0
 """Seconds for an answer, with and without retries."""
+_LEAST: Final = 10_000
+"""Bytes of a file that must come in that time: what is slower is no download."""
 
 
 def is_hub_id(model: str) -> bool:
@@ -63,3 +73,116 @@ def require_hub(repository: str, name: str, revision: str | None) -> None:
     except errors.HfHubHTTPError:
         if not again:
             raise
+
+
+@contextmanager
+def hub_that_answers() -> Iterator[None]:
+    """Within it, whatever asks the hub is told that it is offline once the hub has been silent, or
+    nearly so, for 20 s (5 s without retries). What is in the cache is found all the same.
+
+    The hub's client by itself waits for minutes, for every file anew, and for ever where a byte
+    comes now and then. Large files that it fetches by other means (Xet) are its own affair.
+
+    Raises:
+        LocalEntryNotFoundError: something failed within, and the hub was silent.
+    """
+    _watch_sessions()
+    if not _hub.loads:
+        _hub.since, _hub.silent = None, False
+    _hub.patience = _PATIENCE if retries_allowed() else _PATIENCE_ONCE
+    _hub.loads += 1
+    try:
+        yield
+    except Exception as error:
+        if not _hub.silent:
+            raise
+        from huggingface_hub import constants, errors
+
+        raise errors.LocalEntryNotFoundError(
+            f"the model hub ({constants.ENDPOINT}) gave no answer for {_hub.patience:g} s"
+        ) from error
+    finally:
+        _hub.loads -= 1
+
+
+@dataclass(slots=True)
+class _Hub:
+    """How the hub does, for all loads of this process that are under way."""
+
+    loads: int = 0
+    patience: float = _PATIENCE
+    since: float | None = None
+    """When it was asked what it has not answered yet, on the monotonic clock."""
+    silent: bool = False
+
+    def wait(self) -> float:
+        """Something is asked, or waited for; gives the seconds that are left.
+
+        Raises:
+            OfflineModeIsEnabled: none are. The hub's client tries that no second time.
+        """
+        now = monotonic()
+        if self.since is None:
+            self.since = now
+        left = self.since + self.patience - now
+        if left <= 0:
+            from huggingface_hub.errors import OfflineModeIsEnabled
+
+            self.silent = True
+            raise OfflineModeIsEnabled(f"the model hub gave no answer for {self.patience:g} s")
+        return left
+
+
+_hub: Final = _Hub()
+
+
+@cache
+def _watch_sessions() -> None:
+    """Have all clients of the hub's library, which are made anew after some faults, be watched."""
+    import httpx2
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils import _http
+
+    class Watched(httpx2.SyncByteStream):
+        def __init__(self, stream: httpx2.SyncByteStream) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            got = 0
+            for chunk in self._stream:
+                got += len(chunk)
+                if got >= _LEAST:
+                    got, _hub.since = 0, None
+                if _hub.loads:
+                    _hub.wait()
+                yield chunk
+            _hub.since = None
+
+        def close(self) -> None:
+            self._stream.close()
+
+    def asked(request: httpx2.Request) -> None:
+        if _hub.loads:
+            left = _hub.wait()
+            limits = request.extensions.get("timeout", {})
+            request.extensions["timeout"] = {
+                kind: left if seconds is None else min(seconds, left)
+                for kind, seconds in limits.items()
+            }
+
+    def answered(response: httpx2.Response) -> None:
+        if isinstance(response.stream, httpx2.SyncByteStream):
+            response.stream = Watched(response.stream)
+
+    make = _http._GLOBAL_CLIENT_FACTORY
+
+    def watched() -> httpx2.Client:
+        client = make()
+        hooks = client.event_hooks
+        client.event_hooks = {
+            "request": [*hooks["request"], asked],
+            "response": [*hooks["response"], answered],
+        }
+        return client
+
+    set_client_factory(watched)

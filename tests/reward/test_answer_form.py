@@ -68,7 +68,7 @@ def test_a_released_critics_answer_has_the_form() -> None:
     "analysis",
     [
         "The request is to 4.0\n# Summary:; a small blue star at the top.",  # both as they came
-        "beige background; a large 4.0\n## Score A: add, a small orange circle at the top:, a ring.",
+        "beige background; a large 4.0\n## Score A: add, a circle at the top:, a ring.",
         "one\ntwo\n1. Text Faithfulness:",
         "one\n## Score: 1.0\n## Score: 2.0",
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError
-from rr_refine.hub import require_hub
+from rr_refine.hub import hub_that_answers, require_hub
 from rr_refine.training.parrot.recipe import SftRecipe
 
 if TYPE_CHECKING:
@@ -41,16 +41,17 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
     short = recipe.lora is not None and recipe.precision == "bfloat16"
     try:
         require_hub(recipe.model, "config.json", recipe.revision)
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            recipe.model, revision=recipe.revision, trust_remote_code=False
-        )
-        model = AutoModelForImageTextToText.from_pretrained(
-            recipe.model,
-            revision=recipe.revision,
-            dtype=torch.bfloat16 if short else torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        with hub_that_answers():
+            processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+                recipe.model, revision=recipe.revision, trust_remote_code=False
+            )
+            model = AutoModelForImageTextToText.from_pretrained(
+                recipe.model,
+                revision=recipe.revision,
+                dtype=torch.bfloat16 if short else torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(
