@@ -19,12 +19,15 @@ from rr_refine.agent.events import (
     StepDone,
     write_event,
 )
+from rr_refine.agent.history import Failure
 from rr_refine.agent.policy import Policy
-from rr_refine.cli.lines import lines_of
+from rr_refine.cli.lines import LONGEST, lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
 from rr_refine.cli.text import say_json, tell
 
-__all__ = ["Display", "find_graphics", "open_display"]
+__all__ = ["TOLD", "Display", "find_graphics", "open_display"]
+
+TOLD: Final = "as told above"
 
 _WIDE: Final = 60  # columns that the live view needs
 _BY_PROGRAM: Final[dict[str, Graphics]] = {
@@ -61,6 +64,10 @@ class Display(ABC):
     def show(self, event: Event) -> None:
         """Show an event, or leave it out."""
 
+    def has_told(self, failure: Failure) -> bool:  # noqa: ARG002
+        """Whether a failure stands on the terminal already, word for word."""
+        return False
+
     def paused(self) -> AbstractContextManager[None]:
         """Keep off the terminal while somebody is asked something."""
         return nullcontext()
@@ -77,7 +84,7 @@ class _JsonDisplay(Display):
 class _PlainDisplay(Display):
     """A line or two per event on stderr, see `rr_refine.cli.lines`.
 
-    A failure is told when it happens, and as what ended the run: by the last error, or here.
+    A failure is told when it happens, and once.
     """
 
     def __init__(self) -> None:
@@ -89,11 +96,15 @@ class _PlainDisplay(Display):
                 self._failures.add(f"{event.error}: {event.message}")
             case Decided(verdict=verdict) if verdict.reason in self._failures:
                 return
-            case RunFinished(stop=stop, best=None) if stop.reason in self._failures:
-                stop = stop.model_copy(update={"reason": "as told above"})
+            case RunFinished(stop=stop) if stop.reason in self._failures:
+                stop = stop.model_copy(update={"reason": TOLD})
                 event = event.model_copy(update={"stop": stop})
         for line in lines_of(event):
             tell(line)
+
+    def has_told(self, failure: Failure) -> bool:
+        whole = len(failure.message) <= LONGEST  # of a longer one, the end is still to be told
+        return whole and f"{failure.error}: {failure.message}" in self._failures
 
 
 def open_display(policy: Policy, options: DisplayOptions) -> Display:

@@ -28,8 +28,10 @@ from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Res
 from rr_refine.cli.text import plain, short
 from rr_refine.plain_text import one_line
 
-__all__ = ["changes", "lines_of", "marked", "measured", "weakest"]
+__all__ = ["LONGEST", "changes", "lines_of", "marked", "measured", "weakest"]
 
+LONGEST: Final = 300
+"""Characters of a failure."""
 _LONG: Final = 4000  # characters: nobody reads more of a prompt in a terminal
 _AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a change
 
@@ -57,13 +59,13 @@ def _lines_of(event: Event) -> Iterator[str]:
             how = "found done" if event.cached else f"{event.seconds:.1f} s"
             yield f"  image    {event.candidate}, seed {event.seed}, {how}"
         case RenderFailed():
-            yield f"  failed   {event.candidate}: {event.error}: {short(event.message, 300)}"
+            yield f"  failed   {event.candidate}: {event.error}: {short(event.message, LONGEST)}"
         case Judged():
             yield f"  scores   {event.candidate}: {_scores(event)}"
             yield f"  reason   {weakest(event)}: {short(event.reason)}"
             yield from measured(event)
         case CriticFailed():
-            yield f"  unjudged {event.candidate}: {event.error}: {short(event.message, 300)}"
+            yield f"  unjudged {event.candidate}: {event.error}: {short(event.message, LONGEST)}"
         case Compared():
             more = f" ({short(event.message)})" if event.message else ""
             yield f"  compare  {event.challenger} with {event.incumbent}: {event.winner}{more}"

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
+from rr_refine import errors
 from rr_refine.agent.possible import require_possible
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, Reviewer, run_job
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.cli.display import Display, open_display
+from rr_refine.cli.display import TOLD, Display, open_display
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.job import needs_trust
 from rr_refine.cli.options import DisplayOptions
@@ -22,7 +23,7 @@ from rr_refine.cli.reviewer import TerminalReviewer, accept_all
 from rr_refine.cli.terminal import is_attended
 from rr_refine.cli.text import quoted, say, tell
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError, RefineError
+from rr_refine.errors import ConfigError, GeneratorError, RefineError
 
 __all__ = ["run", "show_end", "why_not_ask"]
 
@@ -53,11 +54,11 @@ def run(
         has_result = (opened[0] / "result.png").exists()
         if isinstance(error, ConfigError) and not has_result:
             raise  # not what an earlier session failed with
-        _show_result(open_run(opened[0]), options)
+        _show_result(open_run(opened[0]), options, display)
         if isinstance(error, ConfigError):
             raise RefineError(str(error)) from error  # something ran, so it is no usage error
         raise
-    return _show_result(open_run(opened[0]), options)
+    return _show_result(open_run(opened[0]), options, display)
 
 
 def show_end(run: Run, options: DisplayOptions) -> int:
@@ -65,7 +66,7 @@ def show_end(run: Run, options: DisplayOptions) -> int:
     with open_display(run.policy, options) as display:
         for event in run.events()[-1:]:
             display.show(run.here(event))
-    return _show_result(run, options)
+    return _show_result(run, options, display)
 
 
 def why_not_ask(options: DisplayOptions) -> str | None:
@@ -111,8 +112,12 @@ def _advice(outcome: Outcome) -> str:
     return "to resume would bring the same error; change what it names, and start anew"
 
 
-def _show_result(run: Run, options: DisplayOptions) -> int:
-    """Print where the result is; the paths are the last lines, on stdout."""
+def _show_result(run: Run, options: DisplayOptions, display: Display) -> int:
+    """Print where the result is; the paths are the last lines, on stdout.
+
+    Raises:
+        GeneratorError: there is none.
+    """
     outcome, folder = run.outcome, quoted(run.path)
     if not options.json:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"
@@ -123,6 +128,9 @@ def _show_result(run: Run, options: DisplayOptions) -> int:
     elif not outcome.ok:
         tell(f"not finished: {_advice(outcome)}")
     if outcome is not None:
+        failure = run.candidates[0].failure if run.candidates else None
+        if run.best is None and failure is not None and display.has_told(failure):
+            raise getattr(errors, failure.error, GeneratorError)(f"{TOLD} (run folder: {run.path})")
         require_image(run)
     if not options.json:
         if run.result_path is not None:

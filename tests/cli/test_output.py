@@ -37,12 +37,24 @@ def test_plain_output(commands: Commands) -> None:
     ]
 
 
-def test_a_failure_is_told_when_it_happens_and_as_the_error(commands: Commands) -> None:
+def test_a_failure_is_told_when_it_happens_and_once(commands: Commands) -> None:
     told = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--plain").stderr
-    assert told.count("scripted fault") == 2
+    assert told.count("scripted fault") == 1
     assert "failed   r0c0: GeneratorRefused: scripted fault" in told
-    assert "error: GeneratorRefused: scripted fault" in told.splitlines()[-1]
+    assert "error: GeneratorRefused: as told above (run folder: runs/" in told.splitlines()[-1]
     assert "stopped    generator-failed: as told above" in told
+
+
+def test_an_image_that_could_not_be_judged_is_told_once(commands: Commands) -> None:
+    ended = commands.run("a cat", *SMALL, '--set=critic.script=["unavailable"]', "--plain")
+    assert ended.code == 1
+    assert ended.stderr.count("the fake critic is unavailable") == 1
+    assert "stopped    critic-failed: as told above" in ended.stderr
+
+
+def test_what_ends_a_run_is_whole_in_json(commands: Commands) -> None:
+    ended = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--json")
+    assert "error: GeneratorRefused: scripted fault" in ended.stderr.splitlines()[-1]
 
 
 def test_json_output(commands: Commands) -> None:
