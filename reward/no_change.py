@@ -47,7 +47,7 @@ _SAID: Final = (
     rf"(?:(?:the|same)\s)?(?:{_ASKED}\s)?(?:is\s|remains\s|stays\s)?unchanged",
     rf"(?:(?:the\s)?same|identical|equal)(?:\s{_ASKED})?(?:\s(?:as|to))?"
     rf"\s(?:(?:the\s)?original|before|above|(?:the\s)?{_ASKED})(?:\s{_ASKED})?",
-    rf"(?:the\s)?original(?:\s{_ASKED})?(?:\s(?:stands|is\sfine|is\skept|is\sretained|as\s(?:it\s)?is))",
+    rf"(?:the\s)?original(?:\s{_ASKED})?(?:\s(?:stands|is\s{_ALREADY}{_FINE}|is\skept|is\sretained|as\s(?:it\s)?is))",
     r"(?:it(?:\sis|['’]s)\s)?(?:already\s)?(?:perfect|optimal|flawless)(?:\s(?:already|as\s(?:it\s)?is))?",
     # German, Dutch
     r"kein\s(?:änderungs|anpassungs)bedarf|keine?(?:\s(?:weiteren?|änderung(?:en)?|verbesserung(?:en)?|anpassung(?:en)?|überarbeitung))*"
@@ -59,7 +59,7 @@ _SAID: Final = (
     r"(?:\s(?:nécessaire|requise?))?|rien\sà\s(?:changer|modifier|améliorer)|inchangée?|néant"
     r"|pas\s(?:de\s(?:modification|changement)s?|nécessaire)|sans\schangements?",
     r"ning[uú]n[ao]?(?:\s(?:cambio|modificaci[oó]n|mejora|ajuste))?(?:\snecesari[ao])?"
-    r"|sin\scambios\snecesarios|(?:sin|no\s(?:se\s)?(?:necesitan?|requieren?|hacen?\sfalta|hay)|nada\sque)"
+    r"|(?:sin|no\shay)\s(?:cambios|modificaciones|ajustes)\snecesari[ao]s|(?:sin|no\s(?:se\s)?(?:necesitan?|requieren?|hacen?\sfalta|hay)|nada\sque)"
     r"\s(?:m[aá]s\s)?(?:cambi(?:os?|ar)|modific(?:ar|aci[oó]n(?:es)?)|mejor(?:ar|as?)|ajust(?:ar|es?))"
     r"|no\ses\snecesari[ao](?:\s(?:cambiar|modificar|refinar))?",
     r"nenhuma?(?:\s(?:altera[cç][aã]o|mudan[cç]a|modifica[cç][aã]o))?(?:\snecess[aá]ria)?"
@@ -70,6 +70,7 @@ _SAID: Final = (
     r"|niente\sda\s(?:cambiare|modificare)|non\s[eè]?\s?necessari[ao]|non\sservono\smodifiche",
     # Russian, Polish, Turkish, Vietnamese, Indonesian
     r"нет(?:\sизменений)?|без\sизменений|(?:изменени[яй]|правки|доработк[аи])?\s?не\s(?:требу[ею]тся|нужн[аоы])"
+    r"|не\s(?:требу[ею]тся|нужн[аоы])\s(?:изменени[яй]|правки|правок|доработк[аи])"
     r"|ничего(?:\sменять)?(?:\sне\sнужно)?|оставить\s(?:как\sесть|без\sизменений)|как\sесть",
     r"brak(?:\szmian)?|bez\szmian|nie\strzeba|yok|değişiklik\s(?:gerekmiyor|yok)|gerek\syok"
     r"|không(?:\scó)?(?:\scần)?(?:\sthay\sđổi)?|tidak\s(?:ada|perlu)(?:\s(?:perubahan|diubah))?",
@@ -79,7 +80,7 @@ _SAID: Final = (
     r"(?:了|的地方|之处|之處)?|(?:保持|维持|維持)(?:原样|原樣|不变|不變|原请求|原請求|原提示词)(?:即可)?"
     r"|(?:原样|原樣|不变|不變|同上|照旧|暂无|暫無|不适用|不適用)(?:即可)?"
     r"|(?:同|与|與|和)(?:原|原始)(?:请求|請求|提示词|提示詞|提示|描述|指令)(?:相同|一致|一样|一樣)?"
-    r"|(?:原|原始)?(?:请求|請求|提示词|提示詞|指令)(?:已经|已經|已)?(?:足够|足夠|很好|无需修改|無需修改|不变|即可)",
+    r"|(?:原|原始)?(?:请求|請求|提示词|提示詞|提示|指令)(?:已经|已經|已)?(?:足够好?|足夠好?|很好|无需修改|無需修改|不变|即可)",
     r"なし|無し|特に?なし|該当なし|不要|(?:変更|修正|改善|改良|調整)(?:は|の)?(?:必要)?(?:は|が)?"
     r"(?:なし|不要|ありません|必要ありません|必要なし|ない)(?:です)?|そのまま(?:で(?:よい|良い|いい|OK))?(?:です)?"
     r"|変更の?必要はありません",
@@ -134,7 +135,7 @@ def says_no_change(text: str) -> bool:
     `None of the cats is red`, `No smoking sign on a wall` and `Keep the sky as it is, add a moon`
     are prompts: what is said must be all, or be followed by a reason.
     """
-    text = text.strip(" \t\n*_`\"'“”„«»「」『』()[]{}<>（）【】~-–—.。!！")
+    text = text.strip(" \t\n*_`\"'“”„«»「」『』()[]{}<>（）【】~-–—.。!！…")
     if text.lower() in ("", "no", "nothing", "empty", "(empty)"):
         return True
     match = re.fullmatch(_FIRST, text)

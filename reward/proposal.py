@@ -5,6 +5,7 @@ The critic's refined request and the prompts of language models both go through 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -27,6 +28,7 @@ __all__ = ["no_prompt", "read_proposal"]
 _FENCE: Final = re.compile(r"```[\w-]{0,16}[ \t]{0,4}\n")
 _PLACEHOLDER: Final = re.compile(r"<[^<>:]+>|\[[^\[\]]+\]|\{[^{}]+\}")
 """A format that was echoed, not filled in; `<lora:name:1>` is a tag of a prompt."""
+_BOXED: Final = re.compile(r"\\(?:boxed|text)\{(.*)\}", re.DOTALL)
 _TAGGED: Final = re.compile(r"<([a-z][\w-]{0,30})>(.*)</\1>", re.IGNORECASE | re.DOTALL)
 _QUOTES: Final = {
     '"': '"',
@@ -64,7 +66,7 @@ _LEAD: Final = rf"""(?xi)
         [^\n:：.]{{0,80}}
         (?: prompt | request | instruction | version | description | rewrite | запрос | промпт
           | 提示词 | 提示詞 | 提示 | 请求 | 請求 | プロンプト | 프롬프트 ) [^\n:：.]{{0,60}} [:：]
-      | {_NEWER} {_NOUN} (?:\s\((?:[^()\n]{{0,40}})\))? [*_]{{0,3}} \s? [:：]
+      | {_NEWER} {_NOUN} (?:\s?\#?1)? (?:\s\((?:[^()\n]{{0,40}})\))? [*_]{{0,3}} \s? [:：]
       | (?:verbesserter|neuer|überarbeiteter)\sprompt [*_]{{0,3}} \s? [:：]
       | (?:prompt|requête|consigna|instrucci[oó]n|requisição)
         \s(?:am[eé]lior[ée]+|mejorad[oa]|melhorado|migliorato|r[eé]vis[eé]e?) [*_]{{0,3}} \s? [:：]
@@ -76,7 +78,9 @@ _LEAD: Final = rf"""(?xi)
     [ \t*_]*
     """
 _INTERJECTION: Final = (
-    r"(?i)(?:sure|certainly|of\scourse|absolutely|okay|ok|got\sit|understood|gerne|natürlich"
+    r"(?i)(?:sure|certainly|of\scourse|absolutely)!\s+"
+    r"|"
+    r"(?:sure|certainly|of\scourse|absolutely|okay|ok|got\sit|understood|gerne|natürlich"
     r"|bien\ssûr|claro|конечно|好的|当然|當然|はい)(?:\sthing)?[!.,。，！:]?[ \t]*\n+"
     r"|(?:sure|certainly|of\scourse|absolutely|okay|got\sit|understood)[!,.]?[^\n]{0,80}"
     r"\b(?:prompt|request|version|instruction)\b[^\n]{0,40}[.!:]?[ \t]*\n+"
@@ -119,6 +123,9 @@ _TAIL: Final = rf"""(?xim)
         [*_(\[>#-]{{0,6}} \s? {_SECTION} [*_]{{0,3}} \s? [:：]
       | (?:[#(\[<]{{1,6}}|[*_=~\-–—]{{2,8}}) \s? (?:{_END} [^\w\n]{{0,12}} $ | {_TOTAL} \b)
       | {_TOTAL} \b [^\n]{{0,4}} [:：=]
+      | \#{{1,6}} \s? final\sanswer \b
+      | [*_]{{0,3}} {_NEWER} (?:{_NOUN}|option|version|alternative) \s?\#?[2-9]
+          \s? [*_]{{0,3}} [:：]
       | (?:end|fin|ende)\s(?:of|de|der)\s(?:\w+\s)?(?:evaluation|judge?ment|response|answer
           |assessment|critique|review|analysis|output|report|prompt|request)\b
       | (?:Steps:\s\d|Sampler:\s|CFG\sscale:)
@@ -218,6 +225,9 @@ def _inside(text: str) -> str:
         text = inner.strip()
     if tagged := _TAGGED.fullmatch(text):
         text = tagged[2].strip()
+    if boxed := _BOXED.fullmatch(text):
+        text = boxed[1].strip()
+    text = _of_json(text)
     if text.startswith('\\"') and text.endswith('\\"'):
         text = text[1:-2].replace('\\"', '"') + '"'
     lines = text.split("\n")
@@ -226,6 +236,22 @@ def _inside(text: str) -> str:
     elif len(lines) == 1 and text[:2] in ("- ", "* ", "• "):
         text = text[2:].lstrip()
     return _unquoted(read_text(text))
+
+
+def _of_json(text: str) -> str:
+    """The prompt of a JSON object that holds one, such as `{"refined_request": "a red cat"}`."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return text
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    found = [
+        value
+        for name, value in given.items()
+        if isinstance(value, str) and re.fullmatch(rf"(?i)(?!neg)[a-z_ ]*{_NOUN}", name)
+    ]
+    return found[0] if len(found) == 1 else text
 
 
 def _without_preamble(text: str) -> str:

@@ -607,3 +607,49 @@ def test_a_long_text_is_read_in_a_moment(piece: str) -> None:
 def test_thoughts_that_quote_their_own_end() -> None:
     assert drop_thoughts("<think>one</think>two") == "two"
     assert drop_thoughts("one\n</think>\ntwo").strip() == "two"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No hay cambios necesarios",
+        "Не требуется изменений",
+        "原提示已足够好",
+        "Original request is sufficient.",
+        "…",
+        '{"refined_request": "None"}',
+    ],
+)
+def test_these_say_no_change_too(said: str) -> None:
+    assert read_proposal(said) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Sure! {PROMPT}",
+        f"\\boxed{{{PROMPT}}}",
+        f'{{"prompt": "{PROMPT}"}}',
+        f'{{"refined_request": "{PROMPT}", "negative_prompt": "blurry", "why": "paws"}}',
+        f"Prompt 1: {PROMPT}\nPrompt 2: A blue cat",
+        f"{PROMPT}\n\n**Option 2:** A blue cat",
+        f"{PROMPT}\n\n# Final Answer",
+    ],
+)
+def test_one_prompt_is_left(said: str) -> None:
+    assert read_proposal(said) == PROMPT
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "The original Mona Lisa is fine art",
+        "Sure-footed goats on a cliff",
+        "A door marked Option 2: the exit",
+        "Original cars are sufficient",
+        "No hay cielo azul",
+    ],
+)
+def test_these_are_prompts(prompt: str) -> None:
+    assert read_proposal(prompt) == prompt
+    assert no_prompt(prompt) is None
