@@ -23,11 +23,15 @@ _TAG: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r'"[^"\n]*"|“[^”\n]*”')
 _MARKS: Final = re.compile(
-    r"\([^()\n]*:\s*\d+(?:\.\d+)?\s*\)"  # (red hat:1.3)
+    r"\([^()\n]*:\s*-?\d+(?:\.\d+)?\s*\)"  # (red hat:1.3)
     r"|\({2,}[^()\n]+\){2,}|\{{2,}[^{}\n]+\}{2,}"  # ((red hat)), {{red hat}}
     r"|\[[^\[\]\n]+\]"  # [red hat], [red:blue:0.5], [red|blue]
     r"|\b(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)\b"
     r"|<(?:lora|lyco|hypernet|embedding|wildcard):[^<>\n]+>"
+    r"|\{[^{}\n]*\|[^{}\n]*\}"  # {red|blue}
+    r"|\\[()\[\]]"  # \(series\)
+    r"|(?<!\S)--(?:ar|aspect|v|version|niji|s|stylize|style|chaos|c|no|q|quality|iw|sref|cref|seed"
+    r"|tile|weird|raw)\b(?:\s+(?!--)[\w:.]+)?"  # of Midjourney
     r"|\bembedding:[\w.-]+|__[\w/-]+__"
 )
 

@@ -15,7 +15,7 @@ from rr_refine import hub
 from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import create as diffusers
 from rr_refine.generators.generator import RenderRequest
-from rr_refine.hub import require_hub
+from rr_refine.hub import is_hub_id, require_hub
 from rr_refine.retries import without_retries
 from rr_refine.reward.clip import clipscore
 from rr_refine.reward.critic import CritiqueRequest
@@ -98,3 +98,17 @@ def test_what_is_in_the_cache_or_a_folder_asks_nobody(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     require_hub("foo/other", "config.json", None)
     assert connections(silent) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gpt2", True),
+        ("foo/bar.v1", True),
+        ("nothere.safetensors", False),
+        ("foo/nothere.ckpt", False),
+        ("Q4.GGUF", False),
+    ],
+)
+def test_a_file_that_is_not_there_is_no_repository(name: str, meant: bool) -> None:
+    assert is_hub_id(name) == meant

@@ -264,7 +264,7 @@ def _hub_file(
 def _find_lora(options: LoraOptions, index: int, *, local_files_only: bool) -> LoraFile:
     path = Path(options.model).expanduser()
     what = f"LoRA {options.model!r}"
-    if is_hub_id(options.model) and path.suffix != ".safetensors":
+    if is_hub_id(options.model):
         path = _hub_file(
             what,
             options.model,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["hub_that_answers", "is_hub_id", "require_hub"]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+_FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx")
+"""What a file of weights ends with, and no repository."""
 _PATIENCE: Final = 20.0
 _PATIENCE_ONCE: Final = 5.0
 """Seconds for an answer, with and without retries."""
@@ -27,9 +29,10 @@ _LEAST: Final = 10_000
 
 
 def is_hub_id(model: str) -> bool:
-    """Whether `model` names a hub repository rather than something on disk."""
-    there = Path(model).expanduser().exists()
-    return not there and _HUB_ID.fullmatch(model) is not None
+    """Whether `model` names a hub repository rather than something on disk, there or not."""
+    path = Path(model).expanduser()
+    is_file = path.suffix.lower() in _FILES or path.exists()
+    return not is_file and _HUB_ID.fullmatch(model) is not None
 
 
 def require_hub(repository: str, name: str, revision: str | None) -> None:

@@ -526,6 +526,17 @@ async def test_a_prompt_that_the_service_wrote_anew(
     assert notices_of(await generator.generate(RenderRequest("a cat", 1))) == told
 
 
+async def test_base64_in_the_letters_of_addresses() -> None:
+    content = NOISE
+    encoded = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    assert set("-_") & set(encoded)
+    for given in (encoded, f"data:image/png;base64,{encoded}"):
+        answer = httpx2.Response(200, json={"data": [{"b64_json": given}]})
+        generator = make(lambda _, answer=answer: answer, model="m")
+        drawn = await generator.generate(RenderRequest("a cat", 1))
+        assert drawn.tobytes() == Image.open(io.BytesIO(content)).convert("RGB").tobytes()
+
+
 async def test_a_prompt_that_the_service_wrote_anew_at_length() -> None:
     entry = {"b64_json": base64.b64encode(picture()).decode(), "revised_prompt": "a " * 10_000_000}
     generator = make(lambda _: httpx2.Response(200, json={"data": [entry]}), model="m")

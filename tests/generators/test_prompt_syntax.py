@@ -49,6 +49,12 @@ def test_tags_of_known_loras_are_taken_out(
         "[red:blue:0.5]",
         "BREAK",
         "embedding:easynegative",
+        "(worst quality:-1)",
+        "{red|blue}",
+        "\\(",
+        "--ar 16:9",
+        "--v 6.1",
+        "--tile",
     ],
 )
 def test_what_is_mere_words_is_named(mark: str) -> None:
@@ -59,7 +65,8 @@ def test_what_is_mere_words_is_named(mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["a cat (a black one)", 'a sign "[OPEN]"', "at 16:30", "a breakfast", "a {cat}"]
+    "prompt",
+    ["a cat (a black one)", 'a sign "[OPEN]"', "at 16:30", "a breakfast", "a {cat}", "a -- b"],
 )
 def test_plain_prompts_give_no_note(prompt: str) -> None:
     assert read_tags(prompt, LORAS) == PromptSyntax(prompt=prompt)
