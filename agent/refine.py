@@ -24,6 +24,7 @@ from rr_refine.agent.components import (
     make_chain,
 )
 from rr_refine.agent.events import Event
+from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.options import (
@@ -34,7 +35,6 @@ from rr_refine.agent.options import (
     several,
     words_of,
 )
-from rr_refine.agent.possible import require_possible
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.stopping import stop_rule
@@ -112,7 +112,7 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
     async with connected(job.components):
-        await require_possible(job.request, job.generator, job.critic, job.sources)
+        await require_feasible(job.request, job.generator, job.critic, job.sources)
         with folder_for(job, out, private=private) as folder:
             async with aclosing(run_job(folder, job, reviewer=reviewer, faults=faults)) as events:
                 async for event in events:

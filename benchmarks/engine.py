@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final
 
 from langgraph.runtime import RunControl
 
+from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.manifest import check_config
-from rr_refine.agent.possible import require_possible
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
@@ -211,7 +211,7 @@ class _Session:
         try:
             source = await entry.source()
             job = self._job(entry.item, source, arm)
-            await require_possible(job.request, job.generator, job.critic, job.sources)
+            await require_feasible(job.request, job.generator, job.critic, job.sources)
         except RefineError as lost:  # the other items can do without this one
             self._job(_PLAIN, None, arm)  # but for a mistake that is none of the item's
             why = str(lost) if isinstance(lost, ConfigError) else told(lost)

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from rr_refine import errors
-from rr_refine.agent.possible import require_possible
+from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job, Reviewer, run_job
@@ -95,7 +95,7 @@ async def _run(
     control = RunControl()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.request_drain)
     async with connected(job.components):
-        await require_possible(job.request, job.generator, job.critic, job.sources)
+        await require_feasible(job.request, job.generator, job.critic, job.sources)
         with open_folder() as folder:
             opened.append(folder.path)
             session = run_job(folder, job, reviewer=reviewer, control=control)

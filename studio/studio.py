@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.manifest import config_of, identity_of
-from rr_refine.agent.possible import require_possible
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
@@ -115,7 +115,7 @@ class Studio:
         with self._place():
             async with self._making:
                 job = await asyncio.to_thread(self.maker.new, form)
-                await require_possible(job.request, job.generator, job.critic, job.sources)
+                await require_feasible(job.request, job.generator, job.critic, job.sources)
                 name = new_run_name(job.request.prompt, identity_of(config_of(job)))
                 return await self._begin(job, self.out / name)
 

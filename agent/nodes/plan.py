@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import RunStarted
+from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
-from rr_refine.agent.possible import require_possible
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.component import ask_both, examples_of, most_sources, outsiders, told_by
 from rr_refine.generators.generator import Generator
@@ -30,13 +30,13 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     """Find the protected spans and set the first prompt: the request as it is.
 
     Raises:
-        RefineError: of the kind that fits, where it cannot be done: see `require_possible`.
+        RefineError: of the kind that fits, where it cannot be done: see `require_feasible`.
     """
     node = NodeContext(state, runtime)
     request, policy = state["request"], state["policy"]
     generator = node.context.generator
     sources = await node.effects.sources()
-    await require_possible(request, generator, node.context.critic, sources)
+    await require_feasible(request, generator, node.context.critic, sources)
     outside = outsiders(generator, node.context.critic, request)
     spans = find_spans(request.prompt, request.keep)
     node.emit(

@@ -14,10 +14,10 @@ from rr_refine.reward.critic import Critic, CritiqueRequest, why_not
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["require_possible"]
+__all__ = ["require_feasible"]
 
 
-async def require_possible(
+async def require_feasible(
     request: Request, generator: Generator, critic: Critic, sources: Sequence[Image.Image]
 ) -> None:
     """See that generator and critic can do what is asked at all; both must be connected.
