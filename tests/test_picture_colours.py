@@ -221,6 +221,16 @@ def test_deep_pictures_are_scaled(
     assert notices_of(image) == words
 
 
+def test_a_guess_about_a_dark_picture_is_told() -> None:
+    stored = io.BytesIO()
+    Image.new("I;16", (8, 8), 200).save(stored, "TIFF")
+    image = decode_picture(stored.getvalue())
+    assert image.getpixel((0, 0)) == (200, 200, 200)
+    assert notices_of(image) == (
+        "its 16-bit values, none of them above 255, were taken for 8-bit ones",
+    )
+
+
 @pytest.mark.parametrize(
     ("mode", "low", "high", "words"),
     [

@@ -89,6 +89,8 @@ def _eight_bits(image: Image.Image, kind: str | None, told: list[str]) -> Image.
         raise ValueError(f"all its pixels have the value {low:g}, which says nothing of a colour")
     if top not in (255.0, 65535.0):
         told.append(f"its values from {low:g} to {top:g} were scaled to 0 to 255")
+    elif mode.startswith("I;16") and top == 255:  # or it is a very dark one
+        told.append("its 16-bit values, none of them above 255, were taken for 8-bit ones")
     if top == 65535:
         return image.point(lambda v: v / 256).convert("L")
     return image.point(lambda v: v * (255 / (top - low)) - low * 255 / (top - low)).convert("L")
