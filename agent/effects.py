@@ -204,13 +204,8 @@ class Effects:
         key = evidence_key(evidence.identity, self._request, image)
 
         async def examine() -> Findings:
-            return await evidence.examine(
-                CritiqueRequest(
-                    prompt=self._request.prompt,
-                    image=await self._read(image),
-                    **await self._shown(None),
-                )
-            )
+            picture, shown = await self._read(image), await self._shown(None)
+            return await evidence.examine(CritiqueRequest(self._request.prompt, picture, **shown))
 
         who = f"the evidence {evidence.identity.kind!r}"
 
@@ -232,17 +227,12 @@ class Effects:
             CriticError: of the kind that fits.
             ConfigError: the critic is not the one that judged earlier images of this run.
         """
-        key = critique_key(self._request, image)
+        key, critic = critique_key(self._request, image), self._context.critic
 
         async def judge() -> Assessment:
-            return await self._context.critic.critique(
-                CritiqueRequest(
-                    prompt=self._request.prompt,
-                    image=await self._load(image),
-                    facts=facts,
-                    **await self._shown(most_sources(self._context.critic)),
-                )
-            )
+            picture, shown = await self._load(image), await self._shown(most_sources(critic))
+            asked = CritiqueRequest(self._request.prompt, picture, facts=facts, **shown)
+            return await critic.critique(asked)
 
         def check(assessment: Assessment) -> None:
             self._require_same_task(assessment)
