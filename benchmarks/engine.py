@@ -209,13 +209,11 @@ class _Session:
         where = f"runs/{arm.name}/{entry.item.id}"
         origin = entry.origin(arm, where)
         try:
-            source = await entry.source()
-            job = self._job(entry.item, source, arm)
+            job = self._job(entry.item, await entry.source(), arm)
             await require_feasible(job.request, job.generator, job.critic, job.sources)
         except RefineError as lost:  # the other items can do without this one
             self._job(_PLAIN, None, arm)  # but for a mistake that is none of the item's
-            why = str(lost) if isinstance(lost, ConfigError) else told(lost)
-            self._keep(lost_trial(origin, why, self.renders if self.curve else 1))
+            self._keep(lost_trial(origin, told(lost), self.renders if self.curve else 1))
             return
         with boundary(StoreError, "making a run folder"):
             make_inside(self.out / where, within=self.out)
