@@ -96,7 +96,7 @@ class _PlainDisplay(Display):
                 self._failures.add(f"{event.error}: {event.message}")
             case Decided(verdict=verdict) if verdict.reason in self._failures:
                 return
-            case RunFinished(stop=stop) if stop.reason in self._failures:
+            case RunFinished(stop=stop, best=None) if stop.reason in self._failures:
                 stop = stop.model_copy(update={"reason": TOLD})
                 event = event.model_copy(update={"stop": stop})
         for line in lines_of(event):

@@ -32,6 +32,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.over = threading.Event()
         self.silent = {"silent.json"}
+        self.mute = False
         self.asked: list[str] = []
 
 
@@ -41,7 +42,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         name = self.path.rpartition("/")[2]
         self.server.asked.append(name)
-        if name in self.server.silent:
+        if self.server.mute or name in self.server.silent:
             self.server.over.wait(60)
             return
         self.send_response(200)
@@ -124,7 +125,7 @@ def test_one_that_answers_is_waited_for(server: Hub, tmp_path: Path) -> None:
 
 
 async def test_the_processor_of_a_clip_model(server: Hub, tmp_path: Path) -> None:
-    server.silent |= {"processor_config.json", "preprocessor_config.json", "tokenizer_config.json"}
+    server.mute = True
     folder = build_tiny_clip(tmp_path / "clip")
     start = time.monotonic()
     with pytest.raises(ConfigError, match=r"gave no answer for 0\.6 s"):

@@ -45,13 +45,6 @@ def test_a_failure_is_told_when_it_happens_and_once(commands: Commands) -> None:
     assert "stopped    generator-failed: as told above" in told
 
 
-def test_an_image_that_could_not_be_judged_is_told_once(commands: Commands) -> None:
-    ended = commands.run("a cat", *SMALL, '--set=critic.script=["unavailable"]', "--plain")
-    assert ended.code == 1
-    assert ended.stderr.count("the fake critic is unavailable") == 1
-    assert "stopped    critic-failed: as told above" in ended.stderr
-
-
 def test_what_ends_a_run_is_whole_in_json(commands: Commands) -> None:
     ended = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--json")
     assert "error: GeneratorRefused: scripted fault" in ended.stderr.splitlines()[-1]
