@@ -49,6 +49,7 @@ from rr_refine.errors import (
     RefineError,
     StoreError,
 )
+from rr_refine.files import folder_here
 from rr_refine.generators.prompt_syntax import syntax_of
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
@@ -100,7 +101,7 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
         RefineError: as `arefine`.
     """
     require_known(options, call="refine", known=RefineOptions)
-    out = Path(options.pop("out", "runs"))
+    out = Path(options.pop("out")) if "out" in options else folder_here("runs")
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
@@ -290,12 +291,16 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
     """
     if job.run_id is not None:
         path = out / job.run_id
+        if path.is_symlink():
+            raise StoreError(f"{str(path)!r} is a link; links in here are not followed")
         ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))
         if path.is_dir() and any(path.iterdir()) and not ours:
             raise StoreError(f"{str(path)!r} holds other files: give another run_id")
         return RunFolder(path, private=private)
     identity = identity_of(config_of(job))
     for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
+        if path.is_symlink():
+            continue
         try:
             manifest = RunFolder(path, lock=False).read_json("manifest.json")
         except StoreError:  # not ours to go on with

@@ -25,7 +25,7 @@ from rr_refine.agent.options import JobOptions
 from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.refine import refine
 from rr_refine.errors import ConfigError
-from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
+from rr_refine.files import MAX_PICTURE, folder_here, make_inside, read_file, require_inside
 from rr_refine.pictures import decode_picture
 from rr_refine.plugins import Group, available
 
@@ -145,7 +145,7 @@ def _image(name: object) -> Image.Image:
 def _out(name: object) -> Path:
     root = _root()
     if name is None and root is None:
-        return Path("runs")
+        return folder_here("runs")
     root, path = _below("out", "runs" if name is None else name)
     try:
         make_inside(path, within=root)

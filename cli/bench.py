@@ -30,7 +30,7 @@ from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
-from rr_refine.files import make_folder
+from rr_refine.files import folder_here, make_folder
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models
@@ -125,7 +125,7 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     _require_effect(settings, assigned, own.closed())
     if find_spec("numpy") is None or find_spec("scipy") is None:
         raise MissingExtraError("rr-refine bench", "data")
-    out = options.out or Path("runs", f"bench-{name}")
+    out = options.out or folder_here(Path("runs", f"bench-{name}"))
     if not options.resume and (out / ("cache" if test else "bench.json")).exists():
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from rr_refine.agent.intent import IntentCheck
@@ -193,7 +192,10 @@ def _named(part: _Part) -> str:
 
 
 def _out(settings: Settings) -> Checked:
-    out = Path(settings.text("out"))
+    try:
+        out = settings.out()
+    except ConfigError as error:
+        return Checked("no", "runs", str(error))
     there = next(p for p in (out, *out.resolve().parents) if p.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
         return Checked("no", "runs", f"{out} cannot be written")

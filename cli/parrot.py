@@ -22,7 +22,7 @@ from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import make_folder
+from rr_refine.files import folder_here, make_folder
 from rr_refine.redaction import clean
 from rr_refine.reward.preferences.sources import SOURCES
 from rr_refine.training.parrot.config import (
@@ -158,6 +158,7 @@ def sft(
     max_steps: int | None = None,
     resume: Flag = False,
     dry_run: Flag = False,
+    trust: Flag = False,
 ) -> int:
     """Fine-tune a student. On several GPUs, start it with `accelerate launch`; see the recipes.
 
@@ -169,6 +170,7 @@ def sft(
         max_steps: Steps to train, in place of the recipe's epochs.
         resume: Go on from the newest checkpoint in the folder.
         dry_run: Train a tiny random Qwen3-VL by the recipe instead, and check what came of it.
+        trust: Let the recipe's file name a folder elsewhere; remembered until it changes.
     """
     given: dict[str, JsonValue] = {
         "model": model,
@@ -177,7 +179,15 @@ def sft(
         "max_steps": max_steps,
         "resume": resume or None,
     }
-    loaded = load_recipe(recipe, {k: v for k, v in given.items() if v is not None})
+    changes = {key: value for key, value in given.items() if value is not None}
+
+    def check(path: Path, contents: bytes, fields: Mapping[str, JsonValue]) -> None:
+        left = {key: value for key, value in fields.items() if key not in changes}
+        require_trust(path, contents, left, trusted=trust)
+
+    loaded = load_recipe(recipe, changes, check)
+    if out is None:
+        folder_here(loaded.out)
     if dry_run:
         seen = rehearse(loaded)
         say(f"rows: {seen.rows}")

@@ -48,6 +48,7 @@ def refine_command(
             f"runs no code that a file names, such as {key} = {plain(repr(code))} of {plain(file)}"
         )
         return DONE
+    out = settings.out()
     job = job_from(settings, words, images)
     if dry_run:
         say(*settings_table(settings))
@@ -59,7 +60,7 @@ def refine_command(
         profile = load_profile(settings.text("profile"))
         if why := why_no_key(profile, settings):
             raise ConfigError(why)
-    out, private = Path(settings.text("out")), settings.flag("private")
+    private = settings.flag("private")
     say_models(settings, job)
     return run(job, lambda: folder_for(job, out, private=private), display)
 

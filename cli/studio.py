@@ -75,7 +75,7 @@ def studio(
     secret = new_token() if own is None else own
     Token(secret)  # one that can be guessed is refused before anything is loaded
     opened = Studio(
-        Path(settings.text("out")),
+        settings.out(),
         SettingsJobMaker(settings),
         max_runs=settings.number("studio.max_runs"),
         private=settings.flag("private"),

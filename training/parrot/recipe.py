@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Record
-from rr_refine.training.recipes import read_recipe, recipe_names
+from rr_refine.training.recipes import RecipeCheck, read_recipe, recipe_names
 
 __all__ = ["LANGUAGE_MODEL", "DataPart", "Lora", "SftRecipe", "builtin_recipes", "load_recipe"]
 
@@ -125,6 +125,10 @@ def builtin_recipes() -> list[str]:
     return recipe_names(_RECIPES)
 
 
-def load_recipe(name: str | Path, changes: Mapping[str, JsonValue] | None = None) -> SftRecipe:
+def load_recipe(
+    name: str | Path,
+    changes: Mapping[str, JsonValue] | None = None,
+    check: RecipeCheck | None = None,
+) -> SftRecipe:
     """Read a recipe: see `rr_refine.training.recipes.read_recipe`."""
-    return read_recipe(SftRecipe, _RECIPES, name, changes)
+    return read_recipe(SftRecipe, _RECIPES, name, changes, check)
