@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from rr_refine.cli.options import Flag
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import whole_number
 
 __all__ = ["BenchOptions", "parse_shard"]
 
@@ -129,9 +130,9 @@ def parse_shard(text: str, option: str = "--shard") -> tuple[int, int]:
     Raises:
         ConfigError: it is nothing like that.
     """
-    index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal()):
+    index, count = map(whole_number, (*text.split("/"), "")[:2])
+    if index is None or count is None or text.count("/") != 1:
         raise ConfigError(f"{option} {text!r} must look like 1/4: the first of four parts")
-    if not 1 <= int(index) <= int(count):
+    if not 1 <= index <= count:
         raise ConfigError(f"{option} {text!r} is out of range: parts are 1 to {count}")
-    return int(index), int(count)
+    return index, count

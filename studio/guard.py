@@ -20,6 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rr_refine.plain_text import whole_number
 from rr_refine.studio.token import Token
 
 __all__ = ["CONTENT_SECURITY_POLICY", "MAX_BODY", "MAX_WORDS", "Guard", "is_loopback"]
@@ -138,10 +139,10 @@ class Guard:
             return PlainTextResponse("Only the studio's own page may change something.", 403)
         if headers.get("content-type") != "application/json":
             return PlainTextResponse("A request is JSON.", 415)
-        length = headers.get("content-length", "")
-        if not length.isdigit():
+        length = whole_number(headers.get("content-length", ""))
+        if length is None:
             return PlainTextResponse("A request needs a Content-Length.", 411)
-        if int(length) > _most(scope):
+        if length > _most(scope):
             return PlainTextResponse(f"This is too large: {_most(scope)} bytes are the most.", 413)
         return None
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["csv_cell", "error_words", "is_hidden", "one_line"]
+__all__ = ["csv_cell", "error_words", "is_hidden", "one_line", "whole_number"]
 
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
@@ -51,3 +51,11 @@ def error_words(text: str) -> str:
         lambda m: m[1] + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", m[2]).lower(),
         text,
     )
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of somebody else is: digits 0 to 9, 15 at most; None for others.
+
+    `str.isdigit` is true of `²` too, which `int` refuses, as it does 5,000 digits.
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from pydantic import JsonValue
 
-from rr_refine.endpoint.completion import json_of
-from rr_refine.endpoint.words import Said
+from rr_refine.endpoint.completion import ChatCompletion, Choice, CompletionUsage, json_of
+from rr_refine.endpoint.words import Said, status_within
 
 FIELDS = ("max_tokens", "temperature", "n")
 
@@ -40,3 +41,43 @@ def test_many_comments_before_an_answer_are_soon_left_out() -> None:
     started = time.process_time()
     assert json_of(b": keep\r\n\r\n" * 100_000 + b'data: {"a": 1}\n\n') == b' {"a": 1}'
     assert time.process_time() - started < 1
+
+
+ODD_NUMBERS = ("²", "٤٢٩", "4" * 5_000, "-429", "4.29e2", "nan", "1e308", "")
+
+
+@pytest.mark.parametrize("code", [*ODD_NUMBERS, 10**400, -429, 4.29e2, True, [429], None])
+@pytest.mark.parametrize("key", ["code", "status", "status_code"])
+def test_a_status_that_is_none_is_no_status(key: str, code: JsonValue) -> None:
+    assert status_within({"error": {key: code, "message": "no"}}) is None
+
+
+@pytest.mark.parametrize("code", [429, "429"])
+def test_one_that_is_one_is(code: JsonValue) -> None:
+    assert status_within({"error": {"code": code}}) == 429
+
+
+@pytest.mark.parametrize(
+    "tokens", [*ODD_NUMBERS, "9" * 15, 1e308, -1e308, 10**400, -1, 2.5, True, [3], {"a": 1}]
+)
+def test_tokens_that_nobody_counts_are_unknown(tokens: JsonValue) -> None:
+    usage = CompletionUsage.model_validate({"prompt_tokens": tokens, "completion_tokens": tokens})
+    assert (usage.asked, usage.answered) == (None, None)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity", "1e308", "-3"])
+def test_nor_are_they_in_an_answer(number: str) -> None:
+    usage = f'{{"total_tokens": 5, "prompt_tokens": {number}}}'
+    text = f'{{"choices": [{{"message": {{"content": "yes"}}}}], "usage": {usage}}}'
+    answer = ChatCompletion.model_validate_json(text)
+    assert answer.choices[0].text == "yes"
+    assert answer.usage is None or answer.usage.asked is None
+
+
+@pytest.mark.parametrize("logprob", ["1000", "1e308", "NaN", "Infinity", '"x"'])
+def test_odd_probabilities_are_none(logprob: str) -> None:
+    token = f'{{"token": "A", "logprob": {logprob}, "top_logprobs": []}}'
+    choice = Choice.model_validate_json(
+        f'{{"message": {{"content": "A"}}, "logprobs": {{"content": [{token}]}}}}'
+    )
+    assert choice.logprobs is None

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, StrictBool
 
 from rr_refine.benchmarks.published.files import read_lines
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import whole_number
 
 __all__ = [
     "DetectorVerdict",
@@ -94,10 +95,10 @@ class DetectorVerdict(BaseModel):
     def id(self) -> str | None:
         """Of the item; None where the name is not of the official layout."""
         path = PurePosixPath(self.filename.replace("\\", "/"))
-        request, sample = path.parent.parent.name, path.stem
-        if not (request.isdecimal() and sample.isdecimal()):
+        request, sample = whole_number(path.parent.parent.name), whole_number(path.stem)
+        if request is None or sample is None:
             return None
-        return f"{int(request):05d}_{int(sample):04d}"
+        return f"{request:05d}_{sample:04d}"
 
 
 def official_parse(text: str) -> bool | None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from rr_refine.plain_text import whole_number
+
 __all__ = [
     "average_scores",
     "official_parse",
@@ -35,7 +37,8 @@ def official_scores(text: str) -> list[int]:
     """
     found = (line.strip().split(": ") for line in text.splitlines())
     texts = [parts[1] for parts in found if len(parts) == 2 and parts[1].isdigit()]
-    return [int(text) for text in texts] if all(map(str.isdecimal, texts)) else []
+    scores = [whole_number(text) for text in texts]
+    return [] if None in scores else [score for score in scores if score is not None]
 
 
 def tolerant_parse(text: str, labels: Sequence[str]) -> float | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,9 +15,9 @@ import httpx2
 
 from rr_refine.endpoint.bodies import ACCEPTED, BodyTooLongError, read_body
 from rr_refine.endpoint.completion import json_of
+from rr_refine.endpoint.key_mask import KeyMask, TooMuchTextError
 from rr_refine.endpoint.words import Said, status_within
 from rr_refine.errors import RefineError
-from rr_refine.redaction import MASK
 
 __all__ = ["BoundedAnswers"]
 
@@ -38,8 +37,6 @@ _PARTS: Final = 200_000
 """Most lists, objects and commas of an answer: a few megabytes of `[],` become gigabytes, and
 minutes, when they are parsed. A list of a thousand models has some 50,000; base64 has none."""
 
-_KEY_MIN: Final = 8
-"""Characters of a key; a shorter one, such as `none`, is a word that may be in any answer."""
 _CODED: Final = frozenset(("content-encoding", "content-length", "transfer-encoding"))
 
 
@@ -51,7 +48,7 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         limit: most bytes of an answer.
         patience: most seconds from the question to the end of its answer, however often a byte
             arrives.
-        key: what is sent as the key; it is masked in every answer.
+        key: what is sent as the key; it is taken out of every answer.
         too_long: the error for a longer one.
     """
 
@@ -66,7 +63,7 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         self._client = client
         self._limit = limit
         self._patience = patience
-        self._key = key if key and len(key) >= _KEY_MIN else None
+        self._mask = KeyMask(key)
         self._too_long = too_long
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -97,10 +94,12 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
             raise httpx2.DecodingError(str(error), request=request) from None
         finally:
             await response.aclose()
-        if self._key is not None:  # whoever repeats it, nobody reads or records it
-            if b"\0" in body[:4]:  # UTF-16 or 32
-                body = json_of(body)
-            body = _masked(body, self._key)
+        if b"\0" in body[:4]:  # UTF-16 or 32
+            body = json_of(body)
+        try:
+            body = self._mask.answer(body)
+        except TooMuchTextError:
+            raise self._too_long() from None
         if sum(map(body.count, (b"{", b"[", b","))) > _PARTS:
             raise self._too_long()
         status, headers = response.status_code, response.headers.copy()
@@ -118,17 +117,6 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the client."""
         await self._client.aclose()
-
-
-def _masked(body: bytes, key: str) -> bytes:
-    """A body without the key, however JSON spells it: each character as it is, behind a backslash,
-    or by its number.
-    """
-    if b"\\" not in body:  # a pattern takes two seconds for 80 MB of a picture
-        return body.replace(key.encode(), MASK.encode())
-    signs = ((re.escape(c.encode()), b"%04x" % ord(c)) for c in key)
-    spelt = b"".join(b"(?:\\\\?%b|\\\\u(?i:%b))" % sign for sign in signs)
-    return re.sub(spelt, MASK.encode(), body)
 
 
 def _same(one: httpx2.Request, other: httpx2.Request) -> bool:

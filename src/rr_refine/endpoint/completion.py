@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import ValidationError
 
 from rr_refine.endpoint.words import Said
+from rr_refine.plain_text import whole_number
 
 __all__ = ["ChatCompletion", "Choice", "CompletionUsage", "json_of"]
 
@@ -35,6 +36,9 @@ _BREAKS: Final = ("error", "network_error", "insufficient_system_resource")
 
 _THOUGHTS: Final = ("thinking", "reasoning", "thought", "redacted_thinking", "reasoning_content")
 """Types of parts of a content that are no answer."""
+
+_TOKENS: Final = 10**9
+"""Most tokens of a question and its answers; a server that tells more tells nothing."""
 
 _BEFORE: Final = re.compile(r"\A(?:[\ufeff \t\r\n]++|(?::|//|#|event:|id:|retry:)[^\n]*+)++")
 """Lines of a stream, and blanks, that stand before its data."""
@@ -103,7 +107,7 @@ class TopLogprob(BaseModel):
     """A token that could have stood at a position of the answer."""
 
     token: str
-    logprob: float
+    logprob: float = Field(le=1, allow_inf_nan=False)
 
 
 class TokenLogprob(TopLogprob):
@@ -168,12 +172,12 @@ class Choice(BaseModel):
 
 
 def _count(value: object) -> object:
-    """A number of tokens; anything else is unknown."""
-    if isinstance(value, str) and value.isdigit():
-        value = int(value)
+    """A number of tokens; anything else is unknown, and so is one that no answer has."""
+    if isinstance(value, str):
+        value = whole_number(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _TOKENS else None
 
 
 class CompletionUsage(BaseModel):

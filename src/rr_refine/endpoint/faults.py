@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rr_refine.endpoint.completion import json_of
+from rr_refine.endpoint.key_mask import KeyMask
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
-from rr_refine.redaction import MASK
 
 if TYPE_CHECKING:
     import httpx2
@@ -238,7 +238,6 @@ class EndpointFaults:
 
 def clean_words(words: str, key: str) -> str:
     """Foreign words, fit for one line of a terminal, without the key that they may echo."""
-    if key:
-        words = words.replace(key, MASK)
+    words = KeyMask(key).words(words)
     words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
     return words if len(words) <= _WORDS_MAX else words[: _WORDS_MAX - 1] + "…"

@@ -14,6 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
 
+from rr_refine.plain_text import whole_number
+
 __all__ = ["Said", "Topic", "status_within"]
 
 Topic: TypeAlias = Literal["field", "billing", "refused", "long", "other"]
@@ -156,8 +158,8 @@ def status_within(body: JsonValue) -> int | None:
                 continue
             for key in ("code", "status", "status_code", "http_code"):
                 value = table.get(key)
-                if isinstance(value, str) and value.isdigit():
-                    value = int(value)
+                if isinstance(value, str):
+                    value = whole_number(value)
                 if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
                     return value
     whole = Said.read(body).whole
