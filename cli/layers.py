@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from rr_refine.cli.trust import RUN, SettingsFile, own_file, require_own
 from rr_refine.errors import ConfigError
-from rr_refine.files import parse_json
+from rr_refine.files import parse_json, read_named
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml, require_plain
 
 __all__ = [
@@ -71,10 +71,7 @@ def read_file(path: Path, rank: int) -> tuple[SettingsFile, dict[str, JsonValue]
         ConfigError: it cannot be read, or holds something else.
     """
     try:
-        with path.open("rb") as opened:
-            data = opened.read(MAX_SETTINGS + 1)
-        if len(data) > MAX_SETTINGS:
-            raise ConfigError(f"config file {str(path)!r} has more than {MAX_SETTINGS:,} bytes")
+        data = read_named(path, MAX_SETTINGS)
         table = parse_json(data) if path.suffix == ".json" else parse_toml(data)
         if not isinstance(table, dict):
             raise ConfigError(f"config file {str(path)!r} holds no table of settings")

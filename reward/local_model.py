@@ -14,7 +14,7 @@ from pydantic import Field
 
 from rr_refine.batching import BatchJob
 from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, MissingExtraError
-from rr_refine.hub import hub_that_answers, require_hub
+from rr_refine.hub import hub_that_answers, require_files, require_hub
 from rr_refine.terms import Record
 
 __all__ = ["LocalModel", "LocalOptions", "loading", "pick_device", "require_local"]
@@ -119,9 +119,9 @@ def loading(options: LocalOptions, needed: str) -> Iterator[None]:
         CriticUnavailable: it does not fit on the device.
     """
     import torch
-    from safetensors import SafetensorError
 
     try:
+        require_files(options.model)
         if not options.local_files_only:
             require_hub(options.model, "config.json", options.revision)
         with _silent_loading(), hub_that_answers():
@@ -131,7 +131,9 @@ def loading(options: LocalOptions, needed: str) -> Iterator[None]:
             f"the critic {options.model!r} does not fit on its device: try "
             "critic.dtype = 'bfloat16', another critic.device, or a server (rr-refine serve)"
         ) from error
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except ConfigError:
+        raise
+    except Exception as error:  # of tokenizers a bare one, say
         raise ConfigError(
             f"critic.model = {options.model!r} cannot be loaded: {_first_line(error)}; it must be "
             f"{needed}, with its processor; what is not on this machine is downloaded, which needs "

@@ -15,7 +15,7 @@ from pydantic import ValidationError, model_validator
 
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
-from rr_refine.files import replace_file
+from rr_refine.files import MAX_BYTES, read_named, replace_file
 from rr_refine.plugins import available, create
 from rr_refine.terms import Record
 
@@ -214,7 +214,7 @@ def _require_template(given: object, name: str) -> Template:
 
 def _read_stored(path: Path) -> Template:
     try:
-        template = Template.model_validate_json(path.read_bytes())
+        template = Template.model_validate_json(read_named(path, MAX_BYTES))
     except OSError as error:
         raise ConfigError(f"template {str(path)!r} cannot be read: {error}") from error
     except ValidationError as error:

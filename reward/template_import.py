@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
+from rr_refine.files import MAX_BYTES, read_named
 from rr_refine.reward.source_reader import (
     ImagePart,
     SourceReader,
@@ -96,7 +97,7 @@ def import_template(path: Path, store: Path) -> Template:
 def _code_blocks(path: Path) -> list[tuple[int, str]]:
     """The Python code blocks of a file, each with the number of lines above it."""
     try:
-        text = path.read_text("utf-8")
+        text = read_named(path, MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
     if path.suffix == ".py":

@@ -216,7 +216,8 @@ class TrainingLoop:
 
     def _restore(self) -> None:
         try:
-            state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
+            with open_file(self._file) as file:
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
             random = state["random"]  # missing from checkpoints of earlier versions
             self._model.load_state_dict(state["model"])
             for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):

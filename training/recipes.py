@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 from pydantic import JsonValue, ValidationError
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import parse_json, read_file
+from rr_refine.files import parse_json, read_file, read_named
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Record
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml
@@ -53,7 +53,7 @@ def read_recipe(
         if built_in:
             data = (folder / f"{name}.toml").read_bytes()
         else:
-            data = read_file(Path(name).resolve(), limit=MAX_SETTINGS)
+            data = read_named(Path(name), MAX_SETTINGS)
     except FileNotFoundError:
         raise ConfigError(
             f"there is no recipe {str(name)!r}; there are {', '.join(names)}, or give a TOML file"

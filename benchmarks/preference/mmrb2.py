@@ -27,6 +27,7 @@ from rr_refine.benchmarks.preference.item import (
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.errors import ConfigError
+from rr_refine.files import read_named
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
     Embedded,
@@ -193,7 +194,7 @@ def score_predictions(
         ConfigError: it is no such file.
     """
     try:
-        predictions = json.loads(file.read_bytes())
+        predictions = json.loads(read_named(file))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(predictions, dict):

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import read_named, replace_file
 from rr_refine.pictures import check_picture
 
 __all__ = [
@@ -94,7 +94,7 @@ def read_file(path: Path) -> bytes:
         ConfigError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_named(path)
     except OSError as error:
         raise ConfigError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 
@@ -129,7 +129,7 @@ def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[Ro
         ConfigError: the file cannot be read, or a line is no such row.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = read_named(path).splitlines()
     except OSError as error:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
     while lines and not lines[-1].strip():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,9 @@ from pydantic import JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import parse_json, read_file
+from rr_refine.files import MAX_BYTES, open_named, parse_json, read_named
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
-from rr_refine.hub import hub_that_answers, is_hub_id, require_hub
+from rr_refine.hub import hub_that_answers, is_hub_id, require_files, require_hub
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 
@@ -93,6 +94,10 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
     if folder.is_dir():
         if options.revision is not None:
             raise ConfigError(f"model {options.model!r} is a folder: 'revision' has no effect")
+        try:
+            require_files(options.model)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"model {options.model!r} cannot be read: {error}") from error
         return Checkpoint(str(folder), _class_name(folder / _INDEX, options), None, loras)
     if single:
         return _single_file(folder, options, loras)
@@ -181,9 +186,9 @@ def fingerprint(folder: Path) -> str:
             size = path.stat().st_size
             sha.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
             if size <= _WHOLE:
-                sha.update(path.read_bytes())
+                sha.update(read_named(path))
                 continue
-            with path.open("rb") as file:
+            with open_named(path) as file:
                 for block in range(_BLOCKS):
                     file.seek(block * max(0, size - _BLOCK) // (_BLOCKS - 1))
                     sha.update(file.read(_BLOCK))
@@ -201,7 +206,7 @@ def _file_fingerprint(path: Path) -> str:
 
 def _class_name(index: Path, options: DiffusersOptions) -> str:
     try:
-        entries = parse_json(read_file(index.resolve()))
+        entries = parse_json(read_named(index, MAX_BYTES))
     except FileNotFoundError:
         raise ConfigError(
             f"model folder {options.model!r} has no {_INDEX}: "
@@ -209,10 +214,27 @@ def _class_name(index: Path, options: DiffusersOptions) -> str:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(index)!r} cannot be read: {error}") from error
-    name = entries.get("_class_name") if isinstance(entries, dict) else None
+    parts = entries if isinstance(entries, dict) else {}
+    for part, entry in parts.items():
+        library = entry[0] if isinstance(entry, list) and len(entry) == 2 else None
+        if library is not None and not _is_known(library):
+            raise ConfigError(
+                f"{str(index)!r} takes {part!r} from {library!r:.80}, which is neither diffusers "
+                "nor transformers: loading it would import whatever module has that name"
+            )
+    name = parts.get("_class_name")
     if options.pipeline is None and not isinstance(name, str):
         raise ConfigError(f"{str(index)!r} names no pipeline class: set the 'pipeline' option")
     return options.pipeline or str(name)
+
+
+def _is_known(library: JsonValue) -> bool:
+    """Whether parts of a pipeline are of this library, or of a pipeline of diffusers' own."""
+    if library in ("diffusers", "transformers"):
+        return True
+    found = find_spec("diffusers")
+    home = Path(found.origin if found and found.origin else "").parent / "pipelines"
+    return isinstance(library, str) and library.isidentifier() and (home / library).is_dir()
 
 
 def _hub_file(

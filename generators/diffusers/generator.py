@@ -24,6 +24,7 @@ from rr_refine.generators.diffusers.loading import (
     resolve_device,
     resolve_dtype,
 )
+from rr_refine.generators.diffusers.lora import require_file
 from rr_refine.generators.diffusers.options import DiffusersOptions, RenderOptions
 from rr_refine.generators.diffusers.rendering import (
     PipelineRenderer,
@@ -178,11 +179,17 @@ class _CheckpointSource:
     def __init__(self, options: DiffusersOptions) -> None:
         self._options = options
         # What can be told without the network is told at once.
-        self._known = None if needs_the_hub(options) else find_checkpoint(options)
+        self._known = None if needs_the_hub(options) else self._find()
+
+    def _find(self) -> Checkpoint:
+        checkpoint = find_checkpoint(self._options)
+        for lora in checkpoint.loras:  # before a run is begun
+            require_file(lora.path)
+        return checkpoint
 
     @cached_property
     def _checkpoint(self) -> Checkpoint:
-        return self._known or find_checkpoint(self._options)
+        return self._known or self._find()
 
     @cached_property
     def identity(self) -> Identity:

@@ -17,7 +17,7 @@ from rr_refine.errors import (
     GeneratorUnavailable,
     OutOfMemoryError,
 )
-from rr_refine.files import parse_json, read_file
+from rr_refine.files import MAX_BYTES, parse_json, read_named
 from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.lora import add_loras
@@ -155,7 +155,7 @@ def _parts_beside(file: Path, options: DiffusersOptions, dtype: Any) -> dict[str
     with safe_open(file, framework="pt") as opened:
         keys = list(opened.keys())
     found = {}
-    index: Any = parse_json(read_file((folder / "model_index.json").resolve()))
+    index: Any = parse_json(read_named(folder / "model_index.json", MAX_BYTES))
     for name, entry in index.items():
         library, class_name = entry if isinstance(entry, list) else (None, None)
         home = {"transformers": transformers, "diffusers": diffusers}.get(str(library))

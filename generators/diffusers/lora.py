@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import parse_json, read_file
+from rr_refine.files import MAX_BYTES, parse_json, read_named
 from rr_refine.generators.diffusers.checkpoint import LoraFile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["add_loras"]
+__all__ = ["add_loras", "require_file"]
 
 _PEFT: Final = "base_model.model."
 _WORK: Final = (
@@ -95,6 +95,52 @@ def _modules_in(pipeline: Any, adapter: str) -> int:
     )
 
 
+def require_file(path: Path) -> None:
+    """Refuse a LoRA of which its own file tells that it cannot be loaded, whatever the model.
+
+    Raises:
+        ConfigError: it cannot be read, names modules by patterns, or lacks the file beside it.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        _require_names(path, _metadata(path))
+        _peft_config(path)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"LoRA {str(path)!r} cannot be read: {error}") from error
+
+
+def _peft_config(path: Path) -> dict[str, Any] | None:
+    """What stands beside a file as PEFT saves a model; None for another file.
+
+    Raises:
+        ConfigError: it is not there, or cannot be read.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        if not all(key.startswith(_PEFT) for key in file.keys()):  # noqa: SIM118  no mapping
+            return None
+    beside = path.with_name(_PEFT_CONFIG)
+    try:
+        config: Any = parse_json(read_named(beside, MAX_BYTES))
+        if not isinstance(config, dict):
+            raise ValueError("it is no table")
+        for table in (config, config.get("alpha_pattern"), config.get("rank_pattern")):
+            for key, value in (table or {}).items():
+                if table is not config or key in ("lora_alpha", "r"):
+                    table[key] = _scale(value)
+        if not {"lora_alpha", "r"} <= config.keys():
+            raise ValueError("it lacks lora_alpha or r")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"LoRA {str(path)!r} is as PEFT saves it, and its scale stands in {_PEFT_CONFIG}, "
+            f"which cannot be read beside it: {error}"
+        ) from error
+    _require_names(path, config)
+    return config
+
+
 def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
     """The weights of a file as PEFT saves a model, under the names that diffusers reads.
 
@@ -103,32 +149,20 @@ def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
     Raises:
         ConfigError: that file is not there, or cannot be read.
     """
-    from safetensors import safe_open
     from safetensors.torch import load_file
 
-    with safe_open(path, framework="pt") as file:
-        if not all(key.startswith(_PEFT) for key in file.keys()):  # noqa: SIM118  no mapping
-            return None
-    beside = path.with_name(_PEFT_CONFIG)
-    try:
-        config: Any = parse_json(read_file(beside.resolve()))
-        if not isinstance(config, dict):
-            raise ValueError("it is no table")
-        alpha, rank = float(config["lora_alpha"]), int(config["r"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"LoRA {str(path)!r} is as PEFT saves it, and its scale stands in {_PEFT_CONFIG}, "
-            f"which cannot be read beside it: {error}"
-        ) from error
-    _require_names(path, config)
+    config = _peft_config(path)
+    if config is None:
+        return None
     alphas, ranks = config.get("alpha_pattern") or {}, config.get("rank_pattern") or {}
     component = "unet" if getattr(pipeline, "unet", None) is not None else "transformer"
     weights = {}
     for key, tensor in load_file(path).items():
         name = key.removeprefix(_PEFT).replace(".default.weight", ".weight")
         module = _PART.sub("", name)
-        r = _pattern(ranks, module, rank)
-        scale = _pattern(alphas, module, alpha) / (r**0.5 if config.get("use_rslora") else r)
+        r = _pattern(ranks, module, config["r"])
+        scale = _pattern(alphas, module, config["lora_alpha"])
+        scale /= r**0.5 if config.get("use_rslora") else r
         scaled = tensor * scale if "lora_B" in name or "lora_embedding_B" in name else tensor
         weights[f"{component}.{name}"] = scaled.contiguous()
     return weights
@@ -178,6 +212,14 @@ def _require_names(path: Path, config: Mapping[str, Any]) -> None:
 def _pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     """PEFT's rule: the first pattern that the end of a module's name matches."""
     return next(
-        (float(value) for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)),
+        (value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)),
         default,
     )
+
+
+def _scale(value: object) -> float:
+    """A rank, or what is divided by one."""
+    number = float(str(value))
+    if not 0 < number < 1e6:
+        raise ValueError(f"{value!r} scales nothing")
+    return number

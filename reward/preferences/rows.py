@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import parse_json
+from rr_refine.files import open_named, parse_json, read_named
 from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [
@@ -243,7 +243,7 @@ def _cell(text: object) -> object:
 def _read_json(file: Path) -> list[object]:
     """The rows of a JSON file: a list, or one under `pairs`."""
     try:
-        found = _parsed(file.read_bytes(), repr(str(file)))
+        found = _parsed(read_named(file), repr(str(file)))
     except OSError as error:
         raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
     rows = found.get("pairs") if isinstance(found, dict) else found
@@ -254,7 +254,7 @@ def _read_json(file: Path) -> list[object]:
 
 def _read_lines(file: Path) -> Iterator[object]:
     try:
-        with file.open("rb") as lines:
+        with open_named(file) as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _parsed(line, f"line {number} of {str(file)!r}")

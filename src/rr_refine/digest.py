@@ -13,6 +13,8 @@ from pydantic import JsonValue
 if TYPE_CHECKING:
     from PIL import Image
 
+from rr_refine.files import open_named
+
 __all__ = ["digest", "file_digest", "image_digest"]
 
 
@@ -37,5 +39,5 @@ def file_digest(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_named(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,9 @@
-"""The model hub: what names a repository there, and whether it answers at all."""
+"""Models by name: a folder, whose files are looked at first, or a repository of the hub."""
 
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.files import MAX_BYTES, parse_json, read_named
 from rr_refine.retries import retries_allowed
+from rr_refine.trust import all_settings
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["hub_that_answers", "is_hub_id", "require_hub"]
+__all__ = ["hub_that_answers", "is_hub_id", "require_files", "require_hub"]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx")
@@ -33,6 +36,29 @@ def is_hub_id(model: str) -> bool:
     path = Path(model).expanduser()
     is_file = path.suffix.lower() in _FILES or path.exists()
     return not is_file and _HUB_ID.fullmatch(model) is not None
+
+
+def require_files(model: str) -> None:
+    """See that a model's folder, if it is one, holds files: libraries wait for a pipe, and read a
+    device to no end. Nor may it name code to be fetched for its attention (`org/kernel`).
+
+    Raises:
+        OSError: it holds something else.
+        ValueError: it names code, or a config of it is no JSON.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return
+    for path in (*folder.glob("*"), *folder.glob("*/*")):
+        if not path.exists():
+            continue
+        if not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):
+            raise OSError(f"{str(path)!r} is no file")
+        if path.name != "config.json":
+            continue
+        for key, _, value in all_settings({"": parse_json(read_named(path, MAX_BYTES))}):
+            if "_implementation" in key and isinstance(value, str) and "/" in value:
+                raise ValueError(f"{str(path)!r} names code of the hub in {key[1:]}: {value!r:.80}")
 
 
 def require_hub(repository: str, name: str, revision: str | None) -> None:

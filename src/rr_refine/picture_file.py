@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from rr_refine.errors import ConfigError
+from rr_refine.files import open_named
 from rr_refine.notices import add_notices
 from rr_refine.picture_profiles import profile_of_code, profile_of_png
 
@@ -222,7 +223,7 @@ def _opened(source: Path | bytes) -> Iterator[IO[bytes]]:
         raise ValueError("it is empty")
     if size > MAX_BYTES:
         raise ValueError(f"it has {size >> 20:,} MiB, and {MAX_BYTES >> 20:,} are the most")
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+    with io.BytesIO(source) if isinstance(source, bytes) else open_named(source) as file:
         yield file
 
 

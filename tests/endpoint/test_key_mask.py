@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from rr_refine.endpoint.key_mask import KeyMask, TooMuchTextError
 
 KEYS = ("sk-Ab/c+12=456&789Z", "0123456789abcdef0123456789abcdef", "sk-proj-" + "aZ9_" * 400)
-WAYS = {
+WAYS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "url": quote,
     "url whole": lambda key: quote(key, safe=""),

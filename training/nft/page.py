@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 from rr_refine.lines import read_lines
+from rr_refine.plain_text import whole_number
 from rr_refine.terms import DIMENSIONS
 
 __all__ = ["Chart", "Line", "chart_of", "write_page"]
@@ -173,7 +174,8 @@ def _charts(training: Records, held_out: Records, *, judged: bool) -> list[Chart
 
 
 def _grid(out: Path, best: int | None) -> list[tuple[int, str]]:
-    files = sorted((out / "grid").glob("*.png"))
+    there = (out / "grid").glob("*.png")
+    files = sorted(f for f in there if whole_number(f.stem) is not None)
     step = -(-len(files) // _ROWS)
     shown = [f for n, f in enumerate(files) if n % max(1, step) == 0 or f is files[-1]]
     shown += [f for f in files if f not in shown and int(f.stem) == best]

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from pydantic import Field, JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import read_file
+from rr_refine.files import read_named
 from rr_refine.plugins import create, parse_options, require_protocol
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Record
@@ -97,7 +97,7 @@ def read_config(
     if path is None:
         return ParrotConfig()
     try:
-        data = read_file(path.resolve(), limit=MAX_SETTINGS)
+        data = read_named(path, MAX_SETTINGS)
         table = parse_toml(data)
     except (OSError, ValueError) as error:
         raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from rr_refine.errors import ConfigError
+from rr_refine.files import read_named
 from rr_refine.reward.preferences.pair import (
     Label,
     Order,
@@ -98,7 +99,7 @@ class EvaluationSet:
         result = cls()
         for file in files:
             try:
-                lines = file.read_text("utf-8").splitlines()
+                lines = read_named(file).decode().splitlines()
                 rows = [_Excluded.model_validate_json(line) for line in lines if line.strip()]
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{str(file)!r} is no evaluation set: {error}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError
-from rr_refine.hub import hub_that_answers, require_hub
+from rr_refine.hub import hub_that_answers, require_files, require_hub
 from rr_refine.training.parrot.recipe import SftRecipe
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
         ConfigError: there is no such model, or transformers cannot load it as a critic.
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     # Adapters are trained on top of weights that stay as they are, so those may be short.
     short = recipe.lora is not None and recipe.precision == "bfloat16"
     try:
+        require_files(recipe.model)
         require_hub(recipe.model, "config.json", recipe.revision)
         with hub_that_answers():
             processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
@@ -52,7 +52,7 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
                 use_safetensors=True,
                 trust_remote_code=False,
             )
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
+    except Exception as error:  # of tokenizers a bare one, say
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(
             f"model = {recipe.model!r} cannot be loaded: {reason}; it must be the folder or hub id "
@@ -150,7 +150,9 @@ def merge_adapter(adapter: Path, out: Path) -> None:
     if not weights.is_file():  # peft would go on to load a pickle
         raise ConfigError(f"the adapters in {str(adapter)!r} have no {weights.name!r}")
     try:
+        require_files(str(adapter))
         base = PeftConfig.from_pretrained(str(adapter))
+        require_files(str(base.base_model_name_or_path))
         model = AutoModelForImageTextToText.from_pretrained(
             base.base_model_name_or_path,
             revision=base.revision,
@@ -162,7 +164,7 @@ def merge_adapter(adapter: Path, out: Path) -> None:
             adapter, trust_remote_code=False
         )
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:
         raise ConfigError(f"the adapters in {str(adapter)!r} cannot be loaded: {error}") from error
     merged.save_pretrained(out)
     processor.save_pretrained(out)

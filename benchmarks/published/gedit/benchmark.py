@@ -37,6 +37,7 @@ from rr_refine.benchmarks.published.gedit.table import GEditRow, read_table, wri
 from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, GEditWording, read_wording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.files import read_named
 from rr_refine.pictures import load_picture, picture_size
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ class GEdit(PublishedBenchmark):
     def _original_png(self, item: Item) -> bytes | None:
         """None where it cannot be read."""
         try:
-            data = self._edits[item.id].source.read_bytes()
+            data = read_named(self._edits[item.id].source)
             if data.startswith(_PNG):
                 return data
             file = io.BytesIO()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 from rr_refine.benchmarks.published.files import keep_picture
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError
+from rr_refine.files import read_named
 from rr_refine.reward.preferences.rows import Embedded, checked, read_rows
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
@@ -175,7 +176,7 @@ def read_list(file: Path) -> list[JsonValue]:
         ConfigError: it cannot be read, or holds something else.
     """
     try:
-        found: JsonValue = json.loads(file.read_bytes())
+        found: JsonValue = json.loads(read_named(file))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(found, list):

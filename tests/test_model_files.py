@@ -1,0 +1,146 @@
+"""Files of models that somebody else made: what they may not be is said before they are loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from pydantic import JsonValue
+from safetensors.torch import save_file
+
+from rr_refine.errors import ConfigError
+from rr_refine.generators.diffusers import create as diffusers
+from rr_refine.hub import require_files
+from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.transformers import create as transformers
+from rr_refine.training.parrot.recipe import SftRecipe
+from rr_refine.training.parrot.student import load_student
+from tests.reward.tiny_llava import build_tiny_llava
+
+JUDGED = CritiqueRequest("a cat", Image.new("RGB", (32, 32)))
+ODD: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+KERNEL = '{"text_config": {"_attn_implementation": "somebody/kernel"}}'
+
+
+def recipe(model: Path) -> SftRecipe:
+    return SftRecipe.model_validate({"model": str(model), "data": [{"file": "x"}], "out": "o"})
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "unet/config.json", "x.gguf"])
+@pytest.mark.parametrize("kind", ODD)
+def test_a_folder_of_a_model_holds_files(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    ODD[kind](tmp_path / name)
+    with pytest.raises(OSError, match="is no file"):
+        require_files(str(tmp_path))
+    with pytest.raises(ConfigError, match="is no file"):
+        diffusers(model=str(tmp_path))
+    with pytest.raises(ConfigError, match="is no file"):
+        asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
+    with pytest.raises(ConfigError, match="is no file"):
+        load_student(recipe(tmp_path))
+
+
+def test_links_to_files_and_to_nothing_are_as_the_hubs_cache_has_them(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("{}")
+    (tmp_path / "config.json").symlink_to("blob")
+    (tmp_path / "gone").symlink_to("nothing")
+    require_files(str(tmp_path))
+    require_files("owner/model")
+
+
+def test_a_model_names_no_code_of_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(KERNEL)
+    with pytest.raises(ConfigError, match=r"names code of the hub.*somebody/kernel"):
+        asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
+    (tmp_path / "config.json").write_text(KERNEL.replace("somebody/kernel", "sdpa"))
+    require_files(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"model": {"type": "BPE", "vocab": 3}}'])
+def test_a_damaged_file_is_an_error_in_words(tmp_path: Path, name: str, text: str) -> None:
+    folder = build_tiny_llava(tmp_path)
+    (folder / name).write_text(text)
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        asyncio.run(transformers(model=str(folder)).critique(JUDGED))
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        load_student(recipe(folder))
+
+
+PEFT = "base_model.model.to_q.lora_A.weight"
+
+
+def lora(folder: Path, name: str, config: object = None, **metadata: str) -> Path:
+    file = folder / "lora.safetensors"
+    save_file({name: torch.zeros(2, 2)}, file, metadata=metadata or None)
+    if config is not None:
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+    return file
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        [],
+        {},
+        {"r": 4},
+        {"r": 0, "lora_alpha": 4},
+        {"r": float("nan"), "lora_alpha": 4},
+        {"r": 4, "lora_alpha": 1e308},
+        {"r": "9" * 5_000, "lora_alpha": 4},
+        {"r": 4, "lora_alpha": [4]},
+        {"r": 4, "lora_alpha": 4, "rank_pattern": {"to_q": -1}},
+        {"r": 4, "lora_alpha": 4, "rank_pattern": 3},
+        {"r": 4, "lora_alpha": 4, "alpha_pattern": {"(a+)+$": 4}},
+        {"r": 4, "lora_alpha": 4, "init_lora_weights": "pissa_niter_1000000000"},
+    ],
+    ids=str,
+)
+def test_a_lora_is_refused_when_it_is_named(tmp_path: Path, config: object) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    file = lora(tmp_path, PEFT, config)
+    with pytest.raises(ConfigError, match="LoRA"):
+        diffusers(model=str(tmp_path), lora=[{"model": str(file)}])
+
+
+def test_so_is_one_of_another_form(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    given: list[JsonValue] = [{"model": str(lora(tmp_path, "transformer.to_q.lora_A.weight"))}]
+    diffusers(model=str(tmp_path), lora=given)
+    told = json.dumps({"transformer.target_modules": "(.*)*x"})
+    lora(tmp_path, "transformer.to_q.lora_A.weight", lora_adapter_metadata=told)
+    with pytest.raises(ConfigError, match="only names are taken"):
+        diffusers(model=str(tmp_path), lora=given)
+    (tmp_path / "lora.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        diffusers(model=str(tmp_path), lora=given)
+
+
+@pytest.mark.parametrize("library", ["antigravity", "idlelib.idle", "os", ".", "../x", "mine", 3])
+def test_parts_of_a_pipeline_are_of_diffusers_and_transformers(
+    tmp_path: Path, library: object
+) -> None:
+    index = {"_class_name": "FluxPipeline", "vae": ["diffusers", "AutoencoderKL"]}
+    known = {"tokenizer": ["transformers", "CLIPTokenizer"], "image_encoder": [None, None]}
+    own = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
+    (tmp_path / "model_index.json").write_text(json.dumps(index | known))
+    diffusers(model=str(tmp_path))
+    (tmp_path / "model_index.json").write_text(
+        json.dumps(index | known | {"safety_checker": own["safety_checker"]})
+    )
+    diffusers(model=str(tmp_path))
+    (tmp_path / "model_index.json").write_text(json.dumps(index | {"unet": [library, "main"]}))
+    with pytest.raises(ConfigError, match=r"neither diffusers nor|no file"):
+        diffusers(model=str(tmp_path))
