@@ -49,8 +49,8 @@ from rr_refine.errors import (
     RefineError,
     StoreError,
 )
-from rr_refine.files import folder_here
 from rr_refine.generators.prompt_syntax import syntax_of
+from rr_refine.named import folder_here
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden

@@ -25,7 +25,8 @@ from rr_refine.agent.options import JobOptions
 from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.refine import refine
 from rr_refine.errors import ConfigError
-from rr_refine.files import MAX_PICTURE, folder_here, make_inside, read_file, require_inside
+from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
+from rr_refine.named import folder_here
 from rr_refine.pictures import decode_picture
 from rr_refine.plugins import Group, available
 

@@ -30,7 +30,8 @@ from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
-from rr_refine.files import folder_here, make_folder
+from rr_refine.files import make_folder
+from rr_refine.named import folder_here
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from rr_refine.cli.trust import RUN, SettingsFile, own_file, require_own
 from rr_refine.errors import ConfigError
-from rr_refine.files import parse_json, read_named
+from rr_refine.files import parse_json
+from rr_refine.named import read_named
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml, require_plain
 
 __all__ = [

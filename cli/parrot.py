@@ -22,7 +22,8 @@ from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import folder_here, make_folder
+from rr_refine.files import make_folder
+from rr_refine.named import folder_here
 from rr_refine.redaction import clean
 from rr_refine.reward.preferences.sources import SOURCES
 from rr_refine.training.parrot.config import (

@@ -51,7 +51,7 @@ from rr_refine.cli.trust import (
     trust,
 )
 from rr_refine.errors import ConfigError
-from rr_refine.files import folder_here
+from rr_refine.named import folder_here
 from rr_refine.picture_file import limit_megapixels
 from rr_refine.plugins import did_you_mean
 from rr_refine.redaction import MASK, clean, hidden, is_secret
@@ -61,7 +61,6 @@ __all__ = ["DEFAULTS", "PROJECT_FILE", "Settings", "read_settings", "split_assig
 
 PROJECT_FILE: Final = "rr-refine.toml"
 COMMAND_LINE: Final = "command line"
-"""The source of what a flag says."""
 
 DEFAULTS: Final[dict[str, JsonValue]] = {
     "profile": None,
@@ -198,11 +197,7 @@ class Settings:
         raise self._wrong(key, "a list of texts")
 
     def out(self) -> Path:
-        """The folder that holds runs. Only the command line may name one that is a link elsewhere.
-
-        Raises:
-            ConfigError: another source does, or it is no text.
-        """
+        """The folder that holds runs; only the command line may name a link elsewhere."""
         out = self.text("out")
         return Path(out) if self.sources["out"] == COMMAND_LINE else folder_here(out)
 

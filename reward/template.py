@@ -15,7 +15,8 @@ from pydantic import ValidationError, model_validator
 
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
-from rr_refine.files import MAX_BYTES, read_named, replace_file
+from rr_refine.files import MAX_BYTES, replace_file
+from rr_refine.named import read_named
 from rr_refine.plugins import available, create
 from rr_refine.terms import Record
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import MAX_BYTES, read_named
+from rr_refine.files import MAX_BYTES
+from rr_refine.named import read_named
 from rr_refine.reward.source_reader import (
     ImagePart,
     SourceReader,

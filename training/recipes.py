@@ -10,7 +10,8 @@ from typing import TypeAlias, TypeVar
 from pydantic import JsonValue, ValidationError
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import parse_json, read_file, read_named
+from rr_refine.files import parse_json, read_file
+from rr_refine.named import read_named
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Record
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml

@@ -27,7 +27,7 @@ from rr_refine.benchmarks.preference.item import (
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.errors import ConfigError
-from rr_refine.files import read_named
+from rr_refine.named import read_named
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
     Embedded,

@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import read_named, replace_file
+from rr_refine.files import replace_file
+from rr_refine.named import read_named
 from rr_refine.pictures import check_picture
 
 __all__ = [

@@ -13,9 +13,10 @@ from pydantic import JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import MAX_BYTES, open_named, parse_json, read_named
+from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
 from rr_refine.hub import hub_that_answers, is_hub_id, require_files, require_hub
+from rr_refine.named import open_named, read_named
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
 

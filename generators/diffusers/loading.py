@@ -17,12 +17,13 @@ from rr_refine.errors import (
     GeneratorUnavailable,
     OutOfMemoryError,
 )
-from rr_refine.files import MAX_BYTES, parse_json, read_named
+from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.lora import add_loras
 from rr_refine.generators.diffusers.options import DiffusersOptions
 from rr_refine.hub import hub_that_answers
+from rr_refine.named import read_named
 from rr_refine.terms import Task
 
 __all__ = ["load_pipelines", "memory_advice", "pair_pipelines", "resolve_device", "resolve_dtype"]

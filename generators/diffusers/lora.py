@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import MAX_BYTES, parse_json, read_named
+from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.checkpoint import LoraFile
+from rr_refine.named import read_named
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +127,8 @@ def _peft_config(path: Path) -> dict[str, Any] | None:
         config: Any = parse_json(read_named(beside, MAX_BYTES))
         if not isinstance(config, dict):
             raise ValueError("it is no table")
-        for table in (config, config.get("alpha_pattern"), config.get("rank_pattern")):
+        tables: list[Any] = [config, *map(config.get, ("alpha_pattern", "rank_pattern"))]
+        for table in tables:
             for key, value in (table or {}).items():
                 if table is not config or key in ("lora_alpha", "r"):
                     table[key] = _scale(value)

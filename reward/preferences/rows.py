@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import open_named, parse_json, read_named
+from rr_refine.files import parse_json
+from rr_refine.named import open_named, read_named
 from rr_refine.reward.preferences.pair import Picture
 
 __all__ = [

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 if TYPE_CHECKING:
     from PIL import Image
 
-from rr_refine.files import open_named
+from rr_refine.named import open_named
 
 __all__ = ["digest", "file_digest", "image_digest"]
 

@@ -24,13 +24,12 @@ from typing import Any, BinaryIO, Final, Literal, NoReturn, cast
 
 from pydantic import JsonValue
 
-from rr_refine.errors import ConfigError, StoreError, StoreLockedError
+from rr_refine.errors import StoreError, StoreLockedError
 
 __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_PICTURE",
-    "folder_here",
     "holds_file",
     "is_shared",
     "link_file",
@@ -38,10 +37,8 @@ __all__ = [
     "make_folder",
     "make_inside",
     "open_file",
-    "open_named",
     "parse_json",
     "read_file",
-    "read_named",
     "remove_file",
     "replace_file",
     "replacing",
@@ -53,8 +50,6 @@ MAX_BYTES: Final = 2**24
 """Most of a file that is read as a whole, such as JSON."""
 MAX_PICTURE: Final = 2**28
 """The same of a stored picture."""
-MAX_NAMED: Final = 2**31
-"""The same of a file of data that the user named."""
 MAX_DEPTH: Final = 100
 """Most objects and lists inside of one another; ours have ten."""
 
@@ -107,25 +102,6 @@ def read_file(path: Path, *, within: Path | None = None, limit: int = MAX_BYTES)
     return data
 
 
-def open_named(path: Path) -> BinaryIO:
-    """Open a file that the user, or a file of settings, named by its path: links are followed.
-
-    Raises:
-        FileNotFoundError: it does not exist.
-        OSError: it cannot be opened; it is a pipe, which would wait for its writer, or a device.
-    """
-    return open_file(path.resolve())
-
-
-def read_named(path: Path, limit: int = MAX_NAMED) -> bytes:
-    """The contents of such a file, see `open_named`.
-
-    Raises:
-        OSError: it cannot be read; it is larger than `limit` bytes.
-    """
-    return read_file(path.resolve(), limit=limit)
-
-
 def holds_file(path: Path, *, within: Path | None = None) -> bool:
     """Whether there is such a file.
 
@@ -150,25 +126,6 @@ def require_no_links(folder: Path) -> None:
             mode = Path(path, name).lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise StoreError(str(_no_file(Path(path, name), mode)))
-
-
-def folder_here(path: Path | str) -> Path:
-    """The path of a folder that nobody chose for this call: a default, or a name in a file.
-
-    A relative one is meant to be in the folder that we are in, which may be a project from
-    elsewhere with a link in that place. A `..` in the path, or an absolute one, is as it is said.
-
-    Raises:
-        ConfigError: a link leads out of the folder that we are in.
-    """
-    path, here = Path(path), Path.cwd().resolve()
-    said, real = Path(os.path.normpath(here / path)), (here / path).resolve()
-    if not path.is_absolute() and real != said and not real.is_relative_to(here):
-        raise ConfigError(
-            f"{str(path)!r} leads to {str(real)!r} by a link, and nobody named that place: if it "
-            "is right, give it by --out or as a whole path"
-        )
-    return path
 
 
 def parse_json(data: bytes | str) -> JsonValue:

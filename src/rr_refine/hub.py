@@ -12,7 +12,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.files import MAX_BYTES, parse_json, read_named
+from rr_refine.files import MAX_BYTES, parse_json
+from rr_refine.named import read_named
 from rr_refine.retries import retries_allowed
 from rr_refine.trust import all_settings
 

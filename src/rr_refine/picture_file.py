@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import open_named
+from rr_refine.named import open_named
 from rr_refine.notices import add_notices
 from rr_refine.picture_profiles import profile_of_code, profile_of_png
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from pydantic import Field, JsonValue
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import read_named
+from rr_refine.named import read_named
 from rr_refine.plugins import create, parse_options, require_protocol
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.terms import Record

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import read_named
+from rr_refine.named import read_named
 from rr_refine.reward.preferences.pair import (
     Label,
     Order,

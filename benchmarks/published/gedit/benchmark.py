@@ -37,7 +37,7 @@ from rr_refine.benchmarks.published.gedit.table import GEditRow, read_table, wri
 from rr_refine.benchmarks.published.gedit.wording import OURS, PLACE, GEditWording, read_wording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
-from rr_refine.files import read_named
+from rr_refine.named import read_named
 from rr_refine.pictures import load_picture, picture_size
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 from rr_refine.benchmarks.published.files import keep_picture
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError
-from rr_refine.files import read_named
+from rr_refine.named import read_named
 from rr_refine.reward.preferences.rows import Embedded, checked, read_rows
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
