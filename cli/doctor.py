@@ -192,8 +192,10 @@ def _named(part: _Part) -> str:
 
 
 def _out(settings: Settings) -> Checked:
+    from rr_refine.cli.job import out_folder
+
     try:
-        out = settings.out()
+        out = out_folder(settings)
     except ConfigError as error:
         return Checked("no", "runs", str(error))
     there = next(p for p in (out, *out.resolve().parents) if p.exists())

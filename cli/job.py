@@ -33,6 +33,7 @@ from rr_refine.cli.trust import NotTrustedError, own_file
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
+from rr_refine.named import folder_here
 from rr_refine.plugins import Group, create, imported
 from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
@@ -54,6 +55,7 @@ __all__ = [
     "make_rewriters",
     "named_component",
     "needs_trust",
+    "out_folder",
     "policy_from",
     "require_own_keys",
     "sources_of",
@@ -173,6 +175,16 @@ def policy_from(settings: Settings) -> Policy:
     if settings.values["rewriter.use"] is not None:
         changes["rewriters"] = list(settings.texts("rewriter.use"))
     return preset(settings.text("preset"), budget=settings.section("budget"), **changes)
+
+
+def out_folder(settings: Settings) -> Path:
+    """The folder that holds runs; only the command line may name one that is a link elsewhere.
+
+    Raises:
+        ConfigError: another source does, or it is no text.
+    """
+    out = settings.text("out")
+    return Path(out) if settings.sources["out"] == "command line" else folder_here(out)
 
 
 def import_rules(settings: Settings, policy: Policy) -> None:

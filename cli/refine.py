@@ -11,7 +11,7 @@ from rr_refine.agent.refine import folder_for
 from rr_refine.agent.session import Job
 from rr_refine.cli.config import settings_table
 from rr_refine.cli.exits import DONE
-from rr_refine.cli.job import job_from, policy_from, require_own_keys
+from rr_refine.cli.job import job_from, out_folder, policy_from, require_own_keys
 from rr_refine.cli.notes import say_addresses
 from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
@@ -48,7 +48,7 @@ def refine_command(
             f"runs no code that a file names, such as {key} = {plain(repr(code))} of {plain(file)}"
         )
         return DONE
-    out = settings.out()
+    out = out_folder(settings)
     job = job_from(settings, words, images)
     if dry_run:
         say(*settings_table(settings))

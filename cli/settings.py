@@ -51,7 +51,6 @@ from rr_refine.cli.trust import (
     trust,
 )
 from rr_refine.errors import ConfigError
-from rr_refine.named import folder_here
 from rr_refine.picture_file import limit_megapixels
 from rr_refine.plugins import did_you_mean
 from rr_refine.redaction import MASK, clean, hidden, is_secret
@@ -60,7 +59,6 @@ from rr_refine.trust import named_code
 __all__ = ["DEFAULTS", "PROJECT_FILE", "Settings", "read_settings", "split_assignment"]
 
 PROJECT_FILE: Final = "rr-refine.toml"
-COMMAND_LINE: Final = "command line"
 
 DEFAULTS: Final[dict[str, JsonValue]] = {
     "profile": None,
@@ -196,11 +194,6 @@ class Settings:
             return [str(item) for item in items]
         raise self._wrong(key, "a list of texts")
 
-    def out(self) -> Path:
-        """The folder that holds runs; only the command line may name a link elsewhere."""
-        out = self.text("out")
-        return Path(out) if self.sources["out"] == COMMAND_LINE else folder_here(out)
-
     def _wrong(self, key: str, kind: str) -> ConfigError:
         value, source = hidden(self.values[key], key), self.sources[key]
         return ConfigError(f"{key} = {value!r} from {source} must be {kind}")
@@ -305,7 +298,7 @@ def read_settings(
     for key, value, name in environment:
         if resume is None or is_secret(key, value) or key in masked or key in BOUNDS:
             layers.append(({key: value}, name, None))
-    layers.append((flags, COMMAND_LINE, None))
+    layers.append((flags, "command line", None))
     settings = Settings()
     # Below all others, whichever of them names it.
     named = [layer["profile"] for layer, _, _ in layers if "profile" in layer]

@@ -65,6 +65,7 @@ def studio(
     settings = options.read({"out": None if out is None else str(out), "preset": preset})
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise MissingExtraError("the studio", "studio")
+    from rr_refine.cli.job import out_folder
     from rr_refine.cli.notes import say_addresses
     from rr_refine.cli.studio_jobs import SettingsJobMaker
     from rr_refine.studio.server import listen
@@ -75,7 +76,7 @@ def studio(
     secret = new_token() if own is None else own
     Token(secret)  # one that can be guessed is refused before anything is loaded
     opened = Studio(
-        settings.out(),
+        out_folder(settings),
         SettingsJobMaker(settings),
         max_runs=settings.number("studio.max_runs"),
         private=settings.flag("private"),

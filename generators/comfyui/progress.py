@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -12,6 +13,9 @@ from rr_refine.generators.comfyui.server import ComfyUIServer
 from rr_refine.generators.generator import OnStep
 
 __all__ = ["Steps"]
+
+_STEPS: Final = 10**6
+"""Most steps of a sampler; JSON may hold any number."""
 
 
 class Steps:
@@ -60,7 +64,9 @@ class Steps:
             self.ended.set()
         if said.get("type") != "progress" or node not in self._samplers:
             return
-        if not isinstance(value, int | float) or not isinstance(most, int | float) or most < 1:
+        if not isinstance(value, int | float) or not isinstance(most, int | float):
+            return
+        if not (0 <= value <= _STEPS and 1 <= most <= _STEPS):  # NaN is not, either
             return
         if self._node is None:
             self._node, self._total = node, int(most)
