@@ -397,3 +397,68 @@ def test_a_long_chain(tmp_path: Path) -> None:
 
 def test_the_recordings_are_of_the_server() -> None:
     assert recorded("51_system_stats")["system"]["comfyui_version"] == "0.33.0"
+
+
+def changed(**inputs: dict[str, JsonValue]) -> Graph:
+    """The template with other inputs, by `n` and the node's id."""
+    graph = template()
+    for name, new in inputs.items():
+        graph[name.removeprefix("n")]["inputs"] |= new
+    return graph
+
+
+PACKS: dict[str, tuple[Graph, tuple[set[str], set[str], set[str], set[str]]]] = {
+    "a styler": (
+        changed(n6={"text": ["60", 0]}, n7={"text": ["60", 1]})
+        | {"60": node("SDXLPromptStyler", text_positive="a cat", text_negative="bad", style="x")},
+        ({"60.text_positive"}, {"60.text_negative"}, {"3.seed"}, set()),
+    ),
+    "a node for the seed": (
+        changed(n3={"seed": ["95", 0]}) | {"95": node("Seed (rgthree)", seed=77)},
+        ({"6.text"}, {"7.text"}, {"95.seed"}, set()),
+    ),
+    "a text that was shown": (
+        changed(n6={"text": ["50", 0]})
+        | {
+            "50": node("ShowText|pysssss", text=["51", 0], text_0="of last time"),
+            "51": node("PrimitiveString", value="a cat"),
+        },
+        ({"51.value"}, {"7.text"}, {"3.seed"}, set()),
+    ),
+    "drawn over a picture": (
+        changed(n3={"latent_image": ["21", 0]})
+        | {
+            "20": node("LoadImage", image="a.png"),
+            "21": node("VAEEncode", pixels=["20", 0], vae=["4", 2]),
+        },
+        ({"6.text"}, {"7.text"}, {"3.seed"}, {"20.image"}),
+    ),
+    "a picture for the style": (
+        changed(n3={"model": ["30", 0]})
+        | {
+            "20": node("LoadImage", image="a.png"),
+            "30": node("IPAdapterAdvanced", model=["4", 0], image=["20", 0], weight=0.8),
+        },
+        ({"6.text"}, {"7.text"}, {"3.seed"}, set()),
+    ),
+    "drawn twice": (
+        changed(n8={"samples": ["11", 0]})
+        | {
+            "10": node("LatentUpscale", samples=["3", 0], width=2048, height=2048),
+            "11": node(
+                "KSampler", seed=2, positive=["6", 0], negative=["7", 0], latent_image=["10", 0]
+            ),
+        },
+        ({"6.text"}, {"7.text"}, {"3.seed", "11.seed"}, set()),
+    ),
+}
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_graphs_of_node_packs(tmp_path: Path, pack: str) -> None:
+    graph, (prompt, negative, seeds, sources) = PACKS[pack]
+    found = bound(tmp_path, graph)
+    assert keys(found.prompt) == prompt
+    assert keys(found.negative) == negative
+    assert keys(found.seeds) == seeds
+    assert keys(found.sources) == sources
