@@ -175,16 +175,15 @@ def harmful(
 
     A file may have written what is in this folder, in its own, or beside its run.
     """
-    for key, value in named_code(table):
-        yield key, value, CODE
-    for key, value in named_workflows(table):
-        yield key, value, "its nodes would run in your ComfyUI"
+    yield from ((key, code, CODE) for key, code in named_code(table))
+    yield from ((key, graph, _NODES) for key, graph in named_workflows(table))
     for key, last, value in all_settings(table):
         if last in _WRITTEN and isinstance(value, str) and not is_near(Path(value), file):
             yield key, value, "it is outside of this folder"
 
 
 CODE: Final = "it would run code"
+_NODES: Final = "its nodes would run in your ComfyUI"
 _WRITTEN: Final = ("out", "log")
 """Last parts of keys that say where something is written."""
 
