@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Self
 from pydantic import JsonValue
 
 from rr_refine.agent.events import Event, write_event
-from rr_refine.agent.store.journal import Journal
+from rr_refine.agent.store.journal import MAX_JOURNAL, Journal
 from rr_refine.agent.store.png import encode_png, png_size, read_metadata, with_metadata
 from rr_refine.digest import image_digest
-from rr_refine.errors import ConfigError, StoreError
+from rr_refine.errors import ConfigError, StoreError, StoreFullError
 from rr_refine.files import (
     MAX_BYTES,
     MAX_PICTURE,
@@ -38,7 +38,7 @@ from rr_refine.files import (
     remove_file,
     replace_file,
 )
-from rr_refine.lines import LineFile
+from rr_refine.lines import FullError, LineFile
 from rr_refine.pictures import load_stored
 
 if TYPE_CHECKING:
@@ -107,13 +107,14 @@ class RunFolder:
         """Store an image; returns its digest. The same pixels are stored once.
 
         Raises:
+            StoreFullError: its file would be larger than any that is read.
             StoreError: it could not be written.
         """
         name = image_digest(image)
         path = self.image_path(name)
         if not self.has_image(name):
             png = encode_png(image)
-            self._write(path, with_metadata(png, metadata) if metadata else png)
+            self._write_picture(path, with_metadata(png, metadata) if metadata else png)
         return name
 
     def image_path(self, name: str) -> Path:
@@ -166,7 +167,7 @@ class RunFolder:
             told = with_metadata(png, {**drawn, **metadata})
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
-        self._write(path, told)
+        self._write_picture(path, told)
         return told
 
     def publish(self, name: str, png: bytes | None = None) -> Path:
@@ -223,12 +224,15 @@ class RunFolder:
         """Append an event to `events.jsonl`.
 
         Raises:
+            StoreFullError: with it, the file would be longer than any that is read.
             StoreError: it could not be written.
         """
         if self._events is None:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
         try:
             self._events.append(write_event(event).encode(), sync=False)
+        except FullError as error:
+            raise StoreFullError(f"{self.path / 'events.jsonl'}: {error}") from error
         except OSError as error:
             raise StoreError(f"cannot write events.jsonl: {error}") from error
 
@@ -252,6 +256,14 @@ class RunFolder:
 
     def _read(self, path: Path, limit: int = MAX_BYTES) -> bytes:
         return read_file(path, within=self.path, limit=limit)
+
+    def _write_picture(self, path: Path, png: bytes) -> None:
+        if len(png) > MAX_PICTURE:
+            raise StoreFullError(
+                f"a picture's file of {len(png):,} bytes cannot be kept: {MAX_PICTURE:,} are the "
+                "most that is read; draw a smaller one"
+            )
+        self._write(path, png)
 
     def _write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Replace a file, see `replace_file`."""
@@ -315,6 +327,6 @@ def slug(text: str, length: int = 32) -> str:
 
 def _open_lines(path: Path) -> LineFile:
     try:
-        return LineFile(path)
+        return LineFile(path, limit=MAX_JOURNAL)
     except OSError as error:
         raise StoreError(f"cannot open {path}: {error}") from error

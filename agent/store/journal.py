@@ -19,9 +19,9 @@ from pydantic import JsonValue
 
 from rr_refine.agent.history import Candidate
 from rr_refine.digest import digest
-from rr_refine.errors import StoreError
+from rr_refine.errors import StoreError, StoreFullError
 from rr_refine.files import parse_json
-from rr_refine.lines import MAX_LINE, LineFile, read_lines
+from rr_refine.lines import MAX_LINE, FullError, LineFile, read_lines
 from rr_refine.terms import Record
 
 __all__ = [
@@ -74,7 +74,7 @@ class Journal:
         try:
             self._read(read_lines(path, limit=MAX_JOURNAL))
             if writable:
-                self._file = LineFile(path)
+                self._file = LineFile(path, limit=MAX_JOURNAL)
         except OSError as error:
             raise StoreError(f"cannot open {path}: {error}") from error
 
@@ -93,6 +93,7 @@ class Journal:
 
         Raises:
             TooLongError: it is longer than a line may be.
+            StoreFullError: with it, the journal would be longer than any that is read.
             StoreError: it could not be written, for instance because the disk is full. The file
                 is as it was before.
         """
@@ -103,6 +104,11 @@ class Journal:
             raise TooLongError(f"a line of {len(line):,} bytes is longer than {MAX_LINE:,}")
         try:
             self._file.append(line.encode(), sync=True)
+        except FullError as error:
+            raise StoreFullError(
+                f"{self.path}: {error}; what the run has so far is kept, and it cannot go on: "
+                "begin a new one"
+            ) from error
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error}") from error
         self._items[kind, key] = value

@@ -17,6 +17,7 @@ RefineError
 ├── EvidenceError          something could not be measured; the run goes on without it
 ├── RuleError              a stopping rule or acceptance policy failed
 └── StoreError             the run folder cannot be read or written
+    ├── StoreFullError     with more in it, nobody would read it
     └── StoreLockedError   another process has it
 """
 
@@ -54,6 +55,7 @@ __all__ = [
     "RewriteError",
     "RuleError",
     "StoreError",
+    "StoreFullError",
     "StoreLockedError",
     "UnsupportedRequestError",
     "charged",
@@ -197,6 +199,12 @@ class RuleError(RefineError):
 
 class StoreError(RefineError):
     """The run folder cannot be read or written."""
+
+
+class StoreFullError(StoreError):
+    """A file of the run folder would be larger than what is read of it. It is as it was before."""
+
+    final = True
 
 
 class StoreLockedError(StoreError):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from rr_refine.files import open_file
 
-__all__ = ["MAX_LINE", "LineFile", "each_line", "read_lines"]
+__all__ = ["MAX_LINE", "FullError", "LineFile", "each_line", "read_lines"]
 
 MAX_LINE: Final = 16 * 2**20
 """Most bytes of a line."""
 _MAX_TOTAL: Final = 4 * 2**30
 """Most bytes of a file."""
-_LEAST: Final = 128
+_LEAST: Final = 1024
+_PART: Final = 64
 _BLOCK: Final = 2**16
+
+
+class FullError(OSError):
+    """A file of lines has as much as is read, or had more with one more line."""
 
 
 def read_lines(
@@ -46,7 +52,8 @@ def each_line(file: BinaryIO, limit: int = _MAX_TOTAL) -> Iterator[tuple[bytes, 
     """The whole lines that follow, without their ends, and where each begins, in bytes.
 
     Args:
-        limit: most bytes in all; a short line counts as 128, since it takes as long to read.
+        limit: most bytes in all, as they count in memory and time: a short line counts as 1,024
+            bytes, and each value of a JSON line as 64 more.
 
     Raises:
         OSError: the file cannot be read; a line has more than `MAX_LINE` bytes, or all have more
@@ -54,13 +61,18 @@ def each_line(file: BinaryIO, limit: int = _MAX_TOTAL) -> Iterator[tuple[bytes, 
     """
     offset, number, cost = file.tell(), 0, 0
     while (line := file.readline(MAX_LINE + 1)).endswith(b"\n"):
-        cost += max(len(line), _LEAST)
+        cost += _cost(line)
         if cost > limit:
-            raise OSError(f"more than {limit:,} bytes of lines")
+            raise FullError(f"more than {limit:,} bytes of lines")
         yield line[:-1], offset
         offset, number = offset + len(line), number + 1
     if len(line) > MAX_LINE:
         raise OSError(f"line {number + 1} is longer than {MAX_LINE:,} bytes")
+
+
+def _cost(line: bytes) -> int:
+    parts = sum(map(line.count, (b",", b"[", b"{")))
+    return max(len(line), _LEAST) + _PART * parts
 
 
 class LineFile:
@@ -68,17 +80,20 @@ class LineFile:
 
     Args:
         within: see `rr_refine.files`.
+        limit: most bytes in all, as those who read it count them, see `each_line`.
 
     Raises:
-        OSError: the file cannot be opened, or is no regular one; its torn last line has more than
-            `MAX_LINE` bytes, as no line of ours has.
+        OSError: the file cannot be opened, or is no regular one; a line has more than `MAX_LINE`
+            bytes, as no line of ours has.
     """
 
-    def __init__(self, path: Path, *, within: Path | None = None) -> None:
+    def __init__(self, path: Path, *, within: Path | None = None, limit: int = _MAX_TOTAL) -> None:
+        self._limit = limit
         # Unbuffered: what a failed write left in a buffer would be written by closing the file.
         self._file = open_file(path, "rb+", within=within)
         try:
             self._file.truncate(self._end())
+            self._cost = self._counted()
         except OSError:
             self.close()
             raise
@@ -97,17 +112,36 @@ class LineFile:
             raise OSError(f"its last line is longer than {MAX_LINE:,} bytes")
         return 0
 
+    def _counted(self) -> int:
+        """What the lines so far count."""
+        self._file.seek(0)
+        buffered = io.BufferedReader(cast("io.FileIO", self._file), _BLOCK)
+        try:
+            return sum(_cost(line + b"\n") for line, _ in each_line(buffered, self._limit))
+        except FullError:
+            return self._limit
+        finally:
+            buffered.detach()
+
     def append(self, line: bytes, *, sync: bool) -> None:
         """Add a line, given without its end. With `sync` it is on disk on return.
 
         Raises:
+            FullError: nobody would read it: the file has as many bytes as are read.
             OSError: it could not be written, for instance because the disk is full, or has more
                 than `MAX_LINE` bytes and could not be read. The file is as it was before.
         """
         if len(line) > MAX_LINE:
             raise OSError(f"a line of {len(line):,} bytes is longer than {MAX_LINE:,}")
+        line += b"\n"
+        cost = self._cost + _cost(line)
+        if cost > self._limit:
+            raise FullError(
+                f"it is full: with this line it has {cost:,} bytes, and {self._limit:,} are the "
+                "most that is read"
+            )
         start = self._file.seek(0, os.SEEK_END)
-        rest = memoryview(line + b"\n")
+        rest = memoryview(line)
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -116,6 +150,7 @@ class LineFile:
         except BaseException:
             self._file.truncate(start)
             raise
+        self._cost = cost
 
     def sync(self) -> None:
         """Wait until every line is on disk.

@@ -135,13 +135,17 @@ def rendered(given: object) -> Image.Image:
     """What a generator gave, as an RGB picture.
 
     Raises:
-        GeneratorError: it is no picture.
+        GeneratorError: it is no picture, or too large to be read again.
         BlankImageError: every pixel is black.
     """
     from PIL import Image
 
     if not isinstance(given, Image.Image):
         raise GeneratorError(f"the generator gave {shortened(given)}, which is no PIL.Image.Image")
+    try:
+        require_few_pixels(*given.size)
+    except ValueError as error:
+        raise GeneratorError(f"the generator's picture cannot be kept: {error}") from error
     picture = given if given.mode == "RGB" else load_picture(given)
     require_not_blank(picture)
     return picture

@@ -8,13 +8,14 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from rr_refine.agent.events import Rendered, RunFinished
+from rr_refine.agent.events import Notice, Rendered, RunFinished
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.replay import replay
 from rr_refine.agent.report.gallery import find_runs
@@ -28,6 +29,7 @@ from tests.agent import whole
 from tests.agent.records import only_run
 
 PICTURE = Image.effect_noise((32, 24), 80).convert("RGB")
+EVENT = Notice(text="one more")
 SECRET = b"the neighbour's key\n"
 
 
@@ -211,6 +213,20 @@ def test_short_lines_are_counted_too(run: Path) -> None:
     (run / "samples.jsonl").write_bytes(line * (MAX_JOURNAL // 128 + 1))
     with pytest.raises(StoreError, match="bytes of lines"):
         load_run(run)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "samples.jsonl"])
+def test_lines_of_many_values_are_counted_by_their_memory(run: Path, name: str) -> None:
+    """A hundred megabytes of empty lists took three gigabytes."""
+    many = b"{}," * 5_000_000 + b"{}]"
+    line = b'{"type":"run-started","kind":"notice","key":"a","value":[' + many + b"}\n"
+    (run / name).write_bytes(line * 7)
+    with pytest.raises(StoreError, match="bytes of lines"):
+        load_run(run).events()
+    before = (run / name).stat().st_size
+    with suppress(StoreError), RunFolder(run) as folder:
+        folder.record_event(EVENT)
+    assert (run / name).stat().st_size == before
 
 
 def changed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:

@@ -3,14 +3,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
 
+from rr_refine.agent.store import journal as journal_module
 from rr_refine.agent.store.journal import ItemKind, Journal
-from rr_refine.errors import StoreError
-from rr_refine.lines import LineFile, read_lines
+from rr_refine.errors import StoreError, StoreFullError
+from rr_refine.lines import FullError, LineFile, read_lines
 from tests.agent.full_disk import FullDisk
 
 ITEMS: list[tuple[ItemKind, str, JsonValue]] = [
@@ -26,10 +28,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, *items: tuple[ItemKind, str, JsonValue]) -> None:
-    journal = Journal(path)
-    for kind, key, value in items:
-        journal.put(kind, key, value)
-    journal.close()
+    with closing(Journal(path)) as journal:
+        for kind, key, value in items:
+            journal.put(kind, key, value)
 
 
 def contents(path: Path) -> list[tuple[ItemKind, str, JsonValue]]:
@@ -264,3 +265,39 @@ def test_a_write_in_pieces_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     lines.close()
     lines.close()
     assert (tmp_path / "lines").read_bytes() == b"a long line\n\n"
+
+
+# -- a full journal ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["", "x" * 700, "ü" * 300], ids=["short", "long", "escaped"])
+def test_what_can_be_written_can_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """The writer counts as the readers do, in the next session too."""
+    monkeypatch.setattr(journal_module, "MAX_JOURNAL", 9000)
+    written = 0
+    with suppress(StoreFullError):
+        while written < 100:
+            write(path, ("critique", str(written), value))
+            written += 1
+    assert 1 < written < 100
+    assert len(contents(path)) == written
+    before = path.read_bytes()
+    journal = Journal(path)
+    for _ in range(2):
+        with pytest.raises(StoreFullError, match="9,000 are the most that is read"):
+            journal.put("critique", "one more", value)
+    assert journal.get("critique", "one more") is None
+    journal.close()
+    assert path.read_bytes() == before
+
+
+def test_a_line_file_that_is_longer_than_its_limit_takes_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"a\n" * 100)
+    lines = LineFile(path, limit=99 * 1024)
+    with pytest.raises(FullError, match="it is full"):
+        lines.append(b"b", sync=False)
+    lines.close()
+    assert path.read_bytes() == b"a\n" * 100
