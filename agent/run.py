@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from PIL import Image
 
-__all__ = ["REPORT", "Run", "load_run", "open_run", "read_run"]
+__all__ = ["REPORT", "RESULT", "Run", "load_run", "open_run", "read_run"]
 
 REPORT: Final = "report/index.html"
 """Where the report is in a run folder."""
 RESULT: Final = "result.png"
+"""Where its result is."""
 _PARTS: Final = ("events.jsonl", RESULT, REPORT, ".lock")
 """Files that are not read with the run itself."""
 

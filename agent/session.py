@@ -24,6 +24,7 @@ from rr_refine.agent.events import Event, ReviewRequested
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
 from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.manifest import RunStatus, check_config, run_id_of, write_manifest
+from rr_refine.agent.nodes.plan import keep_notices
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.rewriting.rewriter import Rewriter
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
-__all__ = ["Job", "Reviewer", "run_job"]
+__all__ = ["Job", "Reviewer", "run_job", "store_job"]
 
 Reviewer = Callable[[ReviewRequest], Awaitable["Decision"]]
 """Answers a question of the review node."""
@@ -105,11 +106,10 @@ async def run_job(
     Raises:
         RefineError: of the kind that fits; the folder holds everything that was finished.
     """
-    check_config(folder, job)
-    if (record := record_of(job.generator)) is not None:
-        folder.write_json("generator.json", record)
-    for source in job.sources:
-        await asyncio.to_thread(folder.put_image, source)
+    if job.sources:
+        await asyncio.to_thread(store_job, folder, job)
+    else:
+        store_job(folder, job)
     write_manifest(folder, job, "running")
     status: RunStatus = "interrupted"
     try:
@@ -129,6 +129,22 @@ async def run_job(
             from rr_refine.agent.report.report import try_report
 
             await asyncio.to_thread(try_report, folder)  # other runs may go on meanwhile
+
+
+def store_job(folder: RunFolder, job: Job) -> None:
+    """Write down all that a later session needs to do the job: its config, its pictures to edit,
+    and what was done to them. What is there is left.
+
+    Raises:
+        ConfigError: the folder belongs to another job.
+        StoreError: the folder cannot be read or written.
+    """
+    check_config(folder, job)
+    if (record := record_of(job.generator)) is not None:
+        folder.write_json("generator.json", record)
+    for source in job.sources:
+        folder.put_image(source)
+    keep_notices(folder.journal, job.notices)
 
 
 async def _drive(
@@ -176,6 +192,7 @@ async def _drive(
         yield asked
         if reviewer is None:
             return
+        context.pictures.clear()  # nobody knows how long the answer takes
         decision = await reviewer(question)
         require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))

@@ -26,8 +26,9 @@ from rr_refine.cli.job import (
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import quoted
 from rr_refine.errors import ConfigError
+from rr_refine.generators.sources import require_sources
 from rr_refine.studio.form import RunForm
-from rr_refine.studio.uploads import read_upload
+from rr_refine.studio.uploads import read_uploads
 
 __all__ = ["SettingsJobMaker"]
 
@@ -76,8 +77,9 @@ class SettingsJobMaker:
             "loop.review": form.review,
         }
         settings.apply(fields, "the page")
-        files = (form.picture, *form.more_pictures)
-        images = [read_upload(file) for file in files if file is not None]
+        files = [file for file in (form.picture, *form.more_pictures) if file is not None]
+        require_sources(self.generator, len(files))  # before they are decoded
+        images = read_uploads(files)
         return job_from(settings, form.prompt, images, generator=self.generator, critic=self.critic)
 
     def again(self, run: Run) -> Job:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,13 +16,19 @@ from starlette.routing import Route
 from rr_refine.agent.policy import PRESETS
 from rr_refine.component import most_sources
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
-from rr_refine.files import open_file
 from rr_refine.studio.form import read_answer, read_form, read_prompt
 from rr_refine.studio.guard import Guard
-from rr_refine.studio.history import MAX_TILES, find_run, image_file
+from rr_refine.studio.history import (
+    MAX_TILES,
+    find_run,
+    image_file,
+    open_picture,
+    result_file,
+)
 from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
 from rr_refine.studio.studio import Studio, StudioFullError
-from rr_refine.studio.uploads import MAX_PICTURE_BYTES, Uploads, thumbnail
+from rr_refine.studio.threads import Threads
+from rr_refine.studio.uploads import MAX_PICTURE_BYTES, Uploads, drop, thumbnail
 
 __all__ = ["create_app"]
 
@@ -68,6 +73,7 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Guard:
             ClientDisconnect: _explain,
         },
     )
+    app.router.redirect_slashes = False
     return Guard(app, token=token, host=host)
 
 
@@ -78,7 +84,7 @@ class _Pages:
         self._studio = studio
         self._uploads = Uploads()
         self._following: set[EventStream] = set()
-        self._looking = asyncio.Semaphore(2)  # thumbnails are decoded two at a time
+        self._words, self._drawing = Threads(1, "words"), Threads(2, "pictures")
         # Read once: only these names exist, whatever is asked for.
         self._files = {p.name: p.read_bytes() for p in _PAGE.iterdir() if p.is_file()}
 
@@ -111,9 +117,8 @@ class _Pages:
 
     async def notes(self, request: Request) -> Response:
         """What the models in use cannot do with a prompt, before its run starts."""
-        async with self._uploads.body(request) as body:
-            form = await asyncio.to_thread(read_prompt, body)
-        notes, ways = await asyncio.to_thread(self._studio.notes_before, form)
+        async with self._uploads.taken(request, read_prompt) as form:
+            notes, ways = await self._words.run(self._studio.notes_before, form)
         return _json({"notes": notes, "ways": ways})
 
     async def tiles(self, _: Request) -> Response:
@@ -122,10 +127,8 @@ class _Pages:
 
     async def start(self, request: Request) -> Response:
         """A new run."""
-        self._studio.require_place()  # before a picture is taken in for nothing
-        async with self._uploads.body(request) as body:
-            form = await asyncio.to_thread(read_form, body)
-            return _json({"name": await self._studio.start(form)}, 201)
+        coming = self._uploads.taken(request, read_form)
+        return _json({"name": await self._studio.start(coming)}, 201)
 
     async def resume(self, request: Request) -> Response:
         """On with an unfinished run."""
@@ -139,8 +142,8 @@ class _Pages:
     async def decide(self, request: Request) -> Response:
         """The answer to the open question."""
         live = self._studio.live(_name(request))
-        async with self._uploads.body(request) as body:
-            live.decide(*await asyncio.to_thread(read_answer, body))
+        async with self._uploads.taken(request, read_answer) as answer:
+            live.decide(*answer)
         return _json({})
 
     async def events(self, request: Request) -> Response:
@@ -151,7 +154,8 @@ class _Pages:
         if request.method == "HEAD":
             return Response(media_type=EventStream.media_type, headers=_NEVER)
         if len(self._following) >= MAX_STREAMS:
-            raise HTTPException(503, f"{MAX_STREAMS} pages follow runs already: close one")
+            words = f"{MAX_STREAMS} pages follow runs already: close one"
+            raise HTTPException(503, words, {"Retry-After": "10"})
         return EventStream(messages, _NEVER, self._following)
 
     async def image(self, request: Request) -> Response:
@@ -162,12 +166,8 @@ class _Pages:
         run = find_run(self._studio.out, _name(request))
         path = image_file(run, request.path_params["digest"])
         if size == "whole":
-            return await _png(path, run, _FOR_GOOD)
-        async with self._looking:
-            try:
-                small = await asyncio.to_thread(thumbnail, path)
-            except StoreError as error:  # too large, or broken; the page shows the words
-                raise HTTPException(422, str(error)) from error
+            return await self._png(path, run, _FOR_GOOD)
+        small = await self._drawing.run(thumbnail, path)
         return Response(small, media_type="image/png", headers=_FOR_GOOD)
 
     async def result(self, request: Request) -> Response:
@@ -175,18 +175,12 @@ class _Pages:
         name = _name(request)
         run = find_run(self._studio.out, name)
         save = {"Content-Disposition": f'attachment; filename="{name}.png"'}
-        return await _png(run / "result.png", run, _NEVER | save)
+        return await self._png(result_file(run), run, _NEVER | save)
 
-
-async def _png(path: Path, run: Path, headers: Mapping[str, str]) -> Response:
-    """A picture file, which a run may replace meanwhile: the one that was opened is sent."""
-    try:
-        file = await asyncio.to_thread(open_file, path, within=run)
-    except FileNotFoundError:
-        raise LookupError("this run has no picture yet") from None
-    except OSError as error:
-        raise StoreError(str(error)) from error
-    return FileStream(file, "image/png", headers)
+    async def _png(self, path: Path, run: Path, headers: Mapping[str, str]) -> Response:
+        """A picture file, which a run may replace meanwhile: the one that was opened is sent."""
+        file = await self._drawing.run(open_picture, path, run)
+        return FileStream(file, "image/png", headers)
 
 
 def _name(request: Request) -> str:
@@ -199,11 +193,12 @@ def _json(
     return JSONResponse(value, status, headers={**_NEVER, **more})
 
 
-async def _explain(_: Request, error: Exception) -> Response:
+async def _explain(request: Request, error: Exception) -> Response:
     """An error in words, with the status that fits."""
+    await drop(request)
     match error:
         case HTTPException():
-            return _json({"error": error.detail}, error.status_code)
+            return _json({"error": error.detail}, error.status_code, error.headers or {})
         case ClientDisconnect():
             return _json({"error": "this request has no end"}, 400)
         case StudioFullError():
@@ -214,4 +209,6 @@ async def _explain(_: Request, error: Exception) -> Response:
             return _json({"error": str(error)}, 409)
         case ConfigError():
             return _json({"error": str(error)}, 400)
+        case StoreError() if "name" in request.path_params:  # what is stored there is of no use
+            return _json({"error": str(error)}, 422)
     return _json({"error": str(error)}, 500)

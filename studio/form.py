@@ -84,7 +84,7 @@ class JobMaker(Protocol):
         ...
 
 
-def read_form(data: bytes) -> RunForm:
+def read_form(data: bytes | bytearray) -> RunForm:
     """A form from the JSON that the page sends.
 
     Raises:
@@ -104,7 +104,7 @@ def read_form(data: bytes) -> RunForm:
         raise ConfigError(f"the form: {error}") from error
 
 
-def read_prompt(data: bytes) -> PromptForm:
+def read_prompt(data: bytes | bytearray) -> PromptForm:
     """A prompt from the JSON that the page sends while somebody types.
 
     Raises:
@@ -117,7 +117,7 @@ def read_prompt(data: bytes) -> PromptForm:
         raise ConfigError("this is no prompt") from error
 
 
-def read_answer(data: bytes) -> tuple[int, Decision]:
+def read_answer(data: bytes | bytearray) -> tuple[int, Decision]:
     """The number of a question, and the decision that answers it, from JSON.
 
     Raises:
@@ -125,7 +125,7 @@ def read_answer(data: bytes) -> tuple[int, Decision]:
     """
     try:
         _require_few_parts(data, texts=1)
-        match parse_json(data):
+        match parse_json(bytes(data)):
             case {"question": int(question), "decision": answer}:
                 decision = read_decision(answer)
             case _:
@@ -135,7 +135,7 @@ def read_answer(data: bytes) -> tuple[int, Decision]:
     return question, decision
 
 
-def _require_few_parts(data: bytes, texts: int) -> None:
+def _require_few_parts(data: bytes | bytearray, texts: int) -> None:
     """Refuse JSON that takes gigabytes and minutes to parse, such as many empty lists.
 
     Args:

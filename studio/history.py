@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from rr_refine.agent.run import Run, open_run
+from rr_refine.agent.run import RESULT, Run, open_run
+from rr_refine.agent.store.png import png_size
 from rr_refine.boundary import boundary
 from rr_refine.errors import StoreError
-from rr_refine.files import holds_file
+from rr_refine.files import MAX_PICTURE, holds_file, open_file
+from rr_refine.picture_file import require_few_pixels
 from rr_refine.studio.state import StudioStatus
 from rr_refine.terms import Record
 
-__all__ = ["MAX_TILES", "Tile", "find_run", "image_file", "list_tiles", "status_of"]
+__all__ = [
+    "MAX_TILES",
+    "History",
+    "Tile",
+    "find_run",
+    "has_result",
+    "image_file",
+    "open_picture",
+    "result_file",
+    "status_of",
+    "version_of",
+]
 
 MAX_TILES: Final = 100
 """Runs in a listing, newest first."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 """Names that stand in addresses; ours are of this kind."""
+_READ_WITHIN: Final = 2.0
+"""Seconds that reading runs for a listing may take; it goes on the next time."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -68,23 +83,84 @@ def image_file(run: Path, digest: str) -> Path:
     raise LookupError("this run has no such picture")
 
 
+def result_file(run: Path) -> Path:
+    """Where the result of a run is."""
+    return run / RESULT
+
+
+def open_picture(path: Path, run: Path) -> BinaryIO:
+    """A picture file of a run that a browser can show. Nothing is decoded.
+
+    Raises:
+        LookupError: there is none.
+        StoreError: it is no PNG, too large, or something else that is no file.
+    """
+    try:
+        file = open_file(path, within=run)
+        try:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_PICTURE:
+                raise ValueError(f"it has {size:,} bytes, and {MAX_PICTURE:,} are the most")
+            require_few_pixels(*png_size(file.read(24)))
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    except FileNotFoundError:
+        raise LookupError("this run has no such picture, or none yet") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path.name} cannot be shown: {error}") from error
+    return file
+
+
+def has_result(run: Path) -> bool:
+    """Whether there is a result that can be shown."""
+    with suppress(LookupError, StoreError):
+        open_picture(result_file(run), run).close()
+        return True
+    return False
+
+
 def status_of(run: Run) -> StudioStatus:
     """The status of a run that is not running here."""
     return run.status if run.status in ("done", "failed") else "unfinished"
 
 
-def list_tiles(out: Path) -> list[Tile]:
-    """The newest runs. Slow for runs that changed since the last call: use a thread.
+class History:
+    """The runs of a folder as a list, which remembers what it read."""
 
-    What looks like a run and cannot be shown is among them, with the reason.
-    """
-    if not out.is_dir():
-        return []
-    with boundary(StoreError, f"reading {str(out)!r}"):
-        # Names begin with the time.
-        folders = sorted((p for p in out.iterdir() if not p.name.startswith(".")), reverse=True)
-    runs = [path for path in folders if _is_run(path) or _is_closed(path)]
-    return [_tile(path, _version(path)) for path in runs[:MAX_TILES]]
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._known: dict[Path, tuple[tuple[int, ...], Tile]] = {}
+
+    def tiles(self) -> list[Tile]:
+        """The newest runs. Slow for runs that changed since the last call: use a thread.
+
+        What looks like a run and cannot be shown is among them, with the reason. So is what there
+        was no time to read.
+        """
+        if not self._out.is_dir():
+            return []
+        with boundary(StoreError, f"reading {str(self._out)!r}"):
+            # Names begin with the time.
+            found = sorted((p for p in self._out.iterdir() if p.name[0] != "."), reverse=True)
+            runs = [path for path in found if _is_run(path) or _is_closed(path)][:MAX_TILES]
+        end = time.monotonic() + _READ_WITHIN
+        known, self._known = self._known, {}
+        tiles = []
+        for path in runs:
+            version, tile = version_of(path), None
+            before, earlier = known.get(path, ((), None))
+            if earlier is not None and before == version:
+                tile = earlier
+            elif time.monotonic() < end:
+                tile = _tile(path)
+            if tile is not None:
+                self._known[path] = version, tile
+            elif earlier is not None:
+                self._known[path] = before, earlier
+            tiles.append(tile or earlier or _broken(path, "not yet: there is much to read here"))
+        return tiles
 
 
 def _is_run(path: Path) -> bool:
@@ -99,17 +175,15 @@ def _is_closed(path: Path) -> bool:
     return path.is_dir() and not os.access(path, os.X_OK)
 
 
-def _version(run: Path) -> tuple[int, ...]:
+def version_of(run: Path) -> tuple[int, ...]:
+    """It changes with the files of a run."""
     if run.is_symlink():
-        return ()
+        return (0,)
     files = (run / "config.json", run / "manifest.json", run / "samples.jsonl")
     return tuple(f.lstat().st_mtime_ns if os.path.lexists(f) else 0 for f in files)
 
 
-@lru_cache(maxsize=4 * MAX_TILES)
-def _tile(path: Path, version: tuple[int, ...]) -> Tile:
-    """A run's tile; `version` changes with its files."""
-    del version
+def _tile(path: Path) -> Tile:
     if not _NAME.fullmatch(path.name):
         why = "rename it: a run has letters a to z, digits, '.', '_' and '-', 200 at most"
         return _broken(path, why)

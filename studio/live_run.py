@@ -18,12 +18,16 @@ from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.redaction import clean, told
+from rr_refine.studio.history import has_result
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.state import RunState
+from rr_refine.studio.room import Place
+from rr_refine.studio.state import RunState, StudioStatus
 
 __all__ = ["LiveRun", "Message"]
 
 logger = logging.getLogger(__name__)
+
+_IN_LINE = "It waits for room: other runs with large pictures are at work."
 
 Message = tuple[str, str, int | None]
 """Kind (`event`, `step` or `state`), JSON, and the number of an event."""
@@ -37,6 +41,7 @@ class LiveRun:
         job: its generator and critic must be connected; its other parts are connected here.
         notes: what the models cannot do with its prompt.
         past: events of earlier sessions.
+        place: what it takes of the room for pictures.
         on_end: called when the session is over, before any page hears of it.
     """
 
@@ -46,13 +51,14 @@ class LiveRun:
         job: Job,
         notes: tuple[str, ...],
         past: PageEvents,
+        place: Place,
         on_end: Callable[[LiveRun], None],
     ) -> None:
         self.name = folder.path.name
         self.problem = ""
         """Why the session broke off, if it did."""
         self._folder, self._job, self._notes, self._on_end = folder, job, notes, on_end
-        self._events = past
+        self._events, self._place = past, place
         self._steps: dict[str, StepDone] = {}
         self._question: ReviewRequest | None = None
         self._answer: asyncio.Future[Decision] | None = None
@@ -62,16 +68,21 @@ class LiveRun:
         self._task = asyncio.create_task(self._run(), name=f"studio {self.name}")
 
     @property
+    def status(self) -> StudioStatus:
+        """What it is doing."""
+        return "waiting" if self._question else "working"
+
+    @property
     def state(self) -> RunState:
         """Where the run is."""
         return RunState(
             name=self.name,
             request=self._job.request,
             policy=self._job.policy,
-            notes=self._notes,
-            status="waiting" if self._question else "working",
+            notes=(*self._notes, _IN_LINE) if self._place.in_line else self._notes,
+            status=self.status,
             question=self._questions if self._question else None,
-            result=(self._folder.path / "result.png").exists(),
+            result=has_result(self._folder.path),
         )
 
     async def stop(self) -> None:
@@ -129,6 +140,7 @@ class LiveRun:
         try:
             own = (*self._job.rewriters, self._job.intent_check, *self._job.evidence)
             async with connected(own):
+                await self._take_place()
                 session = run_job(self._folder, self._job, reviewer=self._review)
                 async with aclosing(session) as events:
                     async for event in events:
@@ -141,20 +153,29 @@ class LiveRun:
             logger.error("run %s broke off\n%s", self.name, clean(traceback.format_exc()))
             self.problem = f"an error of the program: {told(error)}"
         finally:
+            self._place.leave()
             self._folder.close()
             self._over = True
             self._on_end(self)
             self._wake()
 
+    async def _take_place(self) -> None:
+        asyncio.get_running_loop().call_soon(self._wake)  # by then it is known to be in line
+        await self._place.take()
+        self._wake()
+
     async def _review(self, question: ReviewRequest) -> Decision:
+        self._place.leave()
         self._answer = asyncio.get_running_loop().create_future()
         self._question, self._questions = question, self._questions + 1
         self._wake()
         try:
-            return await self._answer
+            answer = await self._answer
         finally:
             self._question = self._answer = None
             self._wake()
+        await self._take_place()
+        return answer
 
     def _add(self, event: Event) -> None:
         if isinstance(event, StepDone):

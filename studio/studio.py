@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
+from weakref import WeakValueDictionary
 
 from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.session import Job
+from rr_refine.agent.session import Job, store_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.pictures import SOURCE_PIXELS
 from rr_refine.request import Request
 from rr_refine.studio.form import JobMaker, PromptForm, RunForm
-from rr_refine.studio.history import Tile, find_run, list_tiles, status_of
+from rr_refine.studio.history import History, Tile, find_run, has_result, status_of, version_of
 from rr_refine.studio.live_run import LiveRun, Message
 from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
+from rr_refine.studio.room import Place, Room
 from rr_refine.studio.state import RunState
+from rr_refine.studio.threads import Threads
 
 __all__ = ["Studio", "StudioFullError"]
+
+_AT_WORK: Final = 2 * SOURCE_PIXELS
+"""Pixels of the pictures to edit of all runs at work together: each takes some 20 bytes, for it is
+copied for those who draw and judge. Further runs wait in line."""
 
 
 class StudioFullError(RefineError):
@@ -51,6 +61,11 @@ class Studio:
         self._max_runs, self._private = max_runs, private
         self._beginning = 0
         self._making = asyncio.Lock()
+        self._room = Room(_AT_WORK)
+        self._taking_in, self._reading = Threads(1, "intake"), Threads(2, "reader")
+        self._listing = Threads(1, "list")  # what one page had read need not be read for another
+        self._history = History(out)
+        self._pasts: WeakValueDictionary[tuple[object, ...], PageEvents] = WeakValueDictionary()
         self._live: dict[str, LiveRun] = {}
         self._problems: dict[str, str] = {}
 
@@ -104,8 +119,11 @@ class Studio:
         finally:
             self._beginning -= 1
 
-    async def start(self, form: RunForm) -> str:
+    async def start(self, coming: AbstractAsyncContextManager[RunForm]) -> str:
         """Begin a new run; gives its name.
+
+        Args:
+            coming: the form, which is taken in once the run has its place.
 
         Raises:
             StudioFullError: there are as many as are let in.
@@ -113,8 +131,8 @@ class Studio:
             StoreError: the folder cannot be written.
         """
         with self._place():
-            async with self._making:
-                job = await asyncio.to_thread(self.maker.new, form)
+            async with coming as form, self._making:
+                job = await self._taking_in.run(self.maker.new, form)
                 await require_feasible(job.request, job.generator, job.critic, job.sources)
                 name = new_run_name(job.request.prompt, identity_of(config_of(job)))
                 return await self._begin(job, self.out / name)
@@ -135,10 +153,10 @@ class Studio:
             async with self._making:
                 if name in self._live:  # another tab was quicker
                     return name
-                run = await asyncio.to_thread(open_run, path)
+                run = await self._reading.run(open_run, path)
                 if run.status == "done":
                     raise ConfigError("this run is done: there is nothing to go on with")
-                job = await asyncio.to_thread(self.maker.again, run)
+                job = await self._taking_in.run(self.maker.again, run)
                 return await self._begin(job, path, run)
 
     def live(self, name: str) -> LiveRun:
@@ -152,10 +170,12 @@ class Studio:
         return self._live[name]
 
     async def _begin(self, job: Job, path: Path, run: Run | None = None) -> str:
-        notes = notes_on(job.request, job.generator, job.critic)
-        past = PageEvents() if run is None else await asyncio.to_thread(_past, run)
-        folder = await asyncio.to_thread(RunFolder, path, private=self._private)
-        live = LiveRun(folder, job, notes, past, self._end)
+        notes = await self._taking_in.run(notes_on, job.request, job.generator, job.critic)
+        past = PageEvents() if run is None else await self._reading.run(_past, run)
+        folder = await self._taking_in.run(_stored, path, job, self._private)
+        place = Place(self._room, sum(one.width * one.height for one in job.sources))
+        # From here on, the pictures are read from the folder when they are needed.
+        live = LiveRun(folder, replace(job, sources=()), notes, past, place, self._end)
         self._live[live.name] = live
         self._problems.pop(live.name, None)
         return live.name
@@ -167,11 +187,12 @@ class Studio:
 
     async def tiles(self) -> list[Tile]:
         """The newest runs of the folder, those that are running included."""
+        tiles = await self._listing.run(self._history.tiles)
         return [
-            tile.model_copy(update={"status": self._live[tile.name].state.status})
+            tile.model_copy(update={"status": self._live[tile.name].status})
             if tile.name in self._live
             else tile
-            for tile in await asyncio.to_thread(list_tiles, self.out)
+            for tile in tiles
         ]
 
     async def state(self, name: str) -> RunState:
@@ -183,14 +204,14 @@ class Studio:
         """
         if name in self._live:
             return self._live[name].state
-        run = await asyncio.to_thread(open_run, find_run(self.out, name))
+        run = await self._reading.run(open_run, find_run(self.out, name))
         return RunState(
             name=name,
             request=run.request,
             policy=run.policy,
             status=status_of(run),
             problem=self._problems.get(name, ""),
-            result=run.result_path is not None,
+            result=has_result(run.path),
         )
 
     async def follow(self, name: str, start: int = 0) -> AsyncIterator[Message]:
@@ -202,8 +223,11 @@ class Studio:
         """
         source: LiveRun | PageEvents | None = self._live.get(name)
         if source is None:  # read before the stream begins: afterwards no error can be told
-            run = await asyncio.to_thread(open_run, find_run(self.out, name))
-            source = await asyncio.to_thread(_past, run)
+            path = find_run(self.out, name)
+            key = (path, version_of(path))
+            if (source := self._pasts.get(key)) is None:  # pages that follow one run share it
+                run = await self._reading.run(open_run, path)
+                source = self._pasts[key] = await self._reading.run(_past, run)
         return self._follow(name, start, source)
 
     async def _follow(
@@ -220,3 +244,14 @@ class Studio:
 
 def _past(run: Run) -> PageEvents:
     return PageEvents(run.events())
+
+
+def _stored(path: Path, job: Job, private: bool) -> RunFolder:
+    """The run's folder with all in it that its job needs, whenever that is done."""
+    folder = RunFolder(path, private=private)
+    try:
+        store_job(folder, job)
+    except BaseException:
+        folder.close()
+        raise
+    return folder

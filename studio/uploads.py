@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from rr_refine.agent.store.png import png_size
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.pictures import SOURCE_PIXELS, decode_picture, encode_png, load_stored
+from rr_refine.studio.history import open_picture
+from rr_refine.studio.threads import Threads
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_PICTURE_BYTES", "Uploads", "read_upload", "thumbnail"]
+__all__ = ["MAX_PICTURE_BYTES", "Uploads", "drop", "read_upload", "read_uploads", "thumbnail"]
+
+T = TypeVar("T")
 
 MAX_PICTURE_BYTES: Final = 50_000_000
+_TOGETHER: Final = 4 * SOURCE_PIXELS
+"""Pixels of the pictures of one form."""
 _SIDE: Final = 480
 """Pixels of a thumbnail's longer side."""
 _LARGE: Final = 1_000_000
@@ -37,10 +44,14 @@ class Uploads:
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(2)
+        self._threads = Threads(1, "forms")
 
     @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
-        """The body of a request, which is counted for as long as it is in use.
+    async def taken(self, request: Request, read: Callable[[bytearray], T]) -> AsyncIterator[T]:
+        """What is read from the body of a request, which counts for as long as it is in use.
+
+        Args:
+            read: is called in a thread.
 
         Raises:
             HTTPException: it comes in too slowly.
@@ -49,25 +60,53 @@ class Uploads:
             if int(request.headers["content-length"]) > _LARGE:
                 await stack.enter_async_context(self._large)
             try:
-                body = await _read(request)
+                given = await self._threads.run(read, await _read(request))
             except TimeoutError:
+                request.state.late = True
                 raise HTTPException(408, "the request came in too slowly") from None
-            yield body
+            yield given
 
 
-async def _read(request: Request) -> bytes:
+async def drop(request: Request) -> None:
+    """Let what is left of a body come in, and keep nothing: who still sends hears no answer."""
+    if not getattr(request.state, "late", False):
+        with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last: it is here already
+            await _read(request, keep=False)
+
+
+async def _read(request: Request, *, keep: bool = True) -> bytearray:
     """A body.
 
     Raises:
         TimeoutError: it comes in too slowly.
     """
     now = asyncio.get_running_loop().time
-    end, pieces = now() + _SENT_WITHIN, list[bytes]()
+    end, body = now() + _SENT_WITHIN, bytearray()
     async with asyncio.timeout(_GOES_ON_WITHIN) as limit:
         async for piece in request.stream():
-            pieces.append(piece)
+            if keep:
+                body += piece
             limit.reschedule(min(end, now() + _GOES_ON_WITHIN))
-    return b"".join(pieces)
+    return body
+
+
+def read_uploads(files: Sequence[bytes]) -> list[Image.Image]:
+    """The pictures in uploaded files.
+
+    Raises:
+        ConfigError: one of them cannot be used, or all have too many pixels together.
+    """
+    images: list[Image.Image] = []
+    pixels = 0
+    for file in files:
+        images.append(read_upload(file))
+        pixels += images[-1].width * images[-1].height
+        if pixels > _TOGETHER:
+            raise ConfigError(
+                f"the pictures have more than {_TOGETHER / 1e6:.0f} megapixels together: give "
+                "fewer, or smaller ones"
+            )
+    return images
 
 
 def read_upload(data: bytes) -> Image.Image:
@@ -87,15 +126,21 @@ def read_upload(data: bytes) -> Image.Image:
         raise ConfigError(f"the picture cannot be used: {error}") from error
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def thumbnail(path: Path) -> bytes:
     """A picture of a run folder as a small PNG. Such files are named by content: none changes.
 
     Raises:
-        StoreError: it is missing or broken.
+        LookupError: it is missing.
+        StoreError: it is too large, or broken.
     """
+    run = path.parents[2]  # RUN/images/ab/….png
     try:
-        image = load_stored(path, within=path.parents[2])  # RUN/images/ab/….png
+        with open_picture(path, run) as file:
+            width, height = png_size(file.read(24))
+        if width * height > SOURCE_PIXELS:
+            raise ValueError(f"{width}x{height} pixels are too many for a small view")
+        image = load_stored(path, within=run)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path.name} cannot be read: {error}") from error
     image.thumbnail((_SIDE, _SIDE))

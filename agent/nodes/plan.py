@@ -15,6 +15,7 @@ from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import RefineState, RunContext
+from rr_refine.agent.store.journal import Journal
 from rr_refine.component import ask_both, examples_of, most_sources, outsiders, told_by
 from rr_refine.generators.generator import Generator
 from rr_refine.real_models import WAYS
@@ -23,7 +24,7 @@ from rr_refine.request import Request
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-__all__ = ["plan"]
+__all__ = ["keep_notices", "plan"]
 
 
 async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
@@ -59,7 +60,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         node.tell("for pictures of anything", WAYS)
     number = len(sources)
     which = "the pictures to edit" if number > 1 else "the picture to edit"
-    node.tell(which, _notices(node.context))
+    node.tell(which, keep_notices(node.context.folder.journal, node.context.notices))
     most = most_sources(node.context.critic)
     if most is not None and most < number:
         seen = "the first" if most == 1 else f"the first {most}"
@@ -109,13 +110,12 @@ def _told(outside: str, request: Request, policy: Policy, generator: Generator) 
         yield f"an example of what the generator understands: {example}"
 
 
-def _notices(context: RunContext) -> tuple[str, ...]:
-    """What is to be said of the picture to edit. A run that goes on has it from its journal: its
-    picture is the stored one, to which nothing was done.
+def keep_notices(journal: Journal, notices: tuple[str, ...]) -> tuple[str, ...]:
+    """What is to be said of the picture to edit, written down. A run that goes on has it from its
+    journal: its picture is the stored one, to which nothing was done.
     """
-    journal, told = context.folder.journal, TypeAdapter(tuple[str, ...])
     if (found := journal.get("notice", "source")) is not None:
-        return told.validate_python(found)
-    if context.notices:
-        journal.put("notice", "source", list(context.notices))
-    return context.notices
+        return TypeAdapter(tuple[str, ...]).validate_python(found)
+    if notices:
+        journal.put("notice", "source", list(notices))
+    return notices

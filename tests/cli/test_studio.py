@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
+import time
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,6 +63,65 @@ def test_a_run_that_was_at_work_goes_on_at_the_terminal(commands: Commands, revi
     ended = commands.run("resume", str(run))
     assert ended.code == 0, ended.stderr
     assert load_run(run).status == "done"
+
+
+def test_ctrl_c_with_everything_open(commands: Commands) -> None:
+    """A run at work, one that waits for a decision, pages that follow them without reading, half an
+    upload, half a request: it ends at once, says one line, and all runs can go on.
+    """
+    stdout = commands.folder / "stdout"
+    more = ("--set=generator.steps=1", "--set=loop.target=4", "--set=critic.seed=1")
+    with (
+        ExitStack() as held,
+        commands.start("studio", "--port=0", *FAKES, *more, stdout=stdout) as going,
+    ):
+        url, bearer = address(stdout)
+        where = url.removeprefix("http://").rstrip("/")
+        host, _, port = where.partition(":")
+        runs = []
+        for _ in range(3):
+            form = {"prompt": "a cat", "review": True}
+            begun = httpx2.post(f"{url}api/runs", json=form, headers=bearer)
+            runs.append(commands.folder / "runs" / begun.json()["name"])
+        head = f"Host: {where}\r\nAuthorization: {bearer['Authorization']}\r\n"
+        body = "Content-Type: application/json\r\nContent-Length: 5000000\r\n\r\n{"
+        for text in (
+            *(f"GET /api/runs/{run.name}/events HTTP/1.1\r\n{head}\r\n" for run in runs),
+            f"POST /api/runs HTTP/1.1\r\n{head}{body}",
+            f"POST /api/runs/{runs[0].name}/decision HTTP/1.1\r\n{head}{body}",
+            f"GET / HTTP/1.1\r\n{head}",
+            "",
+        ):
+            client = held.enter_context(socket.create_connection((host, int(port))))
+            client.sendall(text.encode())
+        for run in runs:
+            wait_for(lambda run=run: "review-requested" in _text(run / "events.jsonl"))
+        going.send(signal.SIGINT)
+        start = time.monotonic()
+        ended = going.wait()
+        assert time.monotonic() - start < 20
+    assert ended.code == 130
+    assert ended.stderr.splitlines()[-1] == "stopped; unfinished runs can go on the next time"
+    assert "Traceback" not in ended.stderr
+    assert "Exception" not in ended.stderr
+    token = bearer["Authorization"].removeprefix("Bearer ")
+    assert token not in ended.stderr
+    for run in runs:
+        assert load_run(run).status == "interrupted"
+        for path in run.rglob("*"):
+            assert path.is_dir() or token.encode() not in path.read_bytes()
+
+
+def test_the_token_is_in_no_process_list(commands: Commands) -> None:
+    stdout = commands.folder / "stdout"
+    with commands.start("studio", "--port=0", *FAKES, stdout=stdout) as going:
+        _, bearer = address(stdout)
+        token = bearer["Authorization"].removeprefix("Bearer ").encode()
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                assert token not in process.read_bytes()
+        going.send(signal.SIGINT)
+        going.wait()
 
 
 def _text(path: Path) -> str:

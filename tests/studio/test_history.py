@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rr_refine.studio import history
 from tests.studio.visitor import Visitor
 
 ODD = [
@@ -72,7 +73,7 @@ async def test_a_run_with_a_link_inside(visitor: Visitor, tmp_path: Path, part: 
     os.utime(run / "manifest.json", (1, 1))  # read anew
     assert "is a link" in (await listed(visitor))[run.name]
     events = await visitor.get(f"/api/runs/{run.name}/events")
-    assert events.status_code == 500
+    assert events.status_code == 422
     assert "is a link" in events.json()["error"]
 
 
@@ -92,3 +93,20 @@ async def test_folders_that_nobody_may_look_into(
     answer = await visitor.get("/api/runs")
     assert answer.status_code == 500
     assert "Permission denied" in answer.json()["error"]
+
+
+async def test_what_there_was_no_time_to_read_is_read_the_next_time(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list is never late, however much there is to read."""
+    run = await a_run(visitor, tmp_path)
+    assert (await listed(visitor))[run.name] == ""
+    shutil.copytree(run, run.parent / "new")
+    os.utime(run / "manifest.json", (1, 1))
+    monkeypatch.setattr(history, "_READ_WITHIN", 0.0)
+    for _ in range(2):
+        found = await listed(visitor)
+        assert found[run.name] == ""  # as it was read before
+        assert "not yet" in found["new"]
+    monkeypatch.undo()
+    assert await listed(visitor) == {run.name: "", "new": ""}

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile
 
+from rr_refine.generators.fake import FakeGenerator
 from rr_refine.studio import app, connection, guard, uploads
 from rr_refine.studio.server import MAX_CONNECTIONS
 from rr_refine.studio.uploads import read_upload
@@ -22,7 +23,6 @@ from tests.studio.visitor import Visitor, opened
 from tests.test_picture_file import bomb
 
 HANGING: dict[str, Any] = {"generator__script": ["hang"] * 9}
-JOBS = "rr_refine.cli.studio_jobs"
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ async def test_one_upload_is_decoded_at_a_time_and_others_are_answered_meanwhile
         at_once -= 1
         return image
 
-    monkeypatch.setattr(f"{JOBS}.read_upload", slow)
+    monkeypatch.setattr("rr_refine.studio.uploads.read_upload", slow)
     form = {"prompt": "make it blue", "preset": "one-shot", "picture": picture()}
     sent = [asyncio.create_task(visitor.post("/api/runs", form)) for _ in range(5)]
     async with asyncio.timeout(25):
@@ -136,6 +136,89 @@ async def test_nothing_is_decoded_or_encoded_on_the_event_loop(
     assert {"load", "save", "resize"} == set(seen)
 
 
+async def test_what_a_page_waits_for_does_not_wait_for_the_runs(visitor: Visitor) -> None:
+    """Runs have pictures encoded in the threads that asyncio has for all."""
+    name = await visitor.begin("a cat", preset="one-shot")
+    (rendered,) = (await visitor.watch(name)).of("rendered")
+    go_on = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(go_on.wait, 60)) for _ in range(100)]
+    try:
+        async with asyncio.timeout(30):
+            for path in (
+                "/api/runs",
+                f"/api/runs/{name}/events",
+                f"/runs/{name}/small/{rendered.image}.png",
+                f"/runs/{name}/whole/{rendered.image}.png",
+                f"/runs/{name}/result.png",
+            ):
+                assert (await visitor.get(path)).status_code == 200
+            begun = await visitor.post("/api/runs", {"prompt": "x", "picture": picture()})
+            assert begun.status_code == 201
+    finally:
+        go_on.set()
+        await asyncio.gather(*busy)
+
+
+async def test_many_uploads_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that find no place are told so before their pictures are taken in."""
+    monkeypatch.setattr(uploads, "_LARGE", 10)
+    taken_in, most = 0, 0
+    read = uploads._read
+
+    async def watched(request: Any, *, keep: bool = True) -> bytearray:
+        nonlocal taken_in, most
+        if not keep:
+            return await read(request, keep=False)
+        taken_in += 1
+        body = await read(request)
+        most = max(most, taken_in)
+        await asyncio.sleep(0.05)
+        taken_in -= 1
+        return body
+
+    monkeypatch.setattr(uploads, "_read", watched)
+    async with opened(tmp_path / "runs", max_runs=6, **HANGING) as visitor:
+        form = {"prompt": "make it blue", "picture": picture(400, 400)}
+        answers = await asyncio.gather(*(visitor.post("/api/runs", form) for _ in range(24)))
+        full = [answer for answer in answers if answer.status_code == 429]
+        assert len(full) == 18
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in full)
+        assert all("runs are at work" in answer.json()["error"] for answer in full)
+    assert most <= 2
+
+
+async def test_who_finds_no_place_hears_so_while_sending(tmp_path: Path) -> None:
+    async with opened(tmp_path / "runs", max_runs=1, **HANGING) as visitor:
+        await visitor.begin("a cat")
+        full = await visitor.post("/api/runs", {"prompt": "a", "picture": "A" * 40_000_000})
+        assert full.status_code == 429
+        assert "1 runs are at work" in full.json()["error"]
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_the_pictures_of_a_form_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    decoded = 0
+
+    def watched(data: bytes) -> Image.Image:
+        nonlocal decoded
+        decoded += 1
+        return read_upload(data)
+
+    monkeypatch.setattr(uploads, "read_upload", watched)
+    monkeypatch.setattr(uploads, "_TOGETHER", 1500)
+    form = {"prompt": "make it blue", "picture": picture(), "more_pictures": [picture()] * 50}
+    if not several:
+        monkeypatch.setattr(FakeGenerator, "most_sources", 1)
+    async with opened(tmp_path / "runs") as visitor:
+        answer = await visitor.post("/api/runs", form)
+    assert answer.status_code == 400
+    words, times = ("megapixels together", 3) if several else ("one picture", 0)
+    assert words in answer.json()["error"]
+    assert decoded == times
+
+
 @pytest.mark.parametrize("kind", ["bomb", "broken"])
 async def test_a_thumbnail_that_cannot_be_made_is_explained(
     visitor: Visitor, tmp_path: Path, kind: str
@@ -145,7 +228,7 @@ async def test_a_thumbnail_that_cannot_be_made_is_explained(
     digest = "0" * 64
     file = tmp_path / "runs" / name / "images" / "00" / f"{digest}.png"
     file.parent.mkdir()
-    file.write_bytes(bomb() if kind == "bomb" else b"\x89PNG\r\n\x1a\nno picture")
+    file.write_bytes(bomb() if kind == "bomb" else base64.b64decode(picture())[:60])
     answer = await visitor.get(f"/runs/{name}/small/{digest}.png")
     assert answer.status_code == 422
     words = "megapixels" if kind == "bomb" else "broken PNG"
@@ -370,7 +453,8 @@ async def test_a_client_that_does_not_read(
     name = await visitor.begin("a cat", preset="one-shot")
     await visitor.watch(name)
     length = 50_000_000
-    (tmp_path / "runs" / name / "result.png").write_bytes(bytes(length))
+    result = tmp_path / "runs" / name / "result.png"
+    result.write_bytes(result.read_bytes().ljust(length, b"\0"))
     whole = await visitor.get(f"/runs/{name}/result.png")
     assert len(whole.content) == length
     monkeypatch.setattr(connection, "READ_WITHIN", 0.2)

@@ -17,6 +17,7 @@ from rr_refine.reward.fake import FakeCritic
 from rr_refine.studio import live_run
 from rr_refine.studio.live_run import LiveRun
 from rr_refine.studio.page_events import PageEvents
+from rr_refine.studio.room import Place, Room
 
 
 async def test_an_error_of_the_program_shows_no_secret(
@@ -30,7 +31,8 @@ async def test_an_error_of_the_program_shows_no_secret(
     job = make_job("a cat", generator=FakeGenerator(FakeOptions()), critic=FakeCritic())
     ended = asyncio.Event()
     with caplog.at_level(logging.ERROR):
-        live = LiveRun(RunFolder(tmp_path / "run"), job, (), PageEvents(), lambda _: ended.set())
+        folder, place = RunFolder(tmp_path / "run"), Place(Room(1), 0)
+        live = LiveRun(folder, job, (), PageEvents(), place, lambda _: ended.set())
         await asyncio.wait_for(ended.wait(), 10)
     told = "OSError: https://***@host said no to api_key=***"
     assert live.problem == f"an error of the program: {told}"

@@ -95,12 +95,13 @@ async def test_settings_of_a_run_folder_make_nothing(
     name = await unfinished(out, changes)
     async with opened(out, loop__target=4.0, critic__seed=1) as visitor:
         answer = await visitor.post(f"/api/runs/{name}/resume", {})
-        assert answer.status_code == 200
-        told = await visitor.watch(name, until="waiting")
         if "settings/generator.use" in changes:
+            assert answer.status_code == 200
+            told = await visitor.watch(name, until="waiting")
             assert told.states[-1]["status"] == "waiting"
         else:
-            assert "was made with another" in told.states[-1]["problem"]
+            assert answer.status_code == 400
+            assert "was made with another" in answer.json()["error"]
     nothing_was_made()
 
 
