@@ -1,5 +1,6 @@
 // One round: its prompt, its pictures with their scores, and what came of them.
 
+import { boxed } from "./boxes.js";
 import { DIMENSIONS, change, el, image, picture, score, short, visible } from "./dom.js";
 import { mean } from "./timeline.js";
 
@@ -58,8 +59,8 @@ function candidate(run, timeline, c, target) {
   const best = timeline.best === c.id;
   return el("article", { class: best ? "candidate best" : "candidate", "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
     c.image
-      ? el("a", { href: picture(run, c.image, "whole"), target: "_blank", rel: "noopener" },
-        image({ src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(timeline.rounds[c.round].prompt, 120)}` }))
+      ? boxed(el("a", { href: picture(run, c.image, "whole"), target: "_blank", rel: "noopener" },
+        image({ src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(timeline.rounds[c.round].prompt, 120)}` })), c.findings, c.size, false)
       : el("div", { class: "blank" }, c.failed ? "No picture" : progress(c)),
     el("div", { class: "judgement" },
       c.failed ? el("p", { class: "trouble", dir: "auto" }, short(c.failed, 600)) : null,

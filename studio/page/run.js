@@ -1,5 +1,6 @@
 // The page of a run: its events as they happen, the turn of the human, the best picture so far.
 
+import { boxSwitch, boxed } from "./boxes.js";
 import { announce, ask, change, el, image, keyed, picture, score, short, visible, whyNot } from "./dom.js";
 import { reviewPanel } from "./review.js";
 import { name as nameOf, roundInside } from "./rounds.js";
@@ -172,12 +173,13 @@ export function showRun(main, run, changed) {
     const gain = now !== null && timeline.first && timeline.first !== shown.id && mean(first) !== null ? now - mean(first) : null;
     const over = state.status === "done";
     best.dataset.shown = shown?.id ?? "";
-    once(best, JSON.stringify([shown?.id, shown?.image, now, over, state.result]), () => !shown?.image
+    once(best, JSON.stringify([shown?.id, shown?.image, shown?.findings, now, over, state.result]), () => !shown?.image
       ? [el("h2", {}, "The best so far"), el("div", { class: "blank big" }, state.status === "working" ? "The first picture is being drawn …" : "There is no picture.")]
       : [
         el("h2", {}, over ? "The result" : "The best so far"),
-        el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
-          image({ class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })),
+        boxed(el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
+          image({ class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })), shown.findings, shown.size, true),
+        boxSwitch(shown),
         el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
         ...(shown.open ? shown.measured : []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,

@@ -20,11 +20,11 @@ export function take(timeline, event) {
       Object.assign(roundOf(timeline, event.round), { prompt: event.prompt, diff: event.diff ?? null, origin: event.origin, expected: event.candidates });
       return event.round;
     case "rendered":
-      return note(timeline, event.candidate, { image: event.image, seed: event.seed, step: null });
+      return note(timeline, event.candidate, { image: event.image, size: [event.width, event.height], seed: event.seed, step: null });
     case "render-failed":
       return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
     case "judged": {
-      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, capped: event.capped?.[event.weakest], measured: measured(event), open: isOpen(event) });
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, capped: event.capped?.[event.weakest], measured: measured(event), findings: event.findings, open: isOpen(event) });
       if (timeline.first === null) timeline.first = event.candidate;
       return round;
     }

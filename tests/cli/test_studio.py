@@ -94,8 +94,7 @@ def test_ctrl_c_with_everything_open(commands: Commands) -> None:
         ):
             client = held.enter_context(socket.create_connection((host, int(port))))
             client.sendall(text.encode())
-        for run in runs:
-            wait_for(lambda run=run: "review-requested" in _text(run / "events.jsonl"))
+        wait_for(lambda: all("review-requested" in _text(run / "events.jsonl") for run in runs))
         going.send(signal.SIGINT)
         start = time.monotonic()
         ended = going.wait()

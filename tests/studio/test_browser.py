@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -399,6 +399,81 @@ def test_what_was_measured_is_shown_and_nothing_of_it_is_green(
         assert missed in page.text(".result")
         assert not browser.find_elements(By.CSS_SELECTOR, ".verdict.yes")
         page.wait(lambda: missed in page.text("#tiles"), "the tile")
+
+
+BOXES: list[dict[str, Any]] = [
+    {"kind": "right", "expected": "OPEN", "found": "OPEN", "box": [0.25, 0.5, 0.5, 0.75]},
+    {"kind": "wrong", "expected": "SALE", "found": "<b>SAIL</b>", "box": [0.7, 0.02, 1.0, 0.2]},
+    {"kind": "extra", "expected": None, "found": "EXIT", "box": [0.0, 0.9, 0.1, 1.0]},
+    {"kind": "missing", "expected": "NOW", "found": None, "box": None},
+]
+
+
+def measured_run(folder: Path) -> None:
+    """A finished run of a wide picture, in which something was measured."""
+    wide = ("--set=generator.width=640", "--set=generator.height=320", "--set=critic.seed=1")
+    Commands(folder).run("a sign", "--preset=one-shot", "--generator=fake", "--critic=fake", *wide)
+    (events,) = folder.glob("runs/*/events.jsonl")
+    lines = []
+    for line in map(json.loads, events.read_text().splitlines()):
+        if line["type"] == "judged":
+            line["findings"] = [
+                {"dimension": "text_rendering", "sure": 0.9, "reason": f"why {n}", **one}
+                for n, one in enumerate(BOXES)
+            ]
+        lines.append(json.dumps(line) + "\n")
+    events.write_text("".join(lines))
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_what_was_measured_is_drawn_over_the_picture(
+    browser: webdriver.Chrome, tmp_path: Path, width: int
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    measured_run(folder)
+    size = browser.get_window_size()
+    browser.set_window_size(width, 900)
+    try:
+        with studio(folder) as url:
+            page = Page(browser, url)
+            page.open()
+            page.click("#tiles a")
+            page.see(".result .box")
+            page.wait(lambda: page.property("#best", "complete"), "the picture")
+            find = "return arguments[0].getBoundingClientRect().toJSON()"
+            for place in (".result", ".candidate"):
+                whole = browser.execute_script(find, page.see(f"{place} .boxed img"))
+                assert whole["width"] / whole["height"] == pytest.approx(2, rel=0.02)
+                boxes = browser.find_elements(By.CSS_SELECTOR, f"{place} .box")
+                assert len(boxes) == 3  # what is nowhere has none
+                for element, finding in zip(boxes, BOXES, strict=False):
+                    left, top, right, bottom = finding["box"]
+                    at = browser.execute_script(find, element)
+                    for side, share in (("left", left), ("right", right)):
+                        expected = whole["left"] + share * whole["width"]
+                        assert at[side] == pytest.approx(expected, abs=2)
+                    for side, share in (("top", top), ("bottom", bottom)):
+                        expected = whole["top"] + share * whole["height"]
+                        assert at[side] == pytest.approx(expected, abs=2)
+            labels = browser.find_elements(By.CSS_SELECTOR, ".result .box .label")
+            assert [one.text for one in labels] == ["✓ OPEN", "✗ <b>SAIL</b>", "+ EXIT"]
+            told = page.property(".result .box.wrong .hidden", "textContent")
+            assert told == "not as asked: why 1"
+            assert browser.execute_script(
+                "return document.documentElement.scrollWidth <= innerWidth"
+            )
+            page.click("#show-boxes")
+            assert not page.see(".result .boxes").is_displayed()
+            assert not page.see(".candidate .boxes").is_displayed()
+            browser.refresh()
+            page.see(".result .box")
+            assert not page.property("#show-boxes", "checked")
+            page.click("#show-boxes")
+            assert page.see(".result .boxes").is_displayed()
+            assert page.complaints() == []
+    finally:
+        browser.set_window_size(size["width"], size["height"])
 
 
 def test_a_picture_that_cannot_be_shown_is_explained(

@@ -101,7 +101,7 @@ async def test_a_picture_that_nobody_may_read(
         assert answer.json()["error"]
 
 
-VALUES = [
+VALUES: list[Any] = [
     None,
     True,
     -1,
