@@ -20,7 +20,7 @@ from rr_refine.terms import Record
 
 __all__ = [
     "MAX_TILES",
-    "History",
+    "RunList",
     "Tile",
     "find_run",
     "has_result",
@@ -126,7 +126,7 @@ def status_of(run: Run) -> StudioStatus:
     return run.status if run.status in ("done", "failed") else "unfinished"
 
 
-class History:
+class RunList:
     """The runs of a folder as a list, which remembers what it read."""
 
     def __init__(self, out: Path) -> None:

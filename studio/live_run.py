@@ -20,7 +20,7 @@ from rr_refine.errors import ConfigError, RefineError
 from rr_refine.redaction import clean, told
 from rr_refine.studio.history import has_result
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.room import Place
+from rr_refine.studio.room import Share
 from rr_refine.studio.state import RunState, StudioStatus
 
 __all__ = ["LiveRun", "Message"]
@@ -51,7 +51,7 @@ class LiveRun:
         job: Job,
         notes: tuple[str, ...],
         past: PageEvents,
-        place: Place,
+        place: Share,
         on_end: Callable[[LiveRun], None],
     ) -> None:
         self.name = folder.path.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-__all__ = ["Place", "Room"]
+__all__ = ["Room", "Share"]
 
 
 class Room:
@@ -28,8 +28,8 @@ class Room:
                 turn.set_result(None)
 
 
-class Place:
-    """A place in a room, taken and left as often as need be.
+class Share:
+    """A share of a room, taken and left as often as need be.
 
     Args:
         amount: how much it takes; who takes nothing is never in line.

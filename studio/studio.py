@@ -20,11 +20,11 @@ from rr_refine.errors import ConfigError, RefineError
 from rr_refine.pictures import SOURCE_PIXELS
 from rr_refine.request import Request
 from rr_refine.studio.form import JobMaker, PromptForm, RunForm
-from rr_refine.studio.history import History, Tile, find_run, has_result, status_of, version_of
+from rr_refine.studio.history import RunList, Tile, find_run, has_result, status_of, version_of
 from rr_refine.studio.live_run import LiveRun, Message
 from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.room import Place, Room
+from rr_refine.studio.room import Room, Share
 from rr_refine.studio.state import RunState
 from rr_refine.studio.threads import Threads
 
@@ -64,7 +64,7 @@ class Studio:
         self._room = Room(_AT_WORK)
         self._taking_in, self._reading = Threads(1, "intake"), Threads(2, "reader")
         self._listing = Threads(1, "list")  # what one page had read need not be read for another
-        self._history = History(out)
+        self._history = RunList(out)
         self._pasts: WeakValueDictionary[tuple[object, ...], PageEvents] = WeakValueDictionary()
         self._live: dict[str, LiveRun] = {}
         self._problems: dict[str, str] = {}
@@ -173,7 +173,7 @@ class Studio:
         notes = await self._taking_in.run(notes_on, job.request, job.generator, job.critic)
         past = PageEvents() if run is None else await self._reading.run(_past, run)
         folder = await self._taking_in.run(_stored, path, job, self._private)
-        place = Place(self._room, sum(one.width * one.height for one in job.sources))
+        place = Share(self._room, sum(one.width * one.height for one in job.sources))
         # From here on, the pictures are read from the folder when they are needed.
         live = LiveRun(folder, replace(job, sources=()), notes, past, place, self._end)
         self._live[live.name] = live

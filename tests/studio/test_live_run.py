@@ -17,7 +17,7 @@ from rr_refine.reward.fake import FakeCritic
 from rr_refine.studio import live_run
 from rr_refine.studio.live_run import LiveRun
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.room import Place, Room
+from rr_refine.studio.room import Room, Share
 
 
 async def test_an_error_of_the_program_shows_no_secret(
@@ -31,7 +31,7 @@ async def test_an_error_of_the_program_shows_no_secret(
     job = make_job("a cat", generator=FakeGenerator(FakeOptions()), critic=FakeCritic())
     ended = asyncio.Event()
     with caplog.at_level(logging.ERROR):
-        folder, place = RunFolder(tmp_path / "run"), Place(Room(1), 0)
+        folder, place = RunFolder(tmp_path / "run"), Share(Room(1), 0)
         live = LiveRun(folder, job, (), PageEvents(), place, lambda _: ended.set())
         await asyncio.wait_for(ended.wait(), 10)
     told = "OSError: https://***@host said no to api_key=***"

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from rr_refine.agent.run import load_run
-from rr_refine.studio.room import Place, Room
+from rr_refine.studio.room import Room, Share
 from tests.studio.test_limits import picture
 from tests.studio.visitor import opened
 
 
 async def test_who_finds_no_room_waits_in_line() -> None:
     room = Room(10)
-    first, second, third, small = (Place(room, amount) for amount in (8, 8, 4, 2))
+    first, second, third, small = (Share(room, amount) for amount in (8, 8, 4, 2))
     await first.take()
     waiting = [asyncio.create_task(place.take()) for place in (second, third, small)]
     await asyncio.sleep(0)
@@ -37,7 +37,7 @@ async def test_who_finds_no_room_waits_in_line() -> None:
 
 async def test_more_than_there_is_takes_all_and_nothing_takes_none() -> None:
     room = Room(10)
-    large, none = Place(room, 50), Place(room, 0)
+    large, none = Share(room, 50), Share(room, 0)
     await large.take()
     assert room.left == 0
     await none.take()
@@ -52,7 +52,7 @@ async def test_whatever_happens_all_comes_back(seed: int) -> None:
     room = Room(10)
 
     async def visit() -> None:
-        place = Place(room, draw.randrange(15))
+        place = Share(room, draw.randrange(15))
         try:
             for _ in range(3):
                 await place.take()
