@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.benchmarks.answers import JudgeAnswer, answers_file, write_answers
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.page import state_of
@@ -242,3 +243,57 @@ def test_looking_through_the_items(browser: webdriver.Chrome, tmp_path: Path) ->
     assert browser.title == "hats – rr-refine", "nothing that was written ran"
     noise = [line["message"] for line in browser.get_log("browser")]  # type: ignore[no-untyped-call]
     assert [line for line in noise if "ERR_FILE_NOT_FOUND" not in line] == []
+
+
+def test_looking_through_the_answers(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    def said(item: str, number: int, text: str, **fields: Any) -> JudgeAnswer:
+        known: dict[str, Any] = {"turn": 0, "question": 1, "readable": True, **fields}
+        asked = "Is it <b>red</b>?"
+        return JudgeAnswer(
+            item=item, image="0" * 64, attempt=number, asked=asked, answer=text, **known
+        )
+
+    many = [said(f"n{number:02}", 1, f"Score: {number}") for number in range(60)]
+    for arm, answers in {
+        "one-shot": many,
+        "refine": [
+            said("a", 1, HOSTILE, readable=False, error="no line counts"),
+            said("a", 2, "Score: 4"),
+            said("a", 1, "Score: 5", turn=1),
+        ],
+    }.items():
+        path = answers_file(tmp_path, arm)
+        path.parent.mkdir(parents=True)
+        write_answers(path, answers)
+    write(tmp_path, *hostile(tmp_path, "cats"))
+    browser.get((tmp_path / "judgements.html").as_uri())
+
+    def choose(name: str, value: str) -> None:
+        Select(browser.find_element(By.CSS_SELECTOR, name)).select_by_visible_text(value)
+
+    def counted(text: str) -> None:
+        WebDriverWait(browser, 10).until(
+            lambda _: browser.find_element(By.ID, "count").text == text
+        )
+
+    counted("63 of 63")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#list > li")) == 40, "a page at a time"
+    choose("#arm", "refine")
+    counted("3 of 63")
+    choose("#state", "could not be read")
+    counted("1 of 63")
+    (answer,) = browser.find_elements(By.CSS_SELECTOR, "#list > li > pre")
+    assert "</script><script>" in str(answer.get_property("textContent"))
+    assert browser.title.startswith("Answers of the judge")
+    browser.find_element(By.CSS_SELECTOR, "#list summary").click()
+    (asked,) = WebDriverWait(browser, 10).until(
+        lambda _: browser.find_elements(By.CSS_SELECTOR, "#list details pre")
+    )
+    assert asked.get_property("textContent") == "Is it <b>red</b>?"
+    choose("#state", "asked once more (noise)")
+    counted("1 of 63")
+    choose("#arm", "all")
+    choose("#state", "all")
+    browser.find_element(By.ID, "search").send_keys("n07 score")
+    counted("1 of 63")
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
