@@ -402,7 +402,8 @@ def test_pictures_are_judged_again_without_a_render(here: Commands) -> None:
     assert other.code == 1
     assert "24 have no mark; the same command tries them again" in other.stderr
     with judge() as url:
-        again = here.run("bench", "judge", "there", "--judge-url", url, "--out", "other")
+        one_by_one = ("--judge-url", url, "--concurrency", "1")
+        again = here.run("bench", "judge", "there", *one_by_one, "--out", "other")
     assert again.code == 0, again.stderr
     assert "judge a-judge" in again.stdout
     assert pictures(here.folder / "other/pictures/refine") == ALL

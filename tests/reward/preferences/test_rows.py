@@ -54,7 +54,9 @@ def test_the_files_of_one_split(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("none.parquet", None, "there is no data at"),
-        ("x.csv", "a,b", "is none of .parquet, .arrow, .jsonl, .json"),
+        ("x.txt", "a,b", "is none of .parquet, .arrow, .jsonl, .csv, .json"),
+        ("x.csv", "a,b", "holds no rows"),
+        ("x.csv", 'prompt\n"a', "cannot be read as CSV"),
         ("x.json", "{", "is no JSON"),
         ("x.json", '{"a": 1}', "holds no list of pairs"),
         ("x.json", "[]", "holds no rows"),
