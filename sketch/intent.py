@@ -7,7 +7,7 @@ from typing import Final
 
 from rr_refine.request import Request
 from rr_refine.sketch.world.phrasing import read_request, read_scene
-from rr_refine.sketch.world.request import violations
+from rr_refine.sketch.world.request import NOTHING_ELSE, violations
 from rr_refine.sketch.world.scene import COLOURS, KINDS, plural
 from rr_refine.sketch.world.understanding import not_understood
 from rr_refine.terms import Identity
@@ -25,20 +25,21 @@ class SketchIntentCheck:
     def problems(self, request: Request, prompt: str) -> tuple[str, ...]:
         """What of the request the prompt loses, and what nobody asked for.
 
-        Where both can be read whole, and the prompt describes one whole scene, as the small
-        critic's requests do, it is held to all of the request. Of other words it is known only
-        which kinds and colours they name: those of the request, and no other kinds. A word that is
-        spelled letter by letter is of no use to the small models.
+        A prompt that describes one whole scene, as the small critic's requests do, is held to all
+        that was read of the request. Where one of both says more than was read, the prompt must
+        also name the kinds and colours of the request, and no other kinds. A word that is spelled
+        letter by letter is of no use to the small models.
         """
         if (letters := _LETTERS.search(prompt)) and letters.group() not in request.prompt:
             return (f"the small models cannot read {letters.group()!r}",)
+        asked = read_request(request.prompt) if request.task == "t2i" else None
         scene = None if not_understood(prompt) else read_scene(prompt)
-        if scene is not None and not not_understood(request.prompt, request.task):
-            asked = read_request(request.prompt)
-            lost = () if asked is None else violations(asked, scene)
+        lost = () if asked is None or scene is None else violations(asked, scene)
+        if lost and not not_understood(request.prompt):
             return tuple(f"it does not ask for {missed}" for missed in lost)
         asked_for, named = _looks(request.prompt), _looks(prompt)
         return (
+            *(f"it does not ask for {missed}" for missed in lost if missed != NOTHING_ELSE),
             *(f"it names no {word}" for word in sorted(asked_for - named)),
             *(f"nobody asked for a {word}" for word in sorted((named - asked_for) & {*KINDS})),
         )

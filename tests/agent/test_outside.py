@@ -131,7 +131,8 @@ async def test_others_are_as_before(tmp_path: Path) -> None:
 
 async def test_a_replay_stops_where_its_policy_does(tmp_path: Path) -> None:
     done, _ = await run(tmp_path, policy=preset("refine", target=None, budget={"rounds": 2}))
-    assert replay(done, preset("refine", target=None)).stop.rule == "unjudged"
+    stop = replay(done, preset("refine", target=None)).stop
+    assert stop is not None and stop.rule == "unjudged"
 
 
 def test_a_part_that_answers_wrongly_is_told() -> None:

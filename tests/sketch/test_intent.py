@@ -38,7 +38,21 @@ def test_all_that_was_asked_for_is_protected(original: str, rewrite: str, lost: 
     ("original", "rewrite", "problems"),
     [
         (f"{ASKED}, in oil", WHOLE, []),
-        (f"{ASKED}, in oil", WHOLE.replace("red", "pink"), ["it names no red"]),
+        # What was read of it is held to as a whole.
+        (
+            f"{ASKED}, in oil",
+            WHOLE.replace("red", "pink"),
+            [
+                "it does not ask for two red circles",
+                f"it does not ask for {ASKED}",
+                "it names no red",
+            ],
+        ),
+        (
+            "a red circle chasing a blue star, and the word SUN",
+            "white background; a large red circle at the top; a small blue star at the right",
+            ["it does not ask for the word SUN"],
+        ),
         (
             "two squares, one of them small",
             "white background; a large pink moon at the left; a small pink moon at the right",
