@@ -97,10 +97,9 @@ def unjudged(history: History) -> str | None:
     rounds would show no more.
     """
     if _is_outside(history):
-        return (
-            f"nothing of the request is known to the {history.candidates[-1].outside}, and more "
-            "rounds would show no more"
-        )
+        parts = history.candidates[-1].outside
+        know = "know" if " and " in parts else "knows"
+        return f"the {parts} {know} nothing like the request, and more rounds would show no more"
     reached = _reached(history)
     if reached is None or history.incumbent is None or not history.incumbent.unjudged:
         return None

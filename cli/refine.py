@@ -102,7 +102,7 @@ def say_models(settings: Settings, job: Job) -> None:
         _note(f"{parts}: {plain(notice)}")
     if not job.evidence and any(one.sure for one in wanted_texts(job.request.prompt)):
         _note("the lettering is judged by the critic alone; --evidence ocr reads it as well")
-    if outsiders(job.generator, job.critic, job.request):
+    if outsiders(job.generator, job.critic, job.request, *job.sources[:1]):
         return  # the run tells it
     ask = partial(unknown_to, request=job.request)
     for parts, words in ask_both(ask, job.generator, job.critic):

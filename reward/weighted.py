@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AsyncExitStack
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import ConfigDict, Field, JsonValue, SecretStr, model_validator
 
@@ -24,6 +24,9 @@ from rr_refine.request import Request
 from rr_refine.reward.critic import Critic, CritiqueRequest, why_not
 from rr_refine.reward.scalar import Reward, Scored, critic_of, is_reward, reward_of, score_picture
 from rr_refine.terms import Identity, Record, Usage
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["WeightedOptions", "WeightedPart", "WeightedReward", "create"]
 
@@ -110,9 +113,9 @@ class WeightedReward:
         first, *others = (unknown_to(part, request) for _, part in self._parts.values())
         return tuple(word for word in first if all(word in words for words in others))
 
-    def is_outside(self, request: Request) -> bool:
+    def is_outside(self, request: Request, source: Image.Image | None) -> bool:
         """Whether no part understands anything of a request; see `rr_refine.component`."""
-        return all(is_outside(part, request) for _, part in self._parts.values())
+        return all(is_outside(part, request, source) for _, part in self._parts.values())
 
     @property
     def most_sources(self) -> int | None:

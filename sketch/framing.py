@@ -10,7 +10,7 @@ from PIL import Image
 
 from rr_refine.sketch.world.drawing import BACKGROUND_RGB, COLOUR_RGB, SIDE
 
-__all__ = ["Framed", "frame", "is_sketch"]
+__all__ = ["Framed", "frame", "is_flat", "is_sketch"]
 
 _NEAR: Final = 48
 """Levels of 255 in the worst channel between a colour of the world and one that passes for it."""
@@ -46,10 +46,10 @@ class Framed:
                 f"{size} to {inner}"
                 + (f", with bars {bars} it that are cut off the result" if bars else "")
             )
-        if not is_sketch(self.source):
+        if not is_flat(self.image):
             told.append(
                 "the generator knows pictures of coloured shapes on a plain background: of this "
-                "one it keeps rough forms and colours at most, and nobody can judge the edit"
+                "one it keeps rough forms and colours at most"
             )
         return tuple(told)
 
@@ -69,12 +69,15 @@ def frame(picture: Image.Image) -> Framed:
 
 
 def is_sketch(picture: Image.Image) -> bool:
-    """Whether a picture can be one of the small world: as large, in flat colours that it has.
+    """Whether a picture can be one of the small world; an enlarged one is none."""
+    return picture.size == (SIDE, SIDE) and is_flat(picture)
 
-    A cheap look at colours only; it reads nothing. An enlarged one is none.
+
+def is_flat(picture: Image.Image) -> bool:
+    """Whether a picture has the flat colours of the small world, on one of its backgrounds.
+
+    A cheap look at colours only; it reads nothing.
     """
-    if picture.size != (SIDE, SIDE):
-        return False
     pixels = np.asarray(picture.convert("RGB"), dtype=np.int16).reshape(-1, 1, 3)
     ground = np.array(list(BACKGROUND_RGB.values()), dtype=np.int16)
     ink = np.array([*COLOUR_RGB.values(), (16, 16, 16)], dtype=np.int16)

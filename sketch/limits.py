@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rr_refine.component import Companions, Examples
 from rr_refine.request import Request
+from rr_refine.sketch.framing import frame, is_flat
 from rr_refine.sketch.world.understanding import means_nothing, not_understood
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["ShapesOnly"]
 
@@ -23,6 +29,10 @@ class ShapesOnly:
         """What of the request means nothing in the small world."""
         return not_understood(request.prompt, request.task)
 
-    def is_outside(self, request: Request) -> bool:
-        """Whether the request names not one thing of the small world."""
+    def is_outside(self, request: Request, source: Image.Image | None) -> bool:
+        """Whether the request names not one thing of the small world, or the picture to edit is
+        none of flat colours.
+        """
+        if source is not None and not is_flat(frame(source).image):
+            return True
         return means_nothing(request.prompt, request.task)

@@ -15,6 +15,7 @@ from rr_refine.agent.events import Event, Notice, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.boundary import trace_of
+from rr_refine.component import outsiders
 from rr_refine.errors import (
     ConfigError,
     CriticAnswerError,
@@ -51,6 +52,7 @@ class NodeContext:
             )
         self.context = runtime.context
         self.effects = Effects(state["request"], self.context)
+        self._request = state["request"]
         self._write = runtime.stream_writer
         self._render_timeout = state["policy"].render_timeout
         self._seconds_left = left(
@@ -76,6 +78,13 @@ class NodeContext:
             if text not in self.context.told:
                 self.context.told.add(text)
                 self.emit(Notice(text=text))
+
+    async def outside(self) -> str:
+        """Who understands nothing of the request; see `rr_refine.component.outsiders`."""
+        parts, sources = self.context, await self.effects.sources(1)
+        return await asyncio.to_thread(
+            outsiders, parts.generator, parts.critic, self._request, *sources
+        )
 
     def on_step(self, candidate: str) -> OnStep:
         """A step callback for a render that may call it from any thread."""

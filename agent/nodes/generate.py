@@ -19,7 +19,6 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.routing import RESEED
 from rr_refine.agent.state import RefineState, RunContext
-from rr_refine.component import outsiders
 from rr_refine.errors import GeneratorError
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     policy, proposal, before = state["policy"], state["proposal"], state["candidates"]
     assert proposal is not None
     number = before[-1].round + 1 if before else 0
-    outside = outsiders(node.context.generator, node.context.critic, state["request"])
+    outside = await node.outside()
     wanted = 1 if outside and policy.outside == "one-picture" else policy.candidates
     count = int(min(wanted, left(policy.budget.images, state["spend"].images)))
     fit = await node.fit(proposal.prompt)

@@ -16,7 +16,7 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.agent.store.journal import Journal
-from rr_refine.component import ask_both, examples_of, most_sources, outsiders, told_by
+from rr_refine.component import ask_both, examples_of, most_sources, told_by
 from rr_refine.generators.generator import Generator
 from rr_refine.real_models import WAYS
 from rr_refine.request import Request
@@ -38,7 +38,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     generator = node.context.generator
     sources = await node.effects.sources()
     await require_feasible(request, generator, node.context.critic, sources)
-    outside = outsiders(generator, node.context.critic, request)
+    outside = await node.outside()
     spans = find_spans(request.prompt, request.keep)
     node.emit(
         RunStarted(
@@ -100,7 +100,8 @@ def _told(outside: str, request: Request, policy: Policy, generator: Generator) 
     """What is to be said of a request that nobody understands."""
     stays = policy.outside == "one-picture"
     know = "know" if " and " in outside else "knows"
-    yield f"{know} nothing of the request" + (
+    given = "the request" if request.source is None else "the request and its picture"
+    yield f"{know} nothing like {given}" + (
         ", so that one picture is made of it and no more"
         if stays
         else ": more pictures are made of it all the same, as the settings say"

@@ -11,7 +11,7 @@ also have any of these, which are looked up by name:
         records it.
     unknown(request) -> tuple[str, ...]
         The words of a request that it does not understand: see `CanTellUnknown`.
-    is_outside(request) -> bool
+    is_outside(request, source) -> bool
         Whether a request is altogether out of its world: see `CanTellOutside`.
     examples: Examples
         Requests that it understands whole, where that is not anything one may say.
@@ -40,6 +40,7 @@ from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from PIL import Image
     from pydantic import JsonValue
 
     from rr_refine.request import Request  # pydantic, which `rr-refine --help` does not load
@@ -113,11 +114,14 @@ class CanTellUnknown(Protocol):
 class CanTellOutside(Protocol):
     """A part that can tell which requests are not for it."""
 
-    def is_outside(self, request: Request) -> bool:
-        """Whether it understands not one thing of the request, so that a run of more rounds would
-        show no more than the first picture.
+    def is_outside(self, request: Request, source: Image.Image | None) -> bool:
+        """Whether it understands not one thing of the request, or nothing of the picture to edit,
+        so that a run of more rounds would show no more than the first picture.
 
         It is asked before anything is connected, and must be quick.
+
+        Args:
+            source: the picture to edit; None where there is none, or it is not there yet.
         """
         ...
 
@@ -182,7 +186,7 @@ def unknown_to(part: object, request: Request) -> tuple[str, ...]:
     return ()
 
 
-def is_outside(part: object, request: Request) -> bool:
+def is_outside(part: object, request: Request, source: Image.Image | None = None) -> bool:
     """Whether a part says that a request is altogether out of its world.
 
     Raises:
@@ -191,21 +195,23 @@ def is_outside(part: object, request: Request) -> bool:
     for one in layers(part):
         if callable(getattr(one, "is_outside", None)):
             with boundary(ConfigError, f"{type(one).__name__}.is_outside"):
-                given: object = cast("CanTellOutside", one).is_outside(request)
+                given: object = cast("CanTellOutside", one).is_outside(request, source)
             if not isinstance(given, bool):
-                what = f"{type(one).__name__}.is_outside(request)"
+                what = f"{type(one).__name__}.is_outside(request, source)"
                 raise ConfigError(f"{what} = {given!r} must be True or False")
             return given
     return False
 
 
-def outsiders(generator: object, critic: object, request: Request) -> str:
+def outsiders(
+    generator: object, critic: object, request: Request, source: Image.Image | None = None
+) -> str:
     """Which of both say so: `generator and critic`, one of them, or nothing.
 
     Raises:
         ConfigError: see `is_outside`.
     """
-    asked = ask_both(lambda part: is_outside(part, request), generator, critic)
+    asked = ask_both(lambda part: is_outside(part, request, source), generator, critic)
     return " and ".join(parts for parts, _ in asked)
 
 

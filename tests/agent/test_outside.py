@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from rr_refine.agent.events import Event, Notice, RunStarted
 from rr_refine.agent.policy import Policy, preset
@@ -30,7 +31,9 @@ class KnowsRed:
 
     examples = Examples(t2i="a red hat")
 
-    def is_outside(self, request: Request) -> bool:
+    def is_outside(self, request: Request, source: Image.Image | None) -> bool:
+        if source is not None and source.getpixel((0, 0)) != (255, 0, 0):
+            return True
         return "red" not in request.prompt
 
 
@@ -59,7 +62,7 @@ async def test_one_picture_is_made_of_it(tmp_path: Path, name: str) -> None:
     assert len(done.candidates) == 1
     assert done.outcome is not None and done.outcome.ok
     assert done.outcome.stop.rule == "unjudged"
-    assert "nothing of the request is known to the generator and critic" in done.outcome.stop.reason
+    assert "the generator and critic know nothing like the request" in done.outcome.stop.reason
     started = next(event for event in events if isinstance(event, RunStarted))
     assert (started.outside, started.ways) == ("generator and critic", WAYS)
     told = [event.text for event in events if isinstance(event, Notice)]
@@ -79,6 +82,21 @@ async def test_it_is_in_the_record_and_in_the_report(tmp_path: Path) -> None:
     report = done.report_path.read_text("utf-8")
     for words in ("one picture is made of it", "rr-refine doctor", "hf auth login", "Apache-2.0"):
         assert words in report
+
+
+@pytest.mark.parametrize(("colour", "pictures"), [("blue", 1), ("red", 4)])
+async def test_the_picture_to_edit_counts_as_well(
+    tmp_path: Path, colour: str, pictures: int
+) -> None:
+    source = Image.new("RGB", (48, 32), colour)
+    done, events = await run(
+        tmp_path, RED, image=source, policy=preset("refine", target=None, patience=None)
+    )
+    assert len(done.candidates) == pictures
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any("nothing like the request and its picture" in text for text in told) is (
+        pictures == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,10 +157,10 @@ def test_a_part_that_answers_wrongly_is_told() -> None:
     class OneWord:
         examples = "a red hat"
 
-        def is_outside(self, request: Request) -> str:
+        def is_outside(self, request: Request, source: Image.Image | None) -> str:
             return "yes"
 
-    with pytest.raises(ConfigError, match=r"is_outside\(request\) = 'yes' must be True or False"):
+    with pytest.raises(ConfigError, match=r"is_outside\(request, source\) = 'yes' must be"):
         is_outside(OneWord(), Request(prompt=CAT))
     with pytest.raises(ConfigError, match=r"OneWord\.examples = 'a red hat' must be a "):
         examples_of(OneWord())

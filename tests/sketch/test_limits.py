@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
+from PIL import Image
 
 from rr_refine.component import Examples, examples_of, is_outside, unknown_to
 from rr_refine.request import Request
 from rr_refine.sketch.limits import ShapesOnly
+from rr_refine.sketch.world.drawing import draw
+from rr_refine.sketch.world.sampling import random_scene
 
 
 def test_the_examples_are_understood_whole() -> None:
@@ -19,6 +24,15 @@ def test_the_examples_are_understood_whole() -> None:
     ):
         assert unknown_to(ShapesOnly(), request) == ()
         assert not is_outside(ShapesOnly(), request)
+
+
+def test_photos_are_outside_and_drawings_are_not() -> None:
+    request = Request(prompt="make the red circle blue", source="a digest")
+    drawing = draw(random_scene(Random(1)))
+    for picture in (drawing, drawing.resize((512, 512)), drawing.resize((300, 200))):
+        assert not is_outside(ShapesOnly(), request, picture)
+    photo = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
+    assert is_outside(ShapesOnly(), request, photo)
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "remove the lamp"])

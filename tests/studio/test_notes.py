@@ -19,7 +19,7 @@ def knows_red(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(_: object, request: Request) -> tuple[str, ...]:
         return tuple(word for word in request.prompt.split() if word not in ("red", "hat"))
 
-    def is_outside(_: object, request: Request) -> bool:
+    def is_outside(_: object, request: Request, source: object) -> bool:
         return "hat" not in request.prompt
 
     for part in (FakeGenerator, FakeCritic):
