@@ -99,7 +99,7 @@ def unjudged(history: History) -> str | None:
     if _is_outside(history):
         parts = history.candidates[-1].outside
         know = "know" if " and " in parts else "knows"
-        return f"the {parts} {know} nothing like the request, and more rounds would show no more"
+        return f"the {parts} {know} no such thing, and more rounds would show no more"
     reached = _reached(history)
     if reached is None or history.incumbent is None or not history.incumbent.unjudged:
         return None

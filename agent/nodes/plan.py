@@ -100,8 +100,8 @@ def _told(outside: str, request: Request, policy: Policy, generator: Generator) 
     """What is to be said of a request that nobody understands."""
     stays = policy.outside == "one-picture"
     know = "know" if " and " in outside else "knows"
-    given = "the request" if request.source is None else "the request and its picture"
-    yield f"{know} nothing like {given}" + (
+    given = "thing as the request asks for" if request.source is None else "picture or thing"
+    yield f"{know} no such {given}" + (
         ", so that one picture is made of it and no more"
         if stays
         else ": more pictures are made of it all the same, as the settings say"

@@ -21,7 +21,7 @@ const STOPS = {
 
 /** Why a run ended, from its last event. */
 function whyEnded({ stop, first }) {
-  if (stop.rule === "unjudged" && first.outside) return "Nothing of this is known to the models in use. So there is one picture, which nobody could judge.";
+  if (stop.rule === "unjudged" && first.outside) return "The models in use know no such thing. So there is one picture, which nobody could judge.";
   return STOPS[stop.rule];
 }
 
