@@ -8,7 +8,7 @@ from typing import Final
 from rr_refine.request import Request
 from rr_refine.sketch.world.phrasing import read_request, read_scene
 from rr_refine.sketch.world.request import NOTHING_ELSE, violations
-from rr_refine.sketch.world.scene import COLOURS, KINDS, plural
+from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, plural
 from rr_refine.sketch.world.understanding import not_understood
 from rr_refine.terms import Identity
 
@@ -27,8 +27,8 @@ class SketchIntentCheck:
 
         A prompt that describes one whole scene, as the small critic's requests do, is held to all
         that was read of the request. Where one of both says more than was read, the prompt must
-        also name the kinds and colours of the request, and no other kinds. A word that is spelled
-        letter by letter is of no use to the small models.
+        also name the kinds, colours, backgrounds and words of the request, and no other kinds. A
+        word that is spelled letter by letter is of no use to the small models.
         """
         if (letters := _LETTERS.search(prompt)) and letters.group() not in request.prompt:
             return (f"the small models cannot read {letters.group()!r}",)
@@ -46,6 +46,8 @@ class SketchIntentCheck:
 
 
 def _looks(text: str) -> set[str]:
-    """The kinds and colours that a text names."""
+    """The kinds, colours and backgrounds that a text names, and the words that it wants written."""
     words = set(re.findall(r"[a-z]+", text.lower()))
-    return {kind for kind in KINDS if words & {kind, plural(kind)}} | (words & set(COLOURS))
+    kinds = {kind for kind in KINDS if words & {kind, plural(kind)}}
+    written = re.findall(r"\bthe word \W?([a-z]+)", text.lower())
+    return kinds | (words & {*COLOURS, *BACKGROUNDS}) | {word.upper() for word in written}

@@ -64,6 +64,12 @@ def test_all_that_was_asked_for_is_protected(original: str, rewrite: str, lost: 
         (ASKED, "white background; two red circles", ["it names no blue", "it names no star"]),
         (ASKED, "two glossy red circles, in oil", ["it names no blue", "it names no star"]),
         (ASKED, f"{ASKED} under a full moon", ["nobody asked for a moon"]),
+        (
+            "a white circle on a black background",
+            "white background; a large red circle at the center",
+            ["it names no black"],
+        ),
+        ("the word HELLO and a wild heart", "a red heart", ["it names no HELLO"]),
         # Known words that cannot be read are held to as well.
         (
             "a white circle and a red square",

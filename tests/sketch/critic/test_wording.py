@@ -101,7 +101,7 @@ def test_proposed_requests_are_in_the_world_and_true_to_the_request(
         refined = parse_critique(sample.critique, task_of(asked)).refined_request
         if refined is None:
             continue
-        assert not_understood(refined) == ()
+        assert not_understood(refined, task_of(asked)) == ()
         if isinstance(asked, RequestedEdit):
             assert read_edit(refined, asked.source) == asked.edit
             continue
