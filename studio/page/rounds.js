@@ -57,7 +57,7 @@ function remarks(round) {
 
 function candidate(run, timeline, c, target) {
   const best = timeline.best === c.id;
-  return el("article", { class: best ? "candidate best" : "candidate", "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
+  return el("article", { class: `candidate${best ? " best" : ""}${c.open ? " open" : ""}`, "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
     c.image
       ? boxed(el("a", { href: picture(run, c.image, "whole"), target: "_blank", rel: "noopener" },
         image({ src: picture(run, c.image, "small"), loading: "lazy", alt: `Picture of ${name(c.id)}: ${short(timeline.rounds[c.round].prompt, 120)}` })), c.findings, c.size, false)
@@ -84,8 +84,8 @@ function scores(c, target) {
     const delta = c.changes?.[dimension] ?? null;
     const moved = delta === null ? null : Math.abs(delta) < 0.005
       ? el("span", { class: "same" }, "±0")
-      : el("span", { class: delta > 0 ? "up" : "down" }, change(delta));
-    const bar = el("div", { class: value !== null && target !== null && value < target ? "bar low" : "bar" });
+      : el("span", { class: delta <= 0 ? "down" : c.open ? "same" : "up" }, change(delta));
+    const bar = el("div", { class: c.open || (value !== null && target !== null && value < target) ? "bar low" : "bar" });
     if (value !== null) {
       const fill = el("i");
       fill.style.inlineSize = `${((value - 1) / 3) * 100}%`;
