@@ -14,8 +14,10 @@ __all__ = ["Framed", "frame", "is_flat", "is_sketch"]
 
 _NEAR: Final = 48
 """Levels of 255 in the worst channel between a colour of the world and one that passes for it."""
+_TONE: Final = 16
+"""Levels that a background's own colour varies by."""
 _FLAT, _GROUND = 0.85, 0.3
-"""Least share of pixels with a colour of the world, and with the colour of one background."""
+"""Least share of pixels with a colour of the world, and with that of one background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Framed:
         return result if self.box == (0, 0, *result.size) else result.crop(self.box)
 
     @property
+    def is_flat(self) -> bool:
+        """Whether the picture, without the bars, has the flat colours of the small world."""
+        return is_flat(self.cut_out(self.image))
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What was done, in clauses."""
         told = []
@@ -46,7 +53,7 @@ class Framed:
                 f"{size} to {inner}"
                 + (f", with bars {bars} it that are cut off the result" if bars else "")
             )
-        if not is_flat(self.image):
+        if not self.is_flat:
             told.append(
                 "the generator knows pictures of coloured shapes on a plain background: of this "
                 "one it keeps rough forms and colours at most"
@@ -82,8 +89,12 @@ def is_flat(picture: Image.Image) -> bool:
     ground = np.array(list(BACKGROUND_RGB.values()), dtype=np.int16)
     ink = np.array([*COLOUR_RGB.values(), (16, 16, 16)], dtype=np.int16)
     on = np.abs(pixels - ground).max(axis=2) <= _NEAR
-    flat = on.any(axis=1) | (np.abs(pixels - ink).max(axis=2) <= _NEAR).any(axis=1)
-    return bool(flat.mean() >= _FLAT and on.mean(axis=0).max() >= _GROUND)
+    known = on.any(axis=1) | (np.abs(pixels - ink).max(axis=2) <= _NEAR).any(axis=1)
+    if known.mean() < _FLAT or not on.any():
+        return False
+    # Greys of a photo are near a background, too, but not in one tone.
+    tone = np.median(pixels[on[:, on.sum(axis=0).argmax()]], axis=0)
+    return bool((np.abs(pixels - tone).max(axis=2) <= _TONE).mean() >= _GROUND)
 
 
 def _edge_colour(picture: Image.Image) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rr_refine.component import Companions, Examples
 from rr_refine.request import Request
-from rr_refine.sketch.framing import frame, is_flat
+from rr_refine.sketch.framing import frame
 from rr_refine.sketch.world.understanding import means_nothing, not_understood
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ class ShapesOnly:
         """Whether the request names not one thing of the small world, or the picture to edit is
         none of flat colours.
         """
-        if source is not None and not is_flat(frame(source).image):
+        if source is not None and not frame(source).is_flat:
             return True
         return means_nothing(request.prompt, request.task)

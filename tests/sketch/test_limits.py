@@ -31,8 +31,9 @@ def test_photos_are_outside_and_drawings_are_not() -> None:
     drawing = draw(random_scene(Random(1)))
     for picture in (drawing, drawing.resize((512, 512)), drawing.resize((300, 200))):
         assert not is_outside(ShapesOnly(), request, picture)
-    photo = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
-    assert is_outside(ShapesOnly(), request, photo)
+    for size in ((300, 200), (2400, 300)):
+        photo = Image.linear_gradient("L").resize(size).convert("RGB")
+        assert is_outside(ShapesOnly(), request, photo)
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "remove the lamp"])
