@@ -160,6 +160,7 @@ def test_what_may_have_room_is_tried(server: Server, asked: list[str], tmp_path:
         critic=server.critic(),
         policy="one-shot",
         out=tmp_path / "runs",
+        on_failure="return",
     )
     assert generator.renders == 1
     assert server.paths[: len(asked)] == asked
