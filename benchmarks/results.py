@@ -91,11 +91,11 @@ class ArmResult(Record):
     coverage: Coverage
     win_tie_loss: WinTieLoss | None
     """None for one-shot itself, and without it."""
-    text_right: Estimate | None
+    text_right: Estimate | None = None
     """None where no lettering was measured."""
-    text_said: Estimate | None
+    text_said: Estimate | None = None
     renders: float
-    seconds: float | None
+    seconds: float | None = None
     """None where no trial knows."""
     critic_calls: float
     tokens: float

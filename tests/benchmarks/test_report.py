@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rr_refine.benchmarks.arms import make_arms
-from rr_refine.benchmarks.report import moved, write_report
+from rr_refine.benchmarks.report import moved, read_results, write_report
 from rr_refine.benchmarks.results import Results, summarise
 from rr_refine.benchmarks.table import write_tables
 from rr_refine.benchmarks.trial import Trial
@@ -163,3 +164,17 @@ def test_trials_of_older_versions_are_read() -> None:
     line = made.model_dump_json()
     assert '"sample":' in line
     assert Trial.model_validate_json(line.replace('"sample":', '"shot":')) == made
+
+
+def test_results_of_older_versions_are_read(tmp_path: Path) -> None:
+    write_report(tmp_path, judged(), lambda: JUDGED_TRIALS)
+    file = tmp_path / "results.json"
+    old = json.loads(file.read_text())
+    for arm in old["arms"]:
+        for field in ("text_right", "text_said", "seconds"):
+            del arm[field]
+    for field in ("scale", "official_values"):
+        del old[field]
+    del old["provenance"]["source"]
+    file.write_text(json.dumps(old))
+    assert read_results(tmp_path).arms[0].items == 2
