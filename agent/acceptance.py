@@ -98,7 +98,8 @@ def weigh(
         words = f"{failure.error}: {failure.message}" if failure else "it was not judged"
         return _refuse("failed", words, against)
     if incumbent is None or incumbent.mean is None:
-        return _accept("first", "the first judged image", against)
+        revised = f" under revision {challenger.revision}" if challenger.revision > 1 else ""
+        return _accept("first", f"the first judged image{revised}", against)
     if challenger.image is not None and challenger.image == incumbent.image:
         return _refuse("same", "it is the very picture of the incumbent", against)
     what = f"the acceptance policy {policy.acceptance!r}"
@@ -247,7 +248,8 @@ def floor_of(
 ) -> dict[Dimension, float]:
     """Best score per dimension along the incumbent's line of accepted predecessors.
 
-    The line starts at the first accepted image, or anew at one that a human picked.
+    The line starts at the first accepted image, or anew at one that a human picked, and at the one
+    that was the best when the request was revised.
     """
     return _floor(_line(incumbent, candidates))
 
@@ -260,7 +262,9 @@ def _line(incumbent: Candidate | None, candidates: Sequence[Candidate]) -> list[
         verdict = incumbent.verdict
         if verdict is None or verdict.rule == "picked" or verdict.against is None:
             break
-        incumbent = by_id.get(verdict.against)
+        before = by_id.get(verdict.against)
+        # Scores of two revisions are not compared.
+        incumbent = before if before and before.revision == incumbent.revision else None
     return line
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Final, Generic, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
 from rr_refine import errors
+from rr_refine.agent import keys
 from rr_refine.agent.history import Failure, Rendering
-from rr_refine.agent.keys import comparison_key, critique_key, evidence_key, sources_key
+from rr_refine.agent.rewriting.revising import MergeResult, merge
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind, TooLongError
@@ -58,6 +60,7 @@ _IN_FLIGHT: Final = 8
 
 _FAULTS: Final[dict[ItemKind, tuple[type[RefineError], type[RefineError]]]] = {
     "rewrite": (RewriteError, RewriteError),
+    "revision": (RewriteError, RewriteError),
     "fit": (GeneratorError, GeneratorTimeout),
     "evidence": (EvidenceError, EvidenceError),
 }
@@ -185,7 +188,7 @@ class Effects:
         return {
             "generator": self._context.generator.identity.model_dump(mode="json"),
             "prompt": prompt,
-            **sources_key(self._request.sources),
+            **keys.sources_key(self._request.sources),
             "parameters": self._request.parameters,
         }
 
@@ -201,7 +204,7 @@ class Effects:
         Raises:
             EvidenceError: it failed, took too long, or gave no findings.
         """
-        key = evidence_key(evidence.identity, self._request, image)
+        key = keys.evidence_key(evidence.identity, self._request, image)
 
         async def examine() -> Findings:
             picture, shown = await self._read(image), await self._shown(None)
@@ -227,7 +230,7 @@ class Effects:
             CriticError: of the kind that fits.
             ConfigError: the critic is not the one that judged earlier images of this run.
         """
-        key, critic = critique_key(self._request, image), self._context.critic
+        key, critic = keys.critique_key(self._request, image), self._context.critic
 
         async def judge() -> Assessment:
             picture, shown = await self._load(image), await self._shown(most_sources(critic))
@@ -250,7 +253,7 @@ class Effects:
         Raises:
             CriticError: of the kind that fits.
         """
-        key = comparison_key(self._request, image_a, image_b)
+        key = keys.comparison_key(self._request, image_a, image_b)
 
         async def compare() -> Comparison:
             return await critic.compare(
@@ -272,19 +275,7 @@ class Effects:
         Raises:
             RewriteError: it failed or took too long.
         """
-        seen = [j.candidate.critique for j in (context.incumbent, *context.others) if j]
-        limit = None if context.fit is None else context.fit.limit
-        key = digest(
-            {
-                **({} if limit is None else {"limit": limit}),
-                "rewriter": rewriter.identity.model_dump(mode="json"),
-                "request": context.request.model_dump(mode="json"),
-                "spans": [span.text for span in context.spans],
-                "critiques": list[JsonValue](seen),
-                "tried": list[JsonValue](context.tried),
-                "remarks": list[JsonValue](context.remarks),
-            }
-        )
+        key = keys.rewrite_key(rewriter.identity, context)
         try:
             return await self._once(
                 "rewrite",
@@ -297,13 +288,21 @@ class Effects:
         except ConfigError as error:  # a wrong key, say: no reason to lose the run
             raise RewriteError(str(error)) from error
 
+    async def merge(
+        self, rewriters: Sequence[Rewriter], remark: str, *, timeout: float
+    ) -> EffectResult[MergeResult]:
+        """The request with a remark in it, see `rr_refine.agent.rewriting.revising.merge`."""
+        work = partial(merge, rewriters, self._request, remark, timeout=timeout)
+        key, who = keys.revision_key(self._request, remark), "the rewriters"
+        return await self._once("revision", key, MergeResult, work, None, who=who)
+
     async def _once(
         self,
         kind: ItemKind,
         key: str,
         model: type[RecordT],
         work: Callable[[], Awaitable[RecordT]],
-        timeout: float,
+        timeout: float | None,
         *,
         who: str,
         check: Callable[[RecordT], None] | None = None,

@@ -14,6 +14,7 @@ from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdic
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, ReviewRequest
+from rr_refine.agent.revision import Revision
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension, Record, Task, Words
 
@@ -28,6 +29,7 @@ __all__ = [
     "Rendered",
     "ReviewRequested",
     "Reviewed",
+    "Revised",
     "RewriteRejected",
     "Rewritten",
     "RoundStarted",
@@ -86,6 +88,8 @@ class RoundStarted(_Event):
     prompt: str
     origin: str
     candidates: int = Field(ge=0, le=MAX_CANDIDATES)
+    revision: int = 1
+    """The revision of the request that it is for."""
     spend: Spend = Spend()
     """What the rounds before have used."""
 
@@ -130,9 +134,13 @@ class Judged(_Event):
 
     type: Literal["judged"] = "judged"
     candidate: str
+    revision: int = 1
+    """The revision of the request that the scores are by."""
+    again: bool = False
+    """Whether the image was judged under an earlier one already: it was the best at a remark."""
     scores: dict[Dimension, float | None]
     changes: dict[Dimension, float | None]
-    """Against the incumbent; None where either is N/A or there is no incumbent."""
+    """Against the incumbent under the same revision; None where either is N/A or there is none."""
     reward: float
     weakest: Dimension
     reason: str
@@ -155,6 +163,8 @@ class CriticFailed(_Event):
 
     type: Literal["critic-failed"] = "critic-failed"
     candidate: str
+    revision: int = 1
+    """The revision of the request that it should have been judged by."""
     error: str
     message: Words
 
@@ -210,6 +220,17 @@ class Reviewed(_Event):
     decision: Decision
 
 
+class Revised(_Event):
+    """A remark in review has become part of the request. The best picture is judged again."""
+
+    type: Literal["revised"] = "revised"
+    revision: Revision
+    previous: str
+    """The request before."""
+    spans: tuple[ProtectedSpan, ...] = ()
+    """What every prompt must hold from now on."""
+
+
 class RunFinished(_Event):
     """The run is over; the incumbent is the result."""
 
@@ -221,6 +242,9 @@ class RunFinished(_Event):
     result: str | None
     """Path of `result.png`; None without any image."""
     spend: Spend
+    revisions: tuple[Revision, ...] = ()
+    """What the request became by remarks, in order. Scores belong to the revision that their
+    candidate names."""
 
 
 Event = Annotated[
@@ -238,6 +262,7 @@ Event = Annotated[
     | Rewritten
     | ReviewRequested
     | Reviewed
+    | Revised
     | RunFinished,
     Field(discriminator="type"),
 ]

@@ -5,6 +5,7 @@
               |                                 |     v
               +---- review <-- (proposal) -- rewrite <+
 
+From `review` a remark goes to `revise`, which makes it a part of the request, and on to `decide`.
 From `generate` a prompt that the generator refuses goes to `decide` too, for another one. `rewrite`
 proposes the next prompt; `review` (if the policy asks for it) lets a human decide on it;
 without a proposal the run goes back to `decide`, whose rule `repeated-prompt` ends it.
@@ -24,6 +25,7 @@ from rr_refine.agent.nodes.finish import finish
 from rr_refine.agent.nodes.generate import generate
 from rr_refine.agent.nodes.plan import plan
 from rr_refine.agent.nodes.review import review
+from rr_refine.agent.nodes.revise import revise
 from rr_refine.agent.nodes.rewrite import rewrite
 from rr_refine.agent.state import (
     RefineInput,
@@ -58,7 +60,7 @@ def build_graph(
         input_schema=RefineInput,
         output_schema=RefineOutput,
     )
-    for node in (plan, generate, critique, accept, decide, rewrite, review, finish):
+    for node in (plan, generate, critique, accept, decide, rewrite, review, revise, finish):
         graph.add_node(node)
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", _after_plan)
@@ -68,6 +70,7 @@ def build_graph(
     graph.add_conditional_edges("decide", _after_decide)
     graph.add_conditional_edges("rewrite", _after_rewrite)
     graph.add_conditional_edges("review", _after_review)
+    graph.add_edge("revise", "decide")
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer, name="rr-refine")
 
@@ -79,7 +82,7 @@ async def decide(state: RefineState) -> RefineState:
 
 def recursion_limit(rounds: int) -> int:
     """LangGraph's `recursion_limit` for so many rounds: a net below the stopping rules."""
-    return 20 + 50 * rounds
+    return 20 + 100 * rounds
 
 
 # Coroutines: LangGraph gives each decision of a plain function to a thread.
@@ -107,7 +110,12 @@ async def _after_rewrite(state: RefineState) -> Literal["review", "generate", "d
     return "review" if state["policy"].review and state["candidates"] else "generate"
 
 
-async def _after_review(state: RefineState) -> Literal["generate", "rewrite", "decide"]:
+async def _after_review(
+    state: RefineState,
+) -> Literal["generate", "rewrite", "revise", "decide"]:
     if state["user_stop"] is not None:
         return "decide"
+    history = history_of(state)
+    if state.get("remark") or (history.incumbent and history.incumbent.revision < history.revision):
+        return "revise"
     return "rewrite" if state["retry_rewrite"] else "generate"

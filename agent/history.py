@@ -20,6 +20,7 @@ __all__ = [
     "Declined",
     "Failure",
     "History",
+    "ImageJudgement",
     "Proposal",
     "Rejection",
     "Rendering",
@@ -83,17 +84,11 @@ class Verdict(Record):
     """Id of the incumbent it was weighed against."""
 
 
-class Candidate(Record):
-    """One prompt and seed that were tried. Images and critiques are referenced, not held."""
+class ImageJudgement(Record):
+    """What became of judging an image under one revision of the request."""
 
-    round: int
-    index: int
-    prompt: str
-    origin: str
-    """Who wrote the prompt: `request`, a rewriter's name, or `human`."""
-    seed: int
-    image: str | None = None
-    """Digest of the image in the run folder."""
+    revision: int = 1
+    """The revision of the request that it is about; see `rr_refine.agent.revision`."""
     critique: str | None = None
     """Key of the assessment in `samples.jsonl`."""
     scores: dict[Dimension, float | None] | None = None
@@ -112,15 +107,52 @@ class Candidate(Record):
     guided: bool = False
     """A judgement of it was held to its form where the critic's own words had left it. Its scores
     were read, but meet no target."""
+    failure: Failure | None = None
+
+
+class Candidate(ImageJudgement):
+    """One prompt and seed that were tried. Images and critiques are referenced, not held.
+
+    It carries the judgement under the last revision that it was judged under.
+    """
+
+    round: int
+    index: int
+    prompt: str
+    origin: str
+    """Who wrote the prompt: `request`, a rewriter's name, or `human`."""
+    seed: int
+    image: str | None = None
+    """Digest of the image in the run folder."""
     fit: PromptFit | None = None
     """How the generator took the prompt; None where it cannot tell."""
-    failure: Failure | None = None
     verdict: Verdict | None = None
+    """Given once, under the revision that the prompt was written for."""
+    earlier: tuple[ImageJudgement, ...] = Field(default=(), exclude_if=lambda earlier: not earlier)
+    """Judgements under earlier revisions, in order; left out where it was judged under one only."""
 
     @property
     def id(self) -> str:
         """Unique in its run: `r1c0`."""
         return f"r{self.round}c{self.index}"
+
+    @property
+    def first_revision(self) -> int:
+        """The revision that its prompt was written for."""
+        return self.earlier[0].revision if self.earlier else self.revision
+
+    def under(self, revision: int) -> Candidate:
+        """The candidate as it was judged under a revision; without scores where it was not."""
+        if revision == self.revision:
+            return self
+        known = [
+            *self.earlier,
+            ImageJudgement(**{n: getattr(self, n) for n in ImageJudgement.model_fields}),
+        ]
+        found = next((one for one in known if one.revision == revision), None)
+        fields = dict(found or ImageJudgement(revision=revision))
+        before = tuple(one for one in known if one.revision < revision)
+        return self.model_copy(update={**fields, "earlier": before})
 
     @property
     def misses(self) -> tuple[Finding, ...]:
@@ -142,8 +174,12 @@ class Candidate(Record):
     @property
     def open_points(self) -> tuple[str, ...]:
         """Why it may not pass for all that was asked for, whatever its scores, in clauses."""
-        without = f"judged without {', '.join(map(repr, self.unjudged))}"
-        return (*(miss.reason for miss in self.misses), *([without] if self.unjudged else ()))
+        points = [miss.reason for miss in self.misses]
+        if self.unjudged:
+            points.append(f"judged without {', '.join(map(repr, self.unjudged))}")
+        if self.earlier and self.scores is None:
+            points.append(f"not judged under revision {self.revision} of the request")
+        return tuple(points)
 
     @property
     def applicable(self) -> dict[Dimension, float]:
@@ -229,6 +265,8 @@ class History:
     incumbent_id: str | None = None
     user_stop: str | None = None
     """The user's reason to stop, if the user did."""
+    revision: int = 1
+    """That of the request as it is now."""
 
     @property
     def incumbent(self) -> Candidate | None:
@@ -240,3 +278,8 @@ class History:
         """The candidates by round."""
         count = self.candidates[-1].round + 1 if self.candidates else 0
         return tuple(tuple(c for c in self.candidates if c.round == r) for r in range(count))
+
+    @property
+    def rounds_now(self) -> tuple[tuple[Candidate, ...], ...]:
+        """Those of the revision of the request as it is now."""
+        return tuple(r for r in self.rounds if r and r[0].first_revision == self.revision)

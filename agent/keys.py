@@ -1,4 +1,4 @@
-"""The journal's keys of what is found out about pictures, by their digests."""
+"""The journal's keys of what is found out about pictures, by their digests, and of new texts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
+from rr_refine.agent.rewriting.rewriter import RewriteContext
 from rr_refine.digest import digest
 from rr_refine.request import Request
 from rr_refine.terms import Identity
 
-__all__ = ["comparison_key", "critique_key", "evidence_key", "sources_key"]
+__all__ = [
+    "comparison_key",
+    "critique_key",
+    "evidence_key",
+    "revision_key",
+    "rewrite_key",
+    "sources_key",
+]
 
 
 def critique_key(request: Request, image: str) -> str:
@@ -43,3 +51,25 @@ def sources_key(sources: Sequence[str]) -> dict[str, JsonValue]:
     """
     first, *more = sources or (None,)
     return {"source": first, **({"more_sources": [*more]} if more else {})}
+
+
+def rewrite_key(rewriter: Identity, context: RewriteContext) -> str:
+    """The journal's key of what a rewriter proposes."""
+    seen = [j.candidate.critique for j in (context.incumbent, *context.others) if j]
+    limit = None if context.fit is None else context.fit.limit
+    return digest(
+        {
+            **({} if limit is None else {"limit": limit}),
+            "rewriter": rewriter.model_dump(mode="json"),
+            "request": context.request.model_dump(mode="json"),
+            "spans": [span.text for span in context.spans],
+            "critiques": list[JsonValue](seen),
+            "tried": list[JsonValue](context.tried),
+            "remarks": list[JsonValue](context.remarks),
+        }
+    )
+
+
+def revision_key(request: Request, remark: str) -> str:
+    """The journal's key of what a remark makes of a request."""
+    return digest({"request": request.model_dump(mode="json"), "remark": remark})

@@ -26,7 +26,8 @@ class Replay:
     stop: Stop | None
     """None where the policy would have gone on beyond the record."""
     unsettled: tuple[str, ...]
-    """Ids of near ties that the record holds no comparison for; the incumbent stayed."""
+    """Ids of near ties that the record holds no comparison for; the incumbent stayed. And of
+    incumbents that were not judged by the request as a remark made it; the next one took over."""
 
 
 def replay(run: Run, policy: Policy) -> Replay:
@@ -36,16 +37,26 @@ def replay(run: Run, policy: Policy) -> Replay:
     to the machine that ran. Prompts are those that were tried: another policy might have led to
     others.
     """
+    seen = _as_it_is if policy.evidence else unmeasured
     kept: list[Candidate] = []
     images = 0
     incumbent: Candidate | None = None
     unsettled: list[str] = []
+    revision = 1
     stop: Stop | None = None
     for number in range(1 + max((c.round for c in run.candidates), default=-1)):
         count = int(min(policy.candidates, left(policy.budget.images, images)))
-        challengers = [c for c in run.candidates if c.round == number][:count]
-        if not policy.evidence:
-            challengers = list(map(unmeasured, challengers))
+        challengers = [c.under(c.first_revision) for c in run.candidates if c.round == number]
+        challengers = [seen(c) for c in challengers[:count]]
+        revision = challengers[0].revision if challengers else revision
+        if incumbent is not None and incumbent.revision != revision:  # there was a remark
+            known = next(c for c in run.candidates if c.id == incumbent.id)
+            incumbent = seen(known.under(revision)).model_copy(
+                update={"verdict": incumbent.verdict}
+            )
+            kept = [incumbent if c.id == incumbent.id else c for c in kept]
+            if incumbent.mean is None:
+                unsettled.append(incumbent.id)
         images += sum(c.image is not None for c in challengers)
         settled: dict[tuple[str, str], Comparison | str] = {}
         while isinstance(
@@ -63,8 +74,13 @@ def replay(run: Run, policy: Policy) -> Replay:
                 spend=Spend(images=images),
                 candidates=tuple(kept),
                 incumbent_id=None if incumbent is None else incumbent.id,
+                revision=revision,
             )
         )
         if stop is not None:
             break
     return Replay(tuple(kept), incumbent, stop, tuple(unsettled))
+
+
+def _as_it_is(candidate: Candidate) -> Candidate:
+    return candidate

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from rr_refine.agent.history import Candidate, Proposal
+from rr_refine.agent.revision import Revision, appended
 from rr_refine.errors import ConfigError
 from rr_refine.request import MAX_PROMPT
 from rr_refine.terms import Record
@@ -22,6 +23,7 @@ __all__ = [
     "Reseed",
     "ReviewRequest",
     "read_decision",
+    "recorded_decision",
     "require_possible",
 ]
 
@@ -32,12 +34,20 @@ class ReviewRequest(Record):
     round: int
     """The round that the proposal is for."""
     original: str
+    """The request that the run began with."""
+    revisions: tuple[Revision, ...] = ()
+    """What it became by remarks, in order."""
     proposal: Proposal
     incumbent: Candidate | None
     candidates: tuple[Candidate, ...]
     """All so far; any with an image can be picked."""
     problem: str = ""
     """Why the answer given before cannot be carried out; empty when asked for the first time."""
+
+    @property
+    def request(self) -> str:
+        """The request as it is now."""
+        return self.revisions[-1].prompt if self.revisions else self.original
 
 
 class Accept(Record):
@@ -54,10 +64,12 @@ class EditPrompt(Record):
 
 
 class Reject(Record):
-    """Propose another; the reason is handed to the rewriters."""
+    """Propose another. The reason is a remark: it makes a new revision of the request."""
 
     action: Literal["reject"] = "reject"
     reason: str = Field(min_length=1)
+    revises: bool = True
+    """False hands the reason to the rewriters alone, as older versions did."""
 
 
 class Keep(Record):
@@ -105,14 +117,29 @@ def read_decision(value: object) -> Decision:
     return _ADAPTER.validate_python(value)
 
 
+def recorded_decision(value: object) -> Decision:
+    """A decision from the journal, where older versions wrote no `revises`.
+
+    Raises:
+        pydantic.ValidationError: it is none.
+    """
+    if isinstance(value, dict) and value.get("action") == "reject":
+        value = {"revises": False, **value}
+    return read_decision(value)
+
+
 def require_possible(question: ReviewRequest, decision: Decision) -> None:
     """Check a decision against its question.
 
     Raises:
-        ConfigError: the candidate to pick does not exist or has no image; a text is too long.
+        ConfigError: the candidate to pick does not exist or has no image; a text is too long, by
+            itself or as a part of the request.
     """
-    for text in decision.model_dump().values():
-        if isinstance(text, str) and len(text) > MAX_PROMPT:
+    texts = [text for text in decision.model_dump().values() if isinstance(text, str)]
+    if isinstance(decision, Reject) and decision.reason.strip():
+        texts.append(appended(question.request, decision.reason))
+    for text in texts:
+        if len(text) > MAX_PROMPT:
             raise ConfigError(f"a text of {len(text):,} characters; {MAX_PROMPT:,} are the most")
     there = [c.id for c in question.candidates if c.image is not None]
     if isinstance(decision, Pick) and decision.candidate not in there:

@@ -59,5 +59,7 @@ def drawn_wrong(candidate: Candidate, history: History) -> bool:
     best, refused = history.incumbent, candidate.verdict
     if best is None or refused is None or refused.accepted or not candidate.misses:
         return False
+    if candidate.revision != best.revision:  # scores of two revisions are not compared
+        return False
     before, now = best.mean_said, candidate.mean_said
     return before is not None and now is not None and now > before + history.policy.margin

@@ -15,6 +15,7 @@ from rr_refine.agent.history import Candidate
 from rr_refine.agent.keys import comparison_key
 from rr_refine.agent.manifest import RunStatus, run_id_of
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.revision import Revision, request_at, rival_of
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal, read_rounds
@@ -41,7 +42,7 @@ _PARTS: Final = ("events.jsonl", RESULT, REPORT, ".lock")
 """Files that are not read with the run itself."""
 
 _COLUMNS: Final = [
-    *("run", "candidate", "round", "index", "prompt", "origin", "seed"),
+    *("run", "candidate", "round", "index", "prompt", "origin", "seed", "revision"),
     *DIMENSIONS,
     *("mean", "reward", "accepted", "rule", "reason", "against", "failure", "result", "image"),
     *("text_right", "text_rendering_said"),
@@ -67,6 +68,8 @@ class Run:
     """The best so far, by the acceptance rule."""
     outcome: Outcome | None
     """None where the run did not come to its end."""
+    revisions: tuple[Revision, ...] = ()
+    """What the request became by remarks in review, in order."""
 
     @property
     def id(self) -> str:
@@ -85,6 +88,14 @@ class Run:
         return self.incumbent or next((c for c in self.candidates if c.image), None)
 
     @property
+    def rival(self) -> Candidate | None:
+        """What the best had to beat: the first image, or after a remark the best one then, as they
+        were judged by the same request as the best.
+        """
+        best = self.best
+        return best and rival_of(self.candidates, self.revisions, best.revision)
+
+    @property
     def result_path(self) -> Path | None:
         """Path of the result picture, or None where there is no image yet."""
         path = self.path / RESULT
@@ -95,6 +106,10 @@ class Run:
         """Path of the page that explains the run, or None where it was not written."""
         path = self.path / REPORT
         return path if _is_there(path, self.path) else None
+
+    def request_at(self, revision: int) -> Request:
+        """The request as it was in a revision, which candidates name; the first is 1."""
+        return request_at(self.request, self.revisions, revision)
 
     def image(self, candidate: Candidate) -> Image.Image:
         """The picture of a candidate.
@@ -119,7 +134,8 @@ class Run:
         """The side-by-side comparison of two candidates; None if there was none."""
         if incumbent.image is None or challenger.image is None:
             return None
-        key = comparison_key(self.request, incumbent.image, challenger.image)
+        request = self.request_at(challenger.first_revision)
+        key = comparison_key(request, incumbent.image, challenger.image)
         with RunFolder(self.path, lock=False) as folder:
             item = folder.journal.get("comparison", key)
         return None if item is None else Comparison.model_validate(_result(item))
@@ -166,7 +182,9 @@ class Run:
         return {
             "run": self.path.name,
             "candidate": candidate.id,
-            **candidate.model_dump(include={"round", "index", "prompt", "origin", "seed"}),
+            **candidate.model_dump(
+                include={"round", "index", "prompt", "origin", "seed", "revision"}
+            ),
             **{str(d): (candidate.scores or {}).get(d) for d in DIMENSIONS},
             "mean": candidate.mean,
             "reward": candidate.reward,
@@ -230,7 +248,7 @@ def read_run(folder: RunFolder) -> Run:
         raise StoreError(f"{str(folder.path)!r} is no run folder: it has no config.json")
     manifest = folder.read_json("manifest.json")
     try:
-        candidates, best, outcome = _course(folder.journal)
+        candidates, best, revisions, outcome = _course(folder.journal)
         run = Run(
             path=folder.path,
             request=Request.model_validate(config["request"]),
@@ -242,6 +260,7 @@ def read_run(folder: RunFolder) -> Run:
             candidates=candidates,
             incumbent=next((c for c in candidates if c.id == best), None),
             outcome=outcome,
+            revisions=revisions,
         )
     except (ValidationError, KeyError) as error:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
@@ -295,20 +314,24 @@ def _is_there(path: Path, folder: Path) -> bool:
         return False
 
 
-def _course(journal: Journal) -> tuple[tuple[Candidate, ...], str | None, Outcome | None]:
-    """The candidates, the id of the best, and how it ended, if it did.
+def _course(
+    journal: Journal,
+) -> tuple[tuple[Candidate, ...], str | None, tuple[Revision, ...], Outcome | None]:
+    """The candidates, the id of the best, the revisions, and how it ended, if it did.
 
     An outcome of fewer or other candidates is that of an earlier course, see `rounds`.
     """
     rounds = read_rounds(journal)
-    candidates = tuple(c for r in rounds for c in r.candidates)
-    best = rounds[-1].incumbent if rounds else None
+    # What was judged again stands where it stood.
+    candidates = tuple({c.id: c for r in rounds for c in (*r.candidates, *r.judged_again)}.values())
+    best, revisions = (rounds[-1].incumbent, rounds[-1].revisions) if rounds else (None, ())
     item = journal.get("outcome", "outcome")
     if item is not None:
         outcome = Outcome.model_validate(item)
         if _unweighed(outcome.candidates) == _unweighed(candidates):
-            return outcome.candidates, best, outcome  # with what a human picked
-    return candidates, best, None
+            # with what a human picked
+            return outcome.candidates, best, outcome.revisions, outcome
+    return candidates, best, revisions, None
 
 
 def _unweighed(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
+from pydantic import Field
+
 from rr_refine.agent.budget import Budget, Spend
 from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.history import (
@@ -12,6 +14,7 @@ from rr_refine.agent.history import (
     Declined,
     Failure,
     History,
+    ImageJudgement,
     Proposal,
     Rejection,
     RewriteAttempt,
@@ -20,6 +23,7 @@ from rr_refine.agent.history import (
 )
 from rr_refine.agent.intent import IntentCheck, ProtectedSpan
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.revision import Revision, number_of, request_at
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import RefineError
@@ -43,6 +47,7 @@ __all__ = [
     "RunContext",
     "checkpoint_serializer",
     "history_of",
+    "request_of",
 ]
 
 
@@ -58,6 +63,8 @@ class Outcome(Record):
     candidates: tuple[Candidate, ...]
     """Everything that was tried, in order."""
     spend: Spend
+    revisions: tuple[Revision, ...] = Field(default=(), exclude_if=lambda them: not them)
+    """What the request became by remarks in review, in order; left out where there was none."""
 
     @property
     def ok(self) -> bool:
@@ -88,7 +95,12 @@ class RefineState(TypedDict, total=False):
     """What the nodes share."""
 
     request: Request
+    """As the run began with it; see `request_of`."""
     policy: Policy
+    revisions: tuple[Revision, ...]
+    """What the request became by remarks, in order."""
+    remark: str | None
+    """A remark that is not part of the request yet."""
     spans: tuple[ProtectedSpan, ...]
     proposal: Proposal | None
     """The prompt of the round to come."""
@@ -97,7 +109,7 @@ class RefineState(TypedDict, total=False):
     candidates: tuple[Candidate, ...]
     rewrites: tuple[RewriteAttempt, ...]
     remarks: tuple[str, ...]
-    """What the user said when rejecting a proposal."""
+    """Words that the user protects, for the rewriters."""
     refused: tuple[str, ...]
     """Proposals that the user rejected."""
     declined: tuple[Declined, ...]
@@ -163,7 +175,14 @@ def history_of(state: RefineState) -> History:
         rewrites=state.get("rewrites", ()),
         incumbent_id=state.get("incumbent"),
         user_stop=state.get("user_stop"),
+        revision=number_of(state.get("revisions", ())),
     )
+
+
+def request_of(state: RefineState) -> Request:
+    """The request as it is now, by the last remark: what pictures are judged by."""
+    revisions = state.get("revisions", ())
+    return request_at(state["request"], revisions, number_of(revisions))
 
 
 def checkpoint_serializer() -> JsonPlusSerializer:
@@ -176,5 +195,6 @@ def checkpoint_serializer() -> JsonPlusSerializer:
     types = (
         *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
         *(RewriteAttempt, Rejection, Declined, Stop, Outcome, PromptFit, Finding),
+        *(ImageJudgement, Revision),
     )
     return JsonPlusSerializer(allowed_msgpack_modules=[(t.__module__, t.__name__) for t in types])

@@ -64,6 +64,8 @@ def critic_failed(history: History) -> str | None:
     has a prompt without it; twice in a row ends it.
     """
     *before, last = history.rounds or ((),)
+    if not history.rounds_now and history.incumbent:  # the last to be judged, after a remark
+        before, last = [], (history.incumbent,)
     fault = _unjudged(last)
     if fault is None or (
         _is_answered(last) and (_is_outside(history) or not _ends(history, before))
@@ -110,8 +112,8 @@ def _reached(history: History) -> str | None:
     goal, incumbent = history.policy.target, history.incumbent
     if goal is None or incumbent is None or not incumbent.applicable:
         return None
-    if incumbent.guided or incumbent.misses:
-        return None
+    if incumbent.guided or incumbent.misses or not history.rounds_now:
+        return None  # the last: who says what is wrong wants to see another picture
     dimension, lowest = min(incumbent.applicable.items(), key=lambda item: item[1])
     if lowest < goal:
         return None
@@ -135,12 +137,13 @@ def max_rounds(history: History) -> str | None:
 
 @_built_in
 def plateau(history: History) -> str | None:
-    """The last rounds brought no new incumbent. One whose words were drawn wrong is no try of its
-    prompt, and does not count.
+    """The last rounds brought no new incumbent, under the request as it is now. One whose words
+    were drawn wrong is no try of its prompt, and does not count.
     """
     patience = history.policy.patience
-    rounds = [r for r in history.rounds if not any(drawn_wrong(c, history) for c in r)]
-    if patience is None or len(rounds) <= patience:
+    rounds = [r for r in history.rounds_now if not any(drawn_wrong(c, history) for c in r)]
+    # The first round is what the others have to beat; after a remark, the best one before it is.
+    if patience is None or len(rounds) < patience + (history.revision == 1):
         return None
     recent = [c for r in rounds[-patience:] for c in r]
     if any(c.verdict is not None and c.verdict.accepted for c in recent):

@@ -17,6 +17,7 @@ from rr_refine.agent.events import (
     RenderFailed,
     Reviewed,
     ReviewRequested,
+    Revised,
     RewriteRejected,
     Rewritten,
     RoundStarted,
@@ -80,10 +81,15 @@ def _lines_of(event: Event) -> Iterator[str]:
             if event.proposal.why:
                 yield f"  because  {short(event.proposal.why)}"
         case ReviewRequested(request=question):
-            before = question.incumbent.prompt if question.incumbent else question.original
+            before = question.incumbent.prompt if question.incumbent else question.request
             yield f"  review   {short(marked(before, question.proposal.prompt), 400)}"
         case Reviewed():
             yield f"  review   {_decision(event.decision)}"
+        case Revised(revision=revision):
+            yield f"request, revision {revision.number}: {short(revision.prompt)}"
+            for rejection in revision.rejections:
+                yield f"  rejected {rejection.rewriter}: {short(rejection.reason, 240)}"
+            yield f"  remark   {short(revision.remark, 240)}: {revision.how}"
         case RunFinished():
             yield from _finished(event)
         case _:
@@ -153,7 +159,9 @@ def _finished(event: RunFinished) -> Iterator[str]:
 
 def _result(first: Candidate, best: Candidate) -> str:
     if best.mean is None:
-        return f"{best.id}, not judged"
+        return f"{best.id}, not judged" + (" by what was asked for last" if best.earlier else "")
+    if best.revision > 1:
+        return f"{best.id}, mean {best.mean:.2f} by revision {best.revision} of the request"
     if first.mean is None or best.id == first.id:
         return f"{best.id}, mean {best.mean:.2f}" + (", the first try" if best.id == "r0c0" else "")
     return f"{best.id}, mean {first.mean:.2f} -> {best.mean:.2f} ({best.mean - first.mean:+.2f})"

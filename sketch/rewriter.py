@@ -11,10 +11,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.rewriting.revising import Merged
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.plugins import parse_options
+from rr_refine.request import Request
 from rr_refine.sketch.observation import Observation
 from rr_refine.sketch.plan import plan
+from rr_refine.sketch.remark import revised_edit, revised_request
 from rr_refine.sketch.world.phrasing import describe, read_request
 from rr_refine.sketch.world.understanding import not_understood
 from rr_refine.terms import Identity, Record
@@ -43,6 +46,11 @@ class SketchRewriter:
         return Rewrites(
             proposals=tuple(Rewrite(prompt=p, why="said in full") for p in dict.fromkeys(prompts))
         )
+
+    async def merge(self, request: Request, remark: str) -> Merged:
+        """See `rr_refine.agent.rewriting.revising.CanMerge`."""
+        read = revised_request if request.task == "t2i" else revised_edit
+        return Merged(prompt=read(request.prompt, remark))
 
 
 def say_in_full(request: str, random: Random | None) -> str | None:

@@ -36,7 +36,7 @@ class PageEvents:
                 if (before := self._prompts.get(event.round - 1, event.prompt)) != event.prompt:
                     line = _with_diff(line, before, event.prompt)
             case ReviewRequested(request=question):
-                before = question.incumbent.prompt if question.incumbent else question.original
+                before = question.incumbent.prompt if question.incumbent else question.request
                 last = self._rewritten
                 if last is not None and last.proposal.prompt == question.proposal.prompt:
                     before = last.previous

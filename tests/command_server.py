@@ -34,7 +34,17 @@ MODELS = {
     "diffusers": ("FluxPipeline", "FluxKontextPipeline"),
     "transformers": ("AutoProcessor", "LlavaForConditionalGeneration", "LlavaProcessor"),
 }
-NODES = ("plan", "generate", "critique", "accept", "decide", "rewrite", "review", "finish")
+NODES = (
+    "plan",
+    "generate",
+    "critique",
+    "accept",
+    "decide",
+    "rewrite",
+    "review",
+    "revise",
+    "finish",
+)
 
 
 def warm_up() -> None:

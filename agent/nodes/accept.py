@@ -12,6 +12,7 @@ from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.events import Compared, Decided
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.nodes.context import NodeContext
+from rr_refine.agent.revision import request_at
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.agent.store.journal import round_item
 from rr_refine.errors import CriticError
@@ -21,7 +22,7 @@ from rr_refine.reward.critic import can_compare
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-__all__ = ["accept"]
+__all__ = ["accept", "keep"]
 
 _ORDERS: Final = 2  # a comparison asks in both orders
 _NAMES: Final[dict[Winner, Literal["incumbent", "challenger", "tie"]]] = {
@@ -48,7 +49,7 @@ async def accept(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         assert candidate.verdict is not None
         node.emit(Decided(candidate=candidate.id, verdict=candidate.verdict))
     after = (*before, *sorted(weighed.candidates, key=lambda c: c.index))
-    await asyncio.to_thread(_keep, node, state, after, weighed.incumbent)
+    await asyncio.to_thread(keep, node, state, after, weighed.incumbent)
     return {
         "candidates": after,
         "incumbent": None if weighed.incumbent is None else weighed.incumbent.id,
@@ -95,20 +96,29 @@ async def _compare(
     return work.value, Spend.of_critic(work.value.usage)
 
 
-def _keep(
+def keep(
     node: NodeContext,
     state: RefineState,
     candidates: tuple[Candidate, ...],
     incumbent: Candidate | None,
 ) -> None:
-    """Put the round on disk: the stories in the pictures, the journal's line, the result."""
+    """Put the last round on disk: the stories in the pictures, the journal's line, the result.
+
+    Once more after a decision that changed the best picture or what the request is.
+
+    Args:
+        candidates: all so far.
+        incumbent: the best of them.
+    """
     folder = node.context.folder
     best = incumbent or next((c for c in candidates if c.image is not None), None)
     png: bytes | None = None
-    key, item = round_item(folder.journal, candidates, incumbent)
+    key, item = round_item(folder.journal, candidates, incumbent, state.get("revisions", ()))
     if folder.journal.get("round", key) != item:  # else it is a finished run, gone over again
         for candidate in candidates:
-            if candidate.round == candidates[-1].round and candidate.image is not None:
+            judged_again = candidate == incumbent and candidate.earlier
+            is_new = candidate.round == candidates[-1].round or judged_again
+            if is_new and candidate.image is not None:
                 told = folder.write_metadata(candidate.image, _metadata(node, state, candidate))
                 if best is not None and candidate.image == best.image:
                     png = told
@@ -121,7 +131,10 @@ def _metadata(node: NodeContext, state: RefineState, candidate: Candidate) -> di
     verdict = candidate.verdict
     return {
         "prompt": candidate.prompt,
-        "request": state["request"].prompt,
+        "request": request_at(
+            state["request"], state.get("revisions", ()), candidate.revision
+        ).prompt,
+        "revision": candidate.revision,
         "seed": candidate.seed,
         "model": node.context.generator.identity.name,
         "critic": node.context.critic.identity.name,

@@ -13,7 +13,7 @@ from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
 from rr_refine.agent.events import Event, Notice, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
-from rr_refine.agent.state import RefineState, RunContext
+from rr_refine.agent.state import RefineState, RunContext, request_of
 from rr_refine.boundary import trace_of
 from rr_refine.component import outsiders
 from rr_refine.errors import (
@@ -51,8 +51,8 @@ class NodeContext:
                 "generator, the critic and the run folder; hand them in again on resume"
             )
         self.context = runtime.context
-        self.effects = Effects(state["request"], self.context)
-        self._request = state["request"]
+        self.request = request_of(state)
+        self.effects = Effects(self.request, self.context)
         self._write = runtime.stream_writer
         self._render_timeout = state["policy"].render_timeout
         self._seconds_left = left(
@@ -83,7 +83,7 @@ class NodeContext:
         """Who understands nothing of the request; see `rr_refine.component.outsiders`."""
         parts, sources = self.context, await self.effects.sources(1)
         return await asyncio.to_thread(
-            outsiders, parts.generator, parts.critic, self._request, *sources
+            outsiders, parts.generator, parts.critic, self.request, *sources
         )
 
     def on_step(self, candidate: str) -> OnStep:

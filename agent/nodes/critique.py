@@ -6,7 +6,7 @@ import asyncio
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from rr_refine.agent.budget import Spend, exhausted
+from rr_refine.agent.budget import Budget, Spend, exhausted
 from rr_refine.agent.effects import EffectResult
 from rr_refine.agent.events import CriticFailed, Judged, Notice
 from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, Failure
@@ -28,7 +28,7 @@ from rr_refine.terms import Dimension
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-__all__ = ["critique", "standard_errors"]
+__all__ = ["critique", "judge", "limits_of", "standard_errors"]
 
 
 async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
@@ -37,61 +37,79 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     A failed judgement is data on its candidate; it is never a score.
     """
     node = NodeContext(state, runtime)
-    policy, history = state["policy"], history_of(state)
-    incumbent = history.incumbent
-    works: list[EffectResult[Assessment]] = []
-    spent = state["spend"]
-    critic, request = node.context.critic, state["request"]
-    most, number = most_sources(critic), len(request.sources)
-    unseen = () if most is None else (f"picture {n}" for n in range(most + 1, number + 1))
-    unknown = (*unknown_to(critic, request), *unseen)
-
-    async def judge(candidate: Candidate) -> Candidate:
-        nonlocal spent
-        assert candidate.image is not None
-        if over := exhausted(limits, spent):
-            failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
-            return _failed(node, candidate, failure)
-        findings = await _measured(node, candidate, state) if policy.evidence else ()
-        try:
-            work = await node.effects.assess(
-                candidate.image,
-                timeout=node.timeout(policy.critique_timeout),
-                facts=facts_of(findings),
-            )
-        except CriticError as error:
-            spent += Spend.of_failure(error)
-            return _failed(node, candidate, node.failure("critique", error))
-        works.append(work)
-        node.tell("critic", work.value.usage.notices)
-        spent += Spend.of_critic(work.value.usage)
-        said = work.value.mean
-        scores = capped(said, findings)
-        judged = candidate.model_copy(
-            update={
-                "critique": work.key,
-                "scores": scores,
-                "said": None if scores == said else said,
-                "errors": standard_errors(work.value),
-                "guided": any(critique.guided for critique in work.value.critiques),
-                "findings": findings,
-                "unjudged": unjudged_of((*unknown, *work.value.unjudged), findings),
-            }
-        )
-        node.emit(_judged(judged, incumbent, work))
-        return judged
-
+    history, spent = history_of(state), state["spend"]
+    limits = limits_of(state)
     images = [c for c in history.rounds[-1] if c.image is not None]
-    limits = policy.budget.model_copy(update={"images": None, "seconds": None})
     if limits.critic_calls is None and limits.tokens is None:
-        judged = await asyncio.gather(*map(judge, images))
+        judged = await asyncio.gather(*(judge(node, state, c, spent) for c in images))
+        spent = sum((cost for _, cost, _ in judged), start=spent)
     else:  # one after the other, so that each knows what the one before has cost
-        judged = [await judge(candidate) for candidate in images]
-    by_id = {c.id: c for c in judged}
+        judged = []
+        for image in images:
+            judged.append(await judge(node, state, image, spent))
+            spent += judged[-1][1]
+    by_id = {candidate.id: candidate for candidate, _, _ in judged}
     return {
         "candidates": tuple(by_id.get(c.id, c) for c in state["candidates"]),
-        "spend": spent + node.spend(works),
+        "spend": spent + node.spend([work for _, _, work in judged if work is not None]),
     }
+
+
+def limits_of(state: RefineState) -> Budget:
+    """What a judgement may not go beyond before it begins; the seconds end it."""
+    return state["policy"].budget.model_copy(update={"images": None, "seconds": None})
+
+
+async def judge(
+    node: NodeContext, state: RefineState, candidate: Candidate, spent: Spend
+) -> tuple[Candidate, Spend, EffectResult[Assessment] | None]:
+    """Have an image judged by the request as it is now.
+
+    Args:
+        spent: so far.
+
+    Returns:
+        The candidate with its judgement or why there is none, what it cost, and the work.
+    """
+    assert candidate.image is not None
+    policy, history = state["policy"], history_of(state)
+    if over := exhausted(limits_of(state), spent):
+        failure = Failure(stage="critique", error=OUT_OF_BUDGET, message=f"not judged: {over}")
+        return _failed(node, candidate, failure), Spend(), None
+    findings = await _measured(node, candidate, state) if policy.evidence else ()
+    try:
+        work = await node.effects.assess(
+            candidate.image,
+            timeout=node.timeout(policy.critique_timeout),
+            facts=facts_of(findings),
+        )
+    except CriticError as error:
+        failed = _failed(node, candidate, node.failure("critique", error))
+        return failed, Spend.of_failure(error), None
+    node.tell("critic", work.value.usage.notices)
+    said = work.value.mean
+    scores = capped(said, findings)
+    critic, number = node.context.critic, len(node.request.sources)
+    most = most_sources(critic)
+    unseen = () if most is None else (f"picture {n}" for n in range(most + 1, number + 1))
+    unread = (r.remark for r in state.get("revisions", ()) if r.unread)
+    unknown = (*unknown_to(critic, node.request), *unseen, *unread, *work.value.unjudged)
+    judged = candidate.model_copy(
+        update={
+            "critique": work.key,
+            "scores": scores,
+            "said": None if scores == said else said,
+            "errors": standard_errors(work.value),
+            "guided": any(critique.guided for critique in work.value.critiques),
+            "findings": findings,
+            "unjudged": unjudged_of(unknown, findings),
+        }
+    )
+    best = history.incumbent
+    # Scores of two revisions are not compared.
+    comparable = best if best and best.revision == judged.revision else None
+    node.emit(_judged(judged, comparable, work))
+    return judged, Spend.of_critic(work.value.usage), work
 
 
 def standard_errors(assessment: Assessment) -> dict[Dimension, float]:
@@ -121,11 +139,18 @@ async def _measured(
             node.emit(Notice(candidate=candidate.id, text=f"not measured: {error}"))
         else:
             findings += work.value.findings
-    return (*findings, *not_measured(state["request"], findings, failed))
+    return (*findings, *not_measured(node.request, findings, failed))
 
 
 def _failed(node: NodeContext, candidate: Candidate, failure: Failure) -> Candidate:
-    node.emit(CriticFailed(candidate=candidate.id, error=failure.error, message=failure.message))
+    node.emit(
+        CriticFailed(
+            candidate=candidate.id,
+            revision=candidate.revision,
+            error=failure.error,
+            message=failure.message,
+        )
+    )
     return candidate.model_copy(update={"failure": failure})
 
 
@@ -142,6 +167,8 @@ def _judged(
     reasons = [r for c in work.value.critiques if (r := c.rationales[weakest])]
     return Judged(
         candidate=candidate.id,
+        revision=candidate.revision,
+        again=bool(candidate.earlier),
         scores=scores,
         changes=changes,
         reward=candidate.reward or 0.0,

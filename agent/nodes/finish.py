@@ -27,6 +27,7 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         first=history.candidates[0],
         candidates=history.candidates,
         spend=state["spend"],
+        revisions=state.get("revisions", ()),
     )
     folder = node.context.folder
     result = (
@@ -43,6 +44,7 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             first=outcome.first,
             result=None if result is None else str(result),
             spend=state["spend"],
+            revisions=outcome.revisions,
         )
     )
     return {"outcome": outcome}

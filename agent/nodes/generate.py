@@ -18,7 +18,7 @@ from rr_refine.agent.history import Candidate, Declined, Failure, Rejection, Ren
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.routing import RESEED
-from rr_refine.agent.state import RefineState, RunContext
+from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.errors import GeneratorError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     node = NodeContext(state, runtime)
     policy, proposal, before = state["policy"], state["proposal"], state["candidates"]
     assert proposal is not None
-    number = before[-1].round + 1 if before else 0
+    number, revision = before[-1].round + 1 if before else 0, history_of(state).revision
     outside = await node.outside()
     wanted = 1 if outside and policy.outside == "one-picture" else policy.candidates
     count = int(min(wanted, left(policy.budget.images, state["spend"].images)))
@@ -57,6 +57,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             prompt=proposal.prompt,
             origin=proposal.origin,
             candidates=count,
+            revision=revision,
             spend=state["spend"],
         )
     )
@@ -100,6 +101,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
         *(
             render(
                 Candidate(
+                    revision=revision,
                     round=number,
                     index=index,
                     prompt=proposal.prompt,

@@ -85,6 +85,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "seed": request.seed,
         "candidates": (),
         "rewrites": (),
+        "revisions": (),
+        "remark": None,
         "remarks": (),
         "refused": (),
         "declined": (),

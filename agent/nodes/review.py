@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rr_refine.agent.events import Reviewed
 from rr_refine.agent.history import Candidate, Proposal, Verdict
 from rr_refine.agent.intent import find_spans
+from rr_refine.agent.nodes.accept import keep
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.review import (
     Decision,
@@ -22,11 +23,10 @@ from rr_refine.agent.review import (
     Reseed,
     ReviewRequest,
     read_decision,
+    recorded_decision,
     require_possible,
 )
 from rr_refine.agent.state import RefineState, RunContext, history_of
-from rr_refine.agent.store.folder import RunFolder
-from rr_refine.agent.store.journal import round_item
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 
@@ -50,6 +50,7 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         question = ReviewRequest(
             round=len(history.rounds),
             original=state["request"].prompt,
+            revisions=state.get("revisions", ()),
             proposal=proposal,
             incumbent=history.incumbent,
             candidates=history.candidates,
@@ -58,11 +59,13 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         change = apply_decision(state, decision)
         node.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
     else:
-        decision = read_decision(decided)
+        decision = recorded_decision(decided)
         change = apply_decision(state, decision)
     node.emit(Reviewed(round=len(history.rounds), decision=decision))
     if "incumbent" in change:
-        await asyncio.to_thread(_keep_pick, node.context.folder, change)
+        candidates = change["candidates"]
+        picked = next(c for c in candidates if c.id == change["incumbent"])
+        await asyncio.to_thread(keep, node, state, candidates, picked)
     return change
 
 
@@ -90,8 +93,12 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
     match decision:
         case EditPrompt(prompt=prompt):
             change["proposal"] = Proposal(prompt=prompt, origin="human")
-        case Reject(reason=reason):
-            change["remarks"] = (*state["remarks"], reason)
+        case Reject(reason=reason, revises=revises):
+            said = [one.remark for one in state.get("revisions", ())[-1:]]
+            if revises and reason.strip() and reason not in said:
+                change["remark"] = reason
+            else:  # nothing new about what is asked for: another prompt all the same
+                change["remarks"] = (*state["remarks"], reason)
             change["refused"] = (*state["refused"], proposal.prompt)
             change["retry_rewrite"] = True
         case Keep(text=text):
@@ -111,15 +118,6 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
         case _:  # Accept
             change["proposal"] = proposal
     return change
-
-
-def _keep_pick(folder: RunFolder, change: RefineState) -> None:
-    """Make the picked image the result so far, on disk too."""
-    candidates = change["candidates"]
-    picked = next(c for c in candidates if c.id == change["incumbent"])
-    folder.journal.put("round", *round_item(folder.journal, candidates, picked))
-    assert picked.image is not None
-    folder.publish(picked.image)
 
 
 def _picked(state: RefineState, name: str) -> tuple[Candidate, ...]:

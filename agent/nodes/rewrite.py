@@ -36,7 +36,8 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     way, why = route(history)
     best, tried = history.incumbent, again(history)
     # What the user remarked, and what the generator refuses, asks for other words.
-    if way == "reseed" and tried and tried.prompt not in refused and not state["remarks"]:
+    other_words = not tried or tried.prompt in refused or state["remarks"]
+    if way == "reseed" and tried and not other_words and not tried.earlier:
         reseed = Proposal(prompt=tried.prompt, origin=RESEED, why=why)
         node.emit(Rewritten(round=number, proposal=reseed, previous=tried.prompt))
         return {
@@ -54,8 +55,8 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
         node.tell(rewriter.identity.kind, work.value.usage.notices)
         return work.value
 
-    fit = await node.fit(state["request"].prompt)
-    context = replace(_context(state, node.context), fit=fit)
+    fit = await node.fit(node.request.prompt)
+    context = replace(_context(state, node), fit=fit)
     now = [one.rejection for one in declined if one.round == number]
     choice = await choose(
         # Two prompts of one rewriter were enough: the next one is asked.
@@ -70,14 +71,14 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     for rejection in choice.rejections:
         node.emit(RewriteRejected(round=number, rejection=rejection))
     if choice.proposal is not None:
-        previous = best.prompt if best else state["request"].prompt
+        previous = best.prompt if best else node.request.prompt
         node.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
     attempt = RewriteAttempt(
         round=number, proposal=choice.proposal, rejections=(*now, *choice.rejections)
     )
     proposal = choice.proposal
     if proposal is None and not history.candidates:  # blind, before the first render
-        proposal = Proposal(prompt=state["request"].prompt, origin="request")
+        proposal = Proposal(prompt=node.request.prompt, origin="request")
     return {
         "proposal": proposal,
         "rewrites": (*history.rewrites, attempt),
@@ -90,14 +91,18 @@ def _count(rejections: Iterable[Rejection], rewriter: Rewriter) -> int:
     return sum(one.rewriter == rewriter.identity.kind for one in rejections)
 
 
-def _context(state: RefineState, context: RunContext) -> RewriteContext:
-    history = history_of(state)
+def _context(state: RefineState, node: NodeContext) -> RewriteContext:
+    history, context = history_of(state), node.context
     incumbent = history.incumbent
-    others = [c for c in reversed(history.candidates) if incumbent and c.id != incumbent.id]
+    others = [  # what was said of another revision asks for what may no longer be asked for
+        c
+        for c in reversed(history.candidates)
+        if incumbent and c.id != incumbent.id and c.revision == history.revision
+    ]
     declined = (str(one.rejection.prompt) for one in state.get("declined", ()))
     tried = tuple(dict.fromkeys((*(c.prompt for c in history.candidates), *declined)))
     return RewriteContext(
-        request=state["request"],
+        request=node.request,
         spans=state["spans"],
         incumbent=_judged(context, incumbent),
         others=tuple(j for c in others if (j := _judged(context, c)) is not None),

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from rr_refine.agent.report.page import PAGES, cut
 from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
+from rr_refine.agent.revision import number_of
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 
@@ -36,6 +37,8 @@ class GalleryEntry:
     started: float
     """Seconds since the epoch; 0 where it is not known."""
     prompt: str
+    """The request, as the last remark made it."""
+    revision: int
     generator: str
     critic: str
     preset: str
@@ -54,10 +57,11 @@ def entry_of(summary: RunSummary) -> GalleryEntry:
         score=None if run.best is None else run.best.mean,
         open_points=() if run.best is None else run.best.open_points,
         started=_started(summary),
-        prompt=cut(run.request.prompt, _PROMPT),
+        prompt=cut(run.request_at(number_of(run.revisions)).prompt, _PROMPT),
         generator=_model(summary, "generator"),
         critic=_model(summary, "critic"),
         preset=run.policy.preset,
+        revision=number_of(run.revisions),
         first=first.image if first is not None and first is not best else summary.source,
         best=None if best is None else best.image,
     )

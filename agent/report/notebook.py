@@ -36,6 +36,7 @@ def notebook_cell(run: Run) -> str:
     first = next((c for c in run.candidates if c.image), None)
     thumbs = []
     if first is not None and best is not None and first.id != best.id:
+        first = first.under(first.first_revision)  # as the first image, not as a later rival
         thumbs.append(_thumb(run, first, "first image"))
     if best is not None:
         thumbs.append(_thumb(run, best, "result"))

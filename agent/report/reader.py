@@ -32,12 +32,12 @@ from rr_refine.agent.report.summary import (
     headline,
     state_of,
 )
-from rr_refine.agent.review import Decision, Keep, read_decision
+from rr_refine.agent.review import Decision, Keep, recorded_decision
+from rr_refine.agent.revision import number_of
 from rr_refine.agent.run import Run, read_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.journal import ItemKind, Round, read_rounds
 from rr_refine.errors import StoreError
-from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 
@@ -63,7 +63,9 @@ def read_summary(folder: RunFolder) -> RunSummary:
         manifest=manifest if isinstance(manifest, dict) else {},
         state=state_of(run),
         headline=headline(run),
-        spans=find_spans(run.request.prompt, [*run.request.keep, *kept]),
+        spans=find_spans(
+            run.request_at(number_of(run.revisions)).prompt, [*run.request.keep, *kept]
+        ),
         source=_image_file(folder, run.request.source),
         more_sources=tuple(_image_file(folder, name) for name in run.request.more_sources),
         rounds=rounds,
@@ -84,13 +86,13 @@ class _Reader:
         self.decisions: dict[int, list[Decision]] = {}
         for key, item in folder.journal.items("review"):
             number = int(key.removeprefix("r").partition(".")[0])
-            self.decisions.setdefault(number, []).append(read_decision(item))
+            self.decisions.setdefault(number, []).append(recorded_decision(item))
 
     def rounds(self) -> Iterator[RoundSummary]:
         """The rounds in order, the one in progress last."""
         rounds = list(read_rounds(self._folder.journal))
         finished = len(rounds)
-        if begun := self._timeline.begun(finished, self._run.request):
+        if begun := self._timeline.begun(finished, self._run):
             rounds.append(Round(after=None, incumbent=None, candidates=begun))
         base: Candidate | None = None
         for number, item in enumerate(rounds):
@@ -102,7 +104,8 @@ class _Reader:
         self, number: int, item: Round, base: Candidate | None, *, finished: bool
     ) -> RoundSummary:
         first = item.candidates[0]
-        before = self._run.request.prompt if base is None else base.prompt
+        request = self._run.request_at(first.first_revision)
+        before = request.prompt if base is None else base.prompt
         cause = self._cause(first, base)
         proposal = self._timeline.proposals.get(number, {}).get(first.prompt)
         self._views |= {c.id: self._view(c) for c in item.candidates}
@@ -134,11 +137,13 @@ class _Reader:
     def _view(self, candidate: Candidate) -> CandidateView:
         verdict, rendered = candidate.verdict, self._timeline.rendered.get(candidate.id)
         rival = self._candidates.get(verdict.against or "") if verdict else None
+        rival = rival and rival.under(candidate.revision)  # scores of two are not compared
         assessment = comparison = None
         if candidate.critique and (item := self._item("critique", candidate.critique)):
             assessment = Assessment.model_validate(item)
         if rival is not None and rival.image and candidate.image:
-            key = comparison_key(self._run.request, rival.image, candidate.image)
+            request = self._run.request_at(candidate.first_revision)
+            key = comparison_key(request, rival.image, candidate.image)
             if item := self._item("comparison", key):
                 comparison = Comparison.model_validate(item)
         return CandidateView(
@@ -150,6 +155,10 @@ class _Reader:
             comparison=comparison,
             seconds=None if rendered is None else rendered.seconds,
             notices=tuple(self._timeline.notices.get(candidate.id, ())),
+            earlier=tuple(
+                self._view(candidate.under(one.revision).model_copy(update={"earlier": ()}))
+                for one in candidate.earlier
+            ),
         )
 
     def _item(self, kind: ItemKind, key: str) -> JsonValue:
@@ -213,18 +222,19 @@ class Timeline:
         )
         return (*self.rejections.get(number, ()), *aside)
 
-    def begun(self, number: int, request: Request) -> tuple[Candidate, ...]:
+    def begun(self, number: int, run: Run) -> tuple[Candidate, ...]:
         """The candidates so far of round `number`, if that is the one in progress."""
         started = self.started
         if started is None or started.round != number:
             return ()
-        found: list[Candidate] = []
+        request, found = run.request_at(started.revision), list[Candidate]()
         for index in range(started.candidates):
             name = f"r{number}c{index}"
             rendered, judged = self.rendered.get(name), self.judged.get(name)
             if rendered is not None:
                 found.append(
                     Candidate(
+                        revision=started.revision,
                         round=number,
                         index=index,
                         prompt=started.prompt,
@@ -274,7 +284,7 @@ def _image_file(folder: RunFolder, name: str | None) -> ImageFile | None:
 def _spend(rounds: Sequence[RoundSummary]) -> Spend:
     candidates = [view for each in rounds for view in each.candidates]
     spend = Spend(images=sum(view.candidate.image is not None for view in candidates))
-    for view in candidates:
+    for view in (one for each in candidates for one in (*each.earlier, each)):
         for judged in (view.assessment, view.comparison):
             if judged is not None:
                 spend += Spend.of_critic(judged.usage)

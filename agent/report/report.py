@@ -10,7 +10,7 @@ from typing import Final
 from rr_refine.agent.report.boxes import boxes_of
 from rr_refine.agent.report.page import PAGES
 from rr_refine.agent.report.reader import read_summary
-from rr_refine.agent.report.summary import RoundSummary, RunSummary
+from rr_refine.agent.report.summary import RoundSummary, RunSummary, gain_of
 from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.terms import SCORE_MAX, SCORE_MIN
@@ -36,6 +36,7 @@ def report_page(summary: RunSummary) -> str:
         summary=summary,
         base="../",
         boxes_of=boxes_of,
+        gain=gain_of(summary.run),
         curve=curve_of(summary.rounds, None if best is None else best.candidate.id),
     )
 
@@ -110,7 +111,10 @@ def curve_of(rounds: Sequence[RoundSummary], best: str | None) -> Curve:
     gaps = max(1, len(rounds) - 1)
     step = min(_STEP, (_WIDTH - _LEFT - _RIGHT - 2 * _ASIDE) / gaps)
     right = round(_LEFT + 2 * _ASIDE + step * gaps)
-    means = {s.candidate.id: s.candidate.mean for c in rounds for s in c.candidates}
+    views = [view for each in rounds for view in each.candidates]
+    revision = max((view.candidate.revision for view in views), default=1)
+    # Scores of two revisions of the request stand on no common scale.
+    means = {v.candidate.id: v.candidate.under(revision).mean for v in views}
     columns: list[tuple[float, int]] = []
     line: list[tuple[float, float]] = []
     dots: list[Dot] = []
@@ -118,9 +122,8 @@ def curve_of(rounds: Sequence[RoundSummary], best: str | None) -> Curve:
         x = round(_LEFT + _ASIDE + step * each.number, 1)
         columns.append((x, each.number + 1))
         for view in each.candidates:
-            if view.candidate.mean is not None:
-                y, accepted = _y(view.candidate.mean), view.accepted
-                dots.append(Dot(x, y, view.candidate.id, view.candidate.mean, accepted))
+            if (mean := means[view.candidate.id]) is not None:
+                dots.append(Dot(x, _y(mean), view.candidate.id, mean, view.accepted))
         top = means.get(each.incumbent or "")
         if top is not None:
             line += [(x, line[-1][1])] if line else []  # in steps: nothing is between two rounds

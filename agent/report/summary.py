@@ -86,6 +86,8 @@ class CandidateView:
     """How long it took to render."""
     notices: tuple[str, ...] = ()
     """What was said about it: it is otherwise than asked."""
+    earlier: tuple[CandidateView, ...] = ()
+    """The same as it was judged by earlier revisions of the request, in order."""
 
     @property
     def accepted(self) -> bool:
@@ -173,11 +175,13 @@ def state_of(run: Run) -> State:
 
 
 def gain_of(run: Run) -> float | None:
-    """Mean score of the result less that of the first image; None where either has none."""
-    best = run.best
-    if best is None or best.mean is None or run.candidates[0].mean is None:
+    """Mean score of the result less that of the first image, or of what was the best at the last
+    remark; None where either has none.
+    """
+    best, rival = run.best, run.rival
+    if best is None or best.mean is None or rival is None or rival.mean is None:
         return None
-    return best.mean - run.candidates[0].mean
+    return best.mean - rival.mean
 
 
 def headline(run: Run) -> str:
@@ -196,6 +200,8 @@ def _sentence(run: Run) -> str:
         return "no image came out of this run" if run.candidates else "no round is finished yet"
     first = run.candidates[0]
     images = sum(c.image is not None for c in run.candidates)
+    if run.revisions:
+        return _sentence_of_a_revision(run, best)
     if best.mean is None:
         return "there is an image that nobody judged"
     if best.id == first.id:
@@ -217,6 +223,16 @@ def _sentence(run: Run) -> str:
         f"another image took the place of the first, with {best.mean:.2f} of 4 "
         f"where that has {first.mean:.2f}"
     )
+
+
+def _sentence_of_a_revision(run: Run, best: Candidate) -> str:
+    """Scores of two revisions are not compared."""
+    asked, rival = f"by the request of revision {best.revision}", run.rival
+    if best.mean is None:
+        return f"there is an image that was not judged {asked}"
+    if rival is None or rival.mean is None or rival.id == best.id:
+        return f"{asked}, the best image has {best.mean:.2f} of 4"
+    return f"{asked}, it went from {rival.mean:.2f} to {best.mean:.2f} of 4"
 
 
 def _count(number: int, noun: str) -> str:

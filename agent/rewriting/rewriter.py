@@ -29,7 +29,7 @@ class RewriteContext:
     """All that a rewriter may know."""
 
     request: Request
-    """The original request, the anchor of every rewrite."""
+    """The request as it is now, the anchor of every rewrite."""
     spans: tuple[ProtectedSpan, ...]
     """What the new prompt must hold."""
     incumbent: JudgedCandidate | None
@@ -39,7 +39,7 @@ class RewriteContext:
     tried: tuple[str, ...] = ()
     """Every prompt used so far, in order; a repeat is rejected."""
     remarks: tuple[str, ...] = ()
-    """What the user said when rejecting a proposal; the next one must honour it."""
+    """What the user said besides, which the next prompt must honour."""
     target: float = 3.0
     """Dimensions of the incumbent below this score need work (1 to 4)."""
     fit: PromptFit | None = None

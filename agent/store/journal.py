@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.revision import Revision
 from rr_refine.digest import digest
 from rr_refine.errors import StoreError, StoreFullError
 from rr_refine.files import parse_json
@@ -49,6 +50,7 @@ ItemKind = Literal[
     "round",
     "outcome",
     "fit",
+    "revision",
 ]
 
 
@@ -140,22 +142,32 @@ class Round(Record):
     """Id of the best candidate so far."""
     candidates: tuple[Candidate, ...]
     """Those of this round."""
+    revisions: tuple[Revision, ...] = Field(default=(), exclude_if=lambda them: not them)
+    """All of the request up to now."""
+    judged_again: tuple[Candidate, ...] = Field(default=(), exclude_if=lambda them: not them)
+    """Candidates of earlier rounds that were judged under a later revision than their first."""
 
 
 def round_item(
-    journal: Journal, candidates: Sequence[Candidate], incumbent: Candidate | None
+    journal: Journal,
+    candidates: Sequence[Candidate],
+    incumbent: Candidate | None,
+    revisions: tuple[Revision, ...] = (),
 ) -> tuple[str, dict[str, JsonValue]]:
     """Key and value of the last round's item.
 
     Args:
         candidates: all so far.
         incumbent: the best of them.
+        revisions: of the request, up to now.
     """
     number = candidates[-1].round
     item = Round(
         after=_digest(journal.get("round", f"r{number - 1}")),
         incumbent=None if incumbent is None else incumbent.id,
         candidates=tuple(c for c in candidates if c.round == number),
+        revisions=revisions,
+        judged_again=tuple(c for c in candidates if c.round < number and c.earlier),
     )
     return f"r{number}", item.model_dump(mode="json")
 
@@ -178,6 +190,10 @@ def read_rounds(journal: Journal) -> tuple[Round, ...]:
         if not ids or len(ids) < len(found.candidates):
             told = ", ".join(c.id for c in found.candidates)
             raise StoreError(f"round {len(rounds)} of {journal.path} cannot have {told!r:.200}")
+        if not {c.id for c in found.judged_again} <= known:
+            raise StoreError(
+                f"round {len(rounds)} of {journal.path} judges again what is not there"
+            )
         known |= ids
         if found.incumbent is not None and found.incumbent not in known:
             raise StoreError(

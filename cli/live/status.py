@@ -86,7 +86,8 @@ class Status:
                 self._spend += Spend(critic_calls=event.samples)
                 scores = [s for s in event.scores.values() if s is not None]
                 self.means[event.candidate] = fmean(scores)
-                self.stages[event.candidate] = Stage("weighing", now)
+                if not event.again:  # or else it stays the best
+                    self.stages[event.candidate] = Stage("weighing", now)
             case RenderFailed() | CriticFailed():
                 self.stages.pop(event.candidate, None)
             case Decided():

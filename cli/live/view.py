@@ -111,6 +111,9 @@ class LiveView(Display):
                 return
             case Rendered():
                 self._rendered[event.candidate] = event
+            case Judged() if event.again:
+                again = f"{event.candidate}  judged again, by revision {event.revision}"
+                self._print(Group(Text(again, "bold"), *_judged_lines(event)), Text())
             case Judged():
                 self._judged[event.candidate] = event
             case Rewritten():
@@ -119,7 +122,7 @@ class LiveView(Display):
                 self._show_round(event)
             case ReviewRequested(request=question):
                 best = question.incumbent
-                self._show_prompt(best.prompt if best else question.original, question.proposal)
+                self._show_prompt(best.prompt if best else question.request, question.proposal)
             case Decided():
                 self._print(self._candidate(event), Text())
                 self._doing = "rewriting the prompt"
@@ -183,9 +186,7 @@ class LiveView(Display):
             took = "found done" if rendered.cached else f"{rendered.seconds:.1f} s"
             lines[0].append(f"  seed {rendered.seed}, {took}", "not bold dim")
         if judged is not None:
-            lines += _score_bars(judged)
-            lines.append(Text.assemble((f"{weakest(judged)}: ", "dim"), short(judged.reason)))
-            lines += [Text(line.strip(), "yellow") for line in measured(judged)]
+            lines += _judged_lines(judged)
         mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")
         if verdict.accepted and judged is not None and _is_open(judged):
             style = "bold yellow"
@@ -266,6 +267,14 @@ def _beside(thumbnail: Thumbnail | None, lines: Iterable[Text]) -> RenderableTyp
     if thumbnail.overlay is None:
         return table
     return Group(table, thumbnail.overlay)
+
+
+def _judged_lines(judged: Judged) -> Iterator[Text]:
+    """The scores, and what was said about them."""
+    yield from _score_bars(judged)
+    yield Text.assemble((f"{weakest(judged)}: ", "dim"), short(judged.reason))
+    for line in measured(judged):
+        yield Text(line.strip(), "yellow")
 
 
 def _score_bars(judged: Judged) -> list[Text]:

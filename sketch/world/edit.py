@@ -29,6 +29,7 @@ __all__ = [
     "Action",
     "SceneEdit",
     "apply",
+    "edit_parts",
     "is_edit",
     "phrase_edit",
     "random_edit",
@@ -168,11 +169,11 @@ def read_edit(text: str, scene: Scene) -> SceneEdit | None:
 
 def is_edit(text: str) -> bool:
     """Whether `text` asks for an edit, of whatever scene."""
-    return _match(text) is not None
+    return edit_parts(text) is not None
 
 
-def _match(text: str) -> tuple[Action, dict[str, str]] | None:
-    """What `text` says to do, and what it names for it."""
+def edit_parts(text: str) -> tuple[Action, dict[str, str]] | None:
+    """What `text` says to do, and what it names for it: `new_…` is what is to come."""
     said = re.sub(r"\s+", " ", text).strip().lower().rstrip(" ;,.")
     said = said.removesuffix(KEEP_REST).rstrip(" ;,.")
     for action, pattern in _PATTERNS.items():
@@ -182,7 +183,7 @@ def _match(text: str) -> tuple[Action, dict[str, str]] | None:
 
 
 def _read(text: str, scene: Scene) -> SceneEdit | None:
-    action, found = _match(text) or (None, {})
+    action, found = edit_parts(text) or (None, {})
     if action is None:
         return None
     if action == "background":

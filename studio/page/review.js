@@ -30,6 +30,7 @@ export function reviewPanel(run, number, request) {
   const panel = el("section", { class: "sheet turn", id: "review-panel", "aria-labelledby": "turn-title", tabindex: -1 },
     el("h2", { id: "turn-title" }, "Your turn: the next prompt"),
     request.problem ? el("p", { class: "trouble" }, visible(request.problem)) : null,
+    request.revisions?.length ? el("p", { class: "quiet", dir: "auto" }, `Request, revision ${request.revisions.at(-1).number}: `, visible(request.revisions.at(-1).prompt)) : null,
     marked(request.diff),
     request.proposal.why ? el("p", { class: "why", dir: "auto" }, "Because: ", visible(request.proposal.why)) : null,
     el("label", { for: "next-prompt" }, "Change it if you like"), words,

@@ -50,7 +50,9 @@ export function roundInside(run, timeline, round, target) {
 function remarks(round) {
   if (!round.remarks.length) return null;
   return el("ul", { class: "remarks" }, round.remarks.map((r) => el("li", { dir: "auto" },
-    r.kind === "rejected"
+    r.kind === "revised"
+      ? `Request, revision ${r.number}: ${short(r.prompt, 1200)} (${r.origin === "appended" ? `your remark was added to its end as it is${r.unread ? "; these models cannot read it there" : ""}` : `your remark was merged into it by ${short(r.origin, 40)}`})`
+      : r.kind === "rejected"
       ? `A prompt ${ORIGINS[r.rewriter] ?? `by ${short(r.rewriter, 40)}`} was not used: ${short(r.reason, 400)}`
       : short(DECISIONS[r.action]?.(r) ?? r.action, 400))));
 }
@@ -71,6 +73,8 @@ function candidate(run, timeline, c, target) {
       c.compared ? el("p", { class: "quiet" }, `Side by side with ${name(c.compared.incumbent)}: ${{ incumbent: "that one won", challenger: "this one won", tie: "no winner in both orders", failed: "it could not be compared" }[c.compared.winner]}.`) : null,
       c.verdict ? el("p", { class: c.verdict.accepted && !c.open ? "verdict yes" : "verdict no", dir: "auto" },
         el("b", {}, c.verdict.accepted ? "Taken as the best: " : "Not better: "), short(c.verdict.reason, 400)) : null,
+      timeline.revisions.length && c.revision ? el("p", { class: "quiet" }, `Judged by revision ${c.revision} of your request.`,
+        (c.earlier ?? []).map((one) => ` By revision ${one.revision}: ${score(one.mean)}.`)) : null,
       c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`)));
 }
 

@@ -121,13 +121,14 @@ export function showRun(main, run, changed) {
   }
 
   function drawHead() {
-    const spans = timeline.started?.spans ?? [];
+    const spans = timeline.spans ?? timeline.started?.spans ?? [];
     const words = statusWords();
     if (statusLine.textContent !== words) statusLine.textContent = words;
     // The pictures to edit are stored before the run starts: until then there is nothing to show.
     const sources = timeline.started ? [state.request.source, ...(state.request.more_sources ?? [])].filter(Boolean) : [];
-    once(head, JSON.stringify([spans, sources, state.notes, [...timeline.notices]]), () => [
+    once(head, JSON.stringify([spans, timeline.revisions, sources, state.notes, [...timeline.notices]]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
+      ...timeline.revisions.map((r) => el("p", { class: "note", dir: "auto" }, `Request, revision ${r.number}: ${visible(r.prompt)}`)),
       el("div", { class: "sources" }, sources.map((digest, index) => el("figure", {}, image({ src: picture(run, digest, "small"), alt: index ? `Picture ${index + 1}` : "Your picture, before any change" }), el("figcaption", {}, index ? `Picture ${index + 1}` : "Your picture")))),
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
@@ -170,17 +171,17 @@ export function showRun(main, run, changed) {
     const shown = timeline.candidates.get(timeline.best) ?? [...timeline.candidates.values()].find((c) => c.image);
     const first = timeline.candidates.get("r0c0");
     const now = mean(shown);
-    const gain = now !== null && timeline.first && timeline.first !== shown.id && mean(first) !== null ? now - mean(first) : null;
+    const gain = now !== null && timeline.first && timeline.first !== shown.id && mean(first) !== null && first.revision === shown.revision ? now - mean(first) : null;
     const over = state.status === "done";
     best.dataset.shown = shown?.id ?? "";
-    once(best, JSON.stringify([shown?.id, shown?.image, shown?.findings, now, over, state.result]), () => !shown?.image
+    once(best, JSON.stringify([shown?.id, shown?.image, shown?.findings, now, shown?.revision, over, state.result]), () => !shown?.image
       ? [el("h2", {}, "The best so far"), el("div", { class: "blank big" }, state.status === "working" ? "The first picture is being drawn …" : "There is no picture.")]
       : [
         el("h2", {}, over ? "The result" : "The best so far"),
         boxed(el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
           image({ class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })), shown.findings, shown.size, true),
         boxSwitch(shown),
-        el("p", {}, `From ${nameOf(shown.id)}`, now === null ? ", not judged" : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
+        el("p", {}, `From ${nameOf(shown.id)}`, now === null ? (shown.earlier?.length ? ", not judged by what you asked for last" : ", not judged") : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
         ...(shown.open ? shown.measured : []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),

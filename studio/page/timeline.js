@@ -2,7 +2,7 @@
 
 /** What is known before anything happened. */
 export function newTimeline() {
-  return { rounds: [], best: null, first: null, question: null, end: null, limit: null, notices: new Set(), candidates: new Map() };
+  return { rounds: [], revisions: [], best: null, first: null, question: null, end: null, limit: null, notices: new Set(), candidates: new Map() };
 }
 
 /** Take in one event; gives the number of the round that it changed, or null. */
@@ -24,11 +24,14 @@ export function take(timeline, event) {
     case "render-failed":
       return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
     case "judged": {
-      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, capped: event.capped?.[event.weakest], measured: measured(event), findings: event.findings, open: isOpen(event) });
+      const earlier = earlierOf(timeline, event);
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, capped: event.capped?.[event.weakest], measured: measured(event), findings: event.findings, open: isOpen(event), revision: event.revision ?? 1, earlier, failed: undefined });
       if (timeline.first === null) timeline.first = event.candidate;
       return round;
     }
     case "critic-failed":
+      if ((event.revision ?? 1) > 1 && timeline.candidates.get(event.candidate)?.verdict)
+        return note(timeline, event.candidate, { scores: null, open: true, revision: event.revision, earlier: earlierOf(timeline, event), failed: `It was not judged by revision ${event.revision} of your request. ${event.message}` });
       return note(timeline, event.candidate, { failed: `The critic could not judge it, so it has no score. ${event.message}` });
     case "compared":
       return note(timeline, event.challenger, { compared: event });
@@ -44,12 +47,23 @@ export function take(timeline, event) {
       timeline.question = null;
       if (event.decision.action === "pick") timeline.best = event.decision.candidate;
       return remark(timeline, event.round - 1, { kind: "decision", ...event.decision });
+    case "revised":
+      timeline.revisions = [...timeline.revisions.filter((r) => r.number !== event.revision.number), event.revision];
+      timeline.spans = event.spans;
+      return remark(timeline, event.revision.round - 1, { kind: "revised", ...event.revision });
     case "run-finished":
       timeline.end = event;
       if (event.best) timeline.best = idOf(event.best);
       return null;
   }
   return null;
+}
+
+/** The judgements of a candidate by earlier revisions of the request; none where there was no remark. */
+function earlierOf(timeline, event) {
+  const before = timeline.candidates.get(event.candidate);
+  const known = before?.earlier ?? [];
+  return before?.scores && before.revision < event.revision ? [...known, { revision: before.revision, mean: mean(before) }] : known;
 }
 
 /** What was measured and is not as asked, and what nobody judged, in sentences. */

@@ -18,6 +18,7 @@ from rr_refine.agent.intent import find_spans
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import arefine
 from rr_refine.agent.review import Accept, Pick, ReviewRequest
+from rr_refine.agent.revision import Revision
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import CriticUnavailable, StoreError
 from tests.agent.builders import (
@@ -77,6 +78,17 @@ EVENTS: list[Event] = [
         )
     ),
     events.Reviewed(round=1, decision=Pick(candidate="r0c0")),
+    events.Revised(
+        revision=Revision(
+            number=2,
+            prompt="a cat. Red",
+            remark="red",
+            origin="appended",
+            round=1,
+            incumbent="r0c0",
+        ),
+        previous="a cat",
+    ),
     events.RunFinished(
         run="runs/a",
         stop=Stop(rule="target", reason="all well"),

@@ -413,11 +413,11 @@ async def test_a_user_who_rejects_another_seed_gets_other_words(tmp_path: Path) 
         return Reject(reason="in neon") if len(seen) == 1 else Quit()
 
     policy = preset("refine", review=True, rewriters=("rules",))
-    critic, evidence = Told(all_scores(4.0)), Measures(["wrong"])
+    critic, evidence = Told(*[all_scores(4.0)] * 2), Measures(["wrong"], ["wrong"])
     await run_with(tmp_path, critic, evidence, policy=policy, reviewer=reviewer)
     first, second = seen
     assert first.origin == RESEED and first.prompt == PROMPT
-    assert "In neon." in second.prompt
+    assert "In neon" in second.prompt
 
 
 class OneSeed(FakeGenerator):

@@ -54,7 +54,7 @@ def test_accept_edit_reject_pick_stop(
         decide(terminal, "")
         decide(terminal, "edit", " on a table")
         decide(terminal, "reject", "make it night")
-        terminal.until("Make it night.")
+        terminal.until("Make it night")
         decide(terminal, "pick", "r0c0")
         decide(terminal, "keep felt brim")
         terminal.until("Felt brim.")

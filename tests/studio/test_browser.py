@@ -174,7 +174,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
     """Prompt, rounds, reject, accept, edit, pick, stop, result; history; another tab."""
-    script = json.dumps([answer(2.0), answer(2.8), answer(1.5)])
+    script = json.dumps([answer(2.0), answer(2.0), answer(2.8), answer(1.5)])
     with studio(tmp_path / "here", f"--set=critic.script={script}", "--set=budget.rounds=9") as url:
         page = Page(browser, url)
         page.open()
@@ -189,6 +189,10 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         page.click("#another-way button")
         page.wait(lambda: page.proposal() != first, "another proposal")
         second = page.proposal()
+        assert "Request, revision 2: a red cat. In a garden" in page.text(".head")
+        assert "Judged by revision 2 of your request. By revision 1: 2.0" in page.text(
+            "[data-candidate=r0c0]"
+        )
         assert page.text("#review-panel ins").strip() in second
         page.click("#accept")
 

@@ -120,7 +120,7 @@ async def test_a_photo_from_a_phone(
 
 async def test_review(tmp_path: Path) -> None:
     """Reject, accept, edit, keep, pick and stop, in one run."""
-    script: list[Any] = [FIRST, BETTER, WORSE]
+    script: list[Any] = [FIRST, FIRST, BETTER, WORSE]  # the first picture again after the remark
     async with opened(tmp_path / "runs", critic__script=script, budget__rounds=9) as visitor:
         name = await visitor.begin("a red cat", review=True)
 
@@ -139,6 +139,8 @@ async def test_review(tmp_path: Path) -> None:
         told = await turn(1, action="reject", reason="in a garden")
         second = told.of("review-requested")[-1].request
         assert second.proposal.prompt != first.proposal.prompt
+        assert told.of("revised")[-1].revision.prompt == "a red cat. In a garden"
+        assert [(e.candidate, e.revision) for e in told.of("judged")] == [("r0c0", 1), ("r0c0", 2)]
         told = await turn(2, action="accept")
         assert told.of("round-started")[-1].prompt == second.proposal.prompt
         told = await turn(3, action="edit", prompt="my own words")

@@ -70,7 +70,7 @@ async def test_every_text_of_a_run(tmp_path: Path, payload: str) -> None:
 def _whole(shape: list[object]) -> object:
     """A shape without the pieces of a diff, of which there may be more, and without chips."""
     tag, attributes, *below = shape
-    if tag == "ul" or attributes == ["class", "dir"]:
+    if tag == "ul" or (isinstance(attributes, list) and {"class", "dir"} <= {*attributes}):
         return tag
     return [tag, attributes, *(_whole(one) for one in below if isinstance(one, list))]
 
