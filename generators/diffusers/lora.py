@@ -124,9 +124,10 @@ def _peft_config(path: Path) -> dict[str, Any] | None:
             return None
     beside = path.with_name(_PEFT_CONFIG)
     try:
-        config: Any = parse_json(read_named(beside, MAX_BYTES))
-        if not isinstance(config, dict):
+        found: Any = parse_json(read_named(beside, MAX_BYTES))
+        if not isinstance(found, dict):
             raise ValueError("it is no table")
+        config: dict[str, Any] = found
         tables: list[Any] = [config, *map(config.get, ("alpha_pattern", "rank_pattern"))]
         for table in tables:
             for key, value in (table or {}).items():
