@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from rr_refine.plain_text import whole_number
-
 __all__ = [
     "average_scores",
     "official_parse",
@@ -37,8 +35,10 @@ def official_scores(text: str) -> list[int]:
     """
     found = (line.strip().split(": ") for line in text.splitlines())
     texts = [parts[1] for parts in found if len(parts) == 2 and parts[1].isdigit()]
-    scores = [whole_number(text) for text in texts]
-    return [] if None in scores else [score for score in scores if score is not None]
+    try:
+        return [int(text) for text in texts]
+    except ValueError:  # of so many digits, too
+        return []
 
 
 def tolerant_parse(text: str, labels: Sequence[str]) -> float | None:
