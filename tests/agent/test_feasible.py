@@ -38,7 +38,7 @@ class Watched(FakeGenerator):
 
 
 class Painter(Watched):
-    tasks: frozenset[Task] = frozenset({"t2i"})  # type: ignore[assignment]
+    tasks: frozenset[Task] = frozenset({"t2i"})
 
 
 def refused(

@@ -303,7 +303,7 @@ async def test_a_reason_says_beside_it_that_its_score_was_capped(tmp_path: Path)
     page = (run.path / "report" / "index.html").read_text("utf-8")
     assert f'<p class="meta">S{words[1:]}:</p>' in page
     assert page.count(words[1:]) == 1
-    assert caps_in_words(None, all_scores(4.0)) == {}
+    assert caps_in_words(None, t2i(4.0, 4.0, 4.0)) == {}
     assert caps_in_words(t2i(4.0, 4.0), t2i(4.0, 4.0, 1.0)) == {
         "text_rendering": "said for N/A, before a measurement capped it at 1.00"
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine import Run, arefine
 from rr_refine.agent.events import Event, Notice
@@ -102,8 +103,9 @@ def test_who_takes_how_many(tmp_path: Path) -> None:
     assert most_sources(openai(base_url="http://localhost:1", model="m")) is None
     assert most_sources(openai(base_url="http://localhost:1", model="m", template=imported)) == 1
     assert most_sources(create("critics", "sketch", {})) == 1
-    several = {"use": "openai", "base_url": "http://localhost:1", "model": "m"}
-    for parts, most in (([several, {"use": "fake"}], None), ([{"use": "fake"}], 1)):
-        mixed = create("critics", "weighted", {"rewards": list(parts)})  # type: ignore[dict-item]
+    several: JsonValue = {"use": "openai", "base_url": "http://localhost:1", "model": "m"}
+    fake: JsonValue = {"use": "fake"}
+    for parts, most in (([several, fake], None), ([fake], 1)):
+        mixed = create("critics", "weighted", {"rewards": parts})
         assert isinstance(mixed, WeightedReward)
         assert most_sources(mixed) == most

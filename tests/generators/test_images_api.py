@@ -9,6 +9,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -526,13 +527,17 @@ async def test_a_prompt_that_the_service_wrote_anew(
     assert notices_of(await generator.generate(RenderRequest("a cat", 1))) == told
 
 
+def _answer(body: bytes, _: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(200, content=body)
+
+
 async def test_base64_in_the_letters_of_addresses() -> None:
     content = NOISE
     encoded = base64.urlsafe_b64encode(content).decode().rstrip("=")
     assert set("-_") & set(encoded)
     for given in (encoded, f"data:image/png;base64,{encoded}"):
-        answer = httpx2.Response(200, json={"data": [{"b64_json": given}]})
-        generator = make(lambda _, answer=answer: answer, model="m")
+        body = json.dumps({"data": [{"b64_json": given}]}).encode()
+        generator = make(partial(_answer, body), model="m")
         drawn = await generator.generate(RenderRequest("a cat", 1))
         assert drawn.tobytes() == Image.open(io.BytesIO(content)).convert("RGB").tobytes()
 
