@@ -10,8 +10,6 @@ import re
 from contextlib import suppress
 from typing import Final
 
-from pydantic import ValidationError
-
 from rr_refine.sketch.world.edit import edit_parts
 from rr_refine.sketch.world.phrasing import phrase, read_request
 from rr_refine.sketch.world.request import (
@@ -25,7 +23,10 @@ from rr_refine.sketch.world.request import (
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, WORDS
 from rr_refine.sketch.world.understanding import not_understood
 
-__all__ = ["revised_edit", "revised_request"]
+__all__ = ["LONGEST", "revised_edit", "revised_request"]
+
+LONGEST: Final = 1000
+"""Most characters of a remark that is read: instructions are short."""
 
 _SIZE_WORDS: Final = {str(size): str(size) for size in SIZES} | {
     **{"smaller": "small", "tiny": "small", "little": "small"},
@@ -42,6 +43,7 @@ _POLITE: Final = re.compile(
     r"(?=\w+ )|\s+(?:please|instead|for me|thanks|now)$"
 )
 _MARKS: Final = " .!;,"
+_NAMES: Final = ("size", "colour", "kind", "place")
 _NOT: Final = (
     r"(?:,? (?:instead of|rather than|and not|not) (?:a |an |the )?"
     rf"(?:{_BG}|{_COLOUR}|{_SIZE}|{_COUNT})(?: background| (?:{_KIND})(?:es|s)?)?)?"
@@ -102,14 +104,11 @@ def revised_request(request: str, remark: str) -> str | None:
 
 def revised_edit(request: str, remark: str) -> str | None:
     """The edit that a remark makes of another one of the same thing; None where it is none."""
-    before, after = edit_parts(request), edit_parts(_plain(remark))
-    if before is None or after is None or before[0] != after[0]:
-        return None
-    named = [
-        {k: v for k, v in p.items() if k in ("size", "colour", "kind", "place")}
-        for _, p in (before, after)
-    ]
-    return _plain(remark) if named[0] == named[1] else None
+    said = _plain(remark)
+    before, after = edit_parts(request), edit_parts(said)
+    if before is None or after is None or before[0] != after[0] or after[0] == "add":
+        return None  # who asks for one thing more need not want the other less
+    return said if all(before[1].get(name) == after[1].get(name) for name in _NAMES) else None
 
 
 def _plain(remark: str) -> str:
@@ -129,7 +128,7 @@ def _revised(asked: SceneRequest, clause: str) -> SceneRequest | None:
     for name, form in _FORMS.items():
         if match := form.fullmatch(clause):
             said = {key: value for key, value in match.groupdict().items() if value}
-            with suppress(ValidationError, LookupError):
+            with suppress(ValueError, LookupError):
                 return _apply(name, asked, said)
     return None
 
@@ -139,7 +138,7 @@ def _apply(name: str, asked: SceneRequest, said: dict[str, str]) -> SceneRequest
 
     Raises:
         LookupError: it is about nothing, or about something that could be several things.
-        ValidationError: there is no such request.
+        ValueError: it is about several things where one is meant, or there is no such request.
     """
     groups, changes = list(asked.groups), dict[str, object]()
     new = {key.removeprefix("n_"): said[key] for key in said if key.startswith("n_")}
@@ -156,12 +155,12 @@ def _apply(name: str, asked: SceneRequest, said: dict[str, str]) -> SceneRequest
             changes |= {"word": said["word"].upper(), "word_place": new.get("place")}
         case "no word":
             changes |= {"word": None, "word_place": None}
-        case "recolour" | "resize" | "move" | "replace":
+        case "replace":
+            (index,) = _found(asked, said)
+            groups[index] = Group.model_validate(groups[index].model_dump() | fields)
+        case "recolour" | "resize" | "move":
             for index in _found(asked, said):
-                kept = groups[index].model_dump()
-                if name == "replace":
-                    fields.setdefault("colour", kept["colour"])
-                groups[index] = Group.model_validate(kept | fields)
+                groups[index] = Group.model_validate(groups[index].model_dump() | fields)
         case "remove":
             gone = _found(asked, said)
             changes["relations"] = tuple(
@@ -203,8 +202,7 @@ def _found(asked: SceneRequest, said: dict[str, str], prefix: str = "") -> list[
     Raises:
         LookupError: none, or several where one is meant.
     """
-    names = ("size", "colour", "kind", "place")
-    named = {n: said[prefix + n] for n in names if prefix + n in said}
+    named = {n: said[prefix + n] for n in _NAMES if prefix + n in said}
     found = [i for i, g in enumerate(asked.groups) if named.items() <= g.model_dump().items()]
     if not found or (len(found) > 1 and prefix + "many" not in said):
         raise LookupError(named)

@@ -17,7 +17,7 @@ from rr_refine.plugins import parse_options
 from rr_refine.request import Request
 from rr_refine.sketch.observation import Observation
 from rr_refine.sketch.plan import plan
-from rr_refine.sketch.remark import revised_edit, revised_request
+from rr_refine.sketch.remark import LONGEST, revised_edit, revised_request
 from rr_refine.sketch.world.phrasing import describe, read_request
 from rr_refine.sketch.world.understanding import not_understood
 from rr_refine.terms import Identity, Record
@@ -50,7 +50,7 @@ class SketchRewriter:
     async def merge(self, request: Request, remark: str) -> Merged:
         """See `rr_refine.agent.rewriting.revising.CanMerge`."""
         read = revised_request if request.task == "t2i" else revised_edit
-        return Merged(prompt=read(request.prompt, remark))
+        return Merged(prompt=None if len(remark) > LONGEST else read(request.prompt, remark))
 
 
 def say_in_full(request: str, random: Random | None) -> str | None:

@@ -118,6 +118,7 @@ ASKED = "two red circles and a blue star on a black background"
         ("make the background blue", None),
         ("remove the circles and the star", None),  # nothing is left
         ("no black circles", None),
+        ("please " * 200 + "make the star green", None),  # no short instruction
     ],
 )
 async def test_remarks_are_read_into_the_request(remark: str, text: str | None) -> None:
@@ -125,6 +126,19 @@ async def test_remarks_are_read_into_the_request(remark: str, text: str | None) 
     assert merged.prompt == text
     if text is not None:
         assert merge_problems(ASKED, remark, text) == []
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "move the circles left of the star",
+        "put the star left of the circles",
+        "replace the circles with two squares",
+    ],
+)
+async def test_several_things_where_one_is_meant(remark: str) -> None:
+    asked = Request(prompt="a red circle, a blue circle and a green star on a white background")
+    assert (await SketchRewriter().merge(asked, remark)).prompt is None
 
 
 @pytest.mark.parametrize("request_", ["a cat on a black background", "a black background"])
@@ -140,6 +154,11 @@ async def test_nothing_is_read_into_other_requests(request_: str) -> None:
         ("change the background to white", "Change the background to gray, please.", "…gray"),
         ("make the red circle blue", "change the background to gray", None),  # two edits
         ("remove the star", "no, the heart", None),
+        (  # both may be wanted
+            "add a small red circle at the top left",
+            "add a large blue star at the bottom right",
+            None,
+        ),
     ],
 )
 async def test_remarks_about_edits(before: str, remark: str, text: str | None) -> None:
