@@ -30,8 +30,8 @@ class SketchIntentCheck:
         also name the kinds, colours, backgrounds and words of the request, and no other kinds. A
         word that is spelled letter by letter is of no use to the small models.
         """
-        if (letters := _LETTERS.search(prompt)) and letters.group() not in request.prompt:
-            return (f"the small models cannot read {letters.group()!r}",)
+        if letters := [one for one in _LETTERS.findall(prompt) if one not in request.prompt]:
+            return (f"the small models cannot read {letters[0]!r}",)
         asked = read_request(request.prompt) if request.task == "t2i" else None
         scene = None if not_understood(prompt) else read_scene(prompt)
         lost = () if asked is None or scene is None else violations(asked, scene)

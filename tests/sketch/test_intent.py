@@ -95,6 +95,11 @@ def test_what_is_known_of_a_request_in_other_words_is_protected(
         ),
         ("a red star that says S-U-N", "a red star that says S-U-N", []),
         ("a well-known red star", "a well-known red star, x-rayed", []),
+        (
+            "a red star that says S-U-N",
+            "a red star that says S-U-N and C-A-T",
+            ["the small models cannot read 'C-A-T'"],
+        ),
     ],
 )
 def test_letters_are_of_no_use_to_the_small_models(
