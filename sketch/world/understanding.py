@@ -19,7 +19,7 @@ _OPENING: Final = re.compile(
     r"|(?:a|an|the)(?: nice)?(?: little)? (?:picture|image) (?:of|with)),? )+",
     re.IGNORECASE,
 )
-_CLOSING: Final = re.compile(r"(?<![\w'’-])(?:(?:for me|please)[ ,.!?]*)+$", re.IGNORECASE)
+_CLOSING: Final = re.compile(r"(?<![\w'’-])(?:(?:for me|please)[ ,.!?]*){1,9}$", re.IGNORECASE)
 _ENDING: Final = re.compile(r"(?<![\w'’-])nothing else(?!['’-]?\w)", re.IGNORECASE)
 _KEPT: Final = re.compile(re.escape(KEEP_REST), re.IGNORECASE)
 _JOINT: Final = re.compile(r"[,;:.!?]+|(?<![\w'’-])and(?!['’-]?\w)", re.IGNORECASE)
