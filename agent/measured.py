@@ -74,8 +74,8 @@ def not_measured(
     texts = [one.text for one in wanted_texts(request.prompt) if one.text not in seen]
     return tuple(
         Finding(
-            kind="abstained", dimension="text_rendering", expected=text, sure=0.0,
-            reason=f"{text!r} was not measured: {why}",
+            kind="abstained", sure=0.0, expected=text, reason=f"{text!r} was not measured: {why}",
+            dimension="text_rendering" if texts else "text_faithfulness",
         )
         for kind, why in failed.items()
         for text in texts or [f"what the evidence {kind!r} measures"]

@@ -199,6 +199,7 @@ async def test_a_failure_leaves_open_what_no_other_evidence_has_measured(tmp_pat
     assert run.best is not None and run.best.unjudged == ("SHOP",)
     run, _ = await run_with(tmp_path, Told(all_scores(4.0)), *evidence)
     assert run.best is not None and run.best.unjudged == ("what the evidence 'count' measures",)
+    assert run.best.text_right == 1.0  # all the lettering that was asked for
 
 
 async def test_a_later_round_that_is_measured_is_green_again(tmp_path: Path) -> None:
