@@ -118,16 +118,14 @@ def policy_of(options: JobOptions) -> Policy:
     budget = options.get("budget")
     if isinstance(budget, Budget):
         budget = budget.model_dump(exclude_unset=True)
-    if "rounds" in options:
-        if (
-            isinstance(budget, Mapping)
-            and budget.get("rounds", options["rounds"]) != (options["rounds"])
-        ):
+    if "rounds" in options and isinstance(budget, Mapping | None):
+        rounds = options["rounds"]
+        budget = {"rounds": rounds, **(budget or {})}
+        if budget["rounds"] != rounds:
             raise ConfigError(
-                f"rounds = {options['rounds']!r} and budget has rounds = {budget['rounds']!r}: "
+                f"rounds = {rounds!r} and budget has rounds = {budget['rounds']!r}: "
                 "give one of them"
             )
-        budget = {**(budget or {}), "rounds": options["rounds"]}
     if budget is not None:
         changes["budget"] = budget
     policy: object = options.get("policy", "refine")

@@ -75,6 +75,7 @@ def test_policies(
         ({"rounds": "many"}, "rounds"),
         ({"rounds": 2, "budget": {"rounds": 3}}, "give one of them"),
         ({"budget": 5}, "no table of limits"),
+        ({"budget": 5, "rounds": 2}, "no table of limits"),
         ({"budget": {"picture": 5}}, "unknown setting 'budget.picture'"),
         ({"policy": {"target": 9}}, "target"),
         ({"policy": {"targte": 3}}, "did you mean 'target'"),
