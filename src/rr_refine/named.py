@@ -29,8 +29,8 @@ def folder_here(path: Path | str) -> Path:
     Raises:
         ConfigError: a link leads out of the folder that we are in.
     """
-    path, here = Path(path), Path.cwd().resolve()
-    said, real = Path(os.path.normpath(here / path)), (here / path).resolve()
+    path, here = Path(path), _real(Path())
+    said, real = Path(os.path.normpath(here / path)), _real(here / path)
     if not path.is_absolute() and real != said and not real.is_relative_to(here):
         raise ConfigError(
             f"{str(path)!r} leads to {str(real)!r} by a link, and nobody named that place: if it "
@@ -46,7 +46,7 @@ def open_named(path: Path) -> BufferedReader:
         FileNotFoundError: it does not exist.
         OSError: it cannot be opened; it is a pipe, which would wait for its writer, or a device.
     """
-    return cast("BufferedReader", open_file(path.resolve()))
+    return cast("BufferedReader", open_file(_real(path)))
 
 
 def read_named(path: Path, limit: int = MAX_NAMED) -> bytes:
@@ -55,4 +55,9 @@ def read_named(path: Path, limit: int = MAX_NAMED) -> bytes:
     Raises:
         OSError: it cannot be read; it is larger than `limit` bytes.
     """
-    return read_file(path.resolve(), limit=limit)
+    return read_file(_real(path), limit=limit)
+
+
+def _real(path: Path) -> Path:
+    # Not `Path.resolve`: of a link to itself it raises a RuntimeError, and opening it an OSError.
+    return Path(os.path.realpath(path))

@@ -29,7 +29,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "loop"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_is_refused(commands: Commands, command: str, kind: str) -> None:
     arguments = COMMANDS[command]
@@ -40,6 +40,8 @@ def test_it_is_refused(commands: Commands, command: str, kind: str) -> None:
             os.mkfifo(file)
         case "device":
             file.symlink_to("/dev/zero")
+        case "loop":
+            file.symlink_to(file)
         case _:
             file.mkdir()
     ended = commands.run(*arguments)
