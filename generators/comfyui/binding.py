@@ -192,7 +192,10 @@ def bind(workflow: Workflow, options: ComfyUIOptions) -> Binding:
             "without one: the whole picture would be drawn anew. If that is right, set "
             f"generator.source_input = {'.'.join(sources[0].key)!r}"
         )
-    sizes = _sizes(workflow, known, options.size_node)
+    size = options.size_node
+    names = None if size is None else (f"{size}.width", f"{size}.height")
+    sides = given("size_node", "", names) if names else ()
+    sizes = ((sides[0], sides[1]),) if sides else _sizes(workflow, known)
     bound = Binding(workflow, nodes, output, prompt, negative, seeds, sizes, sources, ())
     told = (*_told(bound, Path(options.workflow).name), *_doubts(bound, left, masked))
     return replace(bound, notices=told)
@@ -252,13 +255,7 @@ def _same(
     return filled
 
 
-def _sizes(
-    workflow: Workflow, nodes: Mapping[str, Node], given: str | None
-) -> tuple[tuple[Place, Place], ...]:
-    if given is not None:
-        node = node_named(workflow, given, "size_node")
-        sides = [named(workflow, f"{node.id}.{side}", "size_node") for side in ("width", "height")]
-        return ((sides[0], sides[1]),)
+def _sizes(workflow: Workflow, nodes: Mapping[str, Node]) -> tuple[tuple[Place, Place], ...]:
     wide, high = marked(nodes, "%width%"), marked(nodes, "%height%")
     if len(wide) != len(high):
         raise ConfigError("the placeholders %width% and %height% belong together: write both")

@@ -79,7 +79,7 @@ async def look_up(server: ComfyUIServer, binding: Binding) -> Installed:
     for place in binding.seeds:
         config = _input(known[binding.nodes[place.node].kind], place.input)
         limit = table(config[1]).get("max") if len(config) > 1 else None
-        most += [limit] if type(limit) is int else []
+        most += [limit] if type(limit) is int and limit > 0 else []
     first = table(devices[0]) if isinstance(devices, list) and devices else {}
     return Installed(
         version=_word(system.get("comfyui_version")),

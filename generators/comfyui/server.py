@@ -181,7 +181,7 @@ class ComfyUIServer:
             raise GeneratorUnavailable(
                 f"{self.url} answered {error.response.status_code} when asked for the picture"
             ) from None
-        except (TimeoutError, httpx2.TransportError, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             raise self._gone(error) from error
 
     @asynccontextmanager

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import MAX_PICTURE, parse_json, read_file
+from rr_refine.files import MAX_PICTURE, parse_json
 from rr_refine.generators.comfyui.workflow import Workflow
+from rr_refine.named import read_named
 
 __all__ = ["read_workflow"]
 
@@ -28,7 +29,7 @@ def read_workflow(path: Path) -> Workflow:
     """
     shown = repr(str(path))
     try:
-        data = read_file(path.expanduser(), limit=MAX_PICTURE)
+        data = read_named(path.expanduser(), MAX_PICTURE)
     except FileNotFoundError:
         raise ConfigError(
             f"the workflow {shown} does not exist: give its path from the folder that you are in"

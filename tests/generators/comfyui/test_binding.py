@@ -258,12 +258,16 @@ def test_words_around_a_placeholder_are_part_of_the_workflow(tmp_path: Path) -> 
         ({"seed_input": "3.model"}, "filled by another node"),
         ({"size_node": "3"}, "no input 'width'"),
         ({"prompt_input": "200.text"}, "does not depend on"),
+        ({"size_node": "201"}, "does not depend on"),
     ],
 )
 def test_what_the_user_names_must_be_there(
     tmp_path: Path, options: dict[str, JsonValue], words: str
 ) -> None:
-    graph = template() | {"200": node("CLIPTextEncode", text="unused", clip=["4", 1])}
+    graph = template() | {
+        "200": node("CLIPTextEncode", text="unused", clip=["4", 1]),
+        "201": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+    }
     with pytest.raises(ConfigError, match=words):
         bound(tmp_path, graph, **options)
 
@@ -347,6 +351,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_workflow(tmp_path / "none.json")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_workflow(tmp_path)
+    loop = tmp_path / "loop.json"
+    loop.symlink_to(loop)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_workflow(loop)
+
+
+def test_a_link_to_a_workflow_is_followed(tmp_path: Path) -> None:
+    link = tmp_path / "mine.json"
+    link.symlink_to(WORKFLOWS / "sdxl_t2i.json")
+    assert set(read_workflow(link).nodes) == set(template())
 
 
 def test_what_scripts_save_is_taken_too(tmp_path: Path) -> None:

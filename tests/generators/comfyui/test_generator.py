@@ -331,6 +331,13 @@ def test_a_seed_that_the_node_cannot_take_is_folded_and_told(comfyui: StandIn) -
     assert notices_of(draw(make(comfyui), seed=2**32 - 1)) == ()
 
 
+@pytest.mark.parametrize("most", [-1, -7, 0])
+def test_a_largest_seed_that_is_none_counts_for_nothing(comfyui: StandIn, most: int) -> None:
+    comfyui.seed_max = most
+    assert notices_of(draw(make(comfyui), seed=9)) == ()
+    assert comfyui.graphs[0]["3"]["inputs"]["seed"] == 9
+
+
 def test_more_pictures_than_one_are_told(comfyui: StandIn) -> None:
     comfyui.batch = 3
     assert notices_of(draw(make(comfyui))) == (
