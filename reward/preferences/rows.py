@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -225,7 +226,7 @@ def _read_csv(file: Path) -> Iterator[object]:
     """The rows of a CSV file in UTF-8. An empty cell is None, and JSON in a cell is read."""
     csv.field_size_limit(2**31 - 1)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
+        with io.TextIOWrapper(open_named(file), "utf-8-sig", newline="") as text:
             for row in csv.DictReader(text, strict=True):
                 yield {name: _cell(value) for name, value in row.items() if name is not None}
     except (OSError, UnicodeDecodeError, csv.Error) as error:

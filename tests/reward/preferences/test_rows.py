@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def test_files_of_no_use(tmp_path: Path, name: str, text: str | None, message: s
         (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=message):
         genai_bench.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / f"x.{kind}")
+    with pytest.raises(ConfigError, match="is a pipe"):
+        genai_bench.load(tmp_path)
 
 
 def test_another_data_set_is_told_by_its_columns(tmp_path: Path) -> None:
