@@ -149,6 +149,7 @@ def test_an_answer_that_an_endpoint_has_no_room_for(tmp_path: Path) -> None:
         (Server(8192), ["/v1/models", "/tokenize"]),
         (Server(8192, counts=False), ["/v1/models", "/tokenize", "/v1/models"]),
         (Server("many"), ["/v1/models"]),
+        (Server(True), ["/v1/models"]),
         (Server(None), ["/v1/models"]),
     ],
 )

@@ -40,7 +40,7 @@ class ModelList(BaseModel):
     def contexts(self) -> dict[str, int]:
         """How many tokens question and answer may have together, of the models that tell it."""
         lengths = ((model.id, model.max_model_len) for model in self.data)
-        return {name: n for name, n in lengths if isinstance(n, int) and n > 0}
+        return {name: n for name, n in lengths if type(n) is int and n > 0}
 
 
 def is_same_model(asked: str, listed: str) -> bool:
