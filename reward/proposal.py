@@ -5,10 +5,10 @@ The critic's refined request and the prompts of language models both go through 
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
+from rr_refine.files import parse_json
 from rr_refine.reward.headings import read_heading
 from rr_refine.reward.no_change import says_no_change
 from rr_refine.reward.values import read_text
@@ -243,9 +243,10 @@ def _of_json(text: str) -> str:
     if not (text.startswith("{") and text.endswith("}")):
         return text
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError):
+        given = parse_json(text)
+    except ValueError:
         return text
+    assert isinstance(given, dict)
     found = [
         value
         for name, value in given.items()

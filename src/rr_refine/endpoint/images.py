@@ -181,8 +181,7 @@ class ImagesEndpoint(EndpointClient):
 def _decode_base64(encoded: str) -> Image.Image:
     # Some servers send a data URL: the part after the comma is the image. Others use the letters
     # that addresses may hold, and leave the padding out.
-    letters = encoded.rpartition(",")[2].translate({ord("-"): "+", ord("_"): "/"})
-    return decode_picture(base64.b64decode(letters.rstrip("= \n") + "=="))
+    return decode_picture(base64.urlsafe_b64decode(encoded.rpartition(",")[2] + "=="))
 
 
 def _decode_data_url(url: str) -> Image.Image:
