@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pytest
 
@@ -39,16 +41,18 @@ def here(commands: Commands) -> Commands:
     return commands
 
 
-def results(folder: Path) -> dict[str, dict[str, object]]:
+def results(folder: Path) -> dict[str, dict[str, Any]]:
     """The arms of results.json, by name."""
     found = json.loads((folder / "results.json").read_text())
     return {arm["arm"]: arm for arm in found["arms"]}
 
 
-def numbers(folder: Path) -> dict[str, object]:
-    """All of results.json but how and when it was made."""
-    found: dict[str, object] = json.loads((folder / "results.json").read_text())
+def numbers(folder: Path, *, timed: bool = True) -> dict[str, object]:
+    """All of results.json but how and when it was made, nor in what time where it is not timed."""
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
     del found["provenance"]
+    for arm in () if timed else found["arms"]:
+        del arm["seconds"]
     return found
 
 
@@ -127,12 +131,14 @@ def test_shards_make_a_whole(here: Commands) -> None:
     assert pictures(here.folder / "1/pictures/one-shot") == {
         name for name in ALL if int(name[0]) % 3 == 0
     }
-    whole = numbers(here.folder / "whole")
+    whole = numbers(here.folder / "whole", timed=False)
+    seconds = [results(here.folder / part)["one-shot"]["seconds"] for part in ("1", "2", "3")]
     for order in ("123", "312", "231"):
         joined = here.run("bench", "report", *order, "--out", order)
         assert joined.code == 0, joined.stderr
-        found = numbers(here.folder / order)
+        found = numbers(here.folder / order, timed=False)
         assert found == whole, order  # to the last digit
+        assert results(here.folder / order)["one-shot"]["seconds"] == pytest.approx(fmean(seconds))
         assert found["official"]
         assert "| overall |" in (here.folder / order / "table.md").read_text()
         assert pictures(here.folder / order / "pictures/one-shot") == ALL
@@ -150,7 +156,7 @@ def test_shards_make_a_whole(here: Commands) -> None:
     (here.folder / "test_prompts_en.csv").rename(here.folder / "moved.csv")
     lost = here.run("bench", "report", "1", "2", "3", "--out", "lost")
     assert "Give the benchmark's own files with --data." in lost.stdout
-    assert numbers(here.folder / "lost")["arms"] == whole["arms"]
+    assert numbers(here.folder / "lost", timed=False)["arms"] == whole["arms"]
     given = here.run("bench", "report", *"123", "--data", "moved.csv", "--out", "given")
     assert given.code == 0, given.stderr
     assert numbers(here.folder / "given")["arms"] == whole["arms"]
