@@ -41,9 +41,7 @@ from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, CriticError, StoreError
-from rr_refine.files import (
-    make_inside,
-)
+from rr_refine.files import make_inside
 from rr_refine.pictures import load_picture, load_stored
 
 __all__ = ["AnyJudge", "Work", "measure", "preflight"]
@@ -257,7 +255,7 @@ class Work:
                 answer
                 for trial in self.trials()
                 if trial.arm == arm.name
-                for image in _images(trial)
+                for image in trial.images
                 for answer in judging.said(items[trial.item], image)
             )
             path = answers_file(self.out, arm.name)
@@ -271,9 +269,3 @@ class Work:
         if judge is None or can_grade(judge) or not isinstance(benchmark, AsksJudge):
             return None
         return Judging(benchmark, judge, self.cache, self.attempts)
-
-
-def _images(trial: Trial) -> Iterator[str]:
-    """The pictures that have a mark of their own, each once."""
-    samples = (point.sample for point in (trial.first, *trial.points))
-    return iter(dict.fromkeys(sample.image for sample in samples if sample))

@@ -27,18 +27,11 @@ from rr_refine.benchmarks.judging import ATTEMPTS
 from rr_refine.benchmarks.measure import AnyJudge, Work
 from rr_refine.benchmarks.protocol import Layout
 from rr_refine.benchmarks.results import Provenance, Results
+from rr_refine.benchmarks.scoring import link_or_copy
 from rr_refine.benchmarks.trial import Point, Sample, Trial, TrialFile
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, RefineError, StoreError
-from rr_refine.files import (
-    MAX_PICTURE,
-    link_file,
-    locked,
-    make_folder,
-    make_inside,
-    read_file,
-    replace_file,
-)
+from rr_refine.files import locked, make_folder, make_inside
 from rr_refine.pictures import load_picture, load_stored
 from rr_refine.redaction import told
 from rr_refine.request import Request
@@ -67,13 +60,13 @@ def pictures_of_folder(folder: Path, results: Results) -> GivenPictures:
 
     def trials(out: Path) -> Iterator[Trial]:
         for trial in read_trials(folder):
-            for name in _images(trial):
+            for name in trial.images:
                 source = image_path(folder / trial.run, name)
                 with suppress(FileNotFoundError):  # it has no mark, then
-                    _take(source, image_path(out / trial.run, name), folder, out)
+                    link_or_copy(source, image_path(out / trial.run, name), folder, out)
             for name in _COPIED:
                 with suppress(FileNotFoundError):
-                    _take(folder / trial.run / name, out / trial.run / name, folder, out)
+                    link_or_copy(folder / trial.run / name, out / trial.run / name, folder, out)
             yield trial
 
     arms = tuple(Arm(arm.arm, read_policy(arm.policy)) for arm in results.arms)
@@ -155,7 +148,7 @@ async def judge_again(
                 if trial.item not in items:
                     continue
                 known = file.find(trial.item, trial.arm)
-                if known is not None and known.settled and _images(known) == _images(trial):
+                if known is not None and known.settled and known.images == trial.images:
                     if on_trial:
                         on_trial(known)
                 else:
@@ -177,7 +170,7 @@ async def judge_again(
 async def _judged(benchmark: Benchmark, item: Item, trial: Trial, out: Path) -> Trial:
     """The trial with new marks."""
     marks: dict[str, Mark | str] = {}
-    for name in _images(trial):
+    for name in trial.images:
         marks[name] = await _mark(benchmark, item, out / trial.run, name, out)
 
     def again(point: Point) -> Point:
@@ -250,20 +243,3 @@ def _trial_of(
         faults=(),
         error=error,
     )
-
-
-def _images(trial: Trial) -> list[str]:
-    samples = (point.sample for point in (trial.first, *trial.points))
-    return list(dict.fromkeys(sample.image for sample in samples if sample))
-
-
-def _take(source: Path, target: Path, source_within: Path, within: Path) -> None:
-    """The same file at a second place where that can be, else a copy; once."""
-    try:
-        link_file(source, target, source_within=source_within, within=within)
-    except (FileExistsError, FileNotFoundError):
-        if not target.exists():
-            raise
-    except OSError:  # another file system
-        data = read_file(source, within=source_within, limit=MAX_PICTURE)
-        replace_file(target, data, durable=False, within=within)

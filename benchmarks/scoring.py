@@ -25,7 +25,7 @@ from rr_refine.files import (
     replace_file,
 )
 
-__all__ = ["lay_out", "pictures_of", "placed", "score"]
+__all__ = ["lay_out", "link_or_copy", "pictures_of", "placed", "score"]
 
 Placed = tuple[Trial, Path]
 """A trial, and the benchmark folder that it is of."""
@@ -55,7 +55,7 @@ def lay_out(benchmark: Benchmark, arms: Sequence[str], out: Path, trials: Iterab
             if trial.result.sample is not None and trial.item in items:
                 source = image_path(folder / trial.run, trial.result.sample.image)
                 target = pictures_of(out, trial.arm) / benchmark.picture(items[trial.item])
-                _link(source, target, folder, out)
+                link_or_copy(source, target, folder, out)
         for arm in arms:
             make_inside(pictures_of(out, arm), within=out)
     except OSError as error:
@@ -104,10 +104,16 @@ def score(
     return official, values, further
 
 
-def _link(source: Path, target: Path, source_within: Path, within: Path) -> None:
-    """The same file at a second place where that can be, else a copy."""
+def link_or_copy(source: Path, target: Path, source_within: Path, within: Path) -> None:
+    """The same file at a second place where that can be, else a copy.
+
+    Raises:
+        FileNotFoundError: there is no source; what is at the second place stays.
+        OSError: it cannot be read or written.
+    """
+    own = source.lstat()
     with suppress(OSError):
-        if os.path.samestat(source.lstat(), target.lstat()):
+        if os.path.samestat(own, target.lstat()):
             return
     remove_file(target, within=within)
     try:

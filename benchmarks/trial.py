@@ -131,6 +131,12 @@ class Trial(Origin):
         return self.points[-1]
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """The pictures that have a mark of their own, by digest, each once."""
+        samples = (point.sample for point in (self.first, *self.points))
+        return tuple(dict.fromkeys(sample.image for sample in samples if sample))
+
+    @property
     def settled(self) -> bool:
         """Nothing is left to do: the run came to its end, and every picture has its mark."""
         samples = (point.sample for point in (self.first, *self.points))
