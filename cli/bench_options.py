@@ -130,8 +130,8 @@ def parse_shard(text: str, option: str = "--shard") -> tuple[int, int]:
     Raises:
         ConfigError: it is nothing like that.
     """
-    index, count = map(whole_number, (*text.split("/"), "")[:2])
-    if index is None or count is None or text.count("/") != 1:
+    index, count = map(whole_number, text.partition("/")[::2])
+    if index is None or count is None:
         raise ConfigError(f"{option} {text!r} must look like 1/4: the first of four parts")
     if not 1 <= index <= count:
         raise ConfigError(f"{option} {text!r} is out of range: parts are 1 to {count}")
