@@ -85,7 +85,8 @@ def identity_of(config: Mapping[str, JsonValue]) -> str:
     What the run is called has no part in it.
     """
     parent = config.get("parent")
-    return digest(_work_of(config) | ({} if parent is None else {"parent": parent}))
+    work = _without_outside(_work_of(config))
+    return digest(work | ({} if parent is None else {"parent": parent}))
 
 
 def run_id_of(config: Mapping[str, JsonValue], path: Path) -> str:
@@ -114,6 +115,8 @@ def check_config(folder: RunFolder, job: Job) -> None:
     )
     if "intent_check" not in earlier:  # an older version, which had its check built in
         del work["intent_check"], before["intent_check"]
+    if isinstance(asked := earlier.get("policy"), dict) and "outside" not in asked:
+        work = _without_outside(work)
     differs = [key for key in config if work.get(key) != before.get(key)]
     differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
     if differs or work != before:
@@ -133,6 +136,14 @@ def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         if isinstance(table, dict):
             work[section] = {k: v for k, v in table.items() if k not in unset or v != unset[k]}
     return work
+
+
+def _without_outside(work: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """As older versions wrote it: what `outside` is unless set depends on the rest."""
+    policy = work.get("policy")
+    if not isinstance(policy, dict):
+        return work
+    return work | {"policy": {k: v for k, v in policy.items() if k != "outside"}}
 
 
 def _chain_of(config: Mapping[str, JsonValue]) -> JsonValue:

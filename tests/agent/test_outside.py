@@ -163,3 +163,18 @@ def test_a_part_that_answers_wrongly_is_told() -> None:
     with pytest.raises(ConfigError, match=r"OneWord\.examples = 'a red hat' must be a "):
         examples_of(OneWord())
     assert outsiders(object(), object(), Request(prompt=CAT)) == ""
+
+
+async def test_a_run_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"run_id": "mine", "policy": preset("refine", budget={"rounds": 1})}
+    done, _ = await run(tmp_path, RED, **given)
+    path = done.path / "config.json"
+    config = json.loads(path.read_text("utf-8"))
+    assert config["policy"].pop("outside") == "go-on"
+    path.write_text(json.dumps(config), "utf-8")
+    again, _ = await run(tmp_path, RED, **given)
+    assert again.candidates == done.candidates
+    config["policy"]["outside"] = "one-picture"
+    path.write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ConfigError, match="made with another policy"):
+        await run(tmp_path, RED, **given)
