@@ -90,6 +90,7 @@ class Status:
                     self.stages[event.candidate] = Stage("weighing", now)
             case RenderFailed() | CriticFailed():
                 self.stages.pop(event.candidate, None)
+                self.means.pop(event.candidate, None)  # of before a remark
             case Decided():
                 self.stages.pop(event.candidate, None)
                 if event.verdict.accepted:

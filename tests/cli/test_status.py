@@ -8,6 +8,7 @@ import pytest
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import (
+    CriticFailed,
     Decided,
     Event,
     Judged,
@@ -160,3 +161,11 @@ def test_changes_word_by_word(old: str, new: str, expected: str) -> None:
 def test_long_prompts_are_cut() -> None:
     found = changes("very " * 20_000, "very " * 20_000 + "big")
     assert sum(len(text) for _, text, _ in found) < 5000
+
+
+def test_a_score_of_before_a_remark_is_not_shown_after_it() -> None:
+    course = Course()
+    course.judge(0, 3.0)
+    assert "r0c0" in course.status.means
+    course.follow(CriticFailed(candidate="r0c0", revision=2, error="CriticTimeout", message="late"))
+    assert "r0c0" not in course.status.means
