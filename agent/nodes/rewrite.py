@@ -36,8 +36,8 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     way, why = route(history)
     best, tried = history.incumbent, again(history)
     # What the user remarked, and what the generator refuses, asks for other words.
-    other_words = not tried or tried.prompt in refused or state["remarks"]
-    if way == "reseed" and tried and not other_words and not tried.earlier:
+    other_words = tried and (tried.earlier or tried.prompt in refused or state["remarks"])
+    if way == "reseed" and tried and not other_words:
         reseed = Proposal(prompt=tried.prompt, origin=RESEED, why=why)
         node.emit(Rewritten(round=number, proposal=reseed, previous=tried.prompt))
         return {

@@ -59,42 +59,33 @@ async def merge(
     Args:
         timeout: seconds that each may take.
     """
+    prompt, origin = appended(request.prompt, remark), APPENDED
     rejections: list[Rejection] = []
     usage, unread = Usage(), False
-
-    def result(prompt: str, origin: str) -> MergeResult:
-        is_unread = unread and origin == APPENDED
-        return MergeResult(
-            prompt=prompt,
-            origin=origin,
-            unread=is_unread,
-            rejections=tuple(rejections),
-            usage=usage,
-        )
-
     for rewriter in rewriters:
         if not isinstance(rewriter, CanMerge):
             continue
-        name = rewriter.identity.kind
+        name, text = rewriter.identity.kind, None
         try:
             merged = await _ask(rewriter, name, request, remark, timeout)
         except (RewriteError, ConfigError) as error:
             usage += error.usage or Usage()
-            rejections.append(Rejection(rewriter=name, prompt=None, reason=str(error)))
-            continue
-        usage += merged.usage
-        if merged.prompt is None:
-            unread = True
-            rejections.append(
-                Rejection(rewriter=name, prompt=None, reason="it cannot read the remark")
-            )
-            continue
-        found = merge_problems(request.prompt, remark, merged.prompt)
-        if not found:
-            return result(merged.prompt, name)
-        text = merged.prompt[:MAX_PROMPT]
-        rejections.append(Rejection(rewriter=name, prompt=text, reason="; ".join(found)))
-    return result(appended(request.prompt, remark), APPENDED)
+            reason = str(error)
+        else:
+            usage += merged.usage
+            text = merged.prompt
+            if text is None:
+                unread, reason = True, "it cannot read the remark"
+            elif found := merge_problems(request.prompt, remark, text):
+                reason = "; ".join(found)
+            else:
+                prompt, origin, unread = text, name, False
+                break
+        text = text and text[:MAX_PROMPT]
+        rejections.append(Rejection(rewriter=name, prompt=text, reason=reason))
+    return MergeResult(
+        prompt=prompt, origin=origin, unread=unread, rejections=tuple(rejections), usage=usage
+    )
 
 
 async def _ask(
