@@ -101,9 +101,11 @@ def require_own(path: Path) -> None:
     Raises:
         ConfigError: somebody else may.
     """
-    for each in (path.parent, path):
-        state = each.stat()
-        if state.st_uid not in (os.getuid(), 0) or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    # A link, too, and where it leads: who writes there says what the file is.
+    for each in (path.parent, path, path.resolve().parent):
+        state, link = each.stat(), each.lstat()
+        foreign = {state.st_uid, link.st_uid} - {os.getuid(), 0}
+        if foreign or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise ConfigError(
                 f"{str(each)!r} can be written by others, so it does not count as yours: "
                 f"chmod go-w {each}"

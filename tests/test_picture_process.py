@@ -78,6 +78,17 @@ def test_one_process_is_kept_and_told_errors_do_not_end_it(tmp_path: Path) -> No
     assert decoders() == {first}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_process_knows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-not-for-decoders")
+    before = decoders()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    decode_picture(encode(Image.new("RGB", (8, 8), "red"), "JPEG"))
+    (pid,) = decoders() - before
+    assert b"sk-not-for-decoders" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def test_a_slow_picture_is_refused_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decode_picture(JPEG)
     before = decoders()

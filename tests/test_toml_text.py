@@ -31,6 +31,10 @@ VALUES = {
     "nan": "x.y = nan is no number",
     "-inf": "x.y = -inf is no number",
     "[" * 5000: "nested too deeply",
+    ".".join(["a"] * 66) + " = 1": "more than 64 parts",
+    "[" + " . ".join(['"a b"', "b"] * 33) + "]": "more than 64 parts",
+    "x = {" + ".".join(["a"] * 66) + " = 1}": "more than 64 parts",
+    '"a\\u0000b"': "NUL",
     f'"{"x" * MAX_SETTINGS}"': "1,000,000 bytes",
 }
 

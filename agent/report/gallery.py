@@ -13,7 +13,7 @@ from rr_refine.agent.report.page import PAGES, cut
 from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.agent.revision import number_of
 from rr_refine.errors import StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import replacing
 
 __all__ = ["GalleryEntry", "entry_of", "find_runs", "write_gallery"]
 
@@ -115,7 +115,8 @@ def write_gallery(
         base_of=lambda entry: _url(entry.path, path.parent),
     )
     try:
-        replace_file(path, page.encode(), durable=False)
+        with replacing(path, durable=False, private=True) as file:  # it holds prompts
+            file.write(page.encode())
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error}") from error
 

@@ -179,7 +179,9 @@ def require_inside(name: str) -> str:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool, within: Path | None = None) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, durable: bool, within: Path | None = None, private: bool = False
+) -> Iterator[BinaryIO]:
     """A file to write to, which becomes `path` when the block ends: all or nothing.
 
     No reader ever sees half of it, and a crash leaves the old file or the new one. The folder is
@@ -188,11 +190,13 @@ def replacing(path: Path, *, durable: bool, within: Path | None = None) -> Itera
     Args:
         durable: the contents are on disk (fsync) before `path` changes; not needed for what can be
             made again.
+        private: for this user alone, also where the folder is open to others.
 
     Raises:
         OSError: it could not be written; `path` is as it was before.
     """
     with _parent(path, within, make=True) as (folder, mode):
+        mode = mode & 0o600 if private else mode
         # A name of its own: two threads may write the same file at once.
         part = f".{path.name}.{secrets.token_hex(4)}.part"
         try:

@@ -105,6 +105,10 @@ def _ask(
     return _pool().ask(order, data)
 
 
+_ENVIRONMENT: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+"""What a decoder's process may know of ours: no keys."""
+
+
 class _Process:
     """One of them."""
 
@@ -118,7 +122,8 @@ class _Process:
                 stderr=subprocess.DEVNULL,  # libraries print what stands in the file
                 cwd=Path(os.sep).resolve(),
                 # Each thread of a decoder would reserve 64 MiB.
-                env={**os.environ, "MALLOC_ARENA_MAX": "2"},
+                env={k: v for k, v in os.environ.items() if k in _ENVIRONMENT}
+                | {"MALLOC_ARENA_MAX": "2"},
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except (OSError, subprocess.SubprocessError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -13,6 +14,8 @@ __all__ = ["MAX_SETTINGS", "parse_toml", "require_plain"]
 
 MAX_SETTINGS: Final = 1_000_000
 """Most bytes of a file of settings, or of a recipe."""
+_PART: Final = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_DEEP: Final = re.compile(rf"(?<![\w.-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{64}}")
 _BITS: Final = 1000
 """Of a whole number: a float can hold it, and it can be written out."""
 
@@ -23,8 +26,11 @@ def parse_toml(data: bytes) -> dict[str, JsonValue]:
     Raises:
         ValueError: it is no TOML, nested too deeply, or has values that no setting has.
     """
+    text = data.decode()
+    if _DEEP.search(text):  # the reader's memory grows with the square of a key's length
+        raise ValueError("TOML that is nested too deeply: a key of more than 64 parts")
     try:
-        table = tomllib.loads(data.decode())
+        table = tomllib.loads(text)
     except RecursionError:
         raise ValueError("TOML that is nested too deeply") from None
     require_plain(table)
@@ -44,7 +50,10 @@ def require_plain(table: Mapping[str, object]) -> None:
         elif isinstance(value, float):
             if not math.isfinite(value):
                 raise ValueError(f"{key:.100} = {value} is no number that can be used")
-        elif not isinstance(value, str | None):
+        elif isinstance(value, str):
+            if "\0" in value:
+                raise ValueError(f"{key:.100} = {value!r:.100} holds a NUL character")
+        elif value is not None:
             kind = type(value).__name__
             raise ValueError(f"{key:.100} = {value} is a {kind}: put it in quotes to make it text")
 

@@ -205,6 +205,19 @@ def test_what_others_may_write_is_not_the_users_word(here: Commands, mode: int) 
     assert "can be written by others" in ended.stderr
 
 
+def test_a_link_leads_to_where_only_the_user_writes(here: Commands) -> None:
+    shared = here.folder / "shared"
+    shared.mkdir()
+    (shared / "settings.toml").write_text("seed = 7\n")
+    own(here).unlink(missing_ok=True)
+    own(here).symlink_to(shared / "settings.toml")
+    assert "7" in here.run("config", "show").stdout  # as people keep such files elsewhere
+    shared.chmod(0o777)
+    ended = here.run("config", "show")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "can be written by others" in ended.stderr
+
+
 def test_the_users_file_is_below_the_projects(here: Commands) -> None:
     own(here).write_text("seed = 7\n[loop]\nmargin = 0.5\n")
     (here.folder / "rr-refine.toml").write_text("seed = 8\n")
@@ -397,7 +410,7 @@ def test_what_else_a_projects_file_may_not_set(here: Commands, text: str, key: s
     ("text", "words"),
     [
         ("a = " + "[" * 5000, "cannot be read"),
-        ("#" * 1_000_001, "has more than 1,000,000 bytes"),
+        ("#" * 1_000_001, "is larger than 1,000,000 bytes"),
         ("\0", "cannot be read"),
     ],
 )

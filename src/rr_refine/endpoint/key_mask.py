@@ -35,8 +35,9 @@ _SPELT: Final = (
     rb"|&#(?:x0*([0-9a-f]{1,6})|0*([0-9]{1,7}));|&(amp|lt|gt|quot|apos|shy|nbsp|zwn?j);"
 )
 _NAMED: Final = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
+_COLOUR: Final = rb"(?:\x1b|(?<!\\)\\{1,8}(?i:u001b|x1b))\[[0-9;]{0,12}[A-Za-z]"
 _GAP: Final = (
-    rb"(?:[^!-~]|\\{1,8}[nrtbf]|\\{1,8}(?i:u(?!00[2-7])[0-9a-f]{4})"
+    rb"(?:" + _COLOUR + rb"|[^!-~]|\\{1,8}[nrtbf]|\\{1,8}(?i:u(?!00[2-7])[0-9a-f]{4})"
     rb"|%(?:25)?(?i:[0189a-f][0-9a-f]|20|7f)|&(?:shy|nbsp|zwn?j);"
     rb"|&#(?:0*(?!(?:3[3-9]|[4-9]\d|1[01]\d|12[0-6]);)\d{1,7}"
     rb"|(?i:x0*(?!(?:2[1-9a-f]|[3-7][0-9a-f]);)[0-9a-f]{1,6}));)*+"
@@ -113,7 +114,9 @@ class KeyMask:
         """Without the forms of the key that are in it; empty if one cannot be taken out."""
         for form in self._found(text):
             pattern = _pattern(form, _GAP)
-            text = re.sub(rb"(?i:%b)" % pattern if form == self._hex else pattern, b"***", text)
+            if form == self._hex:
+                pattern = rb"(?i:%b)" % _pattern(form, rb"(?:[:,-]|" + _GAP[3:])
+            text = re.sub(pattern, b"***", text)
         return b"" if any(self._found(text)) else text
 
     def _found(self, text: bytes) -> Iterator[bytes]:
@@ -123,12 +126,14 @@ class KeyMask:
         for form in self._forms:
             if form in text or form.translate(None, b"\\") in plain:
                 yield form
-        if self._hex and self._hex in plain.lower():
+        if self._hex and self._hex in plain.lower().translate(None, b":,-"):
             yield self._hex
 
 
 def _plain(text: bytes) -> bytes:
     """What is seen of a text in the end: nothing is escaped, no blank or invisible character."""
+    if b"1b[" in text.lower() or b"\x1b[" in text:
+        text = re.sub(_COLOUR, b"", text)
     text = text.translate(None, _UNSEEN)
     if b"\\" in text:
         text = re.sub(_SPACE, b"", text)

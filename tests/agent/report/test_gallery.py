@@ -75,6 +75,13 @@ async def test_a_long_prompt_is_cut(tmp_path: Path) -> None:
     assert len(entry(run.path).prompt) == 2000
 
 
+def test_a_gallery_is_for_its_user_alone(tmp_path: Path) -> None:
+    """It holds prompts, and the folder may be open to others."""
+    tmp_path.chmod(0o755)
+    write_gallery(tmp_path / "gallery.html", [])
+    assert (tmp_path / "gallery.html").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_gallery_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write"):
