@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from rr_refine.batching import BatchJob
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from rr_refine.reward.guiding import Guide, GuidedRow
     from rr_refine.reward.transformers import TransformersCriticOptions
 
-__all__ = ["Model", "ModelQuestion", "Reply", "load_model"]
+__all__ = ["Model", "ModelQuestion", "Reply", "load_model", "why_too_long"]
 
 _NEEDED: Final = "the folder or hub id of an image-text-to-text model"
 Reply: TypeAlias = "tuple[list[Answer], Usage]"
@@ -161,14 +163,25 @@ def why_too_long(options: TransformersCriticOptions, messages: tuple[Message, ..
     Raises:
         ConfigError: as `load_model`.
     """
+    with _counting:
+        processor, longest = _counter(options)
+        tokens = _tokenised(processor, [messages])["input_ids"].shape[1]
+    return None if tokens < longest else _too_long(options, tokens, longest)
+
+
+_counting: Final = Lock()
+"""A processor is for one thread at a time, so the model has its own."""
+
+
+@lru_cache(maxsize=1)
+def _counter(options: TransformersCriticOptions) -> tuple[Any, int]:
+    """A processor, and the most tokens that the model takes: every run asks for them twice."""
     from transformers import AutoConfig, AutoProcessor
 
     found = _where(options)
     with loading(options, _NEEDED):
-        longest = _context_of(AutoConfig.from_pretrained(**found))
         processor = AutoProcessor.from_pretrained(**found)  # type: ignore[no-untyped-call]
-        tokens = _tokenised(processor, [messages])["input_ids"].shape[1]
-    return None if tokens < longest else _too_long(options, tokens, longest)
+        return processor, _context_of(AutoConfig.from_pretrained(**found))
 
 
 def _where(options: TransformersCriticOptions) -> dict[str, Any]:

@@ -266,6 +266,18 @@ async def test_a_question_that_is_too_long_fails_alone(
     assert last.raw == await babble(alone, CritiqueRequest("a dog", RED))
 
 
+async def test_what_counts_a_question_is_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    critic = make(build_tiny_llava(tmp_path, max_length=4096))
+    long = CritiqueRequest("a cat " * 1000, RED)
+    said = await critic.cannot(long)
+    assert "takes fewer than 4096" in str(said)
+    monkeypatch.delattr("transformers.AutoProcessor.from_pretrained")
+    both = await asyncio.gather(critic.cannot(long), critic.cannot(CAT))
+    assert list(both) == [said, None]
+
+
 async def test_who_leaves_a_batch_spoils_nothing_for_the_others(
     babbler: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
