@@ -149,9 +149,11 @@ def load_model(options: TransformersCriticOptions) -> Model:
 
     found = _where(options)
     with loading(options, _NEEDED):
-        processor = AutoProcessor.from_pretrained(**found)  # type: ignore[no-untyped-call]
+        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            trust_remote_code=False, **found
+        )
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            dtype=options.dtype, use_safetensors=True, **found
+            dtype=options.dtype, use_safetensors=True, trust_remote_code=False, **found
         )
         model = model.to(pick_device(options.device)).eval()
     return Model(processor, model, options)
@@ -180,8 +182,10 @@ def _counter(options: TransformersCriticOptions) -> tuple[Any, int]:
 
     found = _where(options)
     with loading(options, _NEEDED):
-        processor = AutoProcessor.from_pretrained(**found)  # type: ignore[no-untyped-call]
-        return processor, _context_of(AutoConfig.from_pretrained(**found))
+        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            trust_remote_code=False, **found
+        )
+        return processor, _context_of(AutoConfig.from_pretrained(trust_remote_code=False, **found))
 
 
 def _where(options: TransformersCriticOptions) -> dict[str, Any]:
@@ -189,7 +193,6 @@ def _where(options: TransformersCriticOptions) -> dict[str, Any]:
         "pretrained_model_name_or_path": options.model,
         "revision": options.revision,
         "local_files_only": options.local_files_only,
-        "trust_remote_code": False,
     }
 
 
