@@ -20,8 +20,11 @@ __all__ = ["all_settings", "named_code", "named_workflows"]
 
 _CLUSTER: Final = "address"
 """The last part of the key that names a Ray cluster: `HOST:PORT` or `auto`, which is no URL."""
-_WORKFLOW: Final = "workflow"
-"""The last part of the key that names a ComfyUI workflow."""
+_WORKFLOW: Final = (
+    *("workflow", "output_node"),
+    *("prompt_input", "negative_input", "seed_input", "source_input"),
+)
+"""Last parts of keys that say which nodes run in ComfyUI, and which of them are given what."""
 _DOORS: Final = frozenset(
     (
         *("use", "generator", "critic", "judge", "teacher", "trainer", "reward", "rewards"),
@@ -56,8 +59,8 @@ def named_code(table: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
 
 
 def named_workflows(table: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
-    """Key and value of every ComfyUI workflow in settings, nested or flat."""
-    return ((key, value) for key, last, value in all_settings(table) if last == _WORKFLOW and value)
+    """Key and value of what settings say of ComfyUI workflows, nested or flat."""
+    return ((key, value) for key, last, value in all_settings(table) if last in _WORKFLOW and value)
 
 
 def _texts(value: JsonValue) -> Iterator[str]:

@@ -129,3 +129,14 @@ def test_a_project_may_not_name_a_workflow(
     assert ended.code == 2
     assert f"{nested} = 'my.json' in rr-refine.toml is refused: its nodes would" in ended.stderr
     assert comfyui.asked == []
+
+
+@pytest.mark.parametrize("name", ["prompt_input", "seed_input", "output_node"])
+def test_a_project_may_not_say_which_nodes_are_given_what(
+    commands: Commands, given: tuple[str, ...], comfyui: StandIn, name: str
+) -> None:
+    (commands.folder / "rr-refine.toml").write_text(f'[generator]\n{name} = "6.text"\n')
+    ended = commands.run("a fox", *given[1:], "--rounds=1")
+    assert ended.code == 2
+    assert f"generator.{name} = '6.text' in rr-refine.toml is refused" in ended.stderr
+    assert comfyui.asked == []
