@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from rr_refine.benchmarks.headline import Scale
@@ -18,6 +18,9 @@ from rr_refine.statistics import SHARE, Estimate, Range, unpaired
 from rr_refine.terms import Record
 
 __all__ = ["ArmComparison", "FolderComparison", "compare", "write_comparison"]
+
+_Asked = dict[str, dict[str, str]]
+"""By arm, by item, the digest of its request."""
 
 
 class ArmComparison(Record):
@@ -52,17 +55,18 @@ def compare(first: Path, second: Path) -> FolderComparison:
     """The arms that both have, by name; or the only one of each.
 
     Raises:
-        ConfigError: one is no finished benchmark, or they have no arm in common.
+        ConfigError: one is no whole and finished benchmark, or they have no arm in common.
         StoreError: a file cannot be read.
     """
     one, other = read_results(first), read_results(second)
     pairs = _pairs(one, other)
+    asked = _asked(first), _asked(second)
     scale = one.scale if one.scale == other.scale else None
     return FolderComparison(
         folders=(str(first), str(second)),
         scale=scale,
         notes=tuple(_notes(one, other)),
-        arms=tuple(_compared(first, second, pair, one, scale) for pair in pairs),
+        arms=tuple(_compared((first, second), asked, pair, one, scale) for pair in pairs),
     )
 
 
@@ -125,30 +129,35 @@ def _name(value: object) -> str:
 
 
 def _compared(
-    first: Path,
-    second: Path,
+    folders: tuple[Path, Path],
+    asked: tuple[_Asked, _Asked],
     pair: tuple[ArmResult, ArmResult],
     results: Results,
     scale: Range | None,
 ) -> ArmComparison:
-    asked = [_asked(folder, arm.arm) for folder, arm in zip((first, second), pair, strict=True)]
-    named = asked[0].keys() & asked[1].keys()
-    common = {item for item in named if asked[0][item] == asked[1][item]}
+    arms = (pair[0].arm, pair[1].arm)
+    for folder, whole, arm in zip(folders, asked, arms, strict=True):
+        if arm not in whole:
+            raise ConfigError(f"{str(folder)!r} has no trials of arm {arm!r}: it is not whole")
+    one, two = asked[0][arms[0]], asked[1][arms[1]]
+    named = one.keys() & two.keys()
+    common = {item for item in named if one[item] == two[item]}
+    only = (len(one.keys() - named), len(two.keys() - named))
     if not common:
         own = [_estimates(arm) for arm in pair]
         shared = [name for name in own[0] if name in own[1]]
         return ArmComparison(
-            arms=(pair[0].arm, pair[1].arm),
+            arms=arms,
             items=0,
-            only=(len(asked[0].keys() - named), len(asked[1].keys() - named)),
+            only=only,
             other=len(named),
             first={name: own[0][name] for name in shared},
             second={name: own[1][name] for name in shared},
             differences={name: unpaired(own[0][name], own[1][name]) for name in shared},
         )
     columns = {
-        "A": _columns(first, pair[0].arm, common, results.worse_by),
-        "B": _columns(second, pair[1].arm, common, results.worse_by),
+        "A": _columns(folders[0], arms[0], common, results.worse_by),
+        "B": _columns(folders[1], arms[1], common, results.worse_by),
     }
     board = Leaderboard(columns, results.dimensions)
     view = board.view()
@@ -164,9 +173,9 @@ def _compared(
         return {name: view.estimate(s, arm, scale=own) for name, (s, own) in measures.items()}
 
     return ArmComparison(
-        arms=(pair[0].arm, pair[1].arm),
+        arms=arms,
         items=board.items,
-        only=(len(asked[0].keys() - named), len(asked[1].keys() - named)),
+        only=only,
         other=len(named) - len(common),
         first=of("A"),
         second=of("B"),
@@ -180,15 +189,16 @@ def _estimates(arm: ArmResult) -> dict[str, Estimate]:
     return found | ({"overall": arm.overall} if arm.overall else {}) | arm.dimensions
 
 
-def _asked(folder: Path, arm: str) -> dict[str, str]:
-    """By item, the digest of its request."""
-    return {trial.item: trial.request for trial in read_trials(folder) if trial.arm == arm}
+def _asked(folder: Path) -> _Asked:
+    asked: _Asked = {}
+    for trial in read_trials(folder):
+        asked.setdefault(trial.arm, {})[trial.item] = trial.request
+    return asked
 
 
-def _columns(folder: Path, arm: str, items: Iterable[str], worse_by: float) -> TrialColumns:
-    chosen = set(items)
+def _columns(folder: Path, arm: str, items: Set[str], worse_by: float) -> TrialColumns:
     columns = TrialColumns(1, worse_by)
     for trial in read_trials(folder):
-        if trial.arm == arm and trial.item in chosen:
+        if trial.arm == arm and trial.item in items:
             columns.add(trial.model_copy(update={"points": trial.points[-1:]}))
     return columns

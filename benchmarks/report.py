@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from rr_refine.benchmarks.judgements_page import judgements_parts
 from rr_refine.benchmarks.page import page_parts
 from rr_refine.benchmarks.plot import draw_plots
@@ -16,7 +18,7 @@ from rr_refine.benchmarks.table import write_tables
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replacing
-from rr_refine.terms import Record
+from rr_refine.terms import Record, first_fault
 
 __all__ = ["moved", "read_results", "write_json", "write_report"]
 
@@ -71,8 +73,9 @@ def read_results(folder: Path) -> Results:
         return Results.model_validate_json(read_file(path))
     except FileNotFoundError:
         raise ConfigError(f"{str(folder)!r} has no results.json: no finished benchmark") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
+    except (OSError, ValidationError) as error:
+        why = first_fault(error) if isinstance(error, ValidationError) else error
+        raise ConfigError(f"{str(path)!r} cannot be read: {why}") from None
 
 
 def write_json(out: Path, name: str, record: Record) -> None:

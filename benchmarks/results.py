@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import pi, sqrt
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from rr_refine.benchmarks.arms import BASELINES, Arm
 from rr_refine.benchmarks.definitions import definitions
@@ -185,7 +185,7 @@ class Results(Record):
     scale: tuple[float, float] | None = None
     """See `Benchmark.scale`."""
     unfinished: int
-    arms: tuple[ArmResult, ...]
+    arms: Annotated[tuple[ArmResult, ...], Field(min_length=1)]
     differences: tuple[Difference, ...]
     noise: Noise | None
     """None where it was not measured."""

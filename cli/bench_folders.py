@@ -207,6 +207,8 @@ def list_(folder: Path = Path("runs"), /) -> int:
             say(f"{name:<14} {_first_line(find_loader(name))}")
         except RefineError as error:
             say(f"{name:<14} broken: {plain(str(error))}")
+    if not folder.is_dir():
+        tell(f"note: {str(folder)!r} is no folder: there are no results to list")
     for path in sorted(folder.glob("*/results.json")):
         try:
             found = read_results(path.parent)

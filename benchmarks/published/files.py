@@ -16,6 +16,7 @@ from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import replace_file
 from rr_refine.named import read_named
 from rr_refine.pictures import check_picture
+from rr_refine.terms import first_fault
 
 __all__ = [
     "DEPTH",
@@ -113,7 +114,9 @@ def read_json(path: Path, form: type[T]) -> tuple[T, str]:
     try:
         value = TypeAdapter(form).validate_python(json.loads(data))
     except ValidationError as error:
-        raise ConfigError(f"{str(path)!r} is not of the expected form: {_first(error)}") from None
+        raise ConfigError(
+            f"{str(path)!r} is not of the expected form: {first_fault(error)}"
+        ) from None
     except ValueError as error:
         raise ConfigError(f"{str(path)!r} is no JSON: {error}") from error
     return value, hashlib.sha256(data).hexdigest()
@@ -140,7 +143,7 @@ def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[Ro
             yield row.model_validate_json(line), line
         except ValidationError as error:
             raise ConfigError(
-                f"line {number} of {str(path)!r} {otherwise}: {_first(error)}"
+                f"line {number} of {str(path)!r} {otherwise}: {first_fault(error)}"
             ) from None
 
 
@@ -211,12 +214,6 @@ def picture_trouble(folder: Path, name: str) -> str | None:
     except (ValueError, OSError) as error:
         return f"{name} cannot be read: {error}"
     return None if kind == "PNG" else f"{name} holds {kind}, not PNG"
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import parse_json
 from rr_refine.named import open_named, read_named
 from rr_refine.reward.preferences.pair import Picture
+from rr_refine.terms import first_fault
 
 __all__ = [
     "Embedded",
@@ -164,10 +165,8 @@ def checked(row: type[ValueT], found: object, file: Path, number: int) -> ValueT
     try:
         return row.model_validate(found)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
         raise ConfigError(
-            f"row {number} of {str(file)!r} is not of the expected form: {place}: {first['msg']}"
+            f"row {number} of {str(file)!r} is not of the expected form: {first_fault(error)}"
         ) from None
 
 

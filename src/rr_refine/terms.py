@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    ValidationError,
+    field_validator,
+)
 
 from rr_refine.notices import shortened
 from rr_refine.redaction import hidden
@@ -20,6 +27,7 @@ __all__ = [
     "Usage",
     "Words",
     "dimensions_of",
+    "first_fault",
     "to_reward",
 ]
 
@@ -56,6 +64,12 @@ class Record(BaseModel):
     """Base of everything that is written to a file or crosses an edge: frozen and closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that is wrong with a record, and where."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
 
 
 Words = Annotated[str, AfterValidator(shortened)]

@@ -455,6 +455,34 @@ def test_pictures_of_somebody_else(here: Commands) -> None:
     assert "judged  unigenbench en, 12 items" in listed.stdout
 
 
+def test_folders_that_are_no_whole_benchmark_are_told_in_words(here: Commands) -> None:
+    assert here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there").code == 0
+    whole = json.loads((here.folder / "there/results.json").read_text())
+    texts = {
+        "bare": "{}",
+        "text": "hi",
+        "nobody": json.dumps({**whole, "arms": []}),
+        "lost": json.dumps(whole),  # its trials are
+    }
+    for name, text in texts.items():
+        (here.folder / name).mkdir()
+        (here.folder / name / "results.json").write_text(text)
+    for name, words in (
+        ("bare", "'bare/results.json' cannot be read: provenance: Field required"),
+        ("text", "'text/results.json' cannot be read: the whole: Invalid JSON"),
+        ("nobody", "'nobody/results.json' cannot be read: arms: "),
+        ("lost", "'lost' has no trials of arm 'one-shot'"),
+    ):
+        compared = here.run("bench", "compare", name, "there")
+        assert (compared.code, words in compared.stderr) == (2, True), compared.stderr
+        assert "pydantic" not in compared.stderr
+    listed = here.run("bench", "list", ".")
+    assert listed.code == 0, listed.stderr
+    assert listed.stderr.count("cannot be read") == 3
+    nowhere = here.run("bench", "list", "nowhere")
+    assert "'nowhere' is no folder" in nowhere.stderr
+
+
 def test_a_blank_prompt_fails_alone(here: Commands) -> None:
     file = here.folder / "test_prompts_en.csv"
     file.write_text(file.read_text().replace("A hat number 3", " "))
