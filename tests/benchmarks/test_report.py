@@ -110,6 +110,7 @@ def test_a_line_per_trial(tmp_path: Path) -> None:
         **{"first_score": "1.0", "first_exact": "1", "score": "1.0", "exact": "1", "missing": ""},
         **{"spent": "2", "critic_calls": "1", "critic_tokens": "0", "triggered": "0"},
         **{"stop": "target", "error": "", "run": "runs/refine/a"},
+        **{"text_right": "", "text_said": "", "seconds": ""},
     }
     assert (found[1]["score"], found[1]["missing"], found[1]["error"]) == (
         *("", "no picture"),
