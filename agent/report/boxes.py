@@ -16,7 +16,12 @@ _LINE: Final = 30
 """Most characters of a line of a label, wide ones twice: the whole reason is beside the picture."""
 _ROOM: Final = 14.0
 """Percent of the picture's height that a label above its box needs."""
-_SIGNS: Final[dict[FindingKind, str]] = {"right": "✓", "wrong": "✗", "abstained": "?"}
+_SIGNS: Final[dict[FindingKind, str]] = {
+    "right": "✓",
+    "wrong": "✗",
+    "missing": "✗",
+    "abstained": "?",
+}
 """What a label begins with: kinds are told apart without colours, too."""
 
 
@@ -72,9 +77,10 @@ def _box(finding: Finding, left: float, top: float, right: float, bottom: float)
 def _label(finding: Finding) -> tuple[str, ...]:
     if finding.kind == "extra":
         return ()
-    lines = [f"{_SIGNS.get(finding.kind, '')} reads {finding.found}"]
-    if finding.kind != "right":
+    lines = [] if finding.found is None else [f"reads {finding.found}"]
+    if finding.kind != "right" or not lines:
         lines.append(f"asked {finding.expected}")
+    lines[0] = f"{_SIGNS[finding.kind]} {lines[0]}"
     return tuple(map(_cut, lines))
 
 

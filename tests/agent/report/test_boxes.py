@@ -47,6 +47,14 @@ def test_labels(kind: FindingKind, label: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "label"), [("missing", "✗ asked OPEN"), ("abstained", "? asked OPEN")]
+)
+def test_a_label_says_nothing_of_what_was_not_read(kind: FindingKind, label: str) -> None:
+    (box,) = boxes_of([finding(kind, None, MIDDLE)])
+    assert box.label == (label,)
+
+
+@pytest.mark.parametrize(
     ("place", "held"),
     [
         (MIDDLE, (25.0, 40.0, "start", False)),
