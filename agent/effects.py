@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, Generic, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
-from rr_refine import errors
 from rr_refine.agent import keys
 from rr_refine.agent.history import Failure, Rendering
 from rr_refine.agent.rewriting.revising import MergeResult, merge
@@ -112,8 +111,7 @@ class Effects:
         """
         generator, key = self._context.generator, self._render_key(prompt, seed)
         if (refusal := self._folder.journal.get("refusal", key)) is not None:
-            failure = Failure.model_validate(refusal)
-            raise getattr(errors, failure.error, GeneratorRefused)(failure.message)
+            raise Failure.model_validate(refusal).as_error(GeneratorRefused)
         found = self._folder.journal.get("render", key)
         if isinstance(found, dict) and self._folder.has_image(str(found["image"])):
             known = {k: v for k, v in found.items() if k in Rendering.model_fields}

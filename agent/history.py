@@ -8,8 +8,10 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from rr_refine import errors
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.policy import Policy
+from rr_refine.errors import CriticAnswerError, RefineError
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension, Record, Words, to_reward
@@ -60,6 +62,17 @@ class Failure(Record):
     """Whether the same attempt can only fail again: the generator refuses the prompt, say."""
     trace: str | None = None
     """Where in the component's own code it was raised; None where that is not known."""
+
+    def as_error(self, default: type[RefineError], message: str = "") -> RefineError:
+        """It as an error again, of the type `default` where none of ours has its name.
+
+        Args:
+            message: in place of its own.
+        """
+        kind, said = getattr(errors, self.error, None), message or self.message
+        if not (isinstance(kind, type) and issubclass(kind, RefineError)):
+            kind = default
+        return kind(said, self.raw or "") if issubclass(kind, CriticAnswerError) else kind(said)
 
 
 class Rendering(Record):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from pydantic import ValidationError
 
-from rr_refine import defaults, errors
+from rr_refine import defaults
 from rr_refine.agent.acceptance import acceptance_of
 from rr_refine.agent.components import (
     as_critic,
@@ -43,7 +43,6 @@ from rr_refine.component import connected
 from rr_refine.digest import image_digest
 from rr_refine.errors import (
     ConfigError,
-    CriticAnswerError,
     CriticError,
     GeneratorError,
     RefineError,
@@ -336,11 +335,7 @@ def _as_raised(
 ) -> RefineError:
     """The first failure of the candidates as an error, with its cause where it is known."""
     failure = next(candidate.failure for candidate in candidates if candidate.failure)
-    kind = getattr(errors, failure.error, base)
-    message = f"{failure.message} (run folder: {run.path})"
-    raised = (
-        kind(message, failure.raw or "") if issubclass(kind, CriticAnswerError) else kind(message)
-    )
+    raised = failure.as_error(base, f"{failure.message} (run folder: {run.path})")
     fault = next((fault for fault in faults if str(fault) == failure.message), None)
     raised.__cause__ = fault and (fault.__cause__ or fault)
-    return cast("RefineError", raised)
+    return raised

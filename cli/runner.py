@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from rr_refine import errors
 from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, open_run
@@ -130,7 +129,7 @@ def _show_result(run: Run, options: DisplayOptions, display: Display) -> int:
     if outcome is not None:
         failure = run.candidates[0].failure if run.candidates else None
         if run.best is None and failure is not None and display.has_told(failure):
-            raise getattr(errors, failure.error, GeneratorError)(f"{TOLD} (run folder: {run.path})")
+            raise failure.as_error(GeneratorError, f"{TOLD} (run folder: {run.path})")
         require_image(run)
     if not options.json:
         if run.result_path is not None:

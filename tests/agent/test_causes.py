@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from rr_refine import load_run, refine
+from rr_refine.agent.history import Failure
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewrites
 from rr_refine.errors import (
     CriticError,
@@ -165,3 +166,18 @@ def test_a_trace_holds_no_key(tmp_path: Path) -> None:
     written = "".join(path.read_text("utf-8", "replace") for path in tmp_path.rglob("*.jsonl"))
     assert "OwnMistakeError" in written
     assert "sk-abcdefghijklmnop12" not in written
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("OutOfMemoryError", OutOfMemoryError),
+        ("CriticUnreadable", CriticUnreadable),
+        ("charged", GeneratorError),  # of that module, and no error
+        ("Iterator", GeneratorError),
+        ("OutOfBudget", GeneratorError),
+    ],
+)
+def test_a_recorded_failure_is_an_error_again(name: str, kind: type[RefineError]) -> None:
+    error = Failure(stage="render", error=name, message="as it was").as_error(GeneratorError)
+    assert (type(error), str(error)) == (kind, "as it was")
