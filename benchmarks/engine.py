@@ -35,7 +35,7 @@ from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import LinkingFolder
 from rr_refine.benchmarks.header import Header, require_same
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
-from rr_refine.benchmarks.sources import PixelRoom, load_source, pixels_of
+from rr_refine.benchmarks.sources import load_source, pixels_of
 from rr_refine.benchmarks.trial import (
     Origin,
     Trial,
@@ -52,6 +52,7 @@ from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import locked, make_folder, make_inside
 from rr_refine.pictures import load_picture
 from rr_refine.redaction import told
+from rr_refine.room import Room
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -177,7 +178,7 @@ class _Session:
     trials: TrialFile
     on_trial: Callable[[Trial], None]
     control: RunControl
-    room: PixelRoom = field(default_factory=lambda: PixelRoom(_SOURCES))
+    room: Room = field(default_factory=lambda: Room(_SOURCES))
     cut_short: bool = False
     """It was drained, and something is left to do."""
 

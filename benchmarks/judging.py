@@ -17,10 +17,11 @@ from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.item import Benchmark, Grader, Item, Mark
 from rr_refine.benchmarks.protocol import Answers, AsksJudge
 from rr_refine.benchmarks.question import GradingJudge, Judge, Question
-from rr_refine.benchmarks.sources import PixelRoom, pixels_of
+from rr_refine.benchmarks.sources import pixels_of
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable, StoreError
 from rr_refine.files import read_file, replace_file
+from rr_refine.room import Room
 from rr_refine.terms import Identity, Record, Usage
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Judging:
         self._judge = judge
         self._cache = cache
         self._attempts = attempts
-        self._room = PixelRoom(_ASKED)
+        self._room = Room(_ASKED)
 
     async def mark(self, item: Item, image: Image.Image, turn: int = 0) -> Mark:
         """The mark of a picture.

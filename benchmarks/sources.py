@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
@@ -14,7 +11,7 @@ from rr_refine.pictures import SOURCE_PIXELS, load_picture, picture_size
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["PixelRoom", "load_source", "pixels_of"]
+__all__ = ["load_source", "pixels_of"]
 
 _AT_ONCE: Final = BoundedSemaphore(2)
 """More would only wait for each other, longer than decoding may take."""
@@ -39,29 +36,3 @@ def pixels_of(source: Image.Image | Path | None) -> int:
     except (ValueError, OSError):
         return 0
     return min(SOURCE_PIXELS, size[0] * size[1]) if size else 0
-
-
-class PixelRoom:
-    """Room in memory for so many pixels. Whoever needs more than there is waits.
-
-    Args:
-        most: pixels; one that needs more has all of it for itself.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = self._left = most
-        self._changed = asyncio.Condition()
-
-    @asynccontextmanager
-    async def held(self, pixels: int) -> AsyncIterator[None]:
-        """Hold room for these."""
-        need = min(pixels, self._most)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._left >= need)
-            self._left -= need
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._left += need
-                self._changed.notify_all()

@@ -18,9 +18,9 @@ from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.redaction import clean, told
+from rr_refine.room import Share
 from rr_refine.studio.history import has_result
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.room import Share
 from rr_refine.studio.state import RunState, StudioStatus
 
 __all__ = ["LiveRun", "Message"]

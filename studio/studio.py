@@ -19,12 +19,12 @@ from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.pictures import SOURCE_PIXELS
 from rr_refine.request import Request
+from rr_refine.room import Room, Share
 from rr_refine.studio.form import JobMaker, PromptForm, RunForm
 from rr_refine.studio.history import RunList, Tile, find_run, has_result, status_of, version_of
 from rr_refine.studio.live_run import LiveRun, Message
 from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.room import Room, Share
 from rr_refine.studio.state import RunState
 from rr_refine.studio.threads import Threads
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.sources import PixelRoom, load_source, pixels_of
+from rr_refine.benchmarks.sources import load_source, pixels_of
+from rr_refine.room import Room
 
 
 async def test_no_more_pixels_than_there_is_room_for() -> None:
-    room, held, seen = PixelRoom(10), [0], list[int]()
+    room, held, seen = Room(10), [0], list[int]()
 
     async def work(pixels: int) -> None:
         async with room.held(pixels):
@@ -27,7 +28,7 @@ async def test_no_more_pixels_than_there_is_room_for() -> None:
 
 
 async def test_room_is_given_back_by_what_fails() -> None:
-    room = PixelRoom(10)
+    room = Room(10)
     with pytest.raises(ValueError, match="oh"):
         async with room.held(10):
             raise ValueError("oh")

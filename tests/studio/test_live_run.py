@@ -14,10 +14,10 @@ from rr_refine.agent.refine import make_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.reward.fake import FakeCritic
+from rr_refine.room import Room, Share
 from rr_refine.studio import live_run
 from rr_refine.studio.live_run import LiveRun
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.room import Room, Share
 
 
 async def test_an_error_of_the_program_shows_no_secret(

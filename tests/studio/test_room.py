@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rr_refine.agent.run import load_run
-from rr_refine.studio.room import Room, Share
+from rr_refine.room import Room, Share
 from tests.studio.test_limits import picture
 from tests.studio.visitor import opened
 

@@ -1,9 +1,11 @@
-"""Room in memory for the pictures of the runs at work: who finds none waits in line."""
+"""Room in memory for pictures that are at work: who finds none waits in line."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 __all__ = ["Room", "Share"]
 
@@ -18,6 +20,16 @@ class Room:
     def __init__(self, most: int) -> None:
         self.most = self.left = most
         self.line: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def held(self, amount: int) -> AsyncIterator[None]:
+        """Hold so much of it."""
+        share = Share(self, amount)
+        try:
+            await share.take()
+            yield
+        finally:
+            share.leave()
 
     def call_next(self) -> None:
         """Let in who is first in line, as far as there is room."""
