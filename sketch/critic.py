@@ -12,11 +12,14 @@ from pydantic import Field, JsonValue
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import parse_options
+from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.transformers import TransformersCritic, TransformersCriticOptions
 from rr_refine.sketch.framing import is_sketch
 from rr_refine.sketch.limits import ShapesOnly
+from rr_refine.sketch.world.phrasing import read_request
+from rr_refine.sketch.world.request import relation_phrase
 from rr_refine.terms import Identity, Record
 
 __all__ = ["WEIGHTS", "SketchCritic", "SketchCriticOptions", "create"]
@@ -85,6 +88,14 @@ class SketchCritic(ShapesOnly, TransformersCritic):
                 batch=options.batch,
             )
         )
+
+    def unknown(self, request: Request) -> tuple[str, ...]:
+        """Beside what means nothing in the small world, all relations but the first: it learnt from
+        requests that have one, and of several it reads one and makes up others.
+        """
+        asked = None if request.task == "edit" else read_request(request.prompt)
+        more = [relation_phrase(asked, one) for one in asked.relations[1:]] if asked else []
+        return (*super().unknown(request), *more)
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """See `Critic.critique`. It was never told facts when it was trained, and loses the thread

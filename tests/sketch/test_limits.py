@@ -9,6 +9,7 @@ from PIL import Image
 
 from rr_refine.component import Examples, examples_of, is_outside, unknown_to
 from rr_refine.request import Request
+from rr_refine.sketch.critic import SketchCritic
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.sketch.world.drawing import draw
 from rr_refine.sketch.world.sampling import random_scene
@@ -24,6 +25,24 @@ def test_the_examples_are_understood_whole() -> None:
     ):
         assert unknown_to(ShapesOnly(), request) == ()
         assert not is_outside(ShapesOnly(), request)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left"),
+    [
+        ("a red circle left of a blue square", ()),
+        (
+            "a red circle left of a blue square left of a green star",
+            ("a blue square left of a green star",),
+        ),
+        (
+            "a red circle above a blue square, a green star below two pink hearts",
+            ("a green star below two pink hearts",),
+        ),
+    ],
+)
+def test_the_critic_judges_one_relation(prompt: str, left: tuple[str, ...]) -> None:
+    assert unknown_to(SketchCritic(), Request(prompt=prompt)) == left
 
 
 def test_photos_are_outside_and_drawings_are_not() -> None:
