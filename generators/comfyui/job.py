@@ -14,7 +14,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from rr_refine.errors import GeneratorError, GeneratorTimeout, RefineError
+from rr_refine.errors import (
+    GeneratorError,
+    GeneratorTimeout,
+    RefineError,
+    UnsupportedRequestError,
+)
 from rr_refine.generators.comfyui.faults import failed, refused, table
 from rr_refine.generators.comfyui.progress import Steps
 from rr_refine.generators.comfyui.server import ComfyUIServer
@@ -75,7 +80,9 @@ async def run_job(
             f"{server.url} did not finish a picture within {limit:g} s, its time in the queue "
             "included: see ComfyUI's queue, or raise generator.job_timeout"
         ) from None
-    except (asyncio.CancelledError, GeneratorTimeout):
+    except UnsupportedRequestError:  # the server did not take it
+        raise
+    except (asyncio.CancelledError, RefineError):
         await asyncio.shield(_take_back(server, own, sending))
         raise
     finally:

@@ -64,7 +64,8 @@ class StandIn:
         self.lose = False
         """The job is forgotten."""
         self.deaf = 0.0
-        """Seconds for which looks into the history are answered with 504."""
+        """When, on the monotonic clock, looks into the history are no longer refused."""
+        self.deaf_with = 504
         self.forget_files = 0
         """How many pictures are gone when they are asked for."""
         self.batch = 1
@@ -178,7 +179,7 @@ class StandIn:
 
     async def _look(self, request: Request) -> Response:
         if self.deaf > time.monotonic():
-            return PlainTextResponse("upstream timed out", 504)
+            return PlainTextResponse("it is deaf", self.deaf_with)
         job = request.path_params["job"]
         return JSONResponse({job: self._history[job]} if job in self._history else {})
 

@@ -196,12 +196,19 @@ def test_a_server_that_holds_still_is_waited_for(comfyui: StandIn) -> None:
     assert draw(make(comfyui)).size == (48, 32)
 
 
-def test_one_that_never_answers_again_is_given_up(comfyui: StandIn) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(504, GeneratorTimeout), (500, GeneratorUnavailable), (401, ConfigError)],
+)
+def test_one_that_never_answers_again_is_given_up(
+    comfyui: StandIn, status: int, error: type[RefineError]
+) -> None:
     comfyui.deaf = time.monotonic() + 60
+    comfyui.deaf_with = status
     comfyui.seconds = 60
-    with pytest.raises(GeneratorTimeout, match="504"):
+    with pytest.raises(error, match=str(status)):
         draw(make(comfyui, timeout=1.0))
-    assert len(comfyui.deleted) == 1
+    assert len(comfyui.deleted) == len(comfyui.interrupted) == 1
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.05, 0.6])
