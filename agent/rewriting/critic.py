@@ -13,7 +13,7 @@ from rr_refine.agent.rewriting.rewriter import (
     Rewrites,
     join_clauses,
 )
-from rr_refine.agent.rewriting.spelling import letter_by_letter
+from rr_refine.agent.rewriting.spelling import lettering
 from rr_refine.plugins import parse_options
 from rr_refine.terms import Identity, Record
 
@@ -38,7 +38,7 @@ class CriticRewriter:
         if context.incumbent is None:
             return Rewrites()
         judged = [context.incumbent, *context.others]
-        spelled = [*context.remarks, *letter_by_letter(context)]
+        spelled = [*context.remarks, *lettering(context, least=2)]
         proposals = [
             proposal
             for clauses in (spelled, context.remarks)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from rr_refine.agent.rewriting.rewriter import RewriteContext
 
-__all__ = ["letter_by_letter", "lettering"]
+__all__ = ["lettering"]
 
 
-def lettering(context: RewriteContext) -> list[str]:
-    """A clause for each word that the best picture misses; spelled where it is not the first."""
+def lettering(context: RewriteContext, *, least: int = 1) -> list[str]:
+    """A clause for each word that the best picture misses, spelled where it is not the first.
+
+    Args:
+        least: of how many of all pictures a word has to be missed.
+    """
     return [
-        f'the lettering says "{word}"{_spelled(word) if times > 1 else ""}'
+        f'the lettering says "{word}"' + (f", spelled {'-'.join(word)}" if times > 1 else "")
         for word, times in _missed(context).items()
-    ]
-
-
-def letter_by_letter(context: RewriteContext) -> list[str]:
-    """A clause for each word that the best picture misses, and another one did before."""
-    return [
-        f'the lettering says "{word}"{_spelled(word)}'
-        for word, times in _missed(context).items()
-        if times > 1
+        if times >= least
     ]
 
 
@@ -34,7 +30,3 @@ def _missed(context: RewriteContext) -> dict[str, int]:
     ]
     words = dict.fromkeys(str(miss.expected) for miss in context.incumbent.candidate.misses)
     return {word: sum(word in one for one in missed) for word in words}
-
-
-def _spelled(word: str) -> str:
-    return f", spelled {'-'.join(word)}"
