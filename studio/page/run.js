@@ -21,7 +21,7 @@ const STOPS = {
 
 /** Why a run ended, from its last event. */
 function whyEnded({ stop, first }) {
-  if (stop.rule === "unjudged" && first.outside) return "The models in use know no such thing. So there is one picture, which nobody could judge.";
+  if (stop.rule === "unjudged" && stop.reason.startsWith(`the ${first.outside} know`)) return "The models in use know no such thing. So one picture is made of it, and no more.";
   return STOPS[stop.rule];
 }
 
