@@ -127,14 +127,14 @@ async def test_a_host_without_a_proxy_keeps_its_key(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "critic.example")
     endpoint = make("http://critic.example/v1")
-    endpoint._session()
+    endpoint._sessions.get()
     await endpoint.aclose()
 
 
 async def test_https_through_a_proxy_keeps_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     endpoint = make("https://critic.example/v1")
-    endpoint._session()
+    endpoint._sessions.get()
     await endpoint.aclose()
 
 

@@ -126,7 +126,7 @@ class EndpointClient:
             ConfigError: the endpoint serves several models, or does not know the key.
             RefineError: of the kind given as `errors`: it cannot be asked, or serves none.
         """
-        session = self._session()
+        session = self._sessions.get()
         async with session.connecting:
             if session.listed:
                 return
@@ -173,7 +173,7 @@ class EndpointClient:
 
         if self._model is None:
             await self.connect()
-        session = self._session()
+        session = self._sessions.get()
         async with session.slots:
             with self._faults.caught(body):
                 try:
@@ -224,7 +224,7 @@ class EndpointClient:
         import httpx2
 
         with self._faults.caught():
-            await self._session().client.post(self._beside(path), cast_to=httpx2.Response)
+            await self._sessions.get().client.post(self._beside(path), cast_to=httpx2.Response)
 
     def _beside(self, path: str) -> str:
         """The address of a path from the server's root, which is the API's without `/v1`."""
@@ -250,7 +250,7 @@ class EndpointClient:
         options, clean = self._options, self._faults.clean
         try:
             return await fetch(
-                self._session().http,
+                self._sessions.get().http,
                 url,
                 base=self.url,
                 key=options.key,
@@ -272,9 +272,6 @@ class EndpointClient:
         """Close what the running event loop has opened. A later call opens it again."""
         if (session := self._sessions.take()) is not None:
             await session.client.close()
-
-    def _session(self) -> _Session:
-        return self._sessions.get()
 
     def _open(self) -> _Session:
         import httpx2
