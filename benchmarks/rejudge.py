@@ -60,14 +60,17 @@ def pictures_of_folder(folder: Path, results: Results) -> GivenPictures:
 
     def trials(out: Path) -> Iterator[Trial]:
         for trial in read_trials(folder):
+            lost: list[str] = []
             for name in trial.images:
                 source = image_path(folder / trial.run, name)
-                with suppress(FileNotFoundError):  # it has no mark, then
+                try:
                     link_or_copy(source, image_path(out / trial.run, name), folder, out)
+                except FileNotFoundError:
+                    lost.append(name)
             for name in _COPIED:
                 with suppress(FileNotFoundError):
                     link_or_copy(folder / trial.run / name, out / trial.run / name, folder, out)
-            yield trial
+            yield _without(trial, lost) if lost else trial
 
     arms = tuple(Arm(arm.arm, read_policy(arm.policy)) for arm in results.arms)
     note = f"Pictures of {str(folder)!r}, of {results.provenance.date or 'an unknown date'}."
@@ -188,6 +191,22 @@ async def _judged(benchmark: Benchmark, item: Item, trial: Trial, out: Path) -> 
             "first": again(trial.first),
             "points": tuple(map(again, trial.points)),
             "worst": benchmark.worst(item),
+        }
+    )
+
+
+def _without(trial: Trial, lost: list[str]) -> Trial:
+    """The trial without pictures whose files are not there any more."""
+
+    def kept(point: Point) -> Point:
+        gone = point.sample is not None and point.sample.image in lost
+        return point.model_copy(update={"sample": None}) if gone else point
+
+    return trial.model_copy(
+        update={
+            "first": kept(trial.first),
+            "points": tuple(map(kept, trial.points)),
+            "error": f"lost file: {lost[0]}.png is not in its run folder any more",
         }
     )
 

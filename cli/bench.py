@@ -261,6 +261,7 @@ class _Comparison:
         """Run, score, report; gives the exit code."""
         from rr_refine.benchmarks.cache import Cache
         from rr_refine.benchmarks.measure import measure, preflight
+        from rr_refine.benchmarks.protocol import AsksJudge
         from rr_refine.benchmarks.table import write_tables
         from rr_refine.benchmarks.trial import read_trials
         from rr_refine.cli.bench_models import make_judge
@@ -269,7 +270,12 @@ class _Comparison:
 
         options, settings, benchmark = self._options, self._settings, self._benchmark
         models = self._models
-        judge = make_judge(options, settings, benchmark)
+        judge = make_judge(options, settings)
+        if judge is None and isinstance(benchmark, AsksJudge):
+            tell(
+                "note: nothing is judged: pictures are made and laid out; give --judge-url, now "
+                "or later with --resume"
+            )
         self._graded |= judge is not None
         public = settings.public()
         say_addresses(settings, *PARTS, *(["judge"] if judge else []))

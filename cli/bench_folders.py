@@ -133,7 +133,7 @@ async def _judge(
     else:
         own = load_benchmark(name, out / "data", given, limit)
         pictures = pictures_of_layout(folder, own)
-    made = make_judge(options, settings, own)
+    made = make_judge(options, settings)
     if made is None:
         raise ConfigError("there is no judge: give --judge-url")
     say_addresses(settings, "judge")

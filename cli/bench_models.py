@@ -7,10 +7,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.arms import Models
-from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.judging import FakeJudge
 from rr_refine.benchmarks.measure import AnyJudge
-from rr_refine.benchmarks.protocol import AsksJudge
 from rr_refine.cli.bench_options import BenchOptions
 from rr_refine.cli.job import make_component, make_critic, make_generator, named_component
 from rr_refine.cli.settings import DEFAULTS, Settings
@@ -47,7 +45,7 @@ def make_models(options: BenchOptions, settings: Settings) -> Models:
     return Models(generator, _critic(options, settings), settings.section("parameters"))
 
 
-def make_judge(options: BenchOptions, settings: Settings, benchmark: Benchmark) -> AnyJudge | None:
+def make_judge(options: BenchOptions, settings: Settings) -> AnyJudge | None:
     """The judge, not connected; None where nothing is to be judged.
 
     Raises:
@@ -60,11 +58,6 @@ def make_judge(options: BenchOptions, settings: Settings, benchmark: Benchmark) 
                 raise ConfigError(f"judge.{key} has no effect without a judge: give --judge-url")
         if options.noise:
             raise ConfigError(f"--noise {options.noise} has no effect without a judge")
-        if isinstance(benchmark, AsksJudge):
-            tell(
-                "note: nothing is judged: pictures are made and laid out; give --judge-url, now "
-                "or later with --resume"
-            )
         return None
     judge = make_component(settings, "judges", "judge")
     if isinstance(judge, FakeJudge):

@@ -455,6 +455,26 @@ def test_pictures_of_somebody_else(here: Commands) -> None:
     assert "judged  unigenbench en, 12 items" in listed.stdout
 
 
+def test_a_lost_picture_is_not_judged_again_and_the_others_are(here: Commands) -> None:
+    assert here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there").code == 0
+    (picture,) = (here.folder / "there/runs/one-shot/2_1/images").glob("*/*.png")
+    picture.unlink()
+    ended = here.run("bench", "judge", "there", "--judge", "fake", "--out", "again")
+    assert ended.code == 1
+    assert "1 have no mark" in ended.stderr
+    coverage = results(here.folder / "again")["one-shot"]["coverage"]
+    assert coverage == {
+        **{"items": 12, "pictures": 11, "marked": 11},
+        "missing": {"no picture (lost file)": 1},
+    }
+    assert pictures(here.folder / "again/pictures/one-shot") == ALL - {"2_1.png"}
+    nobody = here.run("bench", "judge", "there", "--out", "x")
+    assert (nobody.code, nobody.stderr.splitlines()) == (
+        2,
+        ["error: there is no judge: give --judge-url"],
+    )
+
+
 def test_folders_that_are_no_whole_benchmark_are_told_in_words(here: Commands) -> None:
     assert here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there").code == 0
     whole = json.loads((here.folder / "there/results.json").read_text())
