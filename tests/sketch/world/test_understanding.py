@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from random import Random
 from typing import Literal
 
 import pytest
 
-from rr_refine.request import Request
+from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.sketch.intent import SketchIntentCheck
 from rr_refine.sketch.world.phrasing import describe
 from rr_refine.sketch.world.sampling import random_scene
@@ -113,3 +114,11 @@ def test_some_requests_name_nothing_of_the_world(
     prompt: str, task: Literal["t2i", "edit"], nothing: bool
 ) -> None:
     assert means_nothing(prompt, task) is nothing
+
+
+@pytest.mark.parametrize("word", ["please ", "for me, ", "nice little ", "the word CAT ", "and, "])
+def test_the_longest_request_is_read_in_seconds(word: str) -> None:
+    request = word * (MAX_PROMPT // len(word) - 1) + "cat"
+    start = time.perf_counter()
+    assert not_understood(request)[-1] == "cat"
+    assert time.perf_counter() - start < 20
