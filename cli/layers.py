@@ -62,7 +62,11 @@ def own_layer() -> Mapping[str, JsonValue]:
     if not path.is_file():
         return {}
     require_own(path)
-    return read_file(path, 0)[1]
+    settings = read_file(path, 0)[1]
+    if isinstance(workflow := settings.get("generator.workflow"), str):
+        # Beside the file that names it: of that name, the folder one is in may have its own.
+        settings["generator.workflow"] = str(path.parent / Path(workflow).expanduser())
+    return settings
 
 
 def read_file(path: Path, rank: int) -> tuple[SettingsFile, dict[str, JsonValue], JsonValue]:

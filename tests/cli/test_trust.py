@@ -205,6 +205,15 @@ def test_what_others_may_write_is_not_the_users_word(here: Commands, mode: int) 
     assert "can be written by others" in ended.stderr
 
 
+def test_a_workflow_of_ones_own_is_beside_ones_own_file(here: Commands) -> None:
+    """Not in the folder that one is in, which may be somebody else's project."""
+    own(here).write_text('[generator]\nuse = "comfyui"\nworkflow = "mine.json"\n')
+    (here.folder / "mine.json").write_text("{}")
+    ended = here.run("a cat", "--critic=fake", "--dry-run")
+    assert ended.code == 2
+    assert str(own(here).with_name("mine.json")) in ended.stderr
+
+
 def test_a_link_leads_to_where_only_the_user_writes(here: Commands) -> None:
     shared = here.folder / "shared"
     shared.mkdir()
