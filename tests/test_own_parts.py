@@ -96,7 +96,7 @@ def test_the_generator_and_the_critic_bring_their_companions_along(
     assert done.returncode == 0, done.stderr
     assert "note: generator: paints one plain colour\n" in done.stderr
     assert "note: critic: looks at the mean colour and nothing else\n" in done.stderr
-    assert "note: critic does not know 'a', 'evening'; " in done.stderr
+    assert "note: critic does not know 'a', 'evening', so no picture passes" in done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     rewritten = next(e["proposal"] for e in events if e["type"] == "rewritten")
     assert rewritten["origin"] == "own-tones"

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def decoders() -> set[int]:
     """The processes that this one has started for decoding."""
     found = set()
     for task in Path(f"/proc/{os.getpid()}/task").iterdir():
-        found |= {int(one) for one in (task / "children").read_text().split()}
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found |= {int(one) for one in (task / "children").read_text().split()}
     return {one for one in found if b"picture_worker" in Path(f"/proc/{one}/cmdline").read_bytes()}
 
 

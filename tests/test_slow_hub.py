@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants, errors, hf_hub_download
+from huggingface_hub import constants, errors, hf_api, hf_hub_download
 from PIL import Image
 
 from rr_refine import hub
@@ -77,6 +77,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with Hub() as server:
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(hf_api.api, "endpoint", address)  # it was read when that was imported
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + TEMPLATE)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
