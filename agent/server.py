@@ -149,7 +149,10 @@ def _out(name: object) -> Path:
         return folder_here("runs")
     root, path = _below("out", "runs" if name is None else name)
     try:
+        new = [each for each in (path, *path.parents) if root in each.parents and not each.exists()]
         make_inside(path, within=root)
+        for folder in new:
+            folder.chmod(0o700)  # as those of the command line: their names hold prompts
     except OSError as error:
         raise ConfigError(f"out = {name!r} cannot be used: {error}") from error
     return path

@@ -33,6 +33,7 @@ class Hub(ThreadingHTTPServer):
         self.over = threading.Event()
         self.silent = {"silent.json"}
         self.mute = False
+        self.tag: str | None = None
         self.asked: list[str] = []
 
 
@@ -46,7 +47,7 @@ class Answers(BaseHTTPRequestHandler):
             self.server.over.wait(60)
             return
         self.send_response(200)
-        self.send_header("ETag", f'"{name}"')
+        self.send_header("ETag", self.server.tag or f'"{name}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Content-Length", "600")
         self.end_headers()
@@ -103,6 +104,20 @@ def test_it_is_given_up_after_the_first_file(server: Hub, tmp_path: Path, name: 
         fetch(name, tmp_path)
     assert time.monotonic() - start < 20
     assert server.asked.count(name) <= 3
+
+
+@pytest.mark.parametrize(
+    "tag", ['"{}/written"', '"../../../written"', 'W/"../written"', '".."', '"..\\\\written"']
+)
+def test_a_hub_does_not_say_where_to_write(server: Hub, tmp_path: Path, tag: str) -> None:
+    """The library takes the tag of a file for its name in the cache."""
+    server.tag = tag.format(tmp_path)
+    with pytest.raises(errors.LocalEntryNotFoundError), hub_that_answers():
+        fetch("config.json", tmp_path / "hub")
+    assert not [path for path in tmp_path.rglob("*") if "written" in path.name]
+    server.tag = None
+    with hub_that_answers():
+        assert fetch("config.json", tmp_path / "hub").is_file()
 
 
 def test_what_is_in_the_cache_is_found(server: Hub, tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ _FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx
 _PATIENCE: Final = 20.0
 _PATIENCE_ONCE: Final = 5.0
 """Seconds for an answer, with and without retries."""
+_NAMES: Final = ("ETag", "X-Linked-ETag", "X-Repo-Commit")
+"""Headers after which the hub's library names files of its cache. It believes them: a path there
+would be written to, anywhere."""
 _LEAST: Final = 10_000
 """Bytes of a file that must come in that time: what is slower is no download."""
 
@@ -103,6 +106,12 @@ def require_hub(repository: str, name: str, revision: str | None) -> None:
     except errors.HfHubHTTPError:
         if not again:
             raise
+
+
+def _is_name(header: str) -> bool:
+    """Whether a header of the hub can name a file, and nothing but a file; empty is none."""
+    name = header.removeprefix("W/").strip('"')
+    return not (set(name) & set("/\\\0") or name.startswith(".") or len(name) > 200)
 
 
 @contextmanager
@@ -201,6 +210,9 @@ def _watch_sessions() -> None:
             }
 
     def answered(response: httpx2.Response) -> None:
+        for name in _NAMES:
+            if not _is_name(response.headers.get(name, "")):
+                del response.headers[name]  # then it is missing, which is told
         if isinstance(response.stream, httpx2.SyncByteStream):
             response.stream = Watched(response.stream)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,15 @@ async def test_a_generator_of_ones_own_needs_a_critic_that_knows_its_pictures(
 
 
 PICTURE = Image.new("RGB", (48, 32), "red")
+
+
+def test_new_folders_are_private(tmp_path: Path) -> None:
+    """The names of run folders hold words of the prompt."""
+    tmp_path.chmod(0o755)
+    given = {"prompt": "a cat", "preset": "one-shot", "generator": "fake", "critic": "fake"}
+    asyncio.run(served().ainvoke({**given, "out": "new/inner"}))
+    for folder in ("new", "new/inner"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("field", ["image", "out"])
