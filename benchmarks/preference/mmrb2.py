@@ -195,7 +195,7 @@ def score_predictions(
     """
     try:
         predictions = json.loads(read_named(file))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(predictions, dict):
         raise ConfigError(f"{str(file)!r} holds no predictions by pair")

@@ -117,7 +117,7 @@ def read_json(path: Path, form: type[T]) -> tuple[T, str]:
         raise ConfigError(
             f"{str(path)!r} is not of the expected form: {first_fault(error)}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} is no JSON: {error}") from error
     return value, hashlib.sha256(data).hexdigest()
 

@@ -266,7 +266,7 @@ def _read_lines(file: Path) -> Iterator[object]:
 def _parsed(text: bytes, place: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{place} is no JSON: {error}") from error
 
 

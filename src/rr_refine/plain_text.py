@@ -29,11 +29,18 @@ def one_line(text: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """A cell of a spreadsheet; a text that a spreadsheet would take for a formula is one no more.
+    """A cell of a spreadsheet; a text that a spreadsheet would take for a formula is one no more,
+    and characters that steer a terminal are gone.
 
     It gets an apostrophe in front (OWASP, CSV injection). Numbers, also as texts, stay as they are.
     """
-    if not isinstance(value, str) or not _FORMULA.match(value):
+    if not isinstance(value, str):
+        return value
+    # Half characters stay: who writes the file has a mark for them.
+    value = "".join(
+        c for c in value if c in "\n\r\t" or "\ud800" <= c <= "\udfff" or not is_hidden(c)
+    )
+    if not _FORMULA.match(value):
         return value
     try:
         float(value)

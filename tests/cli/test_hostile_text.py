@@ -136,6 +136,10 @@ def test_other_cells_stay(value: object) -> None:
     assert csv_cell(value) == value
 
 
+def test_no_cell_steers_a_terminal() -> None:
+    assert csv_cell("a\x1b[31mb\u202ec\nd") == "a[31mbc\nd"
+
+
 def test_every_writer_of_spreadsheets_uses_it() -> None:
     root = Path(__file__).parents[2]
     writers = [

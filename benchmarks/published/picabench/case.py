@@ -177,7 +177,7 @@ def read_list(file: Path) -> list[JsonValue]:
     """
     try:
         found: JsonValue = json.loads(read_named(file))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(found, list):
         raise ConfigError(f"{str(file)!r} holds no list of items, but a {type(found).__name__}")

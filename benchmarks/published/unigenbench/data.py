@@ -126,6 +126,8 @@ def _mend(text: str) -> str:
     """Put in the comma that is missing between two texts, if that is what is wrong."""
     try:
         json.loads(text)
+    except RecursionError:
+        return text  # which is said where it is read
     except json.JSONDecodeError as error:
         before = text[: error.pos].rstrip()
         if error.msg.startswith("Expecting ','") and before[-1:] == text[error.pos :][:1] == '"':
@@ -141,7 +143,7 @@ def _lists(where: str, text: str, language: Language) -> tuple[list[str], list[s
     """Testpoints, as many descriptions, and the theme."""
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be a JSON object")

@@ -59,6 +59,8 @@ def test_the_files_of_one_split(tmp_path: Path) -> None:
         ("x.csv", "a,b", "holds no rows"),
         ("x.csv", 'prompt\n"a', "cannot be read as CSV"),
         ("x.json", "{", "is no JSON"),
+        ("x.json", "[" * 200_000, "is no JSON"),
+        ("x.jsonl", "[" * 200_000, "line 1 of .* is no JSON"),
         ("x.json", '{"a": 1}', "holds no list of pairs"),
         ("x.json", "[]", "holds no rows"),
         ("x.jsonl", '{"vote_type": "leftvote"}\n{', "line 2 of .* is no JSON"),
