@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["ROOT", "ServerInput", "ServerOutput", "ServerState", "graph"]
 
 
+_IMAGES: Final = 16
+"""Most pictures that a client may name in a request."""
 ROOT: Final = "RR_REFINE_SERVER_ROOT"
 
 
@@ -93,6 +95,8 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
     options: JobOptions = {"policy": policy, "seed": seed}
     if image is not None:
         names = image if isinstance(image, list) else [image]
+        if len(names) > _IMAGES:
+            raise ConfigError(f"image names {len(names):,} pictures; {_IMAGES} are the most")
         options["image"] = [await asyncio.to_thread(_image, name) for name in names]
     if "generator" in state:
         options["generator"] = _installed("generators", state["generator"])

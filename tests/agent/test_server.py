@@ -64,6 +64,11 @@ async def test_a_generator_of_ones_own_needs_a_critic_that_knows_its_pictures(
 PICTURE = Image.new("RGB", (48, 32), "red")
 
 
+def test_a_client_names_few_pictures() -> None:
+    with pytest.raises(ConfigError, match="17 pictures; 16 are the most"):
+        asyncio.run(served().ainvoke({"prompt": "a cat", "image": ["in.png"] * 17}))
+
+
 def test_new_folders_are_private(tmp_path: Path) -> None:
     """The names of run folders hold words of the prompt."""
     tmp_path.chmod(0o755)
