@@ -78,7 +78,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with Hub() as server:
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(hf_api.api, "endpoint", address)  # it was read when that was imported
+        # Both were made with the address of before.
+        monkeypatch.setattr(hf_api.api, "endpoint", address)
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + TEMPLATE)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
