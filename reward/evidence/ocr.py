@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from importlib.metadata import version
@@ -39,7 +40,8 @@ class OcrOptions(Record):
     threads: int = Field(default=1, ge=1, le=64)
     """Processor threads of one reading."""
     sure: float = Field(default=0.8, ge=0.0, le=1.0)
-    """A misspelling that was read less surely than this is told, and counts as not measured."""
+    """What was read less surely than this counts as not measured: a misspelling, and a text that is
+    not found beside lettering which may hold it."""
 
 
 class OcrEvidence:
@@ -68,7 +70,7 @@ class OcrEvidence:
     @property
     def identity(self) -> Identity:
         """The packages, whose models are part of them, and what decides."""
-        details = {**self._versions, "sure": self._options.sure, "sizes": list(_SIZES)}
+        details = {**self._versions, "sure": self._options.sure, "sizes": list(_SIZES), "rules": 2}
         return Identity(kind="ocr", name="rapidocr", details=details)
 
     async def examine(self, request: CritiqueRequest) -> Findings:
@@ -82,7 +84,7 @@ class OcrEvidence:
             return Findings(evidence=self.identity)
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._thread, self._look, request.image, wanted)
-        return Findings(evidence=self.identity, findings=tuple(map(self._judged, found)))
+        return Findings(evidence=self.identity, findings=tuple(self._judged(found)))
 
     async def aclose(self) -> None:
         """Let go of the models."""
@@ -98,11 +100,22 @@ class OcrEvidence:
                 break
         return found
 
-    def _judged(self, finding: Finding) -> Finding:
-        if finding.kind != "wrong" or finding.sure >= self._options.sure:
-            return finding
-        reason = f"{finding.reason}, but that was hard to read"
-        return finding.model_copy(update={"kind": "abstained", "reason": reason})
+    def _judged(self, found: Sequence[Finding]) -> Iterator[Finding]:
+        """What hangs on lettering that was hard to read is not measured: what is read in it, and
+        what is not found, where it is long enough to hold that.
+        """
+        hard = [one for one in found if one.found and one.sure < self._options.sure]
+        for finding in found:
+            reason = None
+            if finding.kind == "wrong" and finding in hard:
+                reason = f"{finding.reason}, but that was hard to read"
+            elif finding.kind == "missing":
+                asked = _length(finding.expected)
+                long = [repr(one.found) for one in hard if _length(one.found) >= asked]
+                if long:
+                    reason = f"{finding.reason}, as far as {' and '.join(long)} could be read"
+            told = {"kind": "abstained", "reason": reason}
+            yield finding if reason is None else finding.model_copy(update=told)
 
     def _read(self, picture: Image.Image, size: int) -> list[TextLine]:
         try:
@@ -136,6 +149,11 @@ def _reader(threads: int) -> RapidOCR:
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
+
+
+def _length(text: str | None) -> int:
+    """Letters and digits of a text."""
+    return sum(sign.isalnum() for sign in text or "")
 
 
 def _misses(findings: tuple[Finding, ...]) -> int:
