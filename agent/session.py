@@ -94,7 +94,8 @@ async def run_job(
 
     What an earlier session finished is looked up in the journal, and its events are not repeated.
 
-    The job's components must be connected, see `rr_refine.component`.
+    The job's components must be connected, see `rr_refine.component`, and `require_feasible` must
+    have been asked.
 
     Args:
         reviewer: decides on proposals where the policy asks for review. Without it the stream
@@ -168,6 +169,7 @@ async def _drive(
         run_id=run_id_of(config, folder.path),
         parent=None if parent is None else str(parent),
         notices=job.notices,
+        feasible=True,
         dedup=EventDedup(folder.path / "events.jsonl"),
         faults=[] if faults is None else faults,
     )

@@ -140,6 +140,8 @@ class RunContext:
     """Id of the run that this one comes from."""
     notices: tuple[str, ...] = ()
     """What was done to the picture to edit before the run; see `rr_refine.notices`."""
+    feasible: bool = False
+    """Whether `require_feasible` was asked already; else the graph asks."""
     dedup: EventDedup | None = None
     """Holds back what an earlier session reported; None where the graph has a checkpoint."""
     told: set[str] = field(default_factory=set)

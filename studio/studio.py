@@ -133,7 +133,6 @@ class Studio:
         with self._place():
             async with coming as form, self._making:
                 job = await self._taking_in.run(self.maker.new, form)
-                await require_feasible(job.request, job.generator, job.critic, job.sources)
                 name = new_run_name(job.request.prompt, identity_of(config_of(job)))
                 return await self._begin(job, self.out / name)
 
@@ -170,6 +169,7 @@ class Studio:
         return self._live[name]
 
     async def _begin(self, job: Job, path: Path, run: Run | None = None) -> str:
+        await require_feasible(job.request, job.generator, job.critic, job.sources)
         notes = await self._taking_in.run(notes_on, job.request, job.generator, job.critic)
         past = PageEvents() if run is None else await self._reading.run(_past, run)
         folder = await self._taking_in.run(_stored, path, job, self._private)

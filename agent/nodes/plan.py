@@ -36,8 +36,9 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     node = NodeContext(state, runtime)
     request, policy = state["request"], state["policy"]
     generator = node.context.generator
-    sources = await node.effects.sources()
-    await require_feasible(request, generator, node.context.critic, sources)
+    if not node.context.feasible:
+        sources = await node.effects.sources()
+        await require_feasible(request, generator, node.context.critic, sources)
     outside = await node.outside()
     spans = find_spans(request.prompt, request.keep)
     node.emit(
@@ -58,7 +59,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     if outside:
         node.tell(outside, _told(outside, request, policy, generator))
         node.tell("for pictures of anything", WAYS)
-    number = len(sources)
+    number = len(request.sources)
     which = "the pictures to edit" if number > 1 else "the picture to edit"
     node.tell(which, keep_notices(node.context.folder.journal, node.context.notices))
     most = most_sources(node.context.critic)
