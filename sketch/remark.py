@@ -7,6 +7,7 @@ word; one thing more or less. Of any other remark nothing is made: half of one w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -15,8 +16,6 @@ from rr_refine.sketch.world.phrasing import phrase, read_request
 from rr_refine.sketch.world.request import (
     COUNTS,
     DIRECTIONS,
-    Group,
-    Relation,
     SceneRequest,
     any_of,
 )
@@ -36,6 +35,7 @@ _COUNTS: Final = {
     **{"a": 1, "an": 1},
     **{said: n for n, word in enumerate(COUNTS) if n for said in (word, str(n))},
 }
+_MEANT: Final[dict[str, Mapping[str, object]]] = {"n_size": _SIZE_WORDS, "n_count": _COUNTS}
 _BG, _COLOUR, _PLACE = map(any_of, (BACKGROUNDS, COLOURS, PLACES))
 _SIZE, _COUNT, _KIND = any_of(_SIZE_WORDS), any_of(_COUNTS), any_of(KINDS)
 _POLITE: Final = re.compile(
@@ -137,63 +137,51 @@ def _apply(name: str, asked: SceneRequest, said: dict[str, str]) -> SceneRequest
     """The request after one instruction.
 
     Raises:
-        LookupError: it is about nothing, or about something that could be several things.
-        ValueError: it is about several things where one is meant, or there is no such request.
+        LookupError: it is about nothing, or about several things where one is meant.
+        ValueError: there is no such request.
     """
-    groups, changes = list(asked.groups), dict[str, object]()
-    new = {key.removeprefix("n_"): said[key] for key in said if key.startswith("n_")}
-    if "size" in new:
-        new["size"] = _SIZE_WORDS[new["size"]]
-    fields: dict[str, object] = {
-        **new,
-        **({"count": _COUNTS[new["count"]]} if "count" in new else {}),
+    whole = asked.model_dump()
+    groups: list[dict[str, object]] = [*whole["groups"]]
+    new: dict[str, object] = {
+        key.removeprefix("n_"): _MEANT.get(key, {}).get(word, word)
+        for key, word in said.items()
+        if key.startswith("n_")
     }
     match name:
         case "background":
-            changes["background"] = said.get("bg") or said["bg2"]
+            whole["background"] = said.get("bg") or said["bg2"]
         case "word":
-            changes |= {"word": said["word"].upper(), "word_place": new.get("place")}
+            whole |= {"word": said["word"].upper(), "word_place": new.get("place")}
         case "no word":
-            changes |= {"word": None, "word_place": None}
-        case "replace":
-            (index,) = _found(asked, said)
-            groups[index] = Group.model_validate(groups[index].model_dump() | fields)
-        case "recolour" | "resize" | "move":
-            for index in _found(asked, said):
-                groups[index] = Group.model_validate(groups[index].model_dump() | fields)
+            whole |= {"word": None, "word_place": None}
         case "remove":
             gone = _found(asked, said)
-            changes["relations"] = tuple(
-                Relation(
-                    first=_after(r.first, gone),
-                    direction=r.direction,
-                    second=_after(r.second, gone),
-                )
+            left = [index for index in range(len(groups)) if index not in gone]
+            groups = [groups[index] for index in left]
+            whole["relations"] = [
+                {**dict(r), "first": left.index(r.first), "second": left.index(r.second)}
                 for r in asked.relations
-                if not {r.first, r.second} & {*gone}
-            )
-            groups = [group for index, group in enumerate(groups) if index not in gone]
+                if {r.first, r.second} <= {*left}
+            ]
         case "relate" | "add":
-            (second,) = _found(asked, said, "o_") if "o_kind" in said or "o_it" in said else (None,)
-            if name == "add":
-                groups.append(Group.model_validate(fields))
-                first = len(groups) - 1
-            else:
-                (first,) = _found(asked, said)
-            if second is not None:
+            (first,) = _found(asked, said) if name == "relate" else (len(groups),)
+            groups += [new] if name == "add" else []
+            if "direction" in said:
+                (second,) = _found(asked, said, "o_")
                 others = [r for r in asked.relations if {r.first, r.second} != {first, second}]
-                related = Relation.model_validate(
-                    {"first": first, "direction": said["direction"], "second": second}
-                )
-                changes["relations"] = (*others, related)
-        case _:  # count: what is named takes the place of the one thing of its kind
-            named = {"kind": new["kind"]}
-            alike = [i for i, g in enumerate(groups) if g.kind == new["kind"]]
-            if len(alike) > 1 and "colour" in new:
-                named["colour"] = new["colour"]
-            (index,) = _found(asked, named)
-            groups[index] = Group.model_validate(groups[index].model_dump() | fields)
-    return SceneRequest.model_validate(asked.model_dump() | {"groups": tuple(groups)} | changes)
+                related = {"first": first, "direction": said["direction"], "second": second}
+                whole["relations"] = [*others, related]
+        case _:  # recolour, resize, move, replace, count
+            if name == "count":  # what is named takes the place of the one thing of its kind
+                kind, colour = said["n_kind"], said.get("n_colour")
+                several = sum(group.kind == kind for group in asked.groups) > 1
+                said = {"kind": kind} | ({"colour": colour} if colour and several else {})
+            found = _found(asked, said)
+            if name == "replace" and len(found) > 1:
+                raise LookupError(said)
+            for index in found:
+                groups[index] |= new
+    return SceneRequest.model_validate(whole | {"groups": groups})
 
 
 def _found(asked: SceneRequest, said: dict[str, str], prefix: str = "") -> list[int]:
@@ -207,10 +195,6 @@ def _found(asked: SceneRequest, said: dict[str, str], prefix: str = "") -> list[
     if not found or (len(found) > 1 and prefix + "many" not in said):
         raise LookupError(named)
     return found
-
-
-def _after(index: int, gone: list[int]) -> int:
-    return index - sum(each < index for each in gone)
 
 
 def _same(one: SceneRequest | None, other: SceneRequest) -> bool:

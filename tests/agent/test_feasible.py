@@ -9,7 +9,11 @@ import httpx2
 import pytest
 from PIL import Image
 
-from rr_refine import refine
+from rr_refine import build_graph, refine
+from rr_refine.agent.refine import make_job
+from rr_refine.agent.session import store_job
+from rr_refine.agent.state import RunContext
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, CriticUnavailable, RefineError, UnsupportedRequestError
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.generators.generator import OnStep, RenderRequest
@@ -78,6 +82,17 @@ def test_a_generator_that_takes_no_picture(tmp_path: Path) -> None:
         error=UnsupportedRequestError,
         generator=Painter(),
     )
+
+
+async def test_an_embedded_graph_asks_itself(tmp_path: Path) -> None:
+    job = make_job("a cat", generator=Painter(), critic="fake", image=SOURCE)
+    with RunFolder(tmp_path / "run") as folder:
+        store_job(folder, job)
+        context = RunContext(job.generator, job.critic, job.rewriters, folder)
+        with pytest.raises(UnsupportedRequestError):
+            await build_graph().ainvoke(
+                {"request": job.request, "policy": job.policy}, context=context
+            )
 
 
 def test_a_critic_of_your_own(tmp_path: Path) -> None:
