@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.agent.run import load_run
+from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.fake import FakeCritic
 from tests.studio.visitor import Told, Visitor, opened
 
 WORSE = {"text_faithfulness": 1.5, "physical_quality": 1.5}
@@ -311,6 +313,26 @@ async def test_other_models_do_not_go_on_with_a_run(tmp_path: Path) -> None:
         answer = await visitor.post(f"/api/runs/{name}/resume", {})
         assert answer.status_code == 400
         assert "another critic" in answer.json()["error"]
+
+
+async def test_what_is_in_vain_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cannot(_critic: FakeCritic, _request: CritiqueRequest) -> str:
+        return "no cats here"
+
+    out = tmp_path / "runs"
+    async with opened(out, critic__seed=1, loop__target=4.0) as visitor:
+        name = await visitor.begin("a red cat", review=True)
+        await visitor.ask(name)
+        monkeypatch.setattr(FakeCritic, "cannot", cannot, raising=False)
+        begun = await visitor.post("/api/runs", {"prompt": "a cat"})
+    async with opened(out, critic__seed=1, loop__target=4.0) as visitor:
+        resumed = await visitor.post(f"/api/runs/{name}/resume", {})
+        assert len((await visitor.get("/api/runs")).json()) == 1
+    for answer in (begun, resumed):
+        assert answer.status_code == 400
+        assert "cannot judge this: no cats here" in answer.json()["error"]
 
 
 async def test_faults_are_told(tmp_path: Path) -> None:
