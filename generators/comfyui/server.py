@@ -214,7 +214,11 @@ class ComfyUIServer:
                             except ValueError:
                                 continue
 
-                yield each()
+                try:
+                    yield each()
+                finally:
+                    # Or the client library waits to say goodbye to a server that does not read.
+                    await socket.stream.aclose()
         except (HTTPXWSException, HTTPError) as error:
             raise OSError(self._clean(str(error)) or options.base_url) from None
 

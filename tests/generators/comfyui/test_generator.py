@@ -3,13 +3,17 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from pydantic import JsonValue
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Ping
 
 from rr_refine import plugins
 from rr_refine.errors import (
@@ -23,6 +27,8 @@ from rr_refine.errors import (
 )
 from rr_refine.generators import GeneratorContract, RenderRequest
 from rr_refine.generators.comfyui import ComfyUIGenerator, ComfyUIOptions, create
+from rr_refine.generators.comfyui.progress import Steps
+from rr_refine.generators.comfyui.server import ComfyUIServer
 from rr_refine.notices import notices_of
 from tests.generators.comfyui.standin import WORKFLOWS, StandIn
 
@@ -189,6 +195,36 @@ def test_a_socket_that_does_not_open_is_no_fault(comfyui: StandIn) -> None:
 
     asyncio.run(once())
     assert steps == []
+
+
+async def test_a_server_that_pings_and_reads_nothing_is_left() -> None:
+    stuck, left = asyncio.Event(), asyncio.Event()
+
+    async def ping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = WSConnection(ConnectionType.SERVER)
+        server.receive_data(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(server.send(AcceptConnection()))
+        with suppress(TimeoutError):
+            while True:
+                writer.write(server.send(Ping(bytes(125))) * 100)
+                async with asyncio.timeout(1):
+                    await writer.drain()
+        stuck.set()  # in its answers
+        await left.wait()
+        writer.transport.abort()
+
+    small = socket.create_server(("127.0.0.1", 0))
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    async with await asyncio.start_server(ping, sock=small, limit=4096):
+        url = f"http://127.0.0.1:{small.getsockname()[1]}"
+        server = ComfyUIServer(ComfyUIOptions(base_url=url, workflow="x"))
+        listener = asyncio.create_task(Steps("job", [], print).listen(server, "client"))
+        await stuck.wait()
+        listener.cancel()
+        done, _ = await asyncio.wait([listener], timeout=5)
+        left.set()
+        await server.aclose()
+    assert done
 
 
 def test_a_server_that_holds_still_is_waited_for(comfyui: StandIn) -> None:
