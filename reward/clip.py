@@ -20,6 +20,7 @@ from pydantic import Field
 
 from rr_refine.batching import Batcher, BatchJob
 from rr_refine.errors import CriticError
+from rr_refine.hub import require_files
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.local_model import (
@@ -189,6 +190,7 @@ def _load(options: ClipOptions) -> _Clip:
     own = shared | {"revision": options.revision}
     theirs = shared | {"revision": options.processor_revision} if options.processor else own
     with loading(options, "the folder or hub id of a CLIP model"):
+        require_files(options.processor or options.model)
         config: Any = AutoConfig.from_pretrained(options.model, trust_remote_code=False, **own)
         if config.model_type != "clip":  # else its weights would be made up
             raise ValueError(f"it is of the type {config.model_type!r}, not 'clip'")

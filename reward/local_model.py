@@ -13,11 +13,18 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import Field
 
 from rr_refine.batching import BatchJob
-from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, MissingExtraError
-from rr_refine.hub import hub_that_answers, require_files, require_hub
+from rr_refine.errors import CriticError, CriticUnavailable, MissingExtraError
+from rr_refine.hub import loaded
 from rr_refine.terms import Record
 
-__all__ = ["LocalModel", "LocalOptions", "loading", "pick_device", "require_local"]
+__all__ = [
+    "LocalModel",
+    "LocalOptions",
+    "load_processor",
+    "loading",
+    "pick_device",
+    "require_local",
+]
 
 W = TypeVar("W")
 R = TypeVar("R")
@@ -120,25 +127,27 @@ def loading(options: LocalOptions, needed: str) -> Iterator[None]:
     """
     import torch
 
-    try:
-        require_files(options.model)
-        if not options.local_files_only:
-            require_hub(options.model, "config.json", options.revision)
-        with _silent_loading(), hub_that_answers():
-            yield
-    except torch.OutOfMemoryError as error:
-        raise CriticUnavailable(
-            f"the critic {options.model!r} does not fit on its device: try "
-            "critic.dtype = 'bfloat16', another critic.device, or a server (rr-refine serve)"
-        ) from error
-    except ConfigError:
-        raise
-    except Exception as error:  # of tokenizers a bare one, say
-        raise ConfigError(
-            f"critic.model = {options.model!r} cannot be loaded: {_first_line(error)}; it must be "
-            f"{needed}, with its processor; what is not on this machine is downloaded, which needs "
-            "a network"
-        ) from error
+    needed += (
+        ", with its processor; what is not on this machine is downloaded, which needs a network"
+    )
+    ask = not options.local_files_only
+    with loaded("critic.model", options.model, options.revision, ask=ask, needed=needed):
+        try:
+            with _silent_loading():
+                yield
+        except torch.OutOfMemoryError as error:
+            raise CriticUnavailable(
+                f"the critic {options.model!r} does not fit on its device: try "
+                "critic.dtype = 'bfloat16', another critic.device, or a server (rr-refine serve)"
+            ) from error
+
+
+def load_processor(model: str, **where: Any) -> Any:
+    """A model's processor, without code that comes with it."""
+    from transformers import AutoProcessor
+
+    load: Any = AutoProcessor.from_pretrained  # which has no types
+    return load(model, trust_remote_code=False, **where)
 
 
 _silence = threading.Lock()

@@ -13,7 +13,7 @@ from rr_refine.endpoint.chat import Message
 from rr_refine.errors import ConfigError, CriticError
 from rr_refine.reward.answer_form import AnswerForm
 from rr_refine.reward.judging import Answer
-from rr_refine.reward.local_model import LocalModel, loading, pick_device
+from rr_refine.reward.local_model import LocalModel, load_processor, loading, pick_device
 from rr_refine.terms import Usage
 
 if TYPE_CHECKING:
@@ -145,15 +145,17 @@ def load_model(options: TransformersCriticOptions) -> Model:
         ConfigError: there is no such model, or transformers cannot load it as a critic.
         CriticUnavailable: it does not fit on the device.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
-    found = _where(options)
+    where = _where(options)
     with loading(options, _NEEDED):
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            trust_remote_code=False, **found
-        )
+        processor = load_processor(options.model, **where)
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            dtype=options.dtype, use_safetensors=True, trust_remote_code=False, **found
+            options.model,
+            dtype=options.dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **where,
         )
         model = model.to(pick_device(options.device)).eval()
     return Model(processor, model, options)
@@ -178,22 +180,16 @@ _counting: Final = Lock()
 @lru_cache(maxsize=1)
 def _counter(options: TransformersCriticOptions) -> tuple[Any, int]:
     """A processor, and the most tokens that the model takes: every run asks for them twice."""
-    from transformers import AutoConfig, AutoProcessor
+    from transformers import AutoConfig
 
-    found = _where(options)
+    where = _where(options)
     with loading(options, _NEEDED):
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            trust_remote_code=False, **found
-        )
-        return processor, _context_of(AutoConfig.from_pretrained(trust_remote_code=False, **found))
+        config = AutoConfig.from_pretrained(options.model, trust_remote_code=False, **where)
+        return load_processor(options.model, **where), _context_of(config)
 
 
 def _where(options: TransformersCriticOptions) -> dict[str, Any]:
-    return {
-        "pretrained_model_name_or_path": options.model,
-        "revision": options.revision,
-        "local_files_only": options.local_files_only,
-    }
+    return options.model_dump(include={"revision", "local_files_only"})
 
 
 def _context_of(config: Any) -> int:

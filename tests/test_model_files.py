@@ -17,10 +17,12 @@ from safetensors.torch import save_file
 from rr_refine.errors import ConfigError
 from rr_refine.generators.diffusers import create as diffusers
 from rr_refine.hub import require_files
+from rr_refine.reward.clip import clipscore
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.transformers import create as transformers
 from rr_refine.training.parrot.recipe import SftRecipe
 from rr_refine.training.parrot.student import load_student
+from tests.reward.tiny_clip import build_tiny_clip
 from tests.reward.tiny_llava import build_tiny_llava
 
 JUDGED = CritiqueRequest("a cat", Image.new("RGB", (32, 32)))
@@ -49,6 +51,19 @@ def test_a_folder_of_a_model_holds_files(tmp_path: Path, name: str, kind: str) -
         asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
     with pytest.raises(ConfigError, match="is no file"):
         load_student(recipe(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_so_do_folders_beside_a_model(tmp_path: Path, kind: str) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    ODD[kind](beside / "tokenizer.json")
+    file = lora(tmp_path, "model.diffusion_model.out.weight")
+    with pytest.raises(ConfigError, match="is no file"):
+        diffusers(model=str(file), pipeline="FluxPipeline", config=str(beside))
+    clip = build_tiny_clip(tmp_path / "clip")
+    with pytest.raises(ConfigError, match="is no file"):
+        asyncio.run(clipscore(model=str(clip), processor=str(beside)).score(JUDGED))
 
 
 def test_links_to_files_and_to_nothing_are_as_the_hubs_cache_has_them(tmp_path: Path) -> None:

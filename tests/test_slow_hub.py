@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.hub import hub_that_answers
 from rr_refine.reward.clip import clipscore
 from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.training.parrot.student import merge_adapter
 from tests.reward.tiny_clip import build_tiny_clip
 from tests.test_hub import TEMPLATE
 
@@ -151,3 +153,16 @@ async def test_the_processor_of_a_clip_model(server: Hub, tmp_path: Path) -> Non
             CritiqueRequest("a cat", Image.new("RGB", (32, 32)))
         )
     assert time.monotonic() - start < 60
+
+
+def test_the_model_below_an_adapter(server: Hub, tmp_path: Path) -> None:
+    server.mute = True
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    told = {"peft_type": "LORA", "base_model_name_or_path": "foo/bar"}
+    (adapter / "adapter_config.json").write_text(json.dumps(told))
+    (adapter / "adapter_model.safetensors").touch()
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match=r"gave no answer for 0\.6 s"):
+        merge_adapter(adapter, tmp_path / "merged")
+    assert time.monotonic() - start < 20

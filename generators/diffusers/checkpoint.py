@@ -88,6 +88,11 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
         _find_lora(lora, index, local_files_only=options.local_files_only)
         for index, lora in enumerate(options.lora)
     ]
+    for name in filter(None, (options.model, options.config)):
+        try:
+            require_files(name)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"model {name!r} cannot be read: {error}") from error
     folder = Path(options.model).expanduser()
     single = folder.is_file() and folder.suffix == ".safetensors"
     if options.config is not None and not single:
@@ -95,10 +100,6 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
     if folder.is_dir():
         if options.revision is not None:
             raise ConfigError(f"model {options.model!r} is a folder: 'revision' has no effect")
-        try:
-            require_files(options.model)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"model {options.model!r} cannot be read: {error}") from error
         return Checkpoint(str(folder), _class_name(folder / _INDEX, options), None, loras)
     if single:
         return _single_file(folder, options, loras)

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.errors import ConfigError, RefineError
 from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.named import read_named
 from rr_refine.retries import retries_allowed
@@ -20,7 +21,7 @@ from rr_refine.trust import all_settings
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["hub_that_answers", "is_hub_id", "require_files", "require_hub"]
+__all__ = ["hub_that_answers", "is_hub_id", "loaded", "require_files", "require_hub"]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx")
@@ -142,6 +143,37 @@ def hub_that_answers() -> Iterator[None]:
         ) from error
     finally:
         _hub.loads -= 1
+
+
+@contextmanager
+def loaded(
+    key: str, model: str, revision: str | None = None, *, ask: bool = True, needed: str = ""
+) -> Iterator[None]:
+    """Within it a library loads a model, once its folder was looked at, or the hub gave an answer.
+
+    Args:
+        key: of the setting that names the model, for people.
+        ask: ask the hub for the `config.json` first.
+        needed: what the model must be, in a clause.
+
+    Raises:
+        ConfigError: it cannot be loaded; a library may raise anything (tokenizers, a bare
+            `Exception`).
+    """
+    try:
+        require_files(model)
+        if ask:
+            require_hub(model, "config.json", revision)
+        with hub_that_answers():
+            yield
+    except RefineError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        why = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+        raise ConfigError(
+            f"{key} = {model!r} cannot be loaded: {why}{needed and f'; it must be {needed}'}"
+        ) from error
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from diffusers import DPMSolverMultistepScheduler
 from rr_refine.errors import ConfigError
 from rr_refine.files import require_no_links
 from rr_refine.generators.diffusers.family import pipeline_class
-from rr_refine.hub import hub_that_answers, require_files
+from rr_refine.hub import loaded
 from rr_refine.plugins import imported
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.families import family_for
@@ -38,18 +38,14 @@ def load_pipeline(recipe: NftRecipe) -> Any:
     if ":" in model and not Path(model).exists():
         model = str(imported(f"model {model!r}", partial(pkgutil.resolve_name, model)))
     made_by = pipeline_class(recipe.pipeline) if recipe.pipeline else DiffusionPipeline
-    try:
-        require_files(model)
-        with hub_that_answers():
-            pipeline = made_by.from_pretrained(
-                model,
-                revision=recipe.revision,
-                dtype=getattr(torch, recipe.precision),
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
-    except Exception as error:  # of tokenizers a bare one, say
-        raise ConfigError(f"model {recipe.model!r} cannot be loaded: {error}") from error
+    with loaded("model", model, ask=False):
+        pipeline = made_by.from_pretrained(
+            model,
+            revision=recipe.revision,
+            dtype=getattr(torch, recipe.precision),
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
     return set_up(pipeline, recipe)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError
-from rr_refine.hub import hub_that_answers, require_files, require_hub
+from rr_refine.hub import loaded, require_files
+from rr_refine.reward.local_model import load_processor
 from rr_refine.training.parrot.recipe import SftRecipe
 
 if TYPE_CHECKING:
@@ -34,30 +35,20 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
         ConfigError: there is no such model, or transformers cannot load it as a critic.
     """
     import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
     # Adapters are trained on top of weights that stay as they are, so those may be short.
     short = recipe.lora is not None and recipe.precision == "bfloat16"
-    try:
-        require_files(recipe.model)
-        require_hub(recipe.model, "config.json", recipe.revision)
-        with hub_that_answers():
-            processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-                recipe.model, revision=recipe.revision, trust_remote_code=False
-            )
-            model = AutoModelForImageTextToText.from_pretrained(
-                recipe.model,
-                revision=recipe.revision,
-                dtype=torch.bfloat16 if short else torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
-    except Exception as error:  # of tokenizers a bare one, say
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(
-            f"model = {recipe.model!r} cannot be loaded: {reason}; it must be the folder or hub id "
-            "of an image-text-to-text model, with its processor"
-        ) from error
+    needed = "the folder or hub id of an image-text-to-text model, with its processor"
+    with loaded("model", recipe.model, recipe.revision, needed=needed):
+        processor = load_processor(recipe.model, revision=recipe.revision)
+        model = AutoModelForImageTextToText.from_pretrained(
+            recipe.model,
+            revision=recipe.revision,
+            dtype=torch.bfloat16 if short else torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
     return model, processor
 
 
@@ -144,13 +135,12 @@ def merge_adapter(adapter: Path, out: Path) -> None:
         ConfigError: the folder holds no adapters, or their model cannot be loaded.
     """
     from peft import PeftConfig, PeftModel
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():  # peft would go on to load a pickle
         raise ConfigError(f"the adapters in {str(adapter)!r} have no {weights.name!r}")
-    try:
-        require_files(str(adapter))
+    with loaded("adapter", str(adapter)):
         base = PeftConfig.from_pretrained(str(adapter))
         require_files(str(base.base_model_name_or_path))
         model = AutoModelForImageTextToText.from_pretrained(
@@ -160,11 +150,7 @@ def merge_adapter(adapter: Path, out: Path) -> None:
             use_safetensors=True,
             trust_remote_code=False,
         )
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            adapter, trust_remote_code=False
-        )
+        processor = load_processor(str(adapter))
         merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except Exception as error:
-        raise ConfigError(f"the adapters in {str(adapter)!r} cannot be loaded: {error}") from error
     merged.save_pretrained(out)
     processor.save_pretrained(out)
