@@ -37,7 +37,7 @@ def replay(run: Run, policy: Policy) -> Replay:
     to the machine that ran. Prompts are those that were tried: another policy might have led to
     others.
     """
-    seen = _as_it_is if policy.evidence else unmeasured
+    seen = (lambda one: one) if policy.evidence else unmeasured
     kept: list[Candidate] = []
     images = 0
     incumbent: Candidate | None = None
@@ -80,7 +80,3 @@ def replay(run: Run, policy: Policy) -> Replay:
         if stop is not None:
             break
     return Replay(tuple(kept), incumbent, stop, tuple(unsettled))
-
-
-def _as_it_is(candidate: Candidate) -> Candidate:
-    return candidate

@@ -104,13 +104,7 @@ class LlmRewriter(EndpointComponent[LlmRewriterOptions, ChatEndpoint]):
         Raises:
             RewriteError: the endpoint failed, or no answer held a prompt.
         """
-        choices, usage = await self._endpoint.complete(
-            (Message("system", (_SYSTEM,)), Message("user", (describe(context),))),
-            self._options.model_dump(include={"temperature", "max_tokens"}),
-            n=self._options.samples,
-        )
-        with charged(usage):
-            return _read(choices, usage)
+        return await self._ask(_SYSTEM, describe(context), self._options.samples)
 
     async def merge(self, request: Request, remark: str) -> Merged:
         """See `CanMerge.merge`.
@@ -123,12 +117,17 @@ class LlmRewriter(EndpointComponent[LlmRewriterOptions, ChatEndpoint]):
             f"THE USER ASKED FOR:\n{_user(request.prompt)}",
             f"THE USER NOW SAYS:\n{_user(remark)}",
         )
+        answer = await self._ask(_MERGE, "\n\n".join(parts))
+        return Merged(prompt=answer.proposals[0].prompt, usage=answer.usage)
+
+    async def _ask(self, system: str, text: str, n: int | None = None) -> Rewrites:
         choices, usage = await self._endpoint.complete(
-            (Message("system", (_MERGE,)), Message("user", ("\n\n".join(parts),))),
+            (Message("system", (system,)), Message("user", (text,))),
             self._options.model_dump(include={"temperature", "max_tokens"}),
+            n=n,
         )
         with charged(usage):
-            return Merged(prompt=_read(choices, usage).proposals[0].prompt, usage=usage)
+            return _read(choices, usage)
 
 
 create = factory(LlmRewriter, LlmRewriterOptions, "rewriter.llm")

@@ -30,7 +30,6 @@ __all__ = [
     "SceneEdit",
     "apply",
     "edit_parts",
-    "is_edit",
     "phrase_edit",
     "random_edit",
     "read_edit",
@@ -165,11 +164,6 @@ def read_edit(text: str, scene: Scene) -> SceneEdit | None:
     except ValueError:
         return None
     return edit
-
-
-def is_edit(text: str) -> bool:
-    """Whether `text` asks for an edit, of whatever scene."""
-    return edit_parts(text) is not None
 
 
 def edit_parts(text: str) -> tuple[Action, dict[str, str]] | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from rr_refine.sketch.world.edit import KEEP_REST, is_edit
+from rr_refine.sketch.world.edit import KEEP_REST, edit_parts
 from rr_refine.sketch.world.phrasing import SPOKEN, TextReading, read
 from rr_refine.sketch.world.request import COUNTS
 from rr_refine.sketch.world.scene import BACKGROUNDS, COLOURS, KINDS, MAX_SHAPES, SIZES, plural
@@ -39,7 +39,7 @@ def not_understood(text: str, task: Task = "t2i") -> tuple[str, ...]:
     a picture (`the word CAT`) means nothing elsewhere (`a cat`).
     """
     if task == "edit":
-        return () if is_edit(text) else _open_parts(_KEPT.split(text)) or (text.strip(),)
+        return () if edit_parts(text) else _open_parts(_KEPT.split(text)) or (text.strip(),)
     reading = read(text)
     found = _open_parts(_left_out(reading))
     # Read, and yet impossible: six shapes, or two in one place.

@@ -9,7 +9,7 @@ from typing import Any, Never
 import pytest
 from PIL import Image
 
-from rr_refine import load_run, refine
+from rr_refine import Run, load_run, refine
 from rr_refine.agent.history import Failure
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewrites
 from rr_refine.errors import (
@@ -121,16 +121,14 @@ def test_a_critic_that_always_fails(
     assert run.best.scores is None
 
 
+def run_with(error: Exception, out: Path) -> Run:
+    parts: dict[str, Any] = {"generator": "fake", "critic": "fake"}
+    return refine("a cat", **parts, rewriters=OwnRewriter(error), policy={"target": 4.0}, out=out)
+
+
 def test_a_rewriter_that_crashes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="rr_refine"):
-        run = refine(
-            "a cat",
-            generator="fake",
-            critic="fake",
-            rewriters=OwnRewriter(OwnMistakeError("no such pen")),
-            policy={"target": 4.0},
-            out=tmp_path,
-        )
+        run = run_with(OwnMistakeError("no such pen"), tmp_path)
     assert run.outcome is not None
     assert run.outcome.stop.rule == "rewriter-failed"
     assert "OwnMistakeError: no such pen" in run.outcome.stop.reason
@@ -142,14 +140,7 @@ def test_a_rewriter_that_crashes(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 
 def test_a_rewriter_that_has_no_prompt(tmp_path: Path) -> None:
     """It answered; that is no crash."""
-    run = refine(
-        "a cat",
-        generator="fake",
-        critic="fake",
-        rewriters=OwnRewriter(NoPromptError("no prompt in it")),
-        policy={"target": 4.0},
-        out=tmp_path,
-    )
+    run = run_with(NoPromptError("no prompt in it"), tmp_path)
     assert run.outcome is not None
     assert run.outcome.stop.rule == "repeated-prompt"
     assert run.outcome.ok

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from rr_refine.agent.events import ReviewRequested
+from rr_refine.agent.policy import Policy
 from rr_refine.agent.refine import folder_for, make_job
 from rr_refine.agent.review import (
     Accept,
@@ -286,6 +287,10 @@ DECISIONS: list[Decision] = [Reject(reason="make it night"), Pick(candidate="r0c
 
 
 def reviewed_run(arguments: list[str]) -> None:
+    decided_run(arguments, REVIEWED, DECISIONS)
+
+
+def decided_run(arguments: list[str], policy: Policy, decisions: Sequence[Decision]) -> None:
     """A program's run whose reviewer decides as planned, by the number of questions so far."""
     out, log = map(Path, arguments)
 
@@ -293,9 +298,9 @@ def reviewed_run(arguments: list[str]) -> None:
         with log.open("a") as file:
             print(json.dumps(question.model_dump(mode="json")), file=file)
         # A question that was asked before the kill is asked in the same words after it.
-        return DECISIONS[len({json.dumps(asked) for asked in lines(log)}) - 1]
+        return decisions[len({json.dumps(asked) for asked in lines(log)}) - 1]
 
-    asyncio.run(run(out, policy=REVIEWED, reviewer=decide))
+    asyncio.run(run(out, policy=policy, reviewer=decide))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,7 +41,7 @@ from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.terms import Identity, Usage
 from tests.agent.builders import candidate, t2i
 from tests.agent.records import items, lines, only_run, record
-from tests.agent.test_review import REVIEWED, reviewed
+from tests.agent.test_review import REVIEWED, decided_run, reviewed
 from tests.agent.test_stopping import history
 from tests.agent.whole import PROMPT, UnreliableCritic, policy, run
 from tests.commands import Commands
@@ -385,15 +384,7 @@ DECISIONS: list[Decision] = [WHITE, Accept(), Reject(reason="no shadows"), Accep
 
 
 def revised_run(arguments: list[str]) -> None:
-    """A program's run whose reviewer decides as planned, by the number of questions so far."""
-    out, log = map(Path, arguments)
-
-    async def decide(question: ReviewRequest) -> Decision:
-        with log.open("a") as file:
-            print(json.dumps(question.model_dump(mode="json")), file=file)
-        return DECISIONS[len({json.dumps(asked) for asked in lines(log)}) - 1]
-
-    asyncio.run(run(out, policy=RULES, reviewer=decide))
+    decided_run(arguments, RULES, DECISIONS)
 
 
 @pytest.fixture(scope="module")
