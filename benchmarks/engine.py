@@ -18,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,13 +31,14 @@ from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
 from rr_refine.agent.session import Job, run_job
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.batching import gather
 from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import LinkingFolder
+from rr_refine.benchmarks.entry import BenchmarkEntry
 from rr_refine.benchmarks.header import Header, require_same
-from rr_refine.benchmarks.item import Benchmark, Item, Mark
-from rr_refine.benchmarks.sources import load_source, pixels_of
+from rr_refine.benchmarks.item import Benchmark, Item
+from rr_refine.benchmarks.sources import ROOM, pixels_of
 from rr_refine.benchmarks.trial import (
-    Origin,
     Trial,
     TrialFile,
     lost_trial,
@@ -47,21 +48,16 @@ from rr_refine.benchmarks.trial import (
 )
 from rr_refine.boundary import boundary
 from rr_refine.component import connected
-from rr_refine.digest import digest, file_digest, image_digest
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import locked, make_folder, make_inside
-from rr_refine.pictures import load_picture
 from rr_refine.redaction import told
 from rr_refine.room import Room
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Models", "read_trials", "request_digest", "run_arms", "run_many"]
+__all__ = ["Models", "read_trials", "run_arms", "run_many"]
 
-_SOURCES: Final = 2**26
-"""Pixels of the pictures to edit that runs hold at once: 200 MB, and several times as much while
-they are stored and sent."""
 _PLAIN: Final = Item(id="plain", prompt="a picture")
 
 
@@ -178,14 +174,14 @@ class _Session:
     trials: TrialFile
     on_trial: Callable[[Trial], None]
     control: RunControl
-    room: Room = field(default_factory=lambda: Room(_SOURCES))
+    room: Room = field(default_factory=lambda: Room(ROOM))
     cut_short: bool = False
     """It was drained, and something is left to do."""
 
     def works(self) -> Iterator[Awaitable[None]]:
         """What is left to do, made as it is asked for."""
         for number, item in enumerate(self.benchmark.items):
-            entry = _Entry(self.benchmark, item, number)
+            entry = BenchmarkEntry(self.benchmark, item, number)
             for arm in self.arms:
                 if self.control.drain_requested:
                     self.cut_short = True
@@ -201,14 +197,14 @@ class _Session:
                         f"{item.id!r}; give another folder"
                     )
 
-    async def _one(self, entry: _Entry, arm: Arm) -> None:
+    async def _one(self, entry: BenchmarkEntry, arm: Arm) -> None:
         """Run an arm on an item, and grade what came of it, once there is room for its source."""
         async with self.room.held(await asyncio.to_thread(pixels_of, entry.item.source)):
             await self._run(entry, arm)
 
-    async def _run(self, entry: _Entry, arm: Arm) -> None:
-        where = f"runs/{arm.name}/{entry.item.id}"
-        origin = entry.origin(arm, where)
+    async def _run(self, entry: BenchmarkEntry, arm: Arm) -> None:
+        origin = entry.origin(arm.name)
+        where = self.out / origin.run
         try:
             job = self._job(entry.item, await entry.source(), arm)
             await require_feasible(job.request, job.generator, job.critic, job.sources)
@@ -217,17 +213,17 @@ class _Session:
             self._keep(lost_trial(origin, told(lost), self.renders if self.curve else 1))
             return
         with boundary(StoreError, "making a run folder"):
-            make_inside(self.out / where, within=self.out)
-        with LinkingFolder(self.out / where, self.pictures) as folder:
+            make_inside(where, within=self.out)
+        with LinkingFolder(where, self.pictures) as folder:
             error = await self._finish(folder, job)
             if self.control.drain_requested:
                 self.cut_short = True
                 return
             run = read_run(folder)
             prefixes = read_prefixes(run, arm.policy, renders=self.renders, curve=self.curve)
-            marks = await entry.mark_all(
-                folder, {s.best.image for s in prefixes if s.best and s.best.image}
-            )
+            images = {s.best.image for s in prefixes if s.best and s.best.image}
+            grading = [entry.mark(image, folder.load_image) for image in images]
+            marks = dict(zip(images, await gather(*grading), strict=True))
         self._keep(read_trial(origin, run, prefixes, marks, error))
 
     def _keep(self, trial: Trial) -> None:
@@ -266,65 +262,6 @@ class _Session:
         return None
 
 
-class _Entry:
-    """An item at work. What its arms have in common is done once, and forgotten with it."""
-
-    def __init__(self, benchmark: Benchmark, item: Item, number: int) -> None:
-        self.item = item
-        self.request = request_digest(item)
-        self._benchmark = benchmark
-        self._number = number
-        self._source: asyncio.Task[Image.Image] | None = None
-        self._marks: dict[str, asyncio.Task[Mark | str]] = {}
-
-    def origin(self, arm: Arm, where: str) -> Origin:
-        """What a trial of this item is of."""
-        item = self.item
-        return Origin(
-            arm=arm.name,
-            item=item.id,
-            number=self._number,
-            group=item.group or item.id,
-            labels=dict(item.labels),
-            request=self.request,
-            run=where,
-            worst=self._benchmark.worst(item),
-        )
-
-    async def source(self) -> Image.Image | None:
-        """The picture to edit."""
-        if self.item.source is None:
-            return None
-        if self._source is None:
-            self._source = asyncio.create_task(asyncio.to_thread(load_source, self.item.source))
-        return await self._source
-
-    async def mark_all(self, folder: RunFolder, images: set[str]) -> dict[str, Mark | str]:
-        """Marks of pictures by digest, or why there is none."""
-        marks: dict[str, Mark | str] = {}
-
-        async def mark(name: str) -> None:
-            if name not in self._marks:
-                grading = self._grade(folder, name)
-                self._marks[name] = asyncio.create_task(grading)
-            marks[name] = await self._marks[name]
-
-        await run_many(map(mark, images), len(images))
-        return marks
-
-    async def _grade(self, folder: RunFolder, name: str) -> Mark | str:
-        if self._benchmark.grade is None:
-            return "CriticUnavailable: there is no judge; give one with --judge-url, and --resume"
-        image = await asyncio.to_thread(lambda: load_picture(folder.load_image(name)))
-        item = replace(self.item, source=await self.source())  # it is not decoded again
-        try:
-            return await self._benchmark.grade(item, image)
-        except (ConfigError, StoreError):
-            raise
-        except RefineError as error:
-            return told(error)
-
-
 @asynccontextmanager
 async def _control(drain: asyncio.Event) -> AsyncIterator[RunControl]:
     """One for all runs: they are drained together."""
@@ -340,27 +277,3 @@ async def _control(drain: asyncio.Event) -> AsyncIterator[RunControl]:
         yield control
     finally:
         watcher.cancel()
-
-
-def request_digest(item: Item) -> str:
-    """The digest of all that a trial takes from an item."""
-    source = item.source
-    try:
-        name = (
-            None
-            if source is None
-            else file_digest(source)
-            if isinstance(source, Path)
-            else image_digest(source)
-        )
-    except OSError:
-        name = None  # its trial fails, and is tried again when the file is there
-    return digest(
-        {
-            "prompt": item.prompt,
-            "seed": item.seed,
-            "source": name,
-            "labels": dict(item.labels),
-            "group": item.group,
-        }
-    )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
@@ -21,21 +22,26 @@ from rr_refine.agent.policy import preset
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.benchmarks.arms import Arm, read_policy
 from rr_refine.benchmarks.cache import Cache
-from rr_refine.benchmarks.engine import read_trials, request_digest, run_many
-from rr_refine.benchmarks.item import Benchmark, Item, Mark
+from rr_refine.benchmarks.engine import read_trials, run_many
+from rr_refine.benchmarks.entry import BenchmarkEntry
+from rr_refine.benchmarks.item import Benchmark, Item
 from rr_refine.benchmarks.judging import ATTEMPTS
 from rr_refine.benchmarks.measure import AnyJudge, Work
 from rr_refine.benchmarks.protocol import Layout
 from rr_refine.benchmarks.results import Provenance, Results
 from rr_refine.benchmarks.scoring import link_or_copy
+from rr_refine.benchmarks.sources import ROOM, pixels_of
 from rr_refine.benchmarks.trial import Point, Sample, Trial, TrialFile
 from rr_refine.boundary import boundary
-from rr_refine.errors import ConfigError, RefineError, StoreError
+from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, make_folder, make_inside
 from rr_refine.pictures import load_picture, load_stored
-from rr_refine.redaction import told
 from rr_refine.request import Request
+from rr_refine.room import Room
 from rr_refine.terms import Identity
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["GivenPictures", "judge_again", "pictures_of_folder", "pictures_of_layout"]
 
@@ -50,27 +56,29 @@ class GivenPictures:
     arms: tuple[Arm, ...]
     provenance: Provenance
     """What made them; the judge's part is filled in later."""
-    trials: Callable[[Path], Iterator[Trial]]
-    """Given the folder that judges: brings the runs of trials into it, one after the other, and
-    gives the trials; their marks do not count."""
+    trials: Callable[[Path], Iterator[Callable[[], Trial]]]
+    """Given the folder that judges: each brings the run of a trial into it, and gives the trial,
+    whose marks do not count. This may take a while: it is called in a thread."""
 
 
 def pictures_of_folder(folder: Path, results: Results) -> GivenPictures:
     """Those of a finished benchmark."""
 
-    def trials(out: Path) -> Iterator[Trial]:
-        for trial in read_trials(folder):
-            lost: list[str] = []
-            for name in trial.images:
-                source = image_path(folder / trial.run, name)
-                try:
-                    link_or_copy(source, image_path(out / trial.run, name), folder, out)
-                except FileNotFoundError:
-                    lost.append(name)
-            for name in _COPIED:
-                with suppress(FileNotFoundError):
-                    link_or_copy(folder / trial.run / name, out / trial.run / name, folder, out)
-            yield _without(trial, lost) if lost else trial
+    def bring(trial: Trial, out: Path) -> Trial:
+        lost: list[str] = []
+        for name in trial.images:
+            source = image_path(folder / trial.run, name)
+            try:
+                link_or_copy(source, image_path(out / trial.run, name), folder, out)
+            except FileNotFoundError:
+                lost.append(name)
+        for name in _COPIED:
+            with suppress(FileNotFoundError):
+                link_or_copy(folder / trial.run / name, out / trial.run / name, folder, out)
+        return _without(trial, lost) if lost else trial
+
+    def trials(out: Path) -> Iterator[Callable[[], Trial]]:
+        return (partial(bring, trial, out) for trial in read_trials(folder))
 
     arms = tuple(Arm(arm.arm, read_policy(arm.policy)) for arm in results.arms)
     note = f"Pictures of {str(folder)!r}, of {results.provenance.date or 'an unknown date'}."
@@ -95,9 +103,10 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
         )
     arm = Arm(folder.resolve().name, preset("one-shot"))
 
-    def trials(out: Path) -> Iterator[Trial]:
+    def trials(out: Path) -> Iterator[Callable[[], Trial]]:
         for number, item in enumerate(benchmark.items):
-            yield _trial_of(benchmark, item, number, arm, folder, out)
+            entry = BenchmarkEntry(benchmark, item, number)
+            yield partial(_trial_of, entry, arm.name, folder, benchmark.picture(item), out)
 
     nobody = Identity(kind="files", name=str(folder))
     provenance = Provenance(
@@ -142,28 +151,23 @@ async def judge_again(
     work = Work(benchmark, pictures.arms, cache, out, judge, attempts)
     graded = work.graded()
     items = {item.id: item for item in benchmark.items}
+    room = Room(ROOM)
     with boundary(StoreError, "making the folder"):
         make_folder(out)
     with locked(out, out / ".lock"), closing(TrialFile(out)) as file:
 
-        def works() -> Iterator[Awaitable[None]]:
-            for trial in pictures.trials(out):
-                if trial.item not in items:
-                    continue
-                known = file.find(trial.item, trial.arm)
-                if known is not None and known.settled and known.images == trial.images:
-                    if on_trial:
-                        on_trial(known)
-                else:
-                    yield one(trial)
-
-        async def one(trial: Trial) -> None:
-            judged = await _judged(graded, items[trial.item], trial, out)
-            file.add(judged)
+        async def one(bring: Callable[[], Trial]) -> None:
+            trial = await asyncio.to_thread(bring)
+            known = file.find(trial.item, trial.arm)
+            if known is None or not known.settled or known.images != trial.images:
+                item = items[trial.item]
+                async with room.held(await asyncio.to_thread(pixels_of, item.source)):
+                    known = await _judged(graded, item, trial, out)
+                file.add(known)
             if on_trial:
-                on_trial(judged)
+                on_trial(known)
 
-        await run_many(works(), concurrency)
+        await run_many(map(one, pictures.trials(out)), concurrency)
     provenance = pictures.provenance.model_copy(
         update={"seconds": time.monotonic() - start, "settings": settings or {}}
     )
@@ -172,19 +176,17 @@ async def judge_again(
 
 async def _judged(benchmark: Benchmark, item: Item, trial: Trial, out: Path) -> Trial:
     """The trial with new marks."""
-    marks: dict[str, Mark | str] = {}
-    for name in trial.images:
-        marks[name] = await _mark(benchmark, item, out / trial.run, name, out)
+    entry = BenchmarkEntry(benchmark, item, trial.number)
+
+    def load(name: str) -> Image.Image:
+        return load_stored(image_path(out / trial.run, name), within=out)
+
+    marks = {name: await entry.mark(name, load) for name in trial.images}
 
     def again(point: Point) -> Point:
         if point.sample is None:
             return point
-        mark = marks[point.sample.image]
-        update = {
-            "mark": mark if isinstance(mark, Mark) else None,
-            "fault": mark if isinstance(mark, str) else None,
-        }
-        return point.model_copy(update={"sample": point.sample.model_copy(update=update)})
+        return point.model_copy(update={"sample": point.sample.marked(marks[point.sample.image])})
 
     return trial.model_copy(
         update={
@@ -211,54 +213,22 @@ def _without(trial: Trial, lost: list[str]) -> Trial:
     )
 
 
-async def _mark(benchmark: Benchmark, item: Item, run: Path, name: str, out: Path) -> Mark | str:
-    assert benchmark.grade is not None
-    try:
-        stored = await asyncio.to_thread(load_stored, image_path(run, name), within=out)
-        return await benchmark.grade(item, load_picture(stored))
-    except (ConfigError, StoreError):
-        raise
-    except (RefineError, ValueError, OSError) as error:
-        return told(error)
-
-
-def _trial_of(
-    benchmark: Benchmark, item: Item, number: int, arm: Arm, folder: Path, out: Path
-) -> Trial:
+def _trial_of(entry: BenchmarkEntry, arm: str, folder: Path, picture: str, out: Path) -> Trial:
     """A picture of the official layout as a trial, its run made in `out`."""
-    assert isinstance(benchmark, Layout)
-    run = f"runs/{arm.name}/{item.id}"
-    path, sample, error = folder / benchmark.picture(item), None, None
+    path, origin, sample, error = folder / picture, entry.origin(arm), None, None
     if path.is_file():
         try:
             image = load_picture(path)
             with boundary(StoreError, "making a run folder"):
-                make_inside(out / run, within=out)
-            with RunFolder(out / run) as own:
-                request = Request(prompt=item.prompt, seed=item.seed)
+                make_inside(out / origin.run, within=out)
+            with RunFolder(out / origin.run) as own:
+                request = Request(prompt=entry.item.prompt, seed=entry.item.seed)
                 own.write_json("config.json", {"request": request.model_dump(mode="json")})
                 name = own.put_image(image)
             sample = Sample(candidate="r0c0", image=name, reward=None, mark=None)
         except ConfigError as broken:
             error = str(broken)
     else:
-        error = f"{benchmark.picture(item)} is missing"
+        error = f"{picture} is missing"
     point = Point(spent=int(sample is not None), sample=sample)
-    return Trial(
-        arm=arm.name,
-        item=item.id,
-        number=number,
-        group=item.group or item.id,
-        labels=dict(item.labels),
-        request=request_digest(item),
-        run=run,
-        worst=benchmark.worst(item),
-        first=point,
-        points=(point,),
-        critic_calls=0,
-        critic_tokens=0,
-        triggered=False,
-        stop=None,
-        faults=(),
-        error=error,
-    )
+    return Trial(**dict(origin), first=point, points=(point,), error=error)

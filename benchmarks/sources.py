@@ -11,7 +11,11 @@ from rr_refine.pictures import SOURCE_PIXELS, load_picture, picture_size
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["load_source", "pixels_of"]
+__all__ = ["ROOM", "load_source", "pixels_of"]
+
+ROOM: Final = 2**26
+"""Pixels of the pictures to edit that are held at once: 200 MB, and several times as much while
+they are stored and sent."""
 
 _AT_ONCE: Final = BoundedSemaphore(2)
 """More would only wait for each other, longer than decoding may take."""

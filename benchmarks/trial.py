@@ -57,6 +57,13 @@ class Sample(Record):
     text_said: float | None = None
     """The critic's own score of the lettering, 1 to 4."""
 
+    def marked(self, mark: Mark | str) -> Sample:
+        """The same with a mark, or why there is none."""
+        known = isinstance(mark, Mark)
+        return self.model_copy(
+            update={"mark": mark if known else None, "fault": None if known else mark}
+        )
+
 
 class Point(Record):
     """What the loop would have returned with so many renders."""
@@ -113,16 +120,16 @@ class Trial(Origin):
     curve was asked for."""
     seconds: float | None = None
     """That the run took, waiting for others included; None in files of older versions."""
-    critic_calls: int
-    critic_tokens: int
+    critic_calls: int = 0
+    critic_tokens: int = 0
     """Of critic and rewriters together, as the loop's budget counts them."""
-    triggered: bool
+    triggered: bool = False
     """The loop went beyond its first round."""
-    stop: str | None
+    stop: str | None = None
     """The rule that ended the run; None where it did not come to its end."""
-    faults: tuple[str, ...]
+    faults: tuple[str, ...] = ()
     """Errors of renders and judgements on the way."""
-    error: str | None
+    error: str | None = None
     """What the run ended with, if it failed: it has no result that the arm can be held to."""
 
     @property
@@ -186,16 +193,14 @@ def read_trial(
     def point(prefix: RunPrefix) -> Point:
         best, sample = prefix.best, None
         if best is not None and best.image is not None:
-            mark = marks[best.image]
             sample = Sample(
                 candidate=best.id,
                 image=best.image,
                 reward=best.reward,
-                mark=mark if isinstance(mark, Mark) else None,
-                fault=mark if isinstance(mark, str) else None,
+                mark=None,
                 text_right=best.text_right,
                 text_said=best.said_of("text_rendering"),
-            )
+            ).marked(marks[best.image])
         return Point(spent=prefix.spent, sample=sample)
 
     first, *points = map(point, prefixes)
@@ -220,17 +225,7 @@ def read_trial(
 def lost_trial(origin: Origin, error: str, points: int) -> Trial:
     """An item that could not be run at all, for want of its source, say."""
     nothing = Point(spent=0, sample=None)
-    return Trial(
-        **dict(origin),
-        first=nothing,
-        points=(nothing,) * points,
-        critic_calls=0,
-        critic_tokens=0,
-        triggered=False,
-        stop=None,
-        faults=(),
-        error=error,
-    )
+    return Trial(**dict(origin), first=nothing, points=(nothing,) * points, error=error)
 
 
 class TrialFile:
