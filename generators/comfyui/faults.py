@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pydantic import JsonValue
 
 from rr_refine.errors import (
-    ConfigError,
     GeneratorError,
     OutOfMemoryError,
     UnsupportedRequestError,
@@ -17,7 +16,7 @@ from rr_refine.generators.comfyui.server import ServerAnswer
 from rr_refine.generators.comfyui.workflow import Node
 from rr_refine.notices import shortened
 
-__all__ = ["failed", "is_model", "missing_model", "missing_nodes", "refused", "table"]
+__all__ = ["failed", "is_model", "refused", "table"]
 
 _SHOWN: Final = 300
 """Characters of what one node says."""
@@ -32,32 +31,6 @@ def table(value: JsonValue) -> Mapping[str, JsonValue]:
 def is_model(value: JsonValue) -> bool:
     """Whether an input names the file of a model."""
     return isinstance(value, str) and value.lower().endswith(_SUFFIXES)
-
-
-def missing_nodes(nodes: Sequence[Node]) -> ConfigError:
-    """For nodes whose kinds the server does not have."""
-    names = ", ".join(node.shown for node in nodes[:10])
-    return ConfigError(
-        f"not installed in ComfyUI, and in the workflow: {names}; install these custom nodes "
-        "(ComfyUI's Manager > Install Missing Custom Nodes) and start ComfyUI again"
-    )
-
-
-def missing_model(node: Node, name: str, known: list[str], hint: str) -> ConfigError:
-    """For a model whose file the server does not have.
-
-    Args:
-        name: the input that names it.
-        known: the files that it has.
-        hint: which of them may be meant.
-    """
-    there = ", ".join(map(repr, known[:10])) or "none"
-    more = f", … ({len(known)} in all)" if len(known) > 10 else ""
-    return ConfigError(
-        f"{node.shown} wants {name} = {node.inputs[name]!r}, and ComfyUI has no such file{hint}; "
-        f"it has {there}{more}: put the file into its models folder, or choose another in the "
-        "workflow"
-    )
 
 
 def refused(answer: ServerAnswer, url: str, nodes: Mapping[str, Node]) -> GeneratorError:

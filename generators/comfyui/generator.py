@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +29,6 @@ from rr_refine.redaction import clean, hidden
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
-    import httpx2
     from PIL import Image
 
 __all__ = ["ComfyUIGenerator"]
@@ -44,21 +43,15 @@ class ComfyUIGenerator:
 
     Args:
         options: the server and the workflow.
-        http_client: makes the HTTP client of an event loop.
 
     Raises:
         ConfigError: the workflow cannot be read, or a place in it is not unique.
     """
 
-    def __init__(
-        self,
-        options: ComfyUIOptions,
-        *,
-        http_client: Callable[[], httpx2.AsyncClient] | None = None,
-    ) -> None:
+    def __init__(self, options: ComfyUIOptions) -> None:
         self._options = options
         self._binding = bind(read_workflow(Path(options.workflow)), options)
-        self._server = ComfyUIServer(options, http_client=http_client)
+        self._server = ComfyUIServer(options)
         self._installed: Installed | None = None
 
     @property

@@ -9,9 +9,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.batching import gather
 from rr_refine.errors import ConfigError
 from rr_refine.generators.comfyui.binding import Binding
-from rr_refine.generators.comfyui.faults import is_model, missing_model, missing_nodes, table
+from rr_refine.generators.comfyui.faults import is_model, table
 from rr_refine.generators.comfyui.server import ComfyUIServer
 from rr_refine.plugins import did_you_mean
 
@@ -57,9 +58,13 @@ async def look_up(server: ComfyUIServer, binding: Binding) -> Installed:
         async with places:
             return table(table(await server.look("object_info", kind)).get(kind))
 
-    known = dict(zip(kinds, await asyncio.gather(*map(ask, kinds)), strict=True))
+    known = dict(zip(kinds, await gather(*map(ask, kinds)), strict=True))
     if missing := [node for node in binding.nodes.values() if not known[node.kind]]:
-        raise missing_nodes(missing)
+        names = ", ".join(node.shown for node in missing[:10])
+        raise ConfigError(
+            f"not installed in ComfyUI, and in the workflow: {names}; install these custom nodes "
+            "(ComfyUI's Manager > Install Missing Custom Nodes) and start ComfyUI again"
+        )
     models: set[str] = set()
     for node in binding.nodes.values():
         about = known[node.kind]
@@ -74,7 +79,13 @@ async def look_up(server: ComfyUIServer, binding: Binding) -> Installed:
             models.add(value)
             there = _choices(_input(about, name))
             if there is not None and value not in there:
-                raise missing_model(node, name, there, did_you_mean(value, there[:_LISTED]))
+                hint = did_you_mean(value, there[:_LISTED])
+                more = f", … ({len(there)} in all)" if len(there) > 10 else ""
+                raise ConfigError(
+                    f"{node.shown} wants {name} = {value!r}, and ComfyUI has no such file{hint}; "
+                    f"it has {', '.join(map(repr, there[:10])) or 'none'}{more}: put the file into "
+                    "its models folder, or choose another in the workflow"
+                )
     most = []
     for place in binding.seeds:
         config = _input(known[binding.nodes[place.node].kind], place.input)

@@ -11,19 +11,13 @@ from rr_refine.endpoint.options import ServerOptions
 __all__ = ["ComfyUIOptions"]
 
 
-def _texts(given: JsonValue) -> JsonValue:
-    """One is a list of one; an id may be written as a number."""
-    many = given if isinstance(given, list | tuple) else [given]
-    return [str(one) if type(one) in (int, float) else one for one in many]
+def _many(given: JsonValue) -> JsonValue:
+    return given if isinstance(given, list | tuple) else [given]
 
 
-def _text(given: JsonValue) -> JsonValue:
-    return str(given) if type(given) is int else given
-
-
-Inputs = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-"""Inputs of nodes as `id.input`: `6.text`."""
-NodeId = Annotated[str, BeforeValidator(_text)]
+NodeId = Annotated[str, Field(coerce_numbers_to_str=True)]
+Inputs = Annotated[tuple[NodeId, ...], BeforeValidator(_many)]
+"""Inputs of nodes as `id.input`: `6.text`. One is a list of one."""
 
 
 class ComfyUIOptions(ServerOptions):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -72,27 +72,17 @@ class ComfyUIServer:
 
     Args:
         options: where it is.
-        section: the config section of the options, which messages name.
-        http_client: makes the HTTP client of a loop; `open_http` by default.
 
     Raises:
         ConfigError: the URL or the key cannot be used.
     """
 
-    def __init__(
-        self,
-        options: ComfyUIOptions,
-        *,
-        section: str = "generator",
-        http_client: Callable[[], httpx2.AsyncClient] | None = None,
-    ) -> None:
-        self.url = options.checked_url(section)
-        options.require_sendable_key(section)
+    def __init__(self, options: ComfyUIOptions) -> None:
+        self.url = options.checked_url("generator")
+        options.require_sendable_key("generator")
         self.patience = options.timeout if retries_allowed() else min(options.timeout, _QUICK)
         """Seconds without an answer before it counts as gone."""
         self._options = options
-        self._section = section
-        self._http_client = http_client
         self._sessions = PerLoop(self._open)
 
     @property
@@ -238,8 +228,7 @@ class ComfyUIServer:
         from rr_refine.endpoint.answers import BoundedAnswers
 
         options = self._options
-        own = self._http_client
-        http = own() if own else open_http(self.url, options.key, self._section)
+        http = open_http(self.url, options.key, "generator")
         bounded = BoundedAnswers(http, _ANSWER_MAX, self.patience, options.key, self._too_long)
         api = httpx2.AsyncClient(
             transport=bounded,
@@ -287,12 +276,12 @@ class ComfyUIServer:
         ):
             return GeneratorTimeout(
                 f"{self.url} gave no answer for {self.patience:g} s: raise "
-                f"{self._section}.timeout if it needs longer"
+                "generator.timeout if it needs longer"
             )
         why = self._clean(str(error)) or type(error).__name__
         return GeneratorUnavailable(
             f"{self.url} cannot be reached ({why}): is ComfyUI running, and is "
-            f"{self._section}.base_url right?"
+            "generator.base_url right?"
         )
 
     def _refused(self, answer: ServerAnswer, path: str) -> RefineError:
@@ -301,11 +290,11 @@ class ComfyUIServer:
         if 300 <= status < 400:
             return ConfigError(
                 f"{self.url} answered {status} and sends the request on to {answer.words!r}; "
-                f"nothing was sent there: if that is right, set {self._section}.base_url to it"
+                "nothing was sent there: if that is right, set generator.base_url to it"
             )
         if status in (401, 403):
             return ConfigError(
-                f"{said}; check {self._section}.api_key (ComfyUI itself has none: a proxy or a "
+                f"{said}; check generator.api_key (ComfyUI itself has none: a proxy or a "
                 "login node before it asks for one)"
             )
         if status == 413:
@@ -316,7 +305,7 @@ class ComfyUIServer:
             return GeneratorUnavailable(said)
         if status in (200, 404, 405):
             return ConfigError(
-                f"{said}; {self._section}.base_url must be the root of a ComfyUI server, such as "
+                f"{said}; generator.base_url must be the root of a ComfyUI server, such as "
                 "http://127.0.0.1:8188"
             )
         return GeneratorError(said)
@@ -327,5 +316,5 @@ class ComfyUIServer:
     def _too_long(self) -> RefineError:
         return GeneratorError(
             f"{self.url} sent an answer of more than {_ANSWER_MAX >> 20} MiB, or of more parts "
-            f"than any has; is {self._section}.base_url right?"
+            "than any has; is generator.base_url right?"
         )
