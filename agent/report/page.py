@@ -59,10 +59,11 @@ class Pages:
     def stream(self, name: str, **values: object) -> Iterator[str]:
         """A page, piece by piece, from `<name>.html` and `<name>.js`.
 
-        Its style is `style.css` and, where there is one, `<name>.css`.
+        Its style is `style.css` and, where there are such, `common.css` and `<name>.css`; a
+        `common.js` goes before the script.
         """
-        style = self._text("style.css") + (self._find(f"{name}.css") or "")
-        script = self._text(f"{name}.js")
+        style = self._text("style.css") + self._any("common.css") + self._any(f"{name}.css")
+        script = self._any("common.js") + self._text(f"{name}.js")
         policy = (
             # file: for browsers that do not count a file beside this one as 'self'.
             "default-src 'none'; img-src 'self' file:; "
@@ -87,6 +88,9 @@ class Pages:
         if text is None:
             raise FileNotFoundError(name)
         return text
+
+    def _any(self, name: str) -> str:
+        return self._find(name) or ""
 
     def _find(self, name: str) -> str | None:
         found = (home / name for home in self._homes)

@@ -1,36 +1,20 @@
-"use strict";
-const PAGE = 60;
 const STATES = { improved: "better", worsened: "worse", unchanged: "", failed: "failed", "not graded": "" };
-const arms = JSON.parse(document.querySelector("#arms").textContent);
-const list = document.querySelector("#list");
-const more = document.querySelector("#more");
-const controls = document.querySelector(".controls");
-const [search, state, arm, order, count] = ["#search", "#state", "#arm", "#order", "#count"].map((id) => document.querySelector(id));
+const order = document.querySelector("#order");
 
 // Items in the order of the benchmark, each with its trials in the order of the arms.
 const items = new Map();
-const data = document.querySelector("#trials");
-for (const line of data.textContent.split("\n")) {
-  if (line === "") continue;
+for (const line of linesOf("#trials")) {
   const trial = JSON.parse(line);
   let item = items.get(trial.item);
   if (!item) items.set(trial.item, (item = { id: trial.item, request: "", source: null, labels: {}, trials: [] }));
   if (trial.labels) Object.assign(item, { request: trial.request, labels: trial.labels, source: trial.source && pathOf(trial.run, trial.source) });
   item.trials.push(trial);
 }
-data.remove();
 const all = [...items.values()];
 for (const item of all) item.trials.sort((a, b) => a.arm - b.arm);
 
 function pathOf(run, digest) {
   return `${run}/images/${digest.slice(0, 2)}/${digest}.png`;
-}
-
-function make(tag, name, ...children) {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.append(...children);
-  return element;
 }
 
 function words(text) {
@@ -56,7 +40,9 @@ function missing(text) {
   return make("span", "missing", text);
 }
 
-const score = (picture) => (picture && picture[1] !== null ? picture[1].toFixed(2) : "–");
+const value = (picture) => picture?.[1] ?? null;
+const score = (picture) => value(picture)?.toFixed(2) ?? "–";
+const shown = (item) => item.trials.filter((trial) => arm.value === "" || trial.arm === Number(arm.value));
 
 function tryOf(trial) {
   const { run, first, result } = trial;
@@ -78,71 +64,37 @@ function rowOf(item) {
   const labels = Object.entries(item.labels).map(([name, value]) => ` · ${name}: ${value}`);
   const asked = make("div", "asked", words(item.request), make("p", "meta", make("bdi", "", item.id), ...labels));
   if (item.source) asked.append(thumb(item.source, "The picture to edit"), make("p", "meta", "the picture to edit"));
-  const shown = item.trials.filter((trial) => arm.value === "" || trial.arm === Number(arm.value));
-  return make("li", "item", asked, make("div", "tries", ...shown.map(tryOf)));
-}
-
-// What is shown: the items that fit, drawn a page at a time.
-let fitting = [];
-let drawn = 0;
-
-function draw() {
-  list.append(...fitting.slice(drawn, drawn + PAGE).map(rowOf));
-  drawn = Math.min(drawn + PAGE, fitting.length);
-  more.hidden = drawn === fitting.length;
-  more.textContent = `Show more (${fitting.length - drawn} left)`;
+  return make("li", "item", asked, make("div", "tries", ...shown(item).map(tryOf)));
 }
 
 const labels = new Map();
-const texts = new Map();
 
 function textOf(item) {
-  let text = texts.get(item);
-  if (text === undefined) {
-    const parts = item.trials.flatMap((trial) => [trial.prompt, trial.missed, trial.fault]);
-    texts.set(item, (text = [item.id, item.request, ...parts].join("\n").toLowerCase()));
-  }
-  return text;
+  return [item.id, item.request, ...item.trials.flatMap((trial) => [trial.prompt, trial.missed, trial.fault])];
 }
 
 function gainOf(item, sign) {
-  const value = (picture) => (picture && picture[1] !== null ? picture[1] : null);
-  const gains = item.trials
-    .filter((trial) => arm.value === "" || trial.arm === Number(arm.value))
-    .map((trial) => (trial.first && value(trial.first) !== null && value(trial.result) !== null ? value(trial.result) - value(trial.first) : 0));
+  const gains = shown(item).map(({ first, result }) => (value(first) !== null && value(result) !== null ? value(result) - value(first) : 0));
   return sign * Math.max(...gains.map((gain) => sign * gain), -Infinity);
 }
 
-function show() {
-  const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  fitting = all.filter(
-    (item) =>
-      item.trials.some((trial) => (arm.value === "" || trial.arm === Number(arm.value)) && (state.value === "" || trial.state === state.value)) &&
-      [...labels].every(([name, select]) => select.value === "" || item.labels[name] === select.value) &&
-      wanted.every((word) => textOf(item).includes(word)),
+function fits(item) {
+  return (
+    shown(item).some((trial) => state.value === "" || trial.state === state.value) &&
+    [...labels].every(([name, select]) => select.value === "" || item.labels[name] === select.value)
   );
-  if (order.value) {
-    const sign = order.value === "down" ? 1 : -1;
-    const gains = new Map(fitting.map((item) => [item, gainOf(item, sign)]));
-    fitting.sort((a, b) => sign * (gains.get(b) - gains.get(a)));
-  }
-  list.replaceChildren();
-  drawn = 0;
-  count.textContent = `${fitting.length} of ${all.length}`;
-  draw();
 }
 
-function choices(select, values) {
-  for (const [value, text] of values) {
-    const option = make("option", "", text);
-    option.value = value;
-    select.append(option);
-  }
+function sort(fitting) {
+  if (!order.value) return;
+  const sign = order.value === "down" ? 1 : -1;
+  const gains = new Map(fitting.map((item) => [item, gainOf(item, sign)]));
+  fitting.sort((a, b) => sign * (gains.get(b) - gains.get(a)));
 }
 
 const states = new Set(all.flatMap((item) => item.trials.map((trial) => trial.state)));
 choices(state, Object.keys(STATES).filter((name) => states.has(name)).map((name) => [name, name]));
-choices(arm, arms.map((name, number) => [number, name]));
+choices(arm, arms.entries());
 const values = new Map();
 for (const item of all) {
   for (const [name, value] of Object.entries(item.labels)) {
@@ -156,14 +108,5 @@ for (const [name, known] of values) {
   labels.set(name, select);
   order.parentElement.before(make("label", "", name, select));
 }
-let typing;
-search.addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = setTimeout(show, 150);
-});
-controls.addEventListener("change", show);
-controls.addEventListener("submit", (event) => event.preventDefault());
-more.addEventListener("click", draw);
-new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && !more.hidden && draw(), { rootMargin: "600px" }).observe(more);
-controls.hidden = document.querySelector("#meaning").hidden = false;
-show();
+document.querySelector("#meaning").hidden = false;
+browse(all, 60, { rowOf, textOf, fits, sort });
