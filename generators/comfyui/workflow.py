@@ -70,17 +70,16 @@ class Workflow:
     """As the file has it."""
 
     @classmethod
-    def read(cls, given: JsonValue, shown: str) -> Workflow:
+    def read(cls, graph: JsonValue, shown: str) -> Workflow:
         """Read a graph.
 
         Args:
-            given: what a file holds.
+            graph: what a file holds.
             shown: what messages call that file.
 
         Raises:
             ConfigError: it is no workflow in API format; says how to get one.
         """
-        graph = _unwrapped(given)
         if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
             raise ConfigError(
                 f"{shown} is in the format of ComfyUI's editor; in ComfyUI choose File > Export "
@@ -128,16 +127,6 @@ class Workflow:
             for node in nodes.values()
         }
         return digest(kept)
-
-
-def _unwrapped(given: JsonValue) -> JsonValue:
-    """The graph in what scripts save: the body of a request, or editor and API format together."""
-    if isinstance(given, dict):
-        for name in ("prompt", "output"):
-            inner = given.get(name)
-            if isinstance(inner, dict) and inner and all(map(_is_node, inner.values())):
-                return inner
-    return given
 
 
 def _is_node(value: JsonValue) -> bool:

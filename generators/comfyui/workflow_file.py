@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import io
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,6 @@ __all__ = ["read_workflow"]
 
 _MAX: Final = 4 * 2**20
 """Bytes of a workflow; large ones have some 200,000."""
-_CHUNKS: Final = 100_000
-"""Parts of a PNG that are looked through."""
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PICTURES: Final = (_PNG, b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM")
 
@@ -36,19 +34,20 @@ def read_workflow(path: Path) -> Workflow:
         ) from None
     except (OSError, RuntimeError) as error:  # the last: no such user, in a `~name`
         raise ConfigError(f"the workflow {shown} cannot be read: {error}") from None
+    found = None
     if data.startswith(_PICTURES):
-        found = _in_png(data) if data.startswith(_PNG) else None
-        if found is None:
+        found = _in_png(data[: 2 * _MAX]) if data.startswith(_PNG) else None
+        if not found:
             raise ConfigError(
                 f"the picture {shown} holds no workflow: ComfyUI writes it into the PNG files that "
                 "it saves (not into JPEG or WebP, nor into screenshots); in ComfyUI choose "
                 "File > Export (API), and give that file"
             )
-        data = found
-    if len(data) > _MAX:
-        raise ConfigError(f"{shown} has {len(data) >> 20:,} MiB, too much for a workflow")
+    content = found or data
+    if len(content) > _MAX:
+        raise ConfigError(f"{shown} has {len(content) >> 20:,} MiB, too much for a workflow")
     try:
-        given = parse_json(data)
+        given = parse_json(content)
     except ValueError as error:
         raise ConfigError(
             f"{shown} is no workflow, which is a JSON file ({error}): in ComfyUI choose "
@@ -57,30 +56,12 @@ def read_workflow(path: Path) -> Workflow:
     return Workflow.read(given, shown)
 
 
-def _in_png(data: bytes) -> bytes | None:
+def _in_png(data: bytes) -> str | None:
     """The text `prompt` of a PNG, which is the workflow in API format; None if there is none."""
-    at = len(_PNG)
-    for _ in range(_CHUNKS):
-        size, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
-        content = data[at + 8 : at + 8 + size]
-        at += 12 + size
-        if not kind or kind == b"IEND":
-            return None
-        name, _, rest = content.partition(b"\0")
-        if name != b"prompt":
-            continue
-        if kind == b"tEXt":
-            return rest.decode("latin-1").encode()
-        if kind == b"zTXt":
-            return _unpacked(rest[1:])
-        if kind == b"iTXt":  # packed or not, its method, language, translated name, text
-            text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-            return _unpacked(text) if rest[:1] == b"\1" else text
-    return None
+    from PIL.PngImagePlugin import PngImageFile
 
-
-def _unpacked(data: bytes) -> bytes | None:
     try:
-        return zlib.decompressobj().decompress(data, _MAX + 1)
-    except zlib.error:
+        text = PngImageFile(io.BytesIO(data)).info.get("prompt")
+    except (SyntaxError, ValueError, OSError):  # it is broken
         return None
+    return text if isinstance(text, str) else None
