@@ -26,6 +26,7 @@ __all__ = [
     "RunStatus",
     "check_config",
     "config_of",
+    "differences",
     "identity_of",
     "run_id_of",
     "versions",
@@ -46,7 +47,7 @@ _PACKAGES: Final = (
 )
 
 _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
-    "policy": {"stop_rules": [], "evidence": True, "route": "auto", "outside": "one-picture"},
+    "policy": {"stop_rules": [], "evidence": True, "route": "auto"},
     "settings": {"intent.use": None, "evidence.use": None, "private": True, "max_megapixels": 100},
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""
@@ -80,9 +81,9 @@ def config_of(job: Job) -> dict[str, JsonValue]:
 
 
 def identity_of(config: Mapping[str, JsonValue]) -> str:
-    """Digest of a configuration: two runs with the same one do the same work for the same parent.
+    """Digest of a configuration: runs that do the same work for the same parent have the same one.
 
-    What the run is called has no part in it.
+    What the run is called has no part in it; nor has `outside`, which older versions did not write.
     """
     parent = config.get("parent")
     work = _without_outside(_work_of(config))
@@ -109,6 +110,17 @@ def check_config(folder: RunFolder, job: Job) -> None:
     if not isinstance(earlier, dict):
         raise StoreError(f"{str(folder.path / 'config.json')!r} is no configuration of a run")
     known = earlier | {"run_id": run_id_of(earlier, folder.path)}
+    differs = differences(config, earlier)
+    differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
+    if differs:
+        raise ConfigError(
+            f"run folder {str(folder.path)!r} was made with another {', '.join(differs)}; resume "
+            "it as it was, or give another folder"
+        )
+
+
+def differences(config: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue]) -> list[str]:
+    """What makes the work of one configuration other than that of an earlier one, by section."""
     work, before = (
         _work_of(c) | {"rewriters": _chain_of(c), "intent_check": _unversioned(c)}
         for c in (config, earlier)
@@ -118,12 +130,7 @@ def check_config(folder: RunFolder, job: Job) -> None:
     if isinstance(asked := earlier.get("policy"), dict) and "outside" not in asked:
         work = _without_outside(work)
     differs = [key for key in config if work.get(key) != before.get(key)]
-    differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
-    if differs or work != before:
-        raise ConfigError(
-            f"run folder {str(folder.path)!r} was made with another "
-            f"{', '.join(differs) or 'version'}; resume it as it was, or give another folder"
-        )
+    return differs or ([] if work == before else ["version"])
 
 
 def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -26,7 +26,7 @@ from rr_refine.agent.components import (
 from rr_refine.agent.events import Event
 from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.manifest import config_of, identity_of
+from rr_refine.agent.manifest import config_of, differences, identity_of
 from rr_refine.agent.options import (
     JobOptions,
     RefineOptions,
@@ -296,15 +296,18 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
         if path.is_dir() and any(path.iterdir()) and not ours:
             raise StoreError(f"{str(path)!r} holds other files: give another run_id")
         return RunFolder(path, private=private)
-    identity = identity_of(config_of(job))
+    config = config_of(job)
+    identity = identity_of(config)
     for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
         if path.is_symlink():
             continue
         try:
-            manifest = RunFolder(path, lock=False).read_json("manifest.json")
-        except StoreError:  # not ours to go on with
+            folder = RunFolder(path, lock=False)
+            manifest, earlier = map(folder.read_json, ("manifest.json", "config.json"))
+            same = isinstance(earlier, dict) and not differences(config, earlier)
+        except (StoreError, ValidationError):  # not ours to go on with
             continue
-        if isinstance(manifest, dict) and manifest.get("identity") == identity:
+        if same and isinstance(manifest, dict) and manifest.get("identity") == identity:
             if manifest.get("status") != "done":
                 return RunFolder(path)
             break

@@ -15,7 +15,7 @@ from rr_refine.agent.refine import arefine
 from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run, load_run
 from rr_refine.component import Examples, examples_of, is_outside, outsiders
-from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.errors import ConfigError, CriticUnavailable, CriticUnreadable
 from rr_refine.generators.fake import FakeGenerator, FakeOptions
 from rr_refine.real_models import WAYS
 from rr_refine.request import Request
@@ -178,3 +178,15 @@ async def test_a_run_of_an_older_version_goes_on(tmp_path: Path) -> None:
     path.write_text(json.dumps(config), "utf-8")
     with pytest.raises(ConfigError, match="made with another policy"):
         await run(tmp_path, RED, **given)
+
+
+async def test_what_is_to_be_done_otherwise_is_another_run(tmp_path: Path) -> None:
+    gone = Critic([CriticUnavailable("it sleeps")])
+    given: dict[str, Any] = {"policy": preset("refine", target=None), "critic": gone}
+    with pytest.raises(CriticUnavailable):
+        await run(tmp_path, **given)
+    done, _ = await run(tmp_path, policy=preset("refine", target=None, outside="go-on"))
+    assert len(done.candidates) > 1
+    again, _ = await run(tmp_path, policy=preset("refine", target=None))
+    assert len(again.candidates) == 1
+    assert again.path != done.path
