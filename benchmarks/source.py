@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from copy import copy
+from dataclasses import fields
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -12,9 +13,9 @@ from pydantic_core import PydanticSerializationError
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, find_loader
 from rr_refine.errors import ConfigError
-from rr_refine.terms import Record
+from rr_refine.terms import Record, first_fault
 
-__all__ = ["Source", "load_again", "source_of"]
+__all__ = ["Source", "load_again", "load_benchmark", "source_of"]
 
 
 class Source(Record):
@@ -40,9 +41,33 @@ def source_of(
     return Source(name=name, options=options, limit=limit, part=shard[0], parts=shard[1])
 
 
+def load_benchmark(
+    name: str,
+    options: Mapping[str, object],
+    *,
+    limit: int | None,
+    cache: Path,
+    sources: bool = True,
+) -> Benchmark:
+    """A benchmark with those of its options that are not None.
+
+    Raises:
+        ConfigError: it has no such option, or cannot be read.
+    """
+    loader = find_loader(name)
+    given = {key: value for key, value in options.items() if value is not None}
+    if unknown := given.keys() - {option.name for option in fields(loader)}:
+        raise ConfigError(f"benchmark {name!r} has no option --{min(unknown)}")
+    try:
+        own = TypeAdapter(loader).validate_python(given)
+    except ValidationError as error:
+        raise ConfigError(f"options of benchmark {name!r}: {first_fault(error)}") from error
+    return own.load(limit=limit, cache=cache, sources=sources)
+
+
 def load_again(
     source: Source | None,
-    items: Collection[str] | None,
+    items: Collection[str],
     *,
     data: Path | None,
     cache: Path,
@@ -51,30 +76,20 @@ def load_again(
     """The benchmark, with these of its items in their order.
 
     Args:
-        items: all of it where it is None.
         data: its files, where they have moved.
         prompts: the official words of its judge's questions, if others than then.
         cache: for source pictures that come inside of other files.
 
     Raises:
-        ConfigError: its files are missing or broken, it does not have the items, or an older
-            version did not record where they are from.
+        ConfigError: its files are missing or broken, it does not have the items or takes no words,
+            or an older version did not record where it is from.
     """
     if source is None:
         raise ConfigError("it is not recorded which benchmark was read, and how")
-    loader = find_loader(source.name)
     given = {"data": data, "prompts": prompts}
-    changed = {name: str(path) for name, path in given.items() if path is not None}
+    changed = {name: path for name, path in given.items() if path is not None}
     options = {**source.options, **changed}
-    try:
-        own = TypeAdapter(loader).validate_python(options)
-    except ValidationError as error:
-        raise ConfigError(
-            f"the options {options!r} are none of benchmark {source.name!r}"
-        ) from error
-    whole = own.load(limit=source.limit, cache=cache)
-    if items is None:
-        return whole
+    whole = load_benchmark(source.name, options, limit=source.limit, cache=cache)
     chosen = set(items)
     part = copy(whole)
     part.items = tuple(item for item in whole.items if item.id in chosen)

@@ -12,7 +12,6 @@ from cyclopts import Parameter
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader
 from rr_refine.cli.bench_options import BenchOptions
-from rr_refine.cli.bench_score import load_benchmark
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
@@ -107,7 +106,7 @@ async def _judge(
     from rr_refine.benchmarks.cache import Cache
     from rr_refine.benchmarks.rejudge import judge_again, pictures_of_folder, pictures_of_layout
     from rr_refine.benchmarks.report import read_results
-    from rr_refine.benchmarks.source import load_again
+    from rr_refine.benchmarks.source import load_again, load_benchmark
     from rr_refine.benchmarks.table import write_tables
     from rr_refine.benchmarks.trial import Trial, read_trials
     from rr_refine.cli.bench_models import make_judge
@@ -122,16 +121,21 @@ async def _judge(
     own: Benchmark
     if name is None:
         results = read_results(folder)
+        items = {trial.item for trial in read_trials(folder)}
+        if not items:
+            raise ConfigError(
+                f"{str(folder)!r} has no trials: name the folders that it is joined of"
+            )
         own = load_again(
             results.provenance.source,
-            {trial.item for trial in read_trials(folder)},
+            items,
             data=given["data"],
             prompts=given["prompts"],
             cache=out / "data",
         )
         pictures = pictures_of_folder(folder, results)
     else:
-        own = load_benchmark(name, out / "data", given, limit)
+        own = load_benchmark(name, given, limit=limit, cache=out / "data")
         pictures = pictures_of_layout(folder, own)
     made = make_judge(options, settings)
     if made is None:

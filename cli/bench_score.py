@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from rr_refine.benchmarks.item import Benchmark
-from rr_refine.benchmarks.loader import find_loader
 from rr_refine.benchmarks.protocol import AnswerFile, Layout, RemarksOnFile, ScoresFiles
+from rr_refine.benchmarks.source import load_benchmark
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError
 
-__all__ = ["load_benchmark", "preflight", "report", "score"]
+__all__ = ["preflight", "report", "score"]
 
 
 def score(
@@ -52,7 +50,7 @@ def score(
         return _predictions(data, judgements, suite or "image")
     with TemporaryDirectory() as cache:
         given = {"data": data, "suite": suite, "samples": samples}
-        found = load_benchmark(benchmark, Path(cache), given, limit, sources=False)
+        found = load_benchmark(benchmark, given, limit=limit, cache=Path(cache), sources=False)
         if not isinstance(found, ScoresFiles):
             raise ConfigError(f"{benchmark} has no judgement files to score")
         official, marks = found.score_file(judgements)
@@ -105,7 +103,7 @@ def preflight(
     """
     with TemporaryDirectory() as cache:
         given = {"data": data, "suite": suite, "samples": samples}
-        found = load_benchmark(benchmark, Path(cache), given, limit)
+        found = load_benchmark(benchmark, given, limit=limit, cache=Path(cache))
         if not isinstance(found, Layout):
             raise ConfigError(f"{benchmark} has no official layout of pictures")
         problems = found.preflight(pictures)
@@ -142,21 +140,6 @@ def report(
         say(*write_tables(results).split("\n"), out)
     source = results.provenance.source
     return FAILED if source and source.parts > 1 else DONE
-
-
-def load_benchmark(
-    name: str, cache: Path, options: dict[str, Any], limit: int | None, *, sources: bool = True
-) -> Benchmark:
-    """A benchmark with those of its options that are not None.
-
-    Raises:
-        ConfigError: it has no such option, or cannot be read.
-    """
-    loader = find_loader(name)
-    given = {key: value for key, value in options.items() if value is not None}
-    if unknown := given.keys() - {option.name for option in fields(loader)}:
-        raise ConfigError(f"benchmark {name!r} has no option --{min(unknown)}")
-    return loader(**given).load(limit=limit, cache=cache, sources=sources)
 
 
 def _predictions(data: Path, file: Path, task: str) -> int:

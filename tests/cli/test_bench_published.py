@@ -146,6 +146,8 @@ def test_shards_make_a_whole(here: Commands) -> None:
         one, two = (here.folder / name for name in judgements)
         assert (one / "answers.jsonl").read_bytes() == (two / "answers.jsonl").read_bytes()
         assert (one / "en.json").read_bytes() == (two / "en.json").read_bytes()
+    again = here.run("bench", "judge", "123", "--judge", "fake", "--out", "again")
+    assert (again.code, "the folders that it is joined of" in again.stderr) == (2, True)
     short = here.run("bench", "report", "3", "1", "--out", "short")
     assert short.code == 1
     for text in (short.stdout, (here.folder / "short/index.html").read_text()):
@@ -468,6 +470,11 @@ def test_a_lost_picture_is_not_judged_again_and_the_others_are(here: Commands) -
         "missing": {"no picture (lost file)": 1},
     }
     assert pictures(here.folder / "again/pictures/one-shot") == ALL - {"2_1.png"}
+    (here.folder / "evaluation_metadata.jsonl").write_text('{"tag": "counting", "prompt": "a"}\n')
+    assert here.run("bench", "geneval", "--data", ".", *FAKES, "--out", "unjudged").code == 0
+    command = ("bench", "judge", "unjudged", "--judge", "sketch", "--prompts", "words.py")
+    words = here.run(*command, "--out", "y")
+    assert (words.code, "benchmark 'geneval' has no option --prompts" in words.stderr) == (2, True)
     nobody = here.run("bench", "judge", "there", "--out", "x")
     assert (nobody.code, nobody.stderr.splitlines()) == (
         2,
