@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -27,7 +29,6 @@ from rr_refine.studio.history import (
 )
 from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
 from rr_refine.studio.studio import Studio, StudioFullError
-from rr_refine.studio.threads import Threads
 from rr_refine.studio.uploads import MAX_PICTURE_BYTES, Uploads, drop, thumbnail
 
 __all__ = ["create_app"]
@@ -84,7 +85,8 @@ class _Pages:
         self._studio = studio
         self._uploads = Uploads()
         self._following: set[EventStream] = set()
-        self._words, self._drawing = Threads(1, "words"), Threads(2, "pictures")
+        # What somebody waits for at the page does not wait for the runs, in asyncio's own threads.
+        self._words, self._drawing = CapacityLimiter(1), CapacityLimiter(2)
         # Read once: only these names exist, whatever is asked for.
         self._files = {p.name: p.read_bytes() for p in _PAGE.iterdir() if p.is_file()}
 
@@ -118,7 +120,7 @@ class _Pages:
     async def notes(self, request: Request) -> Response:
         """What the models in use cannot do with a prompt, before its run starts."""
         async with self._uploads.taken(request, read_prompt) as form:
-            notes, ways = await self._words.run(self._studio.notes_before, form)
+            notes, ways = await run_sync(self._studio.notes_before, form, limiter=self._words)
         return _json({"notes": notes, "ways": ways})
 
     async def tiles(self, _: Request) -> Response:
@@ -167,7 +169,7 @@ class _Pages:
         path = image_file(run, request.path_params["digest"])
         if size == "whole":
             return await self._png(path, run, _FOR_GOOD)
-        small = await self._drawing.run(thumbnail, path)
+        small = await run_sync(thumbnail, path, limiter=self._drawing)
         return Response(small, media_type="image/png", headers=_FOR_GOOD)
 
     async def result(self, request: Request) -> Response:
@@ -179,7 +181,7 @@ class _Pages:
 
     async def _png(self, path: Path, run: Path, headers: Mapping[str, str]) -> Response:
         """A picture file, which a run may replace meanwhile: the one that was opened is sent."""
-        file = await self._drawing.run(open_picture, path, run)
+        file = await run_sync(open_picture, path, run, limiter=self._drawing)
         return FileStream(file, "image/png", headers)
 
 

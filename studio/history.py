@@ -149,17 +149,13 @@ class RunList:
         known, self._known = self._known, {}
         tiles = []
         for path in runs:
-            version, tile = version_of(path), None
-            before, earlier = known.get(path, ((), None))
-            if earlier is not None and before == version:
-                tile = earlier
-            elif time.monotonic() < end:
-                tile = _tile(path)
-            if tile is not None:
-                self._known[path] = version, tile
-            elif earlier is not None:
-                self._known[path] = before, earlier
-            tiles.append(tile or earlier or _broken(path, "not yet: there is much to read here"))
+            now = version_of(path)
+            read = known.get(path)
+            if (read is None or read[0] != now) and time.monotonic() < end:
+                read = now, _tile(path)
+            if read is not None:
+                self._known[path] = read
+            tiles.append(read[1] if read else _broken(path, "not yet: there is much to read here"))
         return tiles
 
 

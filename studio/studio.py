@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
 from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.run import Run, open_run
@@ -26,7 +29,6 @@ from rr_refine.studio.live_run import LiveRun, Message
 from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
 from rr_refine.studio.state import RunState
-from rr_refine.studio.threads import Threads
 
 __all__ = ["Studio", "StudioFullError"]
 
@@ -62,8 +64,8 @@ class Studio:
         self._beginning = 0
         self._making = asyncio.Lock()
         self._room = Room(_AT_WORK)
-        self._taking_in, self._reading = Threads(1, "intake"), Threads(2, "reader")
-        self._listing = Threads(1, "list")  # what one page had read need not be read for another
+        self._taking_in, self._reading = CapacityLimiter(1), CapacityLimiter(2)
+        self._listing = CapacityLimiter(1)  # what one page had read need not be read for another
         self._history = RunList(out)
         self._pasts: WeakValueDictionary[tuple[object, ...], PageEvents] = WeakValueDictionary()
         self._live: dict[str, LiveRun] = {}
@@ -98,21 +100,18 @@ class Studio:
         request = Request(prompt=form.prompt, source="" if form.edit else None)
         return notes_before(request, self.maker.generator, self.maker.critic)
 
-    def require_place(self) -> None:
-        """Check that one more run can begin.
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """A place for one more run.
 
         Raises:
-            StudioFullError: it cannot.
+            StudioFullError: there is none.
         """
         if len(self._live) + self._beginning >= self._max_runs:
             raise StudioFullError(
                 f"{self._max_runs} runs are at work here or wait for a decision, and more are not "
                 "let in: wait for one, or end one (studio.max_runs sets how many)"
             )
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        self.require_place()
         self._beginning += 1
         try:
             yield
@@ -132,7 +131,7 @@ class Studio:
         """
         with self._place():
             async with coming as form, self._making:
-                job = await self._taking_in.run(self.maker.new, form)
+                job = await run_sync(self.maker.new, form, limiter=self._taking_in)
                 name = new_run_name(job.request.prompt, identity_of(config_of(job)))
                 return await self._begin(job, self.out / name)
 
@@ -152,10 +151,10 @@ class Studio:
             async with self._making:
                 if name in self._live:  # another tab was quicker
                     return name
-                run = await self._reading.run(open_run, path)
+                run = await run_sync(open_run, path, limiter=self._reading)
                 if run.status == "done":
                     raise ConfigError("this run is done: there is nothing to go on with")
-                job = await self._taking_in.run(self.maker.again, run)
+                job = await run_sync(self.maker.again, run, limiter=self._taking_in)
                 return await self._begin(job, path, run)
 
     def live(self, name: str) -> LiveRun:
@@ -170,9 +169,11 @@ class Studio:
 
     async def _begin(self, job: Job, path: Path, run: Run | None = None) -> str:
         await require_feasible(job.request, job.generator, job.critic, job.sources)
-        notes = await self._taking_in.run(notes_on, job.request, job.generator, job.critic)
-        past = PageEvents() if run is None else await self._reading.run(_past, run)
-        folder = await self._taking_in.run(_stored, path, job, self._private)
+        notes = await run_sync(
+            notes_on, job.request, job.generator, job.critic, limiter=self._taking_in
+        )
+        past = PageEvents() if run is None else await run_sync(_past, run, limiter=self._reading)
+        folder = await run_sync(_stored, path, job, self._private, limiter=self._taking_in)
         place = Share(self._room, sum(one.width * one.height for one in job.sources))
         # From here on, the pictures are read from the folder when they are needed.
         live = LiveRun(folder, replace(job, sources=()), notes, past, place, self._end)
@@ -187,7 +188,7 @@ class Studio:
 
     async def tiles(self) -> list[Tile]:
         """The newest runs of the folder, those that are running included."""
-        tiles = await self._listing.run(self._history.tiles)
+        tiles = await run_sync(self._history.tiles, limiter=self._listing)
         return [
             tile.model_copy(update={"status": self._live[tile.name].status})
             if tile.name in self._live
@@ -204,7 +205,7 @@ class Studio:
         """
         if name in self._live:
             return self._live[name].state
-        run = await self._reading.run(open_run, find_run(self.out, name))
+        run = await run_sync(open_run, find_run(self.out, name), limiter=self._reading)
         return RunState(
             name=name,
             request=run.request,
@@ -226,8 +227,8 @@ class Studio:
             path = find_run(self.out, name)
             key = (path, version_of(path))
             if (source := self._pasts.get(key)) is None:  # pages that follow one run share it
-                run = await self._reading.run(open_run, path)
-                source = self._pasts[key] = await self._reading.run(_past, run)
+                run = await run_sync(open_run, path, limiter=self._reading)
+                source = self._pasts[key] = await run_sync(_past, run, limiter=self._reading)
         return self._follow(name, start, source)
 
     async def _follow(

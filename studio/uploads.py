@@ -10,6 +10,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
@@ -17,7 +19,6 @@ from rr_refine.agent.store.png import png_size
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.pictures import SOURCE_PIXELS, decode_picture, encode_png, load_stored
 from rr_refine.studio.history import open_picture
-from rr_refine.studio.threads import Threads
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +45,7 @@ class Uploads:
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(2)
-        self._threads = Threads(1, "forms")
+        self._reading = CapacityLimiter(1)
 
     @asynccontextmanager
     async def taken(self, request: Request, read: Callable[[bytearray], T]) -> AsyncIterator[T]:
@@ -60,7 +61,8 @@ class Uploads:
             if int(request.headers["content-length"]) > _LARGE:
                 await stack.enter_async_context(self._large)
             try:
-                given = await self._threads.run(read, await _read(request))
+                body = await _read(request)
+                given = await run_sync(read, body, limiter=self._reading)
             except TimeoutError:
                 request.state.late = True
                 raise HTTPException(408, "the request came in too slowly") from None
