@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, UnsupportedRequestError
 from rr_refine.generators.comfyui.options import ComfyUIOptions
 from rr_refine.generators.comfyui.place import Place, listed, marked, named, node_named, put, shown
@@ -53,9 +54,17 @@ class Binding:
     def digest(self) -> str:
         """What the picture depends on besides the request."""
         given = (*self.prompt, *self.seeds, *self.sources)
-        drawn = {name: node for name, node in self.nodes.items() if name != self.output}
         # Around a placeholder there may be words, which count.
-        return self.workflow.digest_of(drawn, {place.key for place in given if place.mark is None})
+        blank = {place.key for place in given if place.mark is None}
+        drawn: dict[str, JsonValue] = {
+            name: {
+                "class_type": node.kind,
+                "inputs": {k: v for k, v in node.inputs.items() if (name, k) not in blank},
+            }
+            for name, node in self.nodes.items()
+            if name != self.output
+        }
+        return digest(drawn)
 
     def filled(
         self, prompt: str, seed: int, sources: Sequence[str], parameters: Mapping[str, JsonValue]

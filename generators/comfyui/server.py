@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -179,14 +179,13 @@ class ComfyUIServer:
         """What the server tells a client as it works.
 
         Raises:
-            OSError: the socket cannot be opened, or broke.
+            OSError: the socket cannot be opened.
         """
         from httpx2 import HTTPError
         from httpx2.websockets import HTTPXWSException
 
-        session, options = self._sessions.get(), self._options
         try:
-            async with session.http.websocket(
+            async with self._sessions.get().http.websocket(
                 f"{self.url}/ws?{urlencode({'clientId': client})}",
                 headers=self._headers,
                 max_message_size_bytes=_MESSAGE_MAX,
@@ -196,13 +195,12 @@ class ComfyUIServer:
             ) as socket:
 
                 async def each() -> AsyncIterator[JsonValue]:
-                    while True:
-                        text = getattr(await socket.receive(), "data", None)
-                        if isinstance(text, str) and len(text) <= _WORDS_MAX:
-                            try:
-                                yield parse_json(text)
-                            except ValueError:
-                                continue
+                    with suppress(HTTPXWSException):  # it broke, or was closed
+                        while True:
+                            text = getattr(await socket.receive(), "data", None)
+                            if isinstance(text, str) and len(text) <= _WORDS_MAX:
+                                with suppress(ValueError):
+                                    yield parse_json(text)
 
                 try:
                     yield each()
@@ -210,7 +208,7 @@ class ComfyUIServer:
                     # Or the client library waits to say goodbye to a server that does not read.
                     await socket.stream.aclose()
         except (HTTPXWSException, HTTPError) as error:
-            raise OSError(self._clean(str(error)) or options.base_url) from None
+            raise OSError(type(error).__name__) from None
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened. A later call opens it again."""

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
-from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 
 __all__ = ["Link", "Node", "Workflow", "link_of"]
@@ -112,21 +111,6 @@ class Workflow:
                 found.add(one)
                 waiting += [link.node for _, link in self.nodes[one].links]
         return {name: each for name, each in self.nodes.items() if name in found}
-
-    def digest_of(self, nodes: Mapping[str, Node], blank: set[tuple[str, str]]) -> str:
-        """A digest of some nodes.
-
-        Args:
-            blank: inputs, by node and name, that do not count.
-        """
-        kept: dict[str, JsonValue] = {
-            node.id: {
-                "class_type": node.kind,
-                "inputs": {k: v for k, v in node.inputs.items() if (node.id, k) not in blank},
-            }
-            for node in nodes.values()
-        }
-        return digest(kept)
 
 
 def _is_node(value: JsonValue) -> bool:

@@ -41,11 +41,16 @@ def make(comfyui: StandIn, workflow: str = "sdxl_t2i", **options: JsonValue) -> 
 
 
 def draw(
-    generator: ComfyUIGenerator, prompt: str = "a fox", seed: int = 1, **more: Any
+    generator: ComfyUIGenerator,
+    prompt: str = "a fox",
+    seed: int = 1,
+    steps: list[tuple[int, int]] | None = None,
+    **more: Any,
 ) -> Image.Image:
     async def once() -> Image.Image:
+        tell = None if steps is None else lambda *step: steps.append(step)
         try:
-            return await generator.generate(RenderRequest(prompt, seed, **more))
+            return await generator.generate(RenderRequest(prompt, seed, **more), on_step=tell)
         finally:
             await generator.aclose()
 
@@ -170,30 +175,16 @@ def test_the_identity_is_that_of_the_workflow_without_the_request(
 
 
 def test_steps_are_told(comfyui: StandIn) -> None:
-    generator, steps = make(comfyui), list[tuple[int, int]]()
     comfyui.seconds = 0.3
-
-    async def once() -> None:
-        await generator.generate(
-            RenderRequest("a fox", 1), on_step=lambda *step: steps.append(step)
-        )
-        await generator.aclose()
-
-    asyncio.run(once())
+    steps = list[tuple[int, int]]()
+    draw(make(comfyui), steps=steps)
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_socket_that_does_not_open_is_no_fault(comfyui: StandIn) -> None:
     comfyui.socket_works = False
-    generator, steps = make(comfyui), list[tuple[int, int]]()
-
-    async def once() -> None:
-        await generator.generate(
-            RenderRequest("a fox", 1), on_step=lambda *step: steps.append(step)
-        )
-        await generator.aclose()
-
-    asyncio.run(once())
+    steps = list[tuple[int, int]]()
+    draw(make(comfyui), steps=steps)
     assert steps == []
 
 
@@ -391,13 +382,7 @@ def test_more_pictures_than_one_are_told(comfyui: StandIn) -> None:
 def test_the_key_goes_along_everywhere_and_into_no_message(comfyui: StandIn) -> None:
     comfyui.key = KEY
     generator, steps = make(comfyui, "kontext_edit", api_key=KEY), list[tuple[int, int]]()
-
-    async def once() -> None:
-        request = RenderRequest("a fox", 1, Image.new("RGB", (8, 8), "red"))
-        await generator.generate(request, on_step=lambda *step: steps.append(step))
-        await generator.aclose()
-
-    asyncio.run(once())
+    draw(generator, steps=steps, source=Image.new("RGB", (8, 8), "red"))
     assert steps  # over the socket too
     assert KEY not in repr(generator.identity) + repr(generator.run_record) + repr(
         generator.notices
@@ -422,15 +407,7 @@ def test_loopback_goes_through_no_proxy(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     comfyui.seconds = 0.1
     steps = list[tuple[int, int]]()
-
-    async def once() -> None:
-        generator = make(comfyui, base_url=comfyui.url + path)
-        await generator.generate(
-            RenderRequest("a fox", 1), on_step=lambda *step: steps.append(step)
-        )
-        await generator.aclose()
-
-    asyncio.run(once())
+    draw(make(comfyui, base_url=comfyui.url + path), steps=steps)
     assert steps
 
 
