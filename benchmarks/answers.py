@@ -47,14 +47,15 @@ def answers_file(out: Path, arm: str) -> Path:
     return out / "judgements" / arm / _FILE
 
 
-def write_answers(path: Path, answers: Iterable[JudgeAnswer]) -> None:
-    """Write them; the file is there when it is whole.
+def write_answers(out: Path, arm: str, answers: Iterable[JudgeAnswer]) -> None:
+    """Write an arm's answers; the file is there when it is whole.
 
     Raises:
         StoreError: it cannot be written.
     """
+    path = answers_file(out, arm)
     try:
-        with replacing(path, durable=False) as file:
+        with replacing(path, durable=False, within=out) as file:
             for answer in answers:
                 file.write(answer.model_dump_json().encode() + b"\n")
     except OSError as error:

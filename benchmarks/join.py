@@ -22,9 +22,7 @@ from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
 from rr_refine.benchmarks.scoring import lay_out, score
 from rr_refine.benchmarks.source import load_again
 from rr_refine.benchmarks.trial import Trial
-from rr_refine.boundary import boundary
-from rr_refine.errors import ConfigError, MissingExtraError, StoreError
-from rr_refine.files import make_inside
+from rr_refine.errors import ConfigError, MissingExtraError
 
 __all__ = ["join"]
 
@@ -191,10 +189,7 @@ def _join_answers(
     for arm in arms:
         files = [answers_file(part.folder, arm) for part in parts]
         if any(file.exists() for file in files):
-            path = answers_file(out, arm)
-            with boundary(StoreError, "making a folder"):
-                make_inside(path.parent, within=out)
-            write_answers(path, merge(*map(read_answers, files), key=lambda a: order[a.item]))
+            write_answers(out, arm, merge(*map(read_answers, files), key=lambda a: order[a.item]))
 
 
 def _noise(parts: Sequence[_Part]) -> Noise | None:

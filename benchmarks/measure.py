@@ -26,7 +26,7 @@ from pydantic import JsonValue
 
 from rr_refine.agent.manifest import versions
 from rr_refine.agent.store.folder import image_path
-from rr_refine.benchmarks.answers import answers_file, write_answers
+from rr_refine.benchmarks.answers import write_answers
 from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import read_trials, run_arms, run_many
@@ -36,12 +36,10 @@ from rr_refine.benchmarks.protocol import AsksJudge, Layout
 from rr_refine.benchmarks.question import GradingJudge, Judge, can_grade
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
-from rr_refine.benchmarks.scoring import lay_out, pictures_of, placed, score
+from rr_refine.benchmarks.scoring import lay_out, pictures_of, score
 from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
-from rr_refine.boundary import boundary
-from rr_refine.errors import ConfigError, CriticError, StoreError
-from rr_refine.files import make_inside
+from rr_refine.errors import ConfigError, CriticError
 from rr_refine.pictures import load_picture, load_stored
 
 __all__ = ["AnyJudge", "Work", "measure", "preflight"]
@@ -111,17 +109,15 @@ async def measure(
     if not whole:
         work.lay_out()
         return None
-    critic = models.critic.identity
     provenance = Provenance(
         benchmark=benchmark.name,
         renders=renders,
         generator=models.generator.identity,
-        critic=critic,
+        critic=models.critic.identity,
         source=source,
         versions=versions(),
         settings=dict(settings or {}),
         seconds=time.monotonic() - start,
-        made={},
     )
     return await work.report(provenance, noise)
 
@@ -169,7 +165,7 @@ class Work:
     def lay_out(self) -> None:
         """Bring the pictures of all trials that are there into the official layout."""
         names = [arm.name for arm in self.arms]
-        lay_out(self.benchmark, names, self.out, placed(self.out, self.trials()))
+        lay_out(self.benchmark, names, self.out, ((t, self.out) for t in self.trials()))
 
     async def report(self, provenance: Provenance, noise: int) -> Results:
         """Lay out, score and summarise the trials that are there, and write the report.
@@ -258,10 +254,7 @@ class Work:
                 for image in trial.images
                 for answer in judging.said(items[trial.item], image)
             )
-            path = answers_file(self.out, arm.name)
-            with boundary(StoreError, "making a folder"):
-                make_inside(path.parent, within=self.out)
-            write_answers(path, said)
+            write_answers(self.out, arm.name, said)
 
     def _judging(self) -> Judging | None:
         """None where no questions are put."""

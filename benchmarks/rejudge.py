@@ -116,9 +116,6 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
         critic=Identity(kind="none", name="none"),
         notes=(f"Pictures of {str(folder)!r}: how they were made is not known.",),
         versions=versions(),
-        settings={},
-        seconds=0.0,
-        made={},
     )
     return GivenPictures((arm,), provenance, trials)
 

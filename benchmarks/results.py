@@ -165,11 +165,11 @@ class Provenance(Record):
     date: str = ""
     """UTC, ISO 8601, of the judgements; hosted judges change."""
     versions: dict[str, JsonValue]
-    settings: dict[str, JsonValue]
+    settings: dict[str, JsonValue] = {}
     """Of generator and critic, without keys and passwords."""
-    seconds: float
+    seconds: float = 0.0
     """Wall time of the session that made this; less than all where it was resumed."""
-    made: dict[str, int]
+    made: dict[str, int] = {}
     """Renders, critiques and comparisons that this session made and found in no cache."""
 
 

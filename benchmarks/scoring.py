@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,10 +25,7 @@ from rr_refine.files import (
     replace_file,
 )
 
-__all__ = ["lay_out", "link_or_copy", "pictures_of", "placed", "score"]
-
-Placed = tuple[Trial, Path]
-"""A trial, and the benchmark folder that it is of."""
+__all__ = ["lay_out", "link_or_copy", "pictures_of", "score"]
 
 
 def pictures_of(out: Path, arm: str) -> Path:
@@ -36,13 +33,13 @@ def pictures_of(out: Path, arm: str) -> Path:
     return out / "pictures" / arm
 
 
-def placed(out: Path, trials: Iterable[Trial]) -> Iterator[Placed]:
-    """Trials of one folder."""
-    return ((trial, out) for trial in trials)
-
-
-def lay_out(benchmark: Benchmark, arms: Sequence[str], out: Path, trials: Iterable[Placed]) -> None:
+def lay_out(
+    benchmark: Benchmark, arms: Sequence[str], out: Path, trials: Iterable[tuple[Trial, Path]]
+) -> None:
     """Bring the results of trials into the official layout, where the benchmark has one.
+
+    Args:
+        trials: each with the benchmark folder that it is of.
 
     Raises:
         StoreError: a file cannot be written.

@@ -8,7 +8,7 @@ import inspect
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -229,33 +229,28 @@ async def _test(test: ModelTest, options: BenchOptions, settings: Settings, out:
     return FAILED if result.failed else DONE
 
 
+@dataclass(slots=True)
 class _Comparison:
     """Arms of the loop on a benchmark."""
 
-    def __init__(
-        self,
-        benchmark: Benchmark,
-        arms: Sequence[Arm],
-        models: Models,
-        options: BenchOptions,
-        settings: Settings,
-        out: Path,
-        curve: bool,
-        source: Source | None,
-    ) -> None:
-        self._benchmark = benchmark
-        self._arms = arms
-        self._models = models
-        self._options = options
-        self._settings = settings
-        self._out = out
-        self._curve = curve
-        self._source = source
-        self._graded = benchmark.grade is not None
-        self._progress = Progress()
-        self._runs = len(benchmark.items) * len(arms)
-        self._done = self._failed = 0
-        self._sum = 0.0
+    benchmark: Benchmark
+    arms: Sequence[Arm]
+    models: Models
+    options: BenchOptions
+    settings: Settings
+    out: Path
+    curve: bool
+    source: Source | None
+    progress: Progress = field(default_factory=Progress)
+    done: int = 0
+    failed: int = 0
+    sum: float = 0.0
+    graded: bool = False
+
+    @property
+    def runs(self) -> int:
+        """How many there are to do."""
+        return len(self.benchmark.items) * len(self.arms)
 
     async def run(self) -> int:
         """Run, score, report; gives the exit code."""
@@ -268,60 +263,60 @@ class _Comparison:
         from rr_refine.cli.notes import PARTS, say_addresses, say_told
         from rr_refine.component import connected
 
-        options, settings, benchmark = self._options, self._settings, self._benchmark
-        models = self._models
+        options, settings, benchmark = self.options, self.settings, self.benchmark
+        models = self.models
         judge = make_judge(options, settings)
         if judge is None and isinstance(benchmark, AsksJudge):
             tell(
                 "note: nothing is judged: pictures are made and laid out; give --judge-url, now "
                 "or later with --resume"
             )
-        self._graded |= judge is not None
+        self.graded = benchmark.grade is not None or judge is not None
         public = settings.public()
         say_addresses(settings, *PARTS, *(["judge"] if judge else []))
         for note in benchmark.notes:
             tell(f"note: {plain(note)}")
-        with Cache(self._out / "cache") as cache:
+        with Cache(self.out / "cache") as cache:
             async with connected((models.generator, models.critic, judge)):
-                self._progress.begin("runs", sum(t.settled for t in read_trials(self._out)))
+                self.progress.begin("runs", sum(t.settled for t in read_trials(self.out)))
                 with _draining() as drain:
                     results = await measure(
                         benchmark,
-                        self._arms,
+                        self.arms,
                         models,
                         cache,
-                        self._out,
+                        self.out,
                         renders=options.renders,
                         concurrency=options.concurrency,
-                        curve=self._curve,
+                        curve=self.curve,
                         judge=judge,
                         attempts=options.attempts,
                         noise=options.noise,
-                        source=self._source,
+                        source=self.source,
                         settings={k: v for k, v in public.items() if k.startswith(_SECTIONS)},
                         on_trial=self._show,
                         drain=drain,
                     )
         say_told({"generator": models.generator, "critic": models.critic, "judge": judge})
         if results is None:
-            done = f"{self._done} of {self._runs}"
+            done = f"{self.done} of {self.runs}"
             tell(f"stopped after {done} runs; --resume goes on")
             return INTERRUPTED
-        for arm, problems in preflight(benchmark, self._arms, self._out).items():
+        for arm, problems in preflight(benchmark, self.arms, self.out).items():
             _show_preflight(arm, problems)
-        _show_result(options, results, write_tables(results), self._out, self._failed)
+        _show_result(options, results, write_tables(results), self.out, self.failed)
         # The one comparison that --fail-on-error stands for.
-        too_many = self._failed > options.fail_on_error * self._runs
+        too_many = self.failed > options.fail_on_error * self.runs
         return FAILED if too_many else DONE
 
     def _show(self, trial: Trial) -> None:
         """Show how far it is."""
-        self._done += 1
-        lacking = trial.result.sample is None or (self._graded and not trial.settled)
-        self._failed += trial.error is not None or lacking
-        self._sum += (trial.result.mark or trial.worst).score
-        score = self._sum / self._done if self._graded else None
-        self._progress("runs", self._done, self._runs, self._failed, score)
+        self.done += 1
+        lacking = trial.result.sample is None or (self.graded and not trial.settled)
+        self.failed += trial.error is not None or lacking
+        self.sum += (trial.result.mark or trial.worst).score
+        score = self.sum / self.done if self.graded else None
+        self.progress("runs", self.done, self.runs, self.failed, score)
 
 
 @contextmanager

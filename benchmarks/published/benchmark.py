@@ -18,7 +18,7 @@ from rr_refine.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["PublishedBenchmark", "check_choice"]
+__all__ = ["PublishedBenchmark", "check_choice", "number_at"]
 
 SuiteT = TypeVar("SuiteT", bound=str)
 
@@ -61,6 +61,13 @@ class PublishedBenchmark(Benchmark):
             return load_source(item.source)
         except ConfigError as error:
             raise StoreError(str(error)) from error
+
+
+def number_at(found: JsonValue | Mapping[str, JsonValue], *path: str) -> float | None:
+    """The number at the end of a path of keys; None where there is none."""
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return float(found) if isinstance(found, int | float) else None
 
 
 def check_choice(

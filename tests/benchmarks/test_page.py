@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from rr_refine.agent.store.folder import RunFolder
-from rr_refine.benchmarks.answers import JudgeAnswer, answers_file, write_answers
+from rr_refine.benchmarks.answers import JudgeAnswer, write_answers
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.item import Mark
 from rr_refine.benchmarks.page import state_of
@@ -262,9 +262,7 @@ def test_looking_through_the_answers(browser: webdriver.Chrome, tmp_path: Path) 
             said("a", 1, "Score: 5", turn=1),
         ],
     }.items():
-        path = answers_file(tmp_path, arm)
-        path.parent.mkdir(parents=True)
-        write_answers(path, answers)
+        write_answers(tmp_path, arm, answers)
     write(tmp_path, *hostile(tmp_path, "cats"))
     browser.get((tmp_path / "judgements.html").as_uri())
 

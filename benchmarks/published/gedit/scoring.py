@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from rr_refine.benchmarks.published.benchmark import number_at
 from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.errors import MissingExtraError
 
@@ -150,20 +151,12 @@ def statistics(scores: Iterable[tuple[str, bool, Score]]) -> dict[str, JsonValue
 
 def printed_values(official: Mapping[str, JsonValue]) -> dict[str, float | None]:
     """The full set of `statistics` by our names: `overall`, groups, `G_SC`, `G_PQ`."""
-    full = official["full"]
-    assert isinstance(full, dict)
-
-    def value(group: str, measure: str) -> float | None:
-        own = full.get(group)
-        found = own.get(measure) if isinstance(own, dict) else None
-        return float(found) if isinstance(found, int | float) else None
-
-    groups = {group: value(group, "overall") for group in GROUPS}
+    groups = {group: number_at(official, "full", group, "overall") for group in GROUPS}
     return {
-        "overall": value("average", "overall"),
+        "overall": number_at(official, "full", "average", "overall"),
         **{group: found for group, found in groups.items() if found is not None},
-        "G_SC": value("average", "semantics"),
-        "G_PQ": value("average", "quality"),
+        "G_SC": number_at(official, "full", "average", "semantics"),
+        "G_PQ": number_at(official, "full", "average", "quality"),
     }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, JsonValue
 
 from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.benchmark import number_at
 from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.picabench.answer import (
     FAILED,
@@ -195,17 +196,12 @@ def answered(case: Case, answers: Answers | None) -> Entries:
 
 def accuracies(official: Mapping[str, JsonValue]) -> dict[str, float | None]:
     """Those of `analyse`, by name."""
-    found: dict[str, float | None] = {"overall": _number(official["overall_accuracy"])}
+    found = {"overall": number_at(official, "overall_accuracy")}
     for by in ("by_category", "by_law"):
         groups = official[by]
         assert isinstance(groups, dict)
-        for name, own in groups.items():
-            found[name] = _number(own["accuracy"]) if isinstance(own, dict) else None
+        found |= {name: number_at(own, "accuracy") for name, own in groups.items()}
     return found
-
-
-def _number(value: JsonValue) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
 
 
 def write_output(

@@ -20,6 +20,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.item import Mark
+from rr_refine.benchmarks.published.benchmark import number_at
 from rr_refine.benchmarks.published.csv_file import read_csv
 from rr_refine.benchmarks.published.unigenbench.reading import literal
 from rr_refine.benchmarks.published.unigenbench.taxonomy import dimension, official_dimension
@@ -71,16 +72,11 @@ def official_accuracies(official: Mapping[str, JsonValue]) -> dict[str, float | 
     for table in ("primary_dimensions", "sub_dimensions"):
         entries = official[table]
         assert isinstance(entries, dict)
-        found.append({name.strip(): _accuracy(entry) for name, entry in entries.items()})
+        found.append({k.strip(): number_at(entry, "accuracy") for k, entry in entries.items()})
     primary, sub = found
     known = [value for value in primary.values() if value is not None]
     overall = round(fmean(known), 4) if known else None
     return {"overall": overall, **primary, **{k: v for k, v in sub.items() if k not in primary}}
-
-
-def _accuracy(entry: JsonValue) -> float | None:
-    value = entry["accuracy"] if isinstance(entry, dict) else None
-    return float(value) if isinstance(value, int | float) else None
 
 
 def to_mark(
