@@ -1,8 +1,8 @@
-"""Effects: the four things a run does to the world, each done once.
+"""Effects: what a run does to the world, each thing once.
 
-Rendering, judging, comparing and rewriting are looked up in the run's journal first and written
-to it when done. A run that starts again from the beginning therefore repeats nothing that was
-finished. A failure is never written: it is owed again.
+Rendering, measuring, judging, comparing, rewriting and revising are looked up in the run's
+journal first and written to it when done. A run that starts again from the beginning therefore
+repeats nothing that was finished. A failure is never written: it is owed again.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from PIL import Image, ImageChops, ImageDraw
 
+from rr_refine.component import connected
 from rr_refine.errors import EvidenceError
 from rr_refine.reward.contract import CriticContract
 from rr_refine.reward.critic import CritiqueRequest
@@ -86,10 +87,7 @@ class EvidenceContract:
 
     def _examine(self, evidence: Evidence, *requests: CritiqueRequest) -> list[Findings]:
         async def examine() -> list[Findings]:
-            try:
+            async with connected([evidence]):
                 return await asyncio.gather(*map(evidence.examine, requests))
-            finally:
-                if (aclose := getattr(evidence, "aclose", None)) is not None:
-                    await aclose()
 
         return asyncio.run(examine())
