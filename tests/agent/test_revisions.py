@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from rr_refine.agent.acceptance import floor_of
 from rr_refine.agent.events import CriticFailed, Judged, Reviewed, Revised
 from rr_refine.agent.history import Candidate, ImageJudgement
 from rr_refine.agent.keys import critique_key
@@ -271,6 +272,14 @@ def test_the_target_counts_within_a_revision_and_after_another_picture() -> None
     assert rule_after(after_a_remark(4.0), policy=keen) is None
     assert rule_after(after_a_remark(4.0), worse("r1c0"), policy=keen) == "target"
     assert rule_after(after_a_remark(2.0), worse("r1c0"), policy=keen) is None
+
+
+def test_what_a_dimension_may_not_fall_below_counts_within_a_revision() -> None:
+    first = candidate("r0c0", t2i(4.0, 4.0), verdict="first")
+    won = candidate("r1c0", t2i(2.0, 3.0), verdict="win", against="r0c0")
+    assert floor_of(won, [first, won])["text_faithfulness"] == 4.0
+    again = won.model_copy(update={"revision": 2})
+    assert floor_of(again, [first, again]) == {"text_faithfulness": 2.0, "physical_quality": 3.0}
 
 
 def test_under_is_what_was_judged_then() -> None:
