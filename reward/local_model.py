@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import Field
 
 from rr_refine.batching import BatchJob
-from rr_refine.errors import CriticError, CriticUnavailable, MissingExtraError
+from rr_refine.errors import CriticError, CriticUnavailable, MissingExtraError, first_line
 from rr_refine.hub import loaded
 from rr_refine.terms import Record
 
@@ -88,7 +88,7 @@ class LocalModel(ABC, Generic[W, R]):
             self._make_room(jobs, error)
         except Exception as error:
             traceback.clear_frames(error.__traceback__)
-            raise CriticError(f"the critic {self._name!r} failed: {_first_line(error)}") from error
+            raise CriticError(f"the critic {self._name!r} failed: {first_line(error)}") from error
         torch.cuda.empty_cache()  # only here, where the error has let go of the tensors
 
     def _make_room(self, jobs: Sequence[BatchJob[W, R]], cause: BaseException) -> None:
@@ -186,8 +186,3 @@ def pick_device(name: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import JsonValue
 from safetensors.torch import save_file
 
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.diffusers import create as diffusers
 from rr_refine.hub import require_files
 from rr_refine.reward.clip import clipscore
@@ -80,6 +80,22 @@ def test_a_model_names_no_code_of_the_hub(tmp_path: Path) -> None:
         asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
     (tmp_path / "config.json").write_text(KERNEL.replace("somebody/kernel", "sdpa"))
     require_files(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "unsafe"),
+        ("{% include '/etc/hostname' %}", "no loader"),
+    ],
+)
+def test_a_chat_template_reaches_no_code_and_no_file(
+    tmp_path: Path, template: str, words: str
+) -> None:
+    folder = build_tiny_llava(tmp_path)
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(RefineError, match=words):
+        asyncio.run(transformers(model=str(folder)).critique(JUDGED))
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])

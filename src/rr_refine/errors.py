@@ -59,6 +59,7 @@ __all__ = [
     "StoreLockedError",
     "UnsupportedRequestError",
     "charged",
+    "first_line",
 ]
 
 _LONG: Final = 4000
@@ -90,6 +91,12 @@ def _told(part: object) -> object:
     if not isinstance(part, str) or len(part) <= _LONG:
         return part
     return shortened(clean(part), _LONG, end=900)
+
+
+def first_line(error: BaseException) -> str:
+    """An error of a library in one line: its type, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 class ConfigError(RefineError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from rr_refine.errors import ConfigError, RefineError
+from rr_refine.errors import ConfigError, RefineError, first_line
 from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.named import read_named
 from rr_refine.retries import retries_allowed
@@ -169,10 +169,9 @@ def loaded(
     except RefineError:
         raise
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        why = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+        more = f"; it must be {needed}" if needed else ""
         raise ConfigError(
-            f"{key} = {model!r} cannot be loaded: {why}{needed and f'; it must be {needed}'}"
+            f"{key} = {model!r} cannot be loaded: {first_line(error)}{more}"
         ) from error
 
 

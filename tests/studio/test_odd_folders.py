@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.studio.test_history import listed
 from tests.studio.visitor import Visitor
 from tests.test_picture_file import bomb
 
@@ -21,12 +22,6 @@ async def a_run(visitor: Visitor, tmp_path: Path) -> Path:
     name = await visitor.begin("make it blue", preset="best-of-n")
     await visitor.watch(name)
     return tmp_path / "runs" / name
-
-
-async def listed(visitor: Visitor) -> dict[str, str]:
-    answer = await visitor.get("/api/runs")
-    assert answer.status_code == 200, answer.text
-    return {tile["name"]: tile["problem"] for tile in answer.json()}
 
 
 def jpeg() -> bytes:

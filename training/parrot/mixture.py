@@ -14,6 +14,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, read_file, require_inside
 from rr_refine.lines import read_lines
 from rr_refine.pictures import decode_picture
+from rr_refine.terms import first_fault
 from rr_refine.training.parrot.recipe import DataPart
 from rr_refine.training.parrot.rows import SftRow
 
@@ -136,9 +137,7 @@ def _read(part: DataPart, control: Collection[str]) -> Iterator[MixtureRow | Non
         try:
             row = SftRow.model_validate_json(line)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{where} is no training row: {place}: {first['msg']}") from None
+            raise ConfigError(f"{where} is no training row: {first_fault(error)}") from None
         turns = (*row.prompt, *row.completion)
         content = [piece for turn in turns for piece in turn.content]
         images = sum(piece["type"] == "image" for piece in content)
