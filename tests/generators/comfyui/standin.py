@@ -76,6 +76,10 @@ class StandIn:
         self.models = list(MODELS)
         self.missing: set[str] = set()
         """Kinds of nodes that are not installed."""
+        self.paid = ""
+        """A kind that is drawn by a paid service."""
+        self.waits = False
+        """Jobs wait, behind somebody else's."""
         self.seed_max = 2**64 - 1
         self.socket_works = True
         self.redirect = ""
@@ -128,7 +132,7 @@ class StandIn:
         for name in ("seed", "noise_seed"):
             if name in inputs:
                 inputs[name][1]["max"] = self.seed_max
-        return JSONResponse({kind: about})
+        return JSONResponse({kind: about | {"api_node": kind == self.paid}})
 
     async def _prompt(self, request: Request) -> Response:
         body = await request.json()
@@ -187,8 +191,9 @@ class StandIn:
         if request.method == "POST":
             self.deleted += (await request.json())["delete"]
             return Response()
-        running = [[1, job, {}, {}, []] for job, task in self._jobs.items() if not task.done()]
-        return JSONResponse({"queue_running": running, "queue_pending": []})
+        jobs = [[1, job, {}, {}, []] for job, task in self._jobs.items() if not task.done()]
+        names = ("queue_running", "queue_pending")
+        return JSONResponse({names[self.waits]: jobs, names[not self.waits]: []})
 
     async def _interrupt(self, request: Request) -> Response:
         job = (await request.json())["prompt_id"]

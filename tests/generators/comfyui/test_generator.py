@@ -264,6 +264,14 @@ def test_a_job_that_takes_too_long_is_taken_back(comfyui: StandIn) -> None:
     assert len(comfyui.interrupted) == 1
 
 
+def test_a_job_that_waits_is_taken_back_and_nothing_interrupted(comfyui: StandIn) -> None:
+    comfyui.seconds, comfyui.waits = 30, True
+    with pytest.raises(GeneratorTimeout):
+        draw(make(comfyui, job_timeout=0.5))
+    assert len(comfyui.deleted) == 1
+    assert comfyui.interrupted == []
+
+
 def test_a_job_that_somebody_deleted_is_told(
     comfyui: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,7 +355,10 @@ def test_nothing_listens() -> None:
 
 
 def test_what_is_not_installed_is_told_before_the_first_render(comfyui: StandIn) -> None:
-    comfyui.models = ["some_sdxl_2.safetensors", "other.safetensors"]
+    comfyui.paid = "KSampler"
+    with pytest.raises(ConfigError, match=r"node 3 \(KSampler\).*paid service"):
+        reach(make(comfyui))
+    comfyui.paid, comfyui.models = "", ["some_sdxl_2.safetensors", "other.safetensors"]
     words = r"ckpt_name = 'some_sdxl.safetensors'.*did you mean 'some_sdxl_2.safetensors'"
     with pytest.raises(ConfigError, match=words):
         reach(make(comfyui))
