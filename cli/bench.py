@@ -23,12 +23,12 @@ from rr_refine.benchmarks.loader import (
     part_of,
 )
 from rr_refine.boundary import boundary
-from rr_refine.cli.bench_options import BenchOptions, parse_shard
+from rr_refine.cli.bench_options import BenchOptions, parse_shard, say_results
 from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
-from rr_refine.cli.text import plain, say, say_json, tell
+from rr_refine.cli.text import plain, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
 from rr_refine.files import make_folder
 from rr_refine.named import folder_here
@@ -351,9 +351,6 @@ def _show_preflight(arm: str, problems: Sequence[str]) -> None:
 
 
 def _show_result(options: BenchOptions, result: Record, table: str, out: Path, failed: int) -> None:
-    if options.json:
-        say_json(result.model_dump_json())
-    else:
-        say(*table.split("\n"), out)
+    say_results(result, table, out, as_json=options.json)
     if failed:
         tell(f"{failed} failed; --resume tries them again")

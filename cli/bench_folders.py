@@ -11,12 +11,12 @@ from cyclopts import Parameter
 
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader
-from rr_refine.cli.bench_options import BenchOptions
+from rr_refine.cli.bench_options import BenchOptions, say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings, split_assignment
-from rr_refine.cli.text import plain, say, say_json, tell
+from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, RefineError
 
 __all__ = ["compare", "judge", "list_"]
@@ -166,10 +166,7 @@ async def _judge(
                 on_trial=show,
             )
     say_told({"judge": made})
-    if options.json:
-        say_json(found.model_dump_json())
-    else:
-        say(*write_tables(found).split("\n"), out)
+    say_results(found, write_tables(found), out, as_json=options.json)
     if failed:
         tell(f"{failed} have no mark; the same command tries them again")
     return FAILED if failed else DONE
@@ -190,10 +187,7 @@ def compare(first: Path, second: Path, /, *, json: Flag = False) -> int:
     from rr_refine.benchmarks.compare import write_comparison
 
     found = compare_folders(first, second)
-    if json:
-        say_json(found.model_dump_json())
-    else:
-        say(*write_comparison(found).split("\n"))
+    say_results(found, write_comparison(found), as_json=json)
     return DONE
 
 

@@ -10,10 +10,12 @@ from cyclopts import Group, Parameter
 from pydantic import JsonValue
 
 from rr_refine.cli.options import Flag
+from rr_refine.cli.text import say, say_json
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import whole_number
+from rr_refine.terms import Record
 
-__all__ = ["BenchOptions", "parse_shard"]
+__all__ = ["BenchOptions", "parse_shard", "say_results"]
 
 _JUDGE = Group("Judge", sort_key=1)
 _MODELS = Group("Models", sort_key=2)
@@ -122,6 +124,14 @@ class BenchOptions:
             "judge.model": self.judge_model,
         }
         return flags | {key: value for key, value in given.items() if value is not None}
+
+
+def say_results(record: Record, table: str, *folder: Path, as_json: bool) -> None:
+    """Results as JSON, or for people, with where more is."""
+    if as_json:
+        say_json(record.model_dump_json())
+    else:
+        say(*table.split("\n"), *folder)
 
 
 def parse_shard(text: str, option: str = "--shard") -> tuple[int, int]:

@@ -16,13 +16,13 @@ from rr_refine.benchmarks.preference.item import PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Mode
 from rr_refine.benchmarks.preference.results import PreferenceResult, write_table
 from rr_refine.boundary import boundary
-from rr_refine.cli.bench_options import parse_shard
+from rr_refine.cli.bench_options import parse_shard, say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
-from rr_refine.cli.text import say, say_json, tell
+from rr_refine.cli.text import tell
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import make_folder
@@ -158,11 +158,7 @@ def _settings(
 
 def _leave(result: PreferenceResult, out: Path, *, as_json: bool) -> int:
     """Show the result; gives the exit code."""
-    if as_json:
-        say_json(result.model_dump_json())
-    else:
-        say(*write_table(result).split("\n"))
-        say(out)
+    say_results(result, write_table(result), out, as_json=as_json)
     if skipped := sum(result.skipped.values()):
         tell(f"{skipped} of {result.rows} pairs were skipped")
     if failed := sum(result.failures.values()):

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from rr_refine.benchmarks.protocol import AnswerFile, Layout, RemarksOnFile, ScoresFiles
 from rr_refine.benchmarks.source import load_benchmark
 from rr_refine.benchmarks.view import View, view_of
+from rr_refine.cli.bench_options import say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag
 from rr_refine.cli.text import plain, say, say_json, tell
@@ -134,10 +135,7 @@ def report(
     from rr_refine.benchmarks.table import write_tables
 
     results = join(folders, out, data=data)
-    if json:
-        say_json(results.model_dump_json())
-    else:
-        say(*write_tables(results).split("\n"), out)
+    say_results(results, write_tables(results), out, as_json=json)
     source = results.provenance.source
     return FAILED if source and source.parts > 1 else DONE
 

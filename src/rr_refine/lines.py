@@ -92,36 +92,26 @@ class LineFile:
         # Unbuffered: what a failed write left in a buffer would be written by closing the file.
         self._file = open_file(path, "rb+", within=within)
         try:
-            self._file.truncate(self._end())
-            self._cost = self._counted()
+            end, self._cost = self._whole()
+            self._file.truncate(end)
         except OSError:
             self.close()
             raise
 
-    def _end(self) -> int:
-        """Where the last whole line ends."""
-        at = self._file.seek(0, os.SEEK_END)
-        least = max(0, at - MAX_LINE - 1)
-        while at > least:
-            start = max(0, at - _BLOCK)
-            self._file.seek(start)
-            if (found := self._file.read(at - start).rfind(b"\n")) >= 0:
-                return start + found + 1
-            at = start
-        if at:
-            raise OSError(f"its last line is longer than {MAX_LINE:,} bytes")
-        return 0
-
-    def _counted(self) -> int:
-        """What the lines so far count."""
-        self._file.seek(0)
+    def _whole(self) -> tuple[int, int]:
+        """Where the last whole line ends, and what the lines so far count. To a file that is full
+        nothing is added, and so it stays as it is.
+        """
+        end = cost = 0
         buffered = io.BufferedReader(cast("io.FileIO", self._file), _BLOCK)
         try:
-            return sum(_cost(line + b"\n") for line, _ in each_line(buffered, self._limit))
+            for line, start in each_line(buffered, self._limit):
+                end, cost = start + len(line) + 1, cost + _cost(line + b"\n")
         except FullError:
-            return self._limit
+            return os.fstat(self._file.fileno()).st_size, self._limit
         finally:
             buffered.detach()
+        return end, cost
 
     def append(self, line: bytes, *, sync: bool) -> None:
         """Add a line, given without its end. With `sync` it is on disk on return.
