@@ -5,7 +5,8 @@ run has a thread and an event loop of its own: the server's stays free. Its even
 the stream mode `custom`, and the same input goes on with an unfinished run.
 
 A client may name files only below one folder, which the server's owner names in the environment
-variable `RR_REFINE_SERVER_ROOT`; links in it are not followed.
+variable `RR_REFINE_SERVER_ROOT`; links in it are not followed. It may name the parts that the owner
+lists in `RR_REFINE_SERVER_PARTS`, with commas between, by name or dotted path.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
 from rr_refine.named import folder_here
 from rr_refine.pictures import decode_picture
-from rr_refine.plugins import Group, available
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["ROOT", "ServerInput", "ServerOutput", "ServerState", "graph"]
+__all__ = ["PARTS", "ROOT", "ServerInput", "ServerOutput", "ServerState", "graph"]
 
 
 _IMAGES: Final = 16
 """Most pictures that a client may name in a request."""
 ROOT: Final = "RR_REFINE_SERVER_ROOT"
+PARTS: Final = "RR_REFINE_SERVER_PARTS"
 
 
 class ServerInput(TypedDict, total=False):
@@ -99,9 +100,9 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
             raise ConfigError(f"image names {len(names):,} pictures; {_IMAGES} are the most")
         options["image"] = [await asyncio.to_thread(_image, name) for name in names]
     if "generator" in state:
-        options["generator"] = _installed("generators", state["generator"])
+        options["generator"] = _part("generator", state["generator"])
     if "critic" in state:
-        options["critic"] = _installed("critics", state["critic"])
+        options["critic"] = _part("critic", state["critic"])
     run = await asyncio.to_thread(
         refine,
         state["prompt"],
@@ -162,8 +163,12 @@ def _out(name: object) -> Path:
     return path
 
 
-def _installed(group: Group, name: str) -> str:
-    """The name of an installed component: a client of a server must not import what it likes."""
-    if name not in available(group):
-        raise ConfigError(f"{name!r} is none of the {group}: {', '.join(available(group))}")
-    return name
+def _part(field: str, name: object) -> str:
+    """A generator or critic that the owner lets clients name: some download models, or cost."""
+    allowed = [each for each in map(str.strip, os.environ.get(PARTS, "").split(",")) if each]
+    if name not in allowed:
+        raise ConfigError(
+            f"{field} = {name!r} cannot be given: this server's owner lets clients name "
+            f"{', '.join(allowed) or 'none'} ({PARTS})"
+        )
+    return str(name)

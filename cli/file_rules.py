@@ -21,7 +21,7 @@ __all__ = ["BOUNDS", "forbidden", "is_address"]
 
 BOUNDS: Final = ("max_megapixels",)
 """Bounds of memory: a file may lower one."""
-_OWNERS: Final = ("studio.", "private")
+_OWNERS: Final = ("studio.", "private", "picture_folders")
 """Beginnings of keys that say who may do what here."""
 _OF_FOLDER: Final = ("out", "private")
 """Keys about a folder that is made: without effect where a run goes on."""

@@ -74,9 +74,10 @@ def ingest(
         limit: Pairs to add at most.
         evaluation: JSON lines of requests that must not be trained on. May be given more than once.
     """
+    private = read_settings(None, {}).flag("private")
     reader, held_back = SOURCES[source], EvaluationSet.read(evaluation or ())
     with boundary(StoreError, f"making {str(folder)!r}"):
-        make_folder(folder, private=read_settings(None, {}).flag("private"))
+        make_folder(folder, private=private)
     counts = add(
         ParrotFolder(folder),
         reader.read(path, dataset or reader.dataset, split),

@@ -51,6 +51,7 @@ from rr_refine.cli.trust import (
     trust,
 )
 from rr_refine.errors import ConfigError
+from rr_refine.named import allow_pictures
 from rr_refine.picture_file import limit_megapixels
 from rr_refine.plugins import did_you_mean
 from rr_refine.redaction import MASK, clean, hidden, is_secret
@@ -66,6 +67,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "out": "runs",
     "private": True,
     "max_megapixels": 100,
+    "picture_folders": [],
     "seed": 0,
     "keep": [],
     "avoid": [],
@@ -203,7 +205,7 @@ class Settings:
         return {
             key: hidden(value, key)
             for key, value in self.values.items()
-            if not is_secret(key, value) and not key.startswith("studio.")
+            if not is_secret(key, value) and not key.startswith(("studio.", "picture_folders"))
         }
 
     def require_own_keys(self, section: str, left_out: Iterable[str] = ()) -> None:
@@ -338,6 +340,7 @@ def read_settings(
         refused += _policy_code(files[-1], resume)
     _settle(settings, refused, trusted=trusted)
     limit_megapixels(settings.number("max_megapixels"))
+    allow_pictures(settings.texts("picture_folders"))
     return settings
 
 

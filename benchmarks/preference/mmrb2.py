@@ -27,7 +27,7 @@ from rr_refine.benchmarks.preference.item import (
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.errors import ConfigError
-from rr_refine.named import read_named
+from rr_refine.named import picture_of_data, read_named
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
     Embedded,
@@ -291,7 +291,7 @@ def _file_pairs(files: Sequence[Path]) -> Iterator[PreferenceItem | Skipped]:
         def said(content: _Content, folder: Path = row.folder) -> _Said:
             return _Said(
                 " ".join(part for kind, part in content if kind == "text").strip(),
-                tuple(folder / part for kind, part in content if kind == "image"),
+                tuple(picture_of_data(folder, part) for kind, part in content if kind == "image"),
             )
 
         value = row.value

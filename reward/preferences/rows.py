@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import parse_json
-from rr_refine.named import open_named, read_named
+from rr_refine.named import open_named, picture_of_data, read_named
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.terms import first_fault
 
@@ -52,8 +52,12 @@ class Embedded(BaseModel):
     path: str | None = None
 
     def picture(self, folder: Path) -> Picture:
-        """The bytes, or the file in `folder` (which may be missing)."""
-        return self.data or folder / (self.path or "no picture")
+        """The bytes, or the file in `folder` (which may be missing).
+
+        Raises:
+            ConfigError: it leads out of there, see `picture_of_data`.
+        """
+        return self.data or picture_of_data(folder, self.path or "no picture")
 
 
 def _as_embedded(value: object) -> object:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
+from rr_refine.named import picture_of_data
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import Embedded, find_files, read_rows
 from rr_refine.terms import Dimension, Task
@@ -150,8 +151,8 @@ def _read_hpdv3(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
             split=split,
             key=f"{row.path1}|{row.path2}|{row.prompt}",
             instruction=row.prompt,
-            first=found.folder / row.path1,
-            second=found.folder / row.path2,
+            first=picture_of_data(found.folder, row.path1),
+            second=picture_of_data(found.folder, row.path2),
             preferred="first",
             margin=None if margin is None else min(1.0, max(0.0, margin)),
             first_model=row.model1,

@@ -2,11 +2,15 @@
 
 What a link leads to is meant, unlike inside of a folder of ours (`rr_refine.files`). A pipe, which
 would wait for its writer, and a device, which never ends, are refused.
+
+Not meant is what data names outside of its folder: nobody has looked which pictures its rows would
+have sent to generators and judges.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import Final, cast
@@ -14,10 +18,12 @@ from typing import Final, cast
 from rr_refine.errors import ConfigError
 from rr_refine.files import open_file, read_file
 
-__all__ = ["folder_here", "open_named", "read_named"]
+__all__ = ["allow_pictures", "folder_here", "open_named", "picture_of_data", "read_named"]
 
 MAX_NAMED: Final = 2**31
 """Most bytes of a file of data that is read as a whole."""
+
+_picture_folders: tuple[Path, ...] = ()
 
 
 def folder_here(path: Path | str) -> Path:
@@ -35,6 +41,44 @@ def folder_here(path: Path | str) -> Path:
         raise ConfigError(
             f"{str(path)!r} leads to {str(real)!r} by a link, and nobody named that place: if it "
             "is right, give it by --out or as a whole path"
+        )
+    return path
+
+
+def allow_pictures(folders: Iterable[Path | str]) -> None:
+    """Set where data may name pictures besides its own folder, in this process; nowhere by default.
+
+    Raises:
+        ConfigError: one is no whole path, which would be another folder elsewhere.
+    """
+    paths = [Path(folder).expanduser() for folder in folders]
+    for path in paths:
+        if not path.is_absolute():
+            raise ConfigError(f"picture_folders = {str(path)!r} must be a whole path, from / on")
+    global _picture_folders
+    _picture_folders = tuple(map(_real, paths))
+
+
+def picture_of_data(folder: Path, name: str) -> Path:
+    """The path of a picture that a file of data names.
+
+    It must lead into the folder of the data, by links too, or into one of `allow_pictures`. In
+    the hub's cache, files are links to those in `blobs`.
+
+    Raises:
+        ConfigError: it leads elsewhere.
+    """
+    path, home = folder / name, _real(folder)
+    try:
+        real = _real(path)
+    except ValueError:
+        raise ConfigError(f"the data names a picture {name!r}, which is no path") from None
+    cache = home.parents[1] / "blobs" if home.parent.name == "snapshots" else home
+    if not any(real.is_relative_to(each) for each in (home, cache, *_picture_folders)):
+        raise ConfigError(
+            f"data in {str(folder)!r} names the picture {name!r}: it leads to {str(real)!r}, "
+            "outside of it, and would be sent to models; if that is right, name its folder in "
+            "your own setting picture_folders (environment: RR_REFINE_PICTURE_FOLDERS)"
         )
     return path
 

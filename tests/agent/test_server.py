@@ -26,6 +26,7 @@ def served() -> Any:
 @pytest.fixture(autouse=True)
 def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RR_REFINE_SERVER_ROOT", str(tmp_path))
+    monkeypatch.setenv("RR_REFINE_SERVER_PARTS", "fake, rr_refine.generators.fake:create")
 
 
 async def test_a_run_through_the_server_graph(tmp_path: Path) -> None:
@@ -46,6 +47,26 @@ async def test_a_run_through_the_server_graph(tmp_path: Path) -> None:
 async def test_a_client_cannot_name_any_module(part: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="os:getcwd"):
         await served().ainvoke({"prompt": "a cat", part: "os:getcwd", "out": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", ["pickscore", "sketch", "", "fake, fake", ["fake"], {}, None, 7])
+@pytest.mark.parametrize("part", ["generator", "critic"])
+async def test_a_client_names_the_parts_that_the_owner_lists(
+    part: str, name: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some would download a model, or cost the owner money."""
+    with pytest.raises(ConfigError, match=f"{part} = .* lets clients name fake, rr_refine"):
+        await served().ainvoke({"prompt": "a cat", part: name})
+    monkeypatch.delenv("RR_REFINE_SERVER_PARTS")
+    with pytest.raises(ConfigError, match=r"name none \(RR_REFINE_SERVER_PARTS\)"):
+        await served().ainvoke({"prompt": "a cat", part: name})
+    assert not is_used(tmp_path)
+
+
+async def test_the_owner_may_list_a_part_of_their_own(tmp_path: Path) -> None:
+    given = {"prompt": "a cat", "preset": "one-shot", "critic": "fake", "out": str(tmp_path)}
+    final = await served().ainvoke({**given, "generator": "rr_refine.generators.fake:create"})
+    assert Path(final["run"]).parent == tmp_path
 
 
 def is_used(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
 from rr_refine.lines import read_lines
+from rr_refine.named import picture_of_data
 from rr_refine.pictures import load_picture
 from rr_refine.plugins import imported
 from rr_refine.terms import Record
@@ -97,7 +98,7 @@ def _row(fields: object, path: Path, number: int) -> TrainingPrompt:
     try:
         return TrainingPrompt(
             prompt=cast("str", prompt),
-            source=None if source is None else path.parent / source,
+            source=None if source is None else picture_of_data(path.parent, source),
             kind=str(fields.get("kind") or ""),
         )
     except ValidationError:

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from rr_refine.errors import ConfigError
-from rr_refine.named import read_named
+from rr_refine.named import picture_of_data, read_named
 from rr_refine.reward.preferences.pair import (
     Label,
     Order,
@@ -104,7 +104,8 @@ class EvaluationSet:
             except (OSError, ValueError) as error:
                 raise ConfigError(f"{str(file)!r} is no evaluation set: {error}") from error
             for row in rows:
-                result.add(row.instruction, file.parent / row.source if row.source else None)
+                source = picture_of_data(file.parent, row.source) if row.source else None
+                result.add(row.instruction, source)
         return result
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.published.files import find_root, keep_picture, read_json
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
+from rr_refine.named import picture_of_data
 from rr_refine.reward.preferences.rows import Embedded, read_rows
 
 __all__ = ["GROUPS", "SUITES", "GEditFiles", "GEditItem", "Language", "read_edits"]
@@ -170,7 +171,7 @@ def _source(file: Path, key: str, picture: Embedded | None, cache: Path | None) 
     item fails, and no other.
     """
     if picture is None or picture.data is None:
-        return file.parent / ((picture and picture.path) or f"no picture of {key}")
+        return picture_of_data(file.parent, (picture and picture.path) or f"no picture of {key}")
     if cache is None:
         raise ConfigError(f"{str(file)!r} has its pictures inside: name a folder to put them in")
     name = hashlib.sha256(picture.data).hexdigest()
@@ -185,7 +186,8 @@ def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[GEditItem]
     root = find_root(data, [edit.id for _, edit in chosen], "they are in the data set")
     for key, edit in chosen:
         _check(file, key, edit.edit_type)
-        yield GEditItem(key, edit.edit_type, edit.prompt, root / edit.id, None)
+        source = picture_of_data(root, edit.id)
+        yield GEditItem(key, edit.edit_type, edit.prompt, source, None)
 
 
 def _check(file: Path, key: str, group: str) -> None:

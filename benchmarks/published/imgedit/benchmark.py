@@ -36,6 +36,7 @@ from rr_refine.benchmarks.published.imgedit.scoring import (
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, OURS, PLACE
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.named import picture_of_data
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -153,7 +154,7 @@ class ImgEdit(PublishedBenchmark):
                     id=key,
                     prompt=file.edits[key].prompt.strip(),
                     seed=number,
-                    source=root / file.edits[key].picture,
+                    source=picture_of_data(root, file.edits[key].picture),
                     labels={} if suite == "uge" else {"edit_type": file.edits[key].type},
                 )
                 for number, key in enumerate(keys)

@@ -64,6 +64,7 @@ def load(
     limit: int | None = None,
     prompts: Path | None = None,
     cache: Path | None = None,
+    sources: bool = True,
 ) -> PicaBench:
     """Read the benchmark's files.
 
@@ -75,6 +76,7 @@ def load(
         prompts: the official `PicaEval_gpt.py` or its folder; the judge is then told how to answer
             in its words.
         cache: where the parquet's pictures are put: `sources/00042.jpg`.
+        sources: False is enough to score: those that a `meta_info.json` names may be anywhere.
 
     Raises:
         ConfigError: a file is missing or not of the published form, or an option is wrong.
@@ -89,7 +91,7 @@ def load(
         script = find_script(prompts)
         instruction, files[script.name] = read_instruction(script)
         wording = f"official {files[script.name][:12]}"
-    cases = read_cases(found, chosen, limit, cache)
+    cases = read_cases(found, chosen, limit, cache, sources=sources)
     return PicaBench(chosen, cases, files, instruction, wording)
 
 
@@ -109,8 +111,7 @@ class PicaBenchLoader(BenchmarkLoader):
         self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
     ) -> PicaBench:
         """See `BenchmarkLoader.load`."""
-        del sources  # the cases are in the same files
-        return load(self.data, self.suite, limit=limit, cache=cache)
+        return load(self.data, self.suite, limit=limit, cache=cache, sources=sources)
 
 
 class PicaBench(PublishedBenchmark):

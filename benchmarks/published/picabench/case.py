@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 from rr_refine.benchmarks.published.files import keep_picture
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError
-from rr_refine.named import read_named
+from rr_refine.named import picture_of_data, read_named
 from rr_refine.reward.preferences.rows import Embedded, checked, read_rows
 
 __all__ = ["UNKNOWN", "Case", "Difficulty", "Pair", "find_files", "read_cases", "read_list"]
@@ -139,13 +139,19 @@ def find_files(data: Path) -> list[Path]:
 
 
 def read_cases(
-    files: list[Path], suite: Difficulty, limit: int | None, cache: Path | None
+    files: list[Path],
+    suite: Difficulty,
+    limit: int | None,
+    cache: Path | None,
+    *,
+    sources: bool = True,
 ) -> list[Case]:
     """The first `limit` cases of a suite, in the order of the files.
 
     Args:
         cache: embedded pictures are written to `sources` in it as they are read, so that memory
             does not hold them; not needed for a `meta_info.json`.
+        sources: whether the pictures are needed; see `picture_of_data`.
 
     Raises:
         ConfigError: a file is not of the published form, or `cache` is needed.
@@ -153,7 +159,8 @@ def read_cases(
         MissingExtraError: pyarrow is not installed.
     """
     meta = files[0].suffix == ".json"
-    found = _from_meta(files[0], suite) if meta else _from_parquet(files, suite, cache)
+    from_meta = _from_meta(files[0], suite, picture_of_data if sources else Path)
+    found = from_meta if meta else _from_parquet(files, suite, cache)
     cases: dict[int, Case] = {}
     for case in islice(found, limit):
         if case.index in cases:
@@ -201,7 +208,7 @@ def _from_parquet(files: list[Path], suite: Difficulty, cache: Path | None) -> I
         )
 
 
-def _from_meta(file: Path, suite: Difficulty) -> Iterator[Case]:
+def _from_meta(file: Path, suite: Difficulty, place: Callable[[Path, str], Path]) -> Iterator[Case]:
     """Items of the suite, and those that do not say of which they are."""
     for number, found in enumerate(read_list(file)):
         meta = checked(_Meta, found, file, number)
@@ -212,7 +219,7 @@ def _from_meta(file: Path, suite: Difficulty) -> Iterator[Case]:
                 number if meta.index is None else meta.index,
                 prompt=meta.edit_instruction,
                 difficulty=meta.difficulty,
-                source=file.parent / meta.input_path,
+                source=place(file.parent, meta.input_path),
             )
 
 
@@ -240,7 +247,8 @@ def _source(found: Embedded, index: int, file: Path, cache: Path | None) -> Path
     """Where the picture lies: beside the parquet, or in the cache, put there if it is not yet."""
     data = found.data
     if not data:
-        return file.parent / (found.path or f"no picture of row {index}")  # its item fails alone
+        # Its item fails alone.
+        return picture_of_data(file.parent, found.path or f"no picture of row {index}")
     if cache is None:
         raise ConfigError(
             f"the pictures are inside {str(file)!r}: give a cache folder to put them in"
