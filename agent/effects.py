@@ -109,7 +109,7 @@ class Effects:
             GeneratorError: of the kind that fits; a blank image and a time-out are such.
             StoreError: the image could not be stored.
         """
-        generator, key = self._context.generator, self._render_key(prompt, seed)
+        generator, key = self._context.job.generator, self._render_key(prompt, seed)
         if (refusal := self._folder.journal.get("refusal", key)) is not None:
             raise Failure.model_validate(refusal).as_error(GeneratorRefused)
         found = self._folder.journal.get("render", key)
@@ -164,7 +164,7 @@ class Effects:
 
         Why it fails, the render will say.
         """
-        generator = self._context.generator
+        generator = self._context.job.generator
         if can_fit(generator) is None:
             return None
 
@@ -184,7 +184,7 @@ class Effects:
     def _wanted(self, prompt: str) -> dict[str, JsonValue]:
         """All that a picture of this prompt depends on besides the seed."""
         return {
-            "generator": self._context.generator.identity.model_dump(mode="json"),
+            "generator": self._context.job.generator.identity.model_dump(mode="json"),
             "prompt": prompt,
             **keys.sources_key(self._request.sources),
             "parameters": self._request.parameters,
@@ -228,7 +228,7 @@ class Effects:
             CriticError: of the kind that fits.
             ConfigError: the critic is not the one that judged earlier images of this run.
         """
-        key, critic = keys.critique_key(self._request, image), self._context.critic
+        key, critic = keys.critique_key(self._request, image), self._context.job.critic
 
         async def judge() -> Assessment:
             picture, shown = await self._load(image), await self._shown(most_sources(critic))

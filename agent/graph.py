@@ -20,6 +20,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from rr_refine.agent.nodes.accept import accept
+from rr_refine.agent.nodes.context import exclusive
 from rr_refine.agent.nodes.critique import critique
 from rr_refine.agent.nodes.finish import finish
 from rr_refine.agent.nodes.generate import generate
@@ -60,8 +61,11 @@ def build_graph(
         input_schema=RefineInput,
         output_schema=RefineOutput,
     )
-    for node in (plan, generate, critique, accept, decide, rewrite, review, revise, finish):
-        graph.add_node(node)
+    for node in (plan, generate, critique, accept):
+        graph.add_node(exclusive(node))
+    graph.add_node(decide)
+    for node in (rewrite, review, revise, finish):
+        graph.add_node(exclusive(node))
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", _after_plan)
     graph.add_conditional_edges("generate", _after_generate)

@@ -20,7 +20,7 @@ from rr_refine.reward.messages import FACTS_DIGEST
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
-    from rr_refine.agent.session import Job
+    from rr_refine.agent.job import Job
 
 __all__ = [
     "RunStatus",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from contextvars import copy_context
 from inspect import isawaitable
 from pathlib import Path
@@ -26,6 +26,7 @@ from rr_refine.agent.components import (
 from rr_refine.agent.events import Event
 from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.job import Job
 from rr_refine.agent.manifest import config_of, differences, identity_of
 from rr_refine.agent.options import (
     JobOptions,
@@ -36,7 +37,8 @@ from rr_refine.agent.options import (
     words_of,
 )
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.session import at_work, follow
+from rr_refine.agent.state import RunContext
 from rr_refine.agent.stopping import stop_rule
 from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
 from rr_refine.component import connected
@@ -64,6 +66,7 @@ __all__ = [
     "make_job",
     "refine",
     "require_image",
+    "run_context",
     "run_stream",
 ]
 
@@ -107,20 +110,19 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
     on_failure = options.pop("on_failure", "raise")
     if on_failure not in ("raise", "return"):
         raise ConfigError(f"on_failure = {on_failure!r}: 'raise' or 'return'")
-    faults: list[RefineError] = []
     job = make_job(prompt, **cast("JobOptions", options))
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
-    async with connected(job.components):
-        await require_feasible(job.request, job.generator, job.critic, job.sources)
-        with folder_for(job, out, private=private) as folder:
-            async with aclosing(run_job(folder, job, reviewer=reviewer, faults=faults)) as events:
-                async for event in events:
-                    handled: object = None if on_event is None else on_event(event)
-                    if isawaitable(handled):
-                        await handled
-                    yield event
-            run = open_run(folder.path)
+    async with (
+        run_context(job, out, private=private) as context,
+        aclosing(follow(context, reviewer=reviewer)) as events,
+    ):
+        async for event in events:
+            handled: object = None if on_event is None else on_event(event)
+            if isawaitable(handled):
+                await handled
+            yield event
+    run, faults = open_run(context.folder.path), context.faults
     require_image(run, faults)
     unjudged = all(candidate.scores is None for candidate in run.candidates)
     rule = None if run.outcome is None else run.outcome.stop.rule
@@ -312,6 +314,35 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
                 return RunFolder(path)
             break
     return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
+
+
+@asynccontextmanager
+async def run_context(
+    job: Job, out: Path | str, *, private: bool = True
+) -> AsyncIterator[RunContext]:
+    """A run of the job in its folder, for the graph: `graph.ainvoke(…, context=context)`.
+
+    Inside, the job's components are connected, and no other process works on the folder. It holds
+    all that a run of `arefine` has: config and manifest at once, status and report at the end.
+
+    To resume, in this process or another, open the run again and use the same thread: with
+    `make_job(…, run_id=…)`, the caller's own or `context.run_id` of the first time. Without one
+    the newest unfinished run of the same job is opened.
+
+    Args:
+        out: the folder that holds the run folders.
+        private: a new run folder is for this user alone.
+
+    Raises:
+        ConfigError: the job cannot be done, or the run of this id is of another job.
+        StoreLockedError: that run is being worked on.
+        RefineError: a component cannot be reached, or the folder cannot be written.
+    """
+    async with connected(job.components):
+        await require_feasible(job.request, job.generator, job.critic, job.sources)
+        with folder_for(job, Path(out), private=private) as folder:
+            async with at_work(folder, job) as context:
+                yield context
 
 
 def require_image(run: Run, faults: Sequence[RefineError] = ()) -> None:

@@ -1,84 +1,42 @@
 """A session: one job at work in its run folder, streamed event by event.
 
 It writes the folder's config and manifest, runs the graph, answers its interrupts, and leaves a
-status and a report behind whatever happens. The graph's state is in memory: the folder's journal
-holds all that a later session needs to come to the same state again.
+status and a report behind whatever happens. Our own graph's state is in memory: the folder's
+journal holds all that a later session needs to come to the same state again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import aclosing, asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.errors import GraphDrained
+from langgraph.errors import GraphBubbleUp, GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command
-from pydantic import JsonValue
 
 from rr_refine.agent.event_dedup import EventDedup
-from rr_refine.agent.events import Event, ReviewRequested
+from rr_refine.agent.events import Event
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
-from rr_refine.agent.intent import IntentCheck
-from rr_refine.agent.manifest import RunStatus, check_config, run_id_of, write_manifest
+from rr_refine.agent.job import Job
+from rr_refine.agent.manifest import check_config, run_id_of, write_manifest
 from rr_refine.agent.nodes.plan import keep_notices
-from rr_refine.agent.policy import Policy
 from rr_refine.agent.review import Decision, ReviewRequest, require_possible
-from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
-from rr_refine.errors import RefineError
-from rr_refine.generators.generator import Generator
-from rr_refine.request import Request
-from rr_refine.reward.critic import Critic
-from rr_refine.reward.evidence.evidence import Evidence
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
-    from PIL import Image
 
-__all__ = ["Job", "Reviewer", "run_job", "store_job"]
+__all__ = ["Reviewer", "at_work", "follow", "run_job", "store_job"]
 
 Reviewer = Callable[[ReviewRequest], Awaitable["Decision"]]
 """Answers a question of the review node."""
 _THREAD = "run"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """All that a run needs besides its folder."""
-
-    request: Request
-    policy: Policy
-    generator: Generator
-    critic: Critic
-    rewriters: tuple[Rewriter, ...]
-    intent_check: IntentCheck | None = None
-    """Has a say on every proposal; None for none."""
-    evidence: tuple[Evidence, ...] = ()
-    """What measures its pictures."""
-    sources: tuple[Image.Image, ...] = ()
-    """The pictures to edit; their digests are `request.sources`."""
-    notices: tuple[str, ...] = ()
-    """What was done to the pictures to edit on the way in; see `rr_refine.notices`."""
-    settings: dict[str, JsonValue] = field(default_factory=dict)
-    """How the components were configured, for config.json; never a key or a password."""
-    run_id: str | None = None
-    """What the caller calls the run; else it is called after its folder."""
-    parent: str | None = None
-    """Id of the run that this one comes from."""
-
-    @property
-    def components(self) -> tuple[object, ...]:
-        """What has to be connected before the job can run, see `rr_refine.component`."""
-        return (
-            *(self.generator, self.critic, *self.rewriters, self.intent_check),
-            *self.evidence,
-        )
 
 
 async def run_job(
@@ -88,7 +46,6 @@ async def run_job(
     reviewer: Reviewer | None = None,
     control: RunControl | None = None,
     report: bool = True,
-    faults: list[RefineError] | None = None,
 ) -> AsyncGenerator[Event]:
     """Run a job in its folder, or go on where an earlier session left it.
 
@@ -102,30 +59,52 @@ async def run_job(
             ends with `ReviewRequested`, and the run goes on from there the next time.
         control: `request_drain()` ends the session after the step in progress.
         report: write the run's report at the end, as far as it went.
-        faults: gets what renders and judgements fail with; in the record they are words.
 
     Raises:
         RefineError: of the kind that fits; the folder holds everything that was finished.
+    """
+    async with (
+        at_work(folder, job, report=report) as context,
+        aclosing(follow(context, reviewer=reviewer, control=control)) as events,
+    ):
+        async for event in events:
+            yield event
+
+
+@asynccontextmanager
+async def at_work(folder: RunFolder, job: Job, *, report: bool = True) -> AsyncIterator[RunContext]:
+    """A session of a run: it is running inside, and at the end it is what it came to.
+
+    Raises:
+        ConfigError: the folder belongs to another job.
+        StoreError: it cannot be read or written.
     """
     if job.sources:
         await asyncio.to_thread(store_job, folder, job)
     else:
         store_job(folder, job)
     write_manifest(folder, job, "running")
-    status: RunStatus = "interrupted"
+    config = folder.read_json("config.json")
+    assert isinstance(config, dict)
+    parent = config.get("parent")
+    context = RunContext(
+        job=job,
+        folder=folder,
+        run_id=run_id_of(config, folder.path),
+        parent=None if parent is None else str(parent),
+        dedup=EventDedup(folder.path / "events.jsonl"),
+    )
+    context.pictures.update(zip(job.request.sources, job.sources, strict=False))
     try:
-        saver = InMemorySaver(serde=checkpoint_serializer())
-        graph = _graph().copy({"checkpointer": saver})
-        async for event in _drive(graph, folder, job, reviewer, control, faults):
-            yield event
-        status = await _status(graph, job)
-    except GraphDrained:
-        status = "interrupted"
+        yield context
+    except GraphBubbleUp:  # a pause of the graph
+        raise
     except Exception:
-        status = "failed"
+        if context.status == "interrupted":
+            context.status = "failed"
         raise
     finally:
-        write_manifest(folder, job, status)
+        write_manifest(folder, job, context.status)
         if report:
             from rr_refine.agent.report.report import try_report
 
@@ -148,32 +127,12 @@ def store_job(folder: RunFolder, job: Job) -> None:
     keep_notices(folder.journal, job.notices)
 
 
-async def _drive(
-    graph: RefineGraph,
-    folder: RunFolder,
-    job: Job,
-    reviewer: Reviewer | None,
-    control: RunControl | None,
-    faults: list[RefineError] | None,
-) -> AsyncIterator[Event]:
-    config = folder.read_json("config.json")
-    assert isinstance(config, dict)
-    parent = config.get("parent")
-    context = RunContext(
-        generator=job.generator,
-        critic=job.critic,
-        rewriters=job.rewriters,
-        folder=folder,
-        intent_check=job.intent_check,
-        evidence=job.evidence,
-        run_id=run_id_of(config, folder.path),
-        parent=None if parent is None else str(parent),
-        notices=job.notices,
-        feasible=True,
-        dedup=EventDedup(folder.path / "events.jsonl"),
-        faults=[] if faults is None else faults,
-    )
-    context.pictures.update(zip(job.request.sources, job.sources, strict=False))
+async def follow(
+    context: RunContext, *, reviewer: Reviewer | None = None, control: RunControl | None = None
+) -> AsyncGenerator[Event]:
+    """Run the graph in a session, and have its questions answered; see `run_job`."""
+    job = context.job
+    graph = _graph().copy({"checkpointer": InMemorySaver(serde=checkpoint_serializer())})
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
         stream = graph.astream(
@@ -184,33 +143,19 @@ async def _drive(
             durability="exit",  # the state is copied when the graph pauses or ends, and not before
             control=control,
         )
-        async for event in stream:
-            yield cast("Event", event)
-        question = await _question(graph, job)
-        if question is None:
+        try:
+            async for event in stream:
+                yield cast("Event", event)
+        except GraphDrained:
             return
-        asked = ReviewRequested(request=question)
-        folder.record_event(asked)
-        yield asked
-        if reviewer is None:
+        question = context.question
+        if question is None or reviewer is None:
             return
+        context.status = "interrupted"
         context.pictures.clear()  # nobody knows how long the answer takes
         decision = await reviewer(question)
         require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))
-
-
-async def _question(graph: RefineGraph, job: Job) -> ReviewRequest | None:
-    interrupts = (await graph.aget_state(_config(job))).interrupts
-    return ReviewRequest.model_validate(interrupts[0].value) if interrupts else None
-
-
-async def _status(graph: RefineGraph, job: Job) -> RunStatus:
-    state = await graph.aget_state(_config(job))
-    if state.interrupts:
-        return "waiting"
-    # What failed may work the next time: the run is not over.
-    return "done" if state.values["outcome"].ok else "failed"
 
 
 @cache

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from pydantic import Field
+from pydantic_core import core_schema
+from typing_extensions import TypedDict
 
 from rr_refine.agent.budget import Budget, Spend
 from rr_refine.agent.event_dedup import EventDedup
@@ -21,23 +23,24 @@ from rr_refine.agent.history import (
     Stop,
     Verdict,
 )
-from rr_refine.agent.intent import IntentCheck, ProtectedSpan
+from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.job import Job
+from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.review import ReviewRequest
 from rr_refine.agent.revision import Revision, number_of, request_at
-from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import RefineError
-from rr_refine.generators.generator import Generator
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
-from rr_refine.reward.critic import Critic
-from rr_refine.reward.evidence.evidence import Evidence, Finding
+from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from PIL import Image
+    from pydantic_core import CoreSchema
 
 __all__ = [
     "Outcome",
@@ -94,6 +97,8 @@ class RefineOutput(TypedDict):
 class RefineState(TypedDict, total=False):
     """What the nodes share."""
 
+    run: str
+    """Id of the run, whose folder holds what is named here."""
     request: Request
     """As the run began with it; see `request_of`."""
     policy: Policy
@@ -124,26 +129,26 @@ class RefineState(TypedDict, total=False):
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunContext:
-    """The live objects of a run. They are not saved: hand them in again on resume."""
+    """A run at work: its live objects, which no checkpoint holds, and how far this session is.
 
-    generator: Generator
-    critic: Critic
-    rewriters: tuple[Rewriter, ...]
+    `rr_refine.run_context` gives one; to resume, open another one by the same run id.
+    """
+
+    job: Job
     folder: RunFolder
-    intent_check: IntentCheck | None = None
-    evidence: tuple[Evidence, ...] = ()
-    run_id: str | None = None
-    """What the run is called; None calls it after its folder."""
+    run_id: str
     parent: str | None = None
     """Id of the run that this one comes from."""
-    notices: tuple[str, ...] = ()
-    """What was done to the picture to edit before the run; see `rr_refine.notices`."""
-    feasible: bool = False
-    """Whether `require_feasible` was asked already; else the graph asks."""
     dedup: EventDedup | None = None
-    """Holds back what an earlier session reported; None where the graph has a checkpoint."""
+    """Holds back what an earlier session reported; None reports everything."""
+    status: RunStatus = "interrupted"
+    """What the run would be if the session ended now."""
+    question: ReviewRequest | None = None
+    """What a person is asked; None where nobody is."""
+    at_work: bool = False
+    """Whether a node is running."""
     told: set[str] = field(default_factory=set)
     """Notices about the run as a whole that were told in this session."""
     faults: list[RefineError] = field(default_factory=list)
@@ -162,10 +167,11 @@ class RunContext:
             self.assessments[key] = Assessment.model_validate(item["result"])
         return self.assessments[key]
 
-    @property
-    def name(self) -> str:
-        """The id of the run."""
-        return self.run_id or self.folder.path.resolve().name
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> CoreSchema:
+        """For JSON schemas of the graph: a context is made by a program, and has none."""
+        note = {"description": "Live objects: see rr_refine.run_context", "type": "object"}
+        return core_schema.any_schema(metadata={"pydantic_js_updates": note})
 
 
 def history_of(state: RefineState) -> History:

@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Final
 from langgraph.runtime import RunControl
 
 from rr_refine.agent.feasible import require_feasible
+from rr_refine.agent.job import Job
 from rr_refine.agent.manifest import check_config
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import read_run
-from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.batching import gather
 from rr_refine.benchmarks.arms import Arm, Models

@@ -21,11 +21,11 @@ from rr_refine.agent.components import (
     make_chain,
 )
 from rr_refine.agent.intent import IntentCheck
+from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run
-from rr_refine.agent.session import Job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.layers import ENVIRONMENT_PREFIX
 from rr_refine.cli.settings import Settings, read_settings

@@ -9,9 +9,10 @@ from contextlib import aclosing
 from pathlib import Path
 
 from rr_refine.agent.feasible import require_feasible
+from rr_refine.agent.job import Job
 from rr_refine.agent.refine import require_image
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.session import Job, Reviewer, run_job
+from rr_refine.agent.session import Reviewer, run_job
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.display import TOLD, Display, open_display

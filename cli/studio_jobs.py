@@ -7,10 +7,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.job import Job
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
-from rr_refine.agent.session import Job
 from rr_refine.cli.job import (
     import_rules,
     job_from,

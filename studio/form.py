@@ -8,9 +8,9 @@ from typing import Annotated, Protocol
 from pydantic import AfterValidator, Base64Bytes, FailFast, Field, ValidationError
 from pydantic_core import from_json
 
+from rr_refine.agent.job import Job
 from rr_refine.agent.review import Decision, read_decision
 from rr_refine.agent.run import Run
-from rr_refine.agent.session import Job
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.generators.generator import Generator

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from rr_refine.agent.events import Event, Rendered, RenderFailed, StepDone, write_event
+from rr_refine.agent.job import Job
 from rr_refine.agent.review import Decision, Quit, ReviewRequest, require_possible
-from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError

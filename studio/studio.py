@@ -14,9 +14,10 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from rr_refine.agent.feasible import require_feasible
+from rr_refine.agent.job import Job
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.session import Job, store_job
+from rr_refine.agent.session import store_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, RefineError

@@ -11,7 +11,7 @@ from tests.commands import Commands
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 LAST_LINE = {
     "edit_image": "result.png",
-    "embed_graph": "best prompt: a poster that says",
+    "embed_graph": "asked about: a poster that says",
     "own_critic": "two red circles",
     "own_generator": "result.png",
     "review_api": "['request', 'human', ",

@@ -61,7 +61,7 @@ async def _compare(
     node: NodeContext, state: RefineState, spend: Spend, tie: NearTie
 ) -> tuple[Comparison | str, Spend]:
     """Compare a near tie side by side, or say why not."""
-    policy, critic = state["policy"], node.context.critic
+    policy, critic = state["policy"], node.context.job.critic
     if not can_compare(critic):
         return "the critic cannot compare", Spend()
     if left(policy.budget.critic_calls, spend.critic_calls) < _ORDERS:
@@ -136,12 +136,12 @@ def _metadata(node: NodeContext, state: RefineState, candidate: Candidate) -> di
         ).prompt,
         "revision": candidate.revision,
         "seed": candidate.seed,
-        "model": node.context.generator.identity.name,
-        "critic": node.context.critic.identity.name,
+        "model": node.context.job.generator.identity.name,
+        "critic": node.context.job.critic.identity.name,
         "scores": {str(d): s for d, s in (candidate.scores or {}).items()},
         "round": candidate.round,
         "candidate": candidate.id,
         "accepted": verdict.accepted if verdict else None,
         "reason": verdict.reason if verdict else None,
-        "run": node.context.name,
+        "run": node.context.run_id,
     }

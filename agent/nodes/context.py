@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final, Literal
+from functools import wraps
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
@@ -22,6 +23,7 @@ from rr_refine.errors import (
     CriticTimeout,
     GeneratorTimeout,
     RefineError,
+    StoreLockedError,
 )
 from rr_refine.generators.generator import OnStep
 from rr_refine.generators.prompt_fit import PromptFit
@@ -30,26 +32,23 @@ from rr_refine.notices import shortened
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-__all__ = ["NodeContext"]
+__all__ = ["NodeContext", "exclusive"]
 
 
 _RAW: Final = 100_000
 """Characters of an unreadable answer that are kept: every later question repeats them."""
 
 
-class NodeContext:
-    """The context of one node while it runs.
+class _Node(Protocol):
+    def __call__(
+        self, state: RefineState, runtime: Runtime[RunContext]
+    ) -> Coroutine[object, object, RefineState]: ...
 
-    Raises:
-        ConfigError: the graph was run without its context (it is not part of a checkpoint).
-    """
+
+class NodeContext:
+    """The context of one node while it runs."""
 
     def __init__(self, state: RefineState, runtime: Runtime[RunContext]) -> None:
-        if runtime.context is None:
-            raise ConfigError(
-                "the graph was run without context=RunContext(...): checkpoints do not hold the "
-                "generator, the critic and the run folder; hand them in again on resume"
-            )
         self.context = runtime.context
         self.request = request_of(state)
         self.effects = Effects(self.request, self.context)
@@ -81,7 +80,7 @@ class NodeContext:
 
     async def outside(self) -> str:
         """Who understands nothing of the request; see `rr_refine.component.outsiders`."""
-        parts, sources = self.context, await self.effects.sources(1)
+        parts, sources = self.context.job, await self.effects.sources(1)
         return await asyncio.to_thread(
             outsiders, parts.generator, parts.critic, self.request, *sources
         )
@@ -134,3 +133,50 @@ class NodeContext:
         spent = time.monotonic() - self._start
         cached = [work.seconds for work in works if work.cached]
         return Spend(seconds=max([spent, *cached]))
+
+
+def exclusive(node: _Node) -> _Node:
+    """A node that works for the run of its context only, and for one call of the graph at a time.
+
+    Raises:
+        ConfigError: the graph was run without its context (it is not part of a checkpoint), or
+            with that of another run.
+        StoreLockedError: another call of the graph is at work on the run.
+    """
+
+    @wraps(node)
+    async def run(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
+        _require_own(state, runtime.context, begins=run.__name__ == "plan")
+        context = runtime.context
+        if context.at_work:
+            raise StoreLockedError(
+                f"another call of the graph is at work on the run in {context.folder.path}: wait "
+                "for it, or open a run_context with another run_id"
+            )
+        context.at_work = True
+        try:
+            return await node(state, runtime)
+        finally:
+            context.at_work = False
+
+    return run
+
+
+def _require_own(state: RefineState, context: RunContext | None, *, begins: bool) -> None:
+    if context is None:
+        raise ConfigError(
+            "the graph was run without context=RunContext, which rr_refine.run_context(job, out) "
+            "gives: checkpoints do not hold the generator, the critic and the run folder; hand "
+            "them in again on resume"
+        )
+    run = context.run_id if begins else state.get("run", context.run_id)
+    if run != context.run_id:
+        raise ConfigError(
+            f"this thread is in the run {run!r}, and its context is that of {context.run_id!r}: "
+            f"open run_context(make_job(..., run_id={run!r}), out)"
+        )
+    if (state["request"], state["policy"]) != (context.job.request, context.job.policy):
+        raise ConfigError(
+            f"the run in {context.folder.path} is for another request or policy: open a "
+            "run_context with a job of its own for each, and give the graph that job's"
+        )

@@ -89,7 +89,7 @@ async def judge(
     node.tell("critic", work.value.usage.notices)
     said = work.value.mean
     scores = capped(said, findings)
-    critic, number = node.context.critic, len(node.request.sources)
+    critic, number = node.context.job.critic, len(node.request.sources)
     most = most_sources(critic)
     unseen = () if most is None else (f"picture {n}" for n in range(most + 1, number + 1))
     unread = (r.remark for r in state.get("revisions", ()) if r.unread)
@@ -128,7 +128,7 @@ async def _measured(
     assert candidate.image is not None
     findings: list[Finding] = []
     failed: dict[str, str] = {}
-    for evidence in node.context.evidence:
+    for evidence in node.context.job.evidence:
         try:
             limit = node.timeout(state["policy"].critique_timeout)
             work = await node.effects.examine(evidence, candidate.image, timeout=limit)

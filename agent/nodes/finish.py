@@ -47,4 +47,5 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             revisions=outcome.revisions,
         )
     )
+    node.context.status = "done" if outcome.ok else "failed"  # what failed may work the next time
     return {"outcome": outcome}

@@ -9,7 +9,6 @@ from pydantic import TypeAdapter
 
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.events import RunStarted
-from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.context import NodeContext
@@ -28,29 +27,22 @@ __all__ = ["keep_notices", "plan"]
 
 
 async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
-    """Find the protected spans and set the first prompt: the request as it is.
-
-    Raises:
-        RefineError: of the kind that fits, where it cannot be done: see `require_feasible`.
-    """
+    """Find the protected spans and set the first prompt: the request as it is."""
     node = NodeContext(state, runtime)
     request, policy = state["request"], state["policy"]
-    generator = node.context.generator
-    if not node.context.feasible:
-        sources = await node.effects.sources()
-        await require_feasible(request, generator, node.context.critic, sources)
+    generator = node.context.job.generator
     outside = await node.outside()
     spans = find_spans(request.prompt, request.keep)
     node.emit(
         RunStarted(
             run=str(node.context.folder.path),
-            run_id=node.context.name,
+            run_id=node.context.run_id,
             parent=node.context.parent,
             prompt=request.prompt,
             task=request.task,
             preset=policy.preset,
             generator=generator.identity.name,
-            critic=node.context.critic.identity.name,
+            critic=node.context.job.critic.identity.name,
             spans=spans,
             outside=outside,
             ways=WAYS if outside else (),
@@ -61,8 +53,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         node.tell("for pictures of anything", WAYS)
     number = len(request.sources)
     which = "the pictures to edit" if number > 1 else "the picture to edit"
-    node.tell(which, keep_notices(node.context.folder.journal, node.context.notices))
-    most = most_sources(node.context.critic)
+    node.tell(which, keep_notices(node.context.folder.journal, node.context.job.notices))
+    most = most_sources(node.context.job.critic)
     if most is not None and most < number:
         seen = "the first" if most == 1 else f"the first {most}"
         node.tell(
@@ -72,13 +64,14 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
                 "is not judged, so the target cannot be reached"
             ],
         )
-    for name, told in ask_both(told_by, generator, node.context.critic):
+    for name, told in ask_both(told_by, generator, node.context.job.critic):
         node.tell(name, told)
-    if node.context.evidence and not policy.evidence:
+    if node.context.job.evidence and not policy.evidence:
         node.tell("evidence", ("nothing is measured: this policy counts no evidence",))
-    for rewriter in node.context.rewriters:
+    for rewriter in node.context.job.rewriters:
         node.tell(rewriter.identity.kind, told_by(rewriter))
     return {
+        "run": node.context.run_id,
         "request": request,
         "policy": policy,
         "spans": spans,

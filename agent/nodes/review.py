@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
-from rr_refine.agent.events import Reviewed
+from rr_refine.agent.events import Reviewed, ReviewRequested
 from rr_refine.agent.history import Candidate, Proposal, Verdict
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.accept import keep
@@ -55,7 +56,7 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             incumbent=history.incumbent,
             candidates=history.candidates,
         )
-        decision = _ask(question)
+        decision = _ask(node, question)
         change = apply_decision(state, decision)
         node.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
     else:
@@ -69,13 +70,20 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
     return change
 
 
-def _ask(question: ReviewRequest) -> Decision:
+def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
     """Interrupt until there is a decision that can be carried out.
 
     LangGraph keeps an answer for good: if a wrong one were an error, it would be one for ever.
     """
+    context = node.context
     while True:
-        answer = interrupt(question.model_dump(mode="json"))
+        try:
+            answer = interrupt(question.model_dump(mode="json"))
+        except GraphInterrupt:  # there is no answer yet
+            node.emit(ReviewRequested(request=question))
+            context.question, context.status = question, "waiting"
+            raise
+        context.question, context.status = None, "interrupted"
         try:
             decision = read_decision(answer)
             require_possible(question, decision)

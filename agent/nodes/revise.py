@@ -46,7 +46,7 @@ async def _revised(node: NodeContext, state: RefineState, remark: str) -> Refine
     history, revisions = history_of(state), state.get("revisions", ())
     over = exhausted(limits_of(state), state["spend"])
     work = await node.effects.merge(
-        () if over else node.context.rewriters,
+        () if over else node.context.job.rewriters,
         remark,
         timeout=node.timeout(state["policy"].critique_timeout),
     )

@@ -60,11 +60,11 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     now = [one.rejection for one in declined if one.round == number]
     choice = await choose(
         # Two prompts of one rewriter were enough: the next one is asked.
-        [r for r in node.context.rewriters if _count(now, r) < _CHANCES],
+        [r for r in node.context.job.rewriters if _count(now, r) < _CHANCES],
         context,
         ask,
         refused=refused,
-        check=node.context.intent_check,
+        check=node.context.job.intent_check,
         fit=node.fit,
         may_repeat=policy.seeds == "on-repeat",
     )

@@ -10,7 +10,10 @@ What is here, each with its own help:
     load_run, Run, Candidate         what was recorded
     Policy, Budget, preset           how a run behaves, and when it ends
     Event, Decision                  what happens in it, and what a reviewer may answer
-    build_graph                      the LangGraph graph, for a graph of your own
+    build_graph                      the LangGraph graph, for a graph of your own, with
+    make_job, run_context,           what it needs to work in a run folder: a job, the folder with
+    RunContext,                      its live objects,
+    checkpoint_serializer            and a serializer for checkpointers
     Generator, Critic, Rewriter      protocols for parts of your own
     Critique, parse_critique         a critic's answer, read
     RefineError and its kinds        what is raised; all of them are in rr_refine.errors
@@ -39,10 +42,11 @@ if TYPE_CHECKING:
     from rr_refine.agent.graph import build_graph
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.policy import Policy, preset
-    from rr_refine.agent.refine import arefine, refine, run_stream
+    from rr_refine.agent.refine import arefine, make_job, refine, run_context, run_stream
     from rr_refine.agent.review import Decision
     from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.run import Run, load_run
+    from rr_refine.agent.state import RunContext, checkpoint_serializer
     from rr_refine.generators.generator import Generator
     from rr_refine.reward.critic import Critic
     from rr_refine.reward.critique import Critique
@@ -64,13 +68,17 @@ __all__ = [
     "RewriteError",
     "Rewriter",
     "Run",
+    "RunContext",
     "StoreError",
     "arefine",
     "build_graph",
+    "checkpoint_serializer",
     "load_run",
+    "make_job",
     "parse_critique",
     "preset",
     "refine",
+    "run_context",
     "run_stream",
 ]
 
@@ -85,12 +93,16 @@ _HOMES = {
     "Policy": "agent.policy",
     "Rewriter": "agent.rewriting.rewriter",
     "Run": "agent.run",
+    "RunContext": "agent.state",
     "arefine": "agent.refine",
     "build_graph": "agent.graph",
+    "checkpoint_serializer": "agent.state",
     "load_run": "agent.run",
+    "make_job": "agent.refine",
     "parse_critique": "reward.parser",
     "preset": "agent.policy",
     "refine": "agent.refine",
+    "run_context": "agent.refine",
     "run_stream": "agent.refine",
 }
 

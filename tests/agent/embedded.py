@@ -19,11 +19,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, Interrupt
 from pydantic import BaseModel
 
-from rr_refine import build_graph
+from rr_refine import build_graph, checkpoint_serializer, make_job, run_context
 from rr_refine.agent.graph import recursion_limit
-from rr_refine.agent.refine import make_job
-from rr_refine.agent.state import Outcome, RunContext, checkpoint_serializer
-from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.state import Outcome
 from tests.agent.whole import UnreliableCritic, generator, policy
 
 
@@ -72,8 +70,7 @@ async def embed(saver: BaseCheckpointSaver[Any], path: Path) -> None:
     given: Any = {"request": job.request, "policy": job.policy}
     answers: list[object] = ["yes!", {"action": "pick", "candidate": "r9c9"}, {"action": "accept"}]
     problems: list[str] = []
-    with RunFolder(path) as folder:
-        context = RunContext(job.generator, job.critic, job.rewriters, folder)
+    async with run_context(job, path) as context:
         while True:
             graph = build_graph(saver)  # a new one each time: nothing is kept but the checkpoints
             final = await graph.ainvoke(given, config, context=context, durability="sync")

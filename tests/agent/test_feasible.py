@@ -9,11 +9,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from rr_refine import build_graph, refine
-from rr_refine.agent.refine import make_job
-from rr_refine.agent.session import store_job
-from rr_refine.agent.state import RunContext
-from rr_refine.agent.store.folder import RunFolder
+from rr_refine import make_job, refine, run_context
 from rr_refine.errors import ConfigError, CriticUnavailable, RefineError, UnsupportedRequestError
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.generators.generator import OnStep, RenderRequest
@@ -84,15 +80,12 @@ def test_a_generator_that_takes_no_picture(tmp_path: Path) -> None:
     )
 
 
-async def test_an_embedded_graph_asks_itself(tmp_path: Path) -> None:
+async def test_whoever_embeds_the_graph_is_told_as_well(tmp_path: Path) -> None:
     job = make_job("a cat", generator=Painter(), critic="fake", image=SOURCE)
-    with RunFolder(tmp_path / "run") as folder:
-        store_job(folder, job)
-        context = RunContext(job.generator, job.critic, job.rewriters, folder)
-        with pytest.raises(UnsupportedRequestError):
-            await build_graph().ainvoke(
-                {"request": job.request, "policy": job.policy}, context=context
-            )
+    with pytest.raises(UnsupportedRequestError):
+        async with run_context(job, tmp_path / "runs"):
+            raise AssertionError
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_critic_of_your_own(tmp_path: Path) -> None:

@@ -15,10 +15,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from rr_refine.agent import graph as graph_module
 from rr_refine.agent.graph import build_graph, recursion_limit
-from rr_refine.agent.refine import make_job
+from rr_refine.agent.refine import make_job, run_context
 from rr_refine.agent.review import Accept, Decision, Pick, Reject, ReviewRequest
-from rr_refine.agent.state import RefineState, RunContext, checkpoint_serializer
-from rr_refine.agent.store.folder import RunFolder
+from rr_refine.agent.state import RefineState, checkpoint_serializer
 from rr_refine.errors import ConfigError
 from tests.agent.builders import CountingRewriter
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy, run
@@ -107,11 +106,11 @@ async def test_a_checkpointer_of_the_callers(tmp_path: Path) -> None:
         policy=policy(),
     )
     saver = InMemorySaver(serde=checkpoint_serializer())
-    with RunFolder(tmp_path / "mine") as folder:
+    async with run_context(job, tmp_path) as context:
         final = await build_graph(saver).ainvoke(
             {"request": job.request, "policy": job.policy},
             {"configurable": {"thread_id": "1"}, "recursion_limit": recursion_limit(2)},
-            context=RunContext(job.generator, job.critic, job.rewriters, folder),
+            context=context,
         )
     assert final["outcome"].stop.rule == "max-rounds"
 

@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from rr_refine.agent.events import ReviewRequested
+from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.refine import folder_for, make_job
 from rr_refine.agent.review import (
@@ -29,7 +30,7 @@ from rr_refine.agent.review import (
 )
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.agent.run import Run, load_run
-from rr_refine.agent.session import Job, Reviewer, run_job
+from rr_refine.agent.session import Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Identity

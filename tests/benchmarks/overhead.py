@@ -21,9 +21,10 @@ from PIL import Image
 
 from rr_refine.agent.acceptance import Weighed, weigh_round
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import folder_for, make_job
-from rr_refine.agent.session import Job, run_job
+from rr_refine.agent.session import run_job
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
