@@ -51,7 +51,7 @@ from rr_refine.errors import (
     StoreError,
 )
 from rr_refine.generators.prompt_syntax import syntax_of
-from rr_refine.named import folder_here
+from rr_refine.named import folder_here, require_path
 from rr_refine.notices import notices_of
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
@@ -103,7 +103,7 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
         RefineError: as `arefine`.
     """
     require_known(options, call="refine", known=RefineOptions)
-    out = Path(options.pop("out")) if "out" in options else folder_here("runs")
+    out = require_path(options.pop("out")) if "out" in options else folder_here("runs")
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
@@ -291,7 +291,7 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
         StoreError: the folder cannot be created, or holds something else.
     """
     if job.run_id is not None:
-        path = out / job.run_id
+        path = require_path(out / job.run_id)
         if path.is_symlink():
             raise StoreError(f"{str(path)!r} is a link; links in here are not followed")
         ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))

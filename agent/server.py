@@ -27,7 +27,7 @@ from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.refine import refine
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
-from rr_refine.named import folder_here
+from rr_refine.named import folder_here, require_path
 from rr_refine.pictures import decode_picture
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def _below(field: str, name: object) -> tuple[Path, Path]:
             raise ValueError(f"{name!r} is no text")
         if Path(name).is_absolute():
             name = str(Path(name).relative_to(root))
-        return root, root / require_inside(name)
-    except ValueError:
+        return root, require_path(root / require_inside(name))
+    except (ValueError, ConfigError):
         raise ConfigError(f"{field} = {name!r} is no path below this server's root") from None
 
 

@@ -43,6 +43,9 @@ def guarded(command: Callable[[], int]) -> int:
         give_up_output()  # its reader is gone
         return FAILED
     except Exception as error:  # noqa: BLE001  what it says is printed whole, but not as it is
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            tell(f"error: {error.strerror}: {plain(str(error.filename)):.80} …")
+            return USAGE
         if isinstance(error, OSError) and error.filename is None and error.errno in _LOST:
             give_up_output()
             tell(f"error: the output cannot be written: {error}")

@@ -33,7 +33,7 @@ from rr_refine.cli.trust import NotTrustedError, own_file
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
-from rr_refine.named import folder_here
+from rr_refine.named import folder_here, require_path
 from rr_refine.plugins import Group, create, imported
 from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
@@ -184,7 +184,7 @@ def out_folder(settings: Settings) -> Path:
         ConfigError: another source does, or it is no text.
     """
     out = settings.text("out")
-    return Path(out) if settings.sources["out"] == "command line" else folder_here(out)
+    return (require_path if settings.sources["out"] == "command line" else folder_here)(out)
 
 
 def import_rules(settings: Settings, policy: Policy) -> None:

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
+_WORKFLOW: Final = "generator.workflow"
 
 
 def value_of(text: str) -> JsonValue:
@@ -38,12 +39,22 @@ def value_of(text: str) -> JsonValue:
 
 
 def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, JsonValue, str]]:
-    """Key, value and variable of the settings in an environment."""
+    """Key, value and variable of the settings in an environment.
+
+    Raises:
+        ConfigError: one names a file by less than its whole path.
+    """
     # `…__USE` first: it drops the options of another component.
     for name in sorted(environment, key=lambda n: (not n.endswith("__USE"), n)):
         if name.startswith(ENVIRONMENT_PREFIX):
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-            yield key, value_of(environment[name]), name
+            value = value_of(environment[name])
+            if key == _WORKFLOW and not Path(str(value or "/")).expanduser().is_absolute():
+                raise ConfigError(
+                    f"{name}={value!r} must be a whole path: of that name, any folder that you are "
+                    "in may have a workflow of its own; or give --set generator.workflow=…"
+                )
+            yield key, value, name
 
 
 def is_project_file(path: Path) -> bool:
@@ -63,9 +74,9 @@ def own_layer() -> Mapping[str, JsonValue]:
         return {}
     require_own(path)
     settings = read_file(path, 0)[1]
-    if isinstance(workflow := settings.get("generator.workflow"), str):
+    if isinstance(workflow := settings.get(_WORKFLOW), str):
         # Beside the file that names it: of that name, the folder one is in may have its own.
-        settings["generator.workflow"] = str(path.parent / Path(workflow).expanduser())
+        settings[_WORKFLOW] = str(path.parent / Path(workflow).expanduser())
     return settings
 
 

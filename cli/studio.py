@@ -22,6 +22,7 @@ from rr_refine.cli.options import Flag, SettingsOptions
 from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import is_shared
+from rr_refine.named import read_named
 
 if TYPE_CHECKING:
     from rr_refine.cli.settings import Settings
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["studio"]
 
+_MAX_TOKEN = 10_000
+"""Bytes of a file with a token."""
 _TOKEN_ON_THE_COMMAND_LINE = (
     "a token on the command line is seen by everybody who uses this machine: put it into a file "
     "and give --token-file FILE, or into the environment variable RR_REFINE_STUDIO__TOKEN"
@@ -107,7 +110,7 @@ def _own_token(settings: Settings, file: Path | None) -> str | None:
         try:
             if is_shared(file):
                 tell(f"note: others can read {plain(str(file))}: chmod go-r makes it yours alone")
-            return file.read_text("utf-8").strip()
+            return read_named(file, _MAX_TOKEN).decode().strip()
         except (OSError, ValueError) as error:
             raise ConfigError(f"token file {str(file)!r} cannot be read: {error}") from error
     if settings.values["studio.token"] is None:

@@ -64,7 +64,8 @@ def suite(load: Any, row: dict[str, Any], column: str) -> Callable[[Path, str], 
 
 def mmrb2_file(folder: Path, name: str) -> object:
     response = {"response_content": [["image", "in.png"]]}
-    row = {"id": "1", "chosen": "A", "response_a": response, "response_b": response}
+    row: dict[str, Any] = {"id": "1", "chosen": "A"}
+    row |= {"response_a": response, "response_b": response}
     row["prompt_content"] = [["text", "make it red"], ["image", name]]
     return list(mmrb2.load(lines(folder / "x.jsonl", row)).read())
 

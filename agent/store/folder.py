@@ -39,6 +39,7 @@ from rr_refine.files import (
     replace_file,
 )
 from rr_refine.lines import FullError, LineFile
+from rr_refine.named import require_path
 from rr_refine.pictures import load_stored
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class RunFolder:
     Raises:
         StoreLockedError: another process works on it.
         StoreError: it cannot be created or read.
+        ConfigError: nothing can be called so.
     """
 
     def __init__(self, path: Path | str, *, lock: bool = True, private: bool = True) -> None:
-        self.path = Path(path)
+        self.path = require_path(path)
         self._lock = ExitStack()
         self._writable = lock
         if lock:

@@ -9,6 +9,7 @@ have sent to generators and judges.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from io import BufferedReader
@@ -18,7 +19,14 @@ from typing import Final, cast
 from rr_refine.errors import ConfigError
 from rr_refine.files import open_file, read_file
 
-__all__ = ["allow_pictures", "folder_here", "open_named", "picture_of_data", "read_named"]
+__all__ = [
+    "allow_pictures",
+    "folder_here",
+    "open_named",
+    "picture_of_data",
+    "read_named",
+    "require_path",
+]
 
 MAX_NAMED: Final = 2**31
 """Most bytes of a file of data that is read as a whole."""
@@ -33,9 +41,9 @@ def folder_here(path: Path | str) -> Path:
     elsewhere with a link in that place. A `..` in the path, or an absolute one, is as it is said.
 
     Raises:
-        ConfigError: a link leads out of the folder that we are in.
+        ConfigError: a link leads out of the folder that we are in; or as `require_path`.
     """
-    path, here = Path(path), _real(Path())
+    path, here = require_path(path), _real(Path())
     said, real = Path(os.path.normpath(here / path)), _real(here / path)
     if not path.is_absolute() and real != said and not real.is_relative_to(here):
         raise ConfigError(
@@ -43,6 +51,22 @@ def folder_here(path: Path | str) -> Path:
             "is right, give it by --out or as a whole path"
         )
     return path
+
+
+def require_path(path: Path | str) -> Path:
+    """The path, where a file or folder can be called so.
+
+    Raises:
+        ConfigError: it is too long, or holds what no name does.
+    """
+    try:
+        os.lstat(path)
+    except ValueError as error:  # a NUL, or half a character
+        raise ConfigError(f"{str(path)!r:.80} is no path: {error}") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ConfigError(f"{error.strerror}: {str(path)!r:.80} …") from None
+    return Path(path)
 
 
 def allow_pictures(folders: Iterable[Path | str]) -> None:

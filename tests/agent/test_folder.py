@@ -16,10 +16,12 @@ from PIL import Image
 from pydantic import JsonValue
 
 from rr_refine.agent.events import RenderFailed
+from rr_refine.agent.refine import refine
+from rr_refine.agent.run import load_run
 from rr_refine.agent.store.folder import RunFolder, new_run_name, slug
 from rr_refine.agent.store.png import read_metadata
 from rr_refine.digest import image_digest
-from rr_refine.errors import StoreError, StoreLockedError
+from rr_refine.errors import ConfigError, StoreError, StoreLockedError
 from tests.agent.full_disk import FullDisk
 
 PICTURE = Image.effect_noise((32, 24), 80).convert("RGB")
@@ -333,3 +335,12 @@ def test_run_names_sort_by_time_and_never_meet() -> None:
     assert len(set(names)) == 5
     for name in names:
         assert re.fullmatch(r"\d{8}-\d{6}-a-cat-01234567-[0-9a-f]{4}", name)
+
+
+@pytest.mark.parametrize("name", ["x" * 6000, "x/" * 3000, "a\0b", "\ud800"])
+def test_what_nothing_can_be_called(tmp_path: Path, name: str) -> None:
+    for call in (load_run, RunFolder, lambda path: refine("a cat", out=path)):
+        for path in (name, str(tmp_path / name)):
+            with pytest.raises(ConfigError, match=r"name too long|is no path") as caught:
+                call(path)
+            assert len(str(caught.value)) < 300

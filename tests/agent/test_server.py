@@ -108,7 +108,9 @@ async def test_without_a_root_no_files_can_be_named(
         await served().ainvoke({"prompt": "a cat", field: str(tmp_path / "x.png")})
 
 
-@pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a/../../x.png", "", "x\0", 7, {}])
+@pytest.mark.parametrize(
+    "name", ["../x.png", "/etc/x.png", "a/../../x.png", "", "x\0", "\ud800", "x" * 6000, 7, {}]
+)
 @pytest.mark.parametrize("field", ["image", "out"])
 async def test_nothing_outside_of_the_root(
     field: str, name: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

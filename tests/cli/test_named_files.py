@@ -19,6 +19,8 @@ COMMANDS = {
     "template": ("critic", "import-template", "FILE.md"),
     "evaluation": ("parrot", "ingest", "editreward", ".", "there", "--evaluation=FILE.jsonl"),
     "pairs": ("bench", "preference", "mmrb2", "--data=FILE.json", "--out=there", *FAKES[1:2]),
+    "token": ("studio", "--port=0", "--token-file=FILE.txt", *FAKES[:2]),
+    "workflow": ("a cat", "--generator=comfyui", "--set=generator.workflow=FILE.json", *FAKES[1:]),
     "critic's template": (
         "a cat",
         *FAKES[:1],
@@ -49,6 +51,36 @@ def test_it_is_refused(commands: Commands, command: str, kind: str) -> None:
     assert ended.stderr.splitlines()[-1].startswith("error: "), ended.stderr
     assert "Traceback" not in ended.stderr
     assert Path(file).name in ended.stderr
+
+
+LONG = "x" * 6000
+NAMED = {
+    "out": ("a cat", *FAKES, "--out"),
+    "out of a dry run": ("a cat", *FAKES, "--dry-run", "--out"),
+    "out of the studio": ("studio", *FAKES[:2], "--port=0", "--out"),
+    "out of a benchmark": ("bench", "sketch", "--limit=1", "--out"),
+    "resume": ("resume",),
+    "replay": ("replay",),
+    "report": ("report",),
+    "list": ("bench", "list"),
+    "data": ("bench", "gedit", "--out=there", "--data"),
+}
+
+
+@pytest.mark.parametrize("long", [LONG, "x/" * 3000], ids=["name", "path"])
+@pytest.mark.parametrize("command", NAMED)
+def test_a_name_that_is_too_long(commands: Commands, command: str, long: str) -> None:
+    ended = commands.run(*NAMED[command], long)
+    assert ended.code == 2, ended
+    line = ended.stderr.splitlines()[-1]
+    assert line.startswith("error: File name too long") and len(line) < 200
+    assert "Traceback" not in ended.stderr
+
+
+def test_doctor_finds_one_too(commands: Commands) -> None:
+    ended = commands.run("doctor", *FAKES[:2], "--set", f"out={LONG}")
+    assert ended.code == 1
+    assert "File name too long" in ended.stdout.splitlines()[-1]
 
 
 def test_a_file_behind_a_link_is_read(commands: Commands) -> None:

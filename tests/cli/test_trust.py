@@ -214,6 +214,22 @@ def test_a_workflow_of_ones_own_is_beside_ones_own_file(here: Commands) -> None:
     assert str(own(here).with_name("mine.json")) in ended.stderr
 
 
+@pytest.mark.parametrize("name", ["mine.json", "./mine.json", "../mine.json"])
+def test_nor_is_that_of_an_exported_variable(here: Commands, name: str) -> None:
+    """It holds in every folder, and any may have a workflow of that name."""
+    (here.folder / "mine.json").write_text("{}")
+    here.environment["RR_REFINE_GENERATOR__WORKFLOW"] = name
+    for command in (("a cat", "--generator=comfyui", "--critic=fake"), ("doctor",)):
+        ended = here.run(*command)
+        assert (ended.code, ended.stdout) == (2, "")
+        assert "RR_REFINE_GENERATOR__WORKFLOW" in ended.stderr and "whole path" in ended.stderr
+    (own(here).parent / "mine.json").write_text("{}")
+    for whole in (str(here.folder / "mine.json"), "~/.rr-refine/mine.json"):
+        here.environment["RR_REFINE_GENERATOR__WORKFLOW"] = whole
+        ended = here.run("a cat", "--generator=comfyui", "--critic=fake", "--dry-run")
+        assert "whole path" not in ended.stderr and "mine.json" in ended.stdout + ended.stderr
+
+
 def test_a_link_leads_to_where_only_the_user_writes(here: Commands) -> None:
     shared = here.folder / "shared"
     shared.mkdir()

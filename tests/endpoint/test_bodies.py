@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 import zlib
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,7 @@ from rr_refine.endpoint.answers import BoundedAnswers
 from rr_refine.endpoint.bodies import read_body
 from rr_refine.endpoint.completion import json_of
 from rr_refine.errors import RefineError
+from rr_refine.retries import without_retries
 
 
 class Endless(httpx2.AsyncByteStream):
@@ -86,6 +88,17 @@ def answers(stream: httpx2.AsyncByteStream, patience: float = 60) -> httpx2.Asyn
 async def test_an_answer_in_drips_has_an_end() -> None:
     with pytest.raises(httpx2.ReadTimeout, match=r"no whole answer within 0\.2 s"):
         await answers(Drip(), 0.2).post("http://x/v1")
+
+
+async def test_checks_of_several_servers_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` asks one after the other, and each may drip."""
+    monkeypatch.setattr("rr_refine.retries._EACH", 0.1)
+    started = time.monotonic()
+    with without_retries(seconds=0.5):
+        for _ in range(4):
+            with pytest.raises(httpx2.ReadTimeout, match="no whole answer within 0"):
+                await answers(Drip()).post("http://x/v1")
+    assert 0.8 <= time.monotonic() - started < 3  # once 0.5 s, three times 0.1 s
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.key_mask import KeyMask, TooMuchTextError
 from rr_refine.endpoint.words import Said, status_within
 from rr_refine.errors import RefineError
+from rr_refine.retries import patience_within
 
 __all__ = ["BoundedAnswers"]
 
@@ -68,12 +69,13 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it; the whole answer is there when this returns."""
+        patience = patience_within(self._patience)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 return await self._answer(request)
         except TimeoutError:
             raise httpx2.ReadTimeout(
-                f"no whole answer within {self._patience:g} s", request=request
+                f"no whole answer within {patience:.3g} s", request=request
             ) from None
 
     async def _answer(self, request: httpx2.Request) -> httpx2.Response:
