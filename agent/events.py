@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from rr_refine.agent.budget import Spend
 from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdict
 from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, ReviewRequest
 from rr_refine.agent.revision import Revision
@@ -56,6 +57,8 @@ class RunStarted(_Event):
     """Empty where an older version wrote it."""
     parent: str | None = None
     """Id of the run that this one comes from."""
+    lineage: Lineage | None = Field(default=None, exclude_if=lambda it: it is None)
+    """And of which of its pictures, where that is known."""
     prompt: str
     task: Task
     preset: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rr_refine.agent.lineage import Lineage
 from rr_refine.errors import ConfigError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.sources import require_sources
@@ -18,22 +19,34 @@ __all__ = ["require_feasible"]
 
 
 async def require_feasible(
-    request: Request, generator: Generator, critic: Critic, sources: Sequence[Image.Image]
+    request: Request,
+    generator: Generator,
+    critic: Critic,
+    sources: Sequence[Image.Image],
+    *,
+    lineage: Lineage | None = None,
 ) -> None:
     """See that generator and critic can do what is asked at all; both must be connected.
 
     Args:
         sources: the pictures to edit.
+        lineage: what it comes from.
 
     Raises:
         UnsupportedRequestError: the generator does not do this task.
-        ConfigError: it takes fewer pictures to edit, or the critic can judge none of what comes.
+        ConfigError: it does not, and that is the edit of a result; it takes fewer pictures to edit,
+            or the critic can judge none of what comes.
         CriticError: the critic cannot be asked.
     """
     from PIL import Image
 
     name = generator.identity.name
     if request.task not in generator.tasks:
+        if lineage is not None and lineage.kind == "edit":
+            raise ConfigError(
+                f"{name!r} makes pictures from words and cannot edit one: give a generator that "
+                "can, or vary the picture"
+            )
         raise UnsupportedRequestError(
             f"{name!r} cannot do the task {request.task!r}, only "
             f"{', '.join(sorted(generator.tasks))}; choose another generator"

@@ -5,6 +5,8 @@
               |                                 |     v
               +---- review <-- (proposal) -- rewrite <+
 
+Where the run would end, `review` asks whether it shall, if the policy says so and the critic is
+content; and a person may have said so since (`rr_refine.agent.follow_up`).
 From `review` a remark goes to `revise`, which makes it a part of the request, and on to `decide`.
 From `generate` a prompt that the generator refuses goes to `decide` too, for another one. `rewrite`
 proposes the next prompt; `review` (if the policy asks for it) lets a human decide on it;
@@ -18,14 +20,16 @@ from typing import Literal, TypeAlias
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 
+from rr_refine.agent.ending import asks_at
 from rr_refine.agent.nodes.accept import accept
 from rr_refine.agent.nodes.context import exclusive
 from rr_refine.agent.nodes.critique import critique
 from rr_refine.agent.nodes.finish import finish
 from rr_refine.agent.nodes.generate import generate
 from rr_refine.agent.nodes.plan import plan
-from rr_refine.agent.nodes.review import review
+from rr_refine.agent.nodes.review import is_spoken_of, review
 from rr_refine.agent.nodes.revise import revise
 from rr_refine.agent.nodes.rewrite import rewrite
 from rr_refine.agent.state import (
@@ -103,8 +107,13 @@ async def _after_generate(state: RefineState) -> Literal["critique", "decide"]:
     return "decide" if declined and declined[-1].round == done else "critique"
 
 
-async def _after_decide(state: RefineState) -> Literal["finish", "rewrite"]:
-    return "finish" if state["stop"] is not None else "rewrite"
+async def _after_decide(
+    state: RefineState, runtime: Runtime[RunContext]
+) -> Literal["finish", "rewrite", "review"]:
+    if state["stop"] is None:
+        return "rewrite"
+    asks = asks_at(state["policy"], state["stop"]) or is_spoken_of(state, runtime.context)
+    return "review" if asks else "finish"
 
 
 async def _after_rewrite(state: RefineState) -> Literal["review", "generate", "decide"]:
@@ -115,8 +124,10 @@ async def _after_rewrite(state: RefineState) -> Literal["review", "generate", "d
 
 
 async def _after_review(
-    state: RefineState,
-) -> Literal["generate", "rewrite", "revise", "decide"]:
+    state: RefineState, runtime: Runtime[RunContext]
+) -> Literal["generate", "rewrite", "revise", "decide", "review", "finish"]:
+    if state.get("stop") is not None:  # it is taken; but maybe something was said after that
+        return "review" if is_spoken_of(state, runtime.context) else "finish"
     if state["user_stop"] is not None:
         return "decide"
     history = history_of(state)

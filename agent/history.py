@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from rr_refine import errors
-from rr_refine.agent.budget import Spend
+from rr_refine.agent.budget import Budget, Spend
 from rr_refine.agent.policy import Policy
 from rr_refine.errors import CriticAnswerError, RefineError
 from rr_refine.generators.prompt_fit import PromptFit
@@ -20,6 +20,7 @@ __all__ = [
     "OUT_OF_BUDGET",
     "Candidate",
     "Declined",
+    "Extension",
     "Failure",
     "History",
     "ImageJudgement",
@@ -267,6 +268,17 @@ class Stop(Record):
     reason: Words
 
 
+class Extension(Record):
+    """That a run which had come to its end goes on, because a person wants it to."""
+
+    rounds: int
+    """Rounds done by then."""
+    revision: int
+    """That of the request by then; a remark makes the next one."""
+    budget: Budget
+    """What it gets from there on."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """All that a stopping rule may look at."""
@@ -280,6 +292,8 @@ class History:
     """The user's reason to stop, if the user did."""
     revision: int = 1
     """That of the request as it is now."""
+    extension: Extension | None = None
+    """The last time that the run went on after its end."""
 
     @property
     def incumbent(self) -> Candidate | None:
@@ -294,5 +308,19 @@ class History:
 
     @property
     def rounds_now(self) -> tuple[tuple[Candidate, ...], ...]:
-        """Those of the revision of the request as it is now."""
-        return tuple(r for r in self.rounds if r and r[0].first_revision == self.revision)
+        """Those of the revision of the request as it is now, since the run last went on."""
+        since = self.extension.rounds if self.extension else 0
+        rounds = (r for r in self.rounds if r and r[0].first_revision == self.revision)
+        return tuple(r for r in rounds if r[0].round >= since)
+
+    @property
+    def looks_for_another(self) -> bool:
+        """Whether a person wanted the run to go on from its end and said nothing new about what is
+        asked for, and no picture since then took the place of the best one by then.
+        """
+        since, best = self.extension, self.incumbent
+        return (
+            since is not None
+            and since.revision == self.revision
+            and (best is None or best.round < since.rounds)
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from rr_refine.agent.intent import IntentCheck
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.generators.generator import Generator
@@ -44,6 +45,8 @@ class Job:
     """What the caller calls the run; else it is called after its folder."""
     parent: str | None = None
     """Id of the run that this one comes from."""
+    lineage: Lineage | None = None
+    """And of which of its pictures, where that is known; its run is the parent."""
 
     @property
     def components(self) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import JsonValue, TypeAdapter
 
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, StoreError
@@ -28,6 +29,7 @@ __all__ = [
     "config_of",
     "differences",
     "identity_of",
+    "lineage_of",
     "run_id_of",
     "versions",
     "write_manifest",
@@ -52,6 +54,9 @@ _ADDED: Final[dict[str, dict[str, JsonValue]]] = {
 }
 """What older versions did not write, by section of the config: keys, with their values if unset."""
 
+_ORIGIN: Final = ("run_id", "parent", "lineage")
+"""Keys that say what a run is called and where it comes from, not what it does."""
+
 _CHAIN: Final = TypeAdapter(list[Identity])
 
 
@@ -60,6 +65,7 @@ def config_of(job: Job) -> dict[str, JsonValue]:
     return {
         "run_id": job.run_id,
         "parent": job.parent,
+        "lineage": None if job.lineage is None else job.lineage.model_dump(mode="json"),
         "request": job.request.model_dump(mode="json"),
         "policy": job.policy.model_dump(mode="json"),
         "generator": job.generator.identity.model_dump(mode="json"),
@@ -95,6 +101,16 @@ def run_id_of(config: Mapping[str, JsonValue], path: Path) -> str:
     return str(config.get("run_id") or path.resolve().name)
 
 
+def lineage_of(config: Mapping[str, JsonValue]) -> Lineage | None:
+    """Which picture of which run it comes from, if that is known.
+
+    Raises:
+        pydantic.ValidationError: it is told in another form.
+    """
+    lineage = config.get("lineage")
+    return None if lineage is None else Lineage.model_validate(lineage)
+
+
 def check_config(folder: RunFolder, job: Job) -> None:
     """Write the config of a new folder; hold a used folder to the config it was made with.
 
@@ -111,7 +127,7 @@ def check_config(folder: RunFolder, job: Job) -> None:
         raise StoreError(f"{str(folder.path / 'config.json')!r} is no configuration of a run")
     known = earlier | {"run_id": run_id_of(earlier, folder.path)}
     differs = differences(config, earlier)
-    differs += [k for k in ("run_id", "parent") if config[k] not in (None, known.get(k))]
+    differs += [k for k in _ORIGIN if config[k] not in (None, known.get(k))]
     if differs:
         raise ConfigError(
             f"run folder {str(folder.path)!r} was made with another {', '.join(differs)}; resume "
@@ -136,7 +152,7 @@ def differences(config: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue
 def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """What the work depends on, without what older versions did not write and is not set."""
     work: dict[str, JsonValue] = {
-        k: v for k, v in config.items() if v is not None and k not in ("run_id", "parent")
+        k: v for k, v in config.items() if v is not None and k not in _ORIGIN
     }
     for section, unset in _ADDED.items():
         table = work.get(section)
@@ -186,6 +202,7 @@ def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
         "status": status,
         "run_id": run_id_of(config, folder.path),
         "parent": config.get("parent"),
+        "lineage": config.get("lineage"),
         "identity": identity_of(config),
         "sessions": sessions,
         "generator": job.generator.identity.model_dump(mode="json"),

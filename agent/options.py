@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from rr_refine.agent.budget import Budget
 from rr_refine.agent.events import Event
 from rr_refine.agent.intent import IntentCheck
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.session import Reviewer
@@ -70,6 +71,10 @@ class JobOptions(TypedDict, total=False):
     The same id finds the same run: it goes on where it was left, and a finished one is given."""
     parent: str | None
     """Id of the run that this one comes from; recorded."""
+    lineage: Lineage | None
+    """And of which of its pictures; recorded. `vary`, `edit` and the like set it."""
+    first_prompt: str | None
+    """The prompt of the first round, where that is not the request itself."""
 
 
 class RefineOptions(JobOptions, total=False):

@@ -25,6 +25,7 @@ from rr_refine.agent.components import (
 )
 from rr_refine.agent.events import Event
 from rr_refine.agent.feasible import require_feasible
+from rr_refine.agent.follow_up import FollowUp, reopen, require_parts
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.job import Job
 from rr_refine.agent.manifest import config_of, differences, identity_of
@@ -71,14 +72,15 @@ __all__ = [
 ]
 
 
-async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
+async def arefine(prompt: str | FollowUp, **options: Unpack[RefineOptions]) -> Run:
     """Generate, critique and refine until a rule says stop; give the recorded run.
 
     The same call resumes an unfinished run. Cancelling it is safe: the folder holds the best
     image so far.
 
     Args:
-        prompt: what the picture should be, or, with `image`, what should change in it.
+        prompt: what the picture should be, or, with `image`, what should change in it. Or what
+            follows a picture of an earlier run: see `rr_refine.agent.follow_up`.
         options: see `RefineOptions`.
 
     Raises:
@@ -94,7 +96,9 @@ async def arefine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
     raise AssertionError("the stream ends with the run")
 
 
-async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGenerator[Event | Run]:
+async def run_stream(
+    prompt: str | FollowUp, **options: Unpack[RefineOptions]
+) -> AsyncGenerator[Event | Run]:
     """`arefine` as a stream: every event as it comes, and the recorded run as the last item.
 
     Closing it early stops the work, as cancelling `arefine` does; the same call goes on with it.
@@ -103,7 +107,12 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
         RefineError: as `arefine`.
     """
     require_known(options, call="refine", known=RefineOptions)
-    out = require_path(options.pop("out")) if "out" in options else folder_here("runs")
+    follow_up = prompt if isinstance(prompt, FollowUp) else None
+    goes_on = follow_up is not None and follow_up.decision is not None
+    if goes_on and (placed := {"out", "run_id", "private"} & options.keys()):
+        raise ConfigError(f"{min(placed)} has no effect: the run goes on in its folder")
+    beside = folder_here("runs") if follow_up is None else follow_up.run.path.parent
+    out = require_path(options.pop("out")) if "out" in options else beside
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
@@ -111,10 +120,12 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
     if on_failure not in ("raise", "return"):
         raise ConfigError(f"on_failure = {on_failure!r}: 'raise' or 'return'")
     job = make_job(prompt, **cast("JobOptions", options))
+    if follow_up is not None:
+        require_parts(follow_up, job, options)
     if job.policy.review and reviewer is None:
         raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
     async with (
-        run_context(job, out, private=private) as context,
+        run_context(job, out, private=private, follow_up=follow_up) as context,
         aclosing(follow(context, reviewer=reviewer)) as events,
     ):
         async for event in events:
@@ -131,7 +142,7 @@ async def run_stream(prompt: str, **options: Unpack[RefineOptions]) -> AsyncGene
     yield run
 
 
-def refine(prompt: str, **options: Unpack[RefineOptions]) -> Run:
+def refine(prompt: str | FollowUp, **options: Unpack[RefineOptions]) -> Run:
     """`arefine` for programs that do not await, and for notebooks; see there.
 
     Where an event loop is running, as in a notebook, the run has a thread and a loop of its own,
@@ -164,13 +175,15 @@ def _in_a_thread(work: Coroutine[Any, Any, Run]) -> Run:
             raise
 
 
-def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
+def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
     """Put a job together.
 
     Raises:
         ConfigError: a mistake in the arguments.
     """
     require_known(options, call="make_job", known=JobOptions)
+    if isinstance(prompt, FollowUp):
+        options, prompt = {**prompt.options, **options}, prompt.prompt
     if not isinstance(prompt, str):
         raise ConfigError(f"prompt = {prompt!r} is no text")
     chosen = policy_of(options)
@@ -184,8 +197,10 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
                 f"parameters.{name} may hold a secret, and parameters are recorded with every "
                 "picture: give it to the generator as an option"
             )
+    first_prompt, lineage = options.get("first_prompt"), options.get("lineage")
     for name, text in (
         ("prompt", prompt),
+        ("first_prompt", first_prompt or ""),
         ("keep", "".join(keep)),
         ("avoid", "".join(avoid)),
     ):
@@ -196,6 +211,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
     try:
         request = Request(
             prompt=prompt,
+            first_prompt=first_prompt,
             source=digests[0] if digests else None,
             more_sources=tuple(digests[1:]),
             keep=keep,
@@ -209,6 +225,8 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
             raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
         key = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
+    if first_prompt is not None and chosen.rewrite_first:
+        raise ConfigError("first_prompt has no effect: the policy rewrites the first prompt")
     acceptance_of(chosen.acceptance)  # what is named wrongly is said now
     for name in chosen.stop_rules:
         stop_rule(name)
@@ -245,6 +263,7 @@ def make_job(prompt: str, **options: Unpack[JobOptions]) -> Job:
         settings={k: hidden(value, k) for k, value in options.get("settings", {}).items()},
         run_id=run_id,
         parent=parent,
+        lineage=lineage,
     )
 
 
@@ -267,10 +286,14 @@ def _told(sources: Sequence[Image.Image]) -> Iterator[str]:
 
 def _ids(options: JobOptions) -> tuple[str | None, str | None]:
     """The run's id and its parent's, where the caller gave them."""
-    run_id, parent = options.get("run_id"), options.get("parent")
+    run_id, parent, lineage = options.get("run_id"), options.get("parent"), options.get("lineage")
     for name, given in (("run_id", run_id), ("parent", parent)):
         if given is not None:
             require_run_id(name, given)
+    if lineage is not None:
+        if parent not in (None, lineage.run):
+            raise ConfigError(f"parent = {parent!r}, and the picture is one of {lineage.run!r}")
+        parent = lineage.run
     if run_id is not None and run_id == parent:
         raise ConfigError(f"run_id and parent are both {run_id!r}: no run is its own parent")
     return run_id, parent
@@ -318,7 +341,7 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
 
 @asynccontextmanager
 async def run_context(
-    job: Job, out: Path | str, *, private: bool = True
+    job: Job, out: Path | str, *, private: bool = True, follow_up: FollowUp | None = None
 ) -> AsyncIterator[RunContext]:
     """A run of the job in its folder, for the graph: `graph.ainvoke(…, context=context)`.
 
@@ -332,6 +355,7 @@ async def run_context(
     Args:
         out: the folder that holds the run folders.
         private: a new run folder is for this user alone.
+        follow_up: what the job was made of; where `go_on` gave it, its run goes on from its end.
 
     Raises:
         ConfigError: the job cannot be done, or the run of this id is of another job.
@@ -339,8 +363,14 @@ async def run_context(
         RefineError: a component cannot be reached, or the folder cannot be written.
     """
     async with connected(job.components):
-        await require_feasible(job.request, job.generator, job.critic, job.sources)
-        with folder_for(job, Path(out), private=private) as folder:
+        await require_feasible(
+            job.request, job.generator, job.critic, job.sources, lineage=job.lineage
+        )
+        if follow_up is not None and follow_up.decision is not None:
+            opened = await asyncio.to_thread(reopen, job, follow_up)
+        else:
+            opened = folder_for(job, Path(out), private=private)
+        with opened as folder:
             async with at_work(folder, job) as context:
                 yield context
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from rr_refine.agent.history import Candidate, Proposal
+from rr_refine.agent.history import Candidate, Proposal, Stop
 from rr_refine.agent.revision import Revision, appended
 from rr_refine.errors import ConfigError
 from rr_refine.request import MAX_PROMPT
@@ -16,6 +16,7 @@ __all__ = [
     "Accept",
     "Decision",
     "EditPrompt",
+    "GoOn",
     "Keep",
     "Pick",
     "Quit",
@@ -43,6 +44,10 @@ class ReviewRequest(Record):
     """All so far; any with an image can be picked."""
     problem: str = ""
     """Why the answer given before cannot be carried out; empty when asked for the first time."""
+    stop: Stop | None = Field(default=None, exclude_if=lambda stop: stop is None)
+    """Why the run would end now, where the question is whether to take the best picture or to go
+    on. To accept takes it, to pick takes another one, all else goes on. The proposal is then the
+    prompt of the best picture."""
 
     @property
     def request(self) -> str:
@@ -93,6 +98,19 @@ class Reseed(Record):
     seed: int = Field(ge=0, lt=2**63)
 
 
+class GoOn(Record):
+    """Do not end yet. Only where the run would end, or has ended."""
+
+    action: Literal["go-on"] = "go-on"
+    remark: str = ""
+    """What should be otherwise: it makes a new revision of the request. Without one, another
+    picture of the same request is looked for."""
+    rounds: int | None = Field(default=None, ge=1)
+    """Further rounds; as many as the run had by default. Its other limits count anew."""
+    candidate: str | None = None
+    """The picture to go on from; the best so far by default."""
+
+
 class Quit(Record):
     """Stop here; the incumbent is the result."""
 
@@ -101,7 +119,8 @@ class Quit(Record):
 
 
 Decision = Annotated[
-    Accept | EditPrompt | Reject | Keep | Pick | Reseed | Quit, Field(discriminator="action")
+    Accept | EditPrompt | Reject | Keep | Pick | Reseed | GoOn | Quit,
+    Field(discriminator="action"),
 ]
 """The answer to a `ReviewRequest`."""
 
@@ -133,16 +152,18 @@ def require_possible(question: ReviewRequest, decision: Decision) -> None:
 
     Raises:
         ConfigError: the candidate to pick does not exist or has no image; a text is too long, by
-            itself or as a part of the request.
+            itself or as a part of the request; the run has not come to its end.
     """
+    if isinstance(decision, GoOn) and question.stop is None:
+        raise ConfigError("the run goes on in any case; accept the prompt, or say what is wrong")
     texts = [text for text in decision.model_dump().values() if isinstance(text, str)]
-    if isinstance(decision, Reject) and decision.reason.strip():
-        texts.append(appended(question.request, decision.reason))
+    remark = {"reject": "reason", "go-on": "remark"}.get(decision.action)
+    if remark is not None and (said := getattr(decision, remark)).strip():
+        texts.append(appended(question.request, said))
     for text in texts:
         if len(text) > MAX_PROMPT:
             raise ConfigError(f"a text of {len(text):,} characters; {MAX_PROMPT:,} are the most")
     there = [c.id for c in question.candidates if c.image is not None]
-    if isinstance(decision, Pick) and decision.candidate not in there:
-        raise ConfigError(
-            f"candidate {decision.candidate!r} cannot be picked; there are {', '.join(there)}"
-        )
+    picked = decision.candidate if isinstance(decision, Pick | GoOn) else None
+    if picked is not None and picked not in there:
+        raise ConfigError(f"candidate {picked!r} cannot be picked; there are {', '.join(there)}")

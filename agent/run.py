@@ -13,7 +13,8 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from rr_refine.agent.events import Event, Rendered, RunFinished, read_event
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.keys import comparison_key
-from rr_refine.agent.manifest import RunStatus, run_id_of
+from rr_refine.agent.lineage import Lineage
+from rr_refine.agent.manifest import RunStatus, lineage_of, run_id_of
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.revision import Revision, request_at, rival_of
 from rr_refine.agent.state import Outcome
@@ -70,6 +71,8 @@ class Run:
     """None where the run did not come to its end."""
     revisions: tuple[Revision, ...] = ()
     """What the request became by remarks in review, in order."""
+    lineage: Lineage | None = None
+    """Which picture of which run it comes from, and what it does with it, where that is known."""
 
     @property
     def id(self) -> str:
@@ -121,6 +124,15 @@ class Run:
             raise StoreError(f"candidate {candidate.id} of {self.path} has no image")
         with RunFolder(self.path, lock=False) as folder:
             return folder.load_image(candidate.image)
+
+    def sources(self) -> list[Image.Image]:
+        """The pictures to edit, in order.
+
+        Raises:
+            StoreError: one cannot be read.
+        """
+        with RunFolder(self.path, lock=False) as folder:
+            return [folder.load_image(name) for name in self.request.sources]
 
     def assessment(self, candidate: Candidate) -> Assessment | None:
         """What the critic wrote about a candidate, raw text included; None if it was not judged."""
@@ -261,6 +273,7 @@ def read_run(folder: RunFolder) -> Run:
             incumbent=next((c for c in candidates if c.id == best), None),
             outcome=outcome,
             revisions=revisions,
+            lineage=lineage_of(config),
         )
     except (ValidationError, KeyError) as error:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error

@@ -18,11 +18,12 @@ from langgraph.errors import GraphBubbleUp, GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command
 
+from rr_refine.agent.ending import rounds_of
 from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.events import Event
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
 from rr_refine.agent.job import Job
-from rr_refine.agent.manifest import check_config, run_id_of, write_manifest
+from rr_refine.agent.manifest import check_config, lineage_of, run_id_of, write_manifest
 from rr_refine.agent.nodes.plan import keep_notices
 from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
@@ -92,6 +93,7 @@ async def at_work(folder: RunFolder, job: Job, *, report: bool = True) -> AsyncI
         folder=folder,
         run_id=run_id_of(config, folder.path),
         parent=None if parent is None else str(parent),
+        lineage=lineage_of(config),
         dedup=EventDedup(folder.path / "events.jsonl"),
     )
     context.pictures.update(zip(job.request.sources, job.sources, strict=False))
@@ -133,11 +135,12 @@ async def follow(
     """Run the graph in a session, and have its questions answered; see `run_job`."""
     job = context.job
     graph = _graph().copy({"checkpointer": InMemorySaver(serde=checkpoint_serializer())})
+    settings = _config(recursion_limit(rounds_of(job.policy, context.folder.journal)))
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
         stream = graph.astream(
             given,
-            _config(job),
+            settings,
             context=context,
             stream_mode="custom",
             durability="exit",  # the state is copied when the graph pauses or ends, and not before
@@ -164,8 +167,5 @@ def _graph() -> RefineGraph:
     return build_graph()
 
 
-def _config(job: Job) -> RunnableConfig:
-    return {
-        "configurable": {"thread_id": _THREAD},
-        "recursion_limit": recursion_limit(job.policy.budget.rounds),
-    }
+def _config(steps: int) -> RunnableConfig:
+    return {"configurable": {"thread_id": _THREAD}, "recursion_limit": steps}

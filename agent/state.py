@@ -14,6 +14,7 @@ from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.history import (
     Candidate,
     Declined,
+    Extension,
     Failure,
     History,
     ImageJudgement,
@@ -25,6 +26,7 @@ from rr_refine.agent.history import (
 )
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.job import Job
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.review import ReviewRequest
@@ -126,6 +128,10 @@ class RefineState(TypedDict, total=False):
     retry_rewrite: bool
     """The review asked for another proposal."""
     stop: Stop | None
+    answered: tuple[int, ...]
+    """For each end of the run that something was said about: the rounds done by then."""
+    extension: Extension | None
+    """The last time that the run went on after its end; the policy has its limits."""
     outcome: Outcome
 
 
@@ -141,6 +147,8 @@ class RunContext:
     run_id: str
     parent: str | None = None
     """Id of the run that this one comes from."""
+    lineage: Lineage | None = None
+    """And of which of its pictures, where that is known."""
     dedup: EventDedup | None = None
     """Holds back what an earlier session reported; None reports everything."""
     status: RunStatus = "interrupted"
@@ -184,6 +192,7 @@ def history_of(state: RefineState) -> History:
         incumbent_id=state.get("incumbent"),
         user_stop=state.get("user_stop"),
         revision=number_of(state.get("revisions", ())),
+        extension=state.get("extension"),
     )
 
 
@@ -203,6 +212,6 @@ def checkpoint_serializer() -> JsonPlusSerializer:
     types = (
         *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
         *(RewriteAttempt, Rejection, Declined, Stop, Outcome, PromptFit, Finding),
-        *(ImageJudgement, Revision),
+        *(ImageJudgement, Revision, Extension),
     )
     return JsonPlusSerializer(allowed_msgpack_modules=[(t.__module__, t.__name__) for t in types])

@@ -112,8 +112,10 @@ def _reached(history: History) -> str | None:
     goal, incumbent = history.policy.target, history.incumbent
     if goal is None or incumbent is None or not incumbent.applicable:
         return None
-    if incumbent.guided or incumbent.misses or not history.rounds_now:
-        return None  # the last: who says what is wrong wants to see another picture
+    if incumbent.guided or incumbent.misses or history.looks_for_another:
+        return None
+    if not history.rounds_now:
+        return None  # who says what is wrong wants to see another picture
     dimension, lowest = min(incumbent.applicable.items(), key=lambda item: item[1])
     if lowest < goal:
         return None
@@ -143,7 +145,8 @@ def plateau(history: History) -> str | None:
     patience = history.policy.patience
     rounds = [r for r in history.rounds_now if not any(drawn_wrong(c, history) for c in r)]
     # The first round is what the others have to beat; after a remark, the best one before it is.
-    if patience is None or len(rounds) < patience + (history.revision == 1):
+    has_first = history.revision == 1 and history.extension is None
+    if patience is None or len(rounds) < patience + has_first:
         return None
     recent = [c for r in rounds[-patience:] for c in r]
     if any(c.verdict is not None and c.verdict.accepted for c in recent):

@@ -22,11 +22,11 @@ from rr_refine.agent.components import (
 )
 from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.job import Job
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run
-from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.layers import ENVIRONMENT_PREFIX
 from rr_refine.cli.settings import Settings, read_settings
 from rr_refine.cli.trust import NotTrustedError, own_file
@@ -58,7 +58,6 @@ __all__ = [
     "out_folder",
     "policy_from",
     "require_own_keys",
-    "sources_of",
 ]
 
 
@@ -71,6 +70,8 @@ def job_from(
     critic: Critic | None = None,
     policy: Policy | None = None,
     parameters: Mapping[str, JsonValue] | None = None,
+    first_prompt: str | None = None,
+    lineage: Lineage | None = None,
 ) -> Job:
     """The job that the settings describe.
 
@@ -78,6 +79,7 @@ def job_from(
         generator: made already, in place of the one that the settings name.
         critic: likewise.
         parameters: of the request, in place of those in the settings.
+        first_prompt: see `JobOptions`, as for `lineage`.
         policy: in place of the one that the settings describe: defaults may have changed since.
 
     Raises:
@@ -103,6 +105,8 @@ def job_from(
         avoid=settings.texts("avoid"),
         parameters=settings.section("parameters") if parameters is None else dict(parameters),
         settings=settings.public(),
+        first_prompt=first_prompt,
+        lineage=lineage,
     )
 
 
@@ -125,18 +129,13 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
     settings = read_settings(config, {}, resume=run.config, trusted=trusted)
     request = run.request
     return job_from(
-        settings, request.prompt, sources_of(run), policy=run.policy, parameters=request.parameters
+        settings,
+        request.prompt,
+        run.sources(),
+        policy=run.policy,
+        parameters=request.parameters,
+        first_prompt=request.first_prompt,
     )
-
-
-def sources_of(run: Run) -> list[Image.Image]:
-    """The pictures to edit of a recorded run.
-
-    Raises:
-        StoreError: one cannot be read.
-    """
-    with RunFolder(run.path, lock=False) as folder:
-        return [folder.load_image(name) for name in run.request.sources]
 
 
 def needs_trust(run: Run) -> bool:

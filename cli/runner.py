@@ -95,7 +95,9 @@ async def _run(
     control = RunControl()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.request_drain)
     async with connected(job.components):
-        await require_feasible(job.request, job.generator, job.critic, job.sources)
+        await require_feasible(
+            job.request, job.generator, job.critic, job.sources, lineage=job.lineage
+        )
         with open_folder() as folder:
             opened.append(folder.path)
             session = run_job(folder, job, reviewer=reviewer, control=control)

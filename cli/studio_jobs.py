@@ -21,7 +21,6 @@ from rr_refine.cli.job import (
     make_rewriters,
     policy_from,
     require_own_keys,
-    sources_of,
 )
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import quoted
@@ -110,7 +109,8 @@ class SettingsJobMaker:
                 )
         return make_job(
             run.request.prompt,
-            image=sources_of(run),
+            image=run.sources(),
+            first_prompt=run.request.first_prompt,
             generator=self.generator,
             critic=self.critic,
             rewriters=make_rewriters(

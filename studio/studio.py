@@ -169,7 +169,9 @@ class Studio:
         return self._live[name]
 
     async def _begin(self, job: Job, path: Path, run: Run | None = None) -> str:
-        await require_feasible(job.request, job.generator, job.critic, job.sources)
+        await require_feasible(
+            job.request, job.generator, job.critic, job.sources, lineage=job.lineage
+        )
         notes = await run_sync(
             notes_on, job.request, job.generator, job.critic, limiter=self._taking_in
         )

@@ -175,7 +175,10 @@ def _require_own(state: RefineState, context: RunContext | None, *, begins: bool
             f"this thread is in the run {run!r}, and its context is that of {context.run_id!r}: "
             f"open run_context(make_job(..., run_id={run!r}), out)"
         )
-    if (state["request"], state["policy"]) != (context.job.request, context.job.policy):
+    policy, begun = state["policy"], context.job.policy
+    if state.get("extension") is not None:  # it has other limits, and is the same otherwise
+        policy = policy.model_copy(update={"budget": begun.budget})
+    if (state["request"], policy) != (context.job.request, begun):
         raise ConfigError(
             f"the run in {context.folder.path} is for another request or policy: open a "
             "run_context with a job of its own for each, and give the graph that job's"

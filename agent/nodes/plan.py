@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
@@ -23,7 +23,10 @@ from rr_refine.request import Request
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-__all__ = ["keep_notices", "plan"]
+__all__ = ["PARENT", "keep_notices", "plan"]
+
+PARENT: Final = "parent"
+"""The origin of a first prompt that comes from an earlier run."""
 
 
 async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
@@ -38,6 +41,7 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
             run=str(node.context.folder.path),
             run_id=node.context.run_id,
             parent=node.context.parent,
+            lineage=node.context.lineage,
             prompt=request.prompt,
             task=request.task,
             preset=policy.preset,
@@ -75,7 +79,11 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "request": request,
         "policy": policy,
         "spans": spans,
-        "proposal": Proposal(prompt=request.prompt, origin="request"),
+        "proposal": (
+            Proposal(prompt=request.prompt, origin="request")
+            if request.first_prompt is None
+            else Proposal(prompt=request.first_prompt, origin=PARENT)
+        ),
         "seed": request.seed,
         "candidates": (),
         "rewrites": (),
@@ -89,6 +97,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         "user_stop": None,
         "retry_rewrite": False,
         "stop": None,
+        "answered": (),
+        "extension": None,
     }
 
 

@@ -9,14 +9,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 from pydantic import ValidationError
 
+from rr_refine.agent.ending import ending_key, extension_of, with_budget
 from rr_refine.agent.events import Reviewed, ReviewRequested
-from rr_refine.agent.history import Candidate, Proposal, Verdict
+from rr_refine.agent.history import Candidate, Proposal, Stop, Verdict
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.nodes.accept import keep
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.review import (
+    Accept,
     Decision,
     EditPrompt,
+    GoOn,
     Keep,
     Pick,
     Quit,
@@ -27,25 +30,31 @@ from rr_refine.agent.review import (
     recorded_decision,
     require_possible,
 )
+from rr_refine.agent.revision import number_of
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 
-__all__ = ["apply_decision", "review"]
+__all__ = ["apply_decision", "is_spoken_of", "review"]
 
 
 async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
-    """Wait for a decision, write it to the journal, and apply it.
+    """Wait for a decision, write it to the journal, and apply it. It is about the next prompt, or
+    about the end of the run.
 
     LangGraph runs an interrupted node again from its start: nothing stands before the interrupt
     that could happen twice.
     """
     node = NodeContext(state, runtime)
-    history, proposal = history_of(state), state["proposal"]
-    assert proposal is not None
-    # With the proposal: a decision is about the prompt that the human saw, and about no other.
-    seen = digest({"proposal": proposal.prompt})[:8]
-    key = f"r{len(history.rounds)}.{len(history.rewrites)}-{seen}"
+    history, stop = history_of(state), state.get("stop")
+    if stop is None:
+        proposal = state["proposal"]
+        assert proposal is not None
+        # With the proposal: a decision is about the prompt that the human saw, and about no other.
+        seen = digest({"proposal": proposal.prompt})[:8]
+        key = f"r{len(history.rounds)}.{len(history.rewrites)}-{seen}"
+    else:
+        proposal, key = _proposal_at_end(state), _ending_key(state)
     decided = node.context.folder.journal.get("review", key)
     if decided is None:
         question = ReviewRequest(
@@ -55,6 +64,7 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             proposal=proposal,
             incumbent=history.incumbent,
             candidates=history.candidates,
+            stop=stop,
         )
         decision = _ask(node, question)
         change = apply_decision(state, decision)
@@ -68,6 +78,25 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         picked = next(c for c in candidates if c.id == change["incumbent"])
         await asyncio.to_thread(keep, node, state, candidates, picked)
     return change
+
+
+def is_spoken_of(state: RefineState, context: RunContext) -> bool:
+    """Whether something was said about the end that the run has come to, and stands in its journal.
+
+    It was said in an earlier session, or after the run had ended.
+    """
+    return context.folder.journal.get("review", _ending_key(state)) is not None
+
+
+def _ending_key(state: RefineState) -> str:
+    return ending_key(len(history_of(state).rounds), state.get("answered", ()))
+
+
+def _proposal_at_end(state: RefineState) -> Proposal:
+    """The prompt of the best picture, as one that a human writes: it is rendered as it is."""
+    history = history_of(state)
+    best = history.incumbent or history.candidates[-1]
+    return Proposal(prompt=best.prompt, origin="human")
 
 
 def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
@@ -95,6 +124,8 @@ def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
 
 def apply_decision(state: RefineState, decision: Decision) -> RefineState:
     """What a decision changes in the state. It must be possible, see `require_possible`."""
+    if state.get("stop") is not None:
+        return _at_end(state, decision)
     proposal = state["proposal"]
     assert proposal is not None
     change: RefineState = {}
@@ -126,6 +157,47 @@ def apply_decision(state: RefineState, decision: Decision) -> RefineState:
         case _:  # Accept
             change["proposal"] = proposal
     return change
+
+
+def _at_end(state: RefineState, decision: Decision) -> RefineState:
+    """What a decision about the end of the run changes: it ends, with this or another picture, or
+    goes on.
+    """
+    history = history_of(state)
+    change: RefineState = {"answered": (*state.get("answered", ()), len(history.rounds))}
+    match decision:
+        case Accept() | Quit():
+            return change
+        case Pick(candidate=name):
+            stop = Stop(rule="user", reason=f"the user took {name}")
+            return change | {
+                "candidates": _picked(state, name),
+                "incumbent": name,
+                "stop": stop,
+            }
+        case GoOn(candidate=str(name)) if name != state["incumbent"]:
+            change |= {"candidates": _picked(state, name), "incumbent": name}
+    rounds = decision.rounds if isinstance(decision, GoOn) else None
+    extension = extension_of(
+        state["policy"],
+        history.extension,
+        len(history.rounds),
+        number_of(state.get("revisions", ())),
+        rounds,
+    )
+    change |= {
+        "stop": None,
+        "user_stop": None,
+        "extension": extension,
+        "policy": with_budget(state["policy"], extension, state["spend"]),
+    }
+    now: RefineState = {**state, **change}
+    now["proposal"] = _proposal_at_end(now)
+    if not isinstance(decision, GoOn):
+        return change | {"proposal": now["proposal"]} | apply_decision(now, decision)
+    if decision.remark.strip():
+        return change | apply_decision(now, Reject(reason=decision.remark))
+    return change | {"retry_rewrite": True}
 
 
 def _picked(state: RefineState, name: str) -> tuple[Candidate, ...]:

@@ -70,13 +70,16 @@ async def rewrite(state: RefineState, runtime: Runtime[RunContext]) -> RefineSta
     )
     for rejection in choice.rejections:
         node.emit(RewriteRejected(round=number, rejection=rejection))
-    if choice.proposal is not None:
+    proposal, rejections = choice.proposal, (*now, *choice.rejections)
+    failed = bool(rejections) and all(one.failed for one in rejections)
+    wanted = best if history.looks_for_another and not failed else None
+    if proposal is None and wanted and wanted.prompt not in refused:
+        why = "you want another picture, and nobody has another prompt: it gets another seed"
+        proposal = Proposal(prompt=wanted.prompt, origin=RESEED, why=why)
+    if proposal is not None:
         previous = best.prompt if best else node.request.prompt
-        node.emit(Rewritten(round=number, proposal=choice.proposal, previous=previous))
-    attempt = RewriteAttempt(
-        round=number, proposal=choice.proposal, rejections=(*now, *choice.rejections)
-    )
-    proposal = choice.proposal
+        node.emit(Rewritten(round=number, proposal=proposal, previous=previous))
+    attempt = RewriteAttempt(round=number, proposal=proposal, rejections=rejections)
     if proposal is None and not history.candidates:  # blind, before the first render
         proposal = Proposal(prompt=node.request.prompt, origin="request")
     return {

@@ -23,6 +23,7 @@ from rr_refine.agent.history import Candidate, Proposal, Rejection
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.keys import comparison_key, critique_key
 from rr_refine.agent.measured import caps_in_words
+from rr_refine.agent.nodes.plan import PARENT
 from rr_refine.agent.report.summary import (
     CandidateView,
     DimensionScore,
@@ -126,7 +127,7 @@ class _Reader:
 
     def _cause(self, candidate: Candidate, base: Candidate | None) -> str | None:
         """Whose critique led to a prompt: the one that asked for it, else the best so far."""
-        if candidate.origin in ("request", "human") or base is None:
+        if candidate.origin in ("request", "human", PARENT) or base is None:
             return None
         for view in (self._views[base.id], *reversed(self._views.values())):
             critiques = view.assessment.critiques if view.assessment else ()

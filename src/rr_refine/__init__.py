@@ -7,6 +7,8 @@
 What is here, each with its own help:
 
     refine, arefine, run_stream      run the loop: called, awaited, or as a stream of events
+    go_on, vary, edit, again,        what may follow a picture: `refine(vary(run, 4))`
+    use_prompt
     load_run, Run, Candidate         what was recorded
     Policy, Budget, preset           how a run behaves, and when it ends
     Event, Decision                  what happens in it, and what a reviewer may answer
@@ -39,6 +41,7 @@ from rr_refine.errors import (
 if TYPE_CHECKING:
     from rr_refine.agent.budget import Budget
     from rr_refine.agent.events import Event
+    from rr_refine.agent.follow_up import FollowUp, again, edit, go_on, use_prompt, vary
     from rr_refine.agent.graph import build_graph
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.policy import Policy, preset
@@ -61,6 +64,7 @@ __all__ = [
     "Critique",
     "Decision",
     "Event",
+    "FollowUp",
     "Generator",
     "GeneratorError",
     "Policy",
@@ -70,9 +74,12 @@ __all__ = [
     "Run",
     "RunContext",
     "StoreError",
+    "again",
     "arefine",
     "build_graph",
     "checkpoint_serializer",
+    "edit",
+    "go_on",
     "load_run",
     "make_job",
     "parse_critique",
@@ -80,6 +87,8 @@ __all__ = [
     "refine",
     "run_context",
     "run_stream",
+    "use_prompt",
+    "vary",
 ]
 
 _HOMES = {
@@ -89,14 +98,18 @@ _HOMES = {
     "Critique": "reward.critique",
     "Decision": "agent.review",
     "Event": "agent.events",
+    "FollowUp": "agent.follow_up",
     "Generator": "generators.generator",
     "Policy": "agent.policy",
     "Rewriter": "agent.rewriting.rewriter",
     "Run": "agent.run",
     "RunContext": "agent.state",
+    "again": "agent.follow_up",
     "arefine": "agent.refine",
     "build_graph": "agent.graph",
     "checkpoint_serializer": "agent.state",
+    "edit": "agent.follow_up",
+    "go_on": "agent.follow_up",
     "load_run": "agent.run",
     "make_job": "agent.refine",
     "parse_critique": "reward.parser",
@@ -104,6 +117,8 @@ _HOMES = {
     "refine": "agent.refine",
     "run_context": "agent.refine",
     "run_stream": "agent.refine",
+    "use_prompt": "agent.follow_up",
+    "vary": "agent.follow_up",
 }
 
 

@@ -30,15 +30,18 @@ class Request(Record):
     """Words that no rewritten prompt may hold."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Seed of the first candidate; the others follow from it."""
+    first_prompt: str | None = Field(default=None, exclude_if=lambda prompt: prompt is None)
+    """The prompt of the first round, where that is not the request: it led to a picture of an
+    earlier run."""
     parameters: dict[str, JsonValue] = {}
     """Passed on to the generator with every render: `width`, `guidance_scale`, …"""
 
-    @field_validator("prompt", "keep", "avoid")
+    @field_validator("prompt", "first_prompt", "keep", "avoid")
     @classmethod
     def _require_text(
-        cls, value: str | tuple[str, ...], info: ValidationInfo
-    ) -> str | tuple[str, ...]:
-        for text in [value] if isinstance(value, str) else value:
+        cls, value: str | tuple[str, ...] | None, info: ValidationInfo
+    ) -> str | tuple[str, ...] | None:
+        for text in [value] if isinstance(value, str) else value or ():
             if not text.strip():
                 raise ValueError(f"{info.field_name} = {text!r} is blank")
             if any("\ud800" <= c <= "\udfff" for c in text):  # neither a file nor a model takes it

@@ -7,6 +7,7 @@ import { mean } from "./timeline.js";
 const ORIGINS = {
   request: "your own words",
   human: "your own words",
+  parent: "the prompt of the picture it comes from",
   critic: "proposed by the critic",
   rules: "proposed by simple rules",
   llm: "proposed by a language model",
