@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from contextvars import copy_context
 from inspect import isawaitable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 from pydantic import ValidationError
 
@@ -54,6 +52,7 @@ from rr_refine.errors import (
 from rr_refine.generators.prompt_syntax import syntax_of
 from rr_refine.named import folder_here, require_path
 from rr_refine.notices import notices_of
+from rr_refine.own_loop import in_a_thread
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
 from rr_refine.request import MAX_PROMPT, Request
@@ -152,27 +151,7 @@ def refine(prompt: str | FollowUp, **options: Unpack[RefineOptions]) -> Run:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(arefine(prompt, **options))
-    return _in_a_thread(arefine(prompt, **options))
-
-
-def _in_a_thread(work: Coroutine[Any, Any, Run]) -> Run:
-    """Run a coroutine to its end in a thread; an interrupt here cancels it there."""
-    with ThreadPoolExecutor(1, thread_name_prefix="rr-refine") as thread:
-        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Run]]] = Future()
-
-        async def main() -> Run:
-            task = asyncio.ensure_future(work)
-            started.set_result((asyncio.get_running_loop(), task))
-            return await task
-
-        result = thread.submit(copy_context().run, asyncio.run, main())
-        try:
-            return result.result()
-        except BaseException:
-            if not result.done():
-                loop, task = started.result()
-                loop.call_soon_threadsafe(task.cancel)
-            raise
+    return in_a_thread(arefine(prompt, **options))
 
 
 def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
