@@ -21,10 +21,10 @@ __all__ = ["CanReadSyntax", "PromptSyntax", "read_tags", "syntax_of"]
 _TAG: Final = re.compile(
     r"<(?:lora|lyco):(?P<name>[^<>:\n]+)(?::(?P<scale>-?\d*\.?\d+))?(?::[^<>\n]*)?>", re.IGNORECASE
 )
-_QUOTED: Final = re.compile(r'"[^"\n]*"|“[^”\n]*”')
+_QUOTED: Final = re.compile(r'"[^"\n]*"|“[^“”\n]*”')
 _MARKS: Final = re.compile(
     r"\([^()\n]*:\s*-?\d+(?:\.\d+)?\s*\)"  # (red hat:1.3)
-    r"|\({2,}[^()\n]+\){2,}|\{{2,}[^{}\n]+\}{2,}"  # ((red hat)), {{red hat}}
+    r"|(?<!\()\({2,}+[^()\n]++\){2,}|(?<!\{)\{{2,}+[^{}\n]++\}{2,}"  # ((red hat)), {{red hat}}
     r"|\[[^\[\]\n]+\]"  # [red hat], [red:blue:0.5], [red|blue]
     r"|\b(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)\b"
     r"|<(?:lora|lyco|hypernet|embedding|wildcard):[^<>\n]+>"
@@ -82,7 +82,7 @@ def read_tags(prompt: str, loras: Mapping[str, str]) -> PromptSyntax:
     text = _TAG.sub(take, prompt)
     if scales:
         text = re.sub(r"[ \t]{2,}", " ", text)
-        text = re.sub(r"\s+([,.;])(?=[\s,.;]|$)", r"\1", text).strip(" ,")
+        text = re.sub(r"(?<!\s)\s+([,.;])(?=[\s,.;]|$)", r"\1", text).strip(" ,")
     notices = [
         f"LoRA {name!r} is applied at {scale:g} for the tag in the prompt, which is taken out"
         for name, scale in scales.items()

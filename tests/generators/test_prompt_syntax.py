@@ -102,3 +102,12 @@ async def test_a_prompt_of_tags_only_is_refused(tmp_path: Path) -> None:
         await arefine(
             "<lora:red-hat:0.8>", out=tmp_path, generator=Tagged(), critic=UnreliableCritic()
         )
+
+
+@pytest.mark.parametrize(
+    "unit", ["(", "{", "[", "“", "<lora:", "((a", "{a|", "(:1", "\n", "__a", "--ar "]
+)
+def test_hostile_text_takes_time_in_proportion(unit: str) -> None:
+    """A pattern that goes back over the text would take an hour here, not a moment."""
+    text = f"a <lora:red-hat:1>{unit * (200_000 // len(unit))}"
+    assert read_tags(text, LORAS).parameters == {"loras": {"lora-0": 1.0}}
