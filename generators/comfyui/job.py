@@ -30,6 +30,8 @@ from rr_refine.generators.generator import OnStep
 
 __all__ = ["run_job"]
 
+_ID_MAX: Final = 200
+"""Characters of a job's id, which becomes part of an address."""
 _POLL: Final = 0.5
 """Seconds between two looks into the history."""
 _LOOKS: Final = 10
@@ -116,6 +118,8 @@ async def _send(
     job = said.get("prompt_id")
     if answer.status != 200 or not isinstance(job, str):
         raise refused(answer, server.url, nodes)
+    if len(job) > _ID_MAX:
+        raise GeneratorError(f"{server.url} gave the job an id of {len(job):,} characters")
     for error in table(said.get("node_errors")).values():
         # A part of the graph is refused, and the rest is drawn.
         wanted = table(error).get("dependent_outputs")

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, urlencode
 
 from pydantic import JsonValue
@@ -25,6 +25,7 @@ from rr_refine.errors import (
 )
 from rr_refine.files import parse_json
 from rr_refine.generators.comfyui.options import ComfyUIOptions
+from rr_refine.generators.comfyui.stream import BoundedStream
 from rr_refine.retries import retries_allowed
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ __all__ = ["ComfyUIServer", "ServerAnswer"]
 _ANSWER_MAX: Final = 32 * 2**20
 """Bytes of an answer in JSON: the queue holds the whole graph of every job."""
 _PICTURE_MAX: Final = 128 * 2**20
-_MESSAGE_MAX: Final = 32 * 2**20
+_MESSAGE_MAX: Final = 8 * 2**20
 """Bytes of a message of the socket: previews come along, as PNGs of the full size at most."""
 _WORDS_MAX: Final = 2**20
 """Bytes of a message that is read."""
@@ -65,6 +66,12 @@ class _Session:
     http: httpx2.AsyncClient
     """Below it, for pictures and the socket."""
     slots: asyncio.Semaphore
+
+
+async def _bound(response: httpx2.Response) -> None:
+    if response.status_code == 101:
+        opened = response.extensions["network_stream"]
+        response.extensions["network_stream"] = BoundedStream(opened, _MESSAGE_MAX)
 
 
 class ComfyUIServer:
@@ -171,7 +178,7 @@ class ComfyUIServer:
             raise GeneratorUnavailable(
                 f"{self.url} answered {error.response.status_code} when asked for the picture"
             ) from None
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise self._gone(error) from error
 
     @asynccontextmanager
@@ -193,11 +200,13 @@ class ComfyUIServer:
                 keepalive_ping_interval_seconds=None,
                 follow_redirects=False,
             ) as socket:
+                stream = cast("BoundedStream", socket.stream)
 
                 async def each() -> AsyncIterator[JsonValue]:
                     with suppress(HTTPXWSException):  # it broke, or was closed
                         while True:
                             text = getattr(await socket.receive(), "data", None)
+                            stream.heard()
                             if isinstance(text, str) and len(text) <= _WORDS_MAX:
                                 with suppress(ValueError):
                                     yield parse_json(text)
@@ -206,7 +215,7 @@ class ComfyUIServer:
                     yield each()
                 finally:
                     # Or the client library waits to say goodbye to a server that does not read.
-                    await socket.stream.aclose()
+                    await stream.aclose()
         except (HTTPXWSException, HTTPError) as error:
             raise OSError(type(error).__name__) from None
 
@@ -227,6 +236,7 @@ class ComfyUIServer:
 
         options = self._options
         http = open_http(self.url, options.key, "generator")
+        http.event_hooks = {"response": [_bound]}
         bounded = BoundedAnswers(http, _ANSWER_MAX, self.patience, options.key, self._too_long)
         api = httpx2.AsyncClient(
             transport=bounded,
@@ -254,7 +264,7 @@ class ComfyUIServer:
             response = await api.request(
                 method, url, content=content, headers=headers, files=files, data=data
             )
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise self._gone(error) from error
         try:
             body = parse_json(response.content)
@@ -277,6 +287,8 @@ class ComfyUIServer:
                 "generator.timeout if it needs longer"
             )
         why = self._clean(str(error)) or type(error).__name__
+        if isinstance(error, httpx2.InvalidURL):  # names that it gave, or the workflow
+            return GeneratorError(f"{self.url} has a name that cannot be asked for: {why}")
         return GeneratorUnavailable(
             f"{self.url} cannot be reached ({why}): is ComfyUI running, and is "
             "generator.base_url right?"

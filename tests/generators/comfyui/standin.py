@@ -80,6 +80,8 @@ class StandIn:
         """A kind that is drawn by a paid service."""
         self.waits = False
         """Jobs wait, behind somebody else's."""
+        self.picture_name = self.job_name = ""
+        """How it calls a picture and a job, if not by their own names."""
         self.seed_max = 2**64 - 1
         self.socket_works = True
         self.redirect = ""
@@ -147,7 +149,7 @@ class StandIn:
         if not self.lose:
             work = self._draw(job, body["prompt"], body["client_id"])
             self._jobs[job] = asyncio.create_task(work)
-        return JSONResponse({"prompt_id": job, "number": 1, "node_errors": {}})
+        return JSONResponse({"prompt_id": self.job_name or job, "number": 1, "node_errors": {}})
 
     async def _draw(self, job: str, graph: dict[str, Any], client: str) -> None:
         (output,) = (name for name, node in graph.items() if node["class_type"] == "PreviewImage")
@@ -172,7 +174,7 @@ class StandIn:
             entry = recorded(self.ends.pop(0))
         else:
             entry = recorded("04_progress_history")
-            names = [f"{job}-{number}.png" for number in range(self.batch)]
+            names = [self.picture_name or f"{job}-{number}.png" for number in range(self.batch)]
             self._files |= dict.fromkeys(names, buffer.getvalue())
             pictures = [{"filename": name, "subfolder": "", "type": "temp"} for name in names]
             entry["outputs"] = {output: {"images": pictures}, "other": {"text": ["x"]}}

@@ -7,7 +7,7 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -29,6 +29,7 @@ from rr_refine.generators import GeneratorContract, RenderRequest
 from rr_refine.generators.comfyui import ComfyUIGenerator, ComfyUIOptions, create
 from rr_refine.generators.comfyui.progress import Steps
 from rr_refine.generators.comfyui.server import ComfyUIServer
+from rr_refine.generators.comfyui.stream import BoundedStream
 from rr_refine.notices import notices_of
 from tests.generators.comfyui.standin import WORKFLOWS, StandIn
 
@@ -216,6 +217,55 @@ async def test_a_server_that_pings_and_reads_nothing_is_left() -> None:
         left.set()
         await server.aclose()
     assert done
+
+
+@pytest.mark.parametrize("flood", [b"\x00\x00", b"\x8a\x00"], ids=["empty parts", "pongs"])
+async def test_a_message_without_an_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, flood: bytes
+) -> None:
+    monkeypatch.setattr("rr_refine.generators.comfyui.server._MESSAGE_MAX", 2**16)
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = WSConnection(ConnectionType.SERVER)
+        server.receive_data(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(server.send(AcceptConnection()) + b"\x01\x01{")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(flood * 1000)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(send, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        server = ComfyUIServer(ComfyUIOptions(base_url=url, workflow="x"))
+        listener = asyncio.create_task(Steps("job", [], print).listen(server, "client"))
+        done, _ = await asyncio.wait([listener], timeout=60)
+        listener.cancel()
+        await server.aclose()
+    assert done
+
+
+async def test_the_socket_is_read_in_small_parts_up_to_its_limit() -> None:
+    class Endless:
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            return bytes(max_bytes)
+
+    stream = BoundedStream(cast("Any", Endless()), limit=10_000)
+    first = [len(await stream.read(2**20)) for _ in range(4)]
+    stream.heard()
+    assert first == [4096, 4096, 4096, 0]
+    assert len(await stream.read(2**20)) == 4096
+
+
+def test_an_id_or_a_name_that_is_too_long_is_told(comfyui: StandIn) -> None:
+    comfyui.picture_name = "x" * 100_000
+    with pytest.raises(GeneratorError, match=r"cannot be asked for.*URL too long"):
+        draw(make(comfyui))
+    assert comfyui.deleted == []
+    comfyui.job_name = "x" * 100_000
+    with pytest.raises(GeneratorError, match="an id of 100,000 characters"):
+        draw(make(comfyui))
+    assert len(comfyui.deleted) == 1
 
 
 def test_a_server_that_holds_still_is_waited_for(comfyui: StandIn) -> None:
