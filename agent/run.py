@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -152,15 +153,18 @@ class Run:
             item = folder.journal.get("comparison", key)
         return None if item is None else Comparison.model_validate(_result(item))
 
-    def events(self) -> tuple[Event, ...]:
+    def events(self, most: int | None = None) -> tuple[Event, ...]:
         """What happened, in order; a torn last line is left out.
+
+        Args:
+            most: the first so many; all by default.
 
         Raises:
             StoreError: the file is broken.
         """
         path = self.path / "events.jsonl"
         try:
-            lines = enumerate(read_lines(path, limit=MAX_JOURNAL))
+            lines = enumerate(islice(read_lines(path, limit=MAX_JOURNAL), most))
             return tuple(_checked(read_event(line), before) for before, line in lines)
         except (OSError, ValidationError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -32,9 +33,11 @@ __all__ = [
 ]
 
 MAX_TILES: Final = 100
-"""Runs in a listing, newest first."""
+"""Runs in a listing: those at work, and the newest."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 """Names that stand in addresses; ours are of this kind."""
+_OURS: Final = re.compile(r"\d{8}-\d{6}-")
+"""How the names of our runs begin: with the time."""
 _READ_WITHIN: Final = 2.0
 """Seconds that reading runs for a listing may take; it goes on the next time."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -54,7 +57,7 @@ class Tile(Record):
     open_points: tuple[str, ...] = ()
     """Of that picture, see `Candidate`."""
     problem: str = ""
-    """Why the folder cannot be read, if it cannot."""
+    """Why the folder, or the beginning of its events, cannot be read, if it cannot."""
 
 
 def find_run(out: Path, name: str) -> Path:
@@ -133,8 +136,11 @@ class RunList:
         self._out = out
         self._known: dict[Path, tuple[tuple[int, ...], Tile]] = {}
 
-    def tiles(self) -> list[Tile]:
+    def tiles(self, at_work: Collection[str] = ()) -> list[Tile]:
         """The newest runs. Slow for runs that changed since the last call: use a thread.
+
+        Args:
+            at_work: names of runs that are listed in any case.
 
         What looks like a run and cannot be shown is among them, with the reason. So is what there
         was no time to read.
@@ -142,8 +148,10 @@ class RunList:
         if not self._out.is_dir():
             return []
         with boundary(StoreError, f"reading {str(self._out)!r}"):
-            # Names begin with the time.
-            found = sorted((p for p in self._out.iterdir() if p.name[0] != "."), reverse=True)
+            found = [path for path in self._out.iterdir() if path.name[0] != "."]
+            # What others have put here comes behind our own runs, and keeps none of them out.
+            found.sort(key=lambda p: (p.name in at_work, bool(_OURS.match(p.name)), p.name))
+            found.reverse()
             runs = [path for path in found if _is_run(path) or _is_closed(path)][:MAX_TILES]
         end = time.monotonic() + _READ_WITHIN
         known, self._known = self._known, {}
@@ -175,7 +183,8 @@ def version_of(run: Path) -> tuple[int, ...]:
     """It changes with the files of a run."""
     if run.is_symlink():
         return (0,)
-    files = (run / "config.json", run / "manifest.json", run / "samples.jsonl")
+    names = ("config.json", "manifest.json", "samples.jsonl", "events.jsonl")
+    files = [run / name for name in names]
     return tuple(f.lstat().st_mtime_ns if os.path.lexists(f) else 0 for f in files)
 
 
@@ -190,6 +199,11 @@ def _tile(path: Path) -> Tile:
             run = open_run(path)
     except StoreError as error:  # one broken folder must not hide the others
         return _broken(path, str(error))
+    problem = ""
+    try:
+        run.events(1)
+    except StoreError as error:
+        problem = str(error)
     best = run.best
     return Tile(
         name=path.name,
@@ -198,6 +212,7 @@ def _tile(path: Path) -> Tile:
         image=None if best is None else best.image,
         mean=None if best is None else best.mean,
         open_points=() if best is None else best.open_points,
+        problem=problem,
     )
 
 

@@ -191,7 +191,7 @@ class Studio:
 
     async def tiles(self) -> list[Tile]:
         """The newest runs of the folder, those that are running included."""
-        tiles = await run_sync(self._history.tiles, limiter=self._listing)
+        tiles = await run_sync(self._history.tiles, frozenset(self._live), limiter=self._listing)
         return [
             tile.model_copy(update={"status": self._live[tile.name].status})
             if tile.name in self._live

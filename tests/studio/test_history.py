@@ -110,3 +110,26 @@ async def test_what_there_was_no_time_to_read_is_read_the_next_time(
         assert "not yet" in found["new"]
     monkeypatch.undo()
     assert await listed(visitor) == {run.name: "", "new": ""}
+
+
+@pytest.mark.parametrize("name", ["zzz-{}", "~{}", "2{}", "a{}", "run-{}"])
+async def test_folders_of_others_keep_no_run_out(
+    visitor: Visitor, tmp_path: Path, name: str
+) -> None:
+    run = await a_run(visitor, tmp_path)
+    for number in range(history.MAX_TILES):
+        (run.parent / name.format(number)).mkdir()
+        shutil.copy(run / "config.json", run.parent / name.format(number))
+    assert run.name in await listed(visitor)
+
+
+async def test_nor_do_names_like_ours_one_that_is_at_work(tmp_path: Path) -> None:
+    names = [f"99991231-235959-{number}" for number in range(history.MAX_TILES)]
+    for name in (*names, "20260101-000000-a-cat", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    runs = history.RunList(tmp_path)
+    assert len(runs.tiles()) == history.MAX_TILES
+    found = [tile.name for tile in runs.tiles({"20260101-000000-a-cat", "mine"})]
+    assert len(found) == history.MAX_TILES
+    assert {"20260101-000000-a-cat", "mine"} <= {*found}
