@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rr_refine.agent.budget import Budget
 from rr_refine.errors import ConfigError
+from rr_refine.invalid import told_invalid
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Dimension, Record
 
@@ -205,16 +206,5 @@ def preset(name: str, /, **changes: Any) -> Policy:
         values.setdefault("outside", "go-on")
     try:
         return Policy.model_validate({**values, **changes, "budget": {**budget, **asked}})
-    except ValueError as error:
-        raise ConfigError(f"preset {name!r}: {_first_line(error)}") from error
-
-
-def _first_line(error: ValueError) -> str:
-    from pydantic import ValidationError
-
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        return f"{where} = {first['input']!r}: {message}" if where else message
-    return str(error)
+    except ValidationError as error:
+        raise ConfigError(f"preset {name!r}: {told_invalid(error)}") from error

@@ -50,6 +50,7 @@ from rr_refine.errors import (
     StoreError,
 )
 from rr_refine.generators.prompt_syntax import syntax_of
+from rr_refine.invalid import told_invalid
 from rr_refine.named import folder_here, require_path
 from rr_refine.notices import notices_of
 from rr_refine.own_loop import in_a_thread
@@ -199,11 +200,7 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
             parameters=dict(parameters),
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "value_error":
-            raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
-        key = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{key} = {first['input']!r}: {first['msg']}") from error
+        raise ConfigError(told_invalid(error)) from error
     if first_prompt is not None and chosen.rewrite_first:
         raise ConfigError("first_prompt has no effect: the policy rewrites the first prompt")
     acceptance_of(chosen.acceptance)  # what is named wrongly is said now

@@ -188,7 +188,7 @@ def test_saying_what_is_so_anyway_is_no_change(name: str) -> None:
         pytest.param(
             "refine",
             {"margin": -1.0},
-            "preset 'refine': margin = -1.0: Input should be greater than or equal to 0",
+            "preset 'refine': margin = -1.0: it must be 0.0 or more",
             id="out of range",
         ),
         pytest.param("refine", {"target": 4.5}, "target = 4.5", id="target out of range"),
