@@ -12,6 +12,7 @@ from urllib.parse import quote
 from rr_refine.agent.report.page import PAGES, cut
 from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.agent.revision import number_of
+from rr_refine.agent.store.folder import TRASH
 from rr_refine.errors import StoreError
 from rr_refine.files import replacing
 
@@ -70,7 +71,8 @@ def entry_of(summary: RunSummary) -> GalleryEntry:
 def find_runs(path: Path) -> Iterator[Path | StoreError]:
     """The run folders in `path`, 16 levels deep, in order of their names; or `path` itself.
 
-    Links are not followed. In place of a folder that cannot be read there is the reason.
+    Links are not followed, and what was deleted is left out. In place of a folder that
+    cannot be read there is the reason.
     """
     waiting = [(path, 0)]
     while waiting:
@@ -82,7 +84,9 @@ def find_runs(path: Path) -> Iterator[Path | StoreError]:
                 yield folder
                 continue
             with os.scandir(folder) as entries:
-                inner = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+                inner = sorted(
+                    e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name != TRASH
+                )
         except OSError as error:
             yield StoreError(f"cannot read folder {str(folder)!r}: {error}")
             continue

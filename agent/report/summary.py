@@ -31,9 +31,10 @@ __all__ = [
 ]
 
 
-State = Literal["improved", "unchanged", "changed", "failed", "unfinished"]
-"""`improved`: the result scores higher than the first image. `unchanged`: it is the first image.
-`changed`: it is another one, and does not score higher. `failed`: the critic, the generator or the
+State = Literal["improved", "open", "unchanged", "changed", "failed", "unfinished"]
+"""`improved`: the result scores higher than the first image. `open`: it does, but something that
+was asked for is not in it, or was not judged. `unchanged`: it is the first image. `changed`: it is
+another one, and does not score higher. `failed`: the critic, the generator or the
 run itself failed, though there may be a result."""
 
 
@@ -171,7 +172,9 @@ def state_of(run: Run) -> State:
         return "failed"
     if outcome.best.id == outcome.first.id:
         return "unchanged"
-    return "improved" if (gain_of(run) or 0.0) > 0 else "changed"
+    if (gain_of(run) or 0.0) <= 0:
+        return "changed"
+    return "open" if outcome.best.open_points else "improved"
 
 
 def gain_of(run: Run) -> float | None:

@@ -17,7 +17,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import JsonValue
 
@@ -45,7 +45,10 @@ from rr_refine.pictures import load_stored
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["RunFolder", "image_path", "new_run_name", "require_run_id", "slug"]
+__all__ = ["TRASH", "RunFolder", "image_path", "new_run_name", "require_run_id", "slug"]
+
+TRASH: Final = ".trash"
+"""Beside run folders: where those are that were deleted."""
 
 
 class RunFolder:

@@ -54,6 +54,15 @@ CASES: dict[str, tuple[Run, State, str]] = {
         "improved",
         "Two new prompts took the picture from 2.00 to 3.50 of 4.",
     ),
+    "wrong, and better than the first": (
+        run(
+            FIRST,
+            candidate("r1c0", MIDDLE).model_copy(update={"unjudged": ("a hat",)}),
+            best="r1c0",
+        ),
+        "open",
+        "One new prompt took the picture from 2.00 to 2.50 of 4.",
+    ),
     "best of n": (
         run(FIRST, candidate("r0c1", MIDDLE), best="r0c1"),
         "improved",
