@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from rr_refine.agent.replay import Replay
 from rr_refine.agent.replay import replay as replay_run
 from rr_refine.agent.run import Run, open_run
+from rr_refine.cli.intent import apply_intent
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings, split_assignment
 from rr_refine.cli.text import say, say_json, short, tell
@@ -47,7 +48,7 @@ def replay(
             raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
     settings = Settings()
     settings.apply({"preset": policy, **changes}, "command line")
-    settings.apply_intent()
+    apply_intent(settings)
     chosen = policy_from(settings)
     import_rules(settings, chosen)
     replayed = replay_run(run, chosen)

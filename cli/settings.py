@@ -27,8 +27,9 @@ from pydantic import JsonValue
 
 from rr_refine import defaults
 from rr_refine.agent.budget import Budget
-from rr_refine.agent.policy import PRESETS, Policy
+from rr_refine.agent.policy import Policy
 from rr_refine.cli.file_rules import BOUNDS, forbidden, is_address
+from rr_refine.cli.intent import apply_intent
 from rr_refine.cli.layers import (
     from_environment,
     is_project_file,
@@ -82,9 +83,6 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
 """Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
 each component."""
 
-_INTENTS: Final = Path(__file__).with_name("intents")
-"""Presets by intent: files of settings, as a user could write them."""
-
 _OPEN: Final = ("judge", "parameters", *(k[:-4] for k in DEFAULTS if k.endswith(".use")))
 """Sections whose keys only the component knows."""
 
@@ -135,28 +133,6 @@ class Settings:
             self.files.pop(key, None)
             if file is not None:
                 self.files[key] = file
-
-    def apply_intent(self) -> None:
-        """Where the preset is an intent, apply its file under what was set.
-
-        The method that the intent is based on takes its place, so that the record does not depend
-        on the file.
-
-        Raises:
-            ConfigError: there is neither an intent nor a method of that name.
-        """
-        name = self.values["preset"]
-        intents = {path.stem: path for path in sorted(_INTENTS.glob("*.toml"))}
-        if name in PRESETS or not isinstance(name, str):
-            return
-        if name not in intents:
-            raise ConfigError(f"unknown preset {name!r}{did_you_mean(name, [*intents, *PRESETS])}")
-        del self.sources["preset"]
-        self.files.pop("preset", None)
-        for key, value in read_file(intents[name], 0)[1].items():
-            if self.sources.get(key, "default") == "default":
-                self.values[key] = value
-                self.sources[key] = f"preset {name}"
 
     def section(self, name: str) -> dict[str, JsonValue]:
         """The options of a section, without its `use`."""
@@ -309,7 +285,7 @@ def read_settings(
         settings.apply(profile.settings, f"profile {profile.name}")
     for values, source, untrusted in layers:
         settings.apply(values, source, untrusted)
-    settings.apply_intent()
+    apply_intent(settings)
     model = "generator.model"
     if profile is not None and settings.values.get(model) == profile.settings.get(model):
         for key in profile.with_model.keys() - settings.values.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Final
 
@@ -11,6 +12,7 @@ from rr_refine.agent.job import Job
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
+from rr_refine.cli.intent import apply_intent, intents, preset_name
 from rr_refine.cli.job import (
     import_rules,
     job_from,
@@ -55,11 +57,13 @@ class SettingsJobMaker:
         self.critic = make_critic(settings)
         self.defaults = RunForm(
             prompt="",
-            preset=settings.text("preset"),
+            preset=preset_name(settings),
             seed=settings.number("seed"),
             keep=tuple(settings.texts("keep")),
             avoid=tuple(settings.texts("avoid")),
+            review=policy.review,
         )
+        self.intents: Mapping[str, str] = intents()
         # What is wrong with the rest is said now, not to the first visitor.
         make_rewriters(settings, policy, self.generator, self.critic)
         make_intent_check(settings, self.generator, self.critic)
@@ -75,7 +79,13 @@ class SettingsJobMaker:
             "avoid": list(form.avoid),
             "loop.review": form.review,
         }
+        if form.candidates is not None:
+            fields["loop.candidates"] = form.candidates
+        for name in ("width", "height", "negative_prompt"):
+            if (given := getattr(form, name)) is not None:
+                fields[f"parameters.{name}"] = given
         settings.apply(fields, "the page")
+        apply_intent(settings)
         files = [file for file in (form.picture, *form.more_pictures) if file is not None]
         require_sources(self.generator, len(files))  # before they are decoded
         images = read_uploads(files)

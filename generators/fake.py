@@ -108,6 +108,11 @@ class FakeGenerator:
         return frozenset(("t2i", "edit"))
 
     @property
+    def takes(self) -> frozenset[str]:
+        """It takes a size."""
+        return frozenset(("width", "height"))
+
+    @property
     def most_sources(self) -> int | None:
         """Any number."""
         return None

@@ -165,6 +165,14 @@ class ImagesApiGenerator(EndpointComponent[ImagesApiOptions, ImagesEndpoint]):
         return self._options.tasks
 
     @property
+    def takes(self) -> frozenset[str]:
+        """A size in the images form; a negative prompt where the options name one: a server that
+        knows none would pass over it without a word.
+        """
+        size = ("width", "height") if self._options.wire == "images" else ()
+        return frozenset((*size, *self._options.parameters))
+
+    @property
     def most_sources(self) -> None:
         """Not known here: the service says how many pictures its model takes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,10 +16,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rr_refine.agent.policy import PRESETS
-from rr_refine.component import most_sources
+from rr_refine.agent.policy import MAX_CANDIDATES
+from rr_refine.component import most_sources, takes
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
-from rr_refine.studio.form import read_answer, read_form, read_prompt
+from rr_refine.studio.export import chosen
+from rr_refine.studio.form import read_answer, read_chosen, read_form, read_prompt
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import (
     MAX_TILES,
@@ -27,7 +29,8 @@ from rr_refine.studio.history import (
     open_picture,
     result_file,
 )
-from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream
+from rr_refine.studio.presets import choices
+from rr_refine.studio.streams import MAX_STREAMS, EventStream, FileStream, ZipStream
 from rr_refine.studio.studio import Studio, StudioFullError
 from rr_refine.studio.uploads import MAX_PICTURE_BYTES, Uploads, drop, thumbnail
 
@@ -36,6 +39,8 @@ __all__ = ["create_app"]
 _PAGE: Final = Path(__file__).with_name("page")
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOR_GOOD: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+MAX_SEARCH: Final = 300
+"""Characters of a search."""
 _NEVER: Final = {"Cache-Control": "no-store"}
 
 
@@ -60,6 +65,9 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Guard:
             Route("/api/notes", pages.notes, methods=["POST"]),
             Route("/api/runs", pages.tiles, methods=["GET"]),
             Route("/api/runs", pages.start, methods=["POST"]),
+            Route("/api/trash", pages.throw_away, methods=["POST"]),
+            Route("/api/restore", pages.put_back, methods=["POST"]),
+            Route("/api/export", pages.export, methods=["POST"]),
             Route(f"{run}/events", pages.events),
             Route(f"{run}/decision", pages.decide, methods=["POST"]),
             Route(f"{run}/stop", pages.stop, methods=["POST"]),
@@ -85,6 +93,7 @@ class _Pages:
         self._studio = studio
         self._uploads = Uploads()
         self._following: set[EventStream] = set()
+        self._exports = asyncio.Semaphore(2)
         # What somebody waits for at the page does not wait for the runs, in asyncio's own threads.
         self._words, self._drawing = CapacityLimiter(1), CapacityLimiter(2)
         # Read once: only these names exist, whatever is asked for.
@@ -110,7 +119,9 @@ class _Pages:
                 "models": self._studio.models.model_dump(mode="json"),
                 "tasks": sorted(maker.generator.tasks),
                 "several": most_sources(maker.generator) != 1,
-                "presets": list(PRESETS),
+                "presets": [one.model_dump(mode="json") for one in choices(maker.intents)],
+                "takes": sorted(await run_sync(takes, maker.generator, limiter=self._words)),
+                "most_candidates": MAX_CANDIDATES,
                 "largest": MAX_PICTURE_BYTES,
                 "listed": MAX_TILES,
                 "defaults": maker.defaults.model_dump(mode="json"),
@@ -123,9 +134,27 @@ class _Pages:
             notes, ways = await run_sync(self._studio.notes_before, form, limiter=self._words)
         return _json({"notes": notes, "ways": ways})
 
-    async def tiles(self, _: Request) -> Response:
-        """The newest runs."""
-        return _json([tile.model_dump(mode="json") for tile in await self._studio.tiles()])
+    async def tiles(self, request: Request) -> Response:
+        """The newest runs, or those with some words."""
+        tiles = await self._studio.tiles(request.query_params.get("search", "")[:MAX_SEARCH])
+        return _json([tile.model_dump(mode="json") for tile in tiles])
+
+    async def throw_away(self, request: Request) -> Response:
+        """Some runs to the trash."""
+        async with self._uploads.taken(request, read_chosen) as names:
+            return _json({"left": await self._studio.throw_away(names)})
+
+    async def put_back(self, request: Request) -> Response:
+        """Some runs back from the trash."""
+        async with self._uploads.taken(request, read_chosen) as names:
+            return _json({"left": await self._studio.put_back(names)})
+
+    async def export(self, request: Request) -> Response:
+        """The results of some runs as one file."""
+        async with self._uploads.taken(request, read_chosen) as names:
+            pictures = await run_sync(chosen, self._studio.out, names, limiter=self._drawing)
+        save = {"Content-Disposition": 'attachment; filename="pictures.zip"'}
+        return ZipStream(pictures, _NEVER | save, self._exports)
 
     async def start(self, request: Request) -> Response:
         """A new run."""

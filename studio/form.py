@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from pydantic import AfterValidator, Base64Bytes, FailFast, Field, ValidationError
 from pydantic_core import from_json
 
 from rr_refine.agent.job import Job
+from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, read_decision
 from rr_refine.agent.run import Run
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.generators.generator import Generator
+from rr_refine.invalid import told_invalid
 from rr_refine.request import MAX_PROMPT
 from rr_refine.reward.critic import Critic
+from rr_refine.studio.history import MAX_TILES
 from rr_refine.terms import Record
 
-__all__ = ["JobMaker", "PromptForm", "RunForm", "read_answer", "read_form", "read_prompt"]
+__all__ = [
+    "JobMaker",
+    "PromptForm",
+    "RunForm",
+    "read_answer",
+    "read_chosen",
+    "read_form",
+    "read_prompt",
+]
+
+
+MAX_SIDE: Final = 16_384
+"""Pixels of a side; generators take fewer."""
 
 
 def _short(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -46,6 +63,20 @@ class RunForm(Record):
     avoid: Words = ()
     review: bool = False
     """Pause for a decision on each new prompt."""
+    candidates: int | None = Field(default=None, ge=1, le=MAX_CANDIDATES)
+    """Pictures of a round; None leaves it to the preset."""
+    width: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    """Pixels, where the generator takes a size; None leaves it to the generator."""
+    negative_prompt: str | None = Field(default=None, max_length=MAX_PROMPT)
+    """What the picture should not show, where the generator takes that."""
+
+
+class Chosen(Record):
+    """Runs that somebody chose."""
+
+    runs: tuple[str, ...] = Field(min_length=1, max_length=MAX_TILES)
+    """Their names."""
 
 
 class PromptForm(Record):
@@ -65,6 +96,8 @@ class JobMaker(Protocol):
     """Judges for every run."""
     defaults: RunForm
     """What the form starts from; its prompt is empty."""
+    intents: Mapping[str, str]
+    """Presets for a purpose beside those of `PRESETS`, with words about them."""
 
     def new(self, form: RunForm) -> Job:
         """The job of a new run. Called in a thread.
@@ -90,18 +123,12 @@ def read_form(data: bytes | bytearray) -> RunForm:
     Raises:
         ConfigError: a field is wrong or unknown; in words for the person at the page.
     """
-    try:
-        _require_few_parts(data, texts=3)
+    with _in_words():
+        _require_few_parts(data, texts=4)
         given = from_json(data)
         if isinstance(given, dict):  # one error is told, so that further ones are not looked for
             given = dict(islice(given.items(), 20))
         return RunForm.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the form"
-        raise ConfigError(f"{where}: {first['msg']}") from error
-    except ValueError as error:
-        raise ConfigError(f"the form: {error}") from error
 
 
 def read_prompt(data: bytes | bytearray) -> PromptForm:
@@ -110,11 +137,20 @@ def read_prompt(data: bytes | bytearray) -> PromptForm:
     Raises:
         ConfigError: it is none.
     """
-    try:
+    with _in_words("this is no prompt: "):
         _require_few_parts(data, texts=1)
         return PromptForm.model_validate_json(data)
-    except ValueError as error:
-        raise ConfigError("this is no prompt") from error
+
+
+def read_chosen(data: bytes | bytearray) -> tuple[str, ...]:
+    """The names of runs that somebody chose, from JSON.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    with _in_words("no runs are chosen: "):
+        _require_few_parts(data, texts=0)
+        return Chosen.model_validate_json(data).runs
 
 
 def read_answer(data: bytes | bytearray) -> tuple[int, Decision]:
@@ -123,16 +159,23 @@ def read_answer(data: bytes | bytearray) -> tuple[int, Decision]:
     Raises:
         ConfigError: it is no decision.
     """
-    try:
+    with _in_words("this is no decision: "):
         _require_few_parts(data, texts=1)
         match parse_json(bytes(data)):
             case {"question": int(question), "decision": answer}:
-                decision = read_decision(answer)
-            case _:
-                raise ValueError
+                return question, read_decision(answer)
+        raise ValueError("it has the number of a question, and a decision")
+
+
+@contextmanager
+def _in_words(start: str = "") -> Iterator[None]:
+    """What is wrong with what the page sent, for the person there."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ConfigError(start + told_invalid(error, "the form")) from error
     except ValueError as error:
-        raise ConfigError("this is no decision: a text may be empty") from error
-    return question, decision
+        raise ConfigError(f"{start or 'the form: '}{error}") from error
 
 
 def _require_few_parts(data: bytes | bytearray, texts: int) -> None:

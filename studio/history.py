@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -14,7 +15,7 @@ from rr_refine.agent.run import RESULT, Run, open_run
 from rr_refine.agent.store.png import png_size
 from rr_refine.boundary import boundary
 from rr_refine.errors import StoreError
-from rr_refine.files import MAX_PICTURE, holds_file, open_file
+from rr_refine.files import MAX_PICTURE, holds_file, open_file, parse_json, read_file
 from rr_refine.picture_file import require_few_pixels
 from rr_refine.studio.state import StudioStatus
 from rr_refine.terms import Record
@@ -40,6 +41,12 @@ _OURS: Final = re.compile(r"\d{8}-\d{6}-")
 """How the names of our runs begin: with the time."""
 _READ_WITHIN: Final = 2.0
 """Seconds that reading runs for a listing may take; it goes on the next time."""
+_KNOWN: Final = 1000
+"""Runs whose tiles are remembered."""
+_TEXTS: Final = 5000
+"""Runs whose requests are remembered for the next search."""
+_SEARCHED: Final = 2000
+"""Characters of a request that are searched."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -135,12 +142,14 @@ class RunList:
     def __init__(self, out: Path) -> None:
         self._out = out
         self._known: dict[Path, tuple[tuple[int, ...], Tile]] = {}
+        self._texts: dict[Path, tuple[tuple[int, ...], str]] = {}
 
-    def tiles(self, at_work: Collection[str] = ()) -> list[Tile]:
-        """The newest runs. Slow for runs that changed since the last call: use a thread.
+    def tiles(self, at_work: Collection[str] = (), search: str = "") -> list[Tile]:
+        """The newest runs, or of all runs those with all words of `search` in their request or
+        name. Slow for runs that changed since the last call: use a thread.
 
         Args:
-            at_work: names of runs that are listed in any case.
+            at_work: names of runs that stand at the top.
 
         What looks like a run and cannot be shown is among them, with the reason. So is what there
         was no time to read.
@@ -152,19 +161,33 @@ class RunList:
             # What others have put here comes behind our own runs, and keeps none of them out.
             found.sort(key=lambda p: (p.name in at_work, bool(_OURS.match(p.name)), p.name))
             found.reverse()
-            runs = [path for path in found if _is_run(path) or _is_closed(path)][:MAX_TILES]
+            runs = [path for path in found if _is_run(path) or _is_closed(path)]
         end = time.monotonic() + _READ_WITHIN
-        known, self._known = self._known, {}
+        words = search.casefold().split()
+        if len(self._known) > _KNOWN:
+            self._known.clear()
         tiles = []
-        for path in runs:
+        for path in islice((path for path in runs if self._has(path, words, end)), MAX_TILES):
             now = version_of(path)
-            read = known.get(path)
+            read = self._known.get(path)
             if (read is None or read[0] != now) and time.monotonic() < end:
-                read = now, _tile(path)
-            if read is not None:
-                self._known[path] = read
+                read = self._known[path] = now, _tile(path)
             tiles.append(read[1] if read else _broken(path, "not yet: there is much to read here"))
         return tiles
+
+    def _has(self, path: Path, words: list[str], end: float) -> bool:
+        """Whether a run has all these words; one that there is no time to read may have them."""
+        if not words:
+            return True
+        now = version_of(path)
+        read = self._texts.get(path)
+        if read is None or read[0] != now:
+            if time.monotonic() > end:
+                return True
+            if len(self._texts) >= _TEXTS:
+                self._texts.clear()
+            read = self._texts[path] = now, f"{_request_of(path)} {path.name}".casefold()
+        return all(word in read[1] for word in words)
 
 
 def _is_run(path: Path) -> bool:
@@ -186,6 +209,17 @@ def version_of(run: Path) -> tuple[int, ...]:
     names = ("config.json", "manifest.json", "samples.jsonl", "events.jsonl")
     files = [run / name for name in names]
     return tuple(f.lstat().st_mtime_ns if os.path.lexists(f) else 0 for f in files)
+
+
+def _request_of(path: Path) -> str:
+    """The words of a run's request, as many as are looked through; none if they cannot be read."""
+    if path.is_symlink():
+        return ""
+    with suppress(OSError, ValueError):
+        match parse_json(read_file(path / "config.json", within=path)):
+            case {"request": {"prompt": str(prompt)}}:
+                return prompt[:_SEARCHED]
+    return ""
 
 
 def _tile(path: Path) -> Tile:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from rr_refine.studio.export import Exported, zipped
 from rr_refine.studio.live_run import Message
 
-__all__ = ["MAX_STREAMS", "EventStream", "FileStream"]
+__all__ = ["MAX_STREAMS", "EventStream", "FileStream", "ZipStream"]
 
 MAX_STREAMS: Final = 64
 """Pages that may follow runs at once."""
@@ -53,6 +55,21 @@ class FileStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         with self._file:
+            await super().__call__(scope, receive, send)
+
+
+class ZipStream(StreamingResponse):
+    """The results of some runs as a ZIP file, made while it is sent."""
+
+    def __init__(
+        self, pictures: Sequence[Exported], headers: Mapping[str, str], places: asyncio.Semaphore
+    ) -> None:
+        super().__init__(zipped(pictures), media_type="application/zip", headers=headers)
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, when there is a place."""
+        async with self._places:
             await super().__call__(scope, receive, send)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.session import store_job
 from rr_refine.agent.store.folder import RunFolder, new_run_name
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError, RefineError
+from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.pictures import SOURCE_PIXELS
 from rr_refine.request import Request
 from rr_refine.room import Room, Share
@@ -30,6 +30,7 @@ from rr_refine.studio.live_run import LiveRun, Message
 from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
 from rr_refine.studio.state import RunState
+from rr_refine.studio.trash import put_back, throw_away
 
 __all__ = ["Studio", "StudioFullError"]
 
@@ -189,9 +190,33 @@ class Studio:
         if live.problem:
             self._problems[live.name] = live.problem
 
-    async def tiles(self) -> list[Tile]:
-        """The newest runs of the folder, those that are running included."""
-        tiles = await run_sync(self._history.tiles, frozenset(self._live), limiter=self._listing)
+    async def throw_away(self, names: Sequence[str]) -> dict[str, str]:
+        """Move runs to the trash; gives those that stay, with the reason."""
+        return await self._moved(names, throw_away)
+
+    async def put_back(self, names: Sequence[str]) -> dict[str, str]:
+        """Move runs back from the trash; gives those that stay there, with the reason."""
+        return await self._moved(names, put_back)
+
+    async def _moved(
+        self, names: Sequence[str], move: Callable[[Path, str], None]
+    ) -> dict[str, str]:
+        left = {}
+        async with self._making:  # none of them goes on meanwhile
+            for name in dict.fromkeys(names):
+                try:
+                    if name in self._live:
+                        raise StoreLockedError("this run is going on: end it first")
+                    await run_sync(move, self.out, name, limiter=self._reading)
+                except (LookupError, StoreError) as error:
+                    left[name] = str(error.args[0])
+        return left
+
+    async def tiles(self, search: str = "") -> list[Tile]:
+        """The newest runs of the folder, those that are running included; see `RunList.tiles`."""
+        tiles = await run_sync(
+            self._history.tiles, frozenset(self._live), search, limiter=self._listing
+        )
         return [
             tile.model_copy(update={"status": self._live[tile.name].status})
             if tile.name in self._live

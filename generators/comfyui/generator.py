@@ -86,6 +86,13 @@ class ComfyUIGenerator:
         return frozenset(("edit",) if self._binding.sources else ("t2i",))
 
     @property
+    def takes(self) -> frozenset[str]:
+        """What the workflow has a place for."""
+        binding = self._binding
+        size = ("width", "height") if binding.sizes else ()
+        return frozenset((*size, *(("negative_prompt",) if binding.negative else ())))
+
+    @property
     def most_sources(self) -> int:
         """As many pictures as the workflow loads."""
         return max(1, len(self._binding.sources))

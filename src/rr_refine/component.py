@@ -23,6 +23,9 @@ also have any of these, which are looked up by name:
     most_sources: int | None
         How many pictures to edit it takes in at once: None for no fixed number, 1 if it does not
         say. Known once it is connected.
+    takes: frozenset[str]
+        Which of `width`, `height` and `negative_prompt` have an effect as parameters of a request,
+        so that a form can offer them. Known once it is connected; asked in a thread.
 
 One that stands in front of another, such as a cache, names it in the attribute `wrapped`, and what
 it has none of itself is then looked up there.
@@ -64,6 +67,7 @@ __all__ = [
     "outsiders",
     "record_of",
     "shared_companions",
+    "takes",
     "texts",
     "told_by",
     "unknown_to",
@@ -170,6 +174,15 @@ def most_sources(part: object) -> int | None:
             most: int | None = one.most_sources
             return most
     return 1
+
+
+def takes(part: object) -> frozenset[str]:
+    """The parameters of a request that a form may offer; none where a generator does not say."""
+    for one in layers(part):
+        if (names := getattr(one, "takes", None)) is not None:
+            with boundary(ConfigError, f"{type(one).__name__}.takes"):
+                return frozenset(names) & {"width", "height", "negative_prompt"}
+    return frozenset()
 
 
 def unknown_to(part: object, request: Request) -> tuple[str, ...]:

@@ -2,15 +2,6 @@
 
 import { announce, ask, el, visible } from "./dom.js";
 
-const PRESETS = {
-  "refine": ["Refine", "Up to four rounds, each with a better prompt; the best picture wins."],
-  "paper": ["Refine once", "The paper's way: one new prompt at most, and its picture is taken as it is."],
-  "one-shot": ["One picture", "Your prompt, one picture, and what the critic says about it."],
-  "best-of-n": ["Best of four", "Your prompt, four pictures; the critic chooses."],
-  "blind-rewrite": ["Richer prompt", "The prompt is made fuller before anything is drawn; one picture."],
-  "blind-rewrite-best-of-n": ["Richer prompt, best of four", "A fuller prompt, four pictures; the critic chooses."],
-};
-
 /** The form; `start(name)` is called when a run has begun. */
 export function form(studio, start) {
   const { defaults } = studio;
@@ -20,7 +11,10 @@ export function form(studio, start) {
   const before = el("div", { id: "notes-before", "aria-live": "polite" });
   const label = el("label", { for: "prompt", class: "ask" }, "What should the picture show?");
   const trouble = el("p", { class: "trouble", role: "alert" });
-  const review = el("input", { type: "checkbox", id: "review" });
+  const review = el("input", { type: "checkbox", id: "review", checked: defaults.review });
+  const candidates = el("input", { type: "number", id: "candidates", min: 1, max: studio.most_candidates, step: 1, placeholder: "as the choice above has it" });
+  const sides = ["width", "height"].map((side) => el("input", { type: "number", id: side, min: 1, max: 16384, step: 1, placeholder: side, "aria-label": `${side}, pixels` }));
+  const negative = el("textarea", { id: "negative", rows: 2, dir: "auto" });
   const seed = el("input", { type: "number", id: "seed", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, required: true, value: defaults.seed });
   const keep = el("textarea", { id: "keep", rows: 2, dir: "auto" });
   keep.value = defaults.keep.join("\n");
@@ -28,9 +22,10 @@ export function form(studio, start) {
   avoid.value = defaults.avoid.join("\n");
   const about = el("p", { class: "quiet", id: "about-preset" });
   const presets = el("select", { id: "preset", "aria-describedby": "about-preset", onchange: explain },
-    studio.presets.map((name) => el("option", { value: name, selected: name === defaults.preset }, PRESETS[name]?.[0] ?? name)));
+    [true, false].map((intent) => el("optgroup", { label: intent ? "What it is for" : "Methods" }, studio.presets.filter((one) => one.intent === intent).map(
+      (one) => el("option", { value: one.name, selected: one.name === defaults.preset }, visible(one.title))))));
   function explain() {
-    about.textContent = PRESETS[presets.value]?.[1] ?? "";
+    about.textContent = visible(studio.presets.find((one) => one.name === presets.value)?.about ?? "");
   }
   explain();
   const submit = el("button", { class: "main", type: "submit" }, "Make the picture");
@@ -80,6 +75,9 @@ export function form(studio, start) {
         keep: lines(keep.value),
         avoid: lines(avoid.value),
         review: review.checked,
+        candidates: count(candidates),
+        ...(studio.takes.includes("width") ? { width: count(sides[0]), height: count(sides[1]) } : {}),
+        ...(negative.value.trim() && studio.takes.includes("negative_prompt") ? { negative_prompt: negative.value } : {}),
       });
       announce("The picture is begun");
       start(name);
@@ -98,10 +96,13 @@ export function form(studio, start) {
   },
     label, prompt, before, drop,
     el("label", { class: "check", for: "review" }, review,
-      el("span", {}, "Ask me before each new prompt", el("small", {}, "You can accept it, change it, or choose another way."))),
+      el("span", {}, "Ask me before each new prompt", el("small", {}, "You can accept it, change it, choose another picture or another way."))),
     el("details", {}, el("summary", {}, "More choices"),
       el("div", { class: "fields" },
         el("div", {}, el("label", { for: "preset" }, "How"), presets, about),
+        el("div", {}, el("label", { for: "candidates" }, "Pictures of each prompt"), candidates, el("p", { class: "quiet" }, "Several to choose from: the critic does, or you, if it asks you.")),
+        studio.takes.includes("width") ? el("div", {}, el("span", { class: "label" }, "Size"), el("div", { class: "pair" }, sides), el("p", { class: "quiet" }, "Pixels, both or none.")) : null,
+        studio.takes.includes("negative_prompt") ? el("div", {}, el("label", { for: "negative" }, "Negative prompt"), negative, el("p", { class: "quiet" }, "What the model should stay away from. It goes to the generator as it is; the critic does not see it.")) : null,
         el("div", {}, el("label", { for: "seed" }, "Seed"),
           el("div", { class: "pair" }, seed, el("button", { type: "button", onclick: () => { seed.value = Math.floor(Math.random() * 1e6); } }, "Roll")),
           el("p", { class: "quiet" }, "The same prompt and seed give the same picture.")),
@@ -114,6 +115,11 @@ export function form(studio, start) {
 /** Rounded up, so that what is too large does not look like what is not. */
 function megabytes(bytes) {
   return Math.ceil(bytes / 1e5) / 10;
+}
+
+/** The number in a field; null if it is empty. */
+function count(field) {
+  return field.value === "" ? null : Number(field.value);
 }
 
 function lines(text) {

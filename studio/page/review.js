@@ -26,6 +26,7 @@ export function reviewPanel(run, number, request) {
     }
   }
 
+  const several = request.candidates.filter((c) => c.image && c.round === request.round - 1).length > 1;
   const pictures = request.candidates.filter((c) => c.image && !(request.incumbent && idOf(c) === idOf(request.incumbent)));
   const panel = el("section", { class: "sheet turn", id: "review-panel", "aria-labelledby": "turn-title", tabindex: -1 },
     el("h2", { id: "turn-title" }, "Your turn: the next prompt"),
@@ -40,7 +41,7 @@ export function reviewPanel(run, number, request) {
       other("another-way", "Suggest another prompt", "What do you want instead?", "Suggest another", (reason) => decide({ action: "reject", reason })),
       other("keep-words", "Protect some words", "Words of your prompt that every new one must hold", "Protect them", (text) => decide({ action: "keep", text })),
       other("reseed", "Try another seed", "Seed", "Draw with this seed", (seed) => decide({ action: "reseed", seed: Number(seed) }), Math.floor(Math.random() * 1e6)),
-      pictures.length ? el("details", { id: "pick" }, el("summary", {}, "Go on from another picture"),
+      pictures.length ? el("details", { id: "pick", open: several }, el("summary", {}, "Go on from another picture"),
         el("div", { class: "strip" }, pictures.map((c) => el("button", { class: "thumb", "data-candidate": idOf(c), onclick: () => decide({ action: "pick", candidate: idOf(c) }) },
           image({ src: picture(run, c.image, "small"), alt: `Picture of round ${c.round + 1}${c.index ? `, number ${c.index + 1}` : ""}` }),
           el("span", {}, `Round ${c.round + 1}`, mean(c) === null ? "" : ` · ${score(mean(c))}`))))) : null),

@@ -1,8 +1,9 @@
 // One round: its prompt, its pictures with their scores, and what came of them.
 
 import { boxed } from "./boxes.js";
+import { compareButton } from "./compare.js";
 import { DIMENSIONS, change, el, image, picture, score, short, visible } from "./dom.js";
-import { mean } from "./timeline.js";
+import { mean, name } from "./timeline.js";
 
 const ORIGINS = {
   request: "your own words",
@@ -22,12 +23,6 @@ const DECISIONS = {
   reseed: (d) => `You asked for seed ${d.seed}.`,
   stop: () => "You ended it here.",
 };
-
-/** "round 2" or "round 2, picture 3", by a candidate's id. */
-export function name(id) {
-  const [round, index] = id.slice(1).split("c").map(Number);
-  return index ? `round ${round + 1}, picture ${index + 1}` : `round ${round + 1}`;
-}
 
 /** A new prompt with what is new and what is gone marked, by the pieces of an event's `diff`. */
 export function marked(pieces) {
@@ -76,7 +71,8 @@ function candidate(run, timeline, c, target) {
         el("b", {}, c.verdict.accepted ? "Taken as the best: " : "Not better: "), short(c.verdict.reason, 400)) : null,
       timeline.revisions.length && c.revision ? el("p", { class: "quiet" }, `Judged by revision ${c.revision} of your request.`,
         (c.earlier ?? []).map((one) => ` By revision ${one.revision}: ${score(one.mean)}.`)) : null,
-      c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`)));
+      c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`),
+      c.image ? el("div", { class: "actions small" }, compareButton(run, c.id)) : null));
 }
 
 function progress(c) {

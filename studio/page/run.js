@@ -3,8 +3,8 @@
 import { boxSwitch, boxed } from "./boxes.js";
 import { announce, ask, change, el, image, keyed, picture, score, short, visible, whyNot } from "./dom.js";
 import { reviewPanel } from "./review.js";
-import { name as nameOf, roundInside } from "./rounds.js";
-import { mean, newTimeline, step, take } from "./timeline.js";
+import { roundInside } from "./rounds.js";
+import { mean, name as nameOf, newTimeline, step, take } from "./timeline.js";
 
 const STOPS = {
   user: "You ended it.",
@@ -25,8 +25,8 @@ function whyEnded({ stop, first }) {
   return STOPS[stop.rule];
 }
 
-/** Shows a run in `main`; gives a function that ends it. `changed` is called when its status changes. */
-export function showRun(main, run, changed) {
+/** Shows a run in `main`; gives a function that ends it. `list` is "Your pictures". */
+export function showRun(main, run, list) {
   let timeline = newTimeline();
   let state = null;
   let source = null;
@@ -40,9 +40,9 @@ export function showRun(main, run, changed) {
   const trouble = el("p", { class: "trouble", role: "alert" });
   const turn = el("div", { id: "turn" });
   const best = el("section", { class: "sheet result", "aria-label": "The best picture so far" });
-  const list = el("div", { id: "rounds" });
+  const below = el("div", { id: "rounds" });
   const end = el("div", { id: "end" });
-  main.replaceChildren(el("div", { class: "top" }, head, bar, trouble), el("div", { class: "columns" }, best, el("div", {}, turn, end, list)));
+  main.replaceChildren(el("div", { class: "top" }, head, bar, trouble), el("div", { class: "columns" }, best, el("div", {}, turn, end, below)));
 
   function open() {
     close();
@@ -59,7 +59,7 @@ export function showRun(main, run, changed) {
       state = JSON.parse(e.data);
       trouble.textContent = visible(state.problem);
       if (state.status !== "working" && state.status !== "waiting") close();
-      if (before !== state.status) changed();
+      if (before !== state.status) list.read();
       if (state.status === "waiting" && before !== "waiting") announce("Your turn: the next prompt waits for you");
       touch(null);
     });
@@ -100,7 +100,7 @@ export function showRun(main, run, changed) {
     if (!state) return;
     for (const round of timeline.rounds) {
       if (!rounds.has(round.number)) {
-        rounds.set(round.number, list.appendChild(el("section", { class: "sheet round", "data-round": round.number })));
+        rounds.set(round.number, below.appendChild(el("section", { class: "sheet round", "data-round": round.number })));
         stale.add(round.number);
       }
       if (stale.has(round.number) || round.candidates.some((c) => c.id === timeline.best || c.id === best.dataset.shown))
@@ -126,6 +126,7 @@ export function showRun(main, run, changed) {
     if (statusLine.textContent !== words) statusLine.textContent = words;
     // The pictures to edit are stored before the run starts: until then there is nothing to show.
     const sources = timeline.started ? [state.request.source, ...(state.request.more_sources ?? [])].filter(Boolean) : [];
+    const ways = [...timeline.notices].filter((text) => timeline.started?.ways?.some((way) => text.endsWith(way)));
     once(head, JSON.stringify([spans, timeline.revisions, sources, state.notes, [...timeline.notices]]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
       ...timeline.revisions.map((r) => el("p", { class: "note", dir: "auto" }, `Request, revision ${r.number}: ${visible(r.prompt)}`)),
@@ -133,13 +134,14 @@ export function showRun(main, run, changed) {
       el("p", { class: "chips" },
         spans.map((s) => el("span", { class: "chip", title: "Every new prompt must hold this" }, "keeps ", el("b", { dir: "auto" }, short(s.text, 60)))),
         state.request.avoid.map((text) => el("span", { class: "chip" }, "avoids ", el("b", { dir: "auto" }, short(text, 60))))),
-      ...[...state.notes, ...timeline.notices].map((text) => el("p", { class: "note" }, visible(text)))]);
+      ...[...state.notes, ...timeline.notices].filter((text) => !ways.includes(text)).map((text) => el("p", { class: "note" }, visible(text))),
+      ways.length ? el("details", {}, el("summary", {}, "Ways to pictures of anything"), el("ul", { class: "quiet" }, ways.map((text) => el("li", {}, visible(text))))) : null]);
     once(bar, state.status + Boolean(timeline.end), () => {
       return [statusLine, {
         working: () => el("button", { id: "stop", onclick: (e) => act(e.target, "stop") }, "Stop here"),
         unfinished: () => el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Go on"),
         failed: () => timeline.end?.first.failure?.final ? null : el("button", { id: "resume", class: "main", onclick: (e) => act(e.target, "resume") }, "Try again"),
-      }[state.status]?.()];
+      }[state.status]?.(), state.status === "working" || state.status === "waiting" ? null : el("button", { id: "delete", onclick: (e) => discard(e.target) }, "Delete")];
     });
   }
 
@@ -155,6 +157,17 @@ export function showRun(main, run, changed) {
       if (what === "resume") open();
     } catch (error) {
       trouble.textContent = visible(error.message);
+      button.disabled = false;
+    }
+  }
+
+  async function discard(button) {
+    button.disabled = true;
+    try {
+      await list.throwAway(run);
+    } catch (error) {
+      trouble.textContent = visible(error.message);
+    } finally {
       button.disabled = false;
     }
   }
@@ -181,7 +194,7 @@ export function showRun(main, run, changed) {
         boxed(el("a", { href: picture(run, shown.image, "whole"), target: "_blank", rel: "noopener" },
           image({ class: "big", id: "best", src: picture(run, shown.image, "whole"), alt: `The best picture so far, of ${nameOf(shown.id)}: ${short(timeline.rounds[shown.round].prompt, 160)}` })), shown.findings, shown.size, true),
         boxSwitch(shown),
-        el("p", {}, `From ${nameOf(shown.id)}`, now === null ? (shown.earlier?.length ? ", not judged by what you asked for last" : ", not judged") : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain >= 0 ? "up" : "down" }, ` ${change(gain)} since the first`)),
+        el("p", {}, `From ${nameOf(shown.id)}`, now === null ? (shown.earlier?.length ? ", not judged by what you asked for last" : ", not judged") : `: ${score(now)} of 4`, gain === null ? null : el("span", { class: gain < 0 ? "down" : shown.open ? "same" : "up" }, ` ${change(gain)} since the first`)),
         ...(shown.open ? shown.measured : []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),

@@ -1,14 +1,15 @@
-// The page as a whole: the models in use, the history, and either the form or a run.
+// The page as a whole: the models in use, the history, and a form, a run or a comparison.
 
-import { ask, el, image, picture, score, short, takeKeyBack, visible } from "./dom.js";
+import { comparison, showComparison } from "./compare.js";
+import { ask, el, takeKeyBack, visible } from "./dom.js";
 import { form } from "./form.js";
+import { NAME, pictures } from "./pictures.js";
 import { showRun } from "./run.js";
 
-const STATUSES = { working: "running", waiting: "your turn", done: "", unfinished: "not finished", failed: "broke off" };
-const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 const main = document.getElementById("main");
 let leave = () => {};
 let studio = null;
+let list = null;
 
 async function start() {
   try {
@@ -24,43 +25,32 @@ async function start() {
   document.getElementById("models").replaceChildren(
     "drawn by ", el("b", {}, visible(generator)), ", judged by ", el("b", {}, visible(critic)));
   document.getElementById("notes").replaceChildren(...notes.map((text) => el("p", { class: "note" }, visible(text))));
+  list = pictures(document.getElementById("pictures"), studio.listed, shownRun);
   window.addEventListener("hashchange", show);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) list(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) list.read(); });
   show();
+}
+
+function shownRun() {
+  const run = location.hash.slice(2);
+  return NAME.test(run) ? run : null;
 }
 
 function show() {
   leave();
   leave = () => {};
-  const run = location.hash.slice(2);
-  if (NAME.test(run)) {
+  const run = shownRun();
+  const two = comparison(location.hash);
+  if (two) {
+    showComparison(main, two);
+  } else if (run) {
     leave = showRun(main, run, list);
   } else {
     main.replaceChildren(form(studio, (name) => { location.hash = `#/${name}`; }));
     document.getElementById("prompt").focus();
   }
   window.scrollTo(0, 0);
-  list();
-}
-
-async function list() {
-  let tiles;
-  try {
-    tiles = await ask("/api/runs");
-  } catch {
-    return; // the page of the run says that nobody answers
-  }
-  document.getElementById("no-tiles").hidden = tiles.length > 0;
-  document.getElementById("more-tiles").hidden = tiles.length < studio.listed;
-  document.getElementById("tiles").replaceChildren(...tiles.map(tile));
-}
-
-function tile(run) {
-  const here = location.hash === `#/${run.name}`;
-  const words = [run.problem ? `cannot be read: ${short(run.problem, 300)}` : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`, short((run.open_points ?? []).join("; "), 300)].filter(Boolean).join(" · ");
-  return el("li", {}, el("a", { href: NAME.test(run.name) ? `#/${run.name}` : null, class: `tile ${run.status}`, "aria-current": here ? "page" : null },
-    run.image ? image({ src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
-    el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, words))));
+  list.read();
 }
 
 start();

@@ -83,6 +83,12 @@ export function step(timeline, event) {
   return note(timeline, event.candidate, { step: event });
 }
 
+/** "round 2" or "round 2, picture 3", by a candidate's id. */
+export function name(id) {
+  const [round, index] = id.slice(1).split("c").map(Number);
+  return index ? `round ${round + 1}, picture ${index + 1}` : `round ${round + 1}`;
+}
+
 /** The mean of the scores that apply, 1 to 4; null without any. */
 export function mean(candidate) {
   const scores = Object.values(candidate?.scores ?? {}).filter((s) => s !== null);

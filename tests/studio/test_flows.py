@@ -178,8 +178,12 @@ async def test_decisions_that_cannot_be(tmp_path: Path) -> None:
         await visitor.ask(name)
         for question, decision, words in (
             (1, {"action": "pick", "candidate": "r7c7"}, "cannot be picked"),
-            (1, {"action": "edit", "prompt": ""}, "no decision"),
-            (1, {"action": "dance"}, "no decision"),
+            (1, {"action": "edit", "prompt": ""}, "no decision: edit.prompt is empty"),
+            (1, {"action": "accept", "colour": 1}, "there is no field accept.colour"),
+            (1, {"action": "dance"}, "no decision: action = 'dance' is none of"),
+            (1, {"action": "reseed", "seed": "x"}, "reseed.seed = 'x' is no whole number"),
+            (1, {"action": "reseed", "seed": -1}, "reseed.seed = -1: it must be 0 or more"),
+            (1, {}, "no decision: action is missing"),
             (0, {"action": "accept"}, "decided already"),
             (2, {"action": "accept"}, "decided already"),
         ):
@@ -370,7 +374,7 @@ async def test_the_models_are_named(visitor: Visitor) -> None:
     assert (told["models"]["generator"], told["models"]["critic"]) == ("fake", "fake")
     assert "stand-in" in " ".join(told["models"]["notes"])
     assert told["tasks"] == ["edit", "t2i"]
-    assert "refine" in told["presets"]
+    assert "refine" in [one["name"] for one in told["presets"]]
     assert told["defaults"]["preset"] == "refine"
 
 
