@@ -83,6 +83,12 @@ async def test_a_run_folder_names_no_part(tmp_path: Path, changes: dict[str, obj
             "settings/loop.stop_rules": ["evil_part:make"],
             "settings/loop.acceptance": "evil_part:make",
         },
+        {  # addresses, which would be given the keys of the studio
+            "settings/critic.use": "openai",
+            "settings/critic.base_url": "http://127.0.0.1:9/v1",
+            "settings/generator.use": "images-api",
+            "settings/generator.base_url": "http://127.0.0.1:9/v1",
+        },
         {"rewriters": [{"name": "evil_part:make", "kind": "evil_part:make"}]},
         {"intent_check": {"name": "evil_part:make", "kind": "evil_part:make"}},
     ],
