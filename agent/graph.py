@@ -15,12 +15,14 @@ without a proposal the run goes back to `decide`, whose rule `repeated-prompt` e
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from copy import copy
+from typing import Literal, NoReturn, TypeAlias, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langgraph.typing import ContextT, InputT, OutputT, StateT
 
 from rr_refine.agent.ending import asks_at
 from rr_refine.agent.nodes.accept import accept
@@ -40,10 +42,39 @@ from rr_refine.agent.state import (
     history_of,
 )
 from rr_refine.agent.stopping import should_stop
+from rr_refine.errors import ConfigError
 
-__all__ = ["RefineGraph", "build_graph", "decide", "recursion_limit"]
+__all__ = ["AsyncGraph", "RefineGraph", "async_only", "build_graph", "decide", "recursion_limit"]
 
-RefineGraph: TypeAlias = CompiledStateGraph[RefineState, RunContext, RefineInput, RefineOutput]
+
+class AsyncGraph(CompiledStateGraph[StateT, ContextT, InputT, OutputT]):
+    """A graph whose nodes are coroutines: it is awaited, by `ainvoke` and `astream`."""
+
+    def invoke(self, *_: object, **__: object) -> NoReturn:
+        """Say what to call instead.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "the nodes of this graph are coroutines, which invoke() and stream() cannot run: await "
+            "graph.ainvoke(...), or graph.astream(...); a program without an event loop calls "
+            "asyncio.run(...) around it, or rr_refine.refine(...)"
+        )
+
+    stream = invoke
+
+
+def async_only(
+    graph: CompiledStateGraph[StateT, ContextT, InputT, OutputT],
+) -> AsyncGraph[StateT, ContextT, InputT, OutputT]:
+    """The same graph, which says so where it is called without being awaited."""
+    made = cast("AsyncGraph[StateT, ContextT, InputT, OutputT]", copy(graph))
+    made.__class__ = AsyncGraph
+    return made
+
+
+RefineGraph: TypeAlias = AsyncGraph[RefineState, RunContext, RefineInput, RefineOutput]
 
 
 def build_graph(
@@ -51,7 +82,7 @@ def build_graph(
 ) -> RefineGraph:
     """The refine loop as a compiled LangGraph graph.
 
-    Run it with `context=RunContext(...)`, `durability="sync"` and, for typed events,
+    Run it with the context that `run_context` gives, `durability="sync"` and, for typed events,
     `stream_mode="custom"`. See examples/embed_graph.py.
 
     Args:
@@ -80,7 +111,7 @@ def build_graph(
     graph.add_conditional_edges("review", _after_review)
     graph.add_edge("revise", "decide")
     graph.add_edge("finish", END)
-    return graph.compile(checkpointer=checkpointer, name="rr-refine")
+    return async_only(graph.compile(checkpointer=checkpointer, name="rr-refine"))
 
 
 async def decide(state: RefineState) -> RefineState:

@@ -23,6 +23,7 @@ from rr_refine.reward.evidence.evidence import Evidence
 from rr_refine.reward.scalar import Reward
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
     from PIL import Image
 
 __all__ = ["JobOptions", "RefineOptions", "policy_of", "require_known", "several", "words_of"]
@@ -91,6 +92,10 @@ class RefineOptions(JobOptions, total=False):
     default, or the run is given with the first picture as its best."""
     reviewer: Reviewer
     """Decides on new prompts where `policy.review` is set."""
+    config: RunnableConfig
+    """In a node of a LangGraph graph, that node's: its callbacks, tags, metadata and thread id are
+    the run's. With a checkpointer the run's state is kept there, and without a `reviewer` its
+    questions are interrupts of that graph."""
 
 
 def require_known(given: Mapping[str, object], *, call: str, known: type[JobOptions]) -> None:

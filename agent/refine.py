@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast
@@ -22,11 +22,9 @@ from rr_refine.agent.components import (
     make_chain,
 )
 from rr_refine.agent.events import Event
-from rr_refine.agent.feasible import require_feasible
-from rr_refine.agent.follow_up import FollowUp, reopen, require_parts
+from rr_refine.agent.follow_up import FollowUp, require_parts
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.job import Job
-from rr_refine.agent.manifest import config_of, differences, identity_of
 from rr_refine.agent.options import (
     JobOptions,
     RefineOptions,
@@ -36,18 +34,21 @@ from rr_refine.agent.options import (
     words_of,
 )
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.session import at_work, follow
-from rr_refine.agent.state import RunContext
+from rr_refine.agent.run_context import folder_for, run_context
+from rr_refine.agent.session import (
+    caller_of,
+    follow,
+    has_checkpointer,
+    without_interrupts,
+)
 from rr_refine.agent.stopping import stop_rule
-from rr_refine.agent.store.folder import RunFolder, new_run_name, require_run_id
-from rr_refine.component import connected
+from rr_refine.agent.store.folder import require_run_id
 from rr_refine.digest import image_digest
 from rr_refine.errors import (
     ConfigError,
     CriticError,
     GeneratorError,
     RefineError,
-    StoreError,
 )
 from rr_refine.generators.prompt_syntax import syntax_of
 from rr_refine.invalid import told_invalid
@@ -116,22 +117,28 @@ async def run_stream(
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
+    config = options.pop("config", None)
     on_failure = options.pop("on_failure", "raise")
     if on_failure not in ("raise", "return"):
         raise ConfigError(f"on_failure = {on_failure!r}: 'raise' or 'return'")
     job = make_job(prompt, **cast("JobOptions", options))
     if follow_up is not None:
         require_parts(follow_up, job, options)
-    if job.policy.review and reviewer is None:
-        raise ConfigError("policy.review is set, so refine() needs a reviewer=…")
+    if job.policy.review and reviewer is None and not has_checkpointer(config):
+        raise ConfigError(
+            "policy.review is set, so refine() needs a reviewer=…, or config=… of a node whose "
+            "graph has a checkpointer"
+        )
+    opened = run_context(job, out, private=private, follow_up=follow_up, caller=caller_of(config))
     async with (
-        run_context(job, out, private=private, follow_up=follow_up) as context,
-        aclosing(follow(context, reviewer=reviewer)) as events,
+        opened as context,
+        aclosing(follow(context, reviewer=reviewer, config=config)) as events,
     ):
         async for event in events:
-            handled: object = None if on_event is None else on_event(event)
-            if isawaitable(handled):
-                await handled
+            with without_interrupts("on_event="):
+                handled: object = None if on_event is None else on_event(event)
+                if isawaitable(handled):
+                    await handled
             yield event
     run, faults = open_run(context.folder.path), context.faults
     require_image(run, faults)
@@ -273,82 +280,6 @@ def _ids(options: JobOptions) -> tuple[str | None, str | None]:
     if run_id is not None and run_id == parent:
         raise ConfigError(f"run_id and parent are both {run_id!r}: no run is its own parent")
     return run_id, parent
-
-
-def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
-    """The folder in `out` of the run with the job's id, or of an unfinished run of the same job.
-
-    Else it is a new one.
-
-    The job's components must be connected: their identities are part of what is the same.
-
-    Args:
-        private: a new folder is for this user alone.
-
-    Raises:
-        StoreLockedError: that run is being worked on.
-        StoreError: the folder cannot be created, or holds something else.
-    """
-    if job.run_id is not None:
-        path = require_path(out / job.run_id)
-        if path.is_symlink():
-            raise StoreError(f"{str(path)!r} is a link; links in here are not followed")
-        ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))
-        if path.is_dir() and any(path.iterdir()) and not ours:
-            raise StoreError(f"{str(path)!r} holds other files: give another run_id")
-        return RunFolder(path, private=private)
-    config = config_of(job)
-    identity = identity_of(config)
-    for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
-        if path.is_symlink():
-            continue
-        try:
-            folder = RunFolder(path, lock=False)
-            manifest, earlier = map(folder.read_json, ("manifest.json", "config.json"))
-            same = isinstance(earlier, dict) and not differences(config, earlier)
-        except (StoreError, ValidationError):  # not ours to go on with
-            continue
-        if same and isinstance(manifest, dict) and manifest.get("identity") == identity:
-            if manifest.get("status") != "done":
-                return RunFolder(path)
-            break
-    return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
-
-
-@asynccontextmanager
-async def run_context(
-    job: Job, out: Path | str, *, private: bool = True, follow_up: FollowUp | None = None
-) -> AsyncIterator[RunContext]:
-    """A run of the job in its folder, for the graph: `graph.ainvoke(…, context=context)`.
-
-    Inside, the job's components are connected, and no other process works on the folder. It holds
-    all that a run of `arefine` has: config and manifest at once, status and report at the end.
-
-    To resume, in this process or another, open the run again and use the same thread: with
-    `make_job(…, run_id=…)`, the caller's own or `context.run_id` of the first time. Without one
-    the newest unfinished run of the same job is opened.
-
-    Args:
-        out: the folder that holds the run folders.
-        private: a new run folder is for this user alone.
-        follow_up: what the job was made of; where `go_on` gave it, its run goes on from its end.
-
-    Raises:
-        ConfigError: the job cannot be done, or the run of this id is of another job.
-        StoreLockedError: that run is being worked on.
-        RefineError: a component cannot be reached, or the folder cannot be written.
-    """
-    async with connected(job.components):
-        await require_feasible(
-            job.request, job.generator, job.critic, job.sources, lineage=job.lineage
-        )
-        if follow_up is not None and follow_up.decision is not None:
-            opened = await asyncio.to_thread(reopen, job, follow_up)
-        else:
-            opened = folder_for(job, Path(out), private=private)
-        with opened as folder:
-            async with at_work(folder, job) as context:
-                yield context
 
 
 def require_image(run: Run, faults: Sequence[RefineError] = ()) -> None:

@@ -8,13 +8,14 @@ journal holds all that a later session needs to come to the same state again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.errors import GraphBubbleUp, GraphDrained
+from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
 from langgraph.runtime import RunControl
 from langgraph.types import Command
 
@@ -29,15 +30,24 @@ from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
+from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
-__all__ = ["Reviewer", "at_work", "follow", "run_job", "store_job"]
+__all__ = [
+    "Reviewer",
+    "at_work",
+    "caller_of",
+    "follow",
+    "has_checkpointer",
+    "run_job",
+    "store_job",
+    "without_interrupts",
+]
 
 Reviewer = Callable[[ReviewRequest], Awaitable["Decision"]]
 """Answers a question of the review node."""
-_THREAD = "run"
 
 
 async def run_job(
@@ -130,17 +140,32 @@ def store_job(folder: RunFolder, job: Job) -> None:
 
 
 async def follow(
-    context: RunContext, *, reviewer: Reviewer | None = None, control: RunControl | None = None
+    context: RunContext,
+    *,
+    reviewer: Reviewer | None = None,
+    control: RunControl | None = None,
+    config: RunnableConfig | None = None,
 ) -> AsyncGenerator[Event]:
-    """Run the graph in a session, and have its questions answered; see `run_job`."""
-    job = context.job
-    graph = _graph().copy({"checkpointer": InMemorySaver(serde=checkpoint_serializer())})
-    settings = _config(recursion_limit(rounds_of(job.policy, context.folder.journal)))
+    """Run the graph in a session, and have its questions answered; see `run_job`.
+
+    Args:
+        config: of the node of a surrounding graph that this is called in. Where that graph has a
+            checkpointer and there is no reviewer, ours is a subgraph: its state is kept there, and
+            its questions are interrupts of the surrounding graph.
+
+    Raises:
+        GraphInterrupt: such a question; it is for LangGraph.
+    """
+    job, graph = context.job, _graph()
+    inside = reviewer is None and has_checkpointer(config)
+    if not inside:
+        graph = graph.copy({"checkpointer": InMemorySaver(serde=checkpoint_serializer())})
+    config = _config(context, config or {}, inside=inside)
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
         stream = graph.astream(
             given,
-            settings,
+            config,
             context=context,
             stream_mode="custom",
             durability="exit",  # the state is copied when the graph pauses or ends, and not before
@@ -156,9 +181,11 @@ async def follow(
             return
         context.status = "interrupted"
         context.pictures.clear()  # nobody knows how long the answer takes
-        decision = await reviewer(question)
+        with without_interrupts("reviewer="):
+            decision = await reviewer(question)
         require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))
+        config.pop("run_id", None)  # a tracer's, which wants another for another call
 
 
 @cache
@@ -167,5 +194,50 @@ def _graph() -> RefineGraph:
     return build_graph()
 
 
-def _config(steps: int) -> RunnableConfig:
-    return {"configurable": {"thread_id": _THREAD}, "recursion_limit": steps}
+def has_checkpointer(config: RunnableConfig | None) -> bool:
+    """Whether a node's config comes from a graph with a checkpointer, which subgraphs share."""
+    values = (config or {}).get("configurable", {}).values()
+    return any(isinstance(value, BaseCheckpointSaver) for value in values)
+
+
+def caller_of(config: RunnableConfig | None) -> str | None:
+    """A name for the task of a surrounding graph with a checkpointer, the same when it resumes."""
+    if config is None or not has_checkpointer(config):
+        return None
+    asking = config.get("configurable", {})
+    return f"{asking.get('thread_id')}/{asking.get('checkpoint_ns')}"
+
+
+@contextmanager
+def without_interrupts(where: str) -> Iterator[None]:
+    """Refuse LangGraph's `interrupt()` in what a caller gave us.
+
+    LangGraph runs the caller's node again and tells answers apart by their order. What was answered
+    is not asked again, so the first answer would be taken for one to the second question.
+
+    Raises:
+        ConfigError: it was called.
+    """
+    try:
+        yield
+    except GraphInterrupt:
+        raise ConfigError(
+            f"interrupt() in {where} would get the answers to earlier questions: leave reviewer "
+            "out and give config=, your node's RunnableConfig. Where your graph has a "
+            "checkpointer, each question is then an interrupt of it, which "
+            "Command(resume={'action': 'accept'}) answers"
+        ) from None
+
+
+def _config(context: RunContext, given: RunnableConfig, *, inside: bool) -> RunnableConfig:
+    """Callbacks, tags, metadata and thread of a caller; inside of its graph, all that it is by."""
+    configurable = {
+        key: value
+        for key, value in given.get("configurable", {}).items()
+        if inside or not key.startswith(("__", "checkpoint"))
+    }
+    return {
+        **given,
+        "configurable": {"thread_id": context.run_id, **configurable},
+        "recursion_limit": recursion_limit(rounds_of(context.job.policy, context.folder.journal)),
+    }

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from rr_refine.agent.job import Job
-from rr_refine.agent.refine import folder_for
+from rr_refine.agent.run_context import folder_for
 from rr_refine.cli.config import settings_table
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.job import job_from, out_folder, policy_from, require_own_keys

@@ -45,10 +45,11 @@ if TYPE_CHECKING:
     from rr_refine.agent.graph import build_graph
     from rr_refine.agent.history import Candidate
     from rr_refine.agent.policy import Policy, preset
-    from rr_refine.agent.refine import arefine, make_job, refine, run_context, run_stream
+    from rr_refine.agent.refine import arefine, make_job, refine, run_stream
     from rr_refine.agent.review import Decision
     from rr_refine.agent.rewriting.rewriter import Rewriter
     from rr_refine.agent.run import Run, load_run
+    from rr_refine.agent.run_context import run_context
     from rr_refine.agent.state import RunContext, checkpoint_serializer
     from rr_refine.generators.generator import Generator
     from rr_refine.reward.critic import Critic
@@ -115,7 +116,7 @@ _HOMES = {
     "parse_critique": "reward.parser",
     "preset": "agent.policy",
     "refine": "agent.refine",
-    "run_context": "agent.refine",
+    "run_context": "agent.run_context",
     "run_stream": "agent.refine",
     "use_prompt": "agent.follow_up",
     "vary": "agent.follow_up",

@@ -15,8 +15,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from rr_refine.agent import graph as graph_module
 from rr_refine.agent.graph import build_graph, recursion_limit
-from rr_refine.agent.refine import make_job, run_context
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.review import Accept, Decision, Pick, Reject, ReviewRequest
+from rr_refine.agent.run_context import run_context
 from rr_refine.agent.state import RefineState, checkpoint_serializer
 from rr_refine.errors import ConfigError
 from tests.agent.builders import CountingRewriter

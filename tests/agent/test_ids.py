@@ -10,8 +10,9 @@ import pytest
 
 from rr_refine.agent.events import RunStarted
 from rr_refine.agent.manifest import config_of, identity_of
-from rr_refine.agent.refine import folder_for, make_job
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import load_run
+from rr_refine.agent.run_context import folder_for
 from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.agent.store.png import read_metadata

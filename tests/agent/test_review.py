@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rr_refine.agent.events import ReviewRequested
 from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy
-from rr_refine.agent.refine import folder_for, make_job
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.review import (
     Accept,
     Decision,
@@ -30,6 +30,7 @@ from rr_refine.agent.review import (
 )
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.agent.run import Run, load_run
+from rr_refine.agent.run_context import folder_for
 from rr_refine.agent.session import Reviewer, run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError

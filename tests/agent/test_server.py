@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 from PIL import Image
 
+from rr_refine import checkpoint_serializer, load_run
 from rr_refine.agent.events import read_event
+from rr_refine.agent.graph import build_graph
 from rr_refine.errors import ConfigError
+from rr_refine.generators.fake import FakeGenerator
+from rr_refine.generators.generator import OnStep, RenderRequest
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -159,3 +165,134 @@ async def test_a_picture_below_the_root(tmp_path: Path) -> None:
     given = {"prompt": "make it blue", "preset": "one-shot", "image": "x.png"}
     final = await served().ainvoke(given)
     assert Path(final["run"]).parent == tmp_path / "runs"
+
+
+FAKES = {"generator": "fake", "critic": "fake"}
+
+
+@pytest.mark.parametrize("make", [served, build_graph])
+def test_its_schemas_are_json_schemas(make: Any) -> None:
+    graph = make()
+    schemas = [graph.get_input_jsonschema(), graph.get_output_jsonschema()]
+    if (context := graph.get_context_jsonschema()) is not None:
+        schemas.append(context)
+    for schema in schemas:
+        assert json.loads(json.dumps(schema))["type"] == "object"
+    given = schemas[0]["properties"]
+    if make is served:
+        assert {"prompt", "image", "policy", "preset", "seed", "run_id"} < set(given)
+        assert schemas[0]["required"] == ["prompt"]
+        assert set(schemas[1]["properties"]) == {"run", "result", "best_prompt", "stop"}
+    else:
+        assert set(given) == {"request", "policy"}
+        assert len(schemas) == 3
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "one-shot",
+        {"preset": "one-shot", "target": 3.5},
+        {"candidates": 4, "budget": {"rounds": 2, "images": 4}},
+        {"rewriters": ["rules"], "acceptance": "highest", "budget": {"rounds": 1}},
+    ],
+)
+async def test_a_policy_is_plain_json(policy: Any, tmp_path: Path) -> None:
+    given = {"prompt": "a cat", "policy": policy, **FAKES, "run_id": "mine"}
+    final = await served().ainvoke(json.loads(json.dumps(given)))
+    assert json.loads(json.dumps(final)) == final
+    run = load_run(final["run"])
+    assert run.path == tmp_path / "runs" / "mine"
+    asked = policy if isinstance(policy, dict) else {"preset": policy}
+    made = run.policy.model_dump(mode="json")
+    for key, value in asked.items():
+        assert made[key] == value if key != "budget" else value.items() <= made[key].items()
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({"budget": {"rounds": 400}}, r"budget\.rounds = 400; \d+ is the most"),
+        ({"candidates": 16}, r"budget\.rounds \* candidates = \d+; 16 is the most"),
+        ({"render_timeout": 1e9}, r"render_timeout = 1000000000\.0; "),
+        ({"preset": "one-shot", "budget": {"rounds": 2}}, "has no place in the preset"),
+        ({"stop_rules": ["os:getcwd"]}, r"policy\.stop_rules = 'os:getcwd' cannot be given"),
+        ({"acceptance": "os:getcwd"}, r"policy\.acceptance = 'os:getcwd' cannot be given"),
+        ({"rewriters": ["rules", "llm"]}, r"policy\.rewriters = 'llm' cannot be given"),
+        ({"rewriters": "os:getcwd"}, r"policy\.rewriters = 'os:getcwd' cannot be given"),
+        ({"tarjet": 3}, "did you mean"),
+        ({"preset": "os:getcwd"}, "preset = 'os:getcwd' is none of"),
+        ({"preset": ["refine"]}, "is none of"),
+        ({"budget": 7}, "is no table of limits"),
+        (7, "preset = 7 is none of"),
+        (None, "preset = None is none of"),
+        ([], r"preset = \[\] is none of"),
+    ],
+)
+async def test_a_policy_stays_within_what_clients_may(
+    policy: object, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        await served().ainvoke({"prompt": "a cat", "policy": policy, **FAKES})
+    assert not is_used(tmp_path)
+
+
+async def test_a_policy_beside_a_preset_is_refused() -> None:
+    with pytest.raises(ConfigError, match="give one of them"):
+        await served().ainvoke({"prompt": "a cat", "policy": {}, "preset": "refine"})
+
+
+async def test_review_through_the_server_graph(tmp_path: Path) -> None:
+    graph = served()
+    graph.checkpointer = InMemorySaver(serde=checkpoint_serializer())  # as the server sets its own
+    policy = {"review": True, "target": None, "budget": {"rounds": 2}}
+    thread = {"configurable": {"thread_id": "one"}}
+    await graph.ainvoke({"prompt": "a cat", "policy": policy, **FAKES}, thread)
+    (asked,) = (await graph.aget_state(thread)).interrupts
+    assert asked.value["proposal"]["prompt"] != "a cat"
+    final = await graph.ainvoke(Command(resume={"action": "edit", "prompt": "a dog"}), thread)
+    assert [c.prompt for c in load_run(final["run"]).candidates] == ["a cat", "a dog"]
+    with pytest.raises(ConfigError, match="needs a reviewer"):
+        await served().ainvoke({"prompt": "a cat", "policy": policy, **FAKES})
+
+
+class Slow:
+    """In place of the fake generator's own: many short steps."""
+
+    def __init__(self) -> None:
+        self.steps, self.begun = 0, asyncio.Event()
+
+    async def __call__(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
+        for step in range(1000):
+            await asyncio.sleep(0.01)
+            self.steps += 1
+            self.begun.set()
+            if on_step is not None:
+                on_step(step + 1, 1000)
+        return PICTURE
+
+
+async def test_cancelling_stops_the_work_within_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow()
+    monkeypatch.setattr(FakeGenerator, "generate", slow)
+    given = {"prompt": "a cat", **FAKES, "run_id": "mine"}
+    task = asyncio.ensure_future(served().ainvoke(given))
+    await slow.begun.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    steps = slow.steps
+    await asyncio.sleep(0.2)
+    assert slow.steps <= steps + 1
+    assert load_run(tmp_path / "runs" / "mine").status == "interrupted"
+
+
+async def test_the_same_request_three_times_at_once(tmp_path: Path) -> None:
+    graph = served()
+    names = ("a", "b", "c")
+    given = [{"prompt": "a cat", "preset": "one-shot", **FAKES, "run_id": name} for name in names]
+    ended = await asyncio.gather(*map(graph.ainvoke, given))
+    assert [Path(final["run"]).name for final in ended] == list(names)

@@ -23,7 +23,8 @@ from rr_refine.agent.acceptance import Weighed, weigh_round
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy, preset
-from rr_refine.agent.refine import folder_for, make_job
+from rr_refine.agent.refine import make_job
+from rr_refine.agent.run_context import folder_for
 from rr_refine.agent.session import run_job
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment

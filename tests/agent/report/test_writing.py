@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from rr_refine.agent.events import Event, Rendered, RoundStarted
-from rr_refine.agent.refine import folder_for, make_job
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.report.report import try_report, write_report
 from rr_refine.agent.run import load_run
+from rr_refine.agent.run_context import folder_for
 from rr_refine.agent.session import run_job
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError, StoreError

@@ -1,0 +1,112 @@
+"""A run at work: its folder, found or new, open for the graph."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rr_refine.agent.feasible import require_feasible
+from rr_refine.agent.follow_up import FollowUp, reopen
+from rr_refine.agent.job import Job
+from rr_refine.agent.manifest import config_of, differences, identity_of
+from rr_refine.agent.session import at_work
+from rr_refine.agent.state import RunContext
+from rr_refine.agent.store.folder import RunFolder, new_run_name, slug
+from rr_refine.component import connected
+from rr_refine.digest import digest
+from rr_refine.errors import StoreError
+from rr_refine.named import require_path
+
+__all__ = ["folder_for", "run_context"]
+
+
+def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
+    """The folder in `out` of the run with the job's id, or of an unfinished run of the same job.
+
+    Else it is a new one.
+
+    The job's components must be connected: their identities are part of what is the same.
+
+    Args:
+        private: a new folder is for this user alone.
+
+    Raises:
+        StoreLockedError: that run is being worked on.
+        StoreError: the folder cannot be created, or holds something else.
+    """
+    if job.run_id is not None:
+        path = require_path(out / job.run_id)
+        if path.is_symlink():
+            raise StoreError(f"{str(path)!r} is a link; links in here are not followed")
+        ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))
+        if path.is_dir() and any(path.iterdir()) and not ours:
+            raise StoreError(f"{str(path)!r} holds other files: give another run_id")
+        return RunFolder(path, private=private)
+    config = config_of(job)
+    identity = identity_of(config)
+    for path in sorted(out.glob(f"*-{identity[:8]}-*"), reverse=True):
+        if path.is_symlink():
+            continue
+        try:
+            folder = RunFolder(path, lock=False)
+            manifest, earlier = map(folder.read_json, ("manifest.json", "config.json"))
+            same = isinstance(earlier, dict) and not differences(config, earlier)
+        except (StoreError, ValidationError):  # not ours to go on with
+            continue
+        if same and isinstance(manifest, dict) and manifest.get("identity") == identity:
+            if manifest.get("status") != "done":
+                return RunFolder(path)
+            break
+    return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
+
+
+@asynccontextmanager
+async def run_context(
+    job: Job,
+    out: Path | str,
+    *,
+    private: bool = True,
+    follow_up: FollowUp | None = None,
+    caller: str | None = None,
+) -> AsyncIterator[RunContext]:
+    """A run of the job in its folder, for the graph: `graph.ainvoke(…, context=context)`.
+
+    Inside, the job's components are connected, and no other process works on the folder. It holds
+    all that a run of `arefine` has: config and manifest at once, status and report at the end.
+
+    To resume, in this process or another, open the run again and use the same thread: with
+    `make_job(…, run_id=…)`, the caller's own or `context.run_id` of the first time. Without one
+    the newest unfinished run of the same job is opened.
+
+    Args:
+        out: the folder that holds the run folders.
+        private: a new run folder is for this user alone.
+        follow_up: what the job was made of; where `go_on` gave it, its run goes on from its end.
+        caller: who asks, where the same job of another is another run: makes an id if there is
+            none, which is the same for the same job of the same caller.
+
+    Raises:
+        ConfigError: the job cannot be done, or the run of this id is of another job.
+        StoreLockedError: that run is being worked on.
+        RefineError: a component cannot be reached, or the folder cannot be written.
+    """
+    async with connected(job.components):
+        await require_feasible(
+            job.request, job.generator, job.critic, job.sources, lineage=job.lineage
+        )
+        goes_on = follow_up is not None and follow_up.decision is not None
+        if caller is not None and job.run_id is None and not goes_on:
+            told = digest({"caller": caller, "job": identity_of(config_of(job))})
+            job = replace(job, run_id=f"{slug(job.request.prompt)}-{told[:12]}")
+        if follow_up is not None and goes_on:
+            opened = await asyncio.to_thread(reopen, job, follow_up)
+        else:
+            opened = folder_for(job, Path(out), private=private)
+        with opened as folder:
+            async with at_work(folder, job) as context:
+                yield context
