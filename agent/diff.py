@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 __all__ = ["Kind", "Piece", "diff_words", "spaced"]
 
@@ -21,6 +21,10 @@ _MOST: Final = 400_000
 """Pairs of words beyond which two middles count as wholly different: matching is quadratic."""
 
 
+_RUNS: Final = 3
+"""So many stretches that stayed can be read, however short they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A run of words."""
@@ -32,7 +36,9 @@ class Piece:
 def diff_words(old: str, new: str) -> tuple[Piece, ...]:
     """The pieces of both texts in reading order; white space alone is no change.
 
-    The same and added pieces together are `new`, as it is written but for space around it.
+    The same and added pieces together are `new`, as it is written but for space around it. Where
+    the two share little, all of `old` is dropped and all of `new` added: nobody can read a text
+    with another one strewn between its words.
     """
     a, b = _TOKEN.findall(old.strip()), _TOKEN.findall(new.strip())
     words = [token.strip() for token in a], [token.strip() for token in b]
@@ -41,6 +47,8 @@ def diff_words(old: str, new: str) -> tuple[Piece, ...]:
         if pieces and pieces[-1].kind == kind:
             text = pieces.pop().text + text
         pieces.append(Piece(kind, text))
+    if _shares_little(pieces):
+        return Piece("dropped", old.strip()), Piece("added", new.strip())
     return tuple(pieces)
 
 
@@ -50,6 +58,18 @@ def spaced(pieces: Sequence[Piece]) -> Iterator[tuple[Kind, str, str]]:
         words = piece.text.rstrip()
         apart = following is not None and "dropped" in (piece.kind, following.kind)
         yield piece.kind, words, piece.text[len(words) :] or " " * apart
+
+
+def _shares_little(pieces: Sequence[Piece]) -> bool:
+    """Whether less than half of the shorter text stayed, or only words here and there."""
+    count = dict.fromkeys(get_args(Kind), 0)
+    runs = 0
+    for piece in pieces:
+        words = sum(token[0].isalnum() for token in _TOKEN.findall(piece.text))
+        count[piece.kind] += words
+        runs += piece.kind == "same" and words > 0
+    same, shorter = count["same"], count["same"] + min(count["dropped"], count["added"])
+    return same < shorter / 2 or (runs > _RUNS and same < 1.5 * runs)
 
 
 def _operations(

@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,7 +24,7 @@ from rr_refine.agent.history import Failure
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import LONGEST, lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
-from rr_refine.cli.text import say_json, tell
+from rr_refine.cli.text import quoted, say_json, tell
 
 __all__ = ["TOLD", "Display", "find_graphics", "open_display"]
 
@@ -63,6 +64,15 @@ class Display(ABC):
     @abstractmethod
     def show(self, event: Event) -> None:
         """Show an event, or leave it out."""
+
+    def show_choice(self, line: str, path: Path, choices: int) -> None:  # noqa: ARG002
+        """Show a picture that can be chosen, while the display is paused.
+
+        Args:
+            line: what is said about it.
+            choices: how many there are.
+        """
+        tell(line, f"     {quoted(path)}")
 
     def has_told(self, failure: Failure) -> bool:  # noqa: ARG002
         """Whether a failure stands on the terminal already, word for word."""

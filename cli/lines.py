@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rr_refine.agent.diff import Kind, diff_words, spaced
@@ -27,13 +27,21 @@ from rr_refine.agent.events import (
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
+from rr_refine.cli.words import dimension_words, picture_name, verdict_word
 from rr_refine.plain_text import one_line
+from rr_refine.reward.rationale import in_short
 
-__all__ = ["LONGEST", "changes", "lines_of", "marked", "measured", "weakest"]
+__all__ = ["LONGEST", "changes", "lines_of", "marked", "measured", "reason", "shares_nothing"]
 
 LONGEST: Final = 300
 """Characters of a failure."""
 _LONG: Final = 4000  # characters: nobody reads more of a prompt in a terminal
+_WINNERS: Final = {
+    "incumbent": "the earlier one won",
+    "challenger": "the later one won",
+    "tie": "no winner in both orders",
+    "failed": "could not be compared",
+}
 _AROUND: Final = 6  # words of an unchanged stretch that stay on each side of a change
 
 
@@ -51,38 +59,42 @@ def _lines_of(event: Event) -> Iterator[str]:
                 yield f"protected  {short(kept)}"
             yield f"with       {event.generator} and {event.critic}, preset {event.preset}"
         case Notice():
-            about = "" if event.candidate is None else f"{event.candidate}: "
+            about = "" if event.candidate is None else f"{picture_name(event.candidate)}: "
             yield f"  note     {about}{short(event.text, 400)}"
         case RoundStarted():
             many = f", {event.candidates} candidates" if event.candidates > 1 else ""
             yield f"round {event.round + 1}/{event.rounds}  prompt by {event.origin}{many}"
         case Rendered():
             how = "found done" if event.cached else f"{event.seconds:.1f} s"
-            yield f"  image    {event.candidate}, seed {event.seed}, {how}"
+            yield f"  image    {picture_name(event.candidate)}, seed {event.seed}, {how}"
         case RenderFailed():
-            yield f"  failed   {event.candidate}: {event.error}: {short(event.message, LONGEST)}"
+            yield f"  failed   {picture_name(event.candidate)}: {_failure(event)}"
         case Judged():
-            yield f"  scores   {event.candidate}: {_scores(event)}"
-            yield f"  reason   {weakest(event)}: {short(event.reason)}"
+            yield f"  scores   {picture_name(event.candidate)}: {_scores(event)}"
+            yield f"  reason   {': '.join(reason(event))}"
             yield from measured(event)
         case CriticFailed():
-            yield f"  unjudged {event.candidate}: {event.error}: {short(event.message, LONGEST)}"
+            yield f"  unjudged {picture_name(event.candidate)}: {_failure(event)}"
         case Compared():
+            names = picture_name(event.challenger), picture_name(event.incumbent)
             more = f" ({short(event.message)})" if event.message else ""
-            yield f"  compare  {event.challenger} with {event.incumbent}: {event.winner}{more}"
+            yield f"  compare  {names[0]} with {names[1]}: {_WINNERS[event.winner]}{more}"
         case Decided():
-            word = "better" if event.verdict.accepted else "refused"
-            yield f"  {word:<8} {event.candidate}: {short(event.verdict.reason, 240)}"
+            word, name = verdict_word(event.verdict), picture_name(event.candidate)
+            yield f"  {word:<8} {name}: {short(event.verdict.reason, 240)}"
         case RewriteRejected():
             rejection = event.rejection
             yield f"  rejected {rejection.rewriter}: {short(rejection.reason, 240)}"
         case Rewritten():
             yield f"  prompt   {event.proposal.origin}: {short(event.proposal.prompt, 400)}"
             if event.proposal.why:
-                yield f"  because  {short(event.proposal.why)}"
+                yield f"  because  {short(event.proposal.why, LONGEST)}"
         case ReviewRequested(request=question):
             before = question.incumbent.prompt if question.incumbent else question.request
-            yield f"  review   {short(marked(before, question.proposal.prompt), 400)}"
+            new = question.proposal.prompt
+            if shares_nothing([*changes(before, new)]):
+                yield f"  was      {short(before, 400)}"
+            yield f"  review   {short(marked(before, new), 400)}"
         case Reviewed():
             yield f"  review   {_decision(event.decision)}"
         case Revised(revision=revision):
@@ -96,10 +108,11 @@ def _lines_of(event: Event) -> Iterator[str]:
             return
 
 
-def weakest(event: Judged) -> str:
-    """The dimension that the reason is about, and what became of its score."""
+def reason(event: Judged) -> tuple[str, str]:
+    """The dimension that the reason is about, with what became of its score; and the reason."""
     capped = event.capped.get(event.weakest)
-    return _name(event.weakest) + (f" ({capped})" if capped else "")
+    about = dimension_words(event.weakest) + (f" ({capped})" if capped else "")
+    return about, plain(in_short(event.reason, LONGEST))
 
 
 def measured(event: Judged) -> Iterator[str]:
@@ -110,7 +123,8 @@ def measured(event: Judged) -> Iterator[str]:
     for dimension, said in (event.said or {}).items():
         if said != (now := event.scores.get(dimension)):
             before = "not asked for" if said is None else f"{said:.2f}"
-            yield f"  capped   {_name(dimension)}: the critic said {before}, counted is {now:.2f}"
+            about = dimension_words(dimension)
+            yield f"  capped   {about}: the critic said {before}, counted is {now:.2f}"
     if event.unjudged:
         yield f"  open     judged without {short(', '.join(map(repr, event.unjudged)), 240)}"
 
@@ -128,14 +142,28 @@ def changes(old: str, new: str) -> Iterator[tuple[Kind, str, str]]:
 
 
 def marked(old: str, new: str) -> str:
-    """The changes without colour: `a [-red-] {+blue+} cat`."""
+    """The changes without colour: `a [-red-] {+blue+} cat`; `new` alone where they share little."""
+    pieces = list(changes(old, new))
+    if shares_nothing(pieces):
+        return pieces[1][1]
     marks = {"same": "{}", "dropped": "[-{}-]", "added": "{{+{}+}}"}
-    return "".join(marks[kind].format(text) + space for kind, text, space in changes(old, new))
+    return "".join(marks[kind].format(text) + space for kind, text, space in pieces)
+
+
+def shares_nothing(pieces: Sequence[tuple[Kind, str, str]]) -> bool:
+    """Whether the one is dropped and the other added as a whole."""
+    return [kind for kind, _, _ in pieces] == ["dropped", "added"]
+
+
+def _failure(event: RenderFailed | CriticFailed) -> str:
+    return f"{event.error}: {short(event.message, LONGEST)}"
 
 
 def _decision(decision: Decision) -> str:
     match decision:
-        case EditPrompt(prompt=text) | Reject(reason=text) | Keep(text=text) | Pick(candidate=text):
+        case Pick(candidate=name):
+            return f"{decision.action}: {picture_name(name)}"
+        case EditPrompt(prompt=text) | Reject(reason=text) | Keep(text=text):
             return f"{decision.action}: {short(text, 400)}"
         case Reseed(seed=seed):
             return f"{decision.action}: {seed}"
@@ -158,27 +186,23 @@ def _finished(event: RunFinished) -> Iterator[str]:
 
 
 def _result(first: Candidate, best: Candidate) -> str:
+    name = picture_name(best.id)
     if best.mean is None:
-        return f"{best.id}, not judged" + (" by what was asked for last" if best.earlier else "")
+        return f"{name}, not judged" + (" by what was asked for last" if best.earlier else "")
     if best.revision > 1:
-        return f"{best.id}, mean {best.mean:.2f} by revision {best.revision} of the request"
+        return f"{name}, mean {best.mean:.2f} by revision {best.revision} of the request"
     if first.mean is None or best.id == first.id:
-        return f"{best.id}, mean {best.mean:.2f}" + (", the first try" if best.id == "r0c0" else "")
-    return f"{best.id}, mean {first.mean:.2f} -> {best.mean:.2f} ({best.mean - first.mean:+.2f})"
+        return f"{name}, mean {best.mean:.2f}" + (", the first try" if best.id == "r0c0" else "")
+    return f"{name}, mean {first.mean:.2f} -> {best.mean:.2f} ({best.mean - first.mean:+.2f})"
 
 
 def _scores(event: Judged) -> str:
     parts = []
     for dimension, score in event.scores.items():
         if score is None:
-            parts.append(f"{_name(dimension)} N/A")
+            parts.append(f"{dimension_words(dimension)} not asked for")
             continue
         change = event.changes.get(dimension)
-        parts.append(
-            f"{_name(dimension)} {score:.2f}" + (f" ({change:+.2f})" if change is not None else "")
-        )
+        more = "" if change is None else f" ({change:+.2f})"
+        parts.append(f"{dimension_words(dimension)} {score:.2f}{more}")
     return ", ".join(parts)
-
-
-def _name(dimension: str) -> str:
-    return dimension.replace("_", " ")

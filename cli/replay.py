@@ -16,6 +16,7 @@ from rr_refine.cli.intent import apply_intent
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings, split_assignment
 from rr_refine.cli.text import say, say_json, short, tell
+from rr_refine.cli.words import picture_name, verdict_word
 from rr_refine.errors import ConfigError
 
 __all__ = ["replay"]
@@ -64,13 +65,13 @@ def _lines(run: Run, replayed: Replay) -> Iterator[str]:
     for candidate in replayed.candidates:
         verdict = candidate.verdict
         assert verdict is not None
-        word = "better" if verdict.accepted else "refused"
-        yield f"{candidate.id:<6} {word:<8} {short(verdict.reason, 240)}"
+        name = picture_name(candidate.id)
+        yield f"{name:<8} {verdict_word(verdict):<9} {short(verdict.reason, 240)}"
     stop = replayed.stop
-    yield f"stop   {stop.rule}: {short(stop.reason, 240)}" if stop else "stop   none"
+    yield f"stop     {stop.rule}: {short(stop.reason, 240)}" if stop else "stop     none"
     for name, best in (("now", replayed.incumbent), ("record", run.incumbent)):
         mean = "" if best is None or best.mean is None else f", mean {best.mean:.2f}"
-        yield f"{name:<6} {'no image' if best is None else best.id}{mean}"
+        yield f"{name:<8} {'no image' if best is None else picture_name(best.id)}{mean}"
 
 
 def _json(replayed: Replay) -> str:

@@ -43,7 +43,7 @@ def run(
     """
     opened: list[Path] = []
     display = open_display(job.policy, options)
-    reviewer = TerminalReviewer(display) if ask else accept_all
+    reviewer = TerminalReviewer(display, opened) if ask else accept_all
     try:
         # Outside of the event loop: whatever ends that, the terminal is left as it was.
         with display:

@@ -9,12 +9,12 @@ three protocols is one escape sequence each.
 from __future__ import annotations
 
 import fcntl
+import re
 import struct
 import termios
 from base64 import standard_b64encode
 from collections.abc import Iterator
 from io import BytesIO
-from itertools import groupby
 from pathlib import Path
 from typing import Final, Literal
 
@@ -30,8 +30,14 @@ from rr_refine.pictures import load_stored
 
 __all__ = ["Overlay", "Thumbnail", "encode", "read_thumbnail"]
 
-_SHARP: Final = 320  # pixels of the longer side where the terminal draws the picture itself
+_SHARP: Final = 800  # pixels at most of a side where the terminal draws the picture itself
 _CHUNK: Final = 4096  # bytes of payload per kitty escape, by its protocol
+
+_COLOURS: Final = 64
+_ONLY: Final = [bytes(int(byte == colour) for byte in range(256)) for colour in range(_COLOURS)]
+"""By colour: 1 for its pixels, and 0 for others."""
+_SIXELS: Final = bytes((63 + bits) % 256 for bits in range(256))
+_RUN: Final = re.compile(r"(.)\1{3,}", re.DOTALL)
 
 
 class Thumbnail:
@@ -50,7 +56,8 @@ class Thumbnail:
         self.overlay: Overlay | None = None
         self._lines: list[list[Segment]]
         if how in ("kitty", "iterm2", "sixel"):
-            image.thumbnail((_SHARP, _SHARP))
+            width, height = _cell()
+            image.thumbnail((min(_SHARP, self.columns * width), min(_SHARP, self.rows * height)))
             self.overlay = Overlay(encode(image, self.columns, self.rows, how), self.rows)
             self._lines = [[Segment(" " * self.columns)] for _ in range(self.rows)]
         else:
@@ -135,7 +142,7 @@ def _kitty(data: str, columns: int, rows: int) -> Iterator[str]:
 
 def _sixel(image: Image.Image) -> str:
     """Six rows of pixels at a time, one pass per colour; runs are counted."""
-    reduced = image.convert("RGB").quantize(64)
+    reduced = image.convert("RGB").quantize(_COLOURS)
     palette = reduced.getpalette() or []
     width, height = reduced.size
     pixels = reduced.tobytes()
@@ -146,16 +153,13 @@ def _sixel(image: Image.Image) -> str:
     for top in range(0, height, 6):
         band = [pixels[y * width : (y + 1) * width] for y in range(top, min(top + 6, height))]
         for colour in sorted(set().union(*band)):
-            columns = zip(*band, strict=True)
-            sixels = (sum((p == colour) << bit for bit, p in enumerate(c)) for c in columns)
-            parts.append(f"#{colour}{_runs(sixels)}$")
+            bits = 0  # a byte per column, a bit of it per row
+            for bit, row in enumerate(band):
+                bits |= int.from_bytes(row.translate(_ONLY[colour])) << bit
+            sixels = bits.to_bytes(width).translate(_SIXELS).decode()
+            parts.append(f"#{colour}{_RUN.sub(lambda m: f'!{len(m[0])}{m[1]}', sixels)}$")
         parts.append("-")
     return "".join([*parts, "\x1b\\"])
-
-
-def _runs(sixels: Iterator[int]) -> str:
-    counted = ((chr(63 + value), len([*group])) for value, group in groupby(sixels))
-    return "".join(f"!{n}{c}" if n > 3 else c * n for c, n in counted)
 
 
 def _cell() -> tuple[int, int]:

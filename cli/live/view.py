@@ -7,8 +7,9 @@ nothing to put back.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, RLock, Thread
 from types import TracebackType
 from typing import Final, Self
@@ -29,24 +30,25 @@ from rr_refine.agent.events import (
     StepDone,
 )
 from rr_refine.agent.events import Event as RunEvent
-from rr_refine.agent.history import Proposal
+from rr_refine.agent.history import Proposal, Verdict
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.display import Display
-from rr_refine.cli.lines import changes, lines_of, measured, weakest
+from rr_refine.cli.lines import LONGEST, changes, lines_of, shares_nothing
+from rr_refine.cli.live.judgement import NEEDED, is_open, judgement_lines
 from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
 from rr_refine.cli.options import Graphics
 from rr_refine.cli.text import clean, short
-from rr_refine.terms import SCORE_MAX, SCORE_MIN
+from rr_refine.cli.words import picture_name, verdict_word
 
 __all__ = ["LiveView"]
 
 _FRAMES: Final = 4  # per second
 _ROWS: Final = 4  # candidates at the bottom
 _STEPS: Final = 24  # cells of the bar of a render's steps
-_SCORE: Final = 15  # cells of the bar of a score: a fifth of a point each
-_GOOD: Final = 3.0
-"""The paper's trigger: a dimension below it needs work."""
+_BESIDE: Final = 20  # columns that a picture must have to stand beside its text
+_GAP: Final = 2  # columns between the two
+_MARKS: Final = {"better": ("✔", "bold green"), "refused": ("✘", "bold red")}
 _CHANGE: Final = {"same": "", "dropped": "red strike", "added": "bold green underline"}
 _LABEL: Final = 11  # columns of the labels of the plain display
 
@@ -99,6 +101,11 @@ class LiveView(Display):
         finally:
             self._start()
 
+    def show_choice(self, line: str, path: Path, choices: int) -> None:
+        """Show a picture beside its line."""
+        rows = max(6, self._console.height // (choices + 1))
+        self._print(self._with(self._thumbnail(str(path), rows), [Text(line)]), Text())
+
     def show(self, event: RunEvent) -> None:
         """Take an event in; print what is finished."""
         with self._lock:
@@ -112,8 +119,10 @@ class LiveView(Display):
             case Rendered():
                 self._rendered[event.candidate] = event
             case Judged() if event.again:
-                again = f"{event.candidate}  judged again, by revision {event.revision}"
-                self._print(Group(Text(again, "bold"), *_judged_lines(event)), Text())
+                name = picture_name(event.candidate)
+                again = Text(f"{name}  judged again, by revision {event.revision}", "bold")
+                lines = judgement_lines(event, self._console.width)
+                self._print(Group(again, *lines), Text())
             case Judged():
                 self._judged[event.candidate] = event
             case Rewritten():
@@ -169,43 +178,63 @@ class LiveView(Display):
         if event.prompt == rewritten.proposal.prompt:
             self._show_prompt(rewritten.previous, rewritten.proposal)
         else:  # edited in review
-            self._print(_prompt_change(rewritten.previous, event.prompt))
+            self._print(*_prompt_change(rewritten.previous, event.prompt))
 
     def _show_prompt(self, previous: str, proposal: Proposal) -> None:
-        self._print(_prompt_change(previous, proposal.prompt))
+        self._print(*_prompt_change(previous, proposal.prompt))
         if proposal.why:
-            self._say(f"  because  {short(proposal.why)}")
+            self._say(f"  because  {short(proposal.why, LONGEST)}")
         self._shown = proposal.prompt
 
     def _candidate(self, event: Decided) -> RenderableType:
         """A candidate after its verdict: picture, scores, and the reasons."""
         rendered = self._rendered.pop(event.candidate, None)
         judged = self._judged.pop(event.candidate, None)
-        verdict, lines = event.verdict, [Text(event.candidate, "bold")]
+        thumbnail = None if rendered is None else self._thumbnail(rendered.path)
+        head = Text(picture_name(event.candidate), "bold")
         if rendered is not None:
             took = "found done" if rendered.cached else f"{rendered.seconds:.1f} s"
-            lines[0].append(f"  seed {rendered.seed}, {took}", "not bold dim")
+            head.append(f"  seed {rendered.seed}, {took}", "not bold dim")
+        lines = [head]
         if judged is not None:
-            lines += _judged_lines(judged)
-        mark, style = ("✔ better", "bold green") if verdict.accepted else ("✘ refused", "bold red")
-        if verdict.accepted and judged is not None and _is_open(judged):
-            style = "bold yellow"
-        lines.append(Text.assemble((mark, style), "  ", short(verdict.reason, 240)))
-        return _beside(None if rendered is None else self._thumbnail(rendered.path), lines)
+            lines += judgement_lines(judged, self._beside(thumbnail))
+        lines.append(_verdict(event.verdict, judged))
+        return self._with(thumbnail, lines)
 
     def _result(self, event: RunFinished) -> RenderableType:
         thumbnail = None if event.result is None else self._thumbnail(event.result)
         lines = [_labelled(line) for line in lines_of(event)]
         if event.best is not None:
             lines.append(_labelled(f"prompt     {short(event.best.prompt, 400)}"))
-        return _beside(thumbnail, lines)
+        return self._with(thumbnail, lines)
 
-    def _thumbnail(self, path: str) -> Thumbnail | None:
-        width = self._console.width
-        if width < 60:  # it was made narrower on the way
+    def _thumbnail(self, path: str, rows: int | None = None) -> Thumbnail | None:
+        """A picture as large as there is room for beside its scores, or above them."""
+        columns, height = self._console.size
+        if columns < 60:  # it was made narrower on the way
             return None
-        columns, rows = (20, 10) if width >= 100 else (16, 8)
-        return read_thumbnail(path, columns, rows, self._graphics)
+        beside = columns - NEEDED - _GAP
+        room = beside if beside >= _BESIDE else columns
+        return read_thumbnail(path, room, rows or max(8, height // 2), self._graphics)
+
+    def _beside(self, thumbnail: Thumbnail | None) -> int:
+        """Columns that are left for text beside a picture; all where it stands above."""
+        columns = self._console.width
+        if thumbnail is None or columns - NEEDED - _GAP < _BESIDE:
+            return columns
+        return columns - thumbnail.columns - _GAP
+
+    def _with(self, thumbnail: Thumbnail | None, lines: Sequence[Text]) -> RenderableType:
+        """Lines, right of a picture or below it, if there is one."""
+        if thumbnail is None:
+            return Group(*lines)
+        drawn = [] if thumbnail.overlay is None else [thumbnail.overlay]
+        if self._beside(thumbnail) == self._console.width:
+            return Group(thumbnail, *drawn, *lines)
+        table = Table.grid(padding=(0, _GAP, 0, 0))
+        table.add_column(width=thumbnail.columns)
+        table.add_row(thumbnail, Group(*lines))
+        return Group(table, *drawn)
 
     def _bottom(self) -> RenderableType:
         """What is going on, what is the best so far, and what is left."""
@@ -223,7 +252,7 @@ class LiveView(Display):
         return Group(*lines)
 
     def _stage(self, name: str, stage: Stage) -> Text:
-        text = Text(f"{name:<6} {stage.name:<9} ")
+        text = Text(f"{picture_name(name):<8} {stage.name:<9} ")
         if stage.name == "rendering" and stage.steps:
             full = round(_STEPS * stage.step / stage.steps)
             text.append("━" * full, "cyan").append("─" * (_STEPS - full), "dim")
@@ -234,7 +263,7 @@ class LiveView(Display):
         status = self._status
         yield f"round {status.round + 1}/{status.policy.budget.rounds}"
         if status.best is not None and status.best in status.means:
-            yield f"best {status.best} {status.means[status.best]:.2f}"
+            yield f"best: {picture_name(status.best)}, {status.means[status.best]:.2f}"
         yield from status.budget_left
         yield f"{_minutes(status.seconds)} so far"
         if (left := status.seconds_left) is not None:
@@ -248,59 +277,25 @@ def _labelled(line: str) -> Text:
     return text
 
 
-def _prompt_change(old: str, new: str) -> Text:
-    """The new prompt, with what went and what came."""
+def _prompt_change(old: str, new: str) -> Iterator[Text]:
+    """The new prompt, with what went and what came; after the old one where they share little."""
+    pieces = list(changes(old, new))
+    if shares_nothing(pieces):
+        yield _labelled(f"  was      {pieces[0][1]}")
+        yield _labelled(f"  prompt   {pieces[1][1]}")
+        return
     text = _labelled("  prompt   ")
-    for kind, words, space in changes(old, new):
+    for kind, words, space in pieces:
         text.append(words, _CHANGE[kind]).append(space)
-    return text
+    yield text
 
 
-def _beside(thumbnail: Thumbnail | None, lines: Iterable[Text]) -> RenderableType:
-    """Lines, right of a picture if there is one."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    if thumbnail is None:
-        table.add_row(Text(), Group(*lines))
-        return table
-    table.add_column(width=thumbnail.columns)
-    table.add_row(thumbnail, Group(*lines))
-    if thumbnail.overlay is None:
-        return table
-    return Group(table, thumbnail.overlay)
-
-
-def _judged_lines(judged: Judged) -> Iterator[Text]:
-    """The scores, and what was said about them."""
-    yield from _score_bars(judged)
-    yield Text.assemble((f"{weakest(judged)}: ", "dim"), short(judged.reason))
-    for line in measured(judged):
-        yield Text(line.strip(), "yellow")
-
-
-def _score_bars(judged: Judged) -> list[Text]:
-    """A line per dimension: `text faithfulness  ━━━━━━━━━━──────  2.50 +0.40`."""
-    width = max(len(dimension) for dimension in judged.scores)
-    good = "yellow" if _is_open(judged) else "green"
-    lines: list[Text] = []
-    for dimension, score in judged.scores.items():
-        line = Text(f"{dimension.replace('_', ' '):<{width}}  ", no_wrap=True)
-        if score is None:
-            lines.append(line.append("not asked for", "dim"))
-            continue
-        style = good if score >= _GOOD else "yellow" if score >= 2.0 else "red"
-        full = round(_SCORE * (score - SCORE_MIN) / (SCORE_MAX - SCORE_MIN))
-        line.append("━" * full, style).append("─" * (_SCORE - full), "dim").append(f"  {score:.2f}")
-        change = judged.changes.get(dimension)
-        if change is not None:
-            risen = "green" if change > 0 else "red" if change < 0 else "dim"
-            line.append(f" {change:+.2f}", risen)
-        lines.append(line)
-    return lines
-
-
-def _is_open(judged: Judged) -> bool:
-    """Whether nothing of it may be green: not all that was asked for was judged, or is there."""
-    return bool(judged.unjudged) or any(one.is_miss for one in judged.findings)
+def _verdict(verdict: Verdict, judged: Judged | None) -> Text:
+    word = verdict_word(verdict)
+    mark, style = _MARKS.get(word, ("·", "bold"))
+    if word == "better" and judged is not None and is_open(judged):
+        style = "bold yellow"
+    return Text.assemble((f"{mark} {word}", style), "  ", short(verdict.reason, 240))
 
 
 def _minutes(seconds: float) -> str:

@@ -18,6 +18,7 @@ from rr_refine.redaction import hidden
 
 __all__ = [
     "DIMENSIONS",
+    "DIMENSION_WORDS",
     "SCORE_MAX",
     "SCORE_MIN",
     "Dimension",
@@ -43,6 +44,14 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = (
     "physical_quality",
     "text_rendering",
 )
+
+DIMENSION_WORDS: Final[dict[Dimension, str]] = {
+    "text_faithfulness": "what you asked for",
+    "image_faithfulness": "kept from your picture",
+    "physical_quality": "looks real and clean",
+    "text_rendering": "written words",
+}
+"""What each is called where somebody looks who does not know the field."""
 
 SCORE_MIN: Final = 1.0
 SCORE_MAX: Final = 4.0

@@ -32,6 +32,27 @@ def test_words(old: str, new: str, expected: str) -> None:
     assert told(old, new) == expected
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "two red hearts and three blue stars",
+            "gray background; a large blue star at the top left; a large red heart at the top; a "
+            "small red heart at the right; three blue stars in all; two red hearts in all",
+        ),
+        ("a red cat on a mat", "one small dog sleeps near the big red door of a barn"),
+        # each word is there again, and none beside another
+        (
+            "one two three four five",
+            "one lamp and two hats, then three cats, by four dogs, and five owls",
+        ),
+        ("三只红帽子", "桌上有一个蓝色的杯子"),
+    ],
+)
+def test_texts_that_share_little_are_not_mixed(old: str, new: str) -> None:
+    assert told(old, new) == f"[-{old}][+{new}]"
+
+
 @given(st.text("ab ,猫\n"), st.text("ab ,猫\n"))
 def test_both_texts_can_be_read_in_it(old: str, new: str) -> None:
     pieces = diff_words(old, new)
@@ -44,6 +65,7 @@ def test_both_texts_can_be_read_in_it(old: str, new: str) -> None:
 def test_long_texts_that_share_nothing_in_the_middle_are_not_matched() -> None:
     old = " ".join(f"w{n % 90}" for n in range(20_000))
     new = " ".join(f"w{n % 91}" for n in range(20_000))
-    kinds = [piece.kind for piece in diff_words(f"start {old} end", f"start {new} end")]
+    start, end = "start " * 12_000, " end" * 12_000
+    kinds = [piece.kind for piece in diff_words(f"{start}{old}{end}", f"{start}{new}{end}")]
     assert kinds == ["same", "dropped", "added", "same"]
     assert told(f"{old} red", f"{old} blue") == f"{old} [-red][+blue]"

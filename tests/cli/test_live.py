@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from rr_refine.agent.run import load_run
+from rr_refine.reward.answer_format import write_critique
 from tests.agent.records import lines, only_run
 from tests.commands import Commands
 from tests.terminal import Terminal, visible
@@ -45,8 +47,9 @@ def test_what_it_shows(commands: Commands, terminal: Terminal) -> None:
     assert all(word in shown for word in added.split())
     change = second.applicable["physical_quality"] - first.applicable["physical_quality"]
     assert f"{second.applicable['physical_quality']:.2f} {change:+.2f}" in shown
+    assert not re.search(r"\br\dc\d", shown)
     assert "Nobody looked" in shown
-    for words in ("stopped    max-rounds", "result     r1c0", "spent      2 images"):
+    for words in ("stopped    max-rounds", "result     round 2", "spent      2 images"):
         assert words in shown
     # What was going on is gone; what came out of it, and where it is, stays.
     end = visible(terminal.output[terminal.output.rfind("stopped") :])
@@ -92,8 +95,8 @@ def test_what_failed_is_named(commands: Commands, terminal: Terminal) -> None:
     with commands.start(*REQUEST, *script, terminal=terminal) as going:
         assert going.wait().code == 1
     shown = visible(terminal.output)
-    assert "failed   r1c0: GeneratorError: scripted fault" in shown
-    assert re.search("r1c0 *✘ refused", shown)
+    assert "failed   round 2: GeneratorError: scripted fault" in shown
+    assert re.search("round 2 *✘ refused", shown)
 
 
 def test_a_narrower_window(commands: Commands, terminal: Terminal) -> None:
@@ -183,3 +186,109 @@ def test_no_pictures(commands: Commands, terminal: Terminal) -> None:
         assert going.wait().code == 0
     assert "▀" not in terminal.output
     assert "✔ better" in terminal.output
+
+
+WIDTHS = (60, 61, 79, 80, 100, 120, 200)
+SCORES = (
+    {"text_faithfulness": 2.2, "physical_quality": 3.6},
+    {"text_faithfulness": 3.4, "physical_quality": 2.7, "text_rendering": 3.5},
+)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("how", ["blocks", "kitty"])
+def test_no_score_is_cut(commands: Commands, terminal: Terminal, columns: int, how: str) -> None:
+    """At every width: the words of people, the score, its change, and the field's term."""
+    terminal.resize(columns, 40)
+    script = (f"--set=critic.script={json.dumps(SCORES)}", f"--pictures={how}")
+    with commands.start(*REQUEST, *script, terminal=terminal) as going:
+        assert going.wait().code == 0
+    shown = [line.rstrip() for line in screen_lines(terminal.output)]
+    for words in (
+        "what you asked for .*3.40 .1.20 *text faithfulness$",
+        "looks real and clean .*2.70 -0.90 *physical quality$",
+        "written words .*not asked for *text rendering$",
+    ):
+        found = [line for line in shown if re.search(words, line)]
+        assert found, "\n".join(shown)
+        assert max(map(len, found)) <= columns
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(60, 24), (80, 24), (100, 40), (200, 60)])
+def test_pictures_use_the_room(
+    commands: Commands, terminal: Terminal, columns: int, rows: int
+) -> None:
+    terminal.resize(columns, rows)
+    square = ("--set=generator.width=48", "--set=generator.height=48")
+    with commands.start("three red hats", *FAKES, *square, *LONG, terminal=terminal) as going:
+        assert going.wait().code == 0
+    blocks = [line.count("▀") for line in screen_lines(terminal.output)]
+    assert max(blocks) == min(rows, columns - 59 if columns >= 79 else columns)
+
+
+def screen_lines(output: str) -> list[str]:
+    """The lines without the escape sequences of the program, pictures among them."""
+    text = re.sub("\x1b_G[^\x1b]*\x1b\\\\|\x1b[78]|\x1b\\[[0-9;?]*[A-Za-z]", "", output)
+    return re.split("[\r\n]+", text)
+
+
+def test_a_bad_first_picture_is_no_success(commands: Commands, terminal: Terminal) -> None:
+    bad = [{"text_faithfulness": 1.0, "physical_quality": 1.2}] * 2
+    script = (f"--set=critic.script={json.dumps(bad)}", "--set=loop.pairwise=false")
+    with commands.start(*REQUEST, *script, terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert "first try" in terminal.output
+    assert "better" not in terminal.output
+    assert not re.search("\x1b\\[1;32m", terminal.output)  # bold green
+
+
+def test_a_picture_that_is_taken_as_it_is_is_not_called_better(
+    commands: Commands, terminal: Terminal
+) -> None:
+    worse = [{"text_faithfulness": 2.5, "physical_quality": 2.5}, *SCORES[:1]]
+    script = (f"--set=critic.script={json.dumps(worse)}", "--set=loop.acceptance=always")
+    with commands.start(*REQUEST, *script, terminal=terminal) as going:
+        assert going.wait().code == 0
+    assert "· taken" in visible(terminal.output)
+    assert "better" not in terminal.output
+
+
+SEEN = "The picture shows: " + "; ".join(f"a small red hat at place {n}" for n in range(30))
+MISSED = "Missed: two red hearts; three blue stars."
+OLD = "two red hearts and three blue stars"
+NEW = (
+    "grey ground, a blue star at the top left, another one at the right; a red heart at the top, "
+    "one below; three blue stars in all, two red hearts in all"
+)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("display", [(), ("--plain",)])
+def test_the_reason_is_what_is_missed(
+    commands: Commands, terminal: Terminal, columns: int, display: tuple[str, ...]
+) -> None:
+    terminal.resize(columns, 40)
+    answer = write_critique(
+        {"text_faithfulness": 2.0, "physical_quality": 3.5, "text_rendering": None},
+        NEW,
+        why={
+            "text_faithfulness": f"{SEEN}. {MISSED}",
+            "physical_quality": "Fine.",
+            "text_rendering": "-",
+        },
+    )
+    script = json.dumps([answer, answer])
+    command = ("--set", f"critic.script={script}", "--set=loop.pairwise=false", *display)
+    with commands.start(OLD, *REQUEST[1:], *command, terminal=terminal) as going:
+        assert going.wait().code == 0
+    shown = " ".join(visible_words(terminal.output))
+    assert f"what you asked for (text faithfulness): … {MISSED}" in shown
+    assert "at place 1" not in shown
+    if not display:  # and a prompt that shares little with the last is not mixed with it
+        assert f"was {OLD} prompt {NEW}" in shown
+
+
+def visible_words(output: str) -> list[str]:
+    """Word by word, without pictures."""
+    lines = screen_lines(output.replace("▀", ""))
+    return [word for line in lines for word in line.split()]

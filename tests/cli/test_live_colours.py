@@ -37,7 +37,7 @@ def test_green(more: dict[str, object], is_green: bool, points: str) -> None:
         **{"weakest": "physical_quality", "reason": "fine", "samples": 1, "seconds": 0.1},
         **{"cached": False, **more},
     }
-    verdict = Verdict(accepted=True, rule="first", reason="the first image")
+    verdict = Verdict(accepted=True, rule="win", reason="more than needed")
     best = candidate("r0c0", scores).model_copy(update=more)
     with LiveView(Policy(), "none", console) as view:
         view.show(Judged.model_validate(judged))

@@ -31,7 +31,7 @@ def test_plain_output(commands: Commands) -> None:
     assert told[0].startswith("note: the generator and the critic in use are stand-ins")
     assert [line.split()[0] for line in told[1:]] == [
         *("request", "protected", "with"),
-        *("round", "image", "scores", "reason", "better", "prompt", "because"),
+        *("round", "image", "scores", "reason", "first", "prompt", "because"),
         *("round", "image", "scores", "reason", "better"),
         *("stopped", "result", "spent", "report"),
     ]
@@ -40,7 +40,7 @@ def test_plain_output(commands: Commands) -> None:
 def test_a_failure_is_told_when_it_happens_and_once(commands: Commands) -> None:
     told = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--plain").stderr
     assert told.count("scripted fault") == 1
-    assert "failed   r0c0: GeneratorRefused: scripted fault" in told
+    assert "failed   round 1: GeneratorRefused: scripted fault" in told
     assert "error: GeneratorRefused: as told above (run folder: runs/" in told.splitlines()[-1]
     assert "stopped    generator-failed: as told above" in told
 
@@ -199,7 +199,7 @@ def test_replay(commands: Commands) -> None:
     plain = commands.run("replay", folder, "--policy", "paper")
     assert plain.code == 0
     assert [line.split()[0] for line in plain.stdout.splitlines()] == [
-        *("r0c0", "r1c0", "stop", "now", "record"),
+        *("round", "round", "stop", "now", "record"),
     ]
     as_json = commands.run("replay", folder, "--set=loop.target=1.5", "--json")
     result = json.loads(as_json.stdout)

@@ -79,6 +79,52 @@ def test_accept_edit_reject_pick_stop(
     assert (first.seed, accepted.seed, reseeded.seed) == (0, 0, 77)
 
 
+def test_help_lists_the_choices(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*REVIEWED, "--rounds=2", terminal=terminal) as going:
+        for word in ("help", "h", "?"):
+            decide(terminal, word)
+            for choice in ("accept", "edit", "open", "reject", "keep", "pick", "new", "stop"):
+                terminal.until(f"\n  {choice} ")
+        decide(terminal, "accept")
+        assert going.wait().code == 0
+
+
+def test_a_typed_seed_takes_the_place_of_the_one_offered(
+    commands: Commands, terminal: Terminal
+) -> None:
+    with commands.start(*REVIEWED, "--rounds=3", terminal=terminal) as going:
+        decide(terminal, "new")
+        terminal.until("(Enter takes ")
+        terminal.type("77\r")
+        decide(terminal, "n")
+        terminal.until("(Enter takes ")
+        offered = int(terminal.until(")").removesuffix(")"))
+        terminal.type("\r")
+        assert going.wait().code == 0
+    assert [c.seed for c in the_run(commands).candidates] == [0, 77, offered]
+
+
+@pytest.mark.parametrize("display", [(), ("--plain",)])
+def test_pick_shows_the_pictures(
+    commands: Commands, terminal: Terminal, display: tuple[str, ...]
+) -> None:
+    with commands.start(*REVIEWED, *display, "--rounds=2", terminal=terminal) as going:
+        decide(terminal, "pick")
+        shown = terminal.until("number of the picture: ")
+        terminal.type("1\r")
+        decide(terminal, "stop")
+        assert going.wait().code == 0
+    run = the_run(commands)
+    if display:
+        image = run.candidates[0].image
+        assert image is not None
+        assert f"{image}.png" in shown
+    else:
+        assert shown.count("▀") > 100
+    assert f"round 1, mean {run.candidates[0].mean:.2f}, the best so far" in visible(shown)
+    assert decisions(run) == ["pick", "stop"]
+
+
 def test_an_editor(commands: Commands, terminal: Terminal) -> None:
     script = commands.folder / "editor"
     script.write_text('#!/bin/sh\nstty raw -echo\nprintf "a blue\\ncat" > "$1"\n')
@@ -96,13 +142,22 @@ def test_answers_that_cannot_be_carried_out(commands: Commands, terminal: Termin
     with commands.start(*REVIEWED, "--rounds=2", terminal=terminal) as going:
         for answer, words in (
             ("frobnicate", "is none of accept, edit"),
-            ("pick r7c7", "candidate 'r7c7' cannot be picked; there are r0c0"),
-            ("new -1", "greater than or equal to 0"),
-            ("new many", "invalid literal"),
             ("open", "editor '/no/such/editor' gave no text"),
         ):
             decide(terminal, answer)
             terminal.until(words)
+        for command, prompt, bad, words in (
+            ("pick r7c7", "picture: ", ("r7c7", "0", "x"), "there is no picture"),
+            ("new -1", "): ", ("abc", str(2**63), "٣", "1.5", "9" * 40), "no seed: type a whole"),
+        ):
+            decide(terminal, command)
+            for answer in bad:  # asked again, in words
+                terminal.until(words)
+                terminal.until(prompt)
+                terminal.type(f"{answer}\r")
+            terminal.until(words)
+            terminal.until(prompt)
+            terminal.type("\x04")  # back to the question
         decide(terminal, "reject", "")  # thought better of it
         decide(terminal, "accept")
         assert going.wait().code == 0
