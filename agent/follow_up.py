@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -34,6 +34,9 @@ from rr_refine.agent.run import Run, open_run, read_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Identity
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = [
     "FollowUp",
@@ -68,6 +71,18 @@ class FollowUp:
     """What else the run to come gets; options that are given to `refine` go before them."""
     decision: GoOn | None = None
     """Of `go_on`: what is said about the end of the run."""
+
+    @property
+    def out(self) -> Path:
+        """The folder that holds the run that it comes from, where a new one finds it beside it."""
+        path = self.run.path
+        return (path if path.name and not path.is_symlink() else path.resolve()).parent
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The pictures to edit of the run to come, in order."""
+        image = self.options.get("image")
+        return cast("list[Image.Image]", image or [])
 
     @property
     def policy(self) -> Policy:
@@ -169,7 +184,7 @@ def edit(
         raise ConfigError("say what should change in the picture")
     parameters = {k: v for k, v in run.request.parameters.items() if k not in _SIZE}
     options = JobOptions(
-        image=run.image(chosen),
+        image=[run.image(chosen)],
         seed=run.request.seed,
         parameters=parameters,
         policy=_policy(run),

@@ -18,6 +18,7 @@ __all__ = ["app", "main"]
 
 _COMMANDS = {
     "resume": "Continue an unfinished run.",
+    "more": "Go on from a picture: another round, more seeds, an edit.",
     "replay": "Apply another policy to a recorded run.",
     "report": "Write pages that explain runs.",
     "studio": "Run the loop in the browser.",

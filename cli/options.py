@@ -63,7 +63,20 @@ class SettingsOptions:
         Raises:
             ConfigError: see `read_settings`.
         """
-        from rr_refine.cli.settings import read_settings, split_assignment
+        from rr_refine.cli.settings import read_settings
+
+        return read_settings(self.config, self.given(flags), trusted=self.trust)
+
+    def given(self, flags: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """What the command line says, by dotted key.
+
+        Args:
+            flags: the command's own options, by dotted key; None is left out.
+
+        Raises:
+            ConfigError: a `--set` is no assignment.
+        """
+        from rr_refine.cli.settings import split_assignment
 
         given: dict[str, JsonValue] = {}
         if self.model is not None:
@@ -78,8 +91,7 @@ class SettingsOptions:
             **flags,
         }
         given |= {key: value for key, value in named.items() if value is not None}
-        given |= dict(split_assignment(text) for text in self.set_ or ())
-        return read_settings(self.config, given, trusted=self.trust)
+        return given | dict(split_assignment(text) for text in self.set_ or ())
 
 
 @Parameter(name="*")

@@ -23,7 +23,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.real_models import WAYS
 from rr_refine.wanted_text import wanted_texts
 
-__all__ = ["refine_command", "say_models"]
+__all__ = ["begin", "refine_command", "say_models"]
 
 
 def refine_command(
@@ -56,6 +56,15 @@ def refine_command(
             _note(f"generator: {plain(text)}")
         _say_machine(settings)
         return DONE
+    return begin(settings, job, out, display)
+
+
+def begin(settings: Settings, job: Job, out: Path, display: DisplayOptions) -> int:
+    """Run a job in a folder of `out`; gives the exit code.
+
+    Raises:
+        ConfigError: a key that the profile needs is not there.
+    """
     if settings.values["profile"] is not None:
         profile = load_profile(settings.text("profile"))
         if why := why_no_key(profile, settings):

@@ -129,6 +129,8 @@ def _show_result(run: Run, options: DisplayOptions, display: Display) -> int:
         tell(f"not finished; go on with: rr-refine resume {folder}{trust}")
     elif not outcome.ok:
         tell(f"not finished: {_advice(outcome)}")
+    elif not options.json:
+        tell(f"another    rr-refine more {folder} --again  (or --vary 4, --say …, --edit …)")
     if outcome is not None:
         failure = run.candidates[0].failure if run.candidates else None
         if run.best is None and failure is not None and display.has_told(failure):

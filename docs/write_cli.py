@@ -17,6 +17,7 @@ from rr_refine.cli.main import app
 COMMANDS = (
     (),
     ("resume",),
+    ("more",),
     ("replay",),
     ("report",),
     ("studio",),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, get_args
 from urllib.parse import quote
 
+from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.report.page import PAGES, cut
 from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.agent.revision import number_of
@@ -39,6 +40,8 @@ class GalleryEntry:
     """Seconds since the epoch; 0 where it is not known."""
     prompt: str
     """The request, as the last remark made it."""
+    lineage: Lineage | None
+    """Where the run comes from."""
     revision: int
     generator: str
     critic: str
@@ -63,6 +66,7 @@ def entry_of(summary: RunSummary) -> GalleryEntry:
         critic=_model(summary, "critic"),
         preset=run.policy.preset,
         revision=number_of(run.revisions),
+        lineage=run.lineage,
         first=first.image if first is not None and first is not best else summary.source,
         best=None if best is None else best.image,
     )

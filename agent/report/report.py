@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
+from rr_refine.agent.lineage import parent_folder
 from rr_refine.agent.report.boxes import boxes_of
 from rr_refine.agent.report.page import PAGES
 from rr_refine.agent.report.reader import read_summary
@@ -30,11 +32,13 @@ _ASIDE: Final = 24
 
 def report_page(summary: RunSummary) -> str:
     """The page, for a place one folder below that of the run."""
-    best = summary.best
+    best, lineage = summary.best, summary.run.lineage
+    parent = None if lineage is None else parent_folder(summary.run.path, lineage)
     return PAGES.page(
         "report",
         summary=summary,
         base="../",
+        parent=None if parent is None else f"../../{quote(parent.name)}/",
         boxes_of=boxes_of,
         gain=gain_of(summary.run),
         curve=curve_of(summary.rounds, None if best is None else best.candidate.id),
@@ -44,7 +48,7 @@ def report_page(summary: RunSummary) -> str:
 def write_report(folder: RunFolder) -> RunSummary:
     """Write the report of the run in an open folder, which need not be locked.
 
-    The same records always make the same page.
+    The same records always make the same page, but for the link to the run that it comes from.
 
     Returns:
         The summary that the page shows.
