@@ -41,13 +41,14 @@ from rr_refine.errors import (
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, can_fit, fit_of
 from rr_refine.notices import add_notices, notices_of
-from rr_refine.pictures import rendered
+from rr_refine.pictures import bare_copy, rendered
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
 from rr_refine.reward.evidence.evidence import Evidence, Findings
 from rr_refine.terms import Record
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,41 +121,48 @@ class Effects:
         start = time.monotonic()
         with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
             async with asyncio.timeout(timeout):
-                image = await generator.generate(request, on_step=on_step)
-            image = rendered(image)
+                given = await generator.generate(request, on_step=on_step)
         seconds = time.monotonic() - start
+        rendering, picture = await in_thread(self._store, key, request, given, seconds)
+        self._keep(rendering.image, picture)
+        return EffectResult(rendering, key, seconds, cached=False)
+
+    def _store(
+        self, key: str, request: RenderRequest, given: object, seconds: float
+    ) -> tuple[Rendering, Image.Image]:
+        """Write down what the generator gave. Also the picture as it was stored, for the critic."""
+        with boundary(GeneratorError, "the generator"):
+            image = rendered(given)
         if request.source is not None and image.size != request.source.size:
             took, gave = (f"{w}x{h}" for w, h in (request.source.size, image.size))
             add_notices(image, f"it has {gave} pixels, and the picture to edit has {took}")
-        notices, settings = notices_of(image), settings_in(image)
-        name = await asyncio.to_thread(
-            self._folder.put_image,
-            image,
-            {
-                "prompt": prompt,
-                "seed": seed,
-                "model": generator.identity.name,
-                "size": f"{image.width}x{image.height}",
-                "settings": settings,
-            },
+        identity = self._context.job.generator.identity
+        drawn: dict[str, JsonValue] = {"prompt": request.prompt, "seed": request.seed}
+        told: dict[str, JsonValue] = {
+            **drawn,
+            "model": identity.name,
+            "size": f"{image.width}x{image.height}",
+            "settings": settings_in(image),
+        }
+        name = self._folder.put_image(image, told, durable=False)  # the round is the commit
+        rendering = Rendering(
+            image=name, width=image.width, height=image.height, notices=notices_of(image)
         )
-        rendering = Rendering(image=name, width=image.width, height=image.height, notices=notices)
         record: dict[str, JsonValue] = {
             **rendering.model_dump(mode="json"),
-            "prompt": prompt,
-            "seed": seed,
-            "generator": generator.identity.model_dump(mode="json"),
+            **drawn,
+            "generator": identity.model_dump(mode="json"),
             "seconds": seconds,
         }
         self._folder.journal.put("render", key, record)
-        self._keep(name, image)
-        return EffectResult(rendering, key, seconds, cached=False)
+        return rendering, bare_copy(image)
 
-    def keep_refusal(self, prompt: str, seed: int, failure: Failure) -> None:
+    async def keep_refusal(self, prompt: str, seed: int, failure: Failure) -> None:
         """Write down that the generator refuses a prompt, so that it is not asked for it again."""
         key = self._render_key(prompt, seed)
         if self._folder.journal.get("refusal", key) is None:
-            self._folder.journal.put("refusal", key, failure.model_dump(mode="json"))
+            refused = failure.model_dump(mode="json")
+            await in_thread(self._folder.journal.put, "refusal", key, refused)
 
     def _render_key(self, prompt: str, seed: int) -> str:
         return digest(self._wanted(prompt) | {"seed": seed})
@@ -328,9 +336,8 @@ class Effects:
             check(answer)
         seconds = time.monotonic() - start
         try:
-            self._folder.journal.put(
-                kind, key, {"result": answer.model_dump(mode="json"), "seconds": seconds}
-            )
+            record: JsonValue = {"result": answer.model_dump(mode="json"), "seconds": seconds}
+            await in_thread(self._folder.journal.put, kind, key, record)
         except TooLongError as long:
             raise error(f"{who} answered with more than can be kept: {long}") from long
         return EffectResult(answer, key, seconds, cached=False)
@@ -342,22 +349,19 @@ class Effects:
 
     async def sources(self, most: int | None = None) -> tuple[Image.Image, ...]:
         """Copies of the pictures to edit, each of which is read once a run."""
-        pictures, copies = self._context.pictures, []
-        for name in self._request.sources[:most]:
+        pictures, names = self._context.pictures, self._request.sources[:most]
+        for name in names:
             if name not in pictures:
                 pictures[name] = await self._read(name)
-            copies.append(pictures[name].copy())
-            copies[-1].info = {}  # what was told about it is told already
-        return tuple(copies)
+        return tuple([await in_thread(bare_copy, pictures[name]) for name in names])
 
     def _keep(self, name: str, image: Image.Image) -> None:
-        """Have a copy of a picture, as it was stored, at hand for the critic, who sees it next."""
+        """Have a picture at hand for the critic, who sees it next."""
         pictures = self._context.pictures
         waiting = [kept for kept in pictures if kept not in self._request.sources]
         if len(waiting) >= _IN_FLIGHT:
             del pictures[waiting[0]]
-        pictures[name] = image.copy()
-        pictures[name].info = {}
+        pictures[name] = image
 
     async def _load(self, name: str) -> Image.Image:
         """A stored picture: the one at hand, which is then let go, or else from its file."""
@@ -366,8 +370,7 @@ class Effects:
         return self._context.pictures.pop(name)
 
     async def _read(self, name: str) -> Image.Image:
-        # In a thread: decoding a large picture would hold up everything else in the event loop.
-        return await asyncio.to_thread(self._folder.load_image, name)
+        return await in_thread(self._folder.load_image, name)
 
     def _require_same_task(self, assessment: Assessment) -> None:
         if assessment.task != self._request.task:

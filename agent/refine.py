@@ -58,6 +58,7 @@ from rr_refine.own_loop import in_a_thread
 from rr_refine.pictures import SOURCE_PIXELS, load_picture
 from rr_refine.redaction import hidden
 from rr_refine.request import MAX_PROMPT, Request
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -121,7 +122,7 @@ async def run_stream(
     on_failure = options.pop("on_failure", "raise")
     if on_failure not in ("raise", "return"):
         raise ConfigError(f"on_failure = {on_failure!r}: 'raise' or 'return'")
-    job = make_job(prompt, **cast("JobOptions", options))
+    job = await asyncio.to_thread(make_job, prompt, **cast("JobOptions", options))
     if follow_up is not None:
         require_parts(follow_up, job, options)
     if job.policy.review and reviewer is None and not has_checkpointer(config):
@@ -140,7 +141,7 @@ async def run_stream(
                 if isawaitable(handled):
                     await handled
             yield event
-    run, faults = open_run(context.folder.path), context.faults
+    run, faults = await in_thread(open_run, context.folder.path), context.faults
     require_image(run, faults)
     unjudged = all(candidate.scores is None for candidate in run.candidates)
     rule = None if run.outcome is None else run.outcome.stop.rule

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from rr_refine.component import connected
 from rr_refine.digest import digest
 from rr_refine.errors import StoreError
 from rr_refine.named import require_path
+from rr_refine.threads import in_thread
 
 __all__ = ["folder_for", "run_context"]
 
@@ -104,9 +105,10 @@ async def run_context(
             told = digest({"caller": caller, "job": identity_of(config_of(job))})
             job = replace(job, run_id=f"{slug(job.request.prompt)}-{told[:12]}")
         if follow_up is not None and goes_on:
-            opened = await asyncio.to_thread(reopen, job, follow_up)
+            find = partial(reopen, job, follow_up)
         else:
-            opened = folder_for(job, Path(out), private=private)
-        with opened as folder:
+            find = partial(folder_for, job, Path(out), private=private)
+        with ExitStack() as opened:
+            folder = await in_thread(lambda: opened.enter_context(find()))
             async with at_work(folder, job) as context:
                 yield context

@@ -7,7 +7,6 @@ journal holds all that a later session needs to come to the same state again.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import cache
@@ -30,7 +29,8 @@ from rr_refine.agent.review import Decision, ReviewRequest, require_possible
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -90,10 +90,21 @@ async def at_work(folder: RunFolder, job: Job, *, report: bool = True) -> AsyncI
         ConfigError: the folder belongs to another job.
         StoreError: it cannot be read or written.
     """
-    if job.sources:
-        await asyncio.to_thread(store_job, folder, job)
-    else:
-        store_job(folder, job)
+    context = await in_thread(_begin, folder, job)
+    try:
+        yield context
+    except GraphBubbleUp:  # a pause of the graph
+        raise
+    except Exception:
+        if context.status == "interrupted":
+            context.status = "failed"
+        raise
+    finally:
+        await in_thread(_end, context, report)
+
+
+def _begin(folder: RunFolder, job: Job) -> RunContext:
+    store_job(folder, job)
     write_manifest(folder, job, "running")
     config = folder.read_json("config.json")
     assert isinstance(config, dict)
@@ -107,20 +118,21 @@ async def at_work(folder: RunFolder, job: Job, *, report: bool = True) -> AsyncI
         dedup=EventDedup(folder.path / "events.jsonl"),
     )
     context.pictures.update(zip(job.request.sources, job.sources, strict=False))
+    return context
+
+
+def _end(context: RunContext, report: bool) -> None:
     try:
-        yield context
-    except GraphBubbleUp:  # a pause of the graph
-        raise
-    except Exception:
-        if context.status == "interrupted":
-            context.status = "failed"
+        context.folder.flush()
+    except StoreError:
+        context.status = "failed"
         raise
     finally:
-        write_manifest(folder, job, context.status)
+        write_manifest(context.folder, context.job, context.status)
         if report:
             from rr_refine.agent.report.report import try_report
 
-            await asyncio.to_thread(try_report, folder)  # other runs may go on meanwhile
+            try_report(context.folder)
 
 
 def store_job(folder: RunFolder, job: Job) -> None:

@@ -164,6 +164,8 @@ class RunContext:
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     """By digest, what need not be read back from the folder: the picture to edit, and those that
     were just rendered."""
+    outside: dict[str, str] = field(default_factory=dict)
+    """By prompt of the request, who understands nothing of it; see `NodeContext.outside`."""
     assessments: dict[str, Assessment] = field(default_factory=dict)
     """Those that `assessment` has read."""
 

@@ -333,7 +333,13 @@ class LinkingFolder(RunFolder):
         super().__init__(path)
         self._pictures = pictures
 
-    def put_image(self, image: Image.Image, metadata: dict[str, JsonValue] | None = None) -> str:
+    def put_image(
+        self,
+        image: Image.Image,
+        metadata: dict[str, JsonValue] | None = None,
+        *,
+        durable: bool = True,
+    ) -> str:
         """See `RunFolder.put_image`. The file that is linked stays as it is: the run folder
         replaces its pictures when it writes their metadata.
         """
@@ -347,7 +353,7 @@ class LinkingFolder(RunFolder):
                     source_within=source.parents[2],  # CACHE/images/ab/….png
                     within=self.path,
                 )
-        return super().put_image(image, metadata)
+        return super().put_image(image, metadata, durable=durable)
 
 
 def _load(path: Path, within: Path) -> Image.Image | None:

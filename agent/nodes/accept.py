@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import JsonValue
@@ -18,6 +17,7 @@ from rr_refine.agent.store.journal import round_item
 from rr_refine.errors import CriticError
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import can_compare
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -49,7 +49,7 @@ async def accept(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         assert candidate.verdict is not None
         node.emit(Decided(candidate=candidate.id, verdict=candidate.verdict))
     after = (*before, *sorted(weighed.candidates, key=lambda c: c.index))
-    await asyncio.to_thread(keep, node, state, after, weighed.incumbent)
+    await in_thread(keep, node, state, after, weighed.incumbent)
     return {
         "candidates": after,
         "incumbent": None if weighed.incumbent is None else weighed.incumbent.id,

@@ -28,6 +28,7 @@ from rr_refine.errors import (
 from rr_refine.generators.generator import OnStep
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.notices import shortened
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -68,7 +69,7 @@ class NodeContext:
         for new in [event] if dedup is None else dedup.new(event):
             self._write(new)
             if not isinstance(new, StepDone):
-                self.context.folder.record_event(new)
+                self.context.folder.tell(new)
 
     def tell(self, part: str, notices: Iterable[str]) -> None:
         """Emit notices of a part that are about the run as a whole; each is told once."""
@@ -80,10 +81,13 @@ class NodeContext:
 
     async def outside(self) -> str:
         """Who understands nothing of the request; see `rr_refine.component.outsiders`."""
-        parts, sources = self.context.job, await self.effects.sources(1)
-        return await asyncio.to_thread(
-            outsiders, parts.generator, parts.critic, self.request, *sources
-        )
+        context, asked = self.context, self.request.prompt
+        if asked not in context.outside:
+            sources = await self.effects.sources(1)
+            context.outside[asked] = await in_thread(
+                outsiders, context.job.generator, context.job.critic, self.request, *sources
+            )
+        return context.outside[asked]
 
     def on_step(self, candidate: str) -> OnStep:
         """A step callback for a render that may call it from any thread."""
@@ -155,7 +159,9 @@ def exclusive(node: _Node) -> _Node:
             )
         context.at_work = True
         try:
-            return await node(state, runtime)
+            change = await node(state, runtime)
+            await context.folder.flushed()
+            return change
         finally:
             context.at_work = False
 

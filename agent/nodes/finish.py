@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.events import RunFinished
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import Outcome, RefineState, RunContext, history_of
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -30,12 +31,13 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         revisions=state.get("revisions", ()),
     )
     folder = node.context.folder
-    result = (
-        await asyncio.to_thread(folder.publish, best.image)
-        if best is not None and best.image
-        else None
-    )
-    folder.journal.put("outcome", "outcome", outcome.model_dump(mode="json"))
+
+    def keep() -> Path | None:
+        result = folder.publish(best.image) if best is not None and best.image else None
+        folder.journal.put("outcome", "outcome", outcome.model_dump(mode="json"))
+        return result
+
+    result = await in_thread(keep)
     node.emit(
         RunFinished(
             run=str(folder.path),
@@ -47,5 +49,6 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             revisions=outcome.revisions,
         )
     )
+    await folder.flushed()
     node.context.status = "done" if outcome.ok else "failed"  # what failed may work the next time
     return {"outcome": outcome}

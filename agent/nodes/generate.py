@@ -20,6 +20,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.routing import RESEED
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.errors import GeneratorError
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -119,12 +120,12 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
     if state["incumbent"] is None and works:
         # Whatever happens to the critic from here on, there is a result.
         first = next(c.image for c in rendered if c.image is not None)
-        await asyncio.to_thread(node.context.folder.publish, first)
+        await in_thread(node.context.folder.publish, first)
     spend = state["spend"] + node.spend(works) + Spend(images=len(works))
     failures = [(c, c.failure) for c in rendered if c.failure is not None]
     if has_picture and len(failures) == count and all(failure.final for _, failure in failures):
         for candidate, failure in failures:
-            node.effects.keep_refusal(candidate.prompt, candidate.seed, failure)
+            await node.effects.keep_refusal(candidate.prompt, candidate.seed, failure)
         why = f"the generator refused it: {failures[0][1].error}: {failures[0][1].message}"
         rejection = Rejection(rewriter=proposal.origin, prompt=proposal.prompt, reason=why)
         node.emit(RewriteRejected(round=number, rejection=rejection))

@@ -19,6 +19,7 @@ from rr_refine.component import ask_both, examples_of, most_sources, told_by
 from rr_refine.generators.generator import Generator
 from rr_refine.real_models import WAYS
 from rr_refine.request import Request
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -57,7 +58,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
         node.tell("for pictures of anything", WAYS)
     number = len(request.sources)
     which = "the pictures to edit" if number > 1 else "the picture to edit"
-    node.tell(which, keep_notices(node.context.folder.journal, node.context.job.notices))
+    notices = await in_thread(keep_notices, node.context.folder.journal, node.context.job.notices)
+    node.tell(which, notices)
     most = most_sources(node.context.job.critic)
     if most is not None and most < number:
         seen = "the first" if most == 1 else f"the first {most}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
@@ -34,6 +32,7 @@ from rr_refine.agent.revision import number_of
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
+from rr_refine.threads import in_thread
 
 __all__ = ["apply_decision", "is_spoken_of", "review"]
 
@@ -68,7 +67,8 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         )
         decision = _ask(node, question)
         change = apply_decision(state, decision)
-        node.context.folder.journal.put("review", key, decision.model_dump(mode="json"))
+        decided = decision.model_dump(mode="json")
+        await in_thread(node.context.folder.journal.put, "review", key, decided)
     else:
         decision = recorded_decision(decided)
         change = apply_decision(state, decision)
@@ -76,7 +76,7 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
     if "incumbent" in change:
         candidates = change["candidates"]
         picked = next(c for c in candidates if c.id == change["incumbent"])
-        await asyncio.to_thread(keep, node, state, candidates, picked)
+        await in_thread(keep, node, state, candidates, picked)
     return change
 
 

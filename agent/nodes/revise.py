@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from rr_refine.agent.budget import Spend, exhausted
@@ -12,6 +11,7 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.nodes.critique import judge, limits_of
 from rr_refine.agent.revision import Revision, number_of, spans_of
 from rr_refine.agent.state import RefineState, RunContext, history_of
+from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
@@ -37,7 +37,7 @@ async def revise(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         change["spend"] = spent + cost + node.spend([] if work is None else [work])
     if "spend" in change:
         candidates = change.get("candidates", state["candidates"])
-        await asyncio.to_thread(keep, node, now, candidates, best)
+        await in_thread(keep, node, now, candidates, best)
     return change
 
 

@@ -15,6 +15,7 @@ import re
 import secrets
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -23,13 +24,12 @@ from pydantic import JsonValue
 
 from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal
-from rr_refine.agent.store.png import encode_png, png_size, read_metadata, with_metadata
+from rr_refine.agent.store.png import encode_png, is_whole, png_size, read_metadata, with_metadata
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError, StoreFullError
 from rr_refine.files import (
     MAX_BYTES,
     MAX_PICTURE,
-    holds_file,
     locked,
     make_folder,
     open_file,
@@ -41,6 +41,7 @@ from rr_refine.files import (
 from rr_refine.lines import FullError, LineFile
 from rr_refine.named import require_path
 from rr_refine.pictures import load_stored
+from rr_refine.threads import Later
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,6 +79,7 @@ class RunFolder:
         elif not self.path.is_dir():
             raise StoreError(f"run folder {str(path)!r} does not exist")
         self._events: LineFile | None = None
+        self._later = Later()
         with ExitStack() as undo:
             undo.callback(self._lock.close)
             self.journal = Journal(self.path / "samples.jsonl", writable=lock)
@@ -98,18 +100,34 @@ class RunFolder:
         self.close()
 
     def close(self) -> None:
-        """Close the files and let others work on the folder. May be called twice."""
-        self.journal.close()
-        if self._events is not None:
-            self._events.close()
-            self._events = None
-        self._lock.close()
-        self._writable = False
+        """Close the files and let others work on the folder. May be called twice.
+
+        Raises:
+            StoreError: an event could not be written.
+        """
+        try:
+            self._later.finish()
+        finally:
+            self.journal.close()
+            if self._events is not None:
+                self._events.close()
+                self._events = None
+            self._lock.close()
+            self._writable = False
 
     # -- images ------------------------------------------------------------------------------
 
-    def put_image(self, image: Image.Image, metadata: dict[str, JsonValue] | None = None) -> str:
+    def put_image(
+        self,
+        image: Image.Image,
+        metadata: dict[str, JsonValue] | None = None,
+        *,
+        durable: bool = True,
+    ) -> str:
         """Store an image; returns its digest. The same pixels are stored once.
+
+        Args:
+            durable: see `rr_refine.files.replacing`; not needed where `write_metadata` follows.
 
         Raises:
             StoreFullError: its file would be larger than any that is read.
@@ -119,7 +137,8 @@ class RunFolder:
         path = self.image_path(name)
         if not self.has_image(name):
             png = encode_png(image)
-            self._write_picture(path, with_metadata(png, metadata) if metadata else png)
+            png = with_metadata(png, metadata) if metadata else png
+            self._write_picture(path, png, durable=durable)
         return name
 
     def image_path(self, name: str) -> Path:
@@ -140,9 +159,10 @@ class RunFolder:
             ) from error
 
     def has_image(self, name: str) -> bool:
-        """Whether the image is stored; a link to one is no image."""
+        """Whether the image is stored, and not cut off; a link to one is no image."""
         try:
-            return holds_file(self.image_path(name), within=self.path)
+            with open_file(self.image_path(name), within=self.path) as file:
+                return is_whole(file)
         except OSError:
             return False
 
@@ -241,6 +261,26 @@ class RunFolder:
         except OSError as error:
             raise StoreError(f"cannot write events.jsonl: {error}") from error
 
+    def tell(self, event: Event) -> None:
+        """`record_event` in a thread, soon and in order: a running event loop need not wait.
+
+        Raises:
+            StoreError: an event before it could not be written.
+        """
+        self._later.do(partial(self.record_event, event))
+
+    def flush(self) -> None:
+        """Wait until all events are written.
+
+        Raises:
+            StoreError: one could not be written.
+        """
+        self._later.finish()
+
+    async def flushed(self) -> None:
+        """`flush`, for an event loop."""
+        await self._later.finished()
+
     def write_page(self, name: str, page: str) -> None:
         """Replace a page of the folder, which can be made again; no lock is needed."""
         path = self.path / name
@@ -262,13 +302,13 @@ class RunFolder:
     def _read(self, path: Path, limit: int = MAX_BYTES) -> bytes:
         return read_file(path, within=self.path, limit=limit)
 
-    def _write_picture(self, path: Path, png: bytes) -> None:
+    def _write_picture(self, path: Path, png: bytes, *, durable: bool = True) -> None:
         if len(png) > MAX_PICTURE:
             raise StoreFullError(
                 f"a picture's file of {len(png):,} bytes cannot be kept: {MAX_PICTURE:,} are the "
                 "most that is read; draw a smaller one"
             )
-        self._write(path, png)
+        self._write(path, png, durable=durable)
 
     def _write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Replace a file, see `replace_file`."""

@@ -1,4 +1,7 @@
-"""The journal: one JSON line per finished item, on disk before anything builds on it.
+"""The journal: one JSON line per finished item, written before anything builds on it.
+
+What is written outlives the process. The end of a round, a decision of the user and the end of the
+run are commits: with them all that is written is on disk, and outlives a power cut.
 
 A line that was being written when the process died is cut off on the next opening: its item is
 owed again. Nothing is ever rewritten.
@@ -11,6 +14,7 @@ rounds of an earlier course are not taken for rounds of this one.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -53,6 +57,8 @@ ItemKind = Literal[
     "revision",
 ]
 
+_COMMITS: Final[frozenset[ItemKind]] = frozenset({"round", "review", "outcome"})
+
 
 class TooLongError(StoreError):
     """An item that could be written, but not read again."""
@@ -73,6 +79,7 @@ class Journal:
         self.path = path
         self._items: dict[tuple[str, str], JsonValue] = {}
         self._file: LineFile | None = None
+        self._lock = threading.Lock()
         try:
             self._read(read_lines(path, limit=MAX_JOURNAL))
             if writable:
@@ -86,12 +93,12 @@ class Journal:
 
     def items(self, kind: ItemKind) -> Iterator[tuple[str, JsonValue]]:
         """All finished items of a kind, as (key, value), in the order they were first written."""
-        for (item_kind, key), value in self._items.items():
+        for (item_kind, key), value in list(self._items.items()):  # others may be put meanwhile
             if item_kind == kind:
                 yield key, value
 
     def put(self, kind: ItemKind, key: str, value: JsonValue) -> None:
-        """Write a finished item; returns when it is on disk.
+        """Write a finished item, from any thread; a commit is on disk on return.
 
         Raises:
             TooLongError: it is longer than a line may be.
@@ -105,7 +112,8 @@ class Journal:
         if len(line) > MAX_LINE:
             raise TooLongError(f"a line of {len(line):,} bytes is longer than {MAX_LINE:,}")
         try:
-            self._file.append(line.encode(), sync=True)
+            with self._lock:
+                self._file.append(line.encode(), sync=kind in _COMMITS)
         except FullError as error:
             raise StoreFullError(
                 f"{self.path}: {error}; what the run has so far is kept, and it cannot go on: "

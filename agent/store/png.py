@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pydantic import JsonValue
 
 from rr_refine.files import parse_json
+from rr_refine.pictures import bare_copy
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["encode_png", "png_size", "read_metadata", "with_metadata"]
+__all__ = ["encode_png", "is_whole", "png_size", "read_metadata", "with_metadata"]
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+_RUN_LENGTHS: Final = 3
+"""zlib's Z_RLE: takes half the time of its default, and photographs get no larger."""
 _KEYS: Final = ("rr-refine", "parameters")
 
 
@@ -31,11 +36,11 @@ def encode_png(image: Image.Image) -> bytes:
     from PIL.PngImagePlugin import PngInfo
 
     buffer = io.BytesIO()
-    bare = image.copy()
-    bare.info = {}
     colours = PngInfo()
     colours.add(b"sRGB", b"\0")  # perceptual: what every viewer takes it for, said
-    bare.save(buffer, format="PNG", compress_level=4, pnginfo=colours)
+    bare_copy(image).save(
+        buffer, format="PNG", compress_level=4, compress_type=_RUN_LENGTHS, pnginfo=colours
+    )
     return buffer.getvalue()
 
 
@@ -71,6 +76,14 @@ def read_metadata(png: bytes) -> dict[str, JsonValue] | None:
                 raise ValueError("the metadata in the PNG is no JSON object")
             return metadata
     return None
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """Whether a file has the beginning and the end of a PNG: a power cut may take either."""
+    head = file.read(len(_SIGNATURE))
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - len(_END)))
+    return head == _SIGNATURE and file.read() == _END
 
 
 def png_size(head: bytes) -> tuple[int, int]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOURCE_PIXELS",
+    "bare_copy",
     "check_picture",
     "decode_picture",
     "encode_jpeg",
@@ -121,6 +122,13 @@ def check_picture(source: Path | bytes, *, whole: bool = False) -> str:
         OSError: it cannot be read.
     """
     return _look(source, whole=whole)[0]
+
+
+def bare_copy(image: Image.Image) -> Image.Image:
+    """The picture alone, without what came with it: metadata, a profile, notices."""
+    copy = image.copy()
+    copy.info = {}
+    return copy
 
 
 def encode_png(image: Image.Image) -> bytes:

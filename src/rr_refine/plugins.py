@@ -29,6 +29,7 @@ import importlib
 import inspect
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -89,6 +90,8 @@ _PROTOCOLS: Final[Mapping[Group, tuple[str, tuple[tuple[str, ...], ...]]]] = {
 """The protocol of a group's parts, and its methods: all those of one of these rows."""
 
 _MISSING: Final = object()
+_SCANNING: Final = threading.Lock()
+"""Runs that begin together wait for one scan."""
 
 T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
@@ -118,7 +121,8 @@ def entry_point(group: str, name: str) -> EntryPoint | None:
 
 def _installed(group: str) -> EntryPoints:
     """Those of a group in all packages, that of one which was installed meanwhile included."""
-    groups = _scan(tuple((folder, _changed(folder)) for folder in sys.path))
+    with _SCANNING:
+        groups = _scan(tuple((folder, _changed(folder)) for folder in sys.path))
     return groups.get(f"rr_refine.{group}", EntryPoints())
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def test_items_come_back(path: Path) -> None:
     journal.close()
 
 
-def test_an_item_is_on_disk_when_put_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_is_a_commit_of_all_that_was_put(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced = []
     real = os.fsync
 
@@ -63,11 +66,25 @@ def test_an_item_is_on_disk_when_put_returns(path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "fsync", fsync)
     journal = Journal(path)
-    journal.put(*ITEMS[0])
+    for number, item in enumerate(ITEMS, 1):
+        journal.put(*item)
+        assert path.read_bytes().endswith(b"\n")
+        assert contents(path) == ITEMS[:number]  # what a process that is killed leaves
     assert synced == [path.read_bytes()]
-    assert synced[0].endswith(b"\n")
-    assert contents(path) == ITEMS[:1]
+    for kind in ("review", "outcome"):
+        journal.put(kind, "a", {})
+    assert len(synced) == 3
     journal.close()
+
+
+def test_items_from_many_threads_are_whole_lines(path: Path) -> None:
+    value = {"text": "x" * 5000}
+    with closing(Journal(path)) as journal, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: journal.put("critique", str(n), value), range(200)))
+        assert len(list(journal.items("critique"))) == 200
+    assert {key for key, _ in Journal(path, writable=False).items("critique")} == {
+        str(n) for n in range(200)
+    }
 
 
 def test_one_line_per_item_readable_by_anything(path: Path) -> None:
@@ -238,12 +255,12 @@ def test_a_line_that_could_not_be_made_safe_is_taken_back(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(StoreError, match="Input/output error"):
-            journal.put(*ITEMS[1])
+            journal.put(*ITEMS[2])
     assert path.read_bytes() == before
-    assert journal.get(*ITEMS[1][:2]) is None
-    journal.put(*ITEMS[1])
+    assert journal.get(*ITEMS[2][:2]) is None
+    journal.put(*ITEMS[2])
     journal.close()
-    assert contents(path) == ITEMS[:2]
+    assert contents(path) == [ITEMS[0], ITEMS[2]]
 
 
 # -- the lines below ---------------------------------------------------------------------------
