@@ -11,6 +11,7 @@ import pytest
 
 from rr_refine.agent.run import load_run
 from rr_refine.agent.server import PARTS, graph
+from rr_refine.errors import ConfigError
 from tests.cli.test_trust import FAKES, KEY, MODULE, change, imported, own, recorded
 from tests.commands import Commands
 
@@ -100,12 +101,15 @@ def test_a_client_of_the_server_gives_no_options(
     given = {"prompt": "a cat", "preset": "one-shot", "generator": "fake", "critic": "fake"}
     final = asyncio.run(served.ainvoke(given))
     options: dict[str, Any] = {
-        "policy": {"stop_rules": ["os:system"], "budget": {"rounds": 50}},
         "settings": {"critic.base_url": URL, "critic.api_key": KEY},
         **{"parameters": {"steps": 9}, "rewriters": ["os:system"], "budget": {"rounds": 50}},
         **{"base_url": URL, "critic.base_url": URL, "private": False, "trust": True},
     }
     changed = asyncio.run(served.ainvoke({**given, "seed": 1, **options}))
+    own: list[dict[str, Any]] = [{"stop_rules": ["os:system"]}, {"acceptance": "os:system"}]
+    for policy in (*own, {"rewriters": ["os:system"]}, {"budget": {"rounds": 50}}):
+        with pytest.raises(ConfigError, match=r"os:system|budget\.rounds"):
+            asyncio.run(served.ainvoke({"prompt": "a cat", "policy": policy}))
     first, second = (load_run(run["run"]) for run in (final, changed))
     assert second.request == first.request.model_copy(update={"seed": 1})
     for part in ("policy", "settings", "generator", "critic", "rewriters"):
