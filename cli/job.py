@@ -27,9 +27,9 @@ from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run
-from rr_refine.cli.layers import ENVIRONMENT_PREFIX
+from rr_refine.cli.layers import COMMAND_LINE, ENVIRONMENT_PREFIX
 from rr_refine.cli.settings import Settings, read_settings
-from rr_refine.cli.trust import NotTrustedError, own_file
+from rr_refine.cli.trust import NotTrustedError
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
@@ -183,7 +183,7 @@ def out_folder(settings: Settings) -> Path:
         ConfigError: another source does, or it is no text.
     """
     out = settings.text("out")
-    return (require_path if settings.sources["out"] == "command line" else folder_here)(out)
+    return (require_path if settings.sources["out"] == COMMAND_LINE else folder_here)(out)
 
 
 def import_rules(settings: Settings, policy: Policy) -> None:
@@ -315,20 +315,27 @@ def named_component(settings: Settings, section: str) -> tuple[str, dict[str, Js
 
 
 def _import_module_here(settings: Settings, key: str, name: str) -> None:
-    """Your own module beside your prompt can be named. It takes the place of no installed one, and
-    what your own settings file names is not looked for in whatever folder you are in.
+    """Your own module beside your prompt can be named by a flag, and by a trusted file. It takes
+    the place of no installed one. What holds in every folder, such as your own settings file and
+    the environment, is not looked for in whatever folder you are in.
 
     The folder is looked in for this one import: no other file there is taken later for a package
     that is not installed.
     """
     module, dotted, _ = name.partition(":")
-    here = str(Path.cwd())
-    if not dotted or here in sys.path or settings.sources.get(key) == str(own_file()):
+    folder = settings.folders.get(settings.sources.get(key, ""))
+    here = str(folder or Path.cwd())
+    if not dotted or here in sys.path:
         return
     top = module.partition(".")[0]
     if top in sys.modules or not (Path(here, top).is_dir() or Path(here, f"{top}.py").is_file()):
         return
     if find_spec(top) is None:
+        if folder is None:
+            raise ConfigError(
+                f"{key} = {name!r} from {settings.sources.get(key, 'a record')}: {module!r} is not "
+                "installed; to take the one in this folder, name it by a flag"
+            )
         sys.path.append(here)
         try:
             imported(f"the module {module!r}", partial(import_module, module))

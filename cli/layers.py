@@ -15,6 +15,7 @@ from rr_refine.named import read_named
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml, require_plain
 
 __all__ = [
+    "COMMAND_LINE",
     "ENVIRONMENT_PREFIX",
     "from_environment",
     "is_project_file",
@@ -24,6 +25,8 @@ __all__ = [
     "variable_of",
 ]
 
+COMMAND_LINE: Final = "command line"
+"""The source of what a flag says."""
 ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
 _WORKFLOW: Final = "generator.workflow"
 

@@ -13,6 +13,7 @@ from rr_refine.agent.replay import Replay
 from rr_refine.agent.replay import replay as replay_run
 from rr_refine.agent.run import Run, open_run
 from rr_refine.cli.intent import apply_intent
+from rr_refine.cli.layers import COMMAND_LINE
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings, split_assignment
 from rr_refine.cli.text import say, say_json, short, tell
@@ -48,7 +49,7 @@ def replay(
         if not key.startswith(("loop.", "budget.")):
             raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
     settings = Settings()
-    settings.apply({"preset": policy, **changes}, "command line")
+    settings.apply({"preset": policy, **changes}, COMMAND_LINE)
     apply_intent(settings)
     chosen = policy_from(settings)
     import_rules(settings, chosen)

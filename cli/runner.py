@@ -125,7 +125,7 @@ def _show_result(run: Run, options: DisplayOptions, display: Display) -> int:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"
         tell(f"report     {report}")
     if outcome is None or outcome.can_go_on:
-        trust = " --trust  (it names code, or where a key goes)" if needs_trust(run) else ""
+        trust = " --trust  (it names code, a log, or where a key goes)" if needs_trust(run) else ""
         tell(f"not finished; go on with: rr-refine resume {folder}{trust}")
     elif not outcome.ok:
         tell(f"not finished: {_advice(outcome)}")

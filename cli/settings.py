@@ -31,6 +31,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.cli.file_rules import BOUNDS, forbidden, is_address
 from rr_refine.cli.intent import apply_intent
 from rr_refine.cli.layers import (
+    COMMAND_LINE,
     from_environment,
     is_project_file,
     own_layer,
@@ -50,6 +51,7 @@ from rr_refine.cli.trust import (
     is_trusted,
     own_file,
     trust,
+    trusted_folder,
 )
 from rr_refine.errors import ConfigError
 from rr_refine.named import allow_pictures
@@ -99,6 +101,8 @@ class Settings:
     sources: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEFAULTS, "default"))
     files: dict[str, SettingsFile] = field(default_factory=dict)
     """By key: what comes from a file that is not trusted."""
+    folders: dict[str, Path] = field(default_factory=lambda: {COMMAND_LINE: Path.cwd()})
+    """By source: the folder in which what it names is looked for, if any."""
     code: tuple[tuple[str, str, str], ...] = ()
     """Key, dotted path and file of the code that files name, trusted ones included."""
 
@@ -268,16 +272,25 @@ def read_settings(
         if file.rank == RUN and MASK in json.dumps(value)
     }
     layers: list[tuple[Mapping[str, JsonValue], str, SettingsFile | None]] = []
+    folders: dict[str, Path] = {}
     if own and resume is None:
         layers.append((own, str(own_file()), None))
     for file, layer, _ in files:
         kept = {key: value for key, value in layer.items() if key not in masked}
-        layers.append((kept, file.shown, None if is_trusted(file) else file))
+        folder = trusted_folder(file)
+        if folder is None or (trusted and folder != Path.cwd()):  # it is trusted anew
+            layers.append((kept, file.shown, file))
+            continue
+        folders[file.shown] = folder
+        if isinstance(graph := kept.get("generator.workflow"), str):
+            kept["generator.workflow"] = str(folder / Path(graph).expanduser())
+        layers.append((kept, file.shown, None))
     for key, value, name in environment:
         if resume is None or is_secret(key, value) or key in masked or key in BOUNDS:
             layers.append(({key: value}, name, None))
-    layers.append((flags, "command line", None))
+    layers.append((flags, COMMAND_LINE, None))
     settings = Settings()
+    settings.folders |= folders
     # Below all others, whichever of them names it.
     named = [layer["profile"] for layer, _, _ in layers if "profile" in layer]
     profile = load_profile(str(named[-1])) if named and named[-1] is not None else None
@@ -335,6 +348,7 @@ def _settle(settings: Settings, refused: list[_Refused], *, trusted: bool) -> No
         )
     for file in found.values():
         trust(file)
+        settings.folders[file.shown] = Path.cwd()
         tell(f"note: {plain(str(file.path))} is trusted until it changes")
         settings.files = {key: one for key, one in settings.files.items() if one != file}
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from cyclopts import Parameter
 
 from rr_refine.cli.exits import INTERRUPTED
+from rr_refine.cli.layers import COMMAND_LINE
 from rr_refine.cli.options import Flag, SettingsOptions
 from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, MissingExtraError
@@ -115,7 +116,7 @@ def _own_token(settings: Settings, file: Path | None) -> str | None:
             raise ConfigError(f"token file {str(file)!r} cannot be read: {error}") from error
     if settings.values["studio.token"] is None:
         return None
-    if settings.sources["studio.token"] == "command line":
+    if settings.sources["studio.token"] == COMMAND_LINE:
         raise ConfigError(_TOKEN_ON_THE_COMMAND_LINE)
     return settings.text("studio.token")
 

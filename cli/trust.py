@@ -2,7 +2,8 @@
 
 A project's file, the file of `--config` and a run folder's config.json come from anywhere. They may
 not name code, nor where the user's keys go, unless the user said `--trust`. That is remembered for
-the file's real path and its contents, in a folder of the user's own.
+the file's real path, its contents and the folder that the user was in, in a folder of the user's
+own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "own_folder",
     "require_trust",
     "trust",
+    "trusted_folder",
 ]
 
 CONFIG: Final = 1
@@ -71,15 +73,13 @@ class SettingsFile:
 
     def refusal(self, key: str, value: JsonValue, why: str) -> NotTrustedError:
         """What is said when the file gives a setting that it may not give."""
-        changed = self._remembered() not in (None, self.digest)
+        remembered = _read().get(str(self.path))
+        changed = remembered is not None and not remembered.startswith(self.digest)
         since = f"{self.shown} has changed since you trusted it: " if changed else ""
         shown = clean(str(value))
         return NotTrustedError(
             f"{since}{key} = {shown!r} in {self.shown} is refused: {why}; {_HOW}"
         )
-
-    def _remembered(self) -> str | None:
-        return _read().get(str(self.path))
 
 
 def own_folder() -> Path:
@@ -114,7 +114,15 @@ def require_own(path: Path) -> None:
 
 def is_trusted(file: SettingsFile) -> bool:
     """Whether the user has trusted this file with these contents."""
-    return _read().get(str(file.path)) == file.digest
+    return trusted_folder(file) is not None
+
+
+def trusted_folder(file: SettingsFile) -> Path | None:
+    """The folder that the user was in who trusted this file with these contents; None if nobody
+    did. What the file names is there: another folder may have its own of that name.
+    """
+    digest, _, folder = _read().get(str(file.path), "").partition(" ")
+    return Path(folder) if folder and digest == file.digest else None
 
 
 def trust(file: SettingsFile) -> None:
@@ -128,7 +136,7 @@ def trust(file: SettingsFile) -> None:
         path.parent.parent.mkdir(exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with locked(path, path.with_suffix(".lock")):
-            table = {**_read(), str(file.path): file.digest}
+            table = {**_read(), str(file.path): f"{file.digest} {Path.cwd()}"}
             text = json.dumps(table, indent=1, sort_keys=True)
             replace_file(path, text.encode(), durable=True)
             path.chmod(0o600)
@@ -175,19 +183,19 @@ def harmful(
     """What would run code, or be written where a file may not have it: the key at any depth, its
     value, and why.
 
-    A file may have written what is in this folder, in its own, or beside its run.
+    A file may have runs written in this folder, in its own, or beside its run.
     """
     yield from ((key, code, CODE) for key, code in named_code(table))
     yield from ((key, graph, _NODES) for key, graph in named_workflows(table))
     for key, last, value in all_settings(table):
-        if last in _WRITTEN and isinstance(value, str) and not is_near(Path(value), file):
+        if last == "out" and isinstance(value, str) and not is_near(Path(value), file):
             yield key, value, "it is outside of this folder"
+        elif last == "log" and value is not None:
+            yield key, value, "prompts would be written there, at the end of what is there already"
 
 
 CODE: Final = "it would run code"
 _NODES: Final = "its nodes would run in your ComfyUI"
-_WRITTEN: Final = ("out", "log")
-"""Last parts of keys that say where something is written."""
 
 
 def _store() -> Path:

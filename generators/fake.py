@@ -26,6 +26,7 @@ from rr_refine.errors import (
     OutOfMemoryError,
     UnsupportedRequestError,
 )
+from rr_refine.files import open_file
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, characters_fit
 from rr_refine.pictures import require_not_blank
@@ -199,7 +200,7 @@ class FakeGenerator:
         if self._log_path is None:
             return
         # One write to a file opened for appending: lines of several processes do not mix.
-        with self._log_path.open("ab", buffering=0) as file:
+        with open_file(self._log_path, "rb+") as file:
             file.write(json.dumps(entry).encode() + b"\n")
 
 

@@ -24,6 +24,7 @@ from rr_refine.errors import (
     CriticTimeout,
     CriticUnavailable,
 )
+from rr_refine.files import open_file
 from rr_refine.plugins import factory
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.assessment import Assessment
@@ -226,8 +227,8 @@ class FakeCritic:
 
     def _log(self, line: dict[str, JsonValue]) -> None:
         if self._options.log is not None:
-            with self._options.log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            with open_file(self._options.log, "rb+") as file:
+                file.write(json.dumps(line).encode() + b"\n")
 
 
 create = factory(FakeCritic, FakeCriticOptions, "critic")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.commands import Commands
 
 # As packages ask for others that may be missing.
@@ -52,3 +56,56 @@ def test_one_that_does_not_load_is_said(commands: Commands) -> None:
     ended = commands.run("a cat", "--generator", "fake", "--critic", "own_critic:create")
     assert ended.code == 2
     assert "'own_critic' cannot be imported: ZeroDivisionError" in " ".join(ended.stderr.split())
+
+
+TELLS = """
+from rr_refine.reward.fake import create as critic
+def create():
+    open({place!r}, "a").write("x")
+    return critic()
+"""
+NAMES_IT = '[critic]\nuse = "own_critic:create"\n[generator]\nuse = "fake"\n'
+RUN = ("a cat", "--plain", "--preset", "one-shot")
+
+
+@pytest.mark.parametrize("way", ["link", "--config", "link to its folder"])
+def test_what_a_trusted_file_names_is_looked_for_where_it_was_trusted(
+    commands: Commands, way: str
+) -> None:
+    """Another folder may have a module of that name, and a way to the trusted file."""
+    here, mine = commands.folder, commands.folder / "mine"
+    mine.mkdir()
+    (mine / "own_critic.py").write_text(TELLS.format(place=str(here / "good")))
+    (here / "own_critic.py").write_text(TELLS.format(place=str(here / "planted")))
+    (mine / "rr-refine.toml").write_text(NAMES_IT)
+    commands.folder = mine
+    assert commands.run(*RUN, "--trust").code == 0
+    commands.folder = here
+    file = {"link": "rr-refine.toml", "--config": "mine/rr-refine.toml"}.get(
+        way, "l/rr-refine.toml"
+    )
+    if way == "link":
+        (here / file).symlink_to(mine / "rr-refine.toml")
+    elif way != "--config":
+        (here / "l").symlink_to(mine)
+    for command in (RUN, ("doctor",)):
+        ended = commands.run(*command, *(() if way == "link" else ("--config", file)))
+        assert not (here / "planted").exists(), ended.stderr
+    assert len((here / "good").read_text()) > 1
+
+
+@pytest.mark.parametrize("said", ["own file", "own file and project", "environment", "all three"])
+def test_what_holds_in_every_folder_is_looked_for_in_none(commands: Commands, said: str) -> None:
+    (commands.folder / "own_critic.py").write_text(TELLS.format(place="planted"))
+    own = Path(commands.environment["HOME"], ".rr-refine")
+    own.mkdir(mode=0o700)
+    if said != "environment":
+        (own / "settings.toml").write_text(NAMES_IT)
+    if "project" in said or said == "all three":
+        (commands.folder / "rr-refine.toml").write_text(NAMES_IT)
+    if said in ("environment", "all three"):
+        commands.environment["RR_REFINE_CRITIC__USE"] = "own_critic:create"
+    ended = commands.run(*RUN, "--generator", "fake")
+    assert ended.code == 2
+    assert "own_critic" in ended.stderr
+    assert not (commands.folder / "planted").exists()

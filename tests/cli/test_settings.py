@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from pydantic import JsonValue
 
 from rr_refine import cli
 from rr_refine.agent.run import load_run
+from rr_refine.reward.fake import FakeCritic, FakeCriticOptions
 from tests.agent.records import only_run
 from tests.commands import Commands, Ended
 
@@ -198,16 +200,18 @@ def secrets(commands: Commands) -> Commands:
         f"[critic]\napi_key = '{SECRET}'\n"
         "[rewriter]\nuse = ['llm', 'rules']\n[rewriter.llm]\nmodel = 'm'\nmax_retries = 0\n"
     )
-    commands.environment["RR_REFINE_CRITIC__USE"] = "mine:Critic.create"
+    commands.environment["RR_REFINE_CRITIC__USE"] = "tests.cli.test_settings:KeyedCritic.create"
     commands.environment["RR_REFINE_REWRITER__LLM__BASE_URL"] = "http://127.0.0.1:9/v1"
     commands.environment["RR_REFINE_REWRITER__LLM__API_KEY"] = SECRET
-    (commands.folder / "mine.py").write_text(
-        "from rr_refine.reward.fake import create as fake\n"
-        "class Critic:\n"
-        "    @staticmethod\n"
-        "    def create(api_key=None, **options): return fake(**options)\n"
-    )
     return commands
+
+
+class KeyedCritic:
+    """A part of one's own that takes a key."""
+
+    @staticmethod
+    def create(api_key: str, **options: JsonValue) -> FakeCritic:
+        return FakeCritic(FakeCriticOptions.model_validate(options))
 
 
 def test_keys_are_masked(secrets: Commands) -> None:

@@ -60,7 +60,8 @@ def test_ctrl_c_in_a_render_of_round_2(commands: Commands) -> None:
     inside = folder.relative_to(commands.folder)
     assert ended.stdout.splitlines() == [str(inside / "result.png"), str(inside)]
     assert ended.stderr.splitlines()[-2:] == [
-        f"not finished; go on with: rr-refine resume {inside}",
+        f"not finished; go on with: rr-refine resume {inside} --trust  "
+        "(it names code, a log, or where a key goes)",
         "interrupted",
     ]
     run = load_run(folder)
@@ -68,7 +69,7 @@ def test_ctrl_c_in_a_render_of_round_2(commands: Commands) -> None:
     assert run.best is not None
     assert run.best.id == "r0c0"
 
-    resumed = commands.run("resume", str(inside))
+    resumed = commands.run("resume", str(inside), "--trust")
     assert resumed.code == 0
     assert load_run(folder).status == "done"
     prompts = [
@@ -97,7 +98,7 @@ def test_sigterm_ends_after_the_step(commands: Commands) -> None:
     assert (kinds.count("render"), kinds.count("critique")) == (2, 1)
     assert load_run(folder).status == "interrupted"
     assert "not finished" in ended.stderr
-    assert commands.run("resume", str(folder)).code == 0
+    assert commands.run("resume", str(folder), "--trust").code == 0
     assert len(lines(commands.folder / "log")) == 2 * 2
 
 
@@ -186,7 +187,7 @@ def test_a_reader_that_goes_away(
     assert "Exception ignored" not in ended.stderr
     folder = only_run(commands.folder / "runs")
     assert load_run(folder).status == left
-    assert commands.run("resume", str(folder)).code == 0
+    assert commands.run("resume", str(folder), "--trust").code == 0
 
 
 def test_in_a_real_shell(tmp_path: Path) -> None:

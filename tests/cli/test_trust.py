@@ -153,16 +153,17 @@ def test_the_user_may(here: Commands, layer: str, key: str, value: str) -> None:
             here.environment["PYTHONPATH"] = str(here.folder)
     more = () if key == "generator.use" else ("--generator=fake",)
     ended = here.run("a cat", "--dry-run", *arguments, *more)
-    if layer == "own":  # it is not looked for in whatever folder one is in
+    if layer != "flag":  # it is not looked for in whatever folder one is in
         assert (ended.code, imported(here)) == (2, False)
-        assert "No module named 'mark'" in ended.stderr
+        assert "'mark' is not installed" in ended.stderr
         return
     assert (ended.code, imported(here)) == (0, True), ended.stderr
 
 
 def test_a_file_that_says_what_the_user_says_is_not_refused(here: Commands) -> None:
-    (here.folder / "rr-refine.toml").write_text(DOORS["generator.use"])
-    here.environment["RR_REFINE_GENERATOR__USE"] = "mark:Generator.create"
+    installed = "rr_refine.generators.fake:create"
+    (here.folder / "rr-refine.toml").write_text(f'[generator]\nuse = "{installed}"\n')
+    here.environment["RR_REFINE_GENERATOR__USE"] = installed
     assert here.run("a cat", "--dry-run").code == 0
     del here.environment["RR_REFINE_GENERATOR__USE"]
     assert here.run("a cat", "--dry-run", "--generator=fake").code == 0
@@ -416,7 +417,9 @@ def test_a_run_folder_takes_no_key(here: Commands) -> None:
         ("max_megapixels = 101\n", "max_megapixels"),
         ("max_megapixels = 1e9\n", "max_megapixels"),
         ('[generator]\nuse = "fake"\nlog = "/tmp/elsewhere"\n', "generator.log"),
+        ('[generator]\nuse = "fake"\nlog = ".bashrc"\n', "generator.log"),
         ('[critic]\nuse = "fake"\nlog = "../elsewhere"\n', "critic.log"),
+        ('[critic]\nuse = "fake"\nlog = ".venv/bin/activate"\n', "critic.log"),
         (
             '[critic]\nuse = "weighted"\nrewards = [{use = "fake", log = "/tmp/elsewhere"}]\n',
             "critic.rewards[0].log",
@@ -517,7 +520,8 @@ def test_a_file_may_lower_a_bound_or_keep_to_the_users(here: Commands) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("max_megapixels", 1000), ("generator.log", "/tmp/elsewhere")]
+    ("key", "value"),
+    [("max_megapixels", 1000), ("generator.log", ".bashrc"), ("critic.log", "log")],
 )
 def test_nor_does_a_run_folder(here: Commands, key: str, value: object) -> None:
     run = recorded(here)
