@@ -12,8 +12,6 @@ Needs pytest, and nothing else: the tests run their own event loops.
 from __future__ import annotations
 
 import asyncio
-import inspect
-import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import ClassVar, TypeVar
@@ -23,6 +21,7 @@ from PIL import Image, ImageChops, ImageDraw
 from pydantic import JsonValue
 
 from rr_refine.component import most_sources
+from rr_refine.contract import WEIRD_TEXTS, closing, json_of, require_members
 from rr_refine.errors import GeneratorError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import CanFit, fit_of
@@ -46,18 +45,7 @@ class GeneratorContract:
     """Parameters of every request; use them to keep renders small and quick."""
     seeded: ClassVar[bool] = True
     """False for a generator that cannot repeat a request; what needs repeating is then skipped."""
-    weird_prompts: ClassVar[Mapping[str, str]] = {
-        "empty": "",
-        "blank": " \n\t ",
-        "image token": "<image> a cat <image><|vision_start|>",
-        "html": "<script>alert('x')</script> & <b>bold</b>",
-        "terminal escapes": "a \x1b[31mred\x1b[0m cube\x07\x00",
-        "path parts": "../../etc/passwd\\..\\C:\\*?|",
-        "format strings": "{prompt} %s ${HOME} {{}}",
-        "many scripts": "赤い立方体 🟥👩‍👩‍👧 مكعب e\u0301\u202e",
-        "lone surrogate": "a cube \udc80",
-        "100 kB": "red " * 25_000,
-    }
+    weird_prompts: ClassVar[Mapping[str, str]] = WEIRD_TEXTS
     """Things that users type or paste. Each must give an image or a GeneratorError."""
 
     def make_generator(self) -> Generator:
@@ -73,10 +61,7 @@ class GeneratorContract:
     def test_it_is_a_generator(self) -> None:
         """It has the protocol's three members and at least one task."""
         generator = self.make_generator()
-        # Looked up without reading: an identity may be unknown before the first render.
-        for member in ("identity", "tasks", "generate"):
-            found = inspect.getattr_static(generator, member, None)
-            assert found is not None, f"{type(generator).__name__} lacks {member!r}"
+        require_members(generator, "identity", "tasks", "generate")
         assert generator.tasks, "a generator that can do nothing"
         assert generator.tasks <= set(_TASKS), f"unknown tasks in {generator.tasks!r}"
 
@@ -100,7 +85,7 @@ class GeneratorContract:
             first = generator.identity
             await generator.generate(self._requests(generator)[0])
             assert generator.identity == first, "the identity changed between two renders"
-            return json.dumps(first.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+            return json_of(generator)
 
         one, other = self._run(identify), self._run(identify)
         assert one == other, "two generators made alike have different identities"
@@ -278,8 +263,8 @@ class GeneratorContract:
         """Nothing of the first event loop is needed in the second."""
         generator = self.make_generator()
         request = self._requests(generator)[0]
-        first = asyncio.run(_closing(generator, generator.generate(request)))
-        second = asyncio.run(_closing(generator, generator.generate(request)))
+        first = asyncio.run(closing(generator, generator.generate(request)))
+        second = asyncio.run(closing(generator, generator.generate(request)))
         if self.seeded:
             assert _same(first, second), "another event loop, another image"
 
@@ -295,20 +280,11 @@ class GeneratorContract:
 
     def _run(self, check: Callable[[Generator], Coroutine[object, object, T]]) -> T:
         generator = self.make_generator()
-        return asyncio.run(_closing(generator, check(generator)))
+        return asyncio.run(closing(generator, check(generator)))
 
     def _skip_unless_seeded(self) -> None:
         if not self.seeded:
             pytest.skip("it cannot repeat a request")
-
-
-async def _closing(generator: Generator, work: Coroutine[object, object, T]) -> T:
-    """Do `work`, then close what the generator has opened on this event loop."""
-    try:
-        return await work
-    finally:
-        if (aclose := getattr(generator, "aclose", None)) is not None:
-            await aclose()
 
 
 def _same(one: Image.Image, other: Image.Image) -> bool:

@@ -14,6 +14,9 @@ LAST_LINE = {
     "embed_graph": "asked about: a poster that says",
     "own_critic": "two red circles",
     "own_generator": "result.png",
+    "own_judge": "grade of the result: ",
+    "own_rewriter": "['a teapot', 'a teapot, in soft morning light', 'a teapot, in the light of",
+    "own_stop_rule": "stopped by two-tries: 2 pictures were judged",
     "review_api": "['request', 'human', ",
     "stream_events": "result.png",
 }
@@ -45,8 +48,9 @@ def test_an_example_needs_nothing_that_was_there_before(tmp_path: Path) -> None:
     assert LAST_LINE[path.stem] in done.stdout.splitlines()[-1]
 
 
-def test_own_generator_passes_the_contract(tmp_path: Path) -> None:
-    path = next(p for p in EXAMPLES if p.stem == "own_generator")
+@pytest.mark.parametrize("name", ["own_generator", "own_judge", "own_rewriter", "own_stop_rule"])
+def test_an_example_passes_its_contract(name: str, tmp_path: Path) -> None:
+    path = next(p for p in EXAMPLES if p.stem == name)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         cwd=tmp_path,
