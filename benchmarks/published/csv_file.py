@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rr_refine.benchmarks.published.files import read_file
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import names_of
 
 __all__ = ["CsvFile", "CsvRecord", "read_csv"]
 
@@ -60,7 +61,7 @@ def read_csv(path: Path, columns: Collection[str], wanted: str = "") -> CsvFile:
     hint = f"; give the file {wanted}" if wanted else ""
     if missing := [column for column in columns if column not in names]:
         raise ConfigError(
-            f"{str(path)!r} has no column {missing[0]!r}; it has {', '.join(names)}{hint}"
+            f"{str(path)!r} has no column {missing[0]!r}; it has {names_of(names)}{hint}"
         )
     for cells, _, line in records:
         if len(cells) != len(names):

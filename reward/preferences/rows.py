@@ -9,16 +9,18 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from rr_refine.digest import file_digest
-from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.named import open_named, picture_of_data, read_named
+from rr_refine.plain_text import names_of
+from rr_refine.reward.preferences.columns import parquet_columns, read_columns
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.terms import first_fault
 
@@ -31,6 +33,7 @@ __all__ = [
     "column_names",
     "find_files",
     "hashes",
+    "json_lines",
     "read_rows",
 ]
 
@@ -39,10 +42,6 @@ ValueT = TypeVar("ValueT", bound=BaseModel)
 _KINDS: Final = (".parquet", ".arrow", ".jsonl", ".csv", ".json")
 """Formats that can be read. In a folder the first one found counts: JSON beside it is metadata."""
 _SHARD: Final = re.compile(r"-\d{5}-of-\d{5}$")
-_BATCH: Final = 16
-"""Rows read at once: an edit's three pictures may be 2 MB each."""
-_BUFFER: Final = 1 << 20
-"""Bytes read at once of a parquet file's column."""
 
 
 class Embedded(BaseModel):
@@ -182,25 +181,11 @@ def column_names(file: Path) -> frozenset[str]:
         MissingExtraError: pyarrow is not installed.
     """
     if file.suffix == ".parquet":
-        pyarrow = _pyarrow()
-        try:
-            return frozenset(pyarrow.parquet.read_schema(file).names)
-        except (OSError, pyarrow.ArrowException) as error:
-            raise ConfigError(f"{str(file)!r} cannot be read as parquet: {error}") from error
+        return frozenset(parquet_columns(file))
     for found in _objects(file, None):
         if isinstance(found, dict):
             return frozenset(found)
     raise ConfigError(f"{str(file)!r} holds no rows")
-
-
-def _pyarrow() -> ModuleType:
-    try:
-        import pyarrow.ipc
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("reading parquet and arrow files", "data") from error
-    module: ModuleType = pyarrow
-    return module
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -213,12 +198,10 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _objects(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
     """The rows, unchecked; of files with columns, only those of `row`."""
-    if file.suffix == ".parquet":
-        yield from _read_parquet(file, row)
-    elif file.suffix == ".arrow":
-        yield from _read_arrow(file, row)
+    if file.suffix in (".parquet", ".arrow"):
+        yield from read_columns(file, partial(_columns, file, row))
     elif file.suffix == ".jsonl":
-        yield from _read_lines(file)
+        yield from json_lines(file)
     elif file.suffix == ".csv":
         yield from _read_csv(file)
     else:
@@ -257,7 +240,12 @@ def _read_json(file: Path) -> list[object]:
     return rows
 
 
-def _read_lines(file: Path) -> Iterator[object]:
+def json_lines(file: Path) -> Iterator[object]:
+    """The values of a file of JSON lines; blank lines are none.
+
+    Raises:
+        ConfigError: it cannot be read, or a line is no JSON.
+    """
     try:
         with open_named(file) as lines:
             for number, line in enumerate(lines, 1):
@@ -274,44 +262,14 @@ def _parsed(text: bytes, place: str) -> object:
         raise ConfigError(f"{place} is no JSON: {error}") from error
 
 
-def _read_parquet(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
-    pyarrow = _pyarrow()
-    try:
-        # By default, all row groups are read ahead and none is let go before the end.
-        with pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as table:
-            kept = _columns(file, table.schema_arrow.names, row)
-            for batch in table.iter_batches(_BATCH, columns=kept):
-                yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as parquet: {error}") from error
-
-
-def _read_arrow(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
-    """The rows of an arrow file as `datasets` saves them (a stream), or as others do (a file)."""
-    pyarrow = _pyarrow()
-    try:
-        with pyarrow.memory_map(str(file)) as source:
-            try:
-                batches = iter(pyarrow.ipc.open_stream(source))
-            except pyarrow.ArrowInvalid:
-                whole = pyarrow.ipc.open_file(source)
-                batches = (whole.get_batch(i) for i in range(whole.num_record_batches))
-            for batch in batches:
-                kept = _columns(file, batch.schema.names, row)
-                for start in range(0, batch.num_rows, _BATCH):
-                    yield from batch.select(kept).slice(start, _BATCH).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as Arrow: {error}") from error
-
-
-def _columns(file: Path, found: Sequence[str], row: type[BaseModel] | None) -> list[str]:
+def _columns(file: Path, row: type[BaseModel] | None, found: Sequence[str]) -> list[str]:
     """The columns of `row`; all of them without one."""
     if row is None:
         return list(found)
     missing = [n for n, f in row.model_fields.items() if f.is_required() and n not in found]
     if missing:
         raise ConfigError(
-            f"{str(file)!r} has no column {missing[0]!r} (it has {', '.join(map(repr, found))}): "
+            f"{str(file)!r} has no column {missing[0]!r} (it has {names_of(found)}): "
             "is it the data set that was named?"
         )
     return [name for name in row.model_fields if name in found]

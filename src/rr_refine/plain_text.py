@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["csv_cell", "error_words", "is_hidden", "one_line", "whole_number"]
+__all__ = ["csv_cell", "error_words", "is_hidden", "names_of", "one_line", "whole_number"]
 
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
@@ -26,6 +27,16 @@ def one_line(text: str) -> str:
         return text
     kept = (" " if c in "\n\r\t" else c for c in text)
     return "".join(c for c in kept if not is_hidden(c))
+
+
+def names_of(found: Sequence[str]) -> str:
+    """Names that a file has, for an error: the first eight, by their first 40 characters.
+
+    What was taken for names may be anything: the file is not the one that was meant.
+    """
+    shown = [repr(name if len(name) <= 40 else f"{name[:39]}…") for name in found[:8]]
+    more = [f"and {len(found) - 8} more"] if len(found) > 8 else []
+    return ", ".join(shown + more)
 
 
 def csv_cell(value: object) -> object:

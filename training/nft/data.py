@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -14,10 +13,11 @@ from PIL import Image
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
-from rr_refine.lines import read_lines
 from rr_refine.named import picture_of_data
 from rr_refine.pictures import load_picture
 from rr_refine.plugins import imported
+from rr_refine.reward.preferences.columns import read_columns
+from rr_refine.reward.preferences.rows import json_lines
 from rr_refine.terms import Record
 
 __all__ = ["NEVER", "Stream", "TrainingPrompt", "read_rows"]
@@ -68,20 +68,13 @@ def read_rows(data: str) -> list[TrainingPrompt]:
 def _read(path: Path) -> list[TrainingPrompt]:
     if not path.exists():
         raise ConfigError(f"there is no data {str(path)!r}")
-    try:
-        raw = _parquet(path) if path.suffix == ".parquet" else map(json.loads, read_lines(path))
-        return [_row(fields, path, number) for number, fields in enumerate(raw, 1)]
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"data {str(path)!r} cannot be read: {error}") from error
+    raw = _parquet(path) if path.suffix == ".parquet" else json_lines(path)
+    return [_row(fields, path, number) for number, fields in enumerate(raw, 1)]
 
 
-def _parquet(path: Path) -> Iterable[Mapping[str, object]]:
-    import pyarrow.parquet as parquet
-
-    table = parquet.ParquetFile(path)
-    columns = [n for n in table.schema_arrow.names if n in (*_PROMPT, *_SOURCE, "kind")]
-    for batch in table.iter_batches(columns=columns):
-        yield from batch.to_pylist()
+def _parquet(path: Path) -> Iterator[Mapping[str, object]]:
+    known = (*_PROMPT, *_SOURCE, "kind")
+    return read_columns(path, lambda found: [name for name in found if name in known])
 
 
 def _row(fields: object, path: Path, number: int) -> TrainingPrompt:

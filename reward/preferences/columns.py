@@ -1,0 +1,102 @@
+"""Files with columns, parquet and arrow, read row by row.
+
+They are made by others, and pyarrow believes what they say: where in the file a text begins, for
+one. What has been read is therefore checked as a whole before anything in it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rr_refine.errors import ConfigError, MissingExtraError, RefineError
+from rr_refine.named import open_named
+from rr_refine.notices import shortened
+from rr_refine.plain_text import one_line
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+
+__all__ = ["parquet_columns", "read_columns"]
+
+Choose = Callable[[Sequence[str]], list[str]]
+"""Given the columns that there are, those to read."""
+
+_BATCH: Final = 16
+"""Rows read at once: an edit's three pictures may be 2 MB each."""
+_BUFFER: Final = 1 << 20
+"""Bytes read at once of a parquet file's column."""
+_WORDS: Final = 300
+"""Characters of what pyarrow says that are told: it quotes the file."""
+
+
+def read_columns(file: Path, choose: Choose) -> Iterator[dict[str, object]]:
+    """The rows of a parquet file, or of an arrow file as `datasets` saves it (a stream) or others
+    do (a file): the chosen columns.
+
+    Raises:
+        ConfigError: it cannot be read, or is not what it says that it is.
+        MissingExtraError: pyarrow is not installed.
+    """
+    read = _parquet if file.suffix == ".parquet" else _arrow
+    with _reading(file):
+        for batch in read(file, choose):
+            # Else a text may lie anywhere in memory: others' secrets, or the end of the process.
+            batch.validate(full=True)
+            for start in range(0, batch.num_rows, _BATCH):
+                yield from batch.slice(start, _BATCH).to_pylist()
+
+
+def parquet_columns(file: Path) -> list[str]:
+    """The names of a parquet file's columns.
+
+    Raises:
+        ConfigError: it cannot be read.
+        MissingExtraError: pyarrow is not installed.
+    """
+    with _reading(file):
+        from pyarrow import parquet
+
+        return list(parquet.read_schema(file).names)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Pyarrow raises errors of many types at a broken file, Python's own among them."""
+    try:
+        import pyarrow.ipc
+        import pyarrow.parquet  # noqa: F401  both are loaded here
+    except ImportError as error:
+        raise MissingExtraError("reading parquet and arrow files", "data") from error
+    try:
+        open_named(file).close()  # it is no pipe
+        yield
+    except RefineError:
+        raise
+    except Exception as error:
+        kind = "parquet" if file.suffix == ".parquet" else "Arrow"
+        words = shortened(one_line(str(error)) or type(error).__name__, _WORDS)
+        raise ConfigError(f"{str(file)!r} cannot be read as {kind}: {words}") from error
+
+
+def _parquet(file: Path, choose: Choose) -> Iterator[RecordBatch]:
+    from pyarrow import parquet
+
+    # By default, all row groups are read ahead and none is let go before the end.
+    with parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as table:
+        yield from table.iter_batches(_BATCH, columns=choose(table.schema_arrow.names))
+
+
+def _arrow(file: Path, choose: Choose) -> Iterator[RecordBatch]:
+    import pyarrow
+
+    with pyarrow.memory_map(str(file)) as source:
+        try:
+            batches = iter(pyarrow.ipc.open_stream(source))
+        except pyarrow.ArrowInvalid:
+            whole = pyarrow.ipc.open_file(source)
+            batches = (whole.get_batch(i) for i in range(whole.num_record_batches))
+        for batch in batches:
+            yield batch.select(choose(batch.schema.names))
