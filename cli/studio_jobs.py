@@ -8,8 +8,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.follow_up import FollowUp
 from rr_refine.agent.job import Job
-from rr_refine.agent.policy import preset
+from rr_refine.agent.options import JobOptions
+from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
 from rr_refine.cli.intent import apply_intent, intents, preset_name
@@ -103,38 +105,65 @@ class SettingsJobMaker:
                 "on with it"
             )
         here = f"go on with it by rr-refine resume {quoted(run.path)}"
+        self._require_own_parts(run, here)
         for part in ("generator", "critic"):
             mine = getattr(self, part).identity.model_dump(mode="json")
             if run.config.get(part) != mine:
                 raise ConfigError(
                     f"this run was made with another {part} than the one of this studio; {here}"
                 )
-        settings, default = self._settings, preset(run.policy.preset)
-        for field, key in _PARTS.items():
-            named = _names(getattr(run.policy, field))
-            if named not in (_names(getattr(default, field)), _names(settings.values.get(key))):
-                raise ConfigError(
-                    f"this run was made with {field} = {named!r}, which the settings of this "
-                    f"studio do not name; {here}"
-                )
-        return make_job(
-            run.request.prompt,
+        request = run.request
+        options = JobOptions(
             image=run.sources(),
-            first_prompt=run.request.first_prompt,
-            generator=self.generator,
-            critic=self.critic,
-            rewriters=make_rewriters(
-                settings, run.policy, self.generator, self.critic, policy_from(settings)
-            ),
-            intent_check=make_intent_check(settings, self.generator, self.critic),
-            evidence=make_evidence(settings),
+            first_prompt=request.first_prompt,
             policy=run.policy,
-            seed=run.request.seed,
-            keep=run.request.keep,
-            avoid=run.request.avoid,
-            parameters=run.request.parameters,
+            seed=request.seed,
+            keep=request.keep,
+            avoid=request.avoid,
+            parameters=request.parameters,
             settings=recorded,
         )
+        if run.lineage is not None:
+            options["lineage"] = run.lineage
+        return self._job(request.prompt, run.policy, options)
+
+    def after(self, follow_up: FollowUp) -> Job:
+        """The job of a new run that comes from a picture, around the parts of this studio.
+
+        The folder of the picture may come from anywhere, as for `again`.
+        """
+        here = f"go on from it by rr-refine more {quoted(follow_up.run.path)}"
+        self._require_own_parts(follow_up.run, here)
+        options = follow_up.options | JobOptions(settings=self._settings.public())
+        return self._job(follow_up.prompt, follow_up.policy, options)
+
+    def _require_own_parts(self, run: Run, instead: str) -> None:
+        """See that the policy of a run names no part that this studio's settings do not.
+
+        Raises:
+            ConfigError: it does; says what to do instead.
+        """
+        default = preset(run.policy.preset)
+        for field, key in _PARTS.items():
+            named = _names(getattr(run.policy, field))
+            own = _names(self._settings.values.get(key))
+            if named not in (_names(getattr(default, field)), own):
+                raise ConfigError(
+                    f"this run was made with {field} = {named!r}, which the settings of this "
+                    f"studio do not name; {instead}"
+                )
+
+    def _job(self, prompt: str, policy: Policy, options: JobOptions) -> Job:
+        settings, generator, critic = self._settings, self.generator, self.critic
+        own = JobOptions(
+            generator=generator,
+            critic=critic,
+            rewriters=make_rewriters(settings, policy, generator, critic, policy_from(settings)),
+            evidence=make_evidence(settings),
+        )
+        if (check := make_intent_check(settings, generator, critic)) is not None:
+            own["intent_check"] = check
+        return make_job(prompt, **(options | own))
 
 
 def _names(value: object) -> list[object]:

@@ -20,7 +20,7 @@ from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.component import most_sources, takes
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.studio.export import chosen
-from rr_refine.studio.form import read_answer, read_chosen, read_form, read_prompt
+from rr_refine.studio.form import read_answer, read_chosen, read_form, read_more, read_prompt
 from rr_refine.studio.guard import Guard
 from rr_refine.studio.history import (
     MAX_TILES,
@@ -72,6 +72,7 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Guard:
             Route(f"{run}/decision", pages.decide, methods=["POST"]),
             Route(f"{run}/stop", pages.stop, methods=["POST"]),
             Route(f"{run}/resume", pages.resume, methods=["POST"]),
+            Route(f"{run}/more", pages.more, methods=["POST"]),
             Route("/runs/{name}/result.png", pages.result),
             Route("/runs/{name}/{size:str}/{digest}.png", pages.image),
         ],
@@ -164,6 +165,11 @@ class _Pages:
     async def resume(self, request: Request) -> Response:
         """On with an unfinished run."""
         return _json({"name": await self._studio.resume(_name(request))})
+
+    async def more(self, request: Request) -> Response:
+        """What follows a picture: on with its run, or a new one."""
+        async with self._uploads.taken(request, read_more) as form:
+            return _json({"name": await self._studio.more(_name(request), form)}, 201)
 
     async def stop(self, request: Request) -> Response:
         """End a run with the best image so far."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import AfterValidator, Base64Bytes, FailFast, Field, ValidationError
 from pydantic_core import from_json
 
+from rr_refine.agent.follow_up import (
+    FollowUp,
+    again,
+    edit,
+    go_on,
+    use_prompt,
+    vary,
+)
 from rr_refine.agent.job import Job
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.review import Decision, read_decision
@@ -25,11 +33,13 @@ from rr_refine.terms import Record
 
 __all__ = [
     "JobMaker",
+    "MoreForm",
     "PromptForm",
     "RunForm",
     "read_answer",
     "read_chosen",
     "read_form",
+    "read_more",
     "read_prompt",
 ]
 
@@ -87,6 +97,39 @@ class PromptForm(Record):
     """Whether there is a picture to edit."""
 
 
+class MoreForm(Record):
+    """What should follow a picture of a run."""
+
+    kind: Literal["go-on", "vary", "edit", "again", "prompt"]
+    picture: str = Field(pattern=r"^r\d{1,9}c\d{1,9}$")
+    """Its id."""
+    words: str = Field(default="", max_length=MAX_PROMPT)
+    """What should be otherwise, for `go-on`, which needs none; what should change, for `edit`."""
+    count: int = Field(default=4, ge=1, le=MAX_CANDIDATES)
+    """How many pictures, for `vary`."""
+
+    def follow_up(self, run: Run) -> FollowUp:
+        """What follows the picture of this run. Reads pictures: use a thread.
+
+        Raises:
+            ConfigError: it cannot follow.
+            StoreError: the picture cannot be read.
+        """
+        if self.words.strip() and self.kind not in ("go-on", "edit"):
+            raise ConfigError(f"words have no effect here: {self.kind!r} takes none")
+        match self.kind:
+            case "go-on":
+                return go_on(run, self.words, picture=self.picture)
+            case "vary":
+                return vary(run, self.count, picture=self.picture)
+            case "edit":
+                return edit(run, self.words, picture=self.picture)
+            case "again":
+                return again(run, picture=self.picture)
+            case "prompt":
+                return use_prompt(run, picture=self.picture)
+
+
 class JobMaker(Protocol):
     """Makes jobs around one generator and one critic, which all runs of a studio share."""
 
@@ -113,6 +156,14 @@ class JobMaker(Protocol):
         Raises:
             ConfigError: it was made with other models than these.
             StoreError: its source picture cannot be read.
+        """
+        ...
+
+    def after(self, follow_up: FollowUp) -> Job:
+        """The job of a new run that comes from a picture. Called in a thread.
+
+        Raises:
+            ConfigError: that run names parts that this studio does not.
         """
         ...
 
@@ -151,6 +202,17 @@ def read_chosen(data: bytes | bytearray) -> tuple[str, ...]:
     with _in_words("no runs are chosen: "):
         _require_few_parts(data, texts=0)
         return Chosen.model_validate_json(data).runs
+
+
+def read_more(data: bytes | bytearray) -> MoreForm:
+    """What should follow a picture, from JSON.
+
+    Raises:
+        ConfigError: a field is wrong or unknown.
+    """
+    with _in_words():
+        _require_few_parts(data, texts=1)
+        return MoreForm.model_validate_json(data)
 
 
 def read_answer(data: bytes | bytearray) -> tuple[int, Decision]:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from rr_refine.agent.lineage import LineageKind
 from rr_refine.agent.run import RESULT, Run, open_run
 from rr_refine.agent.store.png import png_size
 from rr_refine.boundary import boundary
@@ -63,6 +64,8 @@ class Tile(Record):
     """Of that picture, 1 to 4."""
     open_points: tuple[str, ...] = ()
     """Of that picture, see `Candidate`."""
+    lineage: LineageKind | None = None
+    """What was done with the picture that it comes from, if it comes from one."""
     problem: str = ""
     """Why the folder, or the beginning of its events, cannot be read, if it cannot."""
 
@@ -246,6 +249,7 @@ def _tile(path: Path) -> Tile:
         image=None if best is None else best.image,
         mean=None if best is None else best.mean,
         open_points=() if best is None else best.open_points,
+        lineage=None if run.lineage is None else run.lineage.kind,
         problem=problem,
     )
 

@@ -22,7 +22,7 @@ from rr_refine.redaction import clean, told
 from rr_refine.room import Share
 from rr_refine.studio.history import has_result
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.state import RunState, StudioStatus
+from rr_refine.studio.state import Parent, RunState, StudioStatus
 
 __all__ = ["LiveRun", "Message"]
 
@@ -43,6 +43,7 @@ class LiveRun:
         notes: what the models cannot do with its prompt.
         past: events of earlier sessions.
         place: what it takes of the room for pictures.
+        parent: the picture that the run comes from.
         on_end: called when the session is over, before any page hears of it.
     """
 
@@ -54,12 +55,14 @@ class LiveRun:
         past: PageEvents,
         place: Share,
         on_end: Callable[[LiveRun], None],
+        *,
+        parent: Parent | None = None,
     ) -> None:
         self.name = folder.path.name
         self.problem = ""
         """Why the session broke off, if it did."""
         self._folder, self._job, self._notes, self._on_end = folder, job, notes, on_end
-        self._events, self._place = past, place
+        self._events, self._place, self._parent = past, place, parent
         self._steps: dict[str, StepDone] = {}
         self._question: ReviewRequest | None = None
         self._answer: asyncio.Future[Decision] | None = None
@@ -84,6 +87,7 @@ class LiveRun:
             status=self.status,
             question=self._questions if self._question else None,
             result=has_result(self._folder.path),
+            parent=self._parent,
         )
 
     async def stop(self) -> None:

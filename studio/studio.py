@@ -14,6 +14,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from rr_refine.agent.feasible import require_feasible
+from rr_refine.agent.follow_up import FollowUp, reopen
 from rr_refine.agent.job import Job
 from rr_refine.agent.manifest import config_of, identity_of
 from rr_refine.agent.run import Run, open_run
@@ -24,12 +25,12 @@ from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedEr
 from rr_refine.pictures import SOURCE_PIXELS
 from rr_refine.request import Request
 from rr_refine.room import Room, Share
-from rr_refine.studio.form import JobMaker, PromptForm, RunForm
+from rr_refine.studio.form import JobMaker, MoreForm, PromptForm, RunForm
 from rr_refine.studio.history import RunList, Tile, find_run, has_result, status_of, version_of
 from rr_refine.studio.live_run import LiveRun, Message
 from rr_refine.studio.models import StudioModels, models_of, notes_before, notes_on
 from rr_refine.studio.page_events import PageEvents
-from rr_refine.studio.state import RunState
+from rr_refine.studio.state import RunState, parent_of
 from rr_refine.studio.trash import put_back, throw_away
 
 __all__ = ["Studio", "StudioFullError"]
@@ -159,6 +160,29 @@ class Studio:
                 job = await run_sync(self.maker.again, run, limiter=self._taking_in)
                 return await self._begin(job, path, run)
 
+    async def more(self, name: str, form: MoreForm) -> str:
+        """What follows a picture of a run: on with it, or a new run; gives the name.
+
+        Raises:
+            LookupError: there is no such run.
+            StudioFullError: there are as many as are let in.
+            ConfigError: this cannot follow, or takes other models or parts than the studio's own.
+            StoreError: it cannot be read, or another process works on it.
+        """
+        path = find_run(self.out, name)
+        with self._place():
+            async with self._making:
+                run = await run_sync(open_run, path, limiter=self._reading)
+                if form.kind == "go-on" and name in self._live:
+                    raise ConfigError("this run is going on already")
+                follow_up = await run_sync(form.follow_up, run, limiter=self._taking_in)
+                if form.kind == "go-on":
+                    job = await run_sync(self.maker.again, run, limiter=self._taking_in)
+                    return await self._begin(job, path, run, follow_up)
+                job = await run_sync(self.maker.after, follow_up, limiter=self._taking_in)
+                name = new_run_name(job.request.prompt, identity_of(config_of(job)))
+                return await self._begin(job, self.out / name)
+
     def live(self, name: str) -> LiveRun:
         """A run that is running here.
 
@@ -169,7 +193,9 @@ class Studio:
             raise LookupError(f"run {name[:200]!r} is not running here")
         return self._live[name]
 
-    async def _begin(self, job: Job, path: Path, run: Run | None = None) -> str:
+    async def _begin(
+        self, job: Job, path: Path, run: Run | None = None, follow_up: FollowUp | None = None
+    ) -> str:
         await require_feasible(
             job.request, job.generator, job.critic, job.sources, lineage=job.lineage
         )
@@ -177,10 +203,16 @@ class Studio:
             notes_on, job.request, job.generator, job.critic, limiter=self._taking_in
         )
         past = PageEvents() if run is None else await run_sync(_past, run, limiter=self._reading)
-        folder = await run_sync(_stored, path, job, self._private, limiter=self._taking_in)
+        if follow_up is None:
+            folder = await run_sync(_stored, path, job, self._private, limiter=self._taking_in)
+        else:
+            folder = await run_sync(reopen, job, follow_up, limiter=self._taking_in)
+        parent = await run_sync(parent_of, path, job.lineage, limiter=self._reading)
         place = Share(self._room, sum(one.width * one.height for one in job.sources))
         # From here on, the pictures are read from the folder when they are needed.
-        live = LiveRun(folder, replace(job, sources=()), notes, past, place, self._end)
+        live = LiveRun(
+            folder, replace(job, sources=()), notes, past, place, self._end, parent=parent
+        )
         self._live[live.name] = live
         self._problems.pop(live.name, None)
         return live.name
@@ -240,6 +272,7 @@ class Studio:
             policy=run.policy,
             status=status_of(run),
             problem=self._problems.get(name, ""),
+            parent=await run_sync(parent_of, run.path, run.lineage, limiter=self._reading),
             result=has_result(run.path),
         )
 

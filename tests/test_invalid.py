@@ -20,6 +20,7 @@ class Thing(BaseModel):
     flag: bool = False
     words: Annotated[tuple[str, ...], Field(max_length=2)] = ()
     kind: Literal["a", "b"] = "a"
+    either: Literal["a"] | Literal["b"] | tuple[int, ...] = "a"
     picture: Base64Bytes | None = None
     table: dict[str, int] = {}
 
@@ -45,6 +46,7 @@ class Thing(BaseModel):
         ({"words": ["a", 2]}, "words.1 = 2 is no text"),
         ({"words": ["a", "b", "c"]}, "words has more than 2 entries"),
         ({"kind": "c"}, "kind = 'c' is none of 'a' or 'b'"),
+        ({"either": "c"}, "either = 'c' is none of 'a'"),
         ({"picture": "A"}, "picture is no base64"),
         ({"table": 3}, "table = 3 is no table of fields"),
         ({"table": {"a": "b"}}, "table.a = 'b' is no whole number"),

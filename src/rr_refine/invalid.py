@@ -59,7 +59,8 @@ def told_invalid(error: ValidationError, whole: str = "it") -> str:
 
 def _sentence(error: ErrorDetails, whole: str) -> str:
     kind, given = error["type"], error["input"]
-    where = ".".join(map(str, error["loc"])) or whole
+    # What stands in brackets is a branch of pydantic's, and nobody wrote it.
+    where = ".".join(str(key) for key in error["loc"] if "[" not in str(key)) or whole
     words = {
         **error.get("ctx", {}),
         "where": where,

@@ -1,6 +1,7 @@
 // "Your pictures": the runs of the folder, searched, and chosen to be compared, saved or thrown away.
 
 import { announce, ask, el, image, keyed, picture, score, short, visible } from "./dom.js";
+import { lineageWord } from "./more.js";
 
 const STATUSES = { working: "running", waiting: "your turn", done: "", unfinished: "not finished", failed: "broke off" };
 export const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
@@ -70,7 +71,7 @@ export function pictures(place, most, here) {
 
   function tile(run) {
     const shown = here() === run.name;
-    const facts = [run.problem ? `cannot be read: ${short(run.problem, 300)}` : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`, short((run.open_points ?? []).join("; "), 300)].filter(Boolean).join(" · ");
+    const facts = [run.problem ? `cannot be read: ${short(run.problem, 300)}` : STATUSES[run.status], run.mean === null ? null : `${score(run.mean)} of 4`, lineageWord(run.lineage), short((run.open_points ?? []).join("; "), 300)].filter(Boolean).join(" · ");
     const inside = [
       run.image ? image({ src: picture(run.name, run.image, "small"), alt: "", loading: "lazy" }) : el("span", { class: "blank" }),
       el("span", { class: "words" }, el("span", { class: "title", dir: "auto" }, visible(run.prompt)), el("small", {}, facts))];

@@ -9,6 +9,7 @@ const ORIGINS = {
   request: "your own words",
   human: "your own words",
   parent: "the prompt of the picture it comes from",
+  parent: "the prompt of the picture that it comes from",
   critic: "proposed by the critic",
   rules: "proposed by simple rules",
   llm: "proposed by a language model",
@@ -22,6 +23,7 @@ const DECISIONS = {
   pick: (d) => `You went on from another picture: ${name(d.candidate)}.`,
   reseed: (d) => `You asked for seed ${d.seed}.`,
   stop: () => "You ended it here.",
+  "go-on": (d) => `You went on from the end${d.candidate ? `, from ${name(d.candidate)}` : ""}${d.remark ? `: ${d.remark}` : "."}`,
 };
 
 /** A new prompt with what is new and what is gone marked, by the pieces of an event's `diff`. */
@@ -31,13 +33,13 @@ export function marked(pieces) {
 }
 
 /** What the inside of a round's element should be. */
-export function roundInside(run, timeline, round, target) {
+export function roundInside(run, timeline, round, target, after) {
   const waiting = Math.max(0, round.expected - round.candidates.length);
   return [
     el("h3", {}, `Round ${round.number + 1}`, el("small", {}, round.prompt ? ORIGINS[round.origin] ?? `proposed by ${short(round.origin, 40)}` : "")),
     round.diff ? marked(round.diff) : el("p", { class: "prompt", dir: "auto" }, visible(round.prompt)),
     el("div", { class: "candidates" },
-      round.candidates.map((c) => candidate(run, timeline, c, target)),
+      round.candidates.map((c) => candidate(run, timeline, c, target, after)),
       timeline.end ? null : Array.from({ length: waiting }, () => el("div", { class: "candidate" }, el("div", { class: "blank" }, "Drawing …")))),
     remarks(round),
   ];
@@ -53,7 +55,7 @@ function remarks(round) {
       : short(DECISIONS[r.action]?.(r) ?? r.action, 400))));
 }
 
-function candidate(run, timeline, c, target) {
+function candidate(run, timeline, c, target, after) {
   const best = timeline.best === c.id;
   return el("article", { class: `candidate${best ? " best" : ""}${c.open ? " open" : ""}`, "data-candidate": c.id, "aria-label": `Picture of ${name(c.id)}` },
     c.image
@@ -72,7 +74,8 @@ function candidate(run, timeline, c, target) {
       timeline.revisions.length && c.revision ? el("p", { class: "quiet" }, `Judged by revision ${c.revision} of your request.`,
         (c.earlier ?? []).map((one) => ` By revision ${one.revision}: ${score(one.mean)}.`)) : null,
       c.seed === undefined ? null : el("p", { class: "quiet" }, `Seed ${c.seed}`),
-      c.image ? el("div", { class: "actions small" }, compareButton(run, c.id)) : null));
+      c.image ? el("div", { class: "actions small" }, compareButton(run, c.id)) : null,
+      c.image ? after(c) : null));
 }
 
 function progress(c) {

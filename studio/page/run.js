@@ -2,6 +2,7 @@
 
 import { boxSwitch, boxed } from "./boxes.js";
 import { announce, ask, change, el, image, keyed, picture, score, short, visible, whyNot } from "./dom.js";
+import { lineage, morePanel } from "./more.js";
 import { reviewPanel } from "./review.js";
 import { roundInside } from "./rounds.js";
 import { mean, name as nameOf, newTimeline, step, take } from "./timeline.js";
@@ -25,8 +26,8 @@ function whyEnded({ stop, first }) {
   return STOPS[stop.rule];
 }
 
-/** Shows a run in `main`; gives a function that ends it. `list` is "Your pictures". */
-export function showRun(main, run, list) {
+/** Shows a run in `main`; gives a function that ends it. `list` is "Your pictures"; `edits` is whether pictures can be edited. */
+export function showRun(main, run, list, edits) {
   let timeline = newTimeline();
   let state = null;
   let source = null;
@@ -34,6 +35,7 @@ export function showRun(main, run, list) {
   let at = 0;
   const stale = new Set();
   const rounds = new Map();
+  const panels = new Map(); // what somebody writes there outlives a drawing of its round
   const head = el("section", { class: "head" });
   const bar = el("div", { class: "actions" });
   const statusLine = el("p", { class: "status", id: "run-status" });
@@ -42,7 +44,19 @@ export function showRun(main, run, list) {
   const best = el("section", { class: "sheet result", "aria-label": "The best picture so far" });
   const below = el("div", { id: "rounds" });
   const end = el("div", { id: "end" });
-  main.replaceChildren(el("div", { class: "top" }, head, bar, trouble), el("div", { class: "columns" }, best, el("div", {}, turn, end, below)));
+  const columns = el("div", { class: "columns" }, best, el("div", {}, turn, end, below));
+  main.replaceChildren(el("div", { class: "top" }, head, bar, trouble), columns);
+
+  function started(name) {
+    if (name === run) open();
+    else location.hash = `#/${name}`;
+  }
+
+  function after(c) {
+    if (!c.verdict && state.status !== "done") return null;
+    if (!panels.has(c.id)) panels.set(c.id, morePanel(run, c.id, { edits, started }));
+    return panels.get(c.id);
+  }
 
   function open() {
     close();
@@ -104,9 +118,10 @@ export function showRun(main, run, list) {
         stale.add(round.number);
       }
       if (stale.has(round.number) || round.candidates.some((c) => c.id === timeline.best || c.id === best.dataset.shown))
-        rounds.get(round.number).replaceChildren(...roundInside(run, timeline, round, state.policy.target).filter(Boolean));
+        rounds.get(round.number).replaceChildren(...roundInside(run, timeline, round, state.policy.target, after).filter(Boolean));
     }
     stale.clear();
+    columns.classList.toggle("ended", state.status === "done");
     drawHead();
     drawTurn();
     drawBest();
@@ -129,6 +144,7 @@ export function showRun(main, run, list) {
     const ways = [...timeline.notices].filter((text) => timeline.started?.ways?.some((way) => text.endsWith(way)));
     once(head, JSON.stringify([spans, timeline.revisions, sources, state.notes, [...timeline.notices]]), () => [
       el("p", { class: "request", dir: "auto" }, visible(state.request.prompt)),
+      lineage(state.parent),
       ...timeline.revisions.map((r) => el("p", { class: "note", dir: "auto" }, `Request, revision ${r.number}: ${visible(r.prompt)}`)),
       el("div", { class: "sources" }, sources.map((digest, index) => el("figure", {}, image({ src: picture(run, digest, "small"), alt: index ? `Picture ${index + 1}` : "Your picture, before any change" }), el("figcaption", {}, index ? `Picture ${index + 1}` : "Your picture")))),
       el("p", { class: "chips" },
@@ -198,6 +214,7 @@ export function showRun(main, run, list) {
         ...(shown.open ? shown.measured : []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),
+        over ? morePanel(run, shown.id, { edits, started, open: true }) : null,
         state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: keyed(`/runs/${run}/result.png`), download: `${run}.png` }, "Save the picture")) : null,
       ]);
   }

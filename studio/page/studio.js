@@ -44,7 +44,7 @@ function show() {
   if (two) {
     showComparison(main, two);
   } else if (run) {
-    leave = showRun(main, run, list);
+    leave = showRun(main, run, list, studio.tasks.includes("edit"));
   } else {
     main.replaceChildren(form(studio, (name) => { location.hash = `#/${name}`; }));
     document.getElementById("prompt").focus();

@@ -17,6 +17,7 @@ export function take(timeline, event) {
       return null;
     case "round-started":
       timeline.limit = event.rounds;
+      timeline.end = null; // it goes on
       Object.assign(roundOf(timeline, event.round), { prompt: event.prompt, diff: event.diff ?? null, origin: event.origin, expected: event.candidates });
       return event.round;
     case "rendered":
@@ -45,7 +46,8 @@ export function take(timeline, event) {
       return null;
     case "reviewed":
       timeline.question = null;
-      if (event.decision.action === "pick") timeline.best = event.decision.candidate;
+      timeline.end = null;
+      if (event.decision.candidate) timeline.best = event.decision.candidate;
       return remark(timeline, event.round - 1, { kind: "decision", ...event.decision });
     case "revised":
       timeline.revisions = [...timeline.revisions.filter((r) => r.number !== event.revision.number), event.revision];
