@@ -24,7 +24,7 @@ from rr_refine.agent.history import Failure
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import LONGEST, lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
-from rr_refine.cli.text import quoted, say_json, tell
+from rr_refine.cli.text import quoted, say_json, tell, without_bars
 
 __all__ = ["TOLD", "Display", "find_graphics", "open_display"]
 
@@ -83,7 +83,24 @@ class Display(ABC):
         return nullcontext()
 
 
-class _JsonDisplay(Display):
+class _LineDisplay(Display):
+    """One where nothing moves."""
+
+    def __enter__(self) -> Self:
+        self._bars = without_bars()
+        self._bars.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.__exit__(kind, error, trace)
+
+
+class _JsonDisplay(_LineDisplay):
     """Events as NDJSON on stdout; steps are left out."""
 
     def show(self, event: Event) -> None:
@@ -91,7 +108,7 @@ class _JsonDisplay(Display):
             say_json(write_event(event))
 
 
-class _PlainDisplay(Display):
+class _PlainDisplay(_LineDisplay):
     """A line or two per event on stderr, see `rr_refine.cli.lines`.
 
     A failure is told when it happens, and once.

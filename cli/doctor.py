@@ -22,10 +22,13 @@ from rr_refine.cli.text import say, short
 from rr_refine.component import connected, told_by
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
+from rr_refine.hub import is_hub_id
 from rr_refine.retries import without_retries
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.evidence.evidence import Evidence
+from rr_refine.reward.model_hub import is_cached
 from rr_refine.reward.vllm_command import find_vllm
+from rr_refine.torch_build import is_cpu_build
 
 __all__ = ["doctor"]
 
@@ -86,6 +89,8 @@ def _packages(names: tuple[str, ...], *, needed: bool) -> Iterator[Checked]:
 
 
 def _device() -> Checked:
+    if is_cpu_build():
+        return Checked("--", "device", f"torch for the CPU alone; {os.cpu_count()} cores")
     try:
         import torch
     except ImportError:
@@ -183,6 +188,10 @@ _Part: TypeAlias = Generator | Critic | Evidence | Rewriter | IntentCheck
 def _found(what: str, part: _Part, more: str = "") -> Iterator[Checked]:
     """A part, and what it has to tell once it is connected."""
     yield Checked("ok", what, _named(part) + more)
+    name = part.identity.name
+    is_there = "/" not in name or not is_hub_id(name) or is_cached(name, os.environ)
+    if not (is_there or hasattr(part, "__aenter__")):  # one that connects has been asked
+        yield Checked("--", what, f"{name} is not on this machine: it is fetched when it is used")
     for text in told_by(part):
         yield Checked("ok", what, text)
 

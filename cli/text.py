@@ -31,6 +31,7 @@ __all__ = [
     "short",
     "tell",
     "terminal",
+    "without_bars",
 ]
 
 
@@ -151,16 +152,29 @@ def _has_encoding(text: str) -> bool:
 
 
 class _CleanStream:
-    """A text stream that lets no hidden characters through: for logs, warnings, bars of others."""
+    """A text stream that lets no hidden characters through: for logs, warnings, bars of others.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        bars: whether lines that are to be written over are let through.
+    """
+
+    def __init__(self, stream: TextIO, *, bars: bool = True) -> None:
         self.unchecked = stream
+        self._bars = bars
+        self._at_start = True
+        self._after_bar = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.unchecked, name)
 
     def write(self, text: str) -> int:
         """Write what is left of it. A bar may begin with a return to the start of its line."""
+        if not self._bars and text:
+            is_end = self._after_bar and self._at_start and not text.strip()
+            self._after_bar = is_end or "\r" in text.replace("\r\n", "\n")
+            if self._after_bar:
+                return len(text)
+            self._at_start = text.endswith("\n")
         rest = text.removeprefix("\r")
         lines = "\n".join(map(one_line, rest.split("\n")))
         self.unchecked.write(lines if rest == text else f"\r{lines}")
@@ -183,6 +197,17 @@ def clean_stderr() -> Iterator[None]:
     before = sys.stderr
     if before is not None:
         sys.stderr = clean(before)
+    try:
+        yield
+    finally:
+        sys.stderr = before
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """While no line may be written over: the bars of libraries are left out, whoever draws them."""
+    before = sys.stderr
+    sys.stderr = cast("TextIO", _CleanStream(before, bars=False))
     try:
         yield
     finally:

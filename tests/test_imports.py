@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rr_refine.torch_build import is_cpu_build
+
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "peft", "numpy"}
 FRAMEWORKS = {"langgraph", "langchain_core", "openai"}
 HELP = "import sys; sys.argv = ['rr-refine', {!r}]\nfrom rr_refine.cli.main import main\n"
@@ -47,3 +49,9 @@ def test_what_is_not_loaded(tmp_path: Path, program: str, never: set[str]) -> No
     assert "rr_refine" in loaded
     assert never & loaded == set()
     assert ended.stderr == ""
+
+
+@pytest.mark.skipif(not is_cpu_build(), reason="only its import tells what this torch can use")
+def test_doctor_takes_no_seconds_for_torch(tmp_path: Path) -> None:
+    program = HELP.format("doctor") + "main()"
+    test_what_is_not_loaded(tmp_path, program, HEAVY - {"numpy"})

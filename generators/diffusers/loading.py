@@ -25,6 +25,7 @@ from rr_refine.generators.diffusers.options import DiffusersOptions
 from rr_refine.hub import hub_that_answers
 from rr_refine.named import read_named
 from rr_refine.terms import Task
+from rr_refine.torch_build import is_cpu_build
 
 __all__ = ["load_pipelines", "memory_advice", "pair_pipelines", "resolve_device", "resolve_dtype"]
 
@@ -106,6 +107,8 @@ def resolve_device(device: str) -> str:
     Raises:
         ConfigError: torch does not know it, or this machine has none.
     """
+    if device == "cpu" or (device == "auto" and is_cpu_build()):
+        return "cpu"
     import torch
 
     accelerator = torch.accelerator.current_accelerator() if _has_accelerator() else None

@@ -54,6 +54,20 @@ def test_the_doctor_says_what_a_machine_lacks(commands: Commands) -> None:
     assert "ok  machine        fit for profile sketch" in sketch.stdout
 
 
+def test_the_laptop_names_both_servers(commands: Commands) -> None:
+    ended = commands.run("doctor", "--profile", "laptop")
+    start = [line for line in ended.stdout.splitlines() if line[4:].startswith("start first")]
+    images, critic, tunnel = start
+    assert "--port 8000" in images and "rr-refine serve" in critic and "ssh -L 8000" in tunnel
+
+
+def test_the_doctor_says_what_it_did_not_look_for(commands: Commands) -> None:
+    commands.environment["HF_HOME"] = str(commands.folder / "empty")
+    given = ("--generator=fake", "--critic=transformers", "--set=critic.model=nobody/nothing")
+    ended = commands.run("doctor", *given, models=True)
+    assert "--  critic         nobody/nothing is not on this machine" in ended.stdout
+
+
 def test_a_profile_may_be_named_anywhere_and_lies_below_all_else(commands: Commands) -> None:
     project = commands.folder / "rr-refine.toml"
     project.write_text("profile = 'gpu-80'\n[generator]\nsteps = 20\n")
