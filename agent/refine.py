@@ -113,8 +113,10 @@ async def run_stream(
     goes_on = follow_up is not None and follow_up.decision is not None
     if goes_on and (placed := {"out", "run_id", "private"} & options.keys()):
         raise ConfigError(f"{min(placed)} has no effect: the run goes on in its folder")
-    beside = folder_here("runs") if follow_up is None else follow_up.out
-    out = require_path(options.pop("out")) if "out" in options else beside
+    if "out" in options:
+        out = require_path(options.pop("out"))
+    else:
+        out = folder_here("runs") if follow_up is None else follow_up.out
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
