@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,6 +16,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.policy import preset as preset_of
 from rr_refine.agent.run import Run, open_run
 from rr_refine.cli.job import job_again, job_from
+from rr_refine.cli.layers import from_environment, own_layer
 from rr_refine.cli.options import DisplayOptions, Flag, SettingsOptions
 from rr_refine.cli.refine import begin
 from rr_refine.cli.runner import run as run_in_terminal
@@ -156,6 +158,9 @@ def _new(
             "program can go on from it (rr_refine.vary and the like do)"
         )
     settings = read_settings(run.path / "config.json", given, resume=run.config, trusted=trusted)
+    if "private" not in given:  # who may see a new folder is not for the old run to say
+        own = {**own_layer(), **{key: value for key, value, _ in from_environment(os.environ)}}
+        settings.apply({"private": own.get("private", True)}, "your own settings")
     for key in list(settings.values):
         made = key not in given and not settings.sources[key].startswith("preset ")
         if made and key.startswith(("loop.", "budget.", "parameters.")):

@@ -12,7 +12,16 @@ import pytest
 from rr_refine.agent.run import load_run
 from rr_refine.agent.server import PARTS, graph
 from rr_refine.errors import ConfigError
-from tests.cli.test_trust import FAKES, KEY, MODULE, change, imported, own, recorded
+from tests.cli.test_trust import (
+    FAKES,
+    KEY,
+    MODULE,
+    change,
+    imported,
+    own,
+    recorded,
+    require_refused,
+)
 from tests.commands import Commands
 
 URL = "http://127.0.0.1:9/v1"
@@ -65,6 +74,39 @@ def test_that_of_a_run_writes_beside_the_run_too(here: Commands) -> None:
         visitor = Commands(home, here.environment)
         ended = visitor.run("a dog", "--config", str(run / "config.json"), "--rounds=1")
         assert (ended.code, out.exists()) == (code, code == 0), ended.stderr
+
+
+MORE = {
+    "go on": (),
+    "say": ("--say=make it red",),
+    "vary": ("--vary=1",),
+    "edit": ("--edit=make it red",),
+    "again": ("--again",),
+    "use prompt": ("--use-prompt",),
+}
+
+
+@pytest.mark.parametrize("how", MORE)
+def test_a_run_that_is_gone_on_from_says_no_more_than_one_that_is_resumed(
+    here: Commands, how: str
+) -> None:
+    run = recorded(here)
+    before = (run / "config.json").read_text()
+    change(run, "settings", **{"critic.use": "openai", "critic.base_url": URL})
+    here.environment["RR_REFINE_CRITIC__API_KEY"] = KEY
+    require_refused(here, here.run("more", str(run), *MORE[how]), "critic.api_key", URL)
+    (run / "config.json").write_text(before)
+    change(run, "policy", stop_rules=["mark:Never"])
+    require_refused(here, here.run("more", str(run), *MORE[how]), "'mark:Never'")
+    (run / "config.json").write_text(before)
+    change(run, "settings", private=False)
+    assert here.run("more", str(run), *MORE[how]).code == 0
+    for folder in run.parent.iterdir():  # a new run is for its user alone
+        assert folder.stat().st_mode & 0o777 == 0o700
+    if how == "again":  # unless the user says otherwise
+        here.environment["RR_REFINE_PRIVATE"] = "false"
+        assert here.run("more", str(run), *MORE[how]).code == 0
+        assert {f.stat().st_mode & 0o777 for f in run.parent.iterdir()} == {0o700, 0o755}
 
 
 @pytest.mark.parametrize("command", ["report", "replay"])
