@@ -168,14 +168,18 @@ def _root() -> Path | None:
     return Path(named) if named else None
 
 
+_DEEP: Final = 32
+"""Most folders within each other that a client names: each is looked at, or made."""
+
+
 def _below(field: str, name: object) -> tuple[Path, Path]:
     """The server's root, and what a client names below it."""
     root = _root()
     if root is None:
         raise ConfigError(f"{field} cannot be given: this server's owner named no {ROOT}")
     try:
-        if not isinstance(name, str):
-            raise ValueError(f"{name!r} is no text")
+        if not isinstance(name, str) or not name.isprintable() or name.count("/") > _DEEP:
+            raise ValueError(f"{name!r} is no text, or none of a path")
         if Path(name).is_absolute():
             name = str(Path(name).relative_to(root))
         return root, require_path(root / require_inside(name))

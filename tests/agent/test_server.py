@@ -115,7 +115,11 @@ async def test_without_a_root_no_files_can_be_named(
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.png", "/etc/x.png", "a/../../x.png", "", "x\0", "\ud800", "x" * 6000, 7, {}]
+    "name",
+    [
+        *("../x.png", "/etc/x.png", "a/../../x.png", "", "x\0", "\ud800", "x" * 6000, 7, {}),
+        *("a/" * 2000, "a\x1b[31m", "a\nb"),
+    ],
 )
 @pytest.mark.parametrize("field", ["image", "out"])
 async def test_nothing_outside_of_the_root(
