@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["in_short"]
+__all__ = ["excerpt", "in_short"]
 
 _READ: Final = 20_000
 """Characters from the end that are looked at."""
 _SENTENCE: Final = re.compile(r"(?<=[.!?])(?<!\b[Nn]o\.)\s+(?=[^a-z\s])|(?<=[。！？])\s*|\s*\n\s*")
+_HEADING: Final = re.compile(r":\s*\n\s*")
 _ASIDE: Final = re.compile(r"\([^()]*\)")
 _VERDICT: Final = re.compile(
     r"\W*(?:the\s+)?(?:missed|missing|lost|lacking|lacks|absent|wrong|incorrect|issues?|problems?"
@@ -55,7 +56,9 @@ def in_short(rationale: str, length: int = 300) -> str:
     Args:
         length: characters at most.
     """
-    parts = [" ".join(one.split()) for one in _SENTENCE.split(rationale[-_READ:])]
+    parts = [
+        " ".join(one.split()) for one in _SENTENCE.split(_HEADING.sub(": ", rationale[-_READ:]))
+    ]
     sentences = [one for one in parts if one]
     kept = _telling(sentences) or _last(sentences, length)
     if not kept:
@@ -65,6 +68,12 @@ def in_short(rationale: str, length: int = 300) -> str:
         text = f"… {text}"
     whole = len(text) <= length and sentences[-1].endswith(kept[-1].removeprefix("… "))
     return text if whole else f"{_cut(text, length - 2)} …"
+
+
+def excerpt(rationale: str) -> str:
+    """`in_short`, to stand above the whole; empty where it is the whole."""
+    said = in_short(rationale)
+    return "" if said == " ".join(rationale.split()) else said
 
 
 def _telling(sentences: list[str]) -> list[str]:

@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterable
 
 from rr_refine.agent.diff import diff_words, spaced
-from rr_refine.agent.events import Event, ReviewRequested, Rewritten, RoundStarted, write_event
+from rr_refine.agent.events import (
+    Event,
+    Judged,
+    ReviewRequested,
+    Rewritten,
+    RoundStarted,
+    write_event,
+)
+from rr_refine.reward.rationale import excerpt
 
 __all__ = ["PageEvents"]
 
@@ -15,7 +23,8 @@ class PageEvents:
     """Lines of JSON in the order of the events.
 
     A started round and a question have a `diff` to the prompt before: a list of kind (`same`,
-    `added` or `dropped`), words, and the space behind them.
+    `added` or `dropped`), words, and the space behind them. What was judged has the `excerpt`
+    of its reason that says what is wrong, where it says more.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -29,6 +38,8 @@ class PageEvents:
         """Append an event."""
         line = write_event(event)
         match event:
+            case Judged():
+                line = _with(line, excerpt=excerpt(event.reason))
             case Rewritten():
                 self._rewritten = event
             case RoundStarted():
@@ -47,5 +58,8 @@ class PageEvents:
 
 
 def _with_diff(line: str, before: str, after: str) -> str:
-    pieces = list(spaced(diff_words(before, after)))
-    return json.dumps({**json.loads(line), "diff": pieces})
+    return _with(line, diff=list(spaced(diff_words(before, after))))
+
+
+def _with(line: str, **more: object) -> str:
+    return json.dumps({**json.loads(line), **more})

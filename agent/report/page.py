@@ -20,6 +20,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
+from rr_refine.reward.rationale import excerpt
+
 __all__ = ["PAGES", "Pages", "cut", "script_json", "visible"]
 
 # Control characters but tab and line feed, direction overrides and isolates, half characters.
@@ -51,6 +53,7 @@ class Pages:
         self._environment.filters |= {
             "change": lambda value: f"{value:+.2f}".replace("-", "−"),
             "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+            "excerpt": excerpt,
             "label": lambda name: str(name).replace("_", " ").replace("-", " "),
             "score": lambda value: f"{value:.2f}",
             "time": lambda seconds: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds)),

@@ -26,7 +26,7 @@ export function take(timeline, event) {
       return note(timeline, event.candidate, { failed: `There is no picture. ${event.message}`, step: null });
     case "judged": {
       const earlier = earlierOf(timeline, event);
-      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, capped: event.capped?.[event.weakest], measured: measured(event), findings: event.findings, open: isOpen(event), revision: event.revision ?? 1, earlier, failed: undefined });
+      const round = note(timeline, event.candidate, { scores: event.scores, changes: event.changes, weakest: event.weakest, reason: event.reason, excerpt: event.excerpt, capped: event.capped?.[event.weakest], measured: measured(event), findings: event.findings, open: isOpen(event), revision: event.revision ?? 1, earlier, failed: undefined });
       if (timeline.first === null) timeline.first = event.candidate;
       return round;
     }

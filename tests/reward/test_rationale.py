@@ -21,6 +21,7 @@ SEEN = "The picture shows: grey ground; " + "; ".join(f"a red heart at {n}" for 
             "… Missed: a hat. There is more than",
         ),
         ("- Present: hat, dog\n- Missing: cat, tree\n", "… - Missing: cat, tree"),
+        ("A hat.\n\nMissing:\n- a cat\n- a tree", "… Missing: - a cat - a tree"),
         (f"{SEEN}. Issues: the hat is blue.", "… Issues: the hat is blue."),
         # told in a sentence of its own
         (f"{SEEN}. However, the hat is green instead of red.", "… However, the hat is green"),

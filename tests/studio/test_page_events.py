@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rr_refine.agent.events import ReviewRequested, Rewritten, RoundStarted
+from rr_refine.agent.events import Judged, ReviewRequested, Rewritten, RoundStarted
 from rr_refine.agent.history import Candidate, Proposal
 from rr_refine.agent.review import ReviewRequest
 from rr_refine.studio.page_events import PageEvents
@@ -60,6 +60,27 @@ def test_a_proposal_is_compared_with_what_it_was_made_from() -> None:
     assert best == [["same", "my", " "], ["added", "big", " "], ["same", "cat", ""]]
     (original,) = diffs(asked("a big cat", None))
     assert original == made
+
+
+def test_what_is_wrong_is_told_first() -> None:
+    def told(reason: str) -> str:
+        event = Judged(
+            candidate="r0c0",
+            scores={"text_faithfulness": 2.0},
+            changes={},
+            reward=0.3,
+            weakest="text_faithfulness",
+            reason=reason,
+            samples=1,
+            seconds=1.0,
+            cached=False,
+        )
+        line = json.loads(PageEvents([event]).lines[0])
+        assert line["reason"] == reason
+        return str(line["excerpt"])
+
+    assert told("A hat is there. Missed: two hats.") == "… Missed: two hats."
+    assert told("Missed:\ntwo hats.") == ""
 
 
 def test_the_rest_of_an_event_is_as_it_is_in_the_file() -> None:

@@ -58,6 +58,14 @@ LOW = critique_of(t2i(2.0, 2.5), rationales=dict(WHY))  # type: ignore[arg-type]
 HIGH = critique_of(t2i(3.0, 2.4))
 
 
+async def test_what_is_wrong_is_told_first(tmp_path: Path) -> None:
+    seen = "A hat is there. Missed: two hats."
+    low = critique_of(t2i(2.0, 2.5), rationales={**WHY, "text_faithfulness": seen})  # type: ignore[dict-item]
+    run = await scripted(tmp_path, {(0, 0): low, (1, 0): HIGH})
+    (why,) = page_of(run.path).find("tr", class_="why")[0].find("strong")
+    assert words(why) == "… Missed: two hats."
+
+
 async def test_a_run_that_improved(tmp_path: Path) -> None:
     run = await scripted(tmp_path, {(0, 0): LOW, (1, 0): HIGH})
     root = page_of(run.path)
