@@ -72,7 +72,9 @@ class Status:
             case RoundStarted():
                 if self._spend.images:
                     self._laps.append(event.spend.seconds - self._spend.seconds)
-                self.round, self._spend, self._start = event.round, event.spend, now
+                # What was shown stays: a run's own clock starts later, when its parts are there.
+                ahead = max(0.0, self.seconds - event.spend.seconds)
+                self.round, self._spend, self._start = event.round, event.spend, now - ahead
                 names = (f"r{event.round}c{index}" for index in range(event.candidates))
                 self.stages = {name: Stage("rendering", now) for name in names}
             case StepDone():

@@ -21,7 +21,7 @@ from rr_refine.generators.sources import too_many_sources
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Task
 
-__all__ = ["Call", "accepted_parameters", "plan_call"]
+__all__ = ["Call", "accepted_parameters", "offered", "plan_call"]
 
 _OURS: Final = {
     "self",
@@ -66,6 +66,17 @@ def accepted_parameters(pipeline: object, task: Task) -> dict[str, object]:
         and p.kind is not inspect.Parameter.VAR_KEYWORD
     }
     return accepted | ({"max_side": None} if task == "edit" else {})
+
+
+def offered(pipeline: type, family: Family, defaults: Mapping[str, JsonValue]) -> frozenset[str]:
+    """Whether a request's size and negative prompt have an effect on a text-to-image call."""
+    accepted = inspect.signature(pipeline.__call__).parameters
+    scale = "true_cfg_scale" if "true_cfg_scale" in accepted else "guidance_scale"
+    default = accepted[scale].default if scale in accepted else None
+    value = {scale: default, **family.defaults, **defaults}[scale]
+    guided = isinstance(value, int | float) and value > 1
+    names = {"width", "height", *(("negative_prompt",) if guided else ())}
+    return frozenset(names.intersection(accepted))
 
 
 def plan_call(

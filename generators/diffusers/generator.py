@@ -12,12 +12,13 @@ from pydantic import JsonValue
 
 from rr_refine.batching import Batcher
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.generators.diffusers.arguments import offered
 from rr_refine.generators.diffusers.checkpoint import (
     Checkpoint,
     find_checkpoint,
     needs_the_hub,
 )
-from rr_refine.generators.diffusers.family import family_of
+from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.loading import (
     load_pipelines,
     pair_pipelines,
@@ -123,6 +124,11 @@ class DiffusersGenerator:
         """Most pictures that an edit takes; None for no fixed number."""
         return self._source.most_sources
 
+    @property
+    def takes(self) -> frozenset[str]:
+        """Size and negative prompt, where the pipeline takes them; loads its class, no weights."""
+        return self._source.takes
+
     async def generate(
         self, request: RenderRequest, *, on_step: OnStep | None = None
     ) -> Image.Image:
@@ -169,6 +175,9 @@ class _Source(Protocol):
 
     @property
     def most_sources(self) -> int | None: ...
+
+    @property
+    def takes(self) -> frozenset[str]: ...
 
     def load(self) -> RenderWorker: ...
 
@@ -222,6 +231,12 @@ class _CheckpointSource:
     def most_sources(self) -> int | None:
         return family_of(self._options.edit_pipeline or self._checkpoint.class_name).most_sources
 
+    @property
+    def takes(self) -> frozenset[str]:
+        name = self._checkpoint.class_name
+        made_by = pipeline_class(name)
+        return offered(made_by, family_of(name), self._options.call_parameters())
+
     def load(self) -> RenderWorker:
 
         pipelines = load_pipelines(self._checkpoint, self._options)
@@ -249,6 +264,8 @@ class _PipelineSource:
         self._renderer = PipelineRenderer(pair_pipelines(pipeline, edit_pipeline), options, batch)
         self.tasks = _tasks(type(pipeline), edit_pipeline)
         self.most_sources = family_of(edit_pipeline or type(pipeline)).most_sources
+        family = family_of(type(pipeline))
+        self.takes = offered(type(pipeline), family, options.call_parameters())
         self.identity = Identity(
             kind=f"diffusers:{class_name}",
             name=name,

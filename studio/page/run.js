@@ -214,8 +214,8 @@ export function showRun(main, run, list, edits) {
         ...(shown.open ? shown.measured : []).map((text) => el("p", { class: "note", dir: "auto" }, short(text, 600))),
         gain !== null && first?.image ? el("figure", { class: "first" }, image({ src: picture(run, first.image, "small"), alt: "The first picture" }), el("figcaption", {}, `The first try: ${score(mean(first))}`)) : null,
         el("details", { open: over }, el("summary", {}, "Its prompt"), el("p", { class: "prompt", id: "best-prompt", dir: "auto" }, visible(timeline.rounds[shown.round].prompt)), copyButton(timeline.rounds[shown.round].prompt)),
-        over ? morePanel(run, shown.id, { edits, started, open: true }) : null,
         state.result ? el("p", { class: "actions" }, el("a", { class: "button", id: "save", href: keyed(`/runs/${run}/result.png`), download: `${run}.png` }, "Save the picture")) : null,
+        over ? morePanel(run, shown.id, { edits, started, open: true }) : null,
       ]);
   }
 

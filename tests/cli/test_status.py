@@ -169,3 +169,23 @@ def test_a_score_of_before_a_remark_is_not_shown_after_it() -> None:
     assert "r0c0" in course.status.means
     course.follow(CriticFailed(candidate="r0c0", revision=2, error="CriticTimeout", message="late"))
     assert "r0c0" not in course.status.means
+
+
+def test_the_clock_never_starts_again() -> None:
+    course = Course()
+    course.now += 5  # the parts are loaded, which the run's own clock does not count
+    assert course.status.seconds == 5
+    course.round(0)
+    assert course.status.seconds == 5
+    course.render(0)
+    course.judge(0, 2.5)
+    assert course.status.seconds == 11
+    course.round(1)
+    assert course.status.seconds == 11
+
+
+def test_a_run_that_goes_on_shows_what_it_took_before() -> None:
+    course = Course()
+    course.now += 5
+    course.round(3)
+    assert course.status.seconds == 18

@@ -18,7 +18,7 @@ from PIL import Image
 from pydantic import JsonValue, TypeAdapter
 
 from rr_refine import plugins
-from rr_refine.component import most_sources
+from rr_refine.component import most_sources, takes
 from rr_refine.errors import (
     BlankImageError,
     ConfigError,
@@ -817,3 +817,17 @@ async def test_a_chat_takes_no_size() -> None:
         with pytest.raises(ConfigError, match=words):
             create(base_url=URL, **options)
     assert make(Server(), model="m").identity != make(Server(), model="m", wire="chat").identity
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, {"width", "height"}),
+        ({"parameters": {"negative_prompt": ""}}, {"width", "height", "negative_prompt"}),
+        ({"parameters": {"quality": "low"}}, {"width", "height"}),
+        ({"wire": "chat"}, set()),
+    ],
+    ids=str,
+)
+def test_what_a_form_may_offer(options: dict[str, Any], names: set[str]) -> None:
+    assert takes(make(lambda _: None, **options)) == names

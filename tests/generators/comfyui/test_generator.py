@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Ping
 
-from rr_refine import plugins
+from rr_refine import component, plugins
 from rr_refine.errors import (
     ConfigError,
     GeneratorError,
@@ -507,3 +507,15 @@ def test_what_was_found_is_told(comfyui: StandIn) -> None:
         before,
         "ComfyUI 0.33.0 on cpu draws with some_sdxl.safetensors",
     )
+
+
+@pytest.mark.parametrize(
+    ("workflow", "takes"),
+    [
+        ("sdxl_t2i", {"width", "height", "negative_prompt"}),
+        ("flux_advanced_t2i", {"width", "height"}),
+        ("kontext_edit", set()),
+    ],
+)
+def test_what_a_form_may_offer(comfyui: StandIn, workflow: str, takes: set[str]) -> None:
+    assert component.takes(make(comfyui, workflow)) == takes

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError, UnsupportedRequestError
 from rr_refine.generators.diffusers import DiffusersGenerator, RenderOptions
-from rr_refine.generators.diffusers.arguments import plan_call
-from rr_refine.generators.diffusers.family import family_of
+from rr_refine.generators.diffusers.arguments import offered, plan_call
+from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.tiny import flux, qwen
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.terms import Task
@@ -209,3 +209,20 @@ async def test_texts_are_repeated_for_a_batch() -> None:
         *(tested.generate(RenderRequest("a", seed, parameters=parameters)) for seed in (1, 2))
     )
     assert [image.size for image in images] == [(64, 64)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "defaults", "negative"),
+    [
+        ("FluxPipeline", {}, False),
+        ("FluxPipeline", {"true_cfg_scale": 4.0}, True),
+        ("QwenImagePipeline", {}, True),
+        ("QwenImagePipeline", {"true_cfg_scale": 1.0}, False),
+        ("StableDiffusion3Pipeline", {}, True),
+        ("StableDiffusion3Pipeline", {"guidance_scale": 0.0}, False),
+        ("Flux2KleinPipeline", {}, False),
+    ],
+)
+def test_what_a_form_may_offer(name: str, defaults: dict[str, Any], *, negative: bool) -> None:
+    takes = offered(pipeline_class(name), family_of(name), defaults)
+    assert takes == {"width", "height", *(["negative_prompt"] if negative else [])}
