@@ -28,6 +28,8 @@ __all__ = [
 COMMAND_LINE: Final = "command line"
 """The source of what a flag says."""
 ENVIRONMENT_PREFIX: Final = "RR_REFINE_"
+_OF_SERVER: Final = "RR_REFINE_SERVER_"
+"""Variables of whoever runs the graph in a LangGraph server: see `rr_refine.agent.server`."""
 _WORKFLOW: Final = "generator.workflow"
 
 
@@ -49,7 +51,7 @@ def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Json
     """
     # `…__USE` first: it drops the options of another component.
     for name in sorted(environment, key=lambda n: (not n.endswith("__USE"), n)):
-        if name.startswith(ENVIRONMENT_PREFIX):
+        if name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(_OF_SERVER):
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
             value = value_of(environment[name])
             if key == _WORKFLOW and not Path(str(value or "/")).expanduser().is_absolute():

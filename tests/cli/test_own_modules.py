@@ -94,6 +94,11 @@ def test_what_a_trusted_file_names_is_looked_for_where_it_was_trusted(
     assert len((here / "good").read_text()) > 1
 
 
+def test_the_variables_of_a_langgraph_server_are_no_settings(commands: Commands) -> None:
+    commands.environment["RR_REFINE_SERVER_ROOT"] = str(commands.folder)
+    assert commands.run("config", "show").code == 0
+
+
 @pytest.mark.parametrize("said", ["own file", "own file and project", "environment", "all three"])
 def test_what_holds_in_every_folder_is_looked_for_in_none(commands: Commands, said: str) -> None:
     (commands.folder / "own_critic.py").write_text(TELLS.format(place="planted"))
