@@ -12,7 +12,7 @@ from rr_refine.errors import (
     OutOfMemoryError,
     UnsupportedRequestError,
 )
-from rr_refine.generators.comfyui.server import ServerAnswer
+from rr_refine.generators.comfyui.server import ComfyUIServer, ServerAnswer
 from rr_refine.generators.comfyui.workflow import Node
 from rr_refine.notices import shortened
 
@@ -20,6 +20,8 @@ __all__ = ["failed", "is_model", "refused", "table"]
 
 _SHOWN: Final = 300
 """Characters of what one node says."""
+_WHOLE: Final = 2_000
+"""Characters of a message."""
 _SUFFIXES: Final = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 
@@ -33,7 +35,9 @@ def is_model(value: JsonValue) -> bool:
     return isinstance(value, str) and value.lower().endswith(_SUFFIXES)
 
 
-def refused(answer: ServerAnswer, url: str, nodes: Mapping[str, Node]) -> GeneratorError:
+def refused(
+    answer: ServerAnswer, server: ComfyUIServer, nodes: Mapping[str, Node]
+) -> GeneratorError:
     """For a graph that the server does not take."""
     body = table(answer.body)
     error, by_node = table(body.get("error")), table(body.get("node_errors"))
@@ -46,10 +50,13 @@ def refused(answer: ServerAnswer, url: str, nodes: Mapping[str, Node]) -> Genera
         told = [f"{words}{f' ({kind})' if kind else ''}"]
         if error.get("type") == "missing_node_type" or "does not exist" in words:
             told.append("install its custom nodes (ComfyUI's Manager) and start ComfyUI again")
-    return UnsupportedRequestError(f"{url} does not take the workflow: {'; '.join(told[:5])}")
+    text = server.clean("; ".join(told[:5]), _WHOLE)
+    return UnsupportedRequestError(f"{server.url} does not take the workflow: {text}")
 
 
-def failed(entry: Mapping[str, JsonValue], url: str, nodes: Mapping[str, Node]) -> GeneratorError:
+def failed(
+    entry: Mapping[str, JsonValue], server: ComfyUIServer, nodes: Mapping[str, Node]
+) -> GeneratorError:
     """For a job that ended without a picture.
 
     Args:
@@ -59,18 +66,21 @@ def failed(entry: Mapping[str, JsonValue], url: str, nodes: Mapping[str, Node]) 
     for one in messages if isinstance(messages, list) else ():
         kind, data = one if isinstance(one, list) and len(one) == 2 else (None, None)
         if kind == "execution_interrupted":
-            return GeneratorError(f"{url}: somebody stopped this picture in ComfyUI")
+            return GeneratorError(f"{server.url}: somebody stopped this picture in ComfyUI")
         if kind == "execution_error":
             said = table(data)
             words = _line(said.get("exception_message"))
             error = _line(said.get("exception_type"))
-            text = f"{url}: {_named(str(said.get('node_id')), said, nodes)} failed: {words}"
+            where = _named(str(said.get("node_id")), said, nodes)
+            text = f"{server.url}: {server.clean(f'{where} failed: {words} ({error})', _WHOLE)}"
             if "outofmemory" in error.lower() or "out of memory" in words.lower():
                 return OutOfMemoryError(
                     f"{text}; give a smaller size, or close what else uses the GPU"
                 )
-            return GeneratorError(f"{text} ({error})")
-    return GeneratorError(f"{url}: the job ended without a picture, and ComfyUI does not say why")
+            return GeneratorError(text)
+    return GeneratorError(
+        f"{server.url}: the job ended without a picture, and ComfyUI does not say why"
+    )
 
 
 def _of_node(name: str, error: Mapping[str, JsonValue], nodes: Mapping[str, Node]) -> Iterator[str]:

@@ -95,7 +95,7 @@ async def run_job(
     images = table(table(entry.get("outputs")).get(output)).get("images")
     pictures = [table(one) for one in images if table(one)] if isinstance(images, list) else []
     if table(entry.get("status")).get("status_str") == "error" or not pictures:
-        raise failed(entry, server.url, nodes)
+        raise failed(entry, server, nodes)
     return pictures
 
 
@@ -117,7 +117,7 @@ async def _send(
     said = table(answer.body)
     job = said.get("prompt_id")
     if answer.status != 200 or not isinstance(job, str):
-        raise refused(answer, server.url, nodes)
+        raise refused(answer, server, nodes)
     if len(job) > _ID_MAX:
         raise GeneratorError(f"{server.url} gave the job an id of {len(job):,} characters")
     for error in table(said.get("node_errors")).values():
@@ -125,7 +125,7 @@ async def _send(
         wanted = table(error).get("dependent_outputs")
         if isinstance(wanted, list) and output in wanted:
             await _delete(server, job)
-            raise refused(answer, server.url, nodes)
+            raise refused(answer, server, nodes)
     return job
 
 

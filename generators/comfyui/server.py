@@ -170,7 +170,7 @@ class ComfyUIServer:
             )
         except ValueError as error:
             raise GeneratorError(
-                f"{self.url} has the picture at {self._clean(str(error))}"
+                f"{self.url} has the picture at {self.clean(str(error))}"
             ) from None
         except httpx2.HTTPStatusError as error:
             if error.response.status_code == 404:
@@ -274,7 +274,7 @@ class ComfyUIServer:
         words = place.partition("?")[0] or response.content[:2000].decode(errors="replace")
         # An error may come with 200, which `BoundedAnswers` has turned into its own status.
         status = 200 if response.extensions.get("sent_as") else response.status_code
-        return ServerAnswer(status, body, self._clean(words))
+        return ServerAnswer(status, body, self.clean(words))
 
     def _gone(self, error: Exception) -> RefineError:
         import httpx2
@@ -286,7 +286,7 @@ class ComfyUIServer:
                 f"{self.url} gave no answer for {self.patience:g} s: raise "
                 "generator.timeout if it needs longer"
             )
-        why = self._clean(str(error)) or type(error).__name__
+        why = self.clean(str(error)) or type(error).__name__
         if isinstance(error, httpx2.InvalidURL):  # names that it gave, or the workflow
             return GeneratorError(f"{self.url} has a name that cannot be asked for: {why}")
         return GeneratorUnavailable(
@@ -320,8 +320,9 @@ class ComfyUIServer:
             )
         return GeneratorError(said)
 
-    def _clean(self, words: str) -> str:
-        return clean_words(words, self._options.key)
+    def clean(self, words: str, most: int | None = None) -> str:
+        """Words of the server, or with such in them, fit for one line of a terminal."""
+        return clean_words(words, self._options.key, most)
 
     def _too_long(self) -> RefineError:
         return GeneratorError(

@@ -236,8 +236,13 @@ class EndpointFaults:
         )
 
 
-def clean_words(words: str, key: str) -> str:
-    """Foreign words, fit for one line of a terminal, without the key that they may echo."""
+def clean_words(words: str, key: str, most: int | None = None) -> str:
+    """Foreign words, fit for one line of a terminal, without the key that they may echo.
+
+    Args:
+        most: characters that are kept; by default as many as go into a message.
+    """
+    most = most or _WORDS_MAX
     words = KeyMask(key).words(words)
     words = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return words if len(words) <= _WORDS_MAX else words[: _WORDS_MAX - 1] + "…"
+    return words if len(words) <= most else words[: most - 1] + "…"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from rr_refine.errors import ConfigError
+from rr_refine.notices import shortened
 from rr_refine.terms import Record
 
 __all__ = ["ChatOptions", "EndpointOptions", "ServerOptions"]
+
+_LONGEST: Final = 2_000
+"""Characters of an address. The client takes 65,536 with all that is added to it."""
+_SHOWN: Final = 100
 
 
 class ServerOptions(Record):
@@ -46,8 +51,14 @@ class ServerOptions(Record):
             ConfigError: it is no http(s) URL, or one that may hold secrets. The message repeats
                 neither a user's name and password nor a query.
         """
-        shown = self.base_url.rpartition("@")[2].partition("?")[0]
+        import httpx2
+
+        shown = shortened(self.base_url.rpartition("@")[2].partition("?")[0], _SHOWN)
         try:
+            # `urlsplit` leaves out line ends; the client takes no controls, and no host that
+            # cannot be looked up.
+            if not self.base_url.isprintable() or len(self.base_url) > _LONGEST:
+                raise ValueError
             parts = urlsplit(self.base_url)
             if parts.username is not None or parts.query or parts.fragment:
                 raise ConfigError(
@@ -55,7 +66,9 @@ class ServerOptions(Record):
                     f"fragment: give {section}.api_key instead"
                 )
             port = "" if parts.port is None else f":{parts.port}"
-        except ValueError:
+            (parts.hostname or "none").encode("idna")
+            httpx2.URL(self.base_url)
+        except (ValueError, httpx2.InvalidURL):
             raise ConfigError(f"{section}.base_url = {shown!r} is no URL") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(

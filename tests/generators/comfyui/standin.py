@@ -47,6 +47,10 @@ def recorded(name: str) -> Any:
     return json.loads((HERE / "recorded" / f"{name}.json").read_text())
 
 
+def _found(one: str | dict[str, Any]) -> Any:
+    return recorded(one) if isinstance(one, str) else one
+
+
 class StandIn:
     """The server. What is public may be set by a test, and looked at."""
 
@@ -55,10 +59,10 @@ class StandIn:
         """What must come as the bearer token; empty for none."""
         self.graphs: list[dict[str, Any]] = []
         self.uploads: dict[str, bytes] = {}
-        self.refusals: list[str] = []
-        """Names of recordings that the next graphs are answered with."""
-        self.ends: list[str] = []
-        """Names of recorded histories that the next jobs end with."""
+        self.refusals: list[str | dict[str, Any]] = []
+        """Recordings, or their names, that the next graphs are answered with."""
+        self.ends: list[str | dict[str, Any]] = []
+        """Recorded histories, or their names, that the next jobs end with."""
         self.seconds = 0.0
         """How long a job takes."""
         self.lose = False
@@ -140,7 +144,7 @@ class StandIn:
         body = await request.json()
         self.graphs.append(body["prompt"])
         if self.refusals:
-            told = recorded(self.refusals.pop(0))
+            told = _found(self.refusals.pop(0))
             if "text" in told:
                 return PlainTextResponse(told["text"], told["status"])
             told["body"].setdefault("prompt_id", body["prompt_id"])
@@ -171,7 +175,7 @@ class StandIn:
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
         if self.ends:
-            entry = recorded(self.ends.pop(0))
+            entry = _found(self.ends.pop(0))
         else:
             entry = recorded("04_progress_history")
             names = [self.picture_name or f"{job}-{number}.png" for number in range(self.batch)]

@@ -397,6 +397,43 @@ def test_a_job_that_fails(
     assert "\n" not in str(caught.value)
 
 
+NAUGHTY = f"\x1b]52;c;cHduZWQ=\x07\x1b[31m\u202e {KEY} \n{'A' * 100_000}"
+ABOUT = {"class_type": NAUGHTY, "node_type": NAUGHTY, "received_value": f"{NAUGHTY}.ckpt"}
+SAID = {"message": NAUGHTY, "details": NAUGHTY, "extra_info": ABOUT}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {**SAID, "type": NAUGHTY}},
+        {"error": SAID, "node_errors": {NAUGHTY: {"errors": [SAID], "class_type": NAUGHTY}}},
+        {"node_errors": {"9": {"errors": [{**SAID, "type": "value_not_in_list"}] * 4, **ABOUT}}},
+        {"error": NAUGHTY},
+        {"error": {"message": {NAUGHTY: NAUGHTY}, "details": [NAUGHTY]}},
+    ],
+)
+def test_words_of_a_refusal_do_nothing_to_a_terminal(
+    comfyui: StandIn, body: dict[str, Any]
+) -> None:
+    comfyui.key, comfyui.refusals = KEY, [{"body": body, "status": 400}]
+    with pytest.raises(UnsupportedRequestError) as caught:
+        draw(make(comfyui, api_key=KEY))
+    assert str(caught.value).isprintable()
+    assert KEY not in str(caught.value) and len(str(caught.value)) < 2_200
+
+
+@pytest.mark.parametrize("node", [NAUGHTY, {NAUGHTY: 1}, "9"])
+def test_words_of_a_failure_do_nothing_to_a_terminal(comfyui: StandIn, node: object) -> None:
+    told = {"exception_message": NAUGHTY, "exception_type": [NAUGHTY], "node_id": node, **ABOUT}
+    messages = [["execution_error", told]]
+    comfyui.key = KEY
+    comfyui.ends = [{"status": {"status_str": "error", "messages": messages}}]
+    with pytest.raises(GeneratorError) as caught:
+        draw(make(comfyui, api_key=KEY))
+    assert str(caught.value).isprintable()
+    assert KEY not in str(caught.value) and len(str(caught.value)) < 2_200
+
+
 def test_nothing_listens() -> None:
     path = str(WORKFLOWS / "sdxl_t2i.json")
     generator = ComfyUIGenerator(ComfyUIOptions(base_url="http://127.0.0.1:9", workflow=path))
