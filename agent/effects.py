@@ -37,6 +37,7 @@ from rr_refine.errors import (
     GeneratorTimeout,
     RefineError,
     RewriteError,
+    StoreError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, can_fit, fit_of
@@ -370,7 +371,8 @@ class Effects:
         return self._context.pictures.pop(name)
 
     async def _read(self, name: str) -> Image.Image:
-        return await in_thread(self._folder.load_image, name)
+        with boundary(StoreError, f"reading the picture {name[:12]}…"):  # nobody else's fault
+            return await in_thread(self._folder.load_image, name)
 
     def _require_same_task(self, assessment: Assessment) -> None:
         if assessment.task != self._request.task:

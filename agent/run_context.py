@@ -19,7 +19,7 @@ from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.folder import RunFolder, new_run_name, slug
 from rr_refine.component import connected
 from rr_refine.digest import digest
-from rr_refine.errors import StoreError
+from rr_refine.errors import StoreError, StoreLockedError
 from rr_refine.named import require_path
 from rr_refine.threads import in_thread
 
@@ -60,9 +60,15 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
         except (StoreError, ValidationError):  # not ours to go on with
             continue
         if same and isinstance(manifest, dict) and manifest.get("identity") == identity:
-            if manifest.get("status") != "done":
+            if manifest.get("status") == "done":
+                break
+            try:
                 return RunFolder(path)
-            break
+            except StoreLockedError as error:
+                raise StoreLockedError(
+                    f"the same request is at work in {str(path)!r}: wait for it, or give a run_id "
+                    "of your own for another run"
+                ) from error
     return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rr_refine import preset, refine
+from rr_refine import History, Stop, preset, refine
 from rr_refine.agent.contract import StopRuleContract, history
-from rr_refine.agent.history import History, Stop
 
 
 class TwoTries:

@@ -19,8 +19,7 @@ from threading import Thread
 
 from pydantic import ValidationError
 
-from rr_refine import arefine, preset
-from rr_refine.agent.review import Decision, ReviewRequest, read_decision
+from rr_refine import Decision, ReviewRequest, arefine, preset, read_decision
 
 
 class ReviewQueue:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rr_refine import Event, Run, run_stream
-from rr_refine.agent.events import Judged, Rendered, Rewritten, RunFinished
+from rr_refine import Event, Judged, Rendered, Rewritten, Run, RunFinished, run_stream
 
 
 def show(event: Event | Run) -> None:

@@ -152,9 +152,15 @@ def rendered(given: object) -> Image.Image:
         raise GeneratorError(f"the generator gave {shortened(given)}, which is no PIL.Image.Image")
     try:
         require_few_pixels(*given.size)
-    except ValueError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or given.width * given.height)
+        if given.width * given.height > most:
+            raise ValueError(
+                f"{given.width}x{given.height} pixels are more than Pillow opens again, {most:,}: "
+                "draw a smaller one, or raise PIL.Image.MAX_IMAGE_PIXELS in your program"
+            )
+        picture = given if given.mode == "RGB" else load_picture(given)
+    except (ValueError, ConfigError) as error:
         raise GeneratorError(f"the generator's picture cannot be kept: {error}") from error
-    picture = given if given.mode == "RGB" else load_picture(given)
     require_not_blank(picture)
     return picture
 

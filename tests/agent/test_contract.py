@@ -37,7 +37,8 @@ class Adds:
 
     async def rewrite(self, context: RewriteContext) -> Rewrites:
         await asyncio.sleep(0)
-        return self.answer(context)
+        answer: Rewrites = self.answer(context)
+        return answer
 
     def answer(self, context: RewriteContext) -> Any:
         return Rewrites(proposals=(Rewrite(prompt=f"{context.request.prompt}, in the rain"),))

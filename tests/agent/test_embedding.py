@@ -28,7 +28,7 @@ from rr_refine.agent.replay import replay
 from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.generators.generator import OnStep, RenderRequest
 from tests.agent.records import lines
-from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy
+from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy, run
 from tests.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "embed_graph.py"
@@ -230,4 +230,16 @@ async def test_three_at_once_with_ids_of_their_own(tmp_path: Path) -> None:
 
     await asyncio.gather(*map(embed, ("a", "b", "c")))
     for run_id in ("a", "b", "c"):
+        require_whole(load_run(tmp_path / run_id))
+
+
+async def test_the_same_request_at_work_is_refused_with_the_way(tmp_path: Path) -> None:
+    drawing = Waiting()
+    first = asyncio.ensure_future(run(tmp_path, generator=drawing))
+    await drawing.begun.wait()
+    with pytest.raises(StoreLockedError, match=r"at work in .* give a run_id of your own"):
+        await run(tmp_path, generator=drawing)
+    drawing.go_on.set()
+    await asyncio.gather(first, *(run(tmp_path, generator=drawing, run_id=i) for i in "abc"))
+    for run_id in "abc":
         require_whole(load_run(tmp_path / run_id))

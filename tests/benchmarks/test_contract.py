@@ -24,7 +24,8 @@ class Grades:
 
     async def grade(self, item: Item, image: Image.Image) -> Mark:
         await asyncio.sleep(0)
-        return self.mark(item, image)
+        made: Mark = self.mark(item, image)
+        return made
 
     def mark(self, item: Item, image: Image.Image) -> Any:
         return Mark(exact=False, score=fmean(image.tobytes()) / 64)
@@ -79,7 +80,8 @@ class Mixes(Grades):
     async def grade(self, item: Item, image: Image.Image) -> Mark:
         self.last = image
         await asyncio.sleep(0)
-        return self.mark(item, self.last)
+        made: Mark = self.mark(item, self.last)
+        return made
 
 
 class Draws(Grades):
