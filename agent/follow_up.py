@@ -319,7 +319,9 @@ def _require_end(run: Run, decision: GoOn) -> None:
 def _same_request(run: Run) -> JobOptions:
     """What belongs to a request, besides its prompt and seed."""
     request = run.request
-    options = JobOptions(keep=request.keep, avoid=request.avoid, parameters=request.parameters)
+    options = JobOptions(
+        keep=request.keep, avoid=request.avoid, parameters=request.parameters, repeats=True
+    )
     if request.sources:
         options["image"] = run.sources()
     return options

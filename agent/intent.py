@@ -27,6 +27,7 @@ __all__ = [
     "is_repeat",
     "lost_spans",
     "problems",
+    "says",
 ]
 
 SpanKind = Literal["quoted", "number", "name", "lora", "weight", "kept"]
@@ -187,12 +188,16 @@ def problems(
     if is_repeat(prompt, tried):
         found.append("it repeats an earlier prompt")
     found += [f"it lost the {span.kind} {span.text!r}" for span in lost_spans(prompt, spans)]
-    folded, before = _fold(prompt), _fold(original)
     for word in avoid:
-        banned = _fold(word)
-        if banned and _has_words(folded, banned) and not _has_words(before, banned):
+        if says(prompt, word) and not says(original, word):
             found.append(f"it says {word!r}, which is to be avoided")
     return found
+
+
+def says(text: str, words: str) -> bool:
+    """Whether a text holds these words, in whatever case; not where there are none."""
+    folded = _fold(words)
+    return bool(folded) and _has_words(_fold(text), folded)
 
 
 def lost_spans(prompt: str, spans: Iterable[ProtectedSpan]) -> tuple[ProtectedSpan, ...]:

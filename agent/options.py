@@ -76,6 +76,9 @@ class JobOptions(TypedDict, total=False):
     """And of which of its pictures; recorded. `vary`, `edit` and the like set it."""
     first_prompt: str | None
     """The prompt of the first round, where that is not the request itself."""
+    repeats: bool
+    """Whether the request is that of a recorded run: an older version may have let it avoid what
+    it asks for, which a new one may not."""
 
 
 class RefineOptions(JobOptions, total=False):

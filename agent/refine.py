@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from rr_refine import defaults
 from rr_refine.agent.acceptance import acceptance_of
+from rr_refine.agent.avoiding import require_effect
 from rr_refine.agent.components import (
     as_critic,
     as_evidence,
@@ -211,6 +212,8 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
         )
     except ValidationError as error:
         raise ConfigError(told_invalid(error)) from error
+    if not options.get("repeats", False):
+        require_effect(request.prompt, avoid)
     if first_prompt is not None and chosen.rewrite_first:
         raise ConfigError("first_prompt has no effect: the policy rewrites the first prompt")
     acceptance_of(chosen.acceptance)  # what is named wrongly is said now

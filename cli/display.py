@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -65,14 +65,14 @@ class Display(ABC):
     def show(self, event: Event) -> None:
         """Show an event, or leave it out."""
 
-    def show_choice(self, line: str, path: Path, choices: int) -> None:  # noqa: ARG002
-        """Show a picture that can be chosen, while the display is paused.
+    def show_choices(self, pictures: Sequence[tuple[str, Path]]) -> None:
+        """Show pictures that can be chosen, while the display is paused.
 
         Args:
-            line: what is said about it.
-            choices: how many there are.
+            pictures: what is said about each, and its file.
         """
-        tell(line, f"     {quoted(path)}")
+        for line, path in pictures:
+            tell(f"  {line}", f"     {quoted(path)}")
 
     def has_told(self, failure: Failure) -> bool:  # noqa: ARG002
         """Whether a failure stands on the terminal already, word for word."""

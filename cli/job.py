@@ -72,6 +72,7 @@ def job_from(
     parameters: Mapping[str, JsonValue] | None = None,
     first_prompt: str | None = None,
     lineage: Lineage | None = None,
+    repeats: bool = False,
 ) -> Job:
     """The job that the settings describe.
 
@@ -79,7 +80,7 @@ def job_from(
         generator: made already, in place of the one that the settings name.
         critic: likewise.
         parameters: of the request, in place of those in the settings.
-        first_prompt: see `JobOptions`, as for `lineage`.
+        first_prompt: see `JobOptions`, as for `lineage` and `repeats`.
         policy: in place of the one that the settings describe: defaults may have changed since.
 
     Raises:
@@ -107,6 +108,7 @@ def job_from(
         settings=settings.public(),
         first_prompt=first_prompt,
         lineage=lineage,
+        repeats=repeats,
     )
 
 
@@ -135,6 +137,7 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
         policy=run.policy,
         parameters=request.parameters,
         first_prompt=request.first_prompt,
+        repeats=True,
     )
 
 

@@ -25,7 +25,7 @@ from rr_refine.agent.events import (
     RunStarted,
 )
 from rr_refine.agent.history import Candidate
-from rr_refine.agent.review import Decision, EditPrompt, Keep, Pick, Reject, Reseed
+from rr_refine.agent.review import Decision, EditPrompt, GoOn, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
 from rr_refine.cli.words import dimension_words, picture_name, verdict_word
 from rr_refine.plain_text import one_line
@@ -54,6 +54,8 @@ def _lines_of(event: Event) -> Iterator[str]:
     match event:
         case RunStarted():
             yield f"request    {short(event.prompt)}"
+            if event.lineage is not None:
+                yield f"from       {short(event.lineage.words)}"
             if event.spans:
                 kept = ", ".join(repr(plain(s.text)) for s in event.spans[:12])
                 yield f"protected  {short(kept)}"
@@ -89,6 +91,9 @@ def _lines_of(event: Event) -> Iterator[str]:
             yield f"  prompt   {event.proposal.origin}: {short(event.proposal.prompt, 400)}"
             if event.proposal.why:
                 yield f"  because  {short(event.proposal.why, LONGEST)}"
+        case ReviewRequested(request=question) if question.stop is not None:
+            why = f"{question.stop.rule}: {short(question.stop.reason, LONGEST)}"
+            yield f"  review   it would end now ({why}). Take the picture, or go on?"
         case ReviewRequested(request=question):
             before = question.incumbent.prompt if question.incumbent else question.request
             new = question.proposal.prompt
@@ -161,6 +166,9 @@ def _failure(event: RenderFailed | CriticFailed) -> str:
 
 def _decision(decision: Decision) -> str:
     match decision:
+        case GoOn(remark=text):
+            more = f" from {picture_name(decision.candidate)}" if decision.candidate else ""
+            return f"go on{more}" + (f": {short(text, 400)}" if text else "")
         case Pick(candidate=name):
             return f"{decision.action}: {picture_name(name)}"
         case EditPrompt(prompt=text) | Reject(reason=text) | Keep(text=text):

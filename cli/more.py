@@ -182,6 +182,7 @@ def _new(
         parameters={**wanted.get("parameters", {}), **settings.section("parameters")},
         first_prompt=wanted.get("first_prompt"),
         lineage=wanted.get("lineage"),
+        repeats=wanted.get("repeats", False),
     )
     return settings, job
 

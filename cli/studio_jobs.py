@@ -116,6 +116,7 @@ class SettingsJobMaker:
         options = JobOptions(
             image=run.sources(),
             first_prompt=request.first_prompt,
+            repeats=True,
             policy=run.policy,
             seed=request.seed,
             keep=request.keep,

@@ -79,14 +79,20 @@ class Overlay:
 
     Args:
         rows: from the top of the picture down to the line of the cursor.
+        left: columns on the left of it.
     """
 
-    def __init__(self, code: str, rows: int) -> None:
+    def __init__(self, code: str, rows: int, left: int = 0) -> None:
         self._code = code
-        self.rows = rows
+        self.rows, self._left = rows, left
+
+    def moved(self, rows: int, left: int) -> Overlay:
+        """The same picture in another place."""
+        return Overlay(self._code, rows, left)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        code = f"\x1b7\x1b[{self.rows}A\r{self._code}\x1b8"
+        right = f"\x1b[{self._left}C" if self._left else ""
+        code = f"\x1b7\x1b[{self.rows}A\r{right}{self._code}\x1b8"
         yield Segment(code, None, [(ControlType.CURSOR_UP, self.rows)])
 
 

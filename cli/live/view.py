@@ -36,7 +36,7 @@ from rr_refine.cli.display import Display
 from rr_refine.cli.lines import LONGEST, changes, lines_of, shares_nothing
 from rr_refine.cli.live.judgement import NEEDED, is_open, judgement_lines
 from rr_refine.cli.live.status import Stage, Status
-from rr_refine.cli.live.thumbnail import Thumbnail, read_thumbnail
+from rr_refine.cli.live.thumbnail import Overlay, Thumbnail, read_thumbnail
 from rr_refine.cli.options import Graphics
 from rr_refine.cli.text import clean, short
 from rr_refine.cli.words import picture_name, verdict_word
@@ -48,6 +48,7 @@ _ROWS: Final = 4  # candidates at the bottom
 _STEPS: Final = 24  # cells of the bar of a render's steps
 _BESIDE: Final = 20  # columns that a picture must have to stand beside its text
 _GAP: Final = 2  # columns between the two
+_CHOICE: Final = 26  # columns of a picture among others that can be chosen
 _MARKS: Final = {"better": ("✔", "bold green"), "refused": ("✘", "bold red")}
 _CHANGE: Final = {"same": "", "dropped": "red strike", "added": "bold green underline"}
 _LABEL: Final = 11  # columns of the labels of the plain display
@@ -101,10 +102,28 @@ class LiveView(Display):
         finally:
             self._start()
 
-    def show_choice(self, line: str, path: Path, choices: int) -> None:
-        """Show a picture beside its line."""
-        rows = max(6, self._console.height // (choices + 1))
-        self._print(self._with(self._thumbnail(str(path), rows), [Text(line)]), Text())
+    def show_choices(self, pictures: Sequence[tuple[str, Path]]) -> None:
+        """Show pictures side by side, as many in a row as there is room for."""
+        width, height = self._console.size
+        across = max(1, min(len(pictures), width // _CHOICE))
+        room = width // across - _GAP
+        rows = max(6, height // (1 + -(-len(pictures) // across)))
+        for start in range(0, len(pictures), across):
+            part = pictures[start : start + across]
+            table, drawn = Table.grid(padding=(0, _GAP, 0, 0)), list[Overlay]()
+            thumbnails = [read_thumbnail(str(p), room, rows, self._graphics) for _, p in part]
+            highest = max((t.rows for t in thumbnails if t is not None), default=0)
+            for column, thumbnail in enumerate(thumbnails):
+                table.add_column(width=room)
+                if thumbnail is not None and thumbnail.overlay is not None:
+                    drawn.append(thumbnail.overlay.moved(highest, column * (room + _GAP)))
+            if highest:
+                table.add_row(*(thumbnail or "" for thumbnail in thumbnails))
+            captions = Table.grid(padding=(0, _GAP, 0, 0))
+            for _ in part:
+                captions.add_column(width=room)
+            captions.add_row(*(Text(line) for line, _ in part))
+            self._print(Group(table, *drawn, captions), Text())
 
     def show(self, event: RunEvent) -> None:
         """Take an event in; print what is finished."""
@@ -129,7 +148,7 @@ class LiveView(Display):
                 self._rewritten = event
             case RoundStarted():
                 self._show_round(event)
-            case ReviewRequested(request=question):
+            case ReviewRequested(request=question) if question.stop is None:
                 best = question.incumbent
                 self._show_prompt(best.prompt if best else question.request, question.proposal)
             case Decided():

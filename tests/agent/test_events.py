@@ -182,6 +182,8 @@ async def test_a_run_streams_its_events_and_keeps_all_but_the_steps(tmp_path: Pa
         "rendered",
         "judged",
         "decided",
+        "review-requested",
+        "reviewed",
         "run-finished",
     ]
     assert list(run.events()) == [event for event in told if event.type != "step-done"]

@@ -271,3 +271,96 @@ def test_no_pause_unless_asked_for(commands: Commands, terminal: Terminal) -> No
         assert going.wait().code == 0
     assert ASKED not in terminal.output
     assert len(the_run(commands).candidates) == 2
+
+
+CONTENT = ("three red hats", *SMALL, *FAKES, "--set=loop.target=1.0", "--review", "--rounds=3")
+"""The critic is content with any picture."""
+
+
+@pytest.mark.parametrize("answer", ["", "take", "stop"])
+def test_the_critic_is_content_and_a_person_is_asked(
+    commands: Commands, terminal: Terminal, answer: str
+) -> None:
+    with commands.start(*CONTENT, "--plain", terminal=terminal) as going:
+        terminal.until("Take the picture, or go on?")
+        terminal.until("g goes on")
+        decide(terminal, answer)
+        assert going.wait().code == 0
+    run = the_run(commands)
+    assert len(run.candidates) == 1
+    assert run.outcome is not None
+    assert run.outcome.stop.rule == "target"
+
+
+@pytest.mark.parametrize("display", [(), ("--plain",)])
+def test_go_on_where_the_critic_is_content(
+    commands: Commands, terminal: Terminal, display: tuple[str, ...]
+) -> None:
+    with commands.start(*CONTENT, *display, terminal=terminal) as going:
+        decide(terminal, "frobnicate")
+        terminal.until("is none of take, go")
+        decide(terminal, "go", "make it night")
+        terminal.until("Make it night")
+        decide(terminal, "accept")  # the prompt that comes of it
+        decide(terminal, "take")
+        assert going.wait().code == 0, terminal.output
+    run = the_run(commands)
+    assert [one.remark for one in run.revisions] == ["make it night"]
+    assert decisions(run) == ["go-on", "accept", "accept"]
+    assert terminal.is_sane
+
+
+def test_go_on_without_words(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*CONTENT, terminal=terminal) as going:
+        decide(terminal, "g", "")
+        decide(terminal, "accept")
+        decide(terminal, "take")
+        assert going.wait().code == 0, terminal.output
+    run = the_run(commands)
+    assert len(run.candidates) > 1
+    assert run.revisions == ()
+
+
+@pytest.mark.parametrize("display", [(), ("--plain",), ("--pictures=kitty",)])
+def test_first_pictures_are_shown_to_choose_from(
+    commands: Commands, terminal: Terminal, display: tuple[str, ...]
+) -> None:
+    with commands.start(*CONTENT, "--candidates=3", *display, terminal=terminal) as going:
+        for number in (1, 2, 3):  # before anything is asked
+            terminal.until(f"{number}  round 1")
+        decide(terminal, "pick 7")
+        terminal.until("there is no picture '7'")
+        terminal.type("2\r")
+        terminal.until("picked: round 1, picture 2")
+        decide(terminal, "edit")
+        terminal.until("is none of take, go, pick")
+        decide(terminal, "take")
+        assert going.wait().code == 0, terminal.output
+    run = the_run(commands)
+    assert run.best is not None
+    assert run.best.id == "r0c1"
+    assert terminal.is_sane
+
+
+def test_go_on_from_a_picture_that_was_picked(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*CONTENT, "--candidates=2", "--plain", terminal=terminal) as going:
+        decide(terminal, "pick 2")
+        decide(terminal, "go make it night")
+        terminal.until("Make it night")
+        decide(terminal, "stop")
+        assert going.wait().code == 0, terminal.output
+    (revision,) = the_run(commands).revisions
+    assert revision.incumbent == "r0c1"
+
+
+def test_the_question_at_the_end_stays_open(commands: Commands, terminal: Terminal) -> None:
+    with commands.start(*CONTENT, "--plain", terminal=terminal) as going:
+        terminal.until(ASKED)
+        terminal.type("\x03")
+        assert going.wait().code == 130
+    run = the_run(commands)
+    assert run.status != "done"
+    with commands.start("resume", str(run.path), "--plain", terminal=terminal) as going:
+        decide(terminal, "take")
+        assert going.wait().code == 0, terminal.output
+    assert the_run(commands).status == "done"
