@@ -135,7 +135,7 @@ def test_where_plain_lines_are_better(
     assert "\x1b" not in terminal.output
     words = [line.split()[0] for line in terminal.output.splitlines()[1:]]
     assert words[:5] == ["request", "protected", "with", "round", "image"]
-    assert words[-6:-2] == ["stopped", "result", "spent", "report"]
+    assert words[-7:-2] == ["stopped", "result", "spent", "report", "another"]
 
 
 def test_json_is_for_programs(commands: Commands, terminal: Terminal) -> None:

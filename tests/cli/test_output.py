@@ -33,7 +33,7 @@ def test_plain_output(commands: Commands) -> None:
         *("request", "protected", "with"),
         *("round", "image", "scores", "reason", "first", "prompt", "because"),
         *("round", "image", "scores", "reason", "better"),
-        *("stopped", "result", "spent", "report"),
+        *("stopped", "result", "spent", "report", "another"),
     ]
 
 
