@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final, get_args
 from urllib.parse import quote
 
-from rr_refine.agent.lineage import Lineage
+from rr_refine.agent.lineage import Lineage, parent_folder
 from rr_refine.agent.report.page import PAGES, cut
 from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.agent.revision import number_of
+from rr_refine.agent.run import REPORT, Run
 from rr_refine.agent.store.folder import TRASH
 from rr_refine.errors import StoreError
 from rr_refine.files import replacing
@@ -41,6 +42,8 @@ class GalleryEntry:
     prompt: str
     """The request, as the last remark made it."""
     lineage: Lineage | None
+    parent: Path | None
+    """The folder of the run that it comes from, where that is here and has a report."""
     """Where the run comes from."""
     revision: int
     generator: str
@@ -67,6 +70,7 @@ def entry_of(summary: RunSummary) -> GalleryEntry:
         preset=run.policy.preset,
         revision=number_of(run.revisions),
         lineage=run.lineage,
+        parent=_parent(run),
         first=first.image if first is not None and first is not best else summary.source,
         best=None if best is None else best.image,
     )
@@ -121,12 +125,18 @@ def write_gallery(
         entries=entries,
         left_out=left_out,
         base_of=lambda entry: _url(entry.path, path.parent),
+        parent_of=lambda entry: _url(entry.parent, path.parent.resolve()),
     )
     try:
         with replacing(path, durable=False, private=True) as file:  # it holds prompts
             file.write(page.encode())
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error}") from error
+
+
+def _parent(run: Run) -> Path | None:
+    parent = None if run.lineage is None else parent_folder(run.path, run.lineage)
+    return parent if parent is not None and (parent / REPORT).is_file() else None
 
 
 def _url(path: Path, start: Path) -> str:

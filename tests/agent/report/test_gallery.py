@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rr_refine.agent.follow_up import again
 from rr_refine.agent.report.gallery import GalleryEntry, entry_of, find_runs, write_gallery
 from rr_refine.agent.report.reader import read_summary
 from rr_refine.agent.run import Run
@@ -59,6 +60,23 @@ async def test_a_gallery(tmp_path: Path) -> None:
     assert [
         len(c.find("img")) for c in cards(root) if c.attributes["data-state"] == "improved"
     ] == [2]
+
+
+async def test_a_run_links_to_the_one_that_it_comes_from(tmp_path: Path) -> None:
+    parent = await whole.run(tmp_path / "runs", whole.PROMPT)
+    child = await whole.run(tmp_path / "runs", again(parent))  # type: ignore[arg-type]
+    page = tmp_path / "gallery.html"
+
+    def links() -> list[str]:
+        write_gallery(page, [entry(child.path)])
+        (card,) = cards(require_sound(page.read_text()))
+        (meta,) = [one for one in card.find("p") if parent.id in one.text]
+        return [link.attributes["href"] for link in meta.find("a")]
+
+    (link,) = links()
+    assert (tmp_path / link).resolve() == parent.report_path
+    (parent.path / "report" / "index.html").unlink()
+    assert links() == []
 
 
 async def test_runs_are_found_at_any_depth_and_pictures_are_not_searched(tmp_path: Path) -> None:
