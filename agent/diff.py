@@ -37,8 +37,8 @@ def diff_words(old: str, new: str) -> tuple[Piece, ...]:
     """The pieces of both texts in reading order; white space alone is no change.
 
     The same and added pieces together are `new`, as it is written but for space around it. Where
-    the two share little, all of `old` is dropped and all of `new` added: nobody can read a text
-    with another one strewn between its words.
+    the two share little, all of `old` is dropped, and all of `new` added on a line of its own:
+    nobody can read a text with another one strewn between its words.
     """
     a, b = _TOKEN.findall(old.strip()), _TOKEN.findall(new.strip())
     words = [token.strip() for token in a], [token.strip() for token in b]
@@ -48,7 +48,7 @@ def diff_words(old: str, new: str) -> tuple[Piece, ...]:
             text = pieces.pop().text + text
         pieces.append(Piece(kind, text))
     if _shares_little(pieces):
-        return Piece("dropped", old.strip()), Piece("added", new.strip())
+        return Piece("dropped", f"{old.strip()}\n"), Piece("added", new.strip())
     return tuple(pieces)
 
 

@@ -56,10 +56,7 @@ def in_short(rationale: str, length: int = 300) -> str:
     Args:
         length: characters at most.
     """
-    parts = [
-        " ".join(one.split()) for one in _SENTENCE.split(_HEADING.sub(": ", rationale[-_READ:]))
-    ]
-    sentences = [one for one in parts if one]
+    sentences = _sentences(rationale)
     kept = _telling(sentences) or _last(sentences, length)
     if not kept:
         return ""
@@ -71,9 +68,15 @@ def in_short(rationale: str, length: int = 300) -> str:
 
 
 def excerpt(rationale: str) -> str:
-    """`in_short`, to stand above the whole; empty where it is the whole."""
+    """`in_short`, to stand above the whole; empty where it is the whole, or nothing is wrong."""
     said = in_short(rationale)
-    return "" if said == " ".join(rationale.split()) else said
+    is_whole = said == " ".join(rationale.split())
+    return said if _telling(_sentences(rationale)) and not is_whole else ""
+
+
+def _sentences(rationale: str) -> list[str]:
+    parts = _SENTENCE.split(_HEADING.sub(": ", rationale[-_READ:]))
+    return [" ".join(part.split()) for part in parts if part.strip()]
 
 
 def _telling(sentences: list[str]) -> list[str]:

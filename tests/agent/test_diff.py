@@ -50,7 +50,7 @@ def test_words(old: str, new: str, expected: str) -> None:
     ],
 )
 def test_texts_that_share_little_are_not_mixed(old: str, new: str) -> None:
-    assert told(old, new) == f"[-{old}][+{new}]"
+    assert told(old, new) == f"[-{old}\n][+{new}]"
 
 
 @given(st.text("ab ,猫\n"), st.text("ab ,猫\n"))

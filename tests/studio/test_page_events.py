@@ -81,6 +81,7 @@ def test_what_is_wrong_is_told_first() -> None:
 
     assert told("A hat is there. Missed: two hats.") == "… Missed: two hats."
     assert told("Missed:\ntwo hats.") == ""
+    assert told("A hat is there. " * 40 + "Nothing is missed.") == ""
 
 
 def test_the_rest_of_an_event_is_as_it_is_in_the_file() -> None:
