@@ -2,7 +2,8 @@
 
 The protocols are those of kitty, iTerm2 and sixel. No library on PyPI fitted when this was written:
 textual-image is LGPL, asks the terminal questions while it is imported and knows kitty only by its
-placeholders; term-image is not typed and needs a Pillow older than ours. What is needed of the
+placeholders; term-image is not typed and needs a Pillow older than ours; rich-pixels draws half
+blocks alone. What is needed of the
 three protocols is one escape sequence each.
 """
 
