@@ -13,7 +13,7 @@ from rr_refine.benchmarks.table import rows
 from rr_refine.benchmarks.trial import read_trials
 from rr_refine.benchmarks.trial_columns import TrialColumns
 from rr_refine.errors import ConfigError
-from rr_refine.plain_text import one_line
+from rr_refine.plain_text import markdown_line
 from rr_refine.statistics import SHARE, Estimate, Range, unpaired
 from rr_refine.terms import Record
 
@@ -73,11 +73,11 @@ def compare(first: Path, second: Path) -> FolderComparison:
 def write_comparison(found: FolderComparison) -> str:
     """As tables in markdown, with what is to be kept in mind."""
     shares = Scale(share=found.scale == SHARE)
-    parts = [one_line(f"A: {found.folders[0]}   B: {found.folders[1]}")]
+    parts = [markdown_line(f"A: {found.folders[0]}   B: {found.folders[1]}")]
     for arm in found.arms:
         name = arm.arms[0] if arm.arms[0] == arm.arms[1] else f"{arm.arms[0]} and {arm.arms[1]}"
         common = f"{arm.items} items in common" if arm.items else _APART
-        parts.append(one_line(f"{name}: {common}"))
+        parts.append(markdown_line(f"{name}: {common}"))
         body = []
         for measure in arm.differences:
             shown = Scale(share=True) if measure == "exact" else shares
@@ -85,8 +85,8 @@ def write_comparison(found: FolderComparison) -> str:
             gap = shown.show_gap(arm.differences[measure])
             body.append([measure, *map(shown.show, cells), gap])
         parts.append(rows([["measure", "A", "B", "A - B"], *body]))
-        parts += map(one_line, _left_out(arm) if arm.items else ())
-    return "\n\n".join([*parts, *map(one_line, found.notes), _METHOD]) + "\n"
+        parts += map(markdown_line, _left_out(arm) if arm.items else ())
+    return "\n\n".join([*parts, *map(markdown_line, found.notes), _METHOD]) + "\n"
 
 
 _METHOD = "Brackets: 95 % intervals; differences over items in common are paired, item by item."

@@ -68,7 +68,7 @@ def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Res
     missing, `notes` says so.
 
     Args:
-        data: the benchmark's files, where they are not where they were.
+        data: the benchmark's files: what a folder says about where they are is not believed.
 
     Raises:
         ConfigError: a folder holds no finished benchmark, or of other models, judges or arms than
@@ -101,7 +101,13 @@ def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Res
     values: dict[str, dict[str, float | None]] = {}
     further: dict[str, JsonValue] = {}
     try:
-        benchmark = load_again(first.provenance.source, list(order), data=data, cache=out / "data")
+        benchmark = load_again(
+            first.provenance.source,
+            list(order),
+            data=data,
+            cache=out / "data",
+            ignored=["prompts"],  # no question is asked
+        )
         _require_files(benchmark, first.provenance)
     except (ConfigError, MissingExtraError) as error:
         if any(p.results.official or (p.folder / "pictures").exists() for p in parts):

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import fields
 from pathlib import Path
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -72,23 +74,26 @@ def load_again(
     data: Path | None,
     cache: Path,
     prompts: Path | None = None,
+    ignored: Collection[str] = (),
 ) -> Benchmark:
     """The benchmark, with these of its items in their order.
 
     Args:
-        data: its files, where they have moved.
-        prompts: the official words of its judge's questions, if others than then.
+        data: its files, of a benchmark that has some.
+        prompts: the official words of its judge's questions, if these are wanted.
         cache: for source pictures that come inside of other files.
+        ignored: options that change nothing here, and are left out where they name files.
 
     Raises:
         ConfigError: its files are missing or broken, it does not have the items or takes no words,
-            or an older version did not record where it is from.
+            or an older version did not record where it is from. A path that the source names
+            is not read: its folder may be somebody else's.
     """
     if source is None:
         raise ConfigError("it is not recorded which benchmark was read, and how")
     given = {"data": data, "prompts": prompts}
     changed = {name: path for name, path in given.items() if path is not None}
-    options = {**source.options, **changed}
+    options = _chosen(source, changed, ignored)
     whole = load_benchmark(source.name, options, limit=source.limit, cache=cache)
     chosen = set(items)
     part = copy(whole)
@@ -96,3 +101,33 @@ def load_again(
     if missing := chosen - {item.id for item in part.items}:
         raise ConfigError(f"{whole.name} has no item {min(missing)!r}: are these other files?")
     return part
+
+
+def _chosen(
+    source: Source, given: Mapping[str, Path], ignored: Collection[str]
+) -> dict[str, object]:
+    """The options, without what somebody's file alone says: where files are.
+
+    Raises:
+        ConfigError: there is no such benchmark, or a path is needed and not given.
+    """
+    kinds = get_type_hints(find_loader(source.name))
+    named = {
+        name: value
+        for name, value in source.options.items()
+        if value is not None and not _is_choice(kinds.get(name)) and name not in given
+    }
+    if needed := sorted(named.keys() - set(ignored)):
+        raise ConfigError(
+            f"results.json names {', '.join(f'{name} {named[name]!r:.100}' for name in needed)}, "
+            f"which is not read because a file says so: give --{needed[0]}"
+        )
+    kept = {name: value for name, value in source.options.items() if name not in named}
+    return {**kept, **given}
+
+
+def _is_choice(kind: object) -> bool:
+    """Whether an option is a number, a switch, or one of some names: never a path."""
+    if get_origin(kind) in (Union, UnionType):
+        return all(map(_is_choice, get_args(kind)))
+    return kind in (int, float, bool, type(None)) or get_origin(kind) is Literal

@@ -18,7 +18,7 @@ from rr_refine.benchmarks.headline import (
     score_scale,
 )
 from rr_refine.benchmarks.results import ArmResult, Noise, Provenance, Results, WinTieLoss
-from rr_refine.plain_text import error_words, one_line
+from rr_refine.plain_text import error_words, markdown_line
 from rr_refine.statistics import Estimate
 
 __all__ = [
@@ -48,15 +48,15 @@ class Table:
 
 def write_tables(results: Results) -> str:
     """All tables: the arms, then dimensions and labels, then how it was measured."""
-    parts = [one_line(f"{results.provenance.benchmark}: {write_subject(results)}")]
+    parts = [markdown_line(f"{results.provenance.benchmark}: {write_subject(results)}")]
     for table in tables(results):
-        parts += [*([one_line(table.title)] if table.title else []), rows(table.cells)]
-    return "\n\n".join([*parts, *map(one_line, write_method(results))]) + "\n"
+        parts += [*([markdown_line(table.title)] if table.title else []), rows(table.cells)]
+    return "\n\n".join([*parts, *map(markdown_line, write_method(results))]) + "\n"
 
 
 def rows(cells: Iterable[Iterable[str]]) -> str:
     """A markdown table; the first row is its head. A cell is text: no markup, one line."""
-    head, *body = [[re.sub(r"[|<]", r"\\\g<0>", one_line(cell)) for cell in row] for row in cells]
+    head, *body = [[markdown_line(cell) for cell in row] for row in cells]
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -53,7 +53,7 @@ def judge(
         folder: A finished benchmark; or, with --benchmark, pictures in its official layout.
         out: The new folder.
         benchmark: Which benchmark's pictures these are.
-        data: Its own files; of a finished benchmark only if they have moved.
+        data: Its own files, of a benchmark that has some.
         suite: With --benchmark, the part of it; the first one by default.
         samples: With --benchmark, pictures of each prompt.
         prompts: The official words of the judge's questions.

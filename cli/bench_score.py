@@ -128,7 +128,7 @@ def report(
     Args:
         folders: Of finished benchmarks: same models, arms, judge and number of renders.
         out: Folder of the new report; runs stay where they are.
-        data: The benchmark's own files, if they have moved: official numbers need them.
+        data: The benchmark's own files: official numbers need them.
         json: The results as one JSON object on stdout.
     """
     from rr_refine.benchmarks.join import join

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.benchmarks.preference.protocol import Mode, ProtocolResult
 from rr_refine.benchmarks.table import percent, rows
-from rr_refine.plain_text import error_words, one_line
+from rr_refine.plain_text import error_words, markdown_line
 from rr_refine.statistics import Estimate
 from rr_refine.terms import Identity, Record, Usage
 
@@ -82,7 +82,7 @@ def write_table(result: PreferenceResult) -> str:
     parts += [f"{name}: {result.definitions[name]}" for name in named]
     parts.append(f"Accuracy: {result.definitions['accuracy']} Brackets: 95 % intervals.")
     table = parts[1]
-    return "\n\n".join(part if part is table else one_line(part) for part in parts) + "\n"
+    return "\n\n".join(part if part is table else markdown_line(part) for part in parts) + "\n"
 
 
 def _rows(result: PreferenceResult) -> Iterator[list[str]]:

@@ -112,12 +112,15 @@ def find_files(data: Path, *, prefer: str = "", several: bool = False) -> list[P
     Raises:
         ConfigError: there is nothing, or more than one split.
     """
-    if data.is_file():
-        files = [data]
-    elif data.is_dir():
-        files = [data / prefer] if prefer and (data / prefer).is_file() else _in_folder(data)
-    else:
-        files = sorted(f for f in data.parent.glob(data.name) if f.is_file())
+    try:
+        if data.is_file():
+            files = [data]
+        elif data.is_dir():
+            files = [data / prefer] if prefer and (data / prefer).is_file() else _in_folder(data)
+        else:
+            files = sorted(f for f in data.parent.glob(data.name) if f.is_file())
+    except OSError as error:
+        raise ConfigError(f"{str(data)!r} cannot be searched for data: {error}") from error
     if not files:
         raise ConfigError(
             f"there is no data at {str(data)!r}: give the benchmark's parquet, arrow, JSON or "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rr_refine.benchmarks.table import percent, rows
+from rr_refine.plain_text import markdown_line
 from rr_refine.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -76,4 +77,6 @@ def _page(head: str, measured: Mapping[str, Estimate | None], failures: dict[str
         ]
     )
     failed = ", ".join(f"{count} {error}" for error, count in failures.items())
-    return "\n\n".join([head, table, *([f"failed: {failed}"] if failed else [])]) + "\n"
+    return (
+        "\n\n".join([head, table, *([markdown_line(f"failed: {failed}")] if failed else [])]) + "\n"
+    )

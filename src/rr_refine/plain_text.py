@@ -7,7 +7,15 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["csv_cell", "error_words", "is_hidden", "names_of", "one_line", "whole_number"]
+__all__ = [
+    "csv_cell",
+    "error_words",
+    "is_hidden",
+    "markdown_line",
+    "names_of",
+    "one_line",
+    "whole_number",
+]
 
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
@@ -27,6 +35,13 @@ def one_line(text: str) -> str:
         return text
     kept = (" " if c in "\n\r\t" else c for c in text)
     return "".join(c for c in kept if not is_hidden(c))
+
+
+def markdown_line(text: str) -> str:
+    """`text` on one line of markdown, in a table or outside: no HTML, links, or pictures from
+    elsewhere.
+    """
+    return re.sub(r"[\\|<]|(?<=!)\[|(?<=\])[\[(]", r"\\\g<0>", one_line(text))
 
 
 def names_of(found: Sequence[str]) -> str:

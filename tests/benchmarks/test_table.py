@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,32 @@ def test_cells_cannot_break_a_table() -> None:
 )
 def test_errors_are_named_in_words(text: str, words: str) -> None:
     assert error_words(text) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)>",
+        "\\<script>",
+        "![](https://tracker.example/x.png)",
+        "a](https://elsewhere.example)",
+        "x\n<b>",
+    ],
+)
+def test_names_of_others_are_no_markup_anywhere(text: str) -> None:
+    results = judged()
+    arm = results.arms[0].model_copy(update={"arm": text})
+    source = results.provenance.model_copy(
+        update={
+            "benchmark": text,
+            "date": text,
+            "wording": text,
+            "notes": (text,),
+            "versions": {"rr-refine": text, "commit": text},
+            "generator": results.provenance.generator.model_copy(update={"name": text}),
+        }
+    )
+    changed = {"provenance": source, "arms": (arm, *results.arms[1:])}
+    written = write_tables(results.model_copy(update=changed))
+    assert re.search(r"(?<!\\)(\\\\)*<", written) is None
+    assert "![" not in written and "](" not in written

@@ -26,6 +26,7 @@ from tests.cli.test_signals import wait_for
 from tests.commands import Commands, Ended
 
 FAKES = ("--generator", "fake", "--critic", "fake", "--set", "generator.log=log")
+DATA = ("--data", ".")
 BENCH = ("bench", "unigenbench", "--data", ".", "--samples", "2", *FAKES)
 ARMS = ("--arm", "one-shot", "--arm", "refine")
 PROMPTS = "".join(
@@ -134,7 +135,7 @@ def test_shards_make_a_whole(here: Commands) -> None:
     whole = numbers(here.folder / "whole", timed=False)
     seconds = [results(here.folder / part)["one-shot"]["seconds"] for part in ("1", "2", "3")]
     for order in ("123", "312", "231"):
-        joined = here.run("bench", "report", *order, "--out", order)
+        joined = here.run("bench", "report", *order, *DATA, "--out", order)
         assert joined.code == 0, joined.stderr
         found = numbers(here.folder / order, timed=False)
         assert found == whole, order  # to the last digit
@@ -148,7 +149,7 @@ def test_shards_make_a_whole(here: Commands) -> None:
         assert (one / "en.json").read_bytes() == (two / "en.json").read_bytes()
     again = here.run("bench", "judge", "123", "--judge", "fake", "--out", "again")
     assert (again.code, "the folders that it is joined of" in again.stderr) == (2, True)
-    short = here.run("bench", "report", "3", "1", "--out", "short")
+    short = here.run("bench", "report", "3", "1", *DATA, "--out", "short")
     assert short.code == 1
     for text in (short.stdout, (here.folder / "short/index.html").read_text()):
         assert "Part 2 of 3 is missing" in text
@@ -401,17 +402,17 @@ def test_every_answer_can_be_read_afterwards(here: Commands) -> None:
 def test_pictures_are_judged_again_without_a_render(here: Commands) -> None:
     assert here.run(*BENCH, *ARMS, "--judge", "fake", "--out", "there").code == 0
     before = len(lines(here.folder / "log"))
-    same = here.run("bench", "judge", "there", "--judge", "fake", "--out", "same")
+    same = here.run("bench", "judge", "there", *DATA, "--judge", "fake", "--out", "same")
     assert same.code == 0, same.stderr
     one, two = (numbers(here.folder / name) for name in ("there", "same"))
     assert one == two
     with judge(broken=True) as url:
-        other = here.run("bench", "judge", "there", "--judge-url", url, "--out", "other")
+        other = here.run("bench", "judge", "there", *DATA, "--judge-url", url, "--out", "other")
     assert other.code == 1
     assert "24 have no mark; the same command tries them again" in other.stderr
     with judge() as url:
         one_by_one = ("--judge-url", url, "--concurrency", "1")
-        again = here.run("bench", "judge", "there", *one_by_one, "--out", "other")
+        again = here.run("bench", "judge", "there", *DATA, *one_by_one, "--out", "other")
     assert again.code == 0, again.stderr
     assert "judge a-judge" in again.stdout
     assert pictures(here.folder / "other/pictures/refine") == ALL
@@ -424,8 +425,34 @@ def test_pictures_are_judged_again_without_a_render(here: Commands) -> None:
     folders = (here.folder / name for name in ("there", "other"))
     scores = [results(folder)["one-shot"]["score"] for folder in folders]
     assert [found["arms"][0][side]["score"] for side in ("first", "second")] == scores
-    mixed = here.run("bench", "judge", "there", "--judge", "fake", "--out", "other")
+    mixed = here.run("bench", "judge", "there", *DATA, "--judge", "fake", "--out", "other")
     assert (mixed.code, "marks of two judges" in mixed.stderr) == (2, True)
+
+
+def test_files_that_a_folder_names_are_not_read(here: Commands) -> None:
+    """They are of whoever made the folder: any file of this machine, or all of them."""
+    command = (*BENCH, "--arm", "one-shot", "--limit", "1", "--judge", "fake", "--out", "there")
+    assert here.run(*command).code == 0
+    (here.folder / "secret").write_text("a-secret-line\n")
+    path = here.folder / "there/results.json"
+    for name, options in (
+        ("unigenbench", {"data": str(here.folder / "secret"), "suite": "en"}),
+        ("gedit", {"data": "/", "suite": "en"}),
+        ("imgedit", {"data": str(here.folder), "prompts": str(here.folder / "secret")}),
+        ("geneval", {"data": str(here.folder / "secret")}),
+    ):
+        found = json.loads(path.read_text())
+        found["provenance"]["source"] = {"name": name, "options": options, "limit": None}
+        path.write_text(json.dumps(found))
+        joined = here.run("bench", "report", "there", "--out", name)
+        assert joined.code == 0, joined.stderr
+        assert "which is not read because a file says so: give --data" in joined.stdout
+        again = here.run("bench", "judge", "there", "--judge", "fake", "--out", "again")
+        assert (again.code, "because a file says so: give --data" in again.stderr) == (2, True)
+        assert "a-secret-line" not in joined.stdout + joined.stderr + again.stderr
+        assert all(
+            b"a-secret" not in f.read_bytes() for f in (here.folder / name).iterdir() if f.is_file()
+        )
 
 
 def test_pictures_of_somebody_else(here: Commands) -> None:
@@ -461,7 +488,7 @@ def test_a_lost_picture_is_not_judged_again_and_the_others_are(here: Commands) -
     assert here.run(*BENCH, "--arm", "one-shot", "--judge", "fake", "--out", "there").code == 0
     (picture,) = (here.folder / "there/runs/one-shot/2_1/images").glob("*/*.png")
     picture.unlink()
-    ended = here.run("bench", "judge", "there", "--judge", "fake", "--out", "again")
+    ended = here.run("bench", "judge", "there", *DATA, "--judge", "fake", "--out", "again")
     assert ended.code == 1
     assert "1 have no mark" in ended.stderr
     coverage = results(here.folder / "again")["one-shot"]["coverage"]
@@ -472,10 +499,10 @@ def test_a_lost_picture_is_not_judged_again_and_the_others_are(here: Commands) -
     assert pictures(here.folder / "again/pictures/one-shot") == ALL - {"2_1.png"}
     (here.folder / "evaluation_metadata.jsonl").write_text('{"tag": "counting", "prompt": "a"}\n')
     assert here.run("bench", "geneval", "--data", ".", *FAKES, "--out", "unjudged").code == 0
-    command = ("bench", "judge", "unjudged", "--judge", "sketch", "--prompts", "words.py")
+    command = ("bench", "judge", "unjudged", *DATA, "--judge", "sketch", "--prompts", "words.py")
     words = here.run(*command, "--out", "y")
     assert (words.code, "benchmark 'geneval' has no option --prompts" in words.stderr) == (2, True)
-    nobody = here.run("bench", "judge", "there", "--out", "x")
+    nobody = here.run("bench", "judge", "there", *DATA, "--out", "x")
     assert (nobody.code, nobody.stderr.splitlines()) == (
         2,
         ["error: there is no judge: give --judge-url"],
