@@ -13,19 +13,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Final, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from pydantic import JsonValue
 
 from rr_refine.agent import keys
 from rr_refine.agent.history import Failure, Rendering
+from rr_refine.agent.pictures import RunPictures
 from rr_refine.agent.rewriting.revising import MergeResult, merge
 from rr_refine.agent.rewriting.rewriter import RewriteContext, Rewriter, Rewrites
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.journal import ItemKind, TooLongError
 from rr_refine.boundary import boundary
 from rr_refine.component import most_sources
-from rr_refine.digest import digest
 from rr_refine.drawing_settings import settings_in
 from rr_refine.errors import (
     ConfigError,
@@ -37,7 +37,6 @@ from rr_refine.errors import (
     GeneratorTimeout,
     RefineError,
     RewriteError,
-    StoreError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, can_fit, fit_of
@@ -48,16 +47,14 @@ from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, PairwiseCritic
 from rr_refine.reward.evidence.evidence import Evidence, Findings
-from rr_refine.terms import Record
+from rr_refine.telemetry import Traced
+from rr_refine.terms import Identity, Record
 from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["EffectResult", "Effects"]
-
-_IN_FLIGHT: Final = 8
-"""Most pictures that wait in memory for the critic: 24 MiB where they have 1024 x 1024 pixels."""
 
 _FAULTS: Final[dict[ItemKind, tuple[type[RefineError], type[RefineError]]]] = {
     "rewrite": (RewriteError, RewriteError),
@@ -67,13 +64,10 @@ _FAULTS: Final[dict[ItemKind, tuple[type[RefineError], type[RefineError]]]] = {
 }
 """What work fails with, and with what if it is late; other than the critic's."""
 
+_Kind = Literal["fit", "critique", "comparison", "evidence", "rewrite", "revision"]
+
 T_co = TypeVar("T_co", covariant=True)
 RecordT = TypeVar("RecordT", bound="Record")
-
-
-class _Sources(TypedDict):
-    source: Image.Image | None
-    more_sources: tuple[Image.Image, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +95,7 @@ class Effects:
         self._request = request
         self._context = context
         self._folder = context.folder
+        self.pictures = RunPictures(request, context)
 
     async def render(
         self, prompt: str, seed: int, *, on_step: OnStep, timeout: float
@@ -120,12 +115,13 @@ class Effects:
             return EffectResult(Rendering.model_validate(known), key, _seconds(found), cached=True)
         request = await self._render_request(prompt, seed)
         start = time.monotonic()
-        with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
-            async with asyncio.timeout(timeout):
-                given = await generator.generate(request, on_step=on_step)
-        seconds = time.monotonic() - start
-        rendering, picture = await in_thread(self._store, key, request, given, seconds)
-        self._keep(rendering.image, picture)
+        with Traced("render", generator.identity.name):
+            with boundary(GeneratorError, "the generator", timeout=GeneratorTimeout):
+                async with asyncio.timeout(timeout):
+                    given = await generator.generate(request, on_step=on_step)
+            seconds = time.monotonic() - start
+            rendering, picture = await in_thread(self._store, key, request, given, seconds)
+        self.pictures.keep(rendering.image, picture)
         return EffectResult(rendering, key, seconds, cached=False)
 
     def _store(
@@ -166,7 +162,9 @@ class Effects:
             await in_thread(self._folder.journal.put, "refusal", key, refused)
 
     def _render_key(self, prompt: str, seed: int) -> str:
-        return digest(self._wanted(prompt) | {"seed": seed})
+        return keys.render_key(
+            self._context.job.generator.identity, self._request, prompt, seed=seed
+        )
 
     async def fit(self, prompt: str, *, timeout: float) -> PromptFit | None:
         """How the generator takes a prompt; None where it cannot tell, or fails.
@@ -182,25 +180,18 @@ class Effects:
             return await fit_of(generator, await self._render_request(prompt, 0)) or PromptFit()
 
         try:
+            key = keys.render_key(self._context.job.generator.identity, self._request, prompt)
             fit = await self._once(
-                *("fit", digest(self._wanted(prompt)), PromptFit, measure, timeout),
+                *("fit", key, PromptFit, measure, timeout),
                 who="the generator",
+                by=generator.identity,
             )
         except GeneratorError:
             return None
         return fit.value
 
-    def _wanted(self, prompt: str) -> dict[str, JsonValue]:
-        """All that a picture of this prompt depends on besides the seed."""
-        return {
-            "generator": self._context.job.generator.identity.model_dump(mode="json"),
-            "prompt": prompt,
-            **keys.sources_key(self._request.sources),
-            "parameters": self._request.parameters,
-        }
-
     async def _render_request(self, prompt: str, seed: int) -> RenderRequest:
-        shown = await self._shown(None)
+        shown = await self.pictures.shown(None)
         return RenderRequest(prompt, seed, parameters=self._request.parameters, **shown)
 
     async def examine(
@@ -214,7 +205,7 @@ class Effects:
         key = keys.evidence_key(evidence.identity, self._request, image)
 
         async def examine() -> Findings:
-            picture, shown = await self._read(image), await self._shown(None)
+            picture, shown = await self.pictures.read(image), await self.pictures.shown(None)
             return await evidence.examine(CritiqueRequest(self._request.prompt, picture, **shown))
 
         who = f"the evidence {evidence.identity.kind!r}"
@@ -223,7 +214,10 @@ class Effects:
             with boundary(EvidenceError, f"reading the findings of {who}"):
                 Findings.model_validate(findings.model_dump(mode="json", warnings="error"))
 
-        return await self._once("evidence", key, Findings, examine, timeout, who=who, check=check)
+        by = evidence.identity
+        return await self._once(
+            "evidence", key, Findings, examine, timeout, who=who, by=by, check=check
+        )
 
     async def assess(
         self, image: str, *, timeout: float, facts: tuple[str, ...] = ()
@@ -240,7 +234,10 @@ class Effects:
         key, critic = keys.critique_key(self._request, image), self._context.job.critic
 
         async def judge() -> Assessment:
-            picture, shown = await self._load(image), await self._shown(most_sources(critic))
+            picture, shown = (
+                await self.pictures.load(image),
+                await self.pictures.shown(most_sources(critic)),
+            )
             asked = CritiqueRequest(self._request.prompt, picture, facts=facts, **shown)
             return await critic.critique(asked)
 
@@ -249,7 +246,10 @@ class Effects:
             self._require_same_critic(assessment)
 
         return await self._once(
-            "critique", key, Assessment, judge, timeout, who="the critic", check=check
+            *("critique", key, Assessment, judge, timeout),
+            who="the critic",
+            by=critic.identity,
+            check=check,
         )
 
     async def compare(
@@ -266,13 +266,16 @@ class Effects:
             return await critic.compare(
                 ComparisonRequest(
                     prompt=self._request.prompt,
-                    image_a=await self._load(image_a),
-                    image_b=await self._load(image_b),
-                    **await self._shown(most_sources(critic)),
+                    image_a=await self.pictures.load(image_a),
+                    image_b=await self.pictures.load(image_b),
+                    **await self.pictures.shown(most_sources(critic)),
                 )
             )
 
-        return await self._once("comparison", key, Comparison, compare, timeout, who="the critic")
+        by = critic.identity
+        return await self._once(
+            "comparison", key, Comparison, compare, timeout, who="the critic", by=by
+        )
 
     async def rewrite(
         self, rewriter: Rewriter, context: RewriteContext, *, timeout: float
@@ -291,6 +294,7 @@ class Effects:
                 lambda: rewriter.rewrite(context),
                 timeout,
                 who=f"the rewriter {rewriter.identity.kind!r}",
+                by=rewriter.identity,
             )
         except ConfigError as error:  # a wrong key, say: no reason to lose the run
             raise RewriteError(str(error)) from error
@@ -305,19 +309,21 @@ class Effects:
 
     async def _once(
         self,
-        kind: ItemKind,
+        kind: _Kind,
         key: str,
         model: type[RecordT],
         work: Callable[[], Awaitable[RecordT]],
         timeout: float | None,
         *,
         who: str,
+        by: Identity | None = None,
         check: Callable[[RecordT], None] | None = None,
     ) -> EffectResult[RecordT]:
         """Look an item up, or do the work and write it down.
 
         Args:
             who: does the work, for the message about an answer that is no `model`.
+            by: the same, as telemetry has it.
             check: may refuse an answer before it is written down.
         """
         found = self._folder.journal.get(kind, key)
@@ -328,11 +334,13 @@ class Effects:
         error, late = _FAULTS.get(kind, (CriticError, CriticTimeout))
         answer: object
         start = time.monotonic()
-        with boundary(error, f"the {kind}", timeout=late):
-            async with asyncio.timeout(timeout):
-                answer = await work()
-        if not isinstance(answer, model):
-            raise error(f"{who} answered {shortened(answer)}, which is no {model.__name__}")
+        with Traced(kind, who if by is None else by.name) as told:
+            with boundary(error, f"the {kind}", timeout=late):
+                async with asyncio.timeout(timeout):
+                    answer = await work()
+            if not isinstance(answer, model):
+                raise error(f"{who} answered {shortened(answer)}, which is no {model.__name__}")
+            told.used(getattr(answer, "usage", None))
         if check is not None:  # before it is written down
             check(answer)
         seconds = time.monotonic() - start
@@ -342,37 +350,6 @@ class Effects:
         except TooLongError as long:
             raise error(f"{who} answered with more than can be kept: {long}") from long
         return EffectResult(answer, key, seconds, cached=False)
-
-    async def _shown(self, most: int | None) -> _Sources:
-        """The pictures to edit for one that takes so many."""
-        first, *more = await self.sources(most) or (None,)
-        return _Sources(source=first, more_sources=tuple(more))
-
-    async def sources(self, most: int | None = None) -> tuple[Image.Image, ...]:
-        """Copies of the pictures to edit, each of which is read once a run."""
-        pictures, names = self._context.pictures, self._request.sources[:most]
-        for name in names:
-            if name not in pictures:
-                pictures[name] = await self._read(name)
-        return tuple([await in_thread(bare_copy, pictures[name]) for name in names])
-
-    def _keep(self, name: str, image: Image.Image) -> None:
-        """Have a picture at hand for the critic, who sees it next."""
-        pictures = self._context.pictures
-        waiting = [kept for kept in pictures if kept not in self._request.sources]
-        if len(waiting) >= _IN_FLIGHT:
-            del pictures[waiting[0]]
-        pictures[name] = image
-
-    async def _load(self, name: str) -> Image.Image:
-        """A stored picture: the one at hand, which is then let go, or else from its file."""
-        if name in self._request.sources or name not in self._context.pictures:
-            return await self._read(name)
-        return self._context.pictures.pop(name)
-
-    async def _read(self, name: str) -> Image.Image:
-        with boundary(StoreError, f"reading the picture {name[:12]}…"):  # nobody else's fault
-            return await in_thread(self._folder.load_image, name)
 
     def _require_same_task(self, assessment: Assessment) -> None:
         if assessment.task != self._request.task:

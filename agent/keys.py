@@ -15,10 +15,26 @@ __all__ = [
     "comparison_key",
     "critique_key",
     "evidence_key",
+    "render_key",
     "revision_key",
     "rewrite_key",
     "sources_key",
 ]
+
+
+def render_key(
+    generator: Identity, request: Request, prompt: str, *, seed: int | None = None
+) -> str:
+    """The journal's key of a picture; without a seed, of how the generator takes a prompt."""
+    return digest(
+        {
+            "generator": generator.model_dump(mode="json"),
+            "prompt": prompt,
+            **sources_key(request.sources),
+            "parameters": request.parameters,
+            **({} if seed is None else {"seed": seed}),
+        }
+    )
 
 
 def critique_key(request: Request, image: str) -> str:

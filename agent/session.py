@@ -30,6 +30,7 @@ from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
 from rr_refine.errors import ConfigError, StoreError
+from rr_refine.telemetry import Traced
 from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
@@ -91,16 +92,23 @@ async def at_work(folder: RunFolder, job: Job, *, report: bool = True) -> AsyncI
         StoreError: it cannot be read or written.
     """
     context = await in_thread(_begin, folder, job)
+    context.work = Traced("run", job.generator.identity.name, run=context.run_id)
+    failed: Exception | None = None
     try:
         yield context
     except GraphBubbleUp:  # a pause of the graph
         raise
-    except Exception:
+    except Exception as error:
+        failed = error
         if context.status == "interrupted":
             context.status = "failed"
         raise
     finally:
-        await in_thread(_end, context, report)
+        try:
+            await in_thread(_end, context, report)
+        finally:
+            context.work.tell(status=context.status)
+            context.work.end(failed)
 
 
 def _begin(folder: RunFolder, job: Job) -> RunContext:

@@ -37,6 +37,7 @@ from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.evidence.evidence import Finding
+from rr_refine.telemetry import Traced
 from rr_refine.terms import Record
 
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ class RunContext:
     """What the run would be if the session ended now."""
     question: ReviewRequest | None = None
     """What a person is asked; None where nobody is."""
+    work: Traced | None = None
+    """The run, for `rr_refine.telemetry`."""
     at_work: bool = False
     """Whether a node is running."""
     told: set[str] = field(default_factory=set)

@@ -12,7 +12,7 @@ import pytest
 from rr_refine.torch_build import is_cpu_build
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "peft", "numpy"}
-FRAMEWORKS = {"langgraph", "langchain_core", "openai"}
+FRAMEWORKS = {"langgraph", "langchain_core", "openai", "opentelemetry"}
 HELP = "import sys; sys.argv = ['rr-refine', {!r}]\nfrom rr_refine.cli.main import main\n"
 RUN = """
 from rr_refine import refine

@@ -10,6 +10,8 @@ from contextvars import copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from langgraph.errors import GraphBubbleUp
+
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
 from rr_refine.agent.events import Event, Notice, StepDone
@@ -28,6 +30,7 @@ from rr_refine.errors import (
 from rr_refine.generators.generator import OnStep
 from rr_refine.generators.prompt_fit import PromptFit
 from rr_refine.notices import shortened
+from rr_refine.telemetry import Traced, heard
 from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ class NodeContext:
         for new in [event] if dedup is None else dedup.new(event):
             self._write(new)
             if not isinstance(new, StepDone):
+                heard(new.type, getattr(new, "candidate", None))
                 self.context.folder.tell(new)
 
     def tell(self, part: str, notices: Iterable[str]) -> None:
@@ -83,7 +87,7 @@ class NodeContext:
         """Who understands nothing of the request; see `rr_refine.component.outsiders`."""
         context, asked = self.context, self.request.prompt
         if asked not in context.outside:
-            sources = await self.effects.sources(1)
+            sources = await self.effects.pictures.sources(1)
             context.outside[asked] = await in_thread(
                 outsiders, context.job.generator, context.job.critic, self.request, *sources
             )
@@ -159,9 +163,10 @@ def exclusive(node: _Node) -> _Node:
             )
         context.at_work = True
         try:
-            change = await node(state, runtime)
-            await context.folder.flushed()
-            return change
+            with Traced("node", run.__name__, parent=context.work, pauses=(GraphBubbleUp,)):
+                change = await node(state, runtime)
+                await context.folder.flushed()
+                return change
         finally:
             context.at_work = False
 

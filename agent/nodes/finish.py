@@ -49,6 +49,13 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             revisions=outcome.revisions,
         )
     )
+    if node.context.work is not None:
+        node.context.work.tell(
+            stop=stop.rule,
+            images=state["spend"].images,
+            critic_calls=state["spend"].critic_calls,
+            tokens=state["spend"].tokens,
+        )
     await folder.flushed()
     node.context.status = "done" if outcome.ok else "failed"  # what failed may work the next time
     return {"outcome": outcome}

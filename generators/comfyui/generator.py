@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from rr_refine.notices import add_notices
 from rr_refine.pictures import decode_picture, encode_png, require_not_blank
 from rr_refine.plugins import did_you_mean
 from rr_refine.redaction import clean, hidden
+from rr_refine.telemetry import waited
 from rr_refine.terms import Identity, Task
 
 if TYPE_CHECKING:
@@ -156,7 +158,9 @@ class ComfyUIGenerator:
         if self._installed is None:
             await self.connect()
         assert self._installed is not None
+        queued = time.monotonic()
         async with self._server.slots:
+            waited(time.monotonic() - queued)
             sources = [await self._upload(source) for source in request.sources]
             most, seed = self._installed.seed_max, request.seed
             if most is not None and seed > most:

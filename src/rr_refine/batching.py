@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from rr_refine.errors import RefineError
+from rr_refine.telemetry import waited
 
 __all__ = ["BatchJob", "BatchWorker", "Batcher", "gather"]
 
@@ -30,6 +32,8 @@ class BatchJob(Generic[W, R]):
     result: Future[R] = field(init=False, default_factory=Future)
     abandoned: bool = field(init=False, default=False)
     """Nobody waits for it any more. Set by the event loop, read by the device's thread."""
+    begun: float = field(init=False, default=0.0)
+    """When its batch began, by the monotonic clock."""
 
     @property
     def is_awaited(self) -> bool:
@@ -90,16 +94,19 @@ class Batcher(Generic[W, R]):
             RefineError: what the worker, or loading it, failed with.
         """
         job: BatchJob[W, R] = BatchJob(work, kind)
+        queued = time.monotonic()
         with self._lock:
             self._pending.append(job)
         try:
             # Calls made beside this one queue theirs before the thread looks.
             await asyncio.sleep(0)
             self._wake()
-            return await asyncio.wrap_future(job.result)
+            result = await asyncio.wrap_future(job.result)
         except asyncio.CancelledError:
             job.abandoned = True
             raise
+        waited(job.begun - queued)
+        return result
 
     def _wake(self) -> None:
         with self._lock:
@@ -144,6 +151,8 @@ class Batcher(Generic[W, R]):
             else:
                 taken = alive
             self._pending = deque(job for job in alive if job not in taken)
+        for job in taken:
+            job.begun = time.monotonic()
         return [job for job in taken if job.result.set_running_or_notify_cancel()]
 
 

@@ -19,6 +19,7 @@ from rr_refine.endpoint.key_mask import KeyMask, TooMuchTextError
 from rr_refine.endpoint.words import Said, status_within
 from rr_refine.errors import RefineError
 from rr_refine.retries import patience_within
+from rr_refine.telemetry import retried
 
 __all__ = ["BoundedAnswers"]
 
@@ -69,6 +70,8 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it; the whole answer is there when this returns."""
+        if request.headers.get("x-stainless-retry-count", "0") != "0":  # openai's client says so
+            retried()
         patience = patience_within(self._patience)
         try:
             async with asyncio.timeout(patience):

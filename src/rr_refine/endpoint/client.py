@@ -8,6 +8,7 @@ wrong becomes an error of the calling room. Retries are the client library's, an
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
@@ -24,6 +25,7 @@ from rr_refine.endpoint.spares import Spare, Spared
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.retries import retries_allowed
+from rr_refine.telemetry import waited
 
 if TYPE_CHECKING:
     import httpx2
@@ -173,8 +175,9 @@ class EndpointClient:
 
         if self._model is None:
             await self.connect()
-        session = self._sessions.get()
+        session, queued = self._sessions.get(), time.monotonic()
         async with session.slots:
+            waited(time.monotonic() - queued)
             with self._faults.caught(body):
                 try:
                     response = await self._send(session.client, path, body, files, spares or {})
