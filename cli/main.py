@@ -82,6 +82,9 @@ def refine(
     avoid: Annotated[list[str] | None, Parameter(negative=())] = None,
     rounds: int | None = None,
     candidates: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    negative: str | None = None,
     review: Flag = False,
     display: DisplayOptions = DisplayOptions(),
     options: SettingsOptions = SettingsOptions(),
@@ -97,8 +100,12 @@ def refine(
         keep: Words that every rewritten prompt must contain. May be given more than once.
         avoid: Words that no rewritten prompt may contain. May be given more than once.
         rounds: Most rounds of rendering.
-        candidates: Images per round.
-        review: Pause before each new prompt, to accept, edit or reject it.
+        candidates: Images per round. With --review, they are shown side by side to choose from.
+        width: Pixels, where the generator takes a size; as for --height.
+        height: Pixels.
+        negative: What should not be in the image, where the generator takes a negative prompt.
+        review: Pause before each new prompt, to accept, edit or reject it, and at the end where
+            the critic is content.
         dry_run: Check every setting and show where it comes from; run nothing.
     """
     from rr_refine.cli.refine import refine_command
@@ -117,6 +124,9 @@ def refine(
             "avoid": None if avoid is None else list(avoid),
             "budget.rounds": rounds,
             "loop.candidates": candidates,
+            "parameters.width": width,
+            "parameters.height": height,
+            "parameters.negative_prompt": negative,
             "loop.review": review or None,
         }
     )

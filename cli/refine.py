@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from rr_refine.agent.job import Job
 from rr_refine.agent.run_context import folder_for
@@ -18,10 +19,13 @@ from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
 from rr_refine.cli.runner import run, why_not_ask
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, say, tell
-from rr_refine.component import ask_both, notice_of, outsiders, told_by, unknown_to
+from rr_refine.component import ask_both, notice_of, outsiders, takes, told_by, unknown_to
 from rr_refine.errors import ConfigError
 from rr_refine.real_models import WAYS
 from rr_refine.wanted_text import wanted_texts
+
+_TAKEN: Final = {"width": "size", "height": "size", "negative_prompt": "negative prompt"}
+"""Parameters with an option of their own."""
 
 __all__ = ["begin", "refine_command", "say_models"]
 
@@ -50,6 +54,7 @@ def refine_command(
         return DONE
     out = out_folder(settings)
     job = job_from(settings, words, images)
+    _require_taken(settings, job)
     if dry_run:
         say(*settings_table(settings))
         for text in told_by(job.generator):
@@ -72,6 +77,23 @@ def begin(settings: Settings, job: Job, out: Path, display: DisplayOptions) -> i
     private = settings.flag("private")
     say_models(settings, job)
     return run(job, lambda: folder_for(job, out, private=private), display)
+
+
+def _require_taken(settings: Settings, job: Job) -> None:
+    """See that the generator takes the size or the negative prompt of the command line.
+
+    One that does not say what it takes refuses what it does not take, in its own words.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    for name, what in _TAKEN.items():
+        given = settings.sources.get(f"parameters.{name}") == "command line"
+        if given and (known := takes(job.generator)) and name not in known:
+            raise ConfigError(
+                f"the generator {job.generator.identity.name!r} takes no {what}: leave out "
+                f"--{name.partition('_')[0]}"
+            )
 
 
 def _say_machine(settings: Settings) -> None:

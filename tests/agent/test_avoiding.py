@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_from_the_command_line(
 async def test_an_older_run_goes_on(tmp_path: Path) -> None:
     before = await run(tmp_path, avoid=["hat"], repeats=True)  # as an older version took it
     assert load_run(before.path).request.avoid == ("hat",)
-    given = {"generator": generator(), "critic": UnreliableCritic()}
+    given: dict[str, Any] = {"generator": generator(), "critic": UnreliableCritic()}
     after = await arefine(go_on(before, rounds=1), on_failure="return", **given)
     assert len(after.candidates) == 3
     varied = await arefine(vary(before, 2), on_failure="return", **given)

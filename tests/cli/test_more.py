@@ -92,6 +92,16 @@ def test_another_preset_is_taken_whole(commands: Commands, first: Path) -> None:
     assert run.policy.preset == "paper"
 
 
+def test_a_size_is_asked_for_and_kept(commands: Commands) -> None:
+    ended = commands.run("a hat", *FAKES, "--width=40", "--height=24", "--rounds=1")
+    assert ended.code == 0, ended.stderr
+    first = only_run(commands.folder / "runs")
+    assert load_run(first).request.parameters == {"width": 40, "height": 24}
+    run = new_run(commands, first, "--vary=2")
+    assert run.candidates[1].image is not None
+    assert run.image(run.candidates[1]).size == (40, 24)
+
+
 def test_use_the_prompt(commands: Commands, first: Path) -> None:
     run = new_run(commands, first, "--use-prompt", "--picture=2")
     assert run.request.prompt == load_run(first).candidates[1].prompt

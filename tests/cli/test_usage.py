@@ -55,6 +55,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["a cat", "--rounds"], "--rounds requires an argument"),
     (["a", "cat"], "cat"),
     (["a cat", "--seed", "-1"], "seed = -1"),
+    (["a cat", "--generator=fake", "--critic=fake", "--negative=fog"], "takes no negative prompt"),
     (["a cat", "--preset", "refin"], "did you mean 'refine'?"),
     (["a cat", "--preset", "paper", "--rounds", "5"], "which fixes it"),
     (["a cat", "--preset", "one-shot", "--candidates", "2"], "which fixes it"),
