@@ -29,7 +29,9 @@ const DECISIONS = {
 /** A new prompt with what is new and what is gone marked, by the pieces of an event's `diff`. */
 export function marked(pieces) {
   const marks = { same: "span", added: "ins", dropped: "del" };
-  return el("p", { class: "prompt", dir: "auto" }, pieces.map(([kind, words, space]) => [el(marks[kind], {}, visible(words)), space]));
+  // Two prompts that share little come whole, one after the other.
+  const apart = pieces.length === 2 && pieces[0][0] === "dropped" && pieces[1][0] === "added";
+  return el("p", { class: apart ? "prompt apart" : "prompt", dir: "auto" }, pieces.map(([kind, words, space]) => [el(marks[kind], {}, visible(words)), apart ? null : space]));
 }
 
 /** What the inside of a round's element should be. */

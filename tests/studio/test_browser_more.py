@@ -128,6 +128,28 @@ def test_the_critic_is_content_and_the_person_is_not(
         page.see("[data-round='1']")
 
 
+def test_prompts_that_share_little_stand_in_two_lines(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    more = ("--set=critic.seed=1", "--set=loop.target=4.0")
+    with studio(tmp_path / "here", *more) as url:
+        page = Page(browser, url)
+        page.open()
+        page.begin("a red cat", review=True)
+        page.turn(1)
+        assert not browser.find_elements(By.CSS_SELECTOR, "#review-panel .apart")
+        page.see("#next-prompt").clear()
+        page.see("#next-prompt").send_keys("two blue dogs on some grass")
+        page.click("#accept")
+        page.turn(2)
+        shown = "[data-round='1'] .apart"
+        assert page.text(f"{shown} del") == "a red cat"
+        assert page.text(f"{shown} ins") == "two blue dogs on some grass"
+        find = "return document.querySelector(arguments[0]).offsetTop"
+        old, new = (browser.execute_script(find, f"{shown} {tag}") for tag in ("del", "ins"))
+        assert old < new
+
+
 def test_what_cannot_follow_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:
     with studio(tmp_path / "here", "--preset=one-shot", "--set=studio.max_runs=1") as url:
         page = Page(browser, url)
