@@ -264,10 +264,10 @@ class LiveView(Display):
             lines.append(Text(f"and {len(stages) - _ROWS} more", "dim"))
         if not stages and self._doing:
             lines.append(Text(self._doing))
-        if self._doing:
-            lines.append(Text(" · ".join(self._left()), "dim"))
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"
+        if self._doing:  # in full, on two lines if need be
+            lines.append(Text(" · ".join(self._left()), "dim"))
         return Group(*lines)
 
     def _stage(self, name: str, stage: Stage) -> Text:

@@ -214,6 +214,17 @@ def test_no_score_is_cut(commands: Commands, terminal: Terminal, columns: int, h
         assert max(map(len, found)) <= columns
 
 
+def test_what_is_left_is_not_cut(commands: Commands, terminal: Terminal) -> None:
+    terminal.resize(60, 40)
+    limits = ("--set=budget.images=5", "--set=budget.critic_calls=9", "--set=budget.seconds=900")
+    with commands.start(*REQUEST, *limits, "--set=generator.seconds=1", terminal=terminal) as going:
+        assert going.wait().code == 0
+    shown = " ".join(visible_words(terminal.output))
+    assert re.search(
+        r"4 images left · \d critic calls left · [\d:]+ so far · at most [\d:]+ left", shown
+    )
+
+
 @pytest.mark.parametrize(("columns", "rows"), [(60, 24), (80, 24), (100, 40), (200, 60)])
 def test_pictures_use_the_room(
     commands: Commands, terminal: Terminal, columns: int, rows: int
