@@ -103,6 +103,7 @@ async def run_context(
         RefineError: a component cannot be reached, or the folder cannot be written.
     """
     async with connected(job.components):
+        await in_thread(config_of, job)  # identities, some of which are read from many files
         await require_feasible(
             job.request, job.generator, job.critic, job.sources, lineage=job.lineage
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from rr_refine.agent.job import Job
 from rr_refine.agent.replay import replay
 from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.terms import Identity
 from tests.agent.records import lines
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy, run
 from tests.commands import Commands
@@ -243,3 +246,22 @@ async def test_the_same_request_at_work_is_refused_with_the_way(tmp_path: Path) 
     await asyncio.gather(first, *(run(tmp_path, generator=drawing, run_id=i) for i in "abc"))
     for run_id in "abc":
         require_whole(load_run(tmp_path / run_id))
+
+
+async def test_an_identity_is_not_read_on_the_event_loop(tmp_path: Path) -> None:
+    """That of a model is read from all of its files."""
+
+    class FromFiles(UnreliableGenerator):
+        def __init__(self) -> None:
+            super().__init__()
+            self.threads: list[threading.Thread] = []
+
+        @cached_property
+        def identity(self) -> Identity:
+            self.threads.append(threading.current_thread())
+            return Identity(kind="files", name="files")
+
+    generator = FromFiles()
+    await run(tmp_path, generator=generator)
+    assert len(generator.threads) == 1
+    assert generator.threads[0] is not threading.current_thread()
