@@ -85,7 +85,7 @@ class Runs:
         assert self.commands.run(*self.arguments, kill=point).code == KILLED
 
     def resume(self) -> None:
-        ended = self.commands.run("resume", str(self.folder))
+        ended = self.commands.run("resume", str(self.folder), "--trust")  # it names logs
         assert ended.code == 0, ended.stderr
 
 
@@ -189,7 +189,7 @@ def test_a_copied_folder_goes_on_elsewhere(
     runs.kill("before:critique:2")
     copy = tmp_path / "elsewhere" / "copy"
     shutil.copytree(runs.folder, copy)
-    ended = runs.commands.run("resume", str(copy))
+    ended = runs.commands.run("resume", str(copy), "--trust")
     assert ended.code == 0
     assert ended.stdout.splitlines() == [str(copy / "result.png"), str(copy)]
     assert record(copy) == uninterrupted
