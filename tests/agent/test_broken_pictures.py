@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rr_refine.agent.effects import Effects
+from rr_refine.agent.pictures import RunPictures
 from rr_refine.agent.run import load_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import GeneratorError, StoreError
@@ -109,7 +109,7 @@ async def test_a_stored_picture_that_cannot_be_read_is_not_the_critics_fault(
     def broken(*_: Any, **__: Any) -> Image.Image:
         raise error
 
-    monkeypatch.setattr(Effects, "_keep", lambda *_: None)
+    monkeypatch.setattr(RunPictures, "keep", lambda *_: None)
     monkeypatch.setattr("rr_refine.agent.store.folder.load_stored", broken)
     with pytest.raises(StoreError):
         await run(tmp_path, critic=Opens())
@@ -128,7 +128,7 @@ async def test_a_picture_that_is_lost_is_not_the_critics_fault(
         folder.image_path(name).write_bytes(b"no picture")
         return name
 
-    monkeypatch.setattr(Effects, "_keep", lambda *_: None)
+    monkeypatch.setattr(RunPictures, "keep", lambda *_: None)
     monkeypatch.setattr(RunFolder, "put_image", lose)
     with pytest.raises(StoreError, match="cannot be read"):
         await run(tmp_path, critic=Opens())
