@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -162,12 +163,14 @@ def test_a_comparison_of_nothing_is_told(browser: webdriver.Chrome, tmp_path: Pa
         page.open()
         made(page, "a cat")
         run = browser.current_url.rpartition("#/")[2]
-        for places, words in (
-            (f"{run}:best/gone:best", "no run"),
-            (f"{run}:best/{run}:r7c7", "no such picture"),
-        ):
+        wrong = {f"{run}:best/gone:best": "no run", f"{run}:best/{run}:r7c7": "no such picture"}
+
+        def told(words: str) -> bool:
+            return words in page.text("#comparison .trouble")
+
+        for places, words in wrong.items():
             browser.execute_script("location.hash = arguments[0]", f"#/compare/{places}")
-            page.wait(lambda words=words: words in page.text("#comparison .trouble"), words)
+            page.wait(partial(told, words), words)
 
 
 def test_the_choices_of_the_form(browser: webdriver.Chrome, tmp_path: Path) -> None:

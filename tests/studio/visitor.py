@@ -114,6 +114,7 @@ class Visitor:
         else:
             value = json.loads(data)
             told.diffs.append(value.pop("diff", None))
+            value.pop("excerpt", None)
             told.events.append(read_event(json.dumps(value)))
             told.numbers.append(int(message["id"]))
 
