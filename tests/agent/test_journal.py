@@ -78,7 +78,7 @@ def test_a_round_is_a_commit_of_all_that_was_put(
 
 
 def test_items_from_many_threads_are_whole_lines(path: Path) -> None:
-    value = {"text": "x" * 5000}
+    value: JsonValue = {"text": "x" * 5000}
     with closing(Journal(path)) as journal, ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda n: journal.put("critique", str(n), value), range(200)))
         assert len(list(journal.items("critique"))) == 200
