@@ -167,6 +167,9 @@ async def test_reseed_gives_another_picture(tmp_path: Path) -> None:
         name = await visitor.begin("a red cat", review=True)
         await visitor.ask(name)
         assert (await visitor.decide(name, 1, action="reseed", seed=77)).status_code == 200
+        # The critic is content then, and the person is asked once more.
+        await visitor.until(lambda: visitor.studio.live(name).state.question == 2)
+        assert (await visitor.decide(name, 2, action="accept")).status_code == 200
         told = await visitor.watch(name)
         assert [event.seed for event in told.of("rendered")] == [0, 77]
 
