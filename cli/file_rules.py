@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from rr_refine.cli.trust import SettingsFile, harmful
 from rr_refine.redaction import hidden
+from rr_refine.trust import all_settings
 
 __all__ = ["BOUNDS", "forbidden", "is_address"]
 
@@ -50,8 +51,9 @@ def forbidden(
 
 
 def is_address(key: str, value: JsonValue) -> bool:
-    """Whether a setting says where something is sent."""
-    return _ADDRESS.search(key.rpartition(".")[2]) is not None or "://" in json.dumps(value)
+    """Whether a setting, or one that is nested in it, says where something is sent."""
+    named = (last for _, last, one in all_settings({key: value}) if one)
+    return any(map(_ADDRESS.search, named)) or "://" in json.dumps(value)
 
 
 def _is_more(value: JsonValue, most: JsonValue) -> bool:

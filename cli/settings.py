@@ -327,25 +327,32 @@ def read_settings(
         refused.append((chooser, "profile", settings.values["profile"], why))
     if resume is not None:
         refused += _policy_code(files[-1], resume)
-    _settle(settings, refused, trusted=trusted)
+    _settle(settings, refused, trusted=trusted, named=files[-1][0] if files else None)
     limit_megapixels(settings.number("max_megapixels"))
     allow_pictures(settings.texts("picture_folders"))
     return settings
 
 
-def _settle(settings: Settings, refused: list[_Refused], *, trusted: bool) -> None:
-    """Refuse what files may not set, or trust the one that does."""
+def _settle(
+    settings: Settings, refused: list[_Refused], *, trusted: bool, named: SettingsFile | None
+) -> None:
+    """Refuse what files may not set, or trust the one that does.
+
+    Args:
+        named: the file that `--trust` is for: that of `--config` where there is one. Nobody has
+            spoken of the project's file then, which may have come into this folder since.
+    """
     if not trusted:
         for file, key, value, why in refused:
             raise file.refusal(key, value, why)
         return
     found = {one[0].path: one[0] for one in (*refused, *settings._misplaced())}
-    if len(found) > 1:
-        names = " and ".join(file.shown for file in found.values())
-        raise ConfigError(
-            f"--trust is for one file, and {names} would need it: trust one of them first by "
-            "rr-refine config show --trust"
-        )
+    for file in found.values():
+        if file != named:
+            raise ConfigError(
+                f"--trust is for the file of --config, and {file.shown} would need it, too: if you "
+                "have read that, trust it by itself first: rr-refine config show --trust"
+            )
     for file in found.values():
         trust(file)
         settings.folders[file.shown] = Path.cwd()

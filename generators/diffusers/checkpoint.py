@@ -61,6 +61,8 @@ class Checkpoint:
     commit: str | None
     """The hub commit that the revision stands for; None for a folder."""
     loras: Sequence[LoraFile]
+    config_commit: str | None = None
+    """The hub commit of a single file's `config` whose parts were looked at."""
 
     def describe(self) -> dict[str, JsonValue]:
         """What tells these weights from others, whatever their place."""
@@ -132,7 +134,21 @@ def _single_file(path: Path, options: DiffusersOptions, loras: Sequence[LoraFile
     for name in ("revision", "variant"):
         if getattr(options, name) is not None:
             raise ConfigError(f"model {options.model!r} is a single file: {name!r} has no effect")
-    return Checkpoint(str(path), options.pipeline or _class_of_file(path), None, loras)
+    commit = None
+    if options.config is not None:
+        index = Path(options.config).expanduser() / _INDEX
+        if not index.parent.is_dir():
+            index = _hub_file(
+                f"config {options.config!r}",
+                options.config,
+                _INDEX,
+                None,
+                local_files_only=options.local_files_only,
+            )
+            commit = index.parent.name
+        _parts(index, f"config {options.config!r}")
+    kind = options.pipeline or _class_of_file(path)
+    return Checkpoint(str(path), kind, None, loras, commit)
 
 
 def _class_of_file(path: Path) -> str:
@@ -207,12 +223,24 @@ def _file_fingerprint(path: Path) -> str:
 
 
 def _class_name(index: Path, options: DiffusersOptions) -> str:
+    name = _parts(index, f"model folder {options.model!r}").get("_class_name")
+    if options.pipeline is None and not isinstance(name, str):
+        raise ConfigError(f"{str(index)!r} names no pipeline class: set the 'pipeline' option")
+    return options.pipeline or str(name)
+
+
+def _parts(index: Path, what: str) -> dict[str, JsonValue]:
+    """What a pipeline's index says of its parts, all of which are of known libraries.
+
+    Raises:
+        ConfigError: one is not; or the file cannot be read.
+    """
     try:
         entries = parse_json(read_named(index, MAX_BYTES))
     except FileNotFoundError:
         raise ConfigError(
-            f"model folder {options.model!r} has no {_INDEX}: "
-            "it must be in diffusers' layout, as `save_pretrained` writes it"
+            f"{what} has no {_INDEX}: it must be in diffusers' layout, as `save_pretrained` "
+            "writes it"
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{str(index)!r} cannot be read: {error}") from error
@@ -224,10 +252,7 @@ def _class_name(index: Path, options: DiffusersOptions) -> str:
                 f"{str(index)!r} takes {part!r} from {library!r:.80}, which is neither diffusers "
                 "nor transformers: loading it would import whatever module has that name"
             )
-    name = parts.get("_class_name")
-    if options.pipeline is None and not isinstance(name, str):
-        raise ConfigError(f"{str(index)!r} names no pipeline class: set the 'pipeline' option")
-    return options.pipeline or str(name)
+    return parts
 
 
 def _is_known(library: JsonValue) -> bool:

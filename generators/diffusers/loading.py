@@ -186,7 +186,8 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
     if single and not hasattr(loader, "from_single_file"):
         raise ConfigError(f"{checkpoint.class_name} cannot be loaded from a single file")
     if single:
-        given |= {} if options.config is None else {"config": options.config}
+        if options.config is not None:
+            given |= {"config": options.config, "revision": checkpoint.config_commit}
         given |= _parts_beside(Path(checkpoint.location), options, dtype)
     else:
         given |= {"revision": checkpoint.commit or options.revision, "variant": options.variant}

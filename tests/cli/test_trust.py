@@ -191,9 +191,27 @@ def test_trust_is_for_one_file(here: Commands) -> None:
     (here.folder / "rr-refine.toml").write_text(DOORS["generator.use"])
     (here.folder / "mine.toml").write_text(DOORS["critic.use"])
     both = here.run("a cat", "--dry-run", "--config=mine.toml", "--trust")
-    require_refused(here, both, "rr-refine.toml and mine.toml")
+    require_refused(here, both, "rr-refine.toml would need it")
     assert here.run("config", "show", "--trust").code == 0
     assert here.run("a cat", "--dry-run", "--config=mine.toml", "--trust").code == 0
+
+
+def test_nor_for_one_that_nobody_named(here: Commands) -> None:
+    """A project's file, which may have come since, where a file of --config needs no trust."""
+    (here.folder / "rr-refine.toml").write_text(DOORS["generator.use"])
+    (here.folder / "mine.toml").write_text("seed = 3\n")
+    ended = here.run("a cat", "--config=mine.toml", "--trust")
+    require_refused(here, ended, "rr-refine.toml would need it")
+    require_refused(here, here.run("a cat"), "rr-refine.toml")
+
+
+@pytest.mark.parametrize("address", ["http:/\\t/127.0.0.1:9/v1", "//127.0.0.1:9/v1", "127.0.0.1:9"])
+def test_no_key_goes_to_an_address_in_a_nested_option(here: Commands, address: str) -> None:
+    (here.folder / "rr-refine.toml").write_text(
+        f'[critic]\nuse = "weighted"\nrewards = [{{use = "openai", base_url = "{address}"}}]\n'
+    )
+    here.environment["RR_REFINE_CRITIC__API_KEY"] = KEY
+    require_refused(here, here.run("a cat", "--generator=fake"), "critic.api_key", "is not sent to")
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o660])

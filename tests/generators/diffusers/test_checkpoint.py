@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -602,7 +603,10 @@ async def test_a_single_file_is_loaded_as_diffusers_does_it(
         return tiny.build("FluxPipeline")
 
     monkeypatch.setattr(FluxPipeline, "from_single_file", load)
-    file = single(tmp_path / "m.safetensors", "x")
+    file, index = single(tmp_path / "m.safetensors", "x"), tmp_path / "c0ffee" / "model_index.json"
+    index.parent.mkdir()
+    index.write_text('{"_class_name": "FluxPipeline"}')
+    monkeypatch.setattr(checkpoint_module, "_hub_file", lambda *_, **__: index)
     made = create(
         model=str(file),
         pipeline="FluxPipeline",
@@ -617,9 +621,26 @@ async def test_a_single_file_is_loaded_as_diffusers_does_it(
             "path": str(file),
             "dtype": torch.float32,
             "config": "owner/model",
+            "revision": "c0ffee",
             "local_files_only": True,
         }
     ]
+
+
+@pytest.mark.parametrize("library", ["this", "venv.__main__", "../x", 7])
+@pytest.mark.parametrize("place", ["folder", "hub"])
+def test_the_config_of_a_single_file_names_no_other_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, library: object
+) -> None:
+    index = tmp_path / "config" / "model_index.json"
+    index.parent.mkdir()
+    parts = {"_class_name": "FluxPipeline", "feature_extractor": [library, "Foo"]}
+    index.write_text(json.dumps(parts))
+    monkeypatch.setattr(checkpoint_module, "_hub_file", lambda *_, **__: index)
+    config = str(index.parent) if place == "folder" else "owner/model"
+    file = single(tmp_path / "m.safetensors", SD1)
+    with pytest.raises(ConfigError, match="neither diffusers nor transformers"):
+        _ = create(model=str(file), config=config, **SMALL).identity
 
 
 @pytest.mark.parametrize(
