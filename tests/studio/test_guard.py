@@ -194,7 +194,7 @@ def _file(kind: str, size: tuple[int, int]) -> str:
     [
         ({"prompt": ""}, "blank"),
         ({"prompt": " \n"}, "blank"),
-        ({"prompt": "x" * 200_001}, "prompt: String should have at most"),
+        ({"prompt": "x" * 200_001}, "200,000 are the most"),
         ({"prompt": "a cat", "seed": -1}, "seed"),
         ({"prompt": "a cat", "seed": 2**53}, "seed"),
         ({"prompt": "a cat", "preset": "refin"}, "did you mean 'refine'?"),
