@@ -827,7 +827,7 @@ async def test_a_chat_takes_no_size() -> None:
         ({"parameters": {"quality": "low"}}, {"width", "height"}),
         ({"wire": "chat"}, set()),
     ],
-    ids=str,
+    ids=["plain", "negative", "quality", "chat"],
 )
 def test_what_a_form_may_offer(options: dict[str, Any], names: set[str]) -> None:
     assert takes(make(lambda _: None, **options)) == names
