@@ -82,6 +82,29 @@ def test_a_model_names_no_code_of_the_hub(tmp_path: Path) -> None:
     require_files(str(tmp_path))
 
 
+@pytest.mark.parametrize("place", [".", "text_encoder_2"])
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"target_modules": r"(\w+\.?)+!"}, "may run for ever"),
+        ({"rank_pattern": {"(a+)+$": 4}}, "may run for ever"),
+        ({"init_lora_weights": "pissa_niter_1000000000"}, "is for training it"),
+    ],
+)
+def test_an_adapter_in_a_models_folder_names_modules_only(
+    tmp_path: Path, place: str, config: dict[str, JsonValue], words: str
+) -> None:
+    file = tmp_path / place / "adapter_config.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=words):
+        asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
+    with pytest.raises(ConfigError, match=words):
+        _ = diffusers(model=str(tmp_path)).identity
+    file.write_text('{"target_modules": ["q_proj", "k_proj"]}')
+    require_files(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [
@@ -140,10 +163,12 @@ def lora(folder: Path, name: str, config: object = None, **metadata: str) -> Pat
     ids=str,
 )
 def test_a_lora_is_refused_when_it_is_named(tmp_path: Path, config: object) -> None:
-    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     file = lora(tmp_path, PEFT, config)
     with pytest.raises(ConfigError, match="LoRA"):
-        diffusers(model=str(tmp_path), lora=[{"model": str(file)}])
+        diffusers(model=str(model), lora=[{"model": str(file)}])
 
 
 def test_so_is_one_of_another_form(tmp_path: Path) -> None:

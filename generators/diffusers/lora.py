@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rr_refine.adapters import require_names
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.checkpoint import LoraFile
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["add_loras", "require_file"]
 
 _PEFT: Final = "base_model.model."
-_WORK: Final = (
-    *("init_lora_weights", "loftq_config", "eva_config", "corda_config", "lora_ga_config"),
-    *("layer_replication", "megatron_config", "arrow_config"),
-)
-"""What makes PEFT compute when an adapter is made, for as long as a file says."""
-_NAME: Final = re.compile(r"\^?(?:[\w.-]|\\\.)*\$?")
-"""A module's name, or the end of one."""
 _PEFT_CONFIG: Final = "adapter_config.json"
 _PART: Final = re.compile(
     r"[._](?:lora_(?:[AB]|embedding_[AB]|magnitude_vector|linear_layer|up|down|mid)|lora\.(?:up|down)"
@@ -185,31 +179,10 @@ def _metadata(path: Path) -> Mapping[str, Any]:
 
 
 def _require_names(path: Path, config: Mapping[str, Any]) -> None:
-    """Modules are named, not searched for: PEFT takes these texts for regular expressions, and
-    some of them never come to an end.
-
-    Raises:
-        ConfigError: one is more than a name, or PEFT would compute something first.
-    """
-    for key, value in config.items():
-        last = key.rpartition(".")[2]
-        if last in _WORK and value not in (None, {}, []):
-            odd = isinstance(value, str) and value != "gaussian"
-            if last != "init_lora_weights" or odd:
-                raise ConfigError(
-                    f"LoRA {str(path)!r} has {key} = {str(value)[:80]!r}, which is for training it"
-                )
-        if not key.endswith(("_pattern", "_modules")):
-            continue
-        texts = (
-            [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ()
-        )
-        for text in map(str, texts):
-            if _NAME.fullmatch(text) is None:
-                raise ConfigError(
-                    f"LoRA {str(path)!r} names modules by the pattern {text[:80]!r} in {key}: only "
-                    "names are taken, since a pattern of somebody else may run for ever"
-                )
+    try:
+        require_names(config)
+    except ValueError as error:
+        raise ConfigError(f"LoRA {str(path)!r} {error}") from None
 
 
 def _pattern(patterns: Mapping[str, float], module: str, default: float) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.adapters import require_names
 from rr_refine.errors import ConfigError, RefineError, first_line
 from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.named import read_named
@@ -45,11 +46,12 @@ def is_hub_id(model: str) -> bool:
 
 def require_files(model: str) -> None:
     """See that a model's folder, if it is one, holds files: libraries wait for a pipe, and read a
-    device to no end. Nor may it name code to be fetched for its attention (`org/kernel`).
+    device to no end. Nor may it name code to be fetched for its attention (`org/kernel`), or hold
+    an adapter that names modules by patterns: transformers applies what lies there.
 
     Raises:
         OSError: it holds something else.
-        ValueError: it names code, or a config of it is no JSON.
+        ValueError: it names code or patterns, or a config of it is no JSON.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
@@ -59,9 +61,15 @@ def require_files(model: str) -> None:
             continue
         if not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):
             raise OSError(f"{str(path)!r} is no file")
-        if path.name != "config.json":
+        if path.name not in ("config.json", "adapter_config.json"):
             continue
-        for key, _, value in all_settings({"": parse_json(read_named(path, MAX_BYTES))}):
+        config = parse_json(read_named(path, MAX_BYTES))
+        if path.name == "adapter_config.json" and isinstance(config, dict):
+            try:
+                require_names(config)
+            except ValueError as error:
+                raise ValueError(f"{str(path)!r} {error}") from None
+        for key, _, value in all_settings({"": config}):
             if "_implementation" in key and isinstance(value, str) and "/" in value:
                 raise ValueError(f"{str(path)!r} names code of the hub in {key[1:]}: {value!r:.80}")
 
