@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import cache
+from inspect import isawaitable
 from typing import TYPE_CHECKING, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -17,6 +18,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
 from langgraph.runtime import RunControl
 from langgraph.types import Command
+from pydantic import ValidationError
 
 from rr_refine.agent.ending import rounds_of
 from rr_refine.agent.event_dedup import EventDedup
@@ -25,12 +27,13 @@ from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
 from rr_refine.agent.job import Job
 from rr_refine.agent.manifest import check_config, lineage_of, run_id_of, write_manifest
 from rr_refine.agent.nodes.plan import keep_notices
-from rr_refine.agent.review import Decision, ReviewRequest, require_possible
+from rr_refine.agent.review import Decision, ReviewRequest, read_decision, require_possible
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.telemetry import Traced
+from rr_refine.terms import first_fault
 from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
@@ -202,10 +205,27 @@ async def follow(
         context.status = "interrupted"
         context.pictures.clear()  # nobody knows how long the answer takes
         with without_interrupts("reviewer="):
-            decision = await reviewer(question)
+            decision = await _decision(reviewer(question))
         require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))
         config.pop("run_id", None)  # a tracer's, which wants another for another call
+
+
+async def _decision(answer: object) -> Decision:
+    """What a reviewer decided, who may give it as JSON-like data, as one answers an interrupt.
+
+    Raises:
+        ConfigError: it is no decision.
+    """
+    if not isawaitable(answer):
+        raise ConfigError(f"reviewer= must be an async function; it gave {answer!r:.80} at once")
+    said = await answer
+    try:
+        return read_decision(said)
+    except ValidationError as error:
+        raise ConfigError(
+            f"reviewer= gave {said!r:.80}, which is no decision: {first_fault(error)}"
+        ) from None
 
 
 @cache

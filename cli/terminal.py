@@ -42,6 +42,9 @@ def attended() -> Iterator[None]:
     # A signal that comes after the line editor has drawn its prompt and before it waits for keys is
     # handled only when the next signal interrupts that wait: the alarm sends one.
     alarm = signal.signal(signal.SIGALRM, lambda *_: None)
+    # An event loop, which stands still meanwhile, is told of each signal by a byte, and there is
+    # room for some hundred.
+    wakeup = signal.set_wakeup_fd(-1)
     signal.setitimer(signal.ITIMER_REAL, _PULSE, _PULSE)
     modes = termios.tcgetattr(0)
     output = os.dup(1)
@@ -54,6 +57,7 @@ def attended() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, alarm)
+        signal.set_wakeup_fd(wakeup)
         os.dup2(output, 1)
         os.close(output)
         termios.tcsetattr(0, termios.TCSADRAIN, modes)

@@ -343,3 +343,32 @@ def test_a_decision_is_asked_for_once(
     kinds = [kind for kind, _, _ in items(only_run(out))]
     assert kinds.count("render") == 2
     assert kinds.count("critique") == 3  # the first picture once more, by what the remark asks for
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("accept", "reviewer= gave 'accept', which is no decision"),
+        ({"action": "nope"}, "which is no decision"),
+        (None, "reviewer= gave None"),
+    ],
+)
+async def test_what_is_no_decision_is_told(tmp_path: Path, answer: object, words: str) -> None:
+    async def reviewer(question: ReviewRequest) -> Any:
+        return answer
+
+    with pytest.raises(ConfigError, match=words):
+        await run(tmp_path, policy=REVIEWED, reviewer=reviewer)
+
+
+async def test_a_decision_may_be_given_as_json(tmp_path: Path) -> None:
+    async def reviewer(question: ReviewRequest) -> Any:
+        return {"action": "accept"}
+
+    done = await run(tmp_path, policy=REVIEWED, reviewer=reviewer)
+    assert len(done.candidates) > 1
+
+
+async def test_a_reviewer_is_asynchronous(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be an async function"):
+        await run(tmp_path, policy=REVIEWED, reviewer=lambda _: Accept())
