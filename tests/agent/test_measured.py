@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -249,7 +248,7 @@ async def test_a_word_that_nobody_knew_ends_without_a_green_verdict(tmp_path: Pa
     assert "<strong>Open:</strong> <bdi>judged without &#39;sofa&#39;</bdi>" in report
     assert 'class="verdict yes"' not in report
     with RunFolder(run.path, lock=False) as folder:
-        card = replace(entry_of(read_summary(folder)), state="improved")
+        card = entry_of(read_summary(folder))
     write_gallery(tmp_path / "gallery.html", [card])
     gallery = (tmp_path / "gallery.html").read_text("utf-8")
     assert "judged without &#39;sofa&#39;" in gallery
@@ -300,7 +299,7 @@ async def test_a_reason_says_beside_it_that_its_score_was_capped(tmp_path: Path)
     assert judged.capped == {"text_rendering": words}
     assert judged.model_dump(mode="json")["capped"] == {"text_rendering": words}
     reason = next(line for line in lines_of(judged) if "reason" in line)
-    assert reason.startswith(f"  reason   text rendering ({words}): ")
+    assert reason.startswith(f"  reason   written words (text rendering) ({words}): ")
     page = (run.path / "report" / "index.html").read_text("utf-8")
     assert f'<p class="meta">S{words[1:]}:</p>' in page
     assert page.count(words[1:]) == 1

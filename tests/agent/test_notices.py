@@ -64,7 +64,7 @@ async def test_notices_reach_stream_record_report_and_terminal(tmp_path: Path) -
     assert notices(seen) == notices(made.events()) == [(None, TOLD), ("r0c0", CUT)]
     lines = [line for event in seen for line in lines_of(event)]
     assert f"  note     {TOLD}" in lines
-    assert f"  note     r0c0: {CUT}" in lines
+    assert f"  note     round 1: {CUT}" in lines
     assert made.report_path is not None
     page = made.report_path.read_text()
     assert f"<li>Note: <bdi>{TOLD}</bdi></li>" in page

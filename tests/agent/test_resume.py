@@ -71,7 +71,7 @@ def test_files_that_cannot_grow(commands: Commands, size: int) -> None:
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     async def second(_: object) -> Decision:
-        with pytest.raises(StoreLockedError, match="another process works on"):
+        with pytest.raises(StoreLockedError, match="the same request is at work in"):
             await run(tmp_path, policy=reviewed, reviewer=second)
         return Accept()
 

@@ -74,7 +74,7 @@ def test_stopped_in_a_render(commands: Commands, terminal: Terminal, number: int
     if number != signal.SIGKILL:
         told = visible(terminal.output)
         assert f"rr-refine resume {folder.relative_to(commands.folder)}" in told
-    with commands.start("resume", str(folder), terminal=terminal) as going:
+    with commands.start("resume", str(folder), "--trust", terminal=terminal) as going:
         assert going.wait().code == 0
     assert load_run(folder).status == "done"
     assert terminal.is_sane

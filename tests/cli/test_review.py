@@ -180,7 +180,7 @@ def test_left_in_the_pause_and_taken_up_again(
     terminal.until("not finished; go on with: rr-refine resume ")
     folder = only_run(commands.folder / "runs")
     assert load_run(folder).status == "interrupted"
-    with commands.start("resume", str(folder), terminal=terminal) as going:
+    with commands.start("resume", str(folder), "--trust", terminal=terminal) as going:
         decide(terminal, "edit", "!")
         assert going.wait().code == 0
     assert decisions(load_run(folder)) == ["accept", "edit"]
@@ -195,7 +195,7 @@ def test_killed_in_the_pause(commands: Commands, terminal: Terminal) -> None:
         going.send(signal.SIGKILL)
         assert going.wait().code == -9
     folder = only_run(commands.folder / "runs")
-    with commands.start("resume", str(folder), terminal=terminal) as going:
+    with commands.start("resume", str(folder), "--trust", terminal=terminal) as going:
         decide(terminal, "accept")
         assert going.wait().code == 0
     assert decisions(load_run(folder)) == ["accept"]
@@ -261,7 +261,7 @@ def test_a_question_left_open_is_passed_where_nobody_can_be_asked(
         terminal.type("\x03")
         going.wait()
     folder = only_run(commands.folder / "runs")
-    ended = commands.run("resume", str(folder), *flag)
+    ended = commands.run("resume", str(folder), "--trust", *flag)
     assert ended.code == 0, ended.stderr
     assert decisions(load_run(folder)) == ["accept"]
 
@@ -360,7 +360,7 @@ def test_the_question_at_the_end_stays_open(commands: Commands, terminal: Termin
         assert going.wait().code == 130
     run = the_run(commands)
     assert run.status != "done"
-    with commands.start("resume", str(run.path), "--plain", terminal=terminal) as going:
+    with commands.start("resume", str(run.path), "--trust", "--plain", terminal=terminal) as going:
         decide(terminal, "take")
         assert going.wait().code == 0, terminal.output
     assert the_run(commands).status == "done"

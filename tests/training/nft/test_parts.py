@@ -128,7 +128,7 @@ def test_rows_of_files(tmp_path: Path, fields: dict[str, object], suffix: str) -
         ("[1]\n", "row 1 of .* is no object"),
         ('{"prompt": "x", "image": 7}\n', "row 1 of .*: a picture is no path: 7"),
         ('{"prompt": "x", "image": ["a", "b"]}\n', "row 1 of .* has 2 pictures, not one"),
-        ("{nonsense\n", "cannot be read"),
+        ("{nonsense\n", "line 1 of .* is no JSON"),
         ("", "holds no rows"),
     ],
 )

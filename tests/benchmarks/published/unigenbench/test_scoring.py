@@ -275,7 +275,7 @@ def test_files_that_hold_no_judgements(tmp_path: Path) -> None:
     bench = small(tmp_path)
     with pytest.raises(ConfigError, match="cannot read"):
         bench.score_file(tmp_path / "none.csv")
-    with pytest.raises(ConfigError, match="has no column 'testpoint'; it has index, prompt_en"):
+    with pytest.raises(ConfigError, match="has no column 'testpoint'; it has 'index', 'prompt_en'"):
         bench.score_file(tmp_path / "test_prompts_en.csv")
 
 
