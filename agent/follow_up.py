@@ -30,7 +30,7 @@ from rr_refine.agent.options import JobOptions
 from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.review import GoOn, ReviewRequest, require_possible
 from rr_refine.agent.revision import number_of
-from rr_refine.agent.run import Run, open_run, read_run
+from rr_refine.agent.run import Run, load_run, read_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError
 from rr_refine.terms import Identity
@@ -278,7 +278,8 @@ def require_parts(follow_up: FollowUp, job: Job, named: Container[str]) -> None:
 
 
 def _read(run: Run | Path | str) -> Run:
-    return run if isinstance(run, Run) else open_run(run)
+    # The folder may be somebody else's, and a new run imports what its policy names.
+    return run if isinstance(run, Run) else load_run(run)
 
 
 def _picture(run: Run, picture: Candidate | str | None) -> Candidate:

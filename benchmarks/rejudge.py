@@ -35,6 +35,7 @@ from rr_refine.benchmarks.trial import Point, Sample, Trial, TrialFile
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, make_folder, make_inside
+from rr_refine.named import picture_of_data
 from rr_refine.pictures import load_picture, load_stored
 from rr_refine.request import Request
 from rr_refine.room import Room
@@ -215,7 +216,7 @@ def _trial_of(entry: BenchmarkEntry, arm: str, folder: Path, picture: str, out: 
     path, origin, sample, error = folder / picture, entry.origin(arm), None, None
     if path.is_file():
         try:
-            image = load_picture(path)
+            image = load_picture(picture_of_data(folder, picture))
             with boundary(StoreError, "making a run folder"):
                 make_inside(out / origin.run, within=out)
             with RunFolder(out / origin.run) as own:

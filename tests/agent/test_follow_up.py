@@ -429,3 +429,16 @@ async def test_to_go_on_is_no_answer_about_a_prompt(tmp_path: Path) -> None:
 
 def test_context_has_a_lineage() -> None:
     assert "lineage" in RunContext.__dataclass_fields__
+
+
+@pytest.mark.parametrize("follow", [go_on, vary, again, use_prompt, lambda run: edit(run, "dark")])
+async def test_a_folder_that_names_code_is_followed_where_it_is_trusted(
+    tmp_path: Path, follow: Any
+) -> None:
+    done = await run(tmp_path, policy=PLAIN)
+    config = json.loads((done.path / "config.json").read_text())
+    config["policy"]["acceptance"] = "somebodys.module:create"
+    (done.path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="names code"):
+        follow(done.path)
+    assert follow(load_run(done.path, trust=True)).run.path == done.path

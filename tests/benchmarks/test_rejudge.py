@@ -46,3 +46,21 @@ async def test_a_broken_source_costs_its_own_item_alone(tmp_path: Path) -> None:
     assert arm.coverage.missing == {"ConfigError": 1}
     assert len(judge.asked) == 5
     assert threading.main_thread() not in threads, "pictures are decoded beside the event loop"
+
+
+async def test_a_link_out_of_their_folder_is_not_followed(tmp_path: Path) -> None:
+    bench = load(write_archive(tmp_path))
+    theirs, out, private = tmp_path / "theirs", tmp_path / "out", tmp_path / "private.png"
+    theirs.mkdir()
+    Image.new("RGB", (8, 6)).save(private)
+    first, *others = bench.items
+    (theirs / bench.picture(first)).symlink_to(private)
+    for item in others:
+        Image.new("RGB", (8, 6), "red").save(theirs / bench.picture(item))
+    judge = Scripted("Prompt Compliance: 4")
+    with Cache(out / "cache") as cache:
+        pictures = pictures_of_layout(theirs, bench)
+        (arm,) = (await judge_again(bench, pictures, judge, cache, out)).arms
+    (why,) = arm.coverage.missing
+    assert "names the picture" in why
+    assert len(judge.asked) == len(others)
