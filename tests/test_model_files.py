@@ -88,6 +88,8 @@ def test_a_model_names_no_code_of_the_hub(tmp_path: Path) -> None:
     [
         ({"target_modules": r"(\w+\.?)+!"}, "may run for ever"),
         ({"rank_pattern": {"(a+)+$": 4}}, "may run for ever"),
+        ({"target_modules": "(a|a)(a|a)(a|a)b"}, "may run for ever"),
+        ({"target_modules": ".*.*.*x"}, "may run for ever"),
         ({"init_lora_weights": "pissa_niter_1000000000"}, "is for training it"),
     ],
 )
@@ -101,8 +103,9 @@ def test_an_adapter_in_a_models_folder_names_modules_only(
         asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
     with pytest.raises(ConfigError, match=words):
         _ = diffusers(model=str(tmp_path)).identity
-    file.write_text('{"target_modules": ["q_proj", "k_proj"]}')
-    require_files(str(tmp_path))
+    for good in (["q_proj", "k_proj"], r"model\.language_model\..*\.(q|k|v|o)_proj", "all-linear"):
+        file.write_text(json.dumps({"target_modules": good}))
+        require_files(str(tmp_path))
 
 
 @pytest.mark.parametrize(

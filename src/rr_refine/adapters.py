@@ -15,11 +15,18 @@ _WORK: Final = (
 """What makes PEFT compute when an adapter is made, for as long as a file says."""
 _NAME: Final = re.compile(r"\^?(?:[\w.-]|\\\.)*\$?")
 """A module's name, or the end of one."""
+_SIMPLE: Final = re.compile(r"\^?(?:[\w-]|\\?\.(?!\*)|\.\*|\([\w.|-]*\))*+\$?")
+"""A pattern of names, choices of names, and `.*`."""
+_FEW: Final = 2
+"""How often `.*` and choices may stand in a pattern, since all ways to read them are tried."""
 
 
-def require_names(config: Mapping[str, Any]) -> None:
+def require_names(config: Mapping[str, Any], *, simple: bool = False) -> None:
     """Modules are named, not searched for: PEFT takes these texts for regular expressions, and
     some of them never come to an end.
+
+    Args:
+        simple: take patterns as well that do come to an end, such as those of our own trainings.
 
     Raises:
         ValueError: one is more than a name, or PEFT would compute something first. The message is
@@ -37,8 +44,12 @@ def require_names(config: Mapping[str, Any]) -> None:
             [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ()
         )
         for text in map(str, texts):
-            if _NAME.fullmatch(text) is None:
+            if _NAME.fullmatch(text) is None and not (simple and _is_simple(text)):
                 raise ValueError(
                     f"names modules by the pattern {text[:80]!r} in {key}: only names are taken, "
                     "since a pattern of somebody else may run for ever"
                 )
+
+
+def _is_simple(text: str) -> bool:
+    return _SIMPLE.fullmatch(text) is not None and max(map(text.count, "(*")) <= _FEW

@@ -47,7 +47,7 @@ def is_hub_id(model: str) -> bool:
 def require_files(model: str) -> None:
     """See that a model's folder, if it is one, holds files: libraries wait for a pipe, and read a
     device to no end. Nor may it name code to be fetched for its attention (`org/kernel`), or hold
-    an adapter that names modules by patterns: transformers applies what lies there.
+    an adapter that searches for modules by patterns without an end: transformers applies it.
 
     Raises:
         OSError: it holds something else.
@@ -66,7 +66,7 @@ def require_files(model: str) -> None:
         config = parse_json(read_named(path, MAX_BYTES))
         if path.name == "adapter_config.json" and isinstance(config, dict):
             try:
-                require_names(config)
+                require_names(config, simple=True)
             except ValueError as error:
                 raise ValueError(f"{str(path)!r} {error}") from None
         for key, _, value in all_settings({"": config}):
