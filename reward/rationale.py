@@ -11,7 +11,7 @@ __all__ = ["excerpt", "in_short"]
 
 _READ: Final = 20_000
 """Characters from the end that are looked at."""
-_SENTENCE: Final = re.compile(r"(?<=[.!?])(?<!\b[Nn]o\.)\s+(?=[^a-z\s])|(?<=[。！？])\s*|\s*\n\s*")
+_SENTENCE: Final = re.compile(r"(?<=[.!?])(?<!\b[Nn]o\.)\s+(?=[^a-z\s])|(?<=[。！？])\s*|\n")
 _HEADING: Final = re.compile(r":\s*\n\s*")
 _ASIDE: Final = re.compile(r"\([^()]*\)")
 _VERDICT: Final = re.compile(
