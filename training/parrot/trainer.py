@@ -16,6 +16,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from rr_refine.errors import RefineError
+from rr_refine.hub import loaded
 from rr_refine.training.parrot.mixture import MixtureRow, open_row
 from rr_refine.training.parrot.recipe import SftRecipe
 
@@ -56,17 +57,21 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
 
         Transformers looks for them by the names in the file, which for LLaVA are older than those
         in the model: it would find none, warn, and begin anew with an optimiser in mid-flight.
+
+        Raises:
+            ConfigError: the checkpoint cannot be loaded, or holds what is not from here.
         """
-        if is_peft_model(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-            return
-        saved = type(self.model).from_pretrained(
-            resume_from_checkpoint,
-            dtype=self.model.dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-        self.model.load_state_dict(saved.state_dict())
+        with loaded("checkpoint", resume_from_checkpoint):
+            if is_peft_model(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+                return
+            saved = type(self.model).from_pretrained(
+                resume_from_checkpoint,
+                dtype=self.model.dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
+            self.model.load_state_dict(saved.state_dict())
 
     def save_student(self, folder: Path) -> None:
         """Write weights (adapters, for LoRA), settings and processor, in the computing precision.

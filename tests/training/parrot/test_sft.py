@@ -108,6 +108,23 @@ def test_a_killed_training_goes_on_exactly(llava: Path, tmp_path: Path) -> None:
         assert torch.equal(weight, after[name]), name
 
 
+@pytest.mark.parametrize("lora", [None, Lora(rank=4, alpha=8)], ids=["whole", "adapters"])
+def test_a_checkpoint_of_somebody_else_is_looked_at(
+    llava: Path, tmp_path: Path, lora: Lora | None
+) -> None:
+    first = recipe(llava, tmp_path / "out", save_every=1, max_steps=1, lora=lora)
+    fine_tune(first)
+    (first.out / "report.json").unlink()
+    again = first.model_copy(update={"resume": True})
+    assert fine_tune(again).steps == 1
+    (first.out / "report.json").unlink()
+    config = {"peft_type": "LORA", "r": 4, "target_modules": "(a|a)*b"}
+    hostile = first.out / "checkpoints" / "checkpoint-1" / "adapter_config.json"
+    hostile.write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=r"checkpoint = .*the pattern '\(a\|a\)\*b'"):
+        fine_tune(again)
+
+
 def test_a_folder_belongs_to_one_training(llava: Path, tmp_path: Path) -> None:
     first = recipe(llava, tmp_path / "out", max_steps=1)
     report = fine_tune(first)
