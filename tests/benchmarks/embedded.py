@@ -25,12 +25,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from rr_refine import arefine
-from rr_refine.agent.policy import preset
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
-from rr_refine.reward.critique import Critique
-from rr_refine.terms import Identity, Task, Usage
+from rr_refine.terms import Identity, Task
+from tests.benchmarks.overhead import InstantCritic, policy
 
 ROUNDS = 3
 SIZE = 512  # pixels
@@ -60,29 +59,14 @@ class SleepingGenerator:
         return next(self._pictures)
 
 
-class SleepingCritic:
-    """Scores that rise with every call, so that every round is accepted."""
+class SleepingCritic(InstantCritic):
+    """It waits first."""
 
     identity = Identity(kind="bench", name="sleeping")
 
-    def __init__(self) -> None:
-        self.calls = 0
-
     async def critique(self, request: CritiqueRequest) -> Assessment:
-        """Wait, then judge."""
         await asyncio.sleep(WORK)
-        self.calls += 1
-        score = 1.0 + 0.5 * self.calls
-        critique = Critique(
-            task="t2i",
-            scores={"text_faithfulness": score, "physical_quality": score, "text_rendering": None},
-            rationales=dict.fromkeys(
-                ("text_faithfulness", "physical_quality", "text_rendering"), "as asked"
-            ),
-            refined_request=f"{request.prompt}, take {self.calls}",
-            raw="slept",
-        )
-        return Assessment(critic=self.identity, critiques=(critique,), usage=Usage(calls=1))
+        return await super().critique(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +100,13 @@ async def measure(work: Awaitable[object]) -> Measured:
 
 async def runs(count: int, out: Path, first: int, generator: Generator) -> None:
     """So many runs at once, each with a request of its own."""
-    policy = preset("refine", budget={"rounds": ROUNDS}, target=None, patience=None)
     done = await asyncio.gather(
         *(
             arefine(
                 f"a red circle, number {number}",
                 generator=generator,
                 critic=SleepingCritic(),
-                policy=policy,
+                policy=policy(ROUNDS),
                 out=out,
             )
             for number in range(first, first + count)
