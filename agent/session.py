@@ -32,8 +32,8 @@ from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
 from rr_refine.errors import ConfigError, StoreError
+from rr_refine.invalid import told_invalid
 from rr_refine.telemetry import Traced
-from rr_refine.terms import first_fault
 from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
@@ -223,9 +223,8 @@ async def _decision(answer: object) -> Decision:
     try:
         return read_decision(said)
     except ValidationError as error:
-        raise ConfigError(
-            f"reviewer= gave {said!r:.80}, which is no decision: {first_fault(error)}"
-        ) from None
+        why = told_invalid(error, "the answer")
+        raise ConfigError(f"reviewer= gave {said!r:.80}, which is no decision: {why}") from None
 
 
 @cache

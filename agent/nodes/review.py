@@ -32,6 +32,7 @@ from rr_refine.agent.revision import number_of
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
+from rr_refine.invalid import told_invalid
 from rr_refine.threads import in_thread
 
 __all__ = ["apply_decision", "is_spoken_of", "review"]
@@ -116,10 +117,13 @@ def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
         try:
             decision = read_decision(answer)
             require_possible(question, decision)
-        except (ValidationError, ConfigError) as error:
-            question = question.model_copy(update={"problem": str(error)})
+        except ValidationError as error:
+            problem = told_invalid(error, "the answer")
+        except ConfigError as error:
+            problem = str(error)
         else:
             return decision
+        question = question.model_copy(update={"problem": problem})
 
 
 def apply_decision(state: RefineState, decision: Decision) -> RefineState:

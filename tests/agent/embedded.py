@@ -82,6 +82,7 @@ async def embed(saver: BaseCheckpointSaver[Any], path: Path) -> None:
         state = (await graph.aget_state(config)).values
     assert len(problems) == 3
     assert problems[0] == ""
+    assert problems[1] == "the answer = 'yes!' is no table of fields"  # in words, not pydantic's
     assert "cannot be picked" in problems[2]
     outcome = final["outcome"]
     assert set(final) == {"outcome"}
