@@ -110,7 +110,7 @@ class Effects:
         if (refusal := self._folder.journal.get("refusal", key)) is not None:
             raise Failure.model_validate(refusal).as_error(GeneratorRefused)
         found = self._folder.journal.get("render", key)
-        if isinstance(found, dict) and self._folder.has_image(str(found["image"])):
+        if isinstance(found, dict) and await in_thread(self._folder.has_image, str(found["image"])):
             known = {k: v for k, v in found.items() if k in Rendering.model_fields}
             return EffectResult(Rendering.model_validate(known), key, _seconds(found), cached=True)
         request = await self._render_request(prompt, seed)

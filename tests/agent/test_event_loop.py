@@ -102,10 +102,13 @@ async def test_nothing_holds_the_event_loop(
         "policy": policy(rounds=3, candidates=2, review=True),
         "reviewer": reviewer,
         "out": tmp_path / "runs",
+        "run_id": "mine",
     }
     plugins._scan.cache_clear()
     held = Held(monkeypatch)
     run = await arefine("three red hats", **options)
+    again = await arefine("three red hats", **options)  # all of it is looked up
+    assert again.candidates == run.candidates
     monkeypatch.undo()
     assert not held.here, "\n\n".join(held.here)
     assert held.anywhere >= {"open", "fsync", "save", "copy", "entry_points", "page"}
