@@ -46,13 +46,14 @@ def next_ending(journal: Journal, rounds: int) -> str:
 
 def rounds_of(policy: Policy, journal: Journal) -> int:
     """The most rounds that a run can have, with those that it went on for."""
-    more = 0
+    most = had = policy.budget.rounds
     for key, value in journal.items("review"):
         if _ENDING.fullmatch(key):
             decision = recorded_decision(value)
-            rounds = decision.rounds if isinstance(decision, GoOn) else None
-            more += rounds or policy.budget.rounds
-    return policy.budget.rounds + more
+            if isinstance(decision, GoOn) and decision.rounds is not None:
+                had = decision.rounds
+            most += had
+    return most
 
 
 def extension_of(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rr_refine
+from rr_refine.agent.ending import ending_key, rounds_of
 from rr_refine.agent.events import Reviewed, RunFinished, RunStarted
 from rr_refine.agent.follow_up import FollowUp, again, edit, go_on, use_prompt, vary
 from rr_refine.agent.lineage import Lineage, parent_folder
 from rr_refine.agent.refine import arefine, refine
 from rr_refine.agent.review import Accept, Decision, GoOn, Keep, Pick, Quit, Reject, ReviewRequest
 from rr_refine.agent.run import Run, load_run
-from rr_refine.agent.state import RunContext
+from rr_refine.agent.store.journal import Journal
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.reward.assessment import Assessment
@@ -156,6 +158,14 @@ async def test_its_other_limits_count_anew(tmp_path: Path, limit: str) -> None:
     assert len(after.candidates) == len(before.candidates) + 1
 
 
+def test_the_net_below_the_rules_counts_what_each_end_got(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "samples.jsonl")) as journal:
+        for number, rounds in enumerate((None, 9, None)):
+            key = ending_key(2, [2] * number)
+            journal.put("review", key, GoOn(rounds=rounds).model_dump(mode="json"))
+        assert rounds_of(policy(rounds=2), journal) == 2 + 2 + 9 + 9
+
+
 async def test_a_run_that_has_not_ended_is_resumed_first(tmp_path: Path) -> None:
     def stop(event: Any) -> None:
         if event.type == "rewritten":
@@ -169,7 +179,7 @@ async def test_a_run_that_has_not_ended_is_resumed_first(tmp_path: Path) -> None
     assert vary(path).prompt == "three red hats"  # a picture that is there is enough
 
 
-async def test_two_cannot_go_on_at_once(tmp_path: Path) -> None:
+async def test_of_two_the_second_goes_on_behind_the_first(tmp_path: Path) -> None:
     before = await run(tmp_path)
     one, two = go_on(before, rounds=1), go_on(before, rounds=1)
     await follow(one)
@@ -425,10 +435,6 @@ async def test_to_go_on_is_no_answer_about_a_prompt(tmp_path: Path) -> None:
             policy=policy(review=True, rewriters=("rules",)),
             reviewer=Human(GoOn(remark="more")),
         )
-
-
-def test_context_has_a_lineage() -> None:
-    assert "lineage" in RunContext.__dataclass_fields__
 
 
 @pytest.mark.parametrize("follow", [go_on, vary, again, use_prompt, lambda run: edit(run, "dark")])
