@@ -21,7 +21,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.stopping import RULES, StopRule
 from rr_refine.contract import require_members
 
-__all__ = ["StopRuleContract"]
+__all__ = ["StopRuleContract", "history"]
 
 
 class StopRuleContract:
@@ -103,19 +103,17 @@ def history(means: Sequence[float | None], *, failed: int = 0) -> History:
         for number, mean in enumerate(means)
     ]
     fault = Failure(stage="render", error="GeneratorError", message="it broke")
-    for number in range(len(means), len(means) + failed):
-        lost = candidates[0] if candidates else _NOTHING
-        candidates.append(
-            lost.model_copy(
-                update={
-                    "round": number,
-                    "image": None,
-                    "critique": None,
-                    "scores": None,
-                    "failure": fault,
-                }
-            )
+    candidates += [
+        Candidate(
+            round=number,
+            index=0,
+            prompt=f"a red cube, {number}",
+            origin="request",
+            seed=0,
+            failure=fault,
         )
+        for number in range(len(means), len(means) + failed)
+    ]
     judged = [c for c in candidates if c.mean is not None]
     best = max(judged, key=lambda c: c.mean or 0.0, default=None)
     return History(
@@ -124,6 +122,3 @@ def history(means: Sequence[float | None], *, failed: int = 0) -> History:
         candidates=tuple(candidates),
         incumbent_id=None if best is None else best.id,
     )
-
-
-_NOTHING = Candidate(round=0, index=0, prompt="a red cube", origin="request", seed=0)

@@ -35,7 +35,7 @@ from rr_refine.agent.options import (
     words_of,
 )
 from rr_refine.agent.run import Run, open_run
-from rr_refine.agent.run_context import folder_for, run_context
+from rr_refine.agent.run_context import run_context
 from rr_refine.agent.session import (
     caller_of,
     follow,
@@ -66,11 +66,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arefine",
-    "folder_for",
     "make_job",
     "refine",
     "require_image",
-    "run_context",
     "run_stream",
 ]
 
