@@ -8,8 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from rr_refine.agent.events import (
     CriticFailed,
@@ -24,7 +23,7 @@ from rr_refine.agent.history import Failure
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import LONGEST, lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
-from rr_refine.cli.text import quoted, say_json, tell, without_bars
+from rr_refine.cli.text import clean_stderr, quoted, say_json, tell
 
 __all__ = ["TOLD", "Display", "find_graphics", "open_display"]
 
@@ -48,18 +47,11 @@ _BY_TERM: Final[dict[str, Graphics]] = {
 
 
 class Display(ABC):
-    """Shows events while it is entered."""
+    """Shows events."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(  # noqa: B027 - most displays have nothing to put back
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
+    def open(self) -> AbstractContextManager[object]:
+        """Show what comes. Where nothing moves, the bars of libraries are left out."""
+        return clean_stderr(bars=False)
 
     @abstractmethod
     def show(self, event: Event) -> None:
@@ -83,24 +75,7 @@ class Display(ABC):
         return nullcontext()
 
 
-class _LineDisplay(Display):
-    """One where nothing moves."""
-
-    def __enter__(self) -> Self:
-        self._bars = without_bars()
-        self._bars.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bars.__exit__(kind, error, trace)
-
-
-class _JsonDisplay(_LineDisplay):
+class _JsonDisplay(Display):
     """Events as NDJSON on stdout; steps are left out."""
 
     def show(self, event: Event) -> None:
@@ -108,7 +83,7 @@ class _JsonDisplay(_LineDisplay):
             say_json(write_event(event))
 
 
-class _PlainDisplay(_LineDisplay):
+class _PlainDisplay(Display):
     """A line or two per event on stderr, see `rr_refine.cli.lines`.
 
     A failure is told when it happens, and once.
@@ -135,7 +110,7 @@ class _PlainDisplay(_LineDisplay):
 
 
 def open_display(policy: Policy, options: DisplayOptions) -> Display:
-    """The display that fits; enter it.
+    """The display that fits; open it.
 
     The live view needs a terminal that moves its cursor, colour and 60 columns. Everything else
     gets plain lines, which a screen reader reads well.

@@ -46,7 +46,7 @@ def run(
     reviewer = TerminalReviewer(display, opened) if ask else accept_all
     try:
         # Outside of the event loop: whatever ends that, the terminal is left as it was.
-        with display:
+        with display.open():
             asyncio.run(_run(job, open_folder, opened, display, reviewer))
     except (KeyboardInterrupt, RefineError) as error:
         if not (opened and (opened[0] / "config.json").exists()):
@@ -63,7 +63,8 @@ def run(
 
 def show_end(run: Run, options: DisplayOptions) -> int:
     """Show again how a finished run ended; gives the exit code."""
-    with open_display(run.policy, options) as display:
+    display = open_display(run.policy, options)
+    with display.open():
         for event in run.events()[-1:]:
             display.show(run.here(event))
     return _show_result(run, options, display)

@@ -11,8 +11,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, redirect_stderr
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -31,7 +30,6 @@ __all__ = [
     "short",
     "tell",
     "terminal",
-    "without_bars",
 ]
 
 
@@ -186,32 +184,18 @@ class _CleanStream:
             self.write(line)
 
 
-def clean(stream: TextIO) -> TextIO:
+def clean(stream: TextIO, *, bars: bool = True) -> TextIO:
     """The stream for others, who print what they like."""
-    return cast("TextIO", _CleanStream(stream))
+    return cast("TextIO", _CleanStream(stream, bars=bars))
 
 
-@contextmanager
-def clean_stderr() -> Iterator[None]:
-    """While others may print on standard error: libraries, logs, warnings, parts of the user's."""
-    before = sys.stderr
-    if before is not None:
-        sys.stderr = clean(before)
-    try:
-        yield
-    finally:
-        sys.stderr = before
+def clean_stderr(*, bars: bool = True) -> AbstractContextManager[object]:
+    """While others may print on standard error: libraries, logs, warnings, parts of the user's.
 
-
-@contextmanager
-def without_bars() -> Iterator[None]:
-    """While no line may be written over: the bars of libraries are left out, whoever draws them."""
-    before = sys.stderr
-    sys.stderr = cast("TextIO", _CleanStream(before, bars=False))
-    try:
-        yield
-    finally:
-        sys.stderr = before
+    Args:
+        bars: whether lines may be written over; else the bars of libraries are left out.
+    """
+    return redirect_stderr(sys.stderr and clean(sys.stderr, bars=bars))
 
 
 def terminal() -> TextIO:

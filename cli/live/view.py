@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, RLock, Thread
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -77,20 +76,17 @@ class LiveView(Display):
         self._ended = Event()
         self._ticker = Thread(target=self._tick, daemon=True)
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Keep the bottom of the terminal up to date."""
         self._start()
         self._ticker.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._ticker.join()
-        self._live.stop()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._ticker.join()
+            self._live.stop()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -227,14 +223,14 @@ class LiveView(Display):
             lines.append(_labelled(f"prompt     {short(event.best.prompt, 400)}"))
         return self._with(thumbnail, lines)
 
-    def _thumbnail(self, path: str, rows: int | None = None) -> Thumbnail | None:
+    def _thumbnail(self, path: str) -> Thumbnail | None:
         """A picture as large as there is room for beside its scores, or above them."""
         columns, height = self._console.size
         if columns < 60:  # it was made narrower on the way
             return None
         beside = columns - NEEDED - _GAP
         room = beside if beside >= _BESIDE else columns
-        return read_thumbnail(path, room, rows or max(8, height // 2), self._graphics)
+        return read_thumbnail(path, room, max(8, height // 2), self._graphics)
 
     def _beside(self, thumbnail: Thumbnail | None) -> int:
         """Columns that are left for text beside a picture; all where it stands above."""

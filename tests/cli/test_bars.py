@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from rr_refine.cli.text import tell, without_bars
+from rr_refine.cli.text import clean_stderr, tell
 from tests.commands import Commands
 from tests.terminal import Terminal
 
@@ -63,7 +63,7 @@ def test_bars_between_lines_leave_them_whole(monkeypatch: pytest.MonkeyPatch) ->
     """As where a thread draws one while another prints."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    with without_bars():
+    with clean_stderr(bars=False):
         sys.stderr.write("half a ")
         sys.stderr.write("\r 10%|#   |")
         sys.stderr.write("line")

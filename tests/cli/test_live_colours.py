@@ -39,7 +39,8 @@ def test_green(more: dict[str, object], is_green: bool, points: str) -> None:
     }
     verdict = Verdict(accepted=True, rule="win", reason="more than needed")
     best = candidate("r0c0", scores).model_copy(update=more)
-    with LiveView(Policy(), "none", console) as view:
+    view = LiveView(Policy(), "none", console)
+    with view.open():
         view.show(Judged.model_validate(judged))
         view.show(Decided(candidate="r0c0", verdict=verdict))
         stop, spend = Stop(rule="user", reason="enough"), Spend()
