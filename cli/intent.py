@@ -13,12 +13,12 @@ from rr_refine.plugins import did_you_mean
 if TYPE_CHECKING:  # which applies them
     from rr_refine.cli.settings import Settings
 
-__all__ = ["apply_intent", "intents", "preset_name"]
+__all__ = ["INTENT", "apply_intent", "intents", "preset_name"]
 
 _FILES: Final = {
     path.stem: path for path in sorted(Path(__file__).with_name("intents").glob("*.toml"))
 }
-_SOURCE: Final = "preset "
+INTENT: Final = "preset "
 """What the source of a setting begins with that an intent set."""
 
 
@@ -32,11 +32,9 @@ def apply_intent(settings: Settings) -> None:
         ConfigError: there is neither an intent nor a method of that name.
     """
     name, sources = settings.values["preset"], settings.sources
-    for key in [key for key, source in sources.items() if source.startswith(_SOURCE)]:
+    for key in [key for key, source in sources.items() if source.startswith(INTENT)]:
         if key != "preset":
             del sources[key], settings.values[key]
-    for key, value in type(settings)().values.items():
-        settings.values.setdefault(key, value)
     if name in PRESETS or not isinstance(name, str):
         return
     if name not in _FILES:
@@ -46,13 +44,13 @@ def apply_intent(settings: Settings) -> None:
     for key, value in read_file(_FILES[name], 0)[1].items():
         if sources.get(key, "default") == "default":
             settings.values[key] = value
-            sources[key] = f"{_SOURCE}{name}"
+            sources[key] = f"{INTENT}{name}"
 
 
 def preset_name(settings: Settings) -> str:
     """The preset as it was named: an intent, or a method."""
     source = settings.sources.get("preset", "default")
-    return source.removeprefix(_SOURCE) if source.startswith(_SOURCE) else settings.text("preset")
+    return source.removeprefix(INTENT) if source.startswith(INTENT) else settings.text("preset")
 
 
 def intents() -> dict[str, str]:

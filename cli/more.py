@@ -15,6 +15,7 @@ from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.policy import preset as preset_of
 from rr_refine.agent.run import Run, open_run
+from rr_refine.cli.intent import INTENT
 from rr_refine.cli.job import job_again, job_from
 from rr_refine.cli.layers import from_environment, own_layer
 from rr_refine.cli.options import DisplayOptions, Flag, SettingsOptions
@@ -162,7 +163,7 @@ def _new(
         own = {**own_layer(), **{key: value for key, value, _ in from_environment(os.environ)}}
         settings.apply({"private": own.get("private", True)}, "your own settings")
     for key in list(settings.values):
-        made = key not in given and not settings.sources[key].startswith("preset ")
+        made = key not in given and not settings.sources[key].startswith(INTENT)
         if made and key.startswith(("loop.", "budget.", "parameters.")):
             del settings.values[key], settings.sources[key]
             settings.files.pop(key, None)

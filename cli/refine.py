@@ -13,6 +13,7 @@ from rr_refine.agent.run_context import folder_for
 from rr_refine.cli.config import settings_table
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.job import job_from, out_folder, policy_from, require_own_keys
+from rr_refine.cli.layers import COMMAND_LINE
 from rr_refine.cli.notes import say_addresses
 from rr_refine.cli.options import DisplayOptions
 from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
@@ -88,7 +89,7 @@ def _require_taken(settings: Settings, job: Job) -> None:
         ConfigError: it does not.
     """
     for name, what in _TAKEN.items():
-        given = settings.sources.get(f"parameters.{name}") == "command line"
+        given = settings.sources.get(f"parameters.{name}") == COMMAND_LINE
         if given and (known := takes(job.generator)) and name not in known:
             raise ConfigError(
                 f"the generator {job.generator.identity.name!r} takes no {what}: leave out "

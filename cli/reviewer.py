@@ -85,7 +85,6 @@ class TerminalReviewer:
     def __init__(self, display: Display, opened: Sequence[Path]) -> None:
         self._display = display
         self._opened = opened
-
         self._shown: set[int] = set()
         """Rounds of several pictures that were shown side by side."""
 

@@ -39,9 +39,9 @@ __all__ = ["create_app"]
 _PAGE: Final = Path(__file__).with_name("page")
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOR_GOOD: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
-MAX_SEARCH: Final = 300
-"""Characters of a search."""
 _NEVER: Final = {"Cache-Control": "no-store"}
+_MAX_SEARCH: Final = 300
+"""Characters of a search."""
 
 
 def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Guard:
@@ -137,7 +137,7 @@ class _Pages:
 
     async def tiles(self, request: Request) -> Response:
         """The newest runs, or those with some words."""
-        tiles = await self._studio.tiles(request.query_params.get("search", "")[:MAX_SEARCH])
+        tiles = await self._studio.tiles(request.query_params.get("search", "")[:_MAX_SEARCH])
         return _json([tile.model_dump(mode="json") for tile in tiles])
 
     async def throw_away(self, request: Request) -> Response:

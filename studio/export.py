@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from typing import Final
 from zipfile import ZipFile, ZipInfo
 
 from pydantic import JsonValue
+from typing_extensions import Buffer
 
 from rr_refine.agent.run import Run, open_run
 from rr_refine.errors import ConfigError, StoreError
@@ -110,21 +112,15 @@ def _entry(name: str) -> ZipInfo:
     return entry
 
 
-class _Sink:
+class _Sink(io.RawIOBase):
     """A file that only goes forward, and is emptied on the way."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Buffer) -> int:
         self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing waits anywhere."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
+        return len(self._pieces[-1])
 
     def taken(self) -> list[bytes]:
         """What was written since the last time."""

@@ -43,8 +43,7 @@ __all__ = [
     "read_prompt",
 ]
 
-
-MAX_SIDE: Final = 16_384
+_MAX_SIDE: Final = 16_384
 """Pixels of a side; generators take fewer."""
 
 
@@ -75,8 +74,8 @@ class RunForm(Record):
     """Pause for a decision on each new prompt."""
     candidates: int | None = Field(default=None, ge=1, le=MAX_CANDIDATES)
     """Pictures of a round; None leaves it to the preset."""
-    width: int | None = Field(default=None, ge=1, le=MAX_SIDE)
-    height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    width: int | None = Field(default=None, ge=1, le=_MAX_SIDE)
+    height: int | None = Field(default=None, ge=1, le=_MAX_SIDE)
     """Pixels, where the generator takes a size; None leaves it to the generator."""
     negative_prompt: str | None = Field(default=None, max_length=MAX_PROMPT)
     """What the picture should not show, where the generator takes that."""

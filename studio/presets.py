@@ -62,15 +62,12 @@ def choices(intents: Mapping[str, str]) -> list[PresetChoice]:
         for name, (title, about) in _METHODS.items()
     ]
     purposes = [
-        PresetChoice(name=name, title=_title(name), about=_sentence(words), intent=True)
+        PresetChoice(
+            name=name,
+            title=name.replace("-", " ").capitalize(),
+            about=words[:1].upper() + words[1:],
+            intent=True,
+        )
         for name, words in intents.items()
     ]
     return [methods[0], *purposes, *methods[1:]]
-
-
-def _title(name: str) -> str:
-    return name.replace("-", " ").capitalize()
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]

@@ -135,8 +135,7 @@ class Studio:
         with self._place():
             async with coming as form, self._making:
                 job = await run_sync(self.maker.new, form, limiter=self._taking_in)
-                name = new_run_name(job.request.prompt, identity_of(config_of(job)))
-                return await self._begin(job, self.out / name)
+                return await self._begin(job)
 
     async def resume(self, name: str) -> str:
         """Go on with an unfinished run; gives its name. One that is running is left alone.
@@ -158,7 +157,7 @@ class Studio:
                 if run.status == "done":
                     raise ConfigError("this run is done: there is nothing to go on with")
                 job = await run_sync(self.maker.again, run, limiter=self._taking_in)
-                return await self._begin(job, path, run)
+                return await self._begin(job, run)
 
     async def more(self, name: str, form: MoreForm) -> str:
         """What follows a picture of a run: on with it, or a new run; gives the name.
@@ -178,10 +177,9 @@ class Studio:
                 follow_up = await run_sync(form.follow_up, run, limiter=self._taking_in)
                 if form.kind == "go-on":
                     job = await run_sync(self.maker.again, run, limiter=self._taking_in)
-                    return await self._begin(job, path, run, follow_up)
+                    return await self._begin(job, run, follow_up)
                 job = await run_sync(self.maker.after, follow_up, limiter=self._taking_in)
-                name = new_run_name(job.request.prompt, identity_of(config_of(job)))
-                return await self._begin(job, self.out / name)
+                return await self._begin(job)
 
     def live(self, name: str) -> LiveRun:
         """A run that is running here.
@@ -194,15 +192,20 @@ class Studio:
         return self._live[name]
 
     async def _begin(
-        self, job: Job, path: Path, run: Run | None = None, follow_up: FollowUp | None = None
+        self, job: Job, run: Run | None = None, follow_up: FollowUp | None = None
     ) -> str:
+        """Begin a new run, or go on with this one; gives its name."""
         await require_feasible(
             job.request, job.generator, job.critic, job.sources, lineage=job.lineage
         )
         notes = await run_sync(
             notes_on, job.request, job.generator, job.critic, limiter=self._taking_in
         )
-        past = PageEvents() if run is None else await run_sync(_past, run, limiter=self._reading)
+        if run is None:
+            past = PageEvents()
+            path = self.out / new_run_name(job.request.prompt, identity_of(config_of(job)))
+        else:
+            past, path = await run_sync(_past, run, limiter=self._reading), run.path
         if follow_up is None:
             folder = await run_sync(_stored, path, job, self._private, limiter=self._taking_in)
         else:

@@ -42,9 +42,9 @@ class GalleryEntry:
     prompt: str
     """The request, as the last remark made it."""
     lineage: Lineage | None
+    """Where the run comes from."""
     parent: Path | None
     """The folder of the run that it comes from, where that is here and has a report."""
-    """Where the run comes from."""
     revision: int
     generator: str
     critic: str

@@ -72,9 +72,10 @@ function read({ run, id }) {
 function drawn(first, second) {
   const both = [first, second];
   const asked = both.map(requestOf);
+  const sameRequest = asked[0] === asked[1] && sources(first) === sources(second);
   return [
     el("h2", {}, "Side by side"),
-    asked[0] === asked[1] && judge(first) === judge(second) ? null : el("p", { class: "note" }, asked[0] === asked[1]
+    sameRequest && judge(first) === judge(second) ? null : el("p", { class: "note" }, sameRequest
       ? "Two critics judged them: their scores cannot be compared."
       : "They were judged by two requests: their scores cannot be compared."),
     el("div", { class: "two" }, both.map((one, index) => el("figure", { class: "sheet" },
@@ -91,6 +92,11 @@ function drawn(first, second) {
 /** The request by which a picture was judged last. */
 function requestOf({ state, timeline, picked }) {
   return timeline.revisions.find((one) => one.number === picked.revision)?.prompt ?? state.request.prompt;
+}
+
+/** The pictures that it was to be an edit of. */
+function sources({ state }) {
+  return JSON.stringify([state.request.source, state.request.more_sources]);
 }
 
 function judge({ timeline }) {

@@ -66,8 +66,13 @@ export function change(value) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 
-/** Ask the studio. Throws an Error with words for the user. */
+/** Ask the studio; gives the value that it answers. Throws an Error with words for the user. */
 export async function ask(path, body) {
+  return parsed(await (await answerTo(path, body)).text());
+}
+
+/** The studio's answer, as for `ask`. */
+export async function answerTo(path, body) {
   const post = body === undefined ? {} : {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -79,15 +84,16 @@ export async function ask(path, body) {
   } catch {
     throw new Error("The studio does not answer. Is it still running?");
   }
-  const text = await answer.text();
-  let value = null;
+  if (!answer.ok) throw new Error(short(parsed(await answer.text()).error, 600));
+  return answer;
+}
+
+function parsed(text) {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new Error(short(text, 300));
   }
-  if (!answer.ok) throw new Error(short(value.error, 600));
-  return value;
 }
 
 /** A picture of the studio's; where it cannot be shown, the words why. */

@@ -25,7 +25,7 @@ export function form(studio, start) {
     [true, false].map((intent) => el("optgroup", { label: intent ? "What it is for" : "Methods" }, studio.presets.filter((one) => one.intent === intent).map(
       (one) => el("option", { value: one.name, selected: one.name === defaults.preset }, visible(one.title))))));
   function explain() {
-    about.textContent = visible(studio.presets.find((one) => one.name === presets.value)?.about ?? "");
+    about.textContent = visible(studio.presets.find((one) => one.name === presets.value).about);
   }
   explain();
   const submit = el("button", { class: "main", type: "submit" }, "Make the picture");

@@ -1,6 +1,6 @@
 // "Your pictures": the runs of the folder, searched, and chosen to be compared, saved or thrown away.
 
-import { announce, ask, el, image, keyed, picture, score, short, visible } from "./dom.js";
+import { announce, answerTo, ask, el, image, picture, score, short, visible } from "./dom.js";
 import { lineageWord } from "./more.js";
 
 const STATUSES = { working: "running", waiting: "your turn", done: "", unfinished: "not finished", failed: "broke off" };
@@ -98,9 +98,7 @@ export function pictures(place, most, here) {
   }
 
   async function save(names) {
-    const answer = await fetch(keyed("/api/export"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ runs: names }) })
-      .catch(() => { throw new Error("The studio does not answer. Is it still running?"); });
-    if (!answer.ok) throw new Error(short((await answer.json()).error, 600));
+    const answer = await answerTo("/api/export", { runs: names });
     const file = URL.createObjectURL(await answer.blob());
     el("a", { href: file, download: "pictures.zip" }).click();
     setTimeout(() => URL.revokeObjectURL(file), 60_000);

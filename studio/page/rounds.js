@@ -8,7 +8,6 @@ import { mean, name } from "./timeline.js";
 const ORIGINS = {
   request: "your own words",
   human: "your own words",
-  parent: "the prompt of the picture it comes from",
   parent: "the prompt of the picture that it comes from",
   critic: "proposed by the critic",
   rules: "proposed by simple rules",

@@ -154,11 +154,6 @@ async def test_what_cannot_follow_is_told(
 async def test_what_is_not_done_does_not_go_on_so(tmp_path: Path) -> None:
     options: dict[str, Any] = {"critic__seed": 1, "loop__target": 4.0}
     async with opened(tmp_path / "runs", **options) as visitor:
-        name = await visitor.begin("a cat", review=True)
-        await visitor.ask(name)
-        await visitor.post(f"/api/runs/{name}/stop", {})
-    async with opened(tmp_path / "runs", **options) as visitor:
-        (tmp_path / "runs" / name / ".lock").touch()
         unfinished = await visitor.begin("a dog", review=True)
         await visitor.ask(unfinished)
     async with opened(tmp_path / "runs", **options) as visitor:
