@@ -40,6 +40,9 @@ pytestmark = pytest.mark.skipif(
     reason="no browser: install chromium and chromium-driver to run these",
 )
 
+ROUNDS = ("--set=critic.seed=1", "--set=loop.target=4.0")
+"""No picture is good enough, and the next may be better."""
+
 HOSTILE = (
     '<img src=x onerror="document.title=\'hit\'"><script>document.title="hit"</script>'
     "\u202egnp.exe\u202c \x1b[2J '\"><svg onload=alert(1)> "
@@ -156,6 +159,15 @@ def studio(folder: Path, *more: str) -> Iterator[str]:
         assert "Traceback" not in ended.stderr
 
 
+@contextmanager
+def visited(browser: webdriver.Chrome, folder: Path, *more: str) -> Iterator[Page]:
+    """The page of a studio in a folder of its own."""
+    with studio(folder / "here", *more) as url:
+        page = Page(browser, url)
+        page.open()
+        yield page
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
     assert CHROMIUM and DRIVER
@@ -175,9 +187,9 @@ def browser() -> Iterator[webdriver.Chrome]:
 def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
     """Prompt, rounds, reject, accept, edit, pick, stop, result; history; another tab."""
     script = json.dumps([answer(2.0), answer(2.0), answer(2.8), answer(1.5)])
-    with studio(tmp_path / "here", f"--set=critic.script={script}", "--set=budget.rounds=9") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(
+        browser, tmp_path, f"--set=critic.script={script}", "--set=budget.rounds=9"
+    ) as page:
         assert "stand-in" in page.text("#notes")
         assert "drawn by fake, judged by fake" in page.text("#models")
         page.begin("a red cat", review=True)
@@ -303,9 +315,7 @@ def test_the_server_of_another_port_gets_nothing_that_opens_the_studio(
 
 
 def test_a_studio_that_was_started_again_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with studio(tmp_path / "here") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path) as page:
         browser.delete_all_cookies()
         browser.execute_script("document.querySelector('#prompt').value = 'a cat'")
         page.click("#form button[type=submit]")
@@ -314,10 +324,7 @@ def test_a_studio_that_was_started_again_is_told(browser: webdriver.Chrome, tmp_
 
 def test_stop_reload_and_go_on(browser: webdriver.Chrome, tmp_path: Path) -> None:
     script = json.dumps(["ok", "ok", "hang"])
-    more = (f"--set=generator.script={script}", "--set=critic.seed=1", "--set=loop.target=4.0")
-    with studio(tmp_path / "here", *more) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, f"--set=generator.script={script}", *ROUNDS) as page:
         page.begin("two hats")
         page.see("[data-round='1']")
         browser.refresh()
@@ -334,9 +341,7 @@ def test_stop_reload_and_go_on(browser: webdriver.Chrome, tmp_path: Path) -> Non
 def test_a_picture_is_changed(browser: webdriver.Chrome, tmp_path: Path) -> None:
     source = tmp_path / "<b>mine.png"
     Image.new("RGB", (60, 40), "orange").save(source)
-    with studio(tmp_path / "here", "--preset=one-shot") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot") as page:
         page.see("#file").send_keys(str(source))
         assert page.text(".ask") == "What should change in your picture?"
         assert "<b>mine.png" in page.text(".drop")
@@ -352,9 +357,7 @@ def test_large_pictures_are_shown_once_they_are_stored(
     photo, other = tmp_path / "photo.jpg", tmp_path / "other.png"
     Image.effect_noise((4000, 3000), 50).save(photo)
     Image.new("RGB", (60, 40), "orange").save(other)
-    with studio(tmp_path / "here", "--preset=one-shot") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot") as page:
         page.see("#file").send_keys(f"{photo}\n{other}")
         assert page.text(".ask") == "What should change in the first picture?"
         page.begin("make it blue")
@@ -371,9 +374,7 @@ def test_what_was_done_to_a_picture_is_shown(browser: webdriver.Chrome, tmp_path
         file.truncate(50_000_001)
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
     frames[0].save(animated, save_all=True, append_images=frames[1:])
-    with studio(tmp_path / "here", "--preset=one-shot") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot") as page:
         page.see("#file").send_keys(str(large))
         browser.execute_script("document.querySelector('#prompt').value = 'make it blue'")
         page.click("#form button[type=submit]")
@@ -393,9 +394,7 @@ def test_what_was_measured_is_shown_and_nothing_of_it_is_green(
 ) -> None:
     script = json.dumps([answer(4.0, text_rendering=4.0)])
     scripted = (f"--set=critic.script={script}", "--set=budget.rounds=1", "--evidence=ocr")
-    with studio(tmp_path / "here", *scripted) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *scripted) as page:
         page.begin('a sign that says "OPEN"')
         page.wait(lambda: "last round" in page.text("#end"), "the end")
         missed = "it does not say 'OPEN'"
@@ -483,9 +482,7 @@ def test_what_was_measured_is_drawn_over_the_picture(
 def test_a_picture_that_cannot_be_shown_is_explained(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    with studio(tmp_path / "here", "--preset=one-shot") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot") as page:
         page.begin("a cat")
         page.see(".end")
     for file in (tmp_path / "here" / "runs").glob("*/images/*/*.png"):
@@ -500,9 +497,7 @@ def test_a_picture_that_cannot_be_shown_is_explained(
 def test_mistakes_are_told_at_the_form(browser: webdriver.Chrome, tmp_path: Path) -> None:
     text = tmp_path / "text.png"
     text.write_text("only words")
-    with studio(tmp_path / "here") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path) as page:
         page.see("#file").send_keys(str(text))
         page.browser.execute_script("document.querySelector('#prompt').value = 'a cat'")
         page.click("#form button[type=submit]")
@@ -519,9 +514,7 @@ def test_hostile_words_stay_words(browser: webdriver.Chrome, tmp_path: Path, *, 
     prompt = HOSTILE * (1000 if long else 1)
     script = json.dumps([answer(2.0), answer(2.8), answer(1.5)])
     more = (f"--set=critic.script={script}", "--set=rewriter.use=rules", "--preset=refine")
-    with studio(tmp_path / "here", *more, f"--set=keep={json.dumps([HOSTILE])}") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *more, f"--set=keep={json.dumps([HOSTILE])}") as page:
         page.begin(prompt, review=True)
         page.turn(1)
         page.click("#another-way summary")
@@ -560,21 +553,17 @@ def test_no_text_becomes_html_even_by_a_mistake_of_ours(
         }
         return caught;
     """
-    with studio(tmp_path / "here") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path) as page:
         assert browser.execute_script(attempts) == ["TypeError"] * 3
         loaded = "return performance.getEntriesByType('resource').map((e) => e.name)"
-        base = url.partition("?")[0]
+        base = page.url.partition("?")[0]
         assert all(name.startswith(base) for name in browser.execute_script(loaded))
 
 
 def test_with_the_keyboard_alone_on_a_narrow_screen(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    with studio(tmp_path / "here", "--preset=one-shot") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot") as page:
         size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         active = browser.switch_to.active_element

@@ -9,7 +9,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.studio.test_browser import HOSTILE, Page, answer, browser, pytestmark, studio
+from tests.studio.test_browser import HOSTILE, ROUNDS, Page, answer, browser, pytestmark, visited
 
 __all__ = ["browser", "pytestmark"]
 
@@ -37,9 +37,7 @@ def done(page: Page, other_than: str = "") -> str:
 def test_a_picture_is_followed_by_a_run(
     browser: webdriver.Chrome, tmp_path: Path, kind: str
 ) -> None:
-    with studio(tmp_path / "here", "--preset=one-shot") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot") as page:
         page.begin("a red cat")
         first = done(page)
         page.click(f"{FIRST} summary")
@@ -70,9 +68,7 @@ def test_a_picture_is_followed_by_a_run(
 @pytest.mark.parametrize("words", ["", HOSTILE])
 def test_on_with_a_run(browser: webdriver.Chrome, tmp_path: Path, words: str) -> None:
     script = json.dumps([answer(3.8)] * 9)
-    with studio(tmp_path / "here", f"--set=critic.script={script}") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, f"--set=critic.script={script}") as page:
         page.begin("a red cat")
         first = done(page)
         field = page.see(".result .more [data-kind=go-on] textarea")
@@ -91,10 +87,7 @@ def test_on_with_a_run(browser: webdriver.Chrome, tmp_path: Path, words: str) ->
 def test_a_picture_of_a_run_that_goes_on_can_be_varied_and_not_gone_on_with(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    more = ("--set=critic.seed=1", "--set=loop.target=4.0")
-    with studio(tmp_path / "here", *more) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *ROUNDS) as page:
         page.begin("a cat", review=True)
         page.turn(1)
         first = run_shown(page)
@@ -112,9 +105,7 @@ def test_the_critic_is_content_and_the_person_is_not(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
     script = json.dumps([answer(3.8)] * 9)
-    with studio(tmp_path / "here", f"--set=critic.script={script}") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, f"--set=critic.script={script}") as page:
         page.begin("a red cat", review=True)
         page.turn(1)
         assert page.text("#turn-title") == "Your turn: take it, or go on?"
@@ -131,10 +122,7 @@ def test_the_critic_is_content_and_the_person_is_not(
 def test_prompts_that_share_little_stand_in_two_lines(
     browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    more = ("--set=critic.seed=1", "--set=loop.target=4.0")
-    with studio(tmp_path / "here", *more) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *ROUNDS) as page:
         page.begin("a red cat", review=True)
         page.turn(1)
         assert not browser.find_elements(By.CSS_SELECTOR, "#review-panel .apart")
@@ -151,9 +139,7 @@ def test_prompts_that_share_little_stand_in_two_lines(
 
 
 def test_what_cannot_follow_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with studio(tmp_path / "here", "--preset=one-shot", "--set=studio.max_runs=1") as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, "--preset=one-shot", "--set=studio.max_runs=1") as page:
         page.begin("a cat")
         done(page)
         page.click(f"{FIRST} summary")

@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from tests.studio.test_browser import Page, answer, browser, pytestmark, studio
+from tests.studio.test_browser import ROUNDS, Page, answer, browser, pytestmark, visited
 
 __all__ = ["browser", "pytestmark"]
 
@@ -41,9 +41,7 @@ def choose(page: Page, *numbers: int) -> None:
 
 
 def test_search(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with studio(tmp_path / "here", *FAST) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *FAST) as page:
         made(page, "a red cat", "a blue dog", "<b>red</b> bird")
         page.see("#search").send_keys("RED")
         page.wait(lambda: set(titles(page)) == {"a red cat", "<b>red</b> bird"}, "two")
@@ -56,9 +54,7 @@ def test_search(browser: webdriver.Chrome, tmp_path: Path) -> None:
 
 
 def test_delete_and_put_back(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with studio(tmp_path / "here", *FAST) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *FAST) as page:
         made(page, "a cat", "a dog", "a bird")
         page.click("#delete")  # the run that is shown
         page.see("#prompt")
@@ -76,10 +72,7 @@ def test_delete_and_put_back(browser: webdriver.Chrome, tmp_path: Path) -> None:
 
 
 def test_what_goes_on_has_no_button_to_delete_it(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    more = ("--set=critic.seed=1", "--set=loop.target=4.0")
-    with studio(tmp_path / "here", *more) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *ROUNDS) as page:
         page.begin("a cat", review=True)
         page.turn(1)
         assert not browser.find_elements(By.ID, "delete")
@@ -94,9 +87,7 @@ def test_several_are_saved(browser: webdriver.Chrome, tmp_path: Path) -> None:
     browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
-    with studio(tmp_path / "here", *FAST) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *FAST) as page:
         made(page, "a cat", "a dog")
         choose(page, 0, 1)
         page.click("#export-chosen")
@@ -112,9 +103,7 @@ def test_several_are_saved(browser: webdriver.Chrome, tmp_path: Path) -> None:
 
 
 def test_two_runs_side_by_side(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with studio(tmp_path / "here", *FAST) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *FAST) as page:
         made(page, "a <i>cat</i>", "a dog")
         choose(page, 0, 1)
         page.click("#compare-chosen")
@@ -128,12 +117,25 @@ def test_two_runs_side_by_side(browser: webdriver.Chrome, tmp_path: Path) -> Non
         assert page.complaints() == []
 
 
+def test_two_sources_are_two_requests(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    with visited(browser, tmp_path, *FAST) as page:
+        made(page, "a cat")
+        first = browser.current_url.rpartition("#/")[2]
+        page.see(".result .more [data-kind=edit] textarea").send_keys("a cat")
+        page.click(".result .more [data-kind=edit] button")
+        page.see(".lineage")
+        page.see(".end")
+        second = browser.current_url.rpartition("#/")[2]
+        places = f"#/compare/{first}:best/{second}:best"
+        browser.execute_script("location.hash = arguments[0]", places)
+        page.see("#comparison table")
+        assert "two requests: their scores cannot be compared" in page.text("#comparison")
+
+
 def test_two_pictures_of_a_run_side_by_side(browser: webdriver.Chrome, tmp_path: Path) -> None:
     script = json.dumps([answer(2.0), answer(2.8), answer(1.5)])
     more = (f"--set=critic.script={script}", "--set=budget.rounds=2", "--set=loop.target=4.0")
-    with studio(tmp_path / "here", *more) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *more) as page:
         page.begin("a cat")
         page.see(".end")
         page.click("[data-candidate=r0c0] .compare")
@@ -158,9 +160,7 @@ def test_two_pictures_of_a_run_side_by_side(browser: webdriver.Chrome, tmp_path:
 
 
 def test_a_comparison_of_nothing_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    with studio(tmp_path / "here", *FAST) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *FAST) as page:
         made(page, "a cat")
         run = browser.current_url.rpartition("#/")[2]
         wrong = {f"{run}:best/gone:best": "no run", f"{run}:best/{run}:r7c7": "no such picture"}
@@ -174,10 +174,7 @@ def test_a_comparison_of_nothing_is_told(browser: webdriver.Chrome, tmp_path: Pa
 
 
 def test_the_choices_of_the_form(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    more = ("--set=critic.seed=1", "--set=loop.target=4.0")
-    with studio(tmp_path / "here", *more) as url:
-        page = Page(browser, url)
-        page.open()
+    with visited(browser, tmp_path, *ROUNDS) as page:
         page.click("#form details summary")
         presets = Select(page.see("#preset"))
         groups = browser.find_elements(By.CSS_SELECTOR, "#preset optgroup")
