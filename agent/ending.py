@@ -74,12 +74,8 @@ def extension_of(
 
 def with_budget(policy: Policy, extension: Extension, spend: Spend) -> Policy:
     """The policy from here on: its limits count from now."""
-    more, used = extension.budget, {"rounds": extension.rounds, **_used(spend)}
-    limits = {
-        name: None if limit is None else limit + used[name] for name, limit in dict(more).items()
-    }
+    limits: dict[str, float | None] = {}
+    for name, limit in extension.budget:
+        used = extension.rounds if name == "rounds" else getattr(spend, name)
+        limits[name] = None if limit is None else limit + used
     return policy.model_copy(update={"budget": Budget.model_validate(limits)})
-
-
-def _used(spend: Spend) -> dict[str, float]:
-    return {name: getattr(spend, name) for name in Budget.model_fields if name != "rounds"}

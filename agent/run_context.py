@@ -107,13 +107,12 @@ async def run_context(
         await require_feasible(
             job.request, job.generator, job.critic, job.sources, lineage=job.lineage
         )
-        goes_on = follow_up is not None and follow_up.decision is not None
-        if caller is not None and job.run_id is None and not goes_on:
-            told = digest({"caller": caller, "job": identity_of(config_of(job))})
-            job = replace(job, run_id=f"{slug(job.request.prompt)}-{told[:12]}")
-        if follow_up is not None and goes_on:
+        if follow_up is not None and follow_up.decision is not None:
             find = partial(reopen, job, follow_up)
         else:
+            if caller is not None and job.run_id is None:
+                told = digest({"caller": caller, "job": identity_of(config_of(job))})
+                job = replace(job, run_id=f"{slug(job.request.prompt)}-{told[:12]}")
             find = partial(folder_for, job, Path(out), private=private)
         with ExitStack() as opened:
             folder = await in_thread(lambda: opened.enter_context(find()))
