@@ -17,8 +17,6 @@ from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from pydantic import ValidationError
-
 from rr_refine import Decision, ReviewRequest, arefine, preset, read_decision
 
 
@@ -44,7 +42,7 @@ def serve(queue: ReviewQueue, port: int) -> ThreadingHTTPServer:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
                 decision = read_decision(json.loads(body))
-            except (ValidationError, ValueError) as error:
+            except ValueError as error:
                 self.reply(400, json.dumps({"error": str(error)}))
                 return
             queue.question = None
