@@ -88,6 +88,7 @@ def test_a_model_names_no_code_of_the_hub(tmp_path: Path) -> None:
     [
         ({"target_modules": r"(\w+\.?)+!"}, "may run for ever"),
         ({"rank_pattern": {"(a+)+$": 4}}, "may run for ever"),
+        ({"modules_to_save": ["head", "(a|a)*b"]}, "may run for ever"),
         ({"target_modules": "(a|a)(a|a)(a|a)b"}, "may run for ever"),
         ({"target_modules": ".*.*.*x"}, "may run for ever"),
         ({"init_lora_weights": "pissa_niter_1000000000"}, "is for training it"),

@@ -38,7 +38,7 @@ def require_names(config: Mapping[str, Any], *, simple: bool = False) -> None:
             odd = isinstance(value, str) and value != "gaussian"
             if last != "init_lora_weights" or odd:
                 raise ValueError(f"has {key} = {str(value)[:80]!r}, which is for training it")
-        if not key.endswith(("_pattern", "_modules")):
+        if not key.endswith(("_pattern", "_modules", "modules_to_save")):
             continue
         texts = (
             [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ()
