@@ -185,7 +185,8 @@ class _Shape:
 
 def needs_the_hub(options: DiffusersOptions) -> bool:
     """Whether `find_checkpoint` would look for something in a hub repository."""
-    return any(is_hub_id(name) for name in (options.model, *(lora.model for lora in options.lora)))
+    names = (options.model, options.config, *(lora.model for lora in options.lora))
+    return any(map(is_hub_id, filter(None, names)))
 
 
 def fingerprint(folder: Path) -> str:

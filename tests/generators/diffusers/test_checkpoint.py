@@ -247,7 +247,9 @@ async def test_a_lora_as_peft_saves_it(saved: Path, tmp_path: Path, rslora: bool
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$b", ".*", "(.*)*x", "(a|a)(a|a)b", "a{9}{9}"])
-@pytest.mark.parametrize("key", ["rank_pattern", "alpha_pattern", "target_modules"])
+@pytest.mark.parametrize(
+    "key", ["rank_pattern", "alpha_pattern", "target_modules", "modules_to_save"]
+)
 def test_patterns_that_may_run_for_ever_are_refused(key: str, pattern: str) -> None:
     value = pattern if key == "target_modules" else {pattern: 3}
     for name in (key, f"transformer.{key}"):
@@ -641,6 +643,17 @@ def test_the_config_of_a_single_file_names_no_other_library(
     file = single(tmp_path / "m.safetensors", SD1)
     with pytest.raises(ConfigError, match="neither diffusers nor transformers"):
         _ = create(model=str(file), config=config, **SMALL).identity
+
+
+def test_making_a_generator_asks_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*_: object, **__: object) -> Path:
+        raise ConfigError("the hub is asked")
+
+    monkeypatch.setattr(checkpoint_module, "_hub_file", ask)
+    file = single(tmp_path / "m.safetensors", SD1)
+    made = create(model=str(file), config="owner/model", **SMALL)
+    with pytest.raises(ConfigError, match="the hub is asked"):
+        _ = made.identity
 
 
 @pytest.mark.parametrize(
