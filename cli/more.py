@@ -119,8 +119,8 @@ def more(
     )
     if step.decision is not None:
         return _go_on(step, given, display, trusted=options.trust)
-    if vary is not None and "loop.candidates" in given:
-        raise ConfigError("--candidates has no effect: --vary says how many pictures")
+    if vary is not None and (fixed := given.keys() & {"preset", "loop.candidates"}):
+        raise ConfigError(f"{_FLAGS[min(fixed)]} has no effect: --vary says how many are drawn")
     settings, job = _new(step, given, display, trusted=options.trust)
     return begin(settings, job, step.out, display)
 

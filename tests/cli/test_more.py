@@ -149,6 +149,8 @@ def test_lineage_is_told_and_so_is_a_parent_that_is_gone(commands: Commands, fir
         (["--critic=fake"], "--critic or --critic-url has no effect"),
         (["--set=loop.margin=1"], "--set loop.margin has no effect"),
         (["--vary=2", "--candidates=3"], "--candidates has no effect"),
+        (["--vary=2", "--preset=paper"], "--preset has no effect"),
+        (["--vary=2", "--set=preset=careful"], "--preset has no effect"),
         (["--vary=2", "--rounds=3"], "which fixes it"),
         (["--again", "--config=rr-refine.toml"], "--config has no effect"),
         (["--again", "--review", "--auto"], "--review asks and --auto does not"),
