@@ -7,6 +7,7 @@ import json
 from collections.abc import Coroutine, Mapping
 from typing import Final, Protocol, TypeVar
 
+from rr_refine.component import call_hook
 from rr_refine.terms import Identity
 
 __all__ = ["WEIRD_TEXTS", "Part", "closing", "json_of", "require_members"]
@@ -58,5 +59,4 @@ async def closing(part: object, work: Coroutine[object, object, T]) -> T:
     try:
         return await work
     finally:
-        if (aclose := getattr(part, "aclose", None)) is not None:
-            await aclose()
+        await call_hook(part, "aclose")
