@@ -102,6 +102,7 @@ async def run_context(
         StoreLockedError: that run is being worked on.
         RefineError: a component cannot be reached, or the folder cannot be written.
     """
+    out = require_path(out)
     async with connected(job.components):
         await in_thread(config_of, job)  # identities, some of which are read from many files
         await require_feasible(
@@ -113,7 +114,7 @@ async def run_context(
             if caller is not None and job.run_id is None:
                 told = digest({"caller": caller, "job": identity_of(config_of(job))})
                 job = replace(job, run_id=f"{slug(job.request.prompt)}-{told[:12]}")
-            find = partial(folder_for, job, Path(out), private=private)
+            find = partial(folder_for, job, out, private=private)
         with ExitStack() as opened:
             folder = await in_thread(lambda: opened.enter_context(find()))
             async with at_work(folder, job) as context:

@@ -32,6 +32,7 @@ from rr_refine.agent.refine import run_stream
 from rr_refine.agent.run import Run
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
+from rr_refine.local_path import require_local
 from rr_refine.named import folder_here, require_path
 from rr_refine.pictures import decode_picture
 
@@ -165,7 +166,7 @@ def _policy(state: ServerState) -> Policy:
 def _root() -> Path | None:
     """The folder below which a client may name files; the owner's to name."""
     named = os.environ.get(ROOT)
-    return Path(named) if named else None
+    return require_path(named) if named else None
 
 
 _DEEP: Final = 32
@@ -177,6 +178,7 @@ def _below(field: str, name: object) -> tuple[Path, Path]:
     root = _root()
     if root is None:
         raise ConfigError(f"{field} cannot be given: this server's owner named no {ROOT}")
+    require_local(str(name))
     try:
         if not isinstance(name, str) or not name.isprintable() or name.count("/") > _DEEP:
             raise ValueError(f"{name!r} is no text, or none of a path")

@@ -13,7 +13,7 @@ from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader
 from rr_refine.cli.bench_options import BenchOptions, say_results
 from rr_refine.cli.exits import DONE, FAILED
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, Out
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings, split_assignment
 from rr_refine.cli.text import plain, say, tell
@@ -26,7 +26,7 @@ def judge(
     folder: Path,
     /,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Out,
     benchmark: str | None = None,
     data: Path | None = None,
     suite: str | None = None,

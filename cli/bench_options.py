@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 from pydantic import JsonValue
 
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, SomeOut
 from rr_refine.cli.text import say, say_json
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import whole_number
@@ -58,7 +58,7 @@ class BenchOptions:
         ray_address: A Ray cluster; this machine by default.
     """
 
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None
+    out: SomeOut = None
     arm: Annotated[list[str] | None, Parameter(negative=())] = None
     renders: int = 4
     blind: str | None = None

@@ -19,7 +19,7 @@ from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import parse_shard, say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, Out
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import tell
@@ -49,7 +49,7 @@ def preference(
     /,
     *,
     data: Path,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Out,
     mode: Literal["pairwise", "pointwise", "both"] | None = None,
     limit: int | None = None,
     shard: str = "1/1",

@@ -6,16 +6,13 @@ import json as json_module
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from rr_refine.benchmarks.protocol import AnswerFile, Layout, RemarksOnFile, ScoresFiles
 from rr_refine.benchmarks.source import load_benchmark
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.bench_options import say_results
 from rr_refine.cli.exits import DONE, FAILED
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, Out
 from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError
 
@@ -116,7 +113,7 @@ def preflight(
 
 def report(
     *folders: Path,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Out,
     data: Path | None = None,
     json: Flag = False,
 ) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from rr_refine.cli.exits import DONE, guarded
-from rr_refine.cli.options import SETTINGS, DisplayOptions, Flag, SettingsOptions
+from rr_refine.cli.options import SETTINGS, DisplayOptions, Flag, SettingsOptions, SomeOut
 from rr_refine.cli.text import clean_stderr, open_streams, plain, tell
 from rr_refine.errors import ConfigError
 
@@ -75,7 +75,7 @@ def refine(
     /,
     *,
     image: Annotated[list[Path] | None, Parameter(name=["--image", "-i"], negative=())] = None,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    out: SomeOut = None,
     preset: Annotated[str | None, Parameter(help=_PRESETS)] = None,
     seed: int | None = None,
     keep: Annotated[list[str] | None, Parameter(negative=())] = None,

@@ -7,13 +7,11 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from pydantic import JsonValue
 
 from rr_refine.cli.exits import DONE
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, SomeOut
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import CODE, SettingsFile, require_trust
@@ -28,7 +26,7 @@ KEY = "NFT_API_KEY"
 def nft(
     *,
     recipe: str,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    out: SomeOut = None,
     data: str | None = None,
     epochs: int | None = None,
     seconds: float | None = None,

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from rr_refine.cli.settings import Settings
 
-__all__ = ["SETTINGS", "DisplayOptions", "Flag", "Graphics", "SettingsOptions"]
+__all__ = [
+    "SETTINGS",
+    "DisplayOptions",
+    "Flag",
+    "Folder",
+    "Graphics",
+    "Out",
+    "SettingsOptions",
+    "SomeOut",
+]
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """A switch: given or not, without a `--no-` form."""
+
+
+def _folder(_: object, tokens: Sequence[Token]) -> Path:
+    from rr_refine.named import require_path
+
+    return require_path(tokens[0].value)  # as it is said: a `Path` writes `s3://` with one slash
+
+
+Folder = Annotated[Path, Parameter(converter=_folder)]
+"""A folder that is made; the address of a store is refused."""
+
+_OUT = Parameter(name=["--out", "-o"], converter=_folder)
+Out = Annotated[Path, _OUT]
+SomeOut = Annotated[Path | None, _OUT]
+"""A folder that is made, as `--out`; `SomeOut` where none need be given."""
 
 Graphics = Literal["kitty", "iterm2", "sixel", "blocks", "none"]
 """How a terminal shows pictures. `blocks`: two pixels to a character cell, everywhere."""

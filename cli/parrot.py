@@ -15,7 +15,7 @@ from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, Folder, SomeOut
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings
 from rr_refine.cli.text import say, tell
@@ -53,7 +53,7 @@ KEY = "PARROT_API_KEY"
 def ingest(
     source: Literal["editreward", "hpdv3", "rapidata"],
     path: Path,
-    folder: Path,
+    folder: Folder,
     /,
     *,
     dataset: str | None = None,
@@ -156,7 +156,7 @@ def sft(
     *,
     model: str | None = None,
     data: Annotated[list[Path] | None, Parameter(negative=())] = None,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    out: SomeOut = None,
     max_steps: int | None = None,
     resume: Flag = False,
     dry_run: Flag = False,

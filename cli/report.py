@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from rr_refine.agent.report.gallery import GalleryEntry, entry_of, find_runs, write_gallery
 from rr_refine.agent.report.report import write_report
@@ -14,6 +11,7 @@ from rr_refine.agent.run import REPORT
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.boundary import boundary
 from rr_refine.cli.exits import DONE, FAILED
+from rr_refine.cli.options import SomeOut
 from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, StoreError
 
@@ -22,7 +20,7 @@ __all__ = ["report"]
 
 def report(
     *directories: Path,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    out: SomeOut = None,
 ) -> int:
     """Write the report of a run again; for many runs, a gallery as well.
 

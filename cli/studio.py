@@ -19,7 +19,7 @@ from cyclopts import Parameter
 
 from rr_refine.cli.exits import INTERRUPTED
 from rr_refine.cli.layers import COMMAND_LINE
-from rr_refine.cli.options import Flag, SettingsOptions
+from rr_refine.cli.options import Flag, SettingsOptions, SomeOut
 from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import is_shared
@@ -46,7 +46,7 @@ def studio(
     token_file: Path | None = None,
     token: Annotated[str | None, Parameter(show=False)] = None,
     open_: Annotated[Flag, Parameter("--open")] = False,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    out: SomeOut = None,
     preset: str | None = None,
     options: SettingsOptions = SettingsOptions(),
 ) -> int:

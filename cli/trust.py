@@ -21,6 +21,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, replace_file
+from rr_refine.named import require_path
 from rr_refine.redaction import clean
 from rr_refine.trust import all_settings, named_code, named_workflows
 
@@ -188,7 +189,7 @@ def harmful(
     yield from ((key, code, CODE) for key, code in named_code(table))
     yield from ((key, graph, _NODES) for key, graph in named_workflows(table))
     for key, last, value in all_settings(table):
-        if last == "out" and isinstance(value, str) and not is_near(Path(value), file):
+        if last == "out" and isinstance(value, str) and not is_near(require_path(value), file):
             yield key, value, "it is outside of this folder"
         elif last == "log" and value is not None:
             yield key, value, "prompts would be written there, at the end of what is there already"

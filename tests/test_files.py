@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tracemalloc
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_where_no_lock_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot lock"):
         locked(tmp_path, tmp_path / "file" / ".lock").__enter__()
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(StoreError, match=r"No locks available; a file system without locks"):
+        locked(tmp_path, tmp_path / ".lock").__enter__()
 
 
 def test_reading_takes_the_memory_of_what_is_read(tmp_path: Path) -> None:

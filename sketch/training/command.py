@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Literal
 
 from rr_refine.cli import text
 from rr_refine.cli.exits import DONE
-from rr_refine.cli.options import Flag
+from rr_refine.cli.options import Flag, Out
 from rr_refine.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ __all__ = ["sketch"]
 
 def sketch(
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("runs/train-sketch"),
+    out: Out = Path("runs/train-sketch"),
     only: Literal["generator", "critic"] | None = None,
     renders: int | None = None,
     device: str = "auto",

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, Final, Literal, NoReturn, cast
 from pydantic import JsonValue
 
 from rr_refine.errors import StoreError, StoreLockedError
+from rr_refine.local_path import require_local
 
 __all__ = [
     "MAX_BYTES",
@@ -230,13 +231,7 @@ def link_file(source: Path, path: Path, *, source_within: Path, within: Path) ->
         _parent(source, source_within, make=False) as (origin, _),
         _parent(path, within, make=True) as (folder, _),
     ):
-        os.link(
-            source.name,
-            path.name,
-            src_dir_fd=origin,
-            dst_dir_fd=folder,
-            follow_symlinks=False,
-        )
+        os.link(source.name, path.name, src_dir_fd=origin, dst_dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(os.lstat(path.name, dir_fd=folder).st_mode):
             os.unlink(path.name, dir_fd=folder)
             raise OSError(f"{str(source)!r} is no regular file")
@@ -263,10 +258,12 @@ def make_folder(path: Path, *, private: bool = True) -> list[Path]:
 
     Raises:
         OSError: it cannot be created.
+        ConfigError: one of them would be called as an address begins: `s3:`.
     """
     mode = 0o700 if private else 0o777
     missing = []
     while not path.is_dir():
+        require_local(path.name)
         missing.append(path)
         if path == path.parent:
             break
@@ -315,7 +312,10 @@ def locked(path: Path, lock: Path) -> Iterator[None]:
                 f"another process works on {path}; wait for it, or work on a copy"
             ) from None
         except OSError as error:
-            raise StoreError(f"cannot lock {str(path)!r}: {error}") from error
+            raise StoreError(
+                f"cannot lock {str(path)!r}: {error}; a file system without locks holds no folder "
+                "of ours (see docs/storage.md)"
+            ) from error
         try:
             yield
         finally:

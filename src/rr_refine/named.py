@@ -18,6 +18,7 @@ from typing import Final, cast
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import open_file, read_file
+from rr_refine.local_path import expand_home, require_local
 
 __all__ = [
     "allow_pictures",
@@ -54,11 +55,13 @@ def folder_here(path: Path | str) -> Path:
 
 
 def require_path(path: Path | str) -> Path:
-    """The path, where a file or folder can be called so.
+    """The path, where a file or folder can be called so; `~` at its beginning is expanded.
 
     Raises:
-        ConfigError: it is too long, or holds what no name does.
+        ConfigError: it is too long, holds what no name does, or is the address of a store.
     """
+    require_local(path)
+    path = expand_home(path)
     try:
         os.lstat(path)
     except ValueError as error:  # a NUL, or half a character
@@ -66,7 +69,7 @@ def require_path(path: Path | str) -> Path:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ConfigError(f"{error.strerror}: {str(path)!r:.80} …") from None
-    return Path(path)
+    return path
 
 
 def allow_pictures(folders: Iterable[Path | str]) -> None:

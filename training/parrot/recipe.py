@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from rr_refine.errors import ConfigError
+from rr_refine.named import require_path
 from rr_refine.terms import Record
 from rr_refine.training.recipes import RecipeCheck, read_recipe, recipe_names
 
@@ -64,7 +65,7 @@ class SftRecipe(Record):
     """The commit, tag or branch of a hub id; None for its newest."""
     data: tuple[DataPart, ...] = Field(min_length=1)
     """The mixture."""
-    out: Path
+    out: Annotated[Path, AfterValidator(require_path)]
     """A folder for the student (`model`), `log.jsonl`, `report.json` and checkpoints."""
     epochs: float = Field(default=3.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)
