@@ -21,21 +21,27 @@ _IRREGULAR: Final = {
 }
 
 
-def require_effect(prompt: str, avoid: Iterable[str]) -> None:
+def require_effect(prompt: str, keep: Iterable[str], avoid: Iterable[str]) -> None:
     """Refuse words to avoid that the request itself says, in singular or plural: prompts may say
-    what the request says, so that they would not be avoided.
+    what the request says, so that they would not be avoided. And those in words to keep.
 
     Raises:
-        ConfigError: it says one of them.
+        ConfigError: one of them is there.
     """
     classes = _Classes()
-    request = classes.of(prompt)
+    kept = "\n_\n".join(keep)  # apart by a word that no phrase goes across
+    request, kept_words = classes.of(prompt), classes.of(kept)
     for phrase in avoid:
         words = classes.of(phrase)
         if says(prompt, phrase) or (words.strip() and words in request):
             raise ConfigError(
-                f"avoid = {phrase!r} can have no effect: the request asks for it, and every prompt "
+                f"avoid = {phrase!r} can have no effect: the request says it, and every prompt "
                 "may say what the request says. Leave it out, or say it otherwise in the request"
+            )
+        if says(kept, phrase) or (words.strip() and words in kept_words):
+            raise ConfigError(
+                f"avoid = {phrase!r} is in what every prompt must hold (keep): leave one of them "
+                "out"
             )
 
 

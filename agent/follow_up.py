@@ -5,7 +5,7 @@ Each function takes a run, or the path of its folder, and gives a `FollowUp`, wh
 
     run = refine("two red circles")
     four = refine(vary(run, 4))
-    night = refine(edit(run, "make the background black"))
+    night = refine(edit(run, "change the background to black"))
     run = refine(go_on(run, "the left one should be larger"))
 
 All but `go_on` begin a new run, which records where it comes from; `go_on` goes on with the same.
@@ -14,6 +14,7 @@ All but `go_on` begin a new run, which records where it comes from; `go_on` goes
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,21 @@ class FollowUp:
         image = self.options.get("image")
         return cast("list[Image.Image]", image or [])
 
+    def require_effect(self, given: Container[str]) -> None:
+        """See that what is given beside it, by name, has a place in the run to come.
+
+        Raises:
+            ConfigError: it has none.
+        """
+        for name in ("rounds", "candidates", "budget"):
+            if name in given and self.kind == "go-on":
+                raise ConfigError(
+                    f"{name} has no effect: the run goes on as it was made; "
+                    "go_on(run, rounds=…) says how many more rounds"
+                )
+        if "candidates" in given and self.kind == "vary":
+            raise ConfigError("candidates has no effect: vary(run, n) says how many are drawn")
+
     @property
     def policy(self) -> Policy:
         """That of the run to come; the options always hold a whole one."""
@@ -114,10 +130,8 @@ def go_on(
     """
     run = _read(run)
     chosen = _picture(run, picture)
-    if rounds is not None and (isinstance(rounds, bool) or not isinstance(rounds, int)):
-        raise ConfigError(f"rounds = {rounds!r} is no whole number")
-    if rounds is not None and rounds < 1:
-        raise ConfigError(f"rounds = {rounds!r}: 1 or more")
+    if rounds is not None:
+        _require_whole("rounds", rounds)
     moves = chosen if run.best is None or chosen.id != run.best.id else None
     decision = GoOn(remark=remark.strip(), rounds=rounds, candidate=moves and moves.id)
     _require_end(run, decision)
@@ -152,6 +166,7 @@ def vary(
     """
     run = _read(run)
     chosen = _picture(run, picture)
+    _require_whole("pictures", n, most=64)
     policy = preset("best-of-n", candidates=n, **_kept(run.policy))
     asked = run.request_at(chosen.revision).prompt
     options = _same_request(run) | _seeded(seed)
@@ -275,6 +290,13 @@ def require_parts(follow_up: FollowUp, job: Job, named: Container[str]) -> None:
             raise ConfigError(
                 f"the run was made with the {part} {made.name!r}: give {part}=…, that or another"
             )
+
+
+def _require_whole(what: str, given: object, most: int | None = None) -> None:
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    if not whole or not 1 <= cast("int", given) <= (most or sys.maxsize):
+        limits = "1 or more" if most is None else f"1 to {most}"
+        raise ConfigError(f"{given!r} {what}: give a whole number, {limits}")
 
 
 def _read(run: Run | Path | str) -> Run:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.errors import StoreError
 from rr_refine.files import parse_json, read_file
 from rr_refine.terms import Record
@@ -48,7 +49,7 @@ class Lineage(Record):
             "again": "another seed of the request of",
             "prompt": "a request made of the prompt of",
         }[self.kind]
-        return f"{what} {self.candidate} of {self.run}"
+        return f"{what} {picture_name(self.candidate)} of {self.run}"
 
 
 def parent_folder(path: Path, lineage: Lineage) -> Path | None:

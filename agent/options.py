@@ -119,8 +119,11 @@ def require_known(given: Mapping[str, object], *, call: str, known: type[JobOpti
             raise ConfigError(f"{call}() takes no {name!r}{hint}")
 
 
-def policy_of(options: JobOptions) -> Policy:
+def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
     """The policy that the options ask for, with `rounds`, `candidates` and `budget` in it.
+
+    Args:
+        start: what these change, where it is not for the options to say.
 
     Raises:
         ConfigError: it is none, or what is asked for beside it has no place in it.
@@ -141,6 +144,14 @@ def policy_of(options: JobOptions) -> Policy:
             )
     if budget is not None:
         changes["budget"] = budget
+    if start is not None:
+        if not changes:
+            return start
+        made = start.model_dump()
+        limits = made.pop("budget")
+        if isinstance(budget, Mapping):
+            changes["budget"] = {**limits, **budget}
+        return preset(made.pop("preset"), **{"budget": limits, **made, **changes})
     policy: object = options.get("policy", "refine")
     if isinstance(policy, str):
         return preset(policy, **changes)

@@ -34,6 +34,7 @@ from rr_refine.agent.options import (
     several,
     words_of,
 )
+from rr_refine.agent.policy import Policy
 from rr_refine.agent.run import Run, open_run
 from rr_refine.agent.run_context import run_context
 from rr_refine.agent.session import (
@@ -171,16 +172,21 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
         ConfigError: a mistake in the arguments.
     """
     require_known(options, call="make_job", known=JobOptions)
+    start: Policy | None = None
     if isinstance(prompt, FollowUp):
+        prompt.require_effect(options)
+        start = None if "policy" in options else prompt.policy
         options, prompt = {**prompt.options, **options}, prompt.prompt
     if not isinstance(prompt, str):
         raise ConfigError(f"prompt = {prompt!r} is no text")
-    chosen = policy_of(options)
+    chosen = policy_of(options, start)
     keep, avoid = (words_of(name, options.get(name, ())) for name in ("keep", "avoid"))
     parameters: object = options.get("parameters", {})
     if not isinstance(parameters, Mapping):
         raise ConfigError(f"parameters = {parameters!r}: give a table, such as {{'width': 512}}")
     for name, given in parameters.items():
+        if name in ("width", "height") and isinstance(given, int | float) and given < 1:
+            raise ConfigError(f"parameters.{name} = {given!r}: pictures are 1 pixel or more")
         if hidden(given, name) != given:
             raise ConfigError(
                 f"parameters.{name} may hold a secret, and parameters are recorded with every "
@@ -211,7 +217,7 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
     except ValidationError as error:
         raise ConfigError(told_invalid(error)) from error
     if not options.get("repeats", False):
-        require_effect(request.prompt, avoid)
+        require_effect(request.prompt, keep, avoid)
     if first_prompt is not None and chosen.rewrite_first:
         raise ConfigError("first_prompt has no effect: the policy rewrites the first prompt")
     acceptance_of(chosen.acceptance)  # what is named wrongly is said now

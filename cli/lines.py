@@ -25,9 +25,10 @@ from rr_refine.agent.events import (
     RunStarted,
 )
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.review import Decision, EditPrompt, GoOn, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
-from rr_refine.cli.words import dimension_words, picture_name, verdict_word
+from rr_refine.cli.words import dimension_words, verdict_word
 from rr_refine.plain_text import one_line
 from rr_refine.reward.rationale import in_short
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.replay import Replay
 from rr_refine.agent.replay import replay as replay_run
 from rr_refine.agent.run import Run, open_run
@@ -17,7 +18,7 @@ from rr_refine.cli.layers import COMMAND_LINE
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings, split_assignment
 from rr_refine.cli.text import say, say_json, short, tell
-from rr_refine.cli.words import picture_name, verdict_word
+from rr_refine.cli.words import verdict_word
 from rr_refine.errors import ConfigError
 
 __all__ = ["replay"]

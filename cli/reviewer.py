@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from rr_refine.agent.history import Candidate
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.review import (
     Accept,
     Decision,
@@ -27,7 +28,6 @@ from rr_refine.agent.store.folder import image_path
 from rr_refine.cli.display import Display
 from rr_refine.cli.terminal import ask, attended, edit_in_editor
 from rr_refine.cli.text import plain, short, tell
-from rr_refine.cli.words import picture_name
 from rr_refine.errors import ConfigError
 
 __all__ = ["TerminalReviewer", "accept_all"]

@@ -1,27 +1,16 @@
-"""Words of people for what a record names by the field's terms: pictures, dimensions, verdicts."""
+"""Words of people for what a record names by the field's terms: dimensions and verdicts."""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from rr_refine.agent.history import Verdict
 from rr_refine.terms import DIMENSION_WORDS, Dimension
 
-__all__ = ["dimension_words", "picture_name", "term", "verdict_word"]
+__all__ = ["dimension_words", "term", "verdict_word"]
 
-_ID: Final = re.compile(r"r(\d+)c(\d+)")
 _VERDICTS: Final = {"first": "first try", "always": "taken", "picked": "picked"}
 """Accepted, though nothing says that they are better."""
-
-
-def picture_name(candidate: str) -> str:
-    """`round 2`, or `round 2, picture 3`, as the studio says; the id is `r1c0`, `r1c2`."""
-    match = _ID.fullmatch(candidate)
-    if match is None:
-        return candidate
-    round_, index = map(int, match.groups())
-    return f"round {round_ + 1}" + (f", picture {index + 1}" if index else "")
 
 
 def dimension_words(dimension: Dimension) -> str:

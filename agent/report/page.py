@@ -20,6 +20,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.reward.rationale import excerpt
 
 __all__ = ["PAGES", "Pages", "cut", "script_json", "visible"]
@@ -55,6 +56,7 @@ class Pages:
             "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
             "excerpt": excerpt,
             "label": lambda name: str(name).replace("_", " ").replace("-", " "),
+            "picture": picture_name,
             "score": lambda value: f"{value:.2f}",
             "time": lambda seconds: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds)),
         }

@@ -48,6 +48,8 @@ class Status:
     policy: Policy
     clock: Callable[[], float] = time.monotonic
     round: int = 0
+    rounds: int = 0
+    """The most there can be; 0 before the first: a run that goes on may have come far."""
     stages: dict[str, Stage] = field(default_factory=dict)
     """By candidate: those of this round that are not weighed yet."""
     best: str | None = None
@@ -74,7 +76,8 @@ class Status:
                     self._laps.append(event.spend.seconds - self._spend.seconds)
                 # What was shown stays: a run's own clock starts later, when its parts are there.
                 ahead = max(0.0, self.seconds - event.spend.seconds)
-                self.round, self._spend, self._start = event.round, event.spend, now - ahead
+                self.round, self.rounds = event.round, event.rounds
+                self._spend, self._start = event.spend, now - ahead
                 names = (f"r{event.round}c{index}" for index in range(event.candidates))
                 self.stages = {name: Stage("rendering", now) for name in names}
             case StepDone():
@@ -118,7 +121,7 @@ class Status:
         None where nothing is known yet.
         """
         limits: list[float] = []
-        rounds = self.policy.budget.rounds - self.round
+        rounds = self.rounds - self.round
         if self._laps:
             limits.append(fmean(self._laps) * rounds - self._lap)
         if self.policy.budget.seconds is not None:

@@ -30,6 +30,7 @@ from rr_refine.agent.events import (
 )
 from rr_refine.agent.events import Event as RunEvent
 from rr_refine.agent.history import Proposal, Verdict
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.display import Display
 from rr_refine.cli.lines import LONGEST, changes, lines_of, shares_nothing
@@ -38,7 +39,7 @@ from rr_refine.cli.live.status import Stage, Status
 from rr_refine.cli.live.thumbnail import Overlay, Thumbnail, read_thumbnail
 from rr_refine.cli.options import Graphics
 from rr_refine.cli.text import clean, short
-from rr_refine.cli.words import picture_name, verdict_word
+from rr_refine.cli.words import verdict_word
 
 __all__ = ["LiveView"]
 
@@ -276,7 +277,10 @@ class LiveView(Display):
 
     def _left(self) -> Iterator[str]:
         status = self._status
-        yield f"round {status.round + 1}/{status.policy.budget.rounds}"
+        if not status.rounds:
+            yield f"starting, {_minutes(status.seconds)}"
+            return
+        yield f"round {status.round + 1}/{status.rounds}"
         if status.best is not None and status.best in status.means:
             yield f"best: {picture_name(status.best)}, {status.means[status.best]:.2f}"
         yield from status.budget_left

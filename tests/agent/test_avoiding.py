@@ -60,20 +60,35 @@ NOT_SAID = [
 
 @pytest.mark.parametrize(("prompt", "phrase"), SAID)
 def test_what_the_request_says_cannot_be_avoided(prompt: str, phrase: str) -> None:
-    with pytest.raises(ConfigError, match="can have no effect: the request asks for it"):
-        require_effect(prompt, ["moonlight", phrase])
+    with pytest.raises(ConfigError, match="can have no effect: the request says it"):
+        require_effect(prompt, [], ["moonlight", phrase])
     with pytest.raises(ConfigError, match="can have no effect"):
         make_job(prompt, generator="fake", critic="fake", avoid=phrase)
 
 
 @pytest.mark.parametrize(("prompt", "phrase"), NOT_SAID)
 def test_other_words_can(prompt: str, phrase: str) -> None:
-    require_effect(prompt, [phrase])
+    require_effect(prompt, [], [phrase])
+
+
+@pytest.mark.parametrize(("kept", "phrase"), SAID)
+def test_what_is_kept_cannot_be_avoided(kept: str, phrase: str) -> None:
+    with pytest.raises(ConfigError, match=r"is in what every prompt must hold \(keep\)"):
+        make_job("?", generator="fake", critic="fake", keep=["x", kept], avoid=phrase)
+
+
+@pytest.mark.parametrize(("kept", "phrase"), [*NOT_SAID, ("light", "light blue")])
+def test_other_words_than_the_kept_can(kept: str, phrase: str) -> None:
+    require_effect("", [kept], [phrase])
+
+
+def test_what_is_kept_apart_is_not_one_phrase() -> None:
+    require_effect("", ["red", "hat"], ["red hat"])
 
 
 def test_it_takes_little_time() -> None:
     start = time.monotonic()
-    require_effect("a " * 100_000 + "b", ["a " * 50_000 + "c", *("a a a c",) * 20])
+    require_effect("a " * 100_000 + "b", ["a"] * 10_000, ["a " * 50_000 + "c", *("a a a c",) * 20])
     assert time.monotonic() - start < 5
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 import rr_refine
+from rr_refine.agent.budget import Budget
 from rr_refine.agent.ending import ending_key, rounds_of
 from rr_refine.agent.events import Reviewed, RunFinished, RunStarted
 from rr_refine.agent.follow_up import FollowUp, again, edit, go_on, use_prompt, vary
 from rr_refine.agent.lineage import Lineage, parent_folder
-from rr_refine.agent.refine import arefine, refine
+from rr_refine.agent.policy import preset
+from rr_refine.agent.refine import arefine, make_job, refine
 from rr_refine.agent.review import Accept, Decision, GoOn, Keep, Pick, Quit, Reject, ReviewRequest
 from rr_refine.agent.run import Run, load_run
 from rr_refine.agent.store.journal import Journal
@@ -67,9 +69,12 @@ def ids(run: Run) -> list[str]:
     return [c.id for c in run.candidates]
 
 
+def parts() -> dict[str, Any]:
+    return {"generator": generator(), "critic": UnreliableCritic()}
+
+
 async def follow(step: FollowUp, **options: Any) -> Run:
-    given: dict[str, Any] = {"generator": generator(), "critic": UnreliableCritic()}
-    return await arefine(step, on_failure="return", **given | options)
+    return await arefine(step, on_failure="return", **parts() | options)
 
 
 async def test_go_on_with_more_rounds(tmp_path: Path) -> None:
@@ -280,11 +285,36 @@ async def test_a_picture_that_is_not_there(tmp_path: Path, step: Any, picture: s
         step(parent, picture=picture)
 
 
-@pytest.mark.parametrize("n", [0, -1, 65, None, "four"])
+@pytest.mark.parametrize("n", [0, -1, 65, None, "four", "3", True, 2.0])
 async def test_how_many_cannot_be_drawn(tmp_path: Path, n: Any) -> None:
     parent = await run(tmp_path)
-    with pytest.raises(ConfigError, match="candidates"):
+    with pytest.raises(ConfigError, match=r"pictures: give a whole number, 1 to 64"):
         vary(parent, n)
+
+
+async def test_limits_beside_a_follow_up_change_its_policy(tmp_path: Path) -> None:
+    parent = await run(tmp_path)
+    step = again(parent)
+    for given in ({"rounds": 7}, {"budget": {"rounds": 7}}, {"budget": Budget(rounds=7)}):
+        changed = make_job(step, **parts(), **given).policy
+        assert changed == step.policy.model_copy(update={"budget": changed.budget})
+        assert changed.budget == step.policy.budget.model_copy(update={"rounds": 7})
+    assert make_job(step, **parts(), candidates=3).policy.candidates == 3
+    assert make_job(step, **parts(), policy="one-shot").policy == preset("one-shot")
+    assert make_job(step, **parts()).policy == step.policy
+
+
+@pytest.mark.parametrize("given", [{"rounds": 2}, {"candidates": 2}, {"budget": {"images": 9}}])
+async def test_limits_beside_going_on(tmp_path: Path, given: Any) -> None:
+    parent = await run(tmp_path)
+    with pytest.raises(ConfigError, match=r"has no effect: .* go_on\(run, rounds=…\)"):
+        make_job(go_on(parent), **parts(), **given)
+
+
+async def test_pictures_beside_vary(tmp_path: Path) -> None:
+    parent = await run(tmp_path)
+    with pytest.raises(ConfigError, match=r"candidates has no effect: vary\(run, n\)"):
+        make_job(vary(parent, 2), **parts(), candidates=3)
 
 
 @pytest.mark.parametrize("rounds", [0, -1, True, 1.5, "2"])

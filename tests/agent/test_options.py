@@ -178,3 +178,10 @@ def test_refine_in_a_notebook(tmp_path: Path) -> None:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     assert "".join(said).split() == ["done"]
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+@pytest.mark.parametrize("given", [0, -8, 0.5])
+def test_sizes_that_are_none_are_told_before_a_folder_is_made(side: str, given: float) -> None:
+    with pytest.raises(ConfigError, match=rf"parameters\.{side} = {given!r}: pictures are 1 pixel"):
+        make_job("a hat", generator="fake", critic="fake", parameters={side: given})

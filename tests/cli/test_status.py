@@ -189,3 +189,10 @@ def test_a_run_that_goes_on_shows_what_it_took_before() -> None:
     course.now += 5
     course.round(3)
     assert course.status.seconds == 18
+
+
+def test_a_run_that_goes_on_has_the_rounds_that_it_says() -> None:
+    course = Course()
+    assert course.status.rounds == 0, "nothing is known before its first round"
+    course.follow(RoundStarted(round=2, rounds=3, prompt="p", origin="o", candidates=1))
+    assert (course.status.round, course.status.rounds) == (2, 3)

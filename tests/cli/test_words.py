@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from rr_refine.agent.history import Verdict, VerdictRule
-from rr_refine.cli.words import dimension_words, picture_name, verdict_word
+from rr_refine.cli.words import dimension_words, verdict_word
 from rr_refine.terms import DIMENSION_WORDS
 
 
@@ -17,14 +17,6 @@ def test_dimensions_are_called_as_in_the_studio() -> None:
     studio = dict(re.findall(r'^  (\w+_\w+): "([^"]+)",$', page, re.MULTILINE))
     assert {name: words.capitalize() for name, words in DIMENSION_WORDS.items()} == studio
     assert dimension_words("text_faithfulness") == "what you asked for (text faithfulness)"
-
-
-@pytest.mark.parametrize(
-    ("candidate", "name"),
-    [("r0c0", "round 1"), ("r11c2", "round 12, picture 3"), ("other", "other")],
-)
-def test_pictures(candidate: str, name: str) -> None:
-    assert picture_name(candidate) == name
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ async def test_the_report_draws_them_and_lets_them_be_hidden(tmp_path: Path) -> 
     drawn = page.find("svg", class_="boxes")
     assert len(drawn) == len(run.candidates) == len(page.find("input", class_="boxes-shown"))
     told = drawn[0].attributes["aria-label"]
-    assert told == "r0c0, measured: it says 'Main'; it says '<script>\"OPNE'"
+    assert told == "round 1, measured: it says 'Main'; it says '<script>\"OPNE'"
     assert [one.attributes["class"] for one in drawn[0].find("g")] == ["extra", "wrong"]
     lines = [line.text for line in drawn[0].find("tspan")]
     assert lines == ['✗ reads <script>"OPNE', "asked OPEN"]

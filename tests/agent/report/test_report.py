@@ -81,7 +81,7 @@ async def test_a_run_that_improved(tmp_path: Path) -> None:
     assert "first image" in slider.attributes["aria-label"]
 
     strip = root.find("nav", class_="strip")[0].find("li")
-    assert [words(one) for one in strip] == ["r0c0 2.25 was best", "r1c0 2.70 result"]
+    assert [words(one) for one in strip] == ["round 1 2.25 was best", "round 2 2.70 result"]
     assert [one.attributes.get("class") for one in strip] == [None, "won"]
     assert all(image.attributes["loading"] == "lazy" for image in root.find("nav")[0].find("img"))
 
@@ -98,14 +98,15 @@ async def test_a_run_that_improved(tmp_path: Path) -> None:
     ]
     changes = [words(one) for one in second.find("td", class_="number delta")]
     assert changes == ["+1.00", "−0.10", "+0.45"]
-    assert words(second.find("p", class_="verdict yes")[0]).startswith("Taken against r0c0: mean")
+    (taken,) = second.find("p", class_="verdict yes")
+    assert words(taken).startswith("Taken against round 1: mean")
     (changed,) = second.find("div", class_="words diff")
     assert [(i.tag, i.text) for i in changed.all()] == [("ins", "*")]
-    assert "by the rewriter counting, after the critique of r0c0" in words(second)
+    assert "by the rewriter counting, after the critique of round 1" in words(second)
     assert [one.text for one in second.find("pre")] == ["as it came"]
 
     (curve,) = root.find("svg", role="img")
-    assert words(curve.find("title")[0]) == "Mean score by round: r0c0 2.25, r1c0 2.70"
+    assert words(curve.find("title")[0]) == "Mean scores: round 1: 2.25, round 2: 2.70"
     assert [one.attributes["class"] for one in curve.find("circle")] == ["taken", "taken"]
     facts = pairs(root, "facts")
     assert facts["generator"] == "scripted: generator"
@@ -120,7 +121,7 @@ async def test_a_near_tie_is_settled_side_by_side(tmp_path: Path) -> None:
     assert verdict.endswith("side by side: no winner in both orders")
     assert [words(s) for s in second.find("summary")] == [
         "The critic’s own words",
-        "Side by side with r0c0, in both orders",
+        "Side by side with round 1, in both orders",
     ]
 
 
@@ -131,10 +132,10 @@ async def test_a_failed_critique_keeps_its_raw_text(tmp_path: Path) -> None:
     assert words(root.find("h1")[0]).startswith("It failed before its end: ")
     second = root.find("section", class_="round")[1]
     verdicts = [words(p) for p in second.find("p", class_="verdict no")]
-    assert verdicts == ["Refused against r0c0: CriticUnreadable: no score in it"]
+    assert verdicts == ["Refused against round 1: CriticUnreadable: no score in it"]
     assert second.find("table") == []
     assert [one.text for one in second.find("pre")] == ["A lovely picture."]
-    assert words(root.find("nav")[0].find("li")[1]) == "r1c0 – failed"
+    assert words(root.find("nav")[0].find("li")[1]) == "round 2 – failed"
 
 
 async def test_several_candidates_and_a_failed_render(tmp_path: Path) -> None:
@@ -217,7 +218,7 @@ async def test_several_samples_each_have_their_words(tmp_path: Path) -> None:
     run = await whole.run(tmp_path, critic=critic, policy=preset("one-shot"))
     root = page_of(run.path)
     assert [words(one) for one in root.find("h4")] == [f"Sample {n} of 3" for n in (1, 2, 3)]
-    assert len(root.find("pre", aria_label="What the critic wrote about r0c0")) == 3
+    assert len(root.find("pre", aria_label="What the critic wrote about round 1")) == 3
     assert run.best is not None
     assessment = run.assessment(run.best)
     assert assessment is not None
