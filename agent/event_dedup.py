@@ -5,6 +5,9 @@ events occur again. They are held back as long as they match those of the earlie
 does not, the run has taken another course (a critique that had failed is there now). Then all
 events are reported anew, from `run-started` on, and readers forget what came before it. Where a
 finished run goes on because somebody said so, what follows is reported behind its end.
+
+Where a checkpoint tells how far the run is, it goes on in the middle, with the step that was
+broken off, and repeats the last events of the earlier session only.
 """
 
 from __future__ import annotations
@@ -41,42 +44,59 @@ class EventDedup:
     """
 
     def __init__(self, path: Path) -> None:
-        self._reported: Counter[str] = Counter()
+        self._past: list[str] = []
         self._ends: set[str] = set()
-        self._held: list[Event] = []
+        self._reported: Counter[str] | None = None
+        self._held: list[Event] | None = None
         try:
             reported = [read_event(line) for line in read_lines(path, limit=MAX_JOURNAL)]
         except (OSError, ValidationError):
             return
         for event in reported:
             if isinstance(event, RunStarted):
-                self._reported.clear()
-            if isinstance(event, Reviewed):
-                self._forget_end()
+                self._past.clear()
+            if isinstance(event, Reviewed) and self._ends:
+                self._past = [key for key in self._past if key not in self._ends]
+                self._ends.clear()
             if isinstance(event, RunFinished):
                 self._ends.add(_key(event))
             if not isinstance(event, ReviewRequested):  # asked again in every session
-                self._reported[_key(event)] += 1
+                self._past.append(_key(event))
 
-    def new(self, event: Event) -> list[Event]:
-        """The events to report now that this one has happened."""
+    def new(self, event: Event, *, fresh: bool = False) -> list[Event]:
+        """The events to report now that this one has happened.
+
+        Args:
+            fresh: it was not reported, though an earlier one may be the same.
+        """
         if isinstance(event, StepDone):
             return [event]
-        if self._reported[key := _key(event)]:
+        key = _key(event)
+        if self._reported is None:
+            self._reported = self._begin(event, key)
+        if self._reported[key] and not fresh:
             self._reported[key] -= 1
-            self._held.append(event)
+            if self._held is not None:
+                self._held.append(event)
             return []
-        if isinstance(event, Reviewed):
-            self._forget_end()
-        held = self._held if self._reported.total() else []
-        self._held, self._reported = [], Counter()
+        if isinstance(event, Reviewed):  # behind an end: it goes on, and the end is no end
+            for end in self._ends:
+                del self._reported[end]
+            self._ends.clear()
+        held = self._held if self._held and self._reported.total() else []
+        if self._held is not None or fresh:
+            self._held, self._reported = None, Counter()
         return [*held, event]
 
-    def _forget_end(self) -> None:
-        """What is decided behind an end is that the run goes on: the end does not come again."""
-        for key in self._ends:
-            del self._reported[key]
-        self._ends.clear()
+    def _begin(self, event: Event, key: str) -> Counter[str]:
+        """What may be repeated in this session, by its first event."""
+        if isinstance(event, RunStarted):
+            self._held = []
+            return Counter(self._past)
+        if key not in self._past:
+            return Counter()
+        last = len(self._past) - self._past[::-1].index(key) - 1
+        return Counter(self._past[last:])
 
 
 def _key(event: Event) -> str:

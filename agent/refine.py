@@ -104,6 +104,9 @@ async def run_stream(
     """`arefine` as a stream: every event as it comes, and the recorded run as the last item.
 
     Closing it early stops the work, as cancelling `arefine` does; the same call goes on with it.
+    Who may leave the loop early closes it: `async with contextlib.aclosing(run_stream(…))`. Python
+    closes it later otherwise, and at the end of a program not in order: its parts get in each
+    other's way, and it prints RuntimeErrors.
 
     Raises:
         RefineError: as `arefine`.

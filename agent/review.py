@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from rr_refine.agent.history import Candidate, Proposal, Stop
 from rr_refine.agent.revision import Revision, appended
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.invalid import told_invalid
 from rr_refine.request import MAX_PROMPT
 from rr_refine.terms import Record
 
@@ -127,24 +128,36 @@ Decision = Annotated[
 _ADAPTER: TypeAdapter[Decision] = TypeAdapter(Decision)
 
 
-def read_decision(value: object) -> Decision:
+def read_decision(value: object, question: ReviewRequest | None = None) -> Decision:
     """A decision from JSON-like data, or one that is already made.
 
+    Args:
+        question: what it is the answer to, where it shall be one that can be carried out.
+
     Raises:
-        pydantic.ValidationError: it is none.
+        ConfigError: it is none, or not for this question.
     """
-    return _ADAPTER.validate_python(value)
+    try:
+        decision = _ADAPTER.validate_python(value)
+    except ValidationError as error:
+        raise ConfigError(told_invalid(error, "the answer")) from None
+    if question is not None:
+        require_possible(question, decision)
+    return decision
 
 
 def recorded_decision(value: object) -> Decision:
     """A decision from the journal, where older versions wrote no `revises`.
 
     Raises:
-        pydantic.ValidationError: it is none.
+        StoreError: it is none.
     """
     if isinstance(value, dict) and value.get("action") == "reject":
         value = {"revises": False, **value}
-    return read_decision(value)
+    try:
+        return read_decision(value)
+    except ConfigError as error:
+        raise StoreError(f"samples.jsonl has an answer that is no decision: {error}") from None
 
 
 def require_possible(question: ReviewRequest, decision: Decision) -> None:

@@ -18,7 +18,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
 from langgraph.runtime import RunControl
 from langgraph.types import Command
-from pydantic import ValidationError
 
 from rr_refine.agent.ending import rounds_of
 from rr_refine.agent.event_dedup import EventDedup
@@ -32,7 +31,6 @@ from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.component import record_of
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.invalid import told_invalid
 from rr_refine.telemetry import Traced
 from rr_refine.threads import in_thread
 
@@ -222,9 +220,8 @@ async def _decision(answer: object) -> Decision:
     said = await answer
     try:
         return read_decision(said)
-    except ValidationError as error:
-        why = told_invalid(error, "the answer")
-        raise ConfigError(f"reviewer= gave {said!r:.80}, which is no decision: {why}") from None
+    except ConfigError as error:
+        raise ConfigError(f"reviewer= gave {said!r:.80}, which is no decision: {error}") from None
 
 
 @cache

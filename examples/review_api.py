@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from rr_refine import Decision, ReviewRequest, arefine, preset, read_decision
+from rr_refine import ConfigError, Decision, ReviewRequest, arefine, preset, read_decision
 
 
 class ReviewQueue:
@@ -41,8 +41,8 @@ def serve(queue: ReviewQueue, port: int) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                decision = read_decision(json.loads(body))
-            except ValueError as error:
+                decision = read_decision(json.loads(body), queue.question)
+            except (ValueError, ConfigError) as error:
                 self.reply(400, json.dumps({"error": str(error)}))
                 return
             queue.question = None

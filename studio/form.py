@@ -235,7 +235,7 @@ def _in_words(start: str = "") -> Iterator[None]:
         yield
     except ValidationError as error:
         raise ConfigError(start + told_invalid(error, "the form")) from error
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         raise ConfigError(f"{start or 'the form: '}{error}") from error
 
 

@@ -8,6 +8,7 @@ from rr_refine.benchmarks.cache import Cache
 from rr_refine.component import (
     Companions,
     ask_both,
+    connected,
     notice_of,
     shared_companions,
     unknown_to,
@@ -112,3 +113,42 @@ def test_a_part_that_answers_wrongly_is_told() -> None:
         unknown_to(OneText(), REQUEST)
     with pytest.raises(ConfigError, match=r"Broken\.companions = \('a', 'b'\) must be a "):
         shared_companions(Broken(), Plain())
+
+
+class Connection:
+    """A part that holds something open."""
+
+    def __init__(self) -> None:
+        self.open, self.closed = False, 0
+
+    async def connect(self) -> None:
+        self.open = True
+
+    async def aclose(self) -> None:
+        self.open, self.closed = False, self.closed + 1
+
+
+async def test_a_shared_part_is_closed_by_the_last_that_has_it() -> None:
+    """A run that ends does not close the connections of another that is at work."""
+    part, other = Connection(), Connection()
+    async with connected([part, other]):
+        async with connected([part]):
+            assert part.open
+        assert (part.open, part.closed) == (True, 0)
+    assert (part.open, part.closed) == (other.open, other.closed) == (False, 1)
+    async with connected([part, part]):
+        assert part.open
+    assert part.closed == 2
+
+
+async def test_a_part_that_cannot_be_connected_is_forgotten() -> None:
+    class Gone(Connection):
+        async def connect(self) -> None:
+            raise ConfigError("gone")
+
+    part, gone = Connection(), Gone()
+    for _ in range(2):
+        with pytest.raises(ConfigError):
+            async with connected([part, gone]):
+                raise AssertionError
+    assert (part.closed, gone.closed) == (2, 2)

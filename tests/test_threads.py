@@ -56,6 +56,21 @@ def test_a_process_that_was_forked_has_threads_of_its_own() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
+async def test_what_waits_for_a_slow_disk_holds_one_thread() -> None:
+    later, free, done = Later(), threading.Event(), list[int]()
+    try:
+        later.do(free.wait)  # type: ignore[arg-type]
+        for number in range(10):
+            later.do(lambda number=number: done.append(number))  # type: ignore[misc]
+        others = [asyncio.ensure_future(in_thread(time.sleep, 0.01)) for _ in range(10)]
+        _, owed = await asyncio.wait(others, timeout=5)
+        assert (owed, done) == (set(), [])
+    finally:
+        free.set()
+    await later.finished()
+    assert done == list(range(10))
+
+
 async def test_later_is_in_order_and_its_error_is_raised_once() -> None:
     later, done = Later(), list[int]()
     for number in range(100):

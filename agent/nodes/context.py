@@ -63,13 +63,16 @@ class NodeContext:
         )
         self._start = time.monotonic()
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, *, fresh: bool = False) -> None:
         """Stream an event and append it to the run's file, if no earlier session did.
 
         Steps are streamed only.
+
+        Args:
+            fresh: no earlier session did, as is known.
         """
         dedup = self.context.dedup
-        for new in [event] if dedup is None else dedup.new(event):
+        for new in [event] if dedup is None else dedup.new(event, fresh=fresh):
             self._write(new)
             if not isinstance(new, StepDone):
                 heard(new.type, getattr(new, "candidate", None))

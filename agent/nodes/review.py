@@ -5,7 +5,6 @@ from __future__ import annotations
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
-from pydantic import ValidationError
 
 from rr_refine.agent.ending import ending_key, extension_of, with_budget
 from rr_refine.agent.events import Reviewed, ReviewRequested
@@ -26,13 +25,11 @@ from rr_refine.agent.review import (
     ReviewRequest,
     read_decision,
     recorded_decision,
-    require_possible,
 )
 from rr_refine.agent.revision import number_of
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
-from rr_refine.invalid import told_invalid
 from rr_refine.threads import in_thread
 
 __all__ = ["apply_decision", "is_spoken_of", "review"]
@@ -56,7 +53,8 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
     else:
         proposal, key = _proposal_at_end(state), _ending_key(state)
     decided = node.context.folder.journal.get("review", key)
-    if decided is None:
+    fresh = decided is None
+    if fresh:
         question = ReviewRequest(
             round=len(history.rounds),
             original=state["request"].prompt,
@@ -73,7 +71,7 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
     else:
         decision = recorded_decision(decided)
         change = apply_decision(state, decision)
-    node.emit(Reviewed(round=len(history.rounds), decision=decision))
+    node.emit(Reviewed(round=len(history.rounds), decision=decision), fresh=fresh)
     if "incumbent" in change:
         candidates = change["candidates"]
         picked = next(c for c in candidates if c.id == change["incumbent"])
@@ -115,14 +113,9 @@ def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
             raise
         context.question, context.status = None, "interrupted"
         try:
-            decision = read_decision(answer)
-            require_possible(question, decision)
-        except ValidationError as error:
-            problem = told_invalid(error, "the answer")
+            return read_decision(answer, question)
         except ConfigError as error:
             problem = str(error)
-        else:
-            return decision
         question = question.model_copy(update={"problem": problem})
 
 

@@ -33,11 +33,13 @@ it has none of itself is then looked up there.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar, cast
 
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError
@@ -304,7 +306,8 @@ def layers(part: object) -> Iterable[object]:
 
 @asynccontextmanager
 async def connected(components: Iterable[object]) -> AsyncIterator[None]:
-    """Make components ready for work, and close them at the end.
+    """Make components ready for work, and close them at the end, unless others on this event loop
+    still have them so: runs may share a component.
 
     A component that has to discover something before it knows its `identity`, such as the name of
     a served model, has `async def connect()`. One that holds connections or threads has
@@ -315,9 +318,25 @@ async def connected(components: Iterable[object]) -> AsyncIterator[None]:
     """
     async with AsyncExitStack() as stack:
         for part in components:
-            stack.push_async_callback(call_hook, part, "aclose")
+            stack.push_async_callback(_leave, part)
+            _USERS[_here(part)] += 1
             await call_hook(part, "connect")
         yield
+
+
+_USERS: Final[Counter[tuple[int, int]]] = Counter()
+"""How many have a component connected, by event loop and component."""
+
+
+def _here(part: object) -> tuple[int, int]:
+    return id(asyncio.get_running_loop()), id(part)
+
+
+async def _leave(part: object) -> None:
+    _USERS[_here(part)] -= 1
+    if not _USERS[_here(part)]:
+        del _USERS[_here(part)]
+        await call_hook(part, "aclose")
 
 
 def has_methods(component: object, *names: str) -> bool:

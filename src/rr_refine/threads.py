@@ -47,12 +47,17 @@ class Later:
         self._waiting: deque[Callable[[], None]] = deque()
         self._error: Exception | None = None
         self._turn = threading.Lock()
+        self._change = threading.Lock()
+        self._called = False
 
     def do(self, work: Callable[[], None]) -> None:
         """Hand over some work; it is safe to do it in another thread."""
         self._raise()
-        self._waiting.append(work)
-        _pool().submit(self._work)
+        with self._change:
+            self._waiting.append(work)
+            called, self._called = self._called, True
+        if not called:  # one thread is enough: on a slow disk the others would wait for it
+            _pool().submit(self._until_empty)
 
     def finish(self) -> None:
         """Wait until everything is done."""
@@ -64,6 +69,12 @@ class Later:
         if self._waiting or self._turn.locked():
             await in_thread(self._work)
         self._raise()
+
+    def _until_empty(self) -> None:
+        while self._called:
+            self._work()
+            with self._change:
+                self._called = bool(self._waiting)
 
     def _work(self) -> None:
         with self._turn:

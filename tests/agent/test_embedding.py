@@ -29,7 +29,10 @@ from rr_refine.agent.job import Job
 from rr_refine.agent.replay import replay
 from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.reward.assessment import Assessment
+from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.terms import Identity
+from tests.agent.builders import CountingRewriter
 from tests.agent.records import lines
 from tests.agent.whole import UnreliableCritic, UnreliableGenerator, policy, run
 from tests.commands import Commands
@@ -223,6 +226,74 @@ async def test_a_run_that_breaks_off_says_so_and_goes_on(tmp_path: Path) -> None
     with pytest.raises(ZeroDivisionError):
         await embed(then=ZeroDivisionError())  # whatever comes after the run's own end
     require_whole(load_run(tmp_path / "mine"))
+
+
+class WaitingCritic(UnreliableCritic):
+    """Judges the first picture, and others when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def critique(self, request: CritiqueRequest) -> Assessment:
+        if self.requests:
+            self.begun.set()
+            await self.go_on.wait()
+        return await super().critique(request)
+
+
+@pytest.mark.parametrize("part", ["generator", "critic"])
+@pytest.mark.parametrize("durability", ["sync", "exit"])
+async def test_a_step_that_was_broken_off_is_not_told_twice(
+    part: str, durability: Any, tmp_path: Path
+) -> None:
+    """Neither from a checkpoint in the middle of the run, nor from its beginning."""
+    drawing, judging = Waiting(), WaitingCritic()
+    waiting: Waiting | WaitingCritic = drawing if part == "generator" else judging
+    (judging if waiting is drawing else drawing).go_on.set()
+    graph = a_graph()
+    job = a_job(
+        generator=drawing,
+        critic=judging,
+        policy=policy(rewriters=("rules",), candidates=2),
+        run_id="mine",
+    )
+
+    async def embed() -> None:
+        async with run_context(job, tmp_path) as context:
+            known = (await graph.aget_state(CONFIG)).created_at is not None
+            given = None if known else asked(job)
+            await graph.ainvoke(given, CONFIG, context=context, durability=durability)
+
+    task = asyncio.ensure_future(embed())
+    await waiting.begun.wait()
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    waiting.go_on.set()
+    await embed()
+    run = load_run(tmp_path / "mine")
+    require_whole(run)
+    told = [event.model_dump_json(exclude={"time"}) for event in run.events()]
+    assert len(told) == len(set(told))
+    types = [event.type for event in run.events()]
+    assert types.count("run-started") == 1
+    assert types.count("round-started") == 2
+    assert types.count("rendered") == types.count("judged") == 4
+
+
+async def test_the_same_answer_to_two_questions_is_told_twice(tmp_path: Path) -> None:
+    reviewed = policy(review=True)
+    job = a_job(policy=reviewed, run_id="mine", rewriters=[CountingRewriter()])
+    graph = a_graph()
+    reject = Command(resume={"action": "reject", "reason": "make it blue"})
+    steps: list[Any] = [asked(job), reject, reject, Command(resume={"action": "stop"})]
+    for given in steps:
+        async with run_context(job, tmp_path) as context:
+            await graph.ainvoke(given, CONFIG, context=context, durability="sync")
+    types = [event.type for event in load_run(tmp_path / "mine").events()]
+    assert types.count("reviewed") == 3
+    assert types.count("rendered") == 1
 
 
 async def test_three_at_once_with_ids_of_their_own(tmp_path: Path) -> None:

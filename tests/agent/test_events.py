@@ -19,6 +19,7 @@ from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import arefine
 from rr_refine.agent.review import Accept, Pick, ReviewRequest
 from rr_refine.agent.revision import Revision
+from rr_refine.agent.run import load_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import CriticUnavailable, StoreError
 from tests.agent.builders import (
@@ -29,7 +30,9 @@ from tests.agent.builders import (
     critique,
     t2i,
 )
+from tests.agent.records import only_run
 from tests.agent.whole import UnreliableCritic, run
+from tests.commands import Commands
 
 CAT = candidate("r0c0", t2i(2.0, 3.0), errors={"physical_quality": 0.1}, verdict="first")
 PROPOSAL = Proposal(prompt="a „Katze“\n猫", origin="critic", why="because")
@@ -234,6 +237,29 @@ async def test_a_run_that_goes_on_tells_what_is_new(tmp_path: Path) -> None:
     once = ["round-started", "rendered", "judged", "decided"]
     assert kinds == ["run-started", *once, "rewritten", *once, "run-finished"]
     assert [event.type for event in done.events()] == kinds
+
+
+LEAVES = """
+import asyncio
+from contextlib import aclosing
+from rr_refine import Rendered, run_stream
+
+async def main():
+    async with aclosing(run_stream("a cat", generator="fake", critic="fake", out="runs")) as stream:
+        async for item in stream:
+            if isinstance(item, Rendered):
+                break
+
+asyncio.run(main())
+"""
+
+
+def test_who_leaves_at_the_end_of_a_program_closes_the_run(commands: Commands) -> None:
+    program = commands.folder / "leaves.py"
+    program.write_text(LEAVES)
+    ended = commands.run(script=program)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert load_run(only_run(commands.folder / "runs")).status == "interrupted"
 
 
 async def test_another_course_is_told_from_its_beginning(tmp_path: Path) -> None:

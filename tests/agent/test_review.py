@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from rr_refine.agent.events import ReviewRequested
 from rr_refine.agent.job import Job
@@ -242,8 +241,10 @@ async def test_stop(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_decision(wrong: object) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError) as told:
         read_decision(wrong)
+    assert "\n" not in str(told.value)
+    assert "pydantic" not in str(told.value)
 
 
 async def test_review_needs_a_reviewer(tmp_path: Path) -> None:
