@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +19,7 @@ from rr_refine.plugins import factory
 from rr_refine.request import Request
 from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.wrapping import drop_thoughts
+from rr_refine.tags import between_tags
 from rr_refine.terms import Identity, Usage
 
 __all__ = ["LlmRewriter", "LlmRewriterOptions", "create"]
@@ -60,8 +60,6 @@ Rules:
 Answer in this form and no other:
 <prompt>the whole request</prompt>"""
 
-_PROMPT: Final = re.compile(r"<prompt>(.*?)</prompt>", re.DOTALL | re.IGNORECASE)
-_WHY: Final = re.compile(r"<why>(.*?)</why>", re.DOTALL | re.IGNORECASE)
 _TOKENS_PER_WORD, _LETTERS_PER_WORD = 1.4, 6.0
 
 
@@ -206,10 +204,10 @@ def _proposal(choice: Choice) -> Rewrite:
     if choice.truncated:  # what stands there may be a draft
         raise ValueError(f"{choice.cut or 'it was cut off'}; it ends in {choice.text[-100:]!r}")
     text = drop_thoughts(choice.text)
-    prompts = _PROMPT.findall(text)
+    prompts = [*between_tags(text, "prompt", any_case=True)]
     if not prompts:
         raise ValueError(f"no <prompt>…</prompt> in {text[:200]!r}")
-    whys = _WHY.findall(text)
+    whys = [*between_tags(text, "why", any_case=True)]
     prompt = read_proposal(prompts[-1])
     if prompt is None:
         raise ValueError(f"it proposes no change: {prompts[-1].strip()[:200]!r}")

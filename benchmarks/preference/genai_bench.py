@@ -7,7 +7,6 @@ not to be mixed: a folder that holds both is refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -29,7 +28,6 @@ __all__ = ["PROTOCOLS", "GenAIVerdict", "load", "official_parse"]
 
 GenAIVerdict = Literal["A>B", "B>A", "A=B", "A=B=Good", "A=B=Bad"]
 
-_VERDICT: Final = re.compile(r"\[\[(.*)\]\]")
 _VERDICTS: Final[dict[str, GenAIVerdict]] = {
     "A>B": "A>B",
     "A>>B": "A>B",
@@ -110,8 +108,11 @@ def official_parse(text: str) -> GenAIVerdict | None:
     The first line that holds `[[…]]` decides, from its first `[[` to its last `]]`: two verdicts
     on one line are none. The letter case counts, and so do spaces. `[[A>>B]]` is `[[A>B]]`.
     """
-    found = _VERDICT.search(text)
-    return None if found is None else _VERDICTS.get(found[1])
+    for line in text.split("\n"):
+        begin, end = line.find("[["), line.rfind("]]")
+        if 0 <= begin <= end - 2:
+            return _VERDICTS.get(line[begin + 2 : end])
+    return None
 
 
 def _items(files: Sequence[Path], *, edits: bool) -> Iterator[PreferenceItem]:

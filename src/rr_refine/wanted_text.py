@@ -73,12 +73,12 @@ _CUE: Final = re.compile(
     r"|spell(?:s|ing)(?:\s+out)?)\s+(?!\bin\b)",
     re.IGNORECASE,
 )
-_CAPITALS: Final = re.compile(r"[A-Z0-9][A-Z0-9'’&!?-]*(?:\s+[A-Z0-9][A-Z0-9'’&!?-]*){0,15}(?!\w)")
-_FOLLOWING: Final = re.compile(r"[^\W_][\w'’&-]*(?:\s+[^\W_][\w'’&-]*){0,4}")
+_CAPITALS: Final = re.compile(r"[A-Z0-9][A-Z0-9'’&!?-]*(?:\s++[A-Z0-9][A-Z0-9'’&!?-]*){0,15}(?!\w)")
+_FOLLOWING: Final = re.compile(r"[^\W_][\w'’&-]*(?:\s++[^\W_][\w'’&-]*){0,4}")
 _NEAR: Final = 200
 """Characters before a text that may say what is to be done with it."""
 _ENDS: Final = re.compile(
-    r"\s+(?:in|on|with|above|below|under|over|next|beside|near|at|and|by|from|for|to|as|of|across"
+    r"(?<!\s)\s++(?:in|on|with|above|below|under|over|next|beside|near|at|and|by|from|for|to|as|of|across"
     r"|against|behind|is|are|made|painted|hanging|standing|left|right)\b.*$",
     re.IGNORECASE | re.DOTALL,
 )

@@ -52,7 +52,7 @@ def tolerant_parse(text: str, labels: Sequence[str]) -> float | None:
     for label in labels:
         words = re.escape(label).replace(re.escape("&"), "(?:&|and)")
         score = r"([1-5])(?![\d.,]*\d|\s*/\s*(?!5\b))"
-        found = re.findall(rf"\b{words}\W*?:\W*?{score}", text, re.IGNORECASE)
+        found = re.findall(rf"\b{words}\W{{0,40}}?:\W{{0,40}}?{score}", text, re.IGNORECASE)
         if not found:
             return None
         scores.append(int(found[-1]))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import warnings
 from collections.abc import Collection
+
+from rr_refine.tags import between_tags
 
 __all__ = ["literal", "official_parse", "parse", "to_json"]
 
@@ -41,11 +42,11 @@ def parse(text: str, count: int) -> dict[str, Collection[object]]:
     """
     reading: dict[str, Collection[object]] = {}
     for tag in ("analysis", "score"):
-        match = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-        if match is None:
+        found = next(between_tags(text, tag), None)
+        if found is None:
             raise ValueError(f"there is no <{tag}>…</{tag}>")
         try:
-            value = literal(match.group(1).strip())
+            value = literal(found.strip())
         except ValueError as error:
             raise ValueError(f"<{tag}> holds no Python literal: {error}") from error
         if not isinstance(value, Collection):
