@@ -18,6 +18,8 @@ from rr_refine.terms import Identity
 __all__ = ["OpenAIJudge", "OpenAIJudgeOptions", "create"]
 
 _SECTION: Final = "judge"
+_TOP: Final = 20
+"""Tokens whose likelihood is asked for: the most that vLLM and OpenAI give by default."""
 
 
 class OpenAIJudgeOptions(ChatOptions):
@@ -30,8 +32,8 @@ class OpenAIJudgeOptions(ChatOptions):
     concurrency: int = Field(default=16, ge=1)
     """Questions under way at once; the official scripts ask 20 to 32."""
     temperature: float | None = Field(default=None, ge=0, le=2)
-    """None sends none, as all the official scripts; 0 makes a judge of your own steadier, and its
-    numbers no longer those of the tables."""
+    """By default that of the official script, of which most send none; 0 makes a judge of your own
+    steadier, and its numbers no longer those of the tables."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Longest answer; by default as long as the official script allows, where it says so."""
 
@@ -62,15 +64,24 @@ class OpenAIJudge(EndpointComponent[OpenAIJudgeOptions, ChatEndpoint]):
     async def ask(self, question: Question) -> Reply:
         """See `Judge.ask`."""
         options = self._options
+        own = options.temperature
         fields: dict[str, JsonValue] = {
-            "temperature": options.temperature,
+            "temperature": question.temperature if own is None else own,
             "max_tokens": options.max_tokens or question.max_tokens,
         }
-        (choice,), usage = await self._endpoint.complete(
-            (Message("user", question.content, question.jpeg),), fields
-        )
+        if question.likelihoods:
+            fields |= {"logprobs": True, "top_logprobs": _TOP}
+        if not question.thoughts:
+            fields["chat_template_kwargs"] = {"enable_thinking": False}
+        before = (Message("system", (question.system,)),) if question.system else ()
+        asked = Message("user", question.content, question.jpeg)
+        (choice,), usage = await self._endpoint.complete((*before, asked), fields)
+        # One that the server's context cut off has fewer tokens than it was allowed.
+        full = usage.completion_tokens >= (question.max_tokens or 0)
+        whole = question.may_be_cut and full and choice.truncated
         with charged(usage):
-            return Reply(whole_answer(choice), usage)
+            text = choice.text if whole else whole_answer(choice)
+        return Reply(text, usage, choice.first_tokens if question.likelihoods else {})
 
 
 create = factory(OpenAIJudge, OpenAIJudgeOptions, _SECTION)

@@ -128,11 +128,11 @@ class Judging:
             replies = None
             try:
                 replies = await gather(*(judge.ask(question) for question in questions))
-                answers = tuple(reply.text for reply in replies)
+                answers = tuple(reply.answer for reply in replies)
                 mark = self._benchmark.read(item, answers)
             except CriticAnswerError as error:
                 unread: dict[str, JsonValue] = {
-                    "answers": [error.raw] if replies is None else [r.text for r in replies],
+                    "answers": [error.raw] if replies is None else [r.answer for r in replies],
                     "questions": _texts(questions),
                     "error": str(error),
                 }
@@ -183,7 +183,9 @@ class Judging:
 
 def _texts(questions: Sequence[Question]) -> list[JsonValue]:
     """Their words, without their pictures."""
-    return ["\n".join(p for p in q.content if isinstance(p, str)) for q in questions]
+    return [
+        "\n".join(p for p in (q.system, *q.content) if isinstance(p, str) and p) for q in questions
+    ]
 
 
 def _list(value: JsonValue) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from typing_extensions import TypeIs
@@ -28,6 +30,16 @@ class Question:
     jpeg: int | None = None
     """Quality of the JPEG that pictures are sent as, where the official script does so; None is
     PNG, without loss."""
+    system: str = ""
+    """What the system says before; empty where the official script has no such message."""
+    temperature: float | None = None
+    """Of the official script; None where it sets none."""
+    thoughts: bool = True
+    """False asks the server to have the model answer at once, as far as it can do so."""
+    may_be_cut: bool = False
+    """An answer that reaches `max_tokens` counts as it is, as officially."""
+    likelihoods: bool = False
+    """How likely the tokens are that could be the answer's first: see `Reply.tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,14 @@ class Reply:
 
     text: str
     usage: Usage
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    """Where that was asked for and the server tells: log-probabilities of the tokens that could
+    have been the first, as many as it gives."""
+
+    @property
+    def answer(self) -> str:
+        """What a benchmark reads: the text, or the tokens as a JSON object where there are any."""
+        return json.dumps(dict(self.tokens), ensure_ascii=False) if self.tokens else self.text
 
 
 class Judge(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 import httpx2
@@ -32,13 +33,15 @@ class Endpoint:
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
+        self.respond: Callable[[], httpx2.Response] = lambda: self.response
         self.asked: list[dict[str, JsonValue]] = []
 
     def handle(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path.endswith("/models"):
             return httpx2.Response(200, json={"data": [{"id": "judge-of-the-day"}]})
         self.asked.append(json.loads(request.content))
-        return httpx2.Response(self.response.status_code, content=self.response.content)
+        response = self.respond()
+        return httpx2.Response(response.status_code, content=response.content)
 
     def judge(self, **options: JsonValue) -> OpenAIJudge:
         transport = httpx2.MockTransport(self.handle)
@@ -105,6 +108,74 @@ async def test_a_limit_of_ones_own_goes_before_that_of_the_benchmark() -> None:
     await judge.ask(QUESTION)
     assert endpoint.asked[0]["max_completion_tokens"] == 99
     assert "max_tokens" not in endpoint.asked[0]
+    await judge.aclose()
+
+
+async def test_what_an_official_script_sends_besides() -> None:
+    endpoint = Endpoint(said("1"))
+    question = Question(("Is it?",), system="Be strict.", temperature=0, thoughts=False)
+    judge = endpoint.judge(model="m")
+    await judge.ask(question)
+    (body,) = endpoint.asked
+    assert body["messages"] == [
+        {"role": "system", "content": "Be strict."},
+        {"role": "user", "content": "Is it?"},
+    ]
+    assert body["temperature"] == 0
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+    await judge.aclose()
+    own = endpoint.judge(model="m", temperature=0.3)
+    await own.ask(question)
+    assert endpoint.asked[1]["temperature"] == 0.3  # the user's own goes before it
+    await own.aclose()
+
+
+async def test_a_server_that_knows_no_thoughts_is_asked_without_that_field() -> None:
+    refusal = {"error": {"message": "Unrecognized request argument: chat_template_kwargs"}}
+    endpoint = Endpoint(said("1"))
+    judge = endpoint.judge(model="m")
+    answers = [httpx2.Response(400, json=refusal), said("1"), said("1")]
+    endpoint.respond = lambda: answers.pop(0)
+    for _ in range(2):
+        reply = await judge.ask(Question(("Is it?",), thoughts=False))
+        assert reply.text == "1"
+    assert ["chat_template_kwargs" in body for body in endpoint.asked] == [True, False, False]
+    assert "chat_template_kwargs" in reply.usage.notices[0]
+    await judge.aclose()
+
+
+async def test_the_likelihoods_of_the_first_token() -> None:
+    tops = [{"token": "No", "logprob": -0.1}, {"token": " Yes", "logprob": -2.5}]
+    places = [{"token": "No", "logprob": -0.1, "top_logprobs": tops}]
+    completion = json.loads(said("No", finish="length", used=1).content)
+    completion["choices"][0]["logprobs"] = {"content": places}
+    endpoint = Endpoint(httpx2.Response(200, json=completion))
+    judge = endpoint.judge(model="m")
+    question = Question(("Is it?",), max_tokens=1, may_be_cut=True, likelihoods=True)
+    reply = await judge.ask(question)
+    assert (endpoint.asked[0]["logprobs"], endpoint.asked[0]["top_logprobs"]) == (True, 20)
+    assert reply.tokens == {"No": -0.1, " Yes": -2.5}
+    assert reply.answer == '{"No": -0.1, " Yes": -2.5}'
+    # Without any, or where they are not asked for, the words are the answer.
+    endpoint.response = said("No", finish="length", used=1)
+    assert (await judge.ask(question)).answer == "No"
+    await judge.ask(Question(("Is it?",), max_tokens=1, may_be_cut=True))
+    assert "logprobs" not in endpoint.asked[2]
+    await judge.aclose()
+
+
+async def test_an_answer_at_the_official_limit_counts_where_it_does_officially() -> None:
+    endpoint = Endpoint(said("One two", finish="length", used=7))
+    judge = endpoint.judge(model="m")
+    cut = Question(QUESTION.content, max_tokens=7, may_be_cut=True)
+    assert (await judge.ask(cut)).text == "One two"
+    # But what the server's own context cut off has not come to that limit.
+    endpoint.response = said("One", finish="length", used=2)
+    with pytest.raises(CriticTruncated, match="2 of the 7 tokens"):
+        await judge.ask(cut)
+    endpoint.response = said("I must not", finish="content_filter", used=7)
+    with pytest.raises(CriticRefused):
+        await judge.ask(cut)
     await judge.aclose()
 
 

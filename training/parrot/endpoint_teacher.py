@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -139,17 +139,13 @@ def _chances(choice: Choice, choices: tuple[Label, ...]) -> dict[Label, float]:
 
     A token counts for the choice that it begins: `A`, ` A`, `t` of `tie`.
     """
-    places = (choice.logprobs.content if choice.logprobs else None) or []
-    if not places:
+    tokens = choice.first_tokens
+    if not tokens:
         raise CriticUnreadable(
             "the teacher sent no log-probabilities with a prediction; the check of rationales "
             "needs a server that gives them, such as vLLM",
             choice.message.content or "",
         )
-    # The token that was taken is among the likely ones for most servers, but not for all.
-    tokens: Mapping[str, float] = {
-        found.token: found.logprob for found in (places[0], *places[0].top_logprobs)
-    }
     weights = dict.fromkeys(choices, 0.0)
     for token, logprob in tokens.items():
         for label in choices:

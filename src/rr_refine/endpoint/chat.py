@@ -98,6 +98,7 @@ class ChatEndpoint(EndpointClient):
                 "start"
             ),
             "n": Spare(effect="several answers are asked for one by one"),
+            "chat_template_kwargs": Spare(effect="a model that thinks does so before it answers"),
         }
 
     async def complete(

@@ -146,6 +146,14 @@ class Choice(BaseModel):
         return self.message.content or self.message.refusal or ""
 
     @property
+    def first_tokens(self) -> dict[str, float]:
+        """Log-probabilities of the tokens that could have been its first, with the one that is;
+        nothing where the server does not tell.
+        """
+        first = ((self.logprobs.content if self.logprobs else None) or [])[:1]
+        return {own.token: own.logprob for one in first for own in (one, *one.top_logprobs)}
+
+    @property
     def _end(self) -> str:
         return (self.finish_reason or "").lower()
 
