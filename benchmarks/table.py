@@ -126,6 +126,9 @@ def write_method(results: Results) -> Iterator[str]:
             "Official numbers are what the benchmark's own scripts make of the same answers, in "
             "their scale and digits: what they drop is dropped. In ours it counts as the worst."
         )
+    for arm, official in results.official.items():
+        if isinstance(official, dict) and (why := official.get("error")):
+            yield f"{arm}: {why}."
     if source.judge is not None:
         words = f"; words of its questions: {source.wording}" if source.wording else ""
         yield f"Judge: {source.judge.name} ({source.judge.kind}){words}."

@@ -23,12 +23,14 @@ __all__ = [
     "find_file",
     "find_root",
     "folders",
+    "format_text",
     "keep_picture",
     "parse_python",
     "picture_trouble",
     "read_file",
     "read_json",
     "read_lines",
+    "require_file",
     "write_file",
 ]
 
@@ -63,6 +65,22 @@ def find_file(data: Path, names: Sequence[str]) -> Path | None:
     """
     paths = (folder / name for folder in folders(data) for name in names)
     return next((path for path in paths if path.is_file()), None)
+
+
+def require_file(data: Path, name: str, hint: str) -> Path:
+    """`data` where it is a file, or the first file of this name in that folder.
+
+    Args:
+        hint: what to give instead.
+
+    Raises:
+        ConfigError: there is none; or as `folders`.
+    """
+    if data.is_file():
+        return data
+    if found := find_file(data, [name]):
+        return found
+    raise ConfigError(f"{str(data)!r} has no {name}, nor up to {DEPTH} folders down: {hint}")
 
 
 def find_root(data: Path, pictures: Collection[str], hint: str) -> Path:
@@ -160,6 +178,25 @@ def parse_python(path: Path) -> tuple[ast.Module, str]:
             return ast.parse(data), hashlib.sha256(data).hexdigest()
     except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{str(path)!r} is no Python file: {error}") from error
+
+
+def format_text(node: ast.AST) -> str | None:
+    """A text or f-string of a Python file, as a text for `str.format`: its fields are the
+    expressions of the f-string. None where it is neither.
+    """
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_piece, node.values))
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return None
+
+
+def _piece(node: ast.expr) -> str:
+    """A part of an f-string: a text with its braces doubled, or a field."""
+    if isinstance(node, ast.FormattedValue):
+        return f"{{{ast.unparse(node.value)}}}"
+    assert isinstance(node, ast.Constant)
+    return str(node.value).replace("{", "{{").replace("}", "}}")
 
 
 def keep_picture(data: bytes, folder: Path, name: str) -> Path:

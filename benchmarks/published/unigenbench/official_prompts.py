@@ -18,7 +18,7 @@ from collections.abc import Collection
 from pathlib import Path
 from string import Formatter
 
-from rr_refine.benchmarks.published.files import parse_python
+from rr_refine.benchmarks.published.files import format_text, parse_python
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, UniGenBenchWording
 from rr_refine.errors import ConfigError
@@ -66,25 +66,14 @@ def read_wording(
 
 def _template(node: ast.AST) -> str | None:
     """The node as a text for `str.format`, if it is such a template."""
-    if isinstance(node, ast.JoinedStr):
-        text = "".join(map(_piece, node.values))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        text = node.value
-    else:
+    text = format_text(node)
+    if text is None:
         return None
     try:
         fields = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
     except ValueError:  # braces of another kind
         return None
     return text if fields == FIELDS else None
-
-
-def _piece(node: ast.expr) -> str:
-    """A part of an f-string: a text with its braces doubled, or a field."""
-    if isinstance(node, ast.FormattedValue):
-        return f"{{{ast.unparse(node.value)}}}"
-    assert isinstance(node, ast.Constant)
-    return str(node.value).replace("{", "{{").replace("}", "}}")
 
 
 def _texts(node: ast.Dict) -> dict[str, str]:

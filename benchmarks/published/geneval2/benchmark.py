@@ -1,0 +1,324 @@
+"""GenEval 2 as a published benchmark: its prompts as items, its questions put and scored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field, JsonValue
+
+from rr_refine.benchmarks.item import Item, Mark
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.benchmarks.protocol import Answers
+from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice, number_at
+from rr_refine.benchmarks.published.files import read_json, write_file
+from rr_refine.benchmarks.published.geneval2.prompts import (
+    DATA,
+    OURS,
+    GenEval2Prompt,
+    find_prompts,
+    read_prompts,
+    read_wording,
+)
+from rr_refine.benchmarks.published.geneval2.scoring import (
+    SKILLS,
+    SUITES,
+    Method,
+    first_token,
+    geometric_mean,
+    hard_score,
+    official_analysis,
+    official_score,
+    probabilities,
+    soft_score,
+    tolerant_score,
+)
+from rr_refine.benchmarks.question import Question
+from rr_refine.digest import file_digest
+from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.statistics import SHARE
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["GenEval2", "GenEval2Loader"]
+
+_PATHS: Final = "image_paths.json"
+_SCORES: Final = "score_lists.json"
+_AM: Final = "soft_tifa_am"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenEval2Loader(BenchmarkLoader):
+    """Compare arms on GenEval 2: a judge is asked about every object, count and relation.
+
+    Its data are for non-commercial use (CC BY-NC 4.0).
+
+    Attributes:
+        data: geneval2_data.jsonl or its folder: your own copy.
+        suite: soft_tifa_gm takes how likely the right answers are, and needs a judge that tells
+            log-probabilities, such as one served by vLLM; tifa takes the answers as they are.
+        prompts: Official evaluation.py, for the judge's exact questions; else our own wording.
+    """
+
+    data: Path
+    suite: Method = "soft_tifa_gm"
+    prompts: Path | None = None
+
+    def load(
+        self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
+    ) -> GenEval2:
+        """See `BenchmarkLoader.load`."""
+        del cache, sources  # there are no source pictures
+        check_choice("geneval2", self.suite, SUITES, samples=1, limit=limit)
+        file = find_prompts(self.data)
+        rows, files = read_prompts(file), {file.name: file_digest(file)}
+        words, wording = OURS, "ours"
+        if self.prompts is not None:
+            words, official, sha256 = read_wording(self.prompts)
+            wording, files[official.name] = f"official {sha256[:12]}", sha256
+        return GenEval2(self.suite, rows, limit, words, wording, files)
+
+
+class GenEval2(PublishedBenchmark):
+    """The benchmark, by one of its methods.
+
+    Args:
+        rows: all prompts of the file.
+        limit: of these, how many are items.
+        words: around a question.
+        wording: whose words they are.
+        files: sha256 by name.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        rows: Sequence[GenEval2Prompt],
+        limit: int | None,
+        words: str,
+        wording: str,
+        files: Mapping[str, str],
+    ) -> None:
+        super().__init__(
+            name=f"geneval2 {method}",
+            items=tuple(
+                # The official script makes no pictures, and so names no seed: its own for each.
+                Item(
+                    id=row.id,
+                    prompt=row.prompt,
+                    seed=row.number,
+                    labels={"atoms": str(row.atoms)},
+                )
+                for row in rows[:limit]
+            ),
+            dimensions=(method,),
+            files=files,
+            wording=wording,
+            scale=SHARE,
+            worse_by=1 / 30,
+        )
+        self._method: Method = method
+        self._rows = {row.id: row for row in rows}
+        self._words = words
+
+    def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
+        """A message for each question, the picture first; one token is the answer."""
+        return tuple(
+            Question(
+                (image, self._words.replace("{}", question)),
+                max_tokens=1,
+                temperature=0,
+                may_be_cut=True,
+                likelihoods=self._method != "tifa",
+            )
+            for question, _ in self._rows[item.id].questions
+        )
+
+    def read(self, item: Item, answers: Answers) -> Mark:
+        """The geometric mean of the questions' soft scores, or the plain one of the hard ones.
+
+        Exact is a picture of which each question is answered right, in the hard reading.
+
+        Raises:
+            ConfigError: the judge tells no log-probabilities at all, where scores are made of them.
+            CriticUnreadable: it tells none of some question.
+        """
+        return self._mark(item, self._scores(item, answers), self._hard(item, answers))
+
+    def worst(self, item: Item) -> Mark:
+        """No question answered right."""
+        zeros = [0] * len(self._rows[item.id].questions)
+        return self._mark(item, zeros, zeros)
+
+    def write_answers(self, item: Item, random: Random) -> Answers:
+        """Right and wrong answers by chance, as likely as chance will have it."""
+
+        def answer(right: str) -> str:
+            share = random.uniform(0.01, 0.99)
+            tokens = {right: math.log(share), "none": math.log(1 - share)}
+            first = max(tokens, key=tokens.__getitem__)
+            return first if self._method == "tifa" else json.dumps(tokens)
+
+        return tuple(answer(right) for _, right in self._rows[item.id].questions)
+
+    def lay_out(self, folder: Path) -> None:
+        """Write what `evaluation.py` takes: where the pictures are that are there, and the data of
+        the items.
+        """
+        made = ((item.prompt, folder.absolute() / self.picture(item)) for item in self.items)
+        paths = {prompt: str(path) for prompt, path in made if path.is_file()}
+        text = json.dumps(paths, ensure_ascii=False, indent=1)
+        write_file(folder / _PATHS, text.encode(), within=folder)
+        self._write_data(folder, [item.id for item in self.items])
+
+    def preflight(self, folder: Path) -> list[str]:
+        """Every picture that is missing or broken, and prompts for which no picture is named."""
+        lines = super().preflight(folder)
+        try:
+            paths, _ = read_json(folder / _PATHS, dict[str, str])
+        except ConfigError as error:
+            return [*lines, f"{error}: evaluation.py takes the places of the pictures from it"]
+        for item in self.items:
+            if not (folder / paths.get(item.prompt, "\0")).is_file():
+                lines.append(
+                    f"{_PATHS} names no picture that is there for {item.prompt!r}: evaluation.py "
+                    "stops at it"
+                )
+        return lines
+
+    def write_judgements(
+        self,
+        folder: Path,
+        pictures: Path,  # noqa: ARG002  the official file does not say where they are
+        judged: Mapping[str, Answers | None],
+    ) -> None:
+        """Write `score_lists.json`, and the data of those very prompts: the official analysis pairs
+        them line by line.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        found = dict(self._judged(judged))
+        write_file(folder / _SCORES, json.dumps(list(found.values())).encode())
+        self._write_data(folder, found)
+
+    def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """What `evaluation.py` prints for these prompts, and what `soft_tifa_analysis.py` does."""
+        found = dict(self._judged(judged))
+        return self._official(list(found.values()), [self._rows[name] for name in found])
+
+    def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
+        """All of them, in points of 100."""
+        values = {"overall": number_at(official, self._method), _AM: number_at(official, _AM)}
+        if self._method == "tifa":
+            del values[_AM]
+        for table, name in (("skills", "{}"), ("atomicity", "atoms {}")):
+            found = official.get(table)
+            for key in found if isinstance(found, dict) else ():
+                values[name.format(key)] = number_at(found, key)
+        return values
+
+    def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
+        """The hard score of the same answers; with `tifa`, that of the first words of answers that
+        are longer than a word.
+        """
+        hard: list[list[int]] = []
+        soft = self._method != "tifa"
+        for item in self.items:
+            if answers := judged.get(item.id):
+                hard.append(self._hard(item, answers, hard_score if soft else tolerant_score))
+        return {"tifa" if soft else "tolerant": official_score(hard, "tifa")} if hard else {}
+
+    def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
+        """Score a `score_lists.json`, of all prompts of the data, in their order.
+
+        Raises:
+            ConfigError: it is no such file, or of other data.
+        """
+        scores, _ = read_json(file, list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]])
+        rows = list(self._rows.values())
+        if len(scores) != len(rows):
+            raise ConfigError(
+                f"{str(file)!r} has scores of {len(scores)} prompts, the data {len(rows)}: they "
+                f"are paired line by line; give the {DATA} that it is of"
+            )
+        for row, own in zip(rows, scores, strict=True):
+            if len(own) != len(row.questions):
+                raise ConfigError(
+                    f"{str(file)!r} has {len(own)} scores where {row.prompt!r} has "
+                    f"{len(row.questions)} questions: are these the data that it is of?"
+                )
+        items = {item.id: item for item in self.items}
+        marks = {
+            row.id: self._mark(items[row.id], own, [int(score > 0.5) for score in own])
+            for row, own in zip(rows, scores, strict=True)
+            if row.id in items
+        }
+        return self._official(scores, rows), marks
+
+    def _official(
+        self, scores: Sequence[Sequence[float]], rows: Sequence[GenEval2Prompt]
+    ) -> dict[str, JsonValue]:
+        methods = ("tifa",) if self._method == "tifa" else (self._method, _AM)
+        return {
+            **{method: official_score(scores, method) for method in methods},
+            **official_analysis(scores, [row.skills for row in rows], [row.atoms for row in rows]),
+            "prompts": len(scores),
+        }
+
+    def _judged(
+        self, judged: Mapping[str, Answers | None]
+    ) -> Iterator[tuple[str, Sequence[float]]]:
+        """The scores that there are, in the order of the data."""
+        for item in self.items:
+            if answers := judged.get(item.id):
+                yield item.id, self._scores(item, answers)
+
+    def _scores(self, item: Item, answers: Answers) -> Sequence[float]:
+        if self._method == "tifa":
+            return self._hard(item, answers)
+        found = [probabilities(answer) for answer in answers]
+        if not any(found):
+            raise ConfigError(
+                "the judge tells no log-probabilities, which soft scores are made of: take a "
+                "server that does, such as vLLM, or give --suite tifa"
+            )
+        if not all(found):
+            raise CriticUnreadable(
+                f"the judge told no log-probabilities for some question about {item.id!r}",
+                "\n\n".join(answers),
+            )
+        return [
+            soft_score(*pair, own or {})
+            for pair, own in zip(self._rows[item.id].questions, found, strict=True)
+        ]
+
+    def _hard(
+        self, item: Item, answers: Answers, read: Callable[[str, str, str], int] = hard_score
+    ) -> list[int]:
+        asked = zip(self._rows[item.id].questions, answers, strict=True)
+        return [read(*pair, first_token(said)) for pair, said in asked]
+
+    def _mark(self, item: Item, scores: Sequence[float], hard: Sequence[int]) -> Mark:
+        row, soft = self._rows[item.id], self._method != "tifa"
+        mean, whole = sum(scores) / len(scores), float(geometric_mean(scores))
+        score = whole if soft else mean
+        parts = {self._method: (score, 1.0)} | ({_AM: (mean, 1.0)} if soft else {})
+        for skill in SKILLS:
+            own = [one for one, name in zip(scores, row.skills, strict=True) if name == skill]
+            if own:
+                parts[skill] = (sum(own), float(len(own)))
+        parts[f"atoms {row.atoms}"] = (whole, 1.0)
+        wrong = (pair for pair, right in zip(row.questions, hard, strict=True) if not right)
+        missed = tuple(f"{question} {answer}" for question, answer in wrong)
+        return Mark(exact=not missed, score=score, missed=missed, parts=parts)
+
+    def _write_data(self, folder: Path, names: Sequence[str] | Mapping[str, object]) -> None:
+        lines = b"".join(self._rows[name].line + b"\n" for name in names)
+        write_file(folder / DATA, lines)
