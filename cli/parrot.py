@@ -102,11 +102,13 @@ def run(
     teacher_url: str | None = None,
     part: str = "1/1",
     concurrency: int = 64,
+    ask_again: Flag = False,
     trust: Flag = False,
 ) -> int:
     """Ask the teacher everything that is owed, then export. Start it again after any end.
 
-    Exit code 1 if questions stayed without an answer.
+    A question that the teacher refuses is settled; its pair is lost. Exit code 1 if others stayed
+    without an answer.
 
     Args:
         folder: With pairs; see `rr-refine parrot ingest`.
@@ -114,6 +116,7 @@ def run(
         teacher_url: Endpoint of the teacher, in place of the file's.
         part: i/n: the i-th of n jobs on one folder. With more than one, export when all are done.
         concurrency: Pairs in progress at once.
+        ask_again: Ask what was refused in earlier runs, too.
         trust: Let the file name code, and where the key goes; remembered until it changes.
     """
     settings, foreign = _read(config, trusted=trust)
@@ -130,9 +133,16 @@ def run(
     if teacher_url is not None:
         options["base_url"] = teacher_url
     teacher = create_teacher(options)
-    progress = asyncio.run(_produce(place, teacher, settings.parrot, shard, concurrency))
+    progress = asyncio.run(
+        _produce(place, teacher, settings.parrot, shard, concurrency, again=ask_again)
+    )
     if shard[1] == 1:
         _export(place, settings)
+    if progress.refused:
+        tell(
+            f"{progress.refused} questions were refused, by the teacher or its server; "
+            "--ask-again asks them once more"
+        )
     if progress.failures:
         tell(f"{progress.failures} questions stayed without an answer; run again to ask them")
     return FAILED if progress.failures else DONE
@@ -225,6 +235,8 @@ async def _produce(
     options: ParrotOptions,
     part: tuple[int, int],
     concurrency: int,
+    *,
+    again: bool,
 ) -> PipelineProgress:
     show = Progress()
     async with connected([teacher]):
@@ -234,6 +246,7 @@ async def _produce(
             options,
             part=part,
             concurrency=concurrency,
+            again=again,
             on_progress=lambda now: show("pairs", now.done, now.pairs, now.failures),
         )
     say_told({"teacher": teacher})

@@ -21,7 +21,7 @@ from rr_refine.reward.wrapping import (
     strip_marks,
 )
 
-__all__ = ["no_prompt", "read_proposal"]
+__all__ = ["is_refusal", "no_prompt", "read_proposal"]
 
 # The long patterns are compiled when they are first used: most commands read no answer.
 
@@ -30,6 +30,8 @@ _PLACEHOLDER: Final = re.compile(r"<[^<>:]+>|\[[^\[\]]+\]|\{[^{}]+\}")
 """A format that was echoed, not filled in; `<lora:name:1>` is a tag of a prompt."""
 _BOXED: Final = re.compile(r"\\(?:boxed|text)\{(.*)\}", re.DOTALL)
 _TAGGED: Final = re.compile(r"<([a-z][\w-]{0,30})>(.*)</\1>", re.IGNORECASE | re.DOTALL)
+_MARKS: Final = "*_#>\"'“( \n"
+"""What may stand before the first word."""
 _QUOTES: Final = {
     '"': '"',
     "'": "'",
@@ -147,7 +149,7 @@ _SORRY: Final = r"""(?xis)
       | i\s(?:can(?:['’]?t|\s?not)|won['’]?t|will\snot|must\sdecline
           |(?:would\s)?(?:rather|prefer)\snot)
           \s?(?:\w+\s){0,2}(?:to\s)?(?:help|assist|create|generate|provide|write|produce|comply|do|fulfil
-          |rewrite|refine|improve|continue|engage|support|offer|with)
+          |rewrite|refine|improve|continue|engage|support|offer|with|judge|compare|evaluate|view)
       | i(?:['’]m|\sam)\s(?:unable|not\sable)\sto\s
       | as\san\s(?:ai|artificial|language|assistant)\b
       | (?:this|your|the)\s(?:request|prompt|content)\s(?:violates|goes\sagainst
@@ -205,14 +207,19 @@ def read_proposal(text: str) -> str | None:
 
 def no_prompt(text: str) -> str | None:
     """Why a text is certainly no prompt, though it was proposed as one; None if it may be one."""
-    start = text.lstrip("*_#>\"'“( \n")
-    if re.match(_SORRY, start):
+    start = text.lstrip(_MARKS)
+    if is_refusal(text):
         return "it is a refusal, no prompt"
     if re.match(_MUSING, start):
         return "it is a thought about the prompt, no prompt"
     if text.strip() and says_no_change(text):
         return "it says that nothing is to change"
     return None
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a model declines in its own words (`I'm sorry, but I can't …`)."""
+    return re.match(_SORRY, text.lstrip(_MARKS)) is not None
 
 
 def _inside(text: str) -> str:

@@ -109,3 +109,19 @@ def test_a_folder_without_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run("export", str(tmp_path)) == 2
     assert "rr-refine parrot ingest" in capsys.readouterr().err
     assert ParrotFolder(tmp_path).pairs == []
+
+
+def test_refusals_do_not_fail_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_folder(tmp_path, 3)
+    text = CONFIG.replace("direct = true", "").replace('create"', 'create"\ndeclines = 2')
+    refusing = config(tmp_path, text)
+    assert run("run", str(tmp_path), refusing) == 0
+    told = capsys.readouterr()
+    assert "2 questions were refused" in told.err
+    assert "--ask-again" in told.err
+    assert "Without an answer for good: refused 2" in told.out
+    assert "Rows: parrot pairwise 1" in told.out
+    assert run("run", str(tmp_path), refusing) == 0
+    assert "were refused" not in capsys.readouterr().err
+    assert run("run", str(tmp_path), refusing, "--ask-again") == 0
+    assert "2 questions were refused" in capsys.readouterr().err

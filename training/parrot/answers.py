@@ -16,16 +16,24 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from rr_refine.digest import digest
 from rr_refine.errors import RefineError, StoreError
 from rr_refine.lines import LineFile
 from rr_refine.terms import Identity, Record
 from rr_refine.training.parrot.folder import opened, read_records
-from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
+from rr_refine.training.parrot.teacher import (
+    UNUSABLE,
+    QuestionKind,
+    TeacherAnswer,
+    TeacherQuestion,
+)
 
-__all__ = ["AnswerLine", "Answers", "fingerprint", "open_answers"]
+__all__ = ["AnswerLine", "Answers", "Asked", "fingerprint", "open_answers"]
+
+Asked: TypeAlias = tuple[str, QuestionKind]
+"""A teacher's fingerprint, and what it was asked."""
 
 _SYNC: Final = 1.0
 """Seconds between two syncs to disk; one takes some milliseconds."""
@@ -58,13 +66,21 @@ class Answers:
         path: its file; there may be none.
         teachers: the fingerprints of the teacher whose answers count.
         file: to add to; see `open_answers`.
+        answering: who has answered which kind, here or in another shard; added to.
+        again: forget the answers that are none, so that they are asked for again.
 
     Raises:
         StoreError: the file cannot be read.
     """
 
     def __init__(
-        self, path: Path, teachers: Mapping[QuestionKind, str], file: LineFile | None = None
+        self,
+        path: Path,
+        teachers: Mapping[QuestionKind, str],
+        file: LineFile | None = None,
+        *,
+        answering: set[Asked] | None = None,
+        again: bool = False,
     ) -> None:
         self._path = path
         self._file = file
@@ -73,18 +89,30 @@ class Answers:
         self._answers: dict[tuple[str, str], TeacherAnswer] = {}
         self.failures: dict[tuple[str, str], str] = {}
         """The last failure of each question that is without an answer."""
+        self._answering = set() if answering is None else answering
         for line in read_records(path, AnswerLine, within=path.parents[1]):  # DIR/answers/…
-            self.note(line)
+            if not (again and line.answer is not None and line.answer.lost):
+                self.note(line)
 
     def get(self, question: TeacherQuestion) -> TeacherAnswer | None:
-        """The answer to a question, if there is one."""
-        return self._answers.get((self._teachers[question.kind], question.digest[:16]))
+        """The answer to a question, if there is one.
+
+        One that was of no use counts once another question of the kind has been answered. Until
+        then the fault may be the set-up's, and the question is owed.
+        """
+        by = self._teachers[question.kind]
+        answer = self._answers.get((by, question.digest[:16]))
+        if answer is not None and answer.finish_reason == UNUSABLE:
+            return answer if (by, question.kind) in self._answering else None
+        return answer
 
     def note(self, line: AnswerLine) -> None:
         """Add a line to what is known."""
         key = (line.by, line.question)
         if line.answer is not None:
             self._answers[key] = line.answer
+            if not line.answer.lost:
+                self._answering.add((line.by, line.kind))
             self.failures.pop(key, None)
         elif line.failure is not None and key not in self._answers:
             self.failures[key] = line.failure
@@ -117,12 +145,20 @@ class Answers:
 
 
 @contextmanager
-def open_answers(path: Path, teachers: Mapping[QuestionKind, str]) -> Iterator[Answers]:
+def open_answers(
+    path: Path,
+    teachers: Mapping[QuestionKind, str],
+    *,
+    answering: set[Asked] | None = None,
+    again: bool = False,
+) -> Iterator[Answers]:
     """Open a shard for adding answers. A torn last line is cut off, and its question asked again.
+
+    Args: as for `Answers`.
 
     Raises:
         StoreLockedError: another process has it.
         StoreError: it cannot be read or written.
     """
     with opened(path, within=path.parents[1]) as file:
-        yield Answers(path, teachers, file)
+        yield Answers(path, teachers, file, answering=answering, again=again)

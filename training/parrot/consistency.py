@@ -23,7 +23,7 @@ class ConsistencyCheck:
     reason: Gate | None
     """The first gate that the rationale did not pass; None if it is kept."""
     chance: float | None = None
-    """The probability of the label, averaged over the orders; None if nobody was asked."""
+    """The probability of the label, averaged over the orders; None if nobody answered."""
     flipped: bool | None = None
     """Whether the two orders disagree on the better picture; None if only one was asked."""
 
@@ -82,6 +82,8 @@ def check_consistency(
     `predictive` keeps what makes the label likely enough; `paper` what makes it the most likely
     choice (paper, Eq. 2).
     """
+    if any(answer.lost for answer in answers):
+        return ConsistencyCheck(rationale, variant, "prediction")
     found = [answer.chances or {} for answer in answers]
     chance = fmean(chances.get(rationale.label, 0.0) for chances in found)
     best = {_most_likely(chances) for chances in found}

@@ -70,6 +70,8 @@ class PairState:
         self.projections: list[Projection] = []
         """Of the first kept rationale; good ones and others."""
         self.direct: list[DirectAnswer] = []
+        self.refused: list[TeacherAnswer] = []
+        """Answers that are none; see `TeacherAnswer.lost`."""
         self.owed: list[TeacherQuestion] = []
         """What has to be answered to get on; more may follow from the answers."""
         if pair.label != "tie":
@@ -102,6 +104,8 @@ class PairState:
         answers = self._answers([question])
         if not answers:
             return False
+        if answers[0].lost:
+            return True
         rationale = read_rationale(question.id, pair, order, answers[0], self._options)
         self.rationales.append(rationale)
         check = self._check(rationale, self._options.variant)
@@ -144,6 +148,8 @@ class PairState:
                 image_b=self._pictures.path(pair.image_b) if side is None else None,
             )
             for answer in self._answers([question]):
+                if answer.lost:
+                    continue
                 readable = _readable(answer, pair, side)
                 self.direct.append(DirectAnswer(question.id, side, answer, readable))
 
@@ -152,7 +158,9 @@ class PairState:
         found = [(question, self._lookup(question)) for question in questions]
         owed = [question for question, answer in found if answer is None]
         self.owed += owed
-        return [] if owed else [answer for _, answer in found if answer is not None]
+        answers = [answer for _, answer in found if answer is not None]
+        self.refused += [answer for answer in answers if answer.lost]
+        return [] if owed else answers
 
 
 def _readable(answer: TeacherAnswer, pair: PreferencePair, side: Side | None) -> bool:

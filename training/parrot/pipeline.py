@@ -6,6 +6,7 @@ projected as soon as it is kept. No phase waits for another to end, and none has
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,15 +14,32 @@ from pathlib import Path
 from typing import get_args
 
 from rr_refine.batching import gather
-from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, CriticUnreadable
+from rr_refine.errors import (
+    ConfigError,
+    CriticAnswerError,
+    CriticError,
+    CriticRefused,
+    CriticTimeout,
+    CriticTruncated,
+    CriticUnavailable,
+    CriticUnreadable,
+)
 from rr_refine.files import read_file
 from rr_refine.reward.preferences.pair import PreferencePair
+from rr_refine.reward.proposal import is_refusal
 from rr_refine.terms import Identity, Record
-from rr_refine.training.parrot.answers import Answers, fingerprint, open_answers
+from rr_refine.training.parrot.answers import Answers, Asked, fingerprint, open_answers
 from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder, write_whole
 from rr_refine.training.parrot.pair_state import PairState
-from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherAnswer, TeacherQuestion
+from rr_refine.training.parrot.teacher import (
+    REFUSED,
+    UNUSABLE,
+    QuestionKind,
+    Teacher,
+    TeacherAnswer,
+    TeacherQuestion,
+)
 
 __all__ = ["PipelineProgress", "RunRecord", "produce", "read_run"]
 
@@ -47,7 +65,9 @@ class PipelineProgress:
     answers: int = 0
     """Received in this run."""
     failures: int = 0
-    """Questions without an answer in this run."""
+    """Questions without an answer in this run, which the next run asks again."""
+    refused: int = 0
+    """Questions of this run that there will be no answer to."""
 
 
 async def produce(
@@ -58,11 +78,14 @@ async def produce(
     part: tuple[int, int] = (1, 1),
     concurrency: int = 64,
     patience: int = 20,
+    again: bool = False,
     on_progress: Callable[[PipelineProgress], None] | None = None,
 ) -> PipelineProgress:
     """Ask every question that is still open, and keep the answers.
 
-    Start it again after any end: what was answered is not asked again, what failed is.
+    Start it again after any end: what was answered is not asked again, what failed is. A question
+    that the teacher declines, or that its server does not take, is settled by that and costs its
+    pair only.
 
     Args:
         folder: with pairs.
@@ -71,12 +94,14 @@ async def produce(
         options: what to ask.
         part: (i, n): the i-th of n jobs on one folder, 1 to n. Shards are dealt out in turn.
         concurrency: pairs under way at once, each with one to three questions.
-        patience: failures in a row, over all pairs, after which the teacher is given up.
+        patience: times in a row, over all pairs, that nobody answers, after which the teacher is
+            given up. So it is after ten times as many answers of no use, if there was no other.
+        again: ask what was refused in earlier runs, too.
         on_progress: called after every pair.
 
     Raises:
         ConfigError: there are no pairs, `part` is out of range, or the teacher is set up wrongly.
-        CriticUnavailable: `patience` questions in a row failed.
+        CriticUnavailable: the teacher was given up.
         StoreError: the folder cannot be read or written.
     """
     index, count = part
@@ -87,7 +112,7 @@ async def produce(
     record = RunRecord(options=options, teachers={kind: teacher.identify(kind) for kind in kinds})
     write_whole(_path(folder), [record.model_dump_json(indent=2)])
     shards = folder.shards[index - 1 :: count]
-    run = _Run(folder, teacher, record, patience)
+    run = _Run(folder, teacher, record, patience, again)
     run.progress.pairs = sum(len(folder.shard(number)) for number in shards)
     with ExitStack() as stack:
         pairs = run.pairs(shards, stack)
@@ -131,14 +156,23 @@ class _Shard:
 
 class _Run:
     def __init__(
-        self, folder: ParrotFolder, teacher: Teacher, record: RunRecord, patience: int
+        self,
+        folder: ParrotFolder,
+        teacher: Teacher,
+        record: RunRecord,
+        patience: int,
+        again: bool,
     ) -> None:
         self.progress = PipelineProgress(pairs=0)
         self._folder = folder
         self._teacher = teacher
         self._record = record
         self._patience = patience
-        self._in_a_row = 0
+        self._again = again
+        self._unanswered = 0
+        """In a row."""
+        self._unusable: Counter[QuestionKind] = Counter()
+        self._answering: set[Asked] = set()
 
     def pairs(self, shards: range, stack: ExitStack) -> Iterator[tuple[PreferencePair, _Shard]]:
         """All pairs, with their shard, which is opened when its first pair is due."""
@@ -146,7 +180,10 @@ class _Run:
             pairs = self._folder.shard(number)
             own = stack.enter_context(ExitStack())
             path = self._folder.answers(number)
-            log = own.enter_context(open_answers(path, self._record.fingerprints))
+            opened = open_answers(
+                path, self._record.fingerprints, answering=self._answering, again=self._again
+            )
+            log = own.enter_context(opened)
             shard = _Shard(log, len(pairs), own)
             for pair in pairs:
                 yield pair, shard
@@ -164,34 +201,69 @@ class _Run:
         self.progress.done += 1
 
     async def _ask(self, question: TeacherQuestion, log: Answers) -> bool:
-        """Ask, and record the outcome; True if it is an answer."""
+        """Ask, and record the outcome; True if it is an answer, or says that there is none."""
         try:
             answer = _complete(question, await self._teacher.answer(question))
-        except CriticError as error:
+        except (CriticUnavailable, CriticTimeout) as error:
             log.add(question, error)
             self.progress.failures += 1
-            self._in_a_row += 1
-            if self._in_a_row >= self._patience:
-                raise CriticUnavailable(
-                    f"{self._patience} questions in a row stayed without an answer; the last: "
-                    f"{error}"
-                ) from error
+            self._unanswered += 1
+            if self._unanswered >= self._patience:
+                raise _given_up(self._patience, error) from error
             return False
-        log.add(question, answer)
-        self.progress.answers += 1
-        self._in_a_row = 0
+        except CriticError as error:
+            answer = _without(error)
+            log.add(question, answer)
+            if log.get(question) is None:  # it may be the set-up that is at fault
+                self._count_unusable(question.kind, error)
+                return False
+        else:
+            log.add(question, answer)
+        self._unanswered = 0
+        if not answer.lost:
+            self.progress.answers += 1
+            # The others of the kind were at fault themselves, then.
+            earlier = self._unusable.pop(question.kind, 0)
+            self.progress.failures -= earlier
+            self.progress.refused += earlier
+        else:
+            self.progress.refused += 1
         return True
+
+    def _count_unusable(self, kind: QuestionKind, error: CriticError) -> None:
+        self.progress.failures += 1
+        self._unusable[kind] += 1
+        if self._unusable[kind] >= 10 * self._patience:
+            raise _given_up(self._unusable[kind], error) from error
+
+
+def _given_up(count: int, error: CriticError) -> CriticUnavailable:
+    return CriticUnavailable(
+        f"{count} questions in a row stayed without an answer; the last: {error}"
+    )
 
 
 def _complete(question: TeacherQuestion, answer: TeacherAnswer) -> TeacherAnswer:
-    """Refuse a prediction without probabilities: it is of no use."""
-    if question.kind == "predict" and set(answer.chances or ()) != set(question.choices):
-        raise CriticUnreadable(
-            f"the teacher's prediction has the chances {answer.chances!r}; "
-            f"there must be one for each of {question.choices!r}",
-            answer.text,
-        )
+    """Refuse what is no answer: a prediction without probabilities, a refusal in words."""
+    if question.kind == "predict":
+        if set(answer.chances or ()) != set(question.choices):
+            raise CriticUnreadable(
+                f"the teacher's prediction has the chances {answer.chances!r}; "
+                f"there must be one for each of {question.choices!r}",
+                answer.text,
+            )
+    elif is_refusal(answer.text):
+        raise CriticRefused("the teacher declined in words", answer.text)
     return answer
+
+
+def _without(error: CriticError) -> TeacherAnswer:
+    """What is recorded where there is no answer, and asking again would bring none."""
+    text = error.raw if isinstance(error, CriticAnswerError) else str(error)
+    if isinstance(error, CriticTruncated):
+        return TeacherAnswer(text=text, finish_reason="length")
+    reason = REFUSED if isinstance(error, CriticRefused) else UNUSABLE
+    return TeacherAnswer(text=text, finish_reason=reason)
 
 
 def _path(folder: ParrotFolder) -> Path:

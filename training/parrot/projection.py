@@ -16,9 +16,10 @@ from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
 __all__ = ["Fault", "Projection", "project_question", "read_projections"]
 
-Fault = Literal["finish", "format", "scores", "leak", "comparison", "order"]
-"""Why a projection is dropped: cut off, unreadable, too far from the comparison's scores, it
-betrays the label, it mentions the other picture, or the two scores are in the wrong order."""
+Fault = Literal["refused", "finish", "format", "scores", "leak", "comparison", "order"]
+"""Why a projection is dropped: there is none, cut off, unreadable, too far from the comparison's
+scores, it betrays the label, it mentions the other picture, or the two scores are in the wrong
+order."""
 
 _COMPARISON: Final = re.compile(
     r"\b(?i:image|picture|edit)\s[AB]\b|\b(?i:the\sother|the\ssecond|both)\s(?i:images?|pictures?|edits?)\b"
@@ -99,6 +100,8 @@ def _read(
     rationale: Rationale, side: Side, answer: TeacherAnswer, options: ParrotOptions
 ) -> Projection:
     pair = rationale.pair
+    if answer.lost:
+        return Projection(rationale, side, answer, fault="refused")
     if answer.finish_reason != "stop":
         return Projection(rationale, side, answer, fault="finish")
     try:

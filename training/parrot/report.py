@@ -34,6 +34,8 @@ class GroupCount(Record):
     pairs: int
     rationales: int
     """That the teacher wrote; with further attempts more than pairs."""
+    refused: int
+    """Questions of any kind that there will be no answer to."""
     passed: dict[Gate, int]
     """Rationales that passed this gate and all before it."""
     kept_pairs: int
@@ -68,6 +70,10 @@ class ExportReport(Record):
     groups: tuple[GroupCount, ...]
     owed: int
     """Questions that are not answered yet, as far as they are known."""
+    refused: dict[str, int]
+    """`refused` by the teacher, or `unusable` answers of its server -> questions."""
+    cut_off: int
+    """Rationales that the token limit ended."""
     share_a: dict[str, float]
     """Data set -> the share of pairs labelled A. Should be a half."""
     share_a_kept: dict[str, float]
@@ -102,6 +108,8 @@ class ReportBuilder:
         self._variant = variant
         self._groups: dict[tuple[str, Task, Label], Counter[str]] = defaultdict(Counter)
         self._owed = 0
+        self._refused: Counter[str] = Counter()
+        self._cut_off = 0
         self._a: dict[str, list[bool]] = defaultdict(list)
         self._a_kept: dict[str, list[bool]] = defaultdict(list)
         self._chances = [0] * _BINS
@@ -119,6 +127,8 @@ class ReportBuilder:
         group["pairs"] += 1
         group["rationales"] += len(state.rationales)
         group["kept pairs"] += bool(state.kept)
+        group["refused"] += len(state.refused)
+        self._refused.update(answer.finish_reason for answer in state.refused)
         self._owed += len(state.owed)
         if pair.label != "tie":
             self._a[pair.dataset].append(pair.label == "A")
@@ -151,12 +161,15 @@ class ReportBuilder:
                     label=label,
                     pairs=group["pairs"],
                     rationales=group["rationales"],
+                    refused=group["refused"],
                     passed={gate: group[gate] for gate in GATES},
                     kept_pairs=group["kept pairs"],
                 )
                 for (dataset, task, label), group in sorted(self._groups.items())
             ),
             owed=self._owed,
+            refused=dict(sorted(self._refused.items())),
+            cut_off=self._cut_off,
             share_a=_means(dict(sorted(self._a.items()))),
             share_a_kept=_means(dict(sorted(self._a_kept.items()))),
             chances=tuple(self._chances),
@@ -170,6 +183,7 @@ class ReportBuilder:
 
     def _count(self, rationale: Rationale) -> None:
         self._tokens["anchor"].append(rationale.answer.tokens)
+        self._cut_off += rationale.failed == "finish"
         if rationale.critique is not None:
             for dimension, score in rationale.critique.scores_a.items():
                 self._not_applicable[dimension].append(score is None)
@@ -244,19 +258,23 @@ def summarise(report: ExportReport) -> str:
         parts.append(_filters(report))
     if report.rows:
         parts.append(f"Rows: {_counts(report.rows)}.")
+    if report.refused or report.cut_off:
+        lost = {**report.refused, "cut off": report.cut_off}
+        parts.append(f"Without an answer for good: {_counts(lost)}.")
     if report.owed:
         parts.append(f"Not finished: {report.owed} questions are owed. Run again to ask them.")
     return "\n\n".join(parts) + "\n"
 
 
 def _gates(report: ExportReport) -> str:
-    head = ("data set", "task", "label", "pairs", "rationales", *GATES, "kept pairs")
+    head = ("data set", "task", "label", "pairs", "refused", "rationales", *GATES, "kept pairs")
     rows = [
         (
             group.dataset,
             group.task,
             group.label,
             group.pairs,
+            group.refused,
             group.rationales,
             *(group.passed[gate] for gate in GATES),
             f"{group.kept_pairs} ({group.retention:.0%})",

@@ -23,10 +23,21 @@ from rr_refine.digest import digest
 from rr_refine.reward.preferences.pair import Label, Order
 from rr_refine.terms import Dimension, Identity, Record, Task
 
-__all__ = ["SOUND", "QuestionKind", "Teacher", "TeacherAnswer", "TeacherQuestion"]
+__all__ = [
+    "REFUSED",
+    "SOUND",
+    "UNUSABLE",
+    "QuestionKind",
+    "Teacher",
+    "TeacherAnswer",
+    "TeacherQuestion",
+]
 
 
 QuestionKind = Literal["anchor", "judge", "predict", "project"]
+
+REFUSED: Final = "refused"
+UNUSABLE: Final = "unusable"
 
 SOUND: Final = "sound"
 """`TeacherAnswer.truth` of an answer without a fault."""
@@ -92,7 +103,8 @@ class TeacherAnswer(Record):
 
     text: str
     finish_reason: str = "stop"
-    """Why it ended: `stop` at its own end, `length` at the token limit."""
+    """Why it ended: `stop` at its own end, `length` at the token limit. `refused` and `unusable`
+    are no answers, see `lost`."""
     tokens: int = Field(default=0, ge=0)
     """Length in tokens; 0 if unknown."""
     notices: tuple[str, ...] = ()
@@ -102,6 +114,14 @@ class TeacherAnswer(Record):
     truth: str | None = None
     """The fault that was made on purpose (`hallucination`, `vague`, …), or `sound`; None if nobody
     knows, as for every real teacher. By it the filter is measured, and nothing else."""
+
+    @property
+    def lost(self) -> bool:
+        """There is no answer and will be none: the teacher declined the question (`refused`), or
+        the server did not take it or answered with something of no use (`unusable`). `text` is what
+        it said instead.
+        """
+        return self.finish_reason in (REFUSED, UNUSABLE)
 
 
 @runtime_checkable
@@ -123,7 +143,8 @@ class Teacher(Protocol):
         """Answer one question.
 
         Raises:
-            CriticError: there is no answer; it is asked again in the next run.
+            CriticUnavailable, CriticTimeout: nobody answered; it is asked again in the next run.
+            CriticError: any other: there is no answer to this question, and will be none.
             ConfigError: the teacher is set up wrongly; nothing more is asked.
         """
         ...

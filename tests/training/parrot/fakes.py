@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rr_refine.errors import CriticError
+from rr_refine.errors import CriticError, CriticRefused
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.preferences.pair import Label, PreferencePair
 from rr_refine.reward.preferences.sources import Preferred, RawPair
@@ -129,6 +129,17 @@ def pair_of(folder: ParrotFolder, label: Label = "A") -> PreferencePair:
     return next(pair for pair in folder.pairs if pair.label == label)
 
 
-def create(name: str = "fake") -> FakeTeacher:
+def declining(error: CriticError, first: int) -> FakeTeacher:
+    """Has no rationale for the requests about the mats below `first`."""
+
+    def reply(question: TeacherQuestion) -> TeacherAnswer | CriticError:
+        return error if int(question.instruction.split()[-1]) < first else good(question)
+
+    return FakeTeacher({"anchor": reply})
+
+
+def create(name: str = "fake", declines: int = 0) -> FakeTeacher:
     """For a config: `tests.training.parrot.fakes:create`."""
+    if declines:
+        return declining(CriticRefused("declined", "no"), declines)
     return FakeTeacher(name=name)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import httpx2
@@ -12,9 +13,12 @@ from rr_refine.errors import ConfigError, CriticRefused, CriticUnavailable, Crit
 from rr_refine.plugins import create
 from rr_refine.reward.preferences.pair import Label, Order, PictureStore
 from rr_refine.reward.template import builtin_template
+from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.endpoint_teacher import EndpointTeacher, EndpointTeacherOptions
+from rr_refine.training.parrot.export import export
+from rr_refine.training.parrot.pipeline import produce
 from rr_refine.training.parrot.teacher import QuestionKind, Teacher, TeacherQuestion
-from tests.training.parrot.fakes import picture
+from tests.training.parrot.fakes import make_folder, pairwise, picture
 
 Json = dict[str, "JsonValue"]
 
@@ -196,3 +200,47 @@ def test_it_comes_in_by_the_common_door() -> None:
     assert isinstance(teacher, Teacher)
     with pytest.raises(ConfigError, match=r"teacher\.temprature.*temperature"):
         create("teachers", "openai", {"temprature": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ((400, {"error": {"message": "content_policy_violation"}}), "refused"),
+        (
+            (200, {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]}),
+            "refused",
+        ),
+        ((200, {"choices": [{"message": {"refusal": "No."}, "finish_reason": "stop"}]}), "refused"),
+        (
+            (200, {"choices": [{"message": {"content": "I'm sorry, I can't help with that."}}]}),
+            "refused",
+        ),
+        ((413, {"error": {"message": "Request Entity Too Large"}}), "unusable"),
+        ((400, {"error": {"message": "context length exceeded"}}), "unusable"),
+        ((422, {"error": {"message": "image has a bad aspect ratio"}}), "unusable"),
+    ],
+)
+async def test_a_server_that_declines_some_pairs_serves_the_others(
+    tmp_path: Path, reply: tuple[int, Json], reason: str
+) -> None:
+    folder = make_folder(tmp_path, 60)
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        sent = request.content.decode()
+        asked = re.search(r"a red cat on mat (\d+)", sent)
+        if asked and int(asked[1]) < 30:
+            return httpx2.Response(reply[0], json=reply[1])
+        told = re.search(r"Image ([AB]) shows the red cat", sent)
+        text = pairwise("t2i", "A" if "preferred Image A" in sent else "B")
+        logprobs = likely((told[1], 0.9)) if told else None
+        choice = {"message": {"content": text}, "logprobs": logprobs}
+        return httpx2.Response(200, json={"choices": [choice]})
+
+    teacher = EndpointTeacher(
+        EndpointTeacherOptions(base_url="http://localhost:1/v1", model="m", max_retries=0),
+        http_client=lambda: httpx2.AsyncClient(transport=httpx2.MockTransport(handle)),
+    )
+    progress = await produce(folder, teacher, ParrotOptions(project=False), concurrency=4)
+    assert (progress.refused, progress.failures) == (30, 0)
+    report = export(folder)
+    assert (report.refused, report.rows) == ({reason: 30}, {"parrot pairwise": 30})

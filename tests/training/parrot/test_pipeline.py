@@ -6,15 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from rr_refine.errors import ConfigError, CriticUnavailable, StoreError, StoreLockedError
+from rr_refine.errors import (
+    ConfigError,
+    CriticError,
+    CriticRefused,
+    CriticTruncated,
+    CriticUnavailable,
+    CriticUnreadable,
+    StoreError,
+    StoreLockedError,
+)
 from rr_refine.training.parrot import folder as folder_module
 from rr_refine.training.parrot.answers import AnswerLine, Answers
 from rr_refine.training.parrot.config import ParrotOptions
+from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.pipeline import PipelineProgress, produce, read_run
-from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
-from tests.training.parrot.fakes import FakeTeacher, good, make_folder, pairwise, raw_pair
+from rr_refine.training.parrot.report import summarise
+from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
+from tests.training.parrot.fakes import (
+    FakeTeacher,
+    declining,
+    good,
+    make_folder,
+    pairwise,
+    raw_pair,
+)
 
 OPTIONS = ParrotOptions()
 
@@ -197,3 +215,104 @@ async def test_pairs_added_later_are_taught_too(tmp_path: Path) -> None:
     teacher = FakeTeacher()
     progress: PipelineProgress = await produce(ParrotFolder(tmp_path), teacher, OPTIONS)
     assert (progress.pairs, teacher.count("anchor")) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "text"),
+    [
+        (CriticRefused("declined", "I will not."), "refused", "I will not."),
+        (CriticError("400: the picture is too large"), "unusable", "400: the picture is too large"),
+        (CriticUnreadable("no logprobs", "A?"), "unusable", "A?"),
+        (CriticTruncated("cut off", "# User"), "length", "# User"),
+    ],
+)
+@pytest.mark.parametrize("concurrency", [1, 64])
+async def test_what_is_refused_costs_its_pair_only(
+    tmp_path: Path, error: CriticError, reason: str, text: str, concurrency: int
+) -> None:
+    folder, teacher = make_folder(tmp_path, 80), declining(error, 40)
+    progress = await produce(folder, teacher, OPTIONS, concurrency=concurrency)
+    assert (progress.done, progress.failures) == (80, 0)
+    assert progress.refused == (0 if reason == "length" else 40)
+    lost = [line.answer for line in lines(folder) if line.answer and line.kind == "anchor"]
+    assert [(a.finish_reason, a.text) for a in lost if a.text == text] == [(reason, text)] * 40
+    report = export(folder)
+    assert report.rows["parrot pairwise"] == 40
+    assert report.owed == 0
+    if reason == "length":
+        assert (report.refused, report.cut_off) == ({}, 40)
+    else:
+        assert (report.refused, report.cut_off) == ({reason: 40}, 0)
+        assert sum(group.refused for group in report.groups) == 40
+        assert sum(group.rationales for group in report.groups) == 40
+        assert f"Without an answer for good: {reason} 40" in summarise(report)
+    again = FakeTeacher()
+    await produce(ParrotFolder(tmp_path), again, OPTIONS)
+    assert again.asked == []
+
+
+async def test_refused_questions_are_asked_again_if_the_user_says_so(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, 4)
+    await produce(folder, declining(CriticRefused("declined", "no"), 3), OPTIONS)
+    again = FakeTeacher()
+    progress = await produce(ParrotFolder(tmp_path), again, OPTIONS, again=True)
+    assert (again.count("anchor"), progress.refused) == (3, 0)
+    assert export(folder).refused == {}
+
+
+async def test_a_refused_rationale_may_be_tried_again(tmp_path: Path) -> None:
+    def second_time(question: TeacherQuestion) -> TeacherAnswer:
+        if question.id.endswith(":1"):
+            return good(question)
+        return TeacherAnswer(text="I'm sorry, but I can't compare these pictures.")
+
+    folder, teacher = make_folder(tmp_path, 2), FakeTeacher({"anchor": second_time})
+    progress = await produce(folder, teacher, ParrotOptions(attempts=2))
+    assert (teacher.count("anchor"), progress.refused) == (4, 2)
+    report = export(folder)
+    assert (report.rows["parrot pairwise"], report.refused) == (2, {"refused": 2})
+
+
+@pytest.mark.parametrize("kind", ["predict", "project", "judge"])
+async def test_every_kind_of_question_may_be_refused(tmp_path: Path, kind: QuestionKind) -> None:
+    folder = make_folder(tmp_path, 4)
+    refuse = FakeTeacher({kind: lambda _: CriticRefused("declined", "no")})
+    progress = await produce(folder, refuse, ParrotOptions(direct=True))
+    asked = {"predict": 8, "project": 8, "judge": 12}[kind]
+    assert (refuse.count(kind), progress.refused, progress.failures) == (asked, asked, 0)
+    report = export(folder)
+    assert report.refused == {"refused": asked}
+    assert report.owed == 0
+    assert report.rows.get("parrot pairwise", 0) == (0 if kind == "predict" else 4)
+    assert (
+        report.projections == {"predict": {}, "project": {"refused": 8}, "judge": {"kept": 8}}[kind]
+    )
+    assert ("direct pairwise" in report.rows) == (kind == "project")
+
+
+async def test_a_server_that_takes_no_question_is_given_up(tmp_path: Path) -> None:
+    """Then it is the set-up that is wrong, and nothing is settled."""
+    folder = make_folder(tmp_path, 60)
+    wrong = FakeTeacher({"anchor": lambda _: CriticError("400: no pictures, please")})
+    with pytest.raises(CriticUnavailable, match=r"50 questions in a row .* no pictures, please"):
+        await produce(folder, wrong, OPTIONS, patience=5, concurrency=1)
+    report = export(folder)
+    assert (report.refused, report.owed) == ({}, 60)
+    again = FakeTeacher()
+    assert (await produce(ParrotFolder(tmp_path), again, OPTIONS)).failures == 0
+    assert again.count("anchor") == 60
+
+
+async def test_refusals_between_outages_are_signs_of_life(tmp_path: Path) -> None:
+    def mixed(question: TeacherQuestion) -> CriticError:
+        odd = int(question.instruction.split()[-1]) % 2
+        return CriticUnavailable("busy") if odd else CriticRefused("declined", "no")
+
+    progress = await produce(
+        make_folder(tmp_path, 20),
+        FakeTeacher({"anchor": mixed}),
+        OPTIONS,
+        patience=2,
+        concurrency=1,
+    )
+    assert (progress.failures, progress.refused) == (10, 10)
