@@ -48,6 +48,12 @@ class ParrotOptions(Record):
     """Also write a rationale that calls the pair's Image B Image A: twice the pairwise rows."""
     tau: float = Field(default=0.6, gt=0, lt=1)
     """Least probability of the label, averaged over both orders."""
+    baseline: bool = True
+    """Also ask for the label without the rationale: two predictions for a pair. The report says
+    how much the rationales add."""
+    gain: float | None = Field(default=None, ge=0, lt=1)
+    """Least rise of the label's probability over that of the pictures alone; by default a rationale
+    that adds nothing is reported and kept. Needs `baseline`."""
     gap: float = Field(default=0.25, ge=0)
     """Least lead of the better picture, summed over the dimensions scored for both."""
     min_words: int = Field(default=10, ge=0)

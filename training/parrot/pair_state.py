@@ -15,6 +15,7 @@ from rr_refine.reward.preferences.pair import Order, PictureStore, PreferencePai
 from rr_refine.training.parrot.config import ParrotOptions, Variant
 from rr_refine.training.parrot.consistency import (
     ConsistencyCheck,
+    baseline_questions,
     check_consistency,
     predict_questions,
     text_fault,
@@ -120,10 +121,15 @@ class PairState:
         if reason := text_fault(rationale, variant):
             check = ConsistencyCheck(rationale, variant, reason)
         else:
-            answers = self._answers(predict_questions(rationale, variant, self._pictures))
+            asked = predict_questions(rationale, variant, self._pictures)
+            alone: list[TeacherQuestion] = []
+            if variant == "predictive" and self._options.baseline:
+                alone = baseline_questions(self.pair, self._pictures)
+            answers = self._answers([*asked, *alone])
             if not answers:
                 return None
-            check = check_consistency(rationale, variant, answers, self._options)
+            with_it, without = answers[: len(asked)], answers[len(asked) :]
+            check = check_consistency(rationale, variant, with_it, self._options, without)
         self.checks.setdefault(variant, []).append(check)
         return check
 
@@ -157,7 +163,7 @@ class PairState:
         """All answers, or none and a note of what is owed."""
         found = [(question, self._lookup(question)) for question in questions]
         owed = [question for question, answer in found if answer is None]
-        self.owed += owed
+        self.owed += [question for question in owed if question not in self.owed]
         answers = [answer for _, answer in found if answer is not None]
         self.refused += [answer for answer in answers if answer.lost]
         return [] if owed else answers

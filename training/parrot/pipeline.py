@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from pydantic import field_validator
+
 from rr_refine.batching import gather
 from rr_refine.errors import (
     ConfigError,
@@ -49,6 +51,11 @@ class RunRecord(Record):
 
     options: ParrotOptions
     teachers: dict[QuestionKind, Identity]
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _before_there_was_a_baseline(cls, found: object) -> object:
+        return {"baseline": False} | found if isinstance(found, dict) else found
 
     @property
     def fingerprints(self) -> dict[QuestionKind, str]:

@@ -11,7 +11,8 @@ from rr_refine.errors import CriticAnswerError
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.preferences.pair import PictureStore, Side
 from rr_refine.training.parrot.config import ParrotOptions
-from rr_refine.training.parrot.rationale import Rationale, gives_away, read_pointwise
+from rr_refine.training.parrot.rationale import Rationale, read_pointwise
+from rr_refine.training.parrot.sentences import gives_away
 from rr_refine.training.parrot.teacher import TeacherAnswer, TeacherQuestion
 
 __all__ = ["Fault", "Projection", "project_question", "read_projections"]

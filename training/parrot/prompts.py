@@ -151,7 +151,7 @@ def _predict(question: TeacherQuestion) -> tuple[Message, ...]:
     end = _PREDICT_END.format(
         choices=", ".join(choices),
         instruction=question.instruction,
-        rationale=question.rationale or "",
+        rationale=question.rationale or "(there are none)",
     )
     return Message("system", (_PREDICT_SYSTEM,)), _user(*content, end)
 

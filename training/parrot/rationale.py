@@ -18,6 +18,7 @@ from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.reward.preferences.pair import Label, Order, PreferencePair, exchange
 from rr_refine.terms import Dimension, Task, dimensions_of
 from rr_refine.training.parrot.config import ParrotOptions
+from rr_refine.training.parrot.sentences import gives_away, without_verdicts
 from rr_refine.training.parrot.teacher import TeacherAnswer
 
 __all__ = [
@@ -25,56 +26,22 @@ __all__ = [
     "Gate",
     "Rationale",
     "evidence_of",
-    "gives_away",
     "read_pairwise",
     "read_pointwise",
     "read_rationale",
 ]
 
-Gate = Literal["finish", "format", "score order", "length", "leak", "third picture", "prediction"]
+Gate = Literal[
+    "finish", "leak", "format", "score order", "length", "third picture", "prediction", "gain"
+]
 GATES: Final[tuple[Gate, ...]] = get_args(Gate)
 """In the order in which they are passed; the first that fails is the reason."""
-
-_LEAK: Final = re.compile(
-    r"""
-      \b(?:human|annotator|rater|voter|evaluator)s?(?:['’]s?)?\s
-        (?:preferences?|choices?|labels?|ratings?|votes?|prefer(?:red|s)?|chose|picked|voted)\b
-    | \bpeople\s(?:preferred|voted|chose\s(?:image|picture|edit))\b
-    | \bprefer(?:red|ence)\s(?:by|of)\s(?:humans?|people|users|annotators|raters|voters|others)\b
-    | \b(?:given|provided|known|gold|ground[-\s]truth)\s
-        (?:labels?|preferences?|verdicts?|winners?|outcomes?)\b
-    | \bground[-\s]truth\b | \bannotators?\b
-    | \b(?:preferred|chosen|preference)\s(?:answer|label|option)\b
-    | \b(?:i|we)\s(?:was|were|am|are|have\sbeen)\s(?:told|informed)\b
-    | \baccording\sto\sthe\s(?:label|preference|hint|note|reference)\b
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""Signs that the writer was told the outcome."""
 
 _THIRD: Final = re.compile(
     r"\b(?i:image|picture|edit)\s[C-Z]\b"
     r"|\b(?i:(?:third|fourth)\s(?:image|picture|edit)|(?:all\s)?three\s(?:edits|candidates))\b"
 )
 """A picture that was never shown. A source picture makes three pictures, but not three edits."""
-
-
-_CLAUSE: Final = re.compile(
-    r"(?<=[.!?;])\s+|\n+|,\s+(?=(?:so|thus|hence|therefore|which|giving|earning|making|leading)\b)"
-)
-"""Where one statement ends. `3.5` is not split, as no space follows the point."""
-
-_DECISION: Final = re.compile(
-    r"""
-      \b[1-4]\.\d\b | \b[1-4]\s?(?:/|out\sof)\s?4\b
-    | \b(?:scor(?:e[sd]?|ing)|rat(?:ed|ings?)|anchor(?:s|ed)?)\b
-    | \b(?:winners?|wins|won|winning|victory|verdict)\b
-    | \bprefer(?:s|red|able|ence)?\b | \b(?:better|best|stronger|superior)\soverall\b
-    | \boverall,?\s(?:image\s)?[AB]\b | \b(?:it['’]s\sa|it\sis\sa|a)\s(?:tie|draw)\b
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""A statement of a score or of a decision."""
 
 _Name: TypeAlias = Dimension | Field | Part
 
@@ -94,7 +61,7 @@ class Rationale:
     evidence: str = ""
     """See `evidence_of`."""
     failed: Gate | None = None
-    """The first gate that its text does not pass. `prediction` is never one of them."""
+    """The first gate that its text does not pass; never one that the teacher is asked for."""
 
     @property
     def label(self) -> Label:
@@ -108,12 +75,15 @@ def read_rationale(
     """Read an answer, and check what its text alone can tell."""
     if answer.finish_reason != "stop":
         return Rationale(id, pair, order, answer, failed="finish")
+    leaks = gives_away(answer.text, pair.instruction)
     try:
         critique = read_pairwise(answer.text, pair.task)
     except CriticAnswerError:
-        return Rationale(id, pair, order, answer, failed="format")
+        return Rationale(id, pair, order, answer, failed="leak" if leaks else "format")
     evidence = evidence_of(critique)
-    failed = _failed(critique, evidence, exchange(pair.label, order), pair, options)
+    failed: Gate | None = "leak"
+    if not leaks:
+        failed = _failed(critique, evidence, exchange(pair.label, order), pair, options)
     return Rationale(id, pair, order, answer, critique, evidence, failed)
 
 
@@ -145,17 +115,9 @@ def evidence_of(critique: PairwiseCritique) -> str:
     """
     parts = []
     for dimension, rationale in critique.rationales.items():
-        if kept := " ".join(s for s in _CLAUSE.split(rationale or "") if not _DECISION.search(s)):
+        if kept := without_verdicts(rationale or ""):
             parts.append(f"{dimension.replace('_', ' ').capitalize()}: {kept}")
     return "\n".join(parts)
-
-
-def gives_away(text: str, instruction: str) -> bool:
-    """Whether a text betrays that its writer was told the outcome.
-
-    What the user's own request says is no sign of it.
-    """
-    return _says(_LEAK, text, instruction)
 
 
 def _failed(
@@ -174,8 +136,6 @@ def _failed(
         return "score order"
     if not options.min_words <= len(evidence.split()) <= options.max_words:
         return "length"
-    if gives_away(critique.raw, pair.instruction):
-        return "leak"
     if _says(_THIRD, critique.raw, pair.instruction):
         return "third picture"
     return None

@@ -79,6 +79,12 @@ class ExportReport(Record):
     share_a_kept: dict[str, float]
     chances: tuple[int, ...]
     """Rationales by the probability of their label, in tenths from 0 to 1."""
+    baseline: float | None
+    """The mean probability of the label without the rationale, of the rationales asked about."""
+    gain: float | None
+    """How much the rationale adds to it, on average."""
+    without_gain: int | None
+    """Kept rationales that add nothing; None if nobody asked without them."""
     flips: float | None
     """The share of rationales whose two orders disagree."""
     not_applicable: dict[Dimension, float]
@@ -113,6 +119,7 @@ class ReportBuilder:
         self._a: dict[str, list[bool]] = defaultdict(list)
         self._a_kept: dict[str, list[bool]] = defaultdict(list)
         self._chances = [0] * _BINS
+        self._gains: list[tuple[float, float, bool]] = []
         self._flips: list[bool] = []
         self._not_applicable: dict[Dimension, list[bool]] = defaultdict(list)
         self._agreement: dict[Dimension, list[bool]] = defaultdict(list)
@@ -138,6 +145,8 @@ class ReportBuilder:
             group.update(GATES[: GATES.index(check.reason)] if check.reason else GATES)
             if check.chance is not None:
                 self._chances[min(_BINS - 1, int(check.chance * _BINS))] += 1
+            if check.gain is not None and check.baseline is not None:
+                self._gains.append((check.baseline, check.gain, check.kept))
             if check.flipped is not None:
                 self._flips.append(check.flipped)
         for rationale in state.kept:
@@ -173,6 +182,11 @@ class ReportBuilder:
             share_a=_means(dict(sorted(self._a.items()))),
             share_a_kept=_means(dict(sorted(self._a_kept.items()))),
             chances=tuple(self._chances),
+            baseline=fmean(found[0] for found in self._gains) if self._gains else None,
+            gain=fmean(found[1] for found in self._gains) if self._gains else None,
+            without_gain=sum(gain <= 0 and kept for _, gain, kept in self._gains)
+            if self._gains
+            else None,
             flips=fmean(self._flips) if self._flips else None,
             not_applicable=_means(self._not_applicable),
             agreement=_means(self._agreement),
@@ -245,6 +259,11 @@ def summarise(report: ExportReport) -> str:
         bins = " ".join(map(str, report.chances))
         flips = "" if report.flips is None else f" The two orders disagree on {report.flips:.1%}."
         parts.append(f"Probability of the label, in tenths from 0 to 1: {bins}.{flips}")
+    if report.baseline is not None:
+        parts.append(
+            f"Without the rationale the label has {report.baseline:.1%}, with it "
+            f"{report.gain:+.1%} more; {report.without_gain} of the kept ones add nothing."
+        )
     if report.not_applicable:
         parts.append(f"N/A: {_shares(report.not_applicable)}.")
     if report.agreement:

@@ -232,7 +232,7 @@ async def test_a_server_that_declines_some_pairs_serves_the_others(
             return httpx2.Response(reply[0], json=reply[1])
         told = re.search(r"Image ([AB]) shows the red cat", sent)
         text = pairwise("t2i", "A" if "preferred Image A" in sent else "B")
-        logprobs = likely((told[1], 0.9)) if told else None
+        logprobs = likely((told[1], 0.9)) if told else likely(("A", 0.5), ("B", 0.5))
         choice = {"message": {"content": text}, "logprobs": logprobs}
         return httpx2.Response(200, json={"choices": [choice]})
 

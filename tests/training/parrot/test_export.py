@@ -10,6 +10,7 @@ from PIL import Image
 
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import build_messages
+from rr_refine.reward.preferences.pair import Label
 from rr_refine.reward.template import builtin_template, load_template
 from rr_refine.terms import Task
 from rr_refine.training.parrot.config import ParrotOptions
@@ -173,12 +174,13 @@ async def test_the_report_counts_every_gate(tmp_path: Path) -> None:
     total = {gate: sum(g.passed[gate] for g in report.groups) for gate in report.groups[0].passed}
     assert total == {
         "finish": 10,
-        "format": 9,
-        "score order": 9,
-        "length": 8,
-        "leak": 7,
+        "leak": 9,
+        "format": 8,
+        "score order": 8,
+        "length": 7,
         "third picture": 7,
         "prediction": 6,
+        "gain": 6,
     }
     assert sum(group.kept_pairs for group in report.groups) == 6
     assert {group.label for group in report.groups} == {"A", "B"}
@@ -245,3 +247,39 @@ async def test_a_filter_without_known_faults_has_no_precision(tmp_path: Path) ->
     await produce(folder, FakeTeacher({"anchor": unknown}), ParrotOptions())
     (found,) = export(folder).filters
     assert (found.kept, found.precision, found.recall) == (2, None, None)
+
+
+async def test_what_rationales_add_is_reported_and_may_decide(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, 4)
+
+    def sure(question: TeacherQuestion) -> TeacherAnswer:
+        """Knows the label of two pairs by their pictures already."""
+        found = predicted(question, 0.9)
+        if question.rationale or question.instruction[-1] in "01":
+            return found
+        label = next(p.label for p in folder.pairs if question.id.startswith(p.id))
+        other: Label = "B" if label == "A" else "A"
+        return TeacherAnswer(text=label, chances={label: 0.95, other: 0.05})
+
+    await produce(folder, FakeTeacher({"predict": sure}), ParrotOptions())
+    report = export(folder)
+    assert report.rows["parrot pairwise"] == 4
+    assert (report.baseline, report.gain) == (pytest.approx(0.725), pytest.approx(0.175))
+    assert report.without_gain == 2
+    assert "Without the rationale the label has 72.5%, with it +17.5% more; 2 of" in summarise(
+        report
+    )
+    strict = export(folder, options=ParrotOptions(gain=0.1))
+    assert (strict.rows["parrot pairwise"], strict.without_gain) == (2, 0)
+    off = export(folder, options=ParrotOptions(baseline=False))
+    assert (off.rows["parrot pairwise"], off.gain, off.owed) == (4, None, 0)
+
+
+async def test_a_run_from_before_the_baseline_owes_none(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, 2)
+    await produce(folder, FakeTeacher(), ParrotOptions(baseline=False))
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["options"]["baseline"], record["options"]["gain"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    report = export(folder)
+    assert (report.owed, report.rows["parrot pairwise"]) == (0, 2)

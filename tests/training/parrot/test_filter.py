@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from rr_refine.reward.preferences.pair import Label, Order
+from rr_refine.reward.template import builtin_template
 from rr_refine.training.parrot.config import ParrotOptions, Variant
-from rr_refine.training.parrot.consistency import check_consistency, predict_questions, text_fault
+from rr_refine.training.parrot.consistency import (
+    baseline_questions,
+    check_consistency,
+    predict_questions,
+    text_fault,
+)
 from rr_refine.training.parrot.folder import ParrotFolder
+from rr_refine.training.parrot.prompts import ask
 from rr_refine.training.parrot.rationale import Gate, Rationale, read_rationale
 from rr_refine.training.parrot.teacher import TeacherAnswer
 from tests.training.parrot.fakes import make_folder, pair_of, pairwise, sound
@@ -159,3 +166,47 @@ def test_the_papers_filter_asks_only_that_a_text_can_be_read(folder: ParrotFolde
     assert text_fault(leak, "predictive") == "leak"
     assert text_fault(leak, "paper") is None
     assert text_fault(unreadable, "paper") == "format"
+
+
+def test_a_leak_is_counted_as_one_whatever_else_is_wrong(folder: ParrotFolder) -> None:
+    leak = "Annotators chose Image A."
+    for text in (
+        pairwise("t2i", "B", leak),  # the wrong way round, too
+        pairwise("t2i", "A", leak),  # too short, too
+        leak,  # not in the format, too
+    ):
+        assert read(folder, text).failed == "leak"
+    assert text_fault(read(folder, pairwise("t2i", "A", leak)), "paper") is None
+
+
+@pytest.mark.parametrize(
+    ("alone", "gain", "reason"),
+    [
+        (0.3, None, None),
+        (0.95, None, None),  # adds nothing, which is reported only
+        (0.95, 0.05, "gain"),
+        (0.82, 0.05, "gain"),
+        (0.79, 0.05, None),
+        (None, 0.05, "gain"),  # nothing is known of its gain
+    ],
+)
+def test_what_a_rationale_adds_to_the_pictures(
+    folder: ParrotFolder, alone: float | None, gain: float | None, reason: Gate | None
+) -> None:
+    rationale = read(folder, GOOD)
+    baseline = [] if alone is None else [chances(A=alone, B=1 - alone)] * 2
+    answers = [chances(A=0.9, B=0.1), chances(A=0.8, B=0.2)]
+    options = ParrotOptions(gain=gain)
+    check = check_consistency(rationale, "predictive", answers, options, baseline)
+    assert check.reason == reason
+    assert check.gain == (None if alone is None else pytest.approx(0.85 - alone))
+
+
+def test_the_baseline_is_asked_without_a_rationale(folder: ParrotFolder) -> None:
+    pair = pair_of(folder)
+    first, second = baseline_questions(pair, folder.pictures)
+    assert (first.rationale, second.rationale) == ("", "")
+    assert (first.order, second.order) == ("AB", "BA")
+    assert first.image_a == folder.pictures.path(pair.image_a)
+    *_, user = ask(first, builtin_template())
+    assert "<notes>\n(there are none)\n</notes>" in user.text

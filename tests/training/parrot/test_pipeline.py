@@ -51,8 +51,8 @@ async def test_a_good_teacher_is_asked_once_for_everything(tmp_path: Path) -> No
     progress = await produce(
         folder, teacher, OPTIONS, on_progress=lambda progress: seen.append(progress.done)
     )
-    assert [teacher.count(k) for k in ("anchor", "predict", "project", "judge")] == [3, 6, 6, 0]
-    assert (progress.pairs, progress.done, progress.answers, progress.failures) == (3, 3, 15, 0)
+    assert [teacher.count(k) for k in ("anchor", "predict", "project", "judge")] == [3, 12, 6, 0]
+    assert (progress.pairs, progress.done, progress.answers, progress.failures) == (3, 3, 21, 0)
     assert seen == [1, 2, 3]
     again = FakeTeacher()
     await produce(ParrotFolder(tmp_path), again, OPTIONS)
@@ -60,7 +60,7 @@ async def test_a_good_teacher_is_asked_once_for_everything(tmp_path: Path) -> No
     assert read_run(folder).options == OPTIONS
 
 
-@pytest.mark.parametrize("after", [0, 1, 4, 7, 11, 14])
+@pytest.mark.parametrize("after", [0, 1, 4, 7, 11, 20])
 async def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, after: int) -> None:
     folder, teacher = make_folder(tmp_path, 3), FakeTeacher(block_after=after)
     task = asyncio.create_task(produce(folder, teacher, OPTIONS, concurrency=2))
@@ -72,8 +72,8 @@ async def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, after: int) -> 
     again = FakeTeacher()
     await produce(ParrotFolder(tmp_path), again, OPTIONS)
     asked = [question.id + question.kind for question in (*teacher.asked, *again.asked)]
-    assert len(asked) == len(set(asked)) == 15
-    assert len(lines(folder)) == 15
+    assert len(asked) == len(set(asked)) == 21
+    assert len(lines(folder)) == 21
 
 
 async def test_a_torn_last_line_is_owed_again(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_a_dead_teacher_is_given_up(tmp_path: Path) -> None:
 async def test_a_prediction_without_chances_is_a_failure(tmp_path: Path) -> None:
     mute = FakeTeacher({"predict": lambda _: TeacherAnswer(text="A")})
     progress = await produce(make_folder(tmp_path, 1), mute, OPTIONS)
-    assert progress.failures == 2
+    assert progress.failures == 4
 
 
 async def test_another_teacher_is_asked_anew_and_the_first_is_kept(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_another_teacher_is_asked_anew_and_the_first_is_kept(tmp_path: Pat
     await produce(folder, FakeTeacher(), OPTIONS)
     other = FakeTeacher(name="other")
     await produce(folder, other, OPTIONS)
-    assert len(other.asked) == 10
+    assert len(other.asked) == 14
     first = FakeTeacher()
     await produce(folder, first, OPTIONS)
     assert first.asked == []
@@ -184,7 +184,7 @@ async def test_what_the_options_add(tmp_path: Path) -> None:
     teacher = FakeTeacher()
     options = ParrotOptions(both_orders=True, compare=True, direct=True)
     await produce(make_folder(tmp_path, 1), teacher, options)
-    assert [teacher.count(k) for k in ("anchor", "predict", "project", "judge")] == [2, 6, 2, 3]
+    assert [teacher.count(k) for k in ("anchor", "predict", "project", "judge")] == [2, 8, 2, 3]
     judged = [question for question in teacher.asked if question.kind == "judge"]
     assert all(question.label is None for question in judged)
     assert sorted(question.image_b is None for question in judged) == [False, True, True]
@@ -278,7 +278,7 @@ async def test_every_kind_of_question_may_be_refused(tmp_path: Path, kind: Quest
     folder = make_folder(tmp_path, 4)
     refuse = FakeTeacher({kind: lambda _: CriticRefused("declined", "no")})
     progress = await produce(folder, refuse, ParrotOptions(direct=True))
-    asked = {"predict": 8, "project": 8, "judge": 12}[kind]
+    asked = {"predict": 16, "project": 8, "judge": 12}[kind]
     assert (refuse.count(kind), progress.refused, progress.failures) == (asked, asked, 0)
     report = export(folder)
     assert report.refused == {"refused": asked}
