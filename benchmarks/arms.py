@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
@@ -18,7 +18,16 @@ from rr_refine.plugins import did_you_mean
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.evidence.evidence import Evidence
 
-__all__ = ["ARMS", "BASELINES", "Arm", "Models", "make_arms", "read_policy"]
+__all__ = [
+    "ARMS",
+    "BASELINES",
+    "DEFAULT",
+    "Arm",
+    "Models",
+    "baselines_of",
+    "make_arms",
+    "read_policy",
+]
 
 ARMS: Final[tuple[PresetName, ...]] = (
     "one-shot",
@@ -34,6 +43,8 @@ assert set(ARMS) == set(get_args(PresetName))
 BASELINES: Final[tuple[PresetName, ...]] = ("one-shot", "best-of-n", "blind-rewrite-best-of-n")
 """What the others are held against: a single try; as many tries; as many tries with a better prompt
 that was written without seeing a picture."""
+DEFAULT: Final[PresetName] = "refine"
+"""The loop as it is set: what its own variants are held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Arm:
     intent_check: IntentCheck | None = None
     """By default the one that generator and critic bring along."""
     evidence: tuple[Evidence, ...] = ()
+    critic: Critic | None = None
+    """In place of the one that all arms share."""
 
     def chain(self, generator: Generator, critic: Critic) -> tuple[Rewriter, ...]:
         """The rewriters, with those that generator and critic bring along."""
@@ -61,12 +74,14 @@ class Arm:
         makers: dict[str, Sequence[Rewriter | Evidence]] = {"rewriters": chain}
         if self.evidence:
             makers["evidence"] = self.evidence
+        own = {} if self.critic is None else {"critic": self.critic.identity.model_dump(mode="json")}
         return {
             "policy": self.policy.model_dump(mode="json"),
             **{
                 name: [part.identity.model_dump(mode="json") for part in parts]
                 for name, parts in makers.items()
             },
+            **own,
         }
 
 
@@ -78,6 +93,13 @@ class Models:
     critic: Critic
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
     """For every render: `guidance_scale`, …"""
+
+
+def baselines_of(arms: Collection[str]) -> list[str]:
+    """Those of these arms that the others are held against: `BASELINES`, and where there is none of
+    them, the loop as it is set.
+    """
+    return [name for name in BASELINES if name in arms] or [n for n in (DEFAULT,) if n in arms]
 
 
 def read_policy(recorded: Mapping[str, JsonValue]) -> Policy:

@@ -84,7 +84,7 @@ async def run_arms(
     items, or for more arms.
 
     Args:
-        models: connected; what arms have in common is done once if they are from a `Cache`.
+        models: connected, as the critics of `arms`; what arms have in common is done once if they are from a `Cache`.
         renders: up to how many renders a trial has points.
         concurrency: runs at once. A generator or critic that works in batches needs several.
         curve: False grades only the first and the last of each run: see `Trial.points`.
@@ -103,7 +103,9 @@ async def run_arms(
             a wrong key.
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
-    chains = {arm.name: arm.chain(models.generator, models.critic) for arm in arms}
+    chains = {
+        arm.name: arm.chain(models.generator, arm.critic or models.critic) for arm in arms
+    }
     checks = [part for arm in arms for part in (arm.intent_check, *arm.evidence)]
     drain = drain or asyncio.Event()
     with boundary(StoreError, "making the folder"):
@@ -236,7 +238,7 @@ class _Session:
             item.prompt,
             image=source,
             generator=self.models.generator,
-            critic=self.models.critic,
+            critic=arm.critic or self.models.critic,
             rewriters=self.chains[arm.name],
             intent_check=arm.intent_check,
             evidence=arm.evidence,

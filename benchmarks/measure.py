@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -71,7 +71,7 @@ async def measure(
     """Run `benchmark` in `out` and leave the report there; see `run_arms` and `write_report`.
 
     Args:
-        models: connected.
+        models: connected, as the critics of `arms`.
         cache: of the same folder.
         judge: connected; None leaves pictures that no program grades without marks, which a later
             session can add.
@@ -96,7 +96,7 @@ async def measure(
     )
     whole = await run_arms(
         work.graded(),
-        arms,
+        [replace(arm, critic=arm.critic and cache.critic(arm.critic)) for arm in arms],
         shared,
         out,
         renders=renders,

@@ -18,12 +18,12 @@ from rr_refine.benchmarks.headline import (
 from rr_refine.benchmarks.results import ArmResult, CurvePoint, Results
 from rr_refine.statistics import Estimate
 
-__all__ = ["draw_plots"]
+__all__ = ["COLOURS", "draw_plots", "round_ticks", "svg_page", "svg_text"]
 
 _WIDTH, _HEIGHT = 860, 430
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 306, 46, 52
 """Margins, pixels; on the right are the names of the curves."""
-_COLOURS: Final = ("#8a8f98", "#3b7dd8", "#b08a3e", "#c2571a", "#7b52ab", "#0a7f4f")
+COLOURS: Final = ("#8a8f98", "#3b7dd8", "#b08a3e", "#c2571a", "#7b52ab", "#0a7f4f")
 """Muted but apart, on white."""
 _STROKE: Final = 'fill="none" stroke-width="2"'
 _ASIDE: Final = 5.0
@@ -95,9 +95,14 @@ def _draw(
 ) -> str:
     plot = _Plot(results, lines, scale)
     body = "\n".join([*plot.axes(f"{title}{plot.unit} {items}", axis), *plot.curves()])
+    return svg_page(_WIDTH, _HEIGHT, body)
+
+
+def svg_page(width: int, height: int, body: str) -> str:
+    """A picture on white."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'width="{_WIDTH}" height="{_HEIGHT}" font-family="Helvetica, Arial, sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="Helvetica, Arial, sans-serif" '
         f'font-size="13" fill="#222">\n<rect width="100%" height="100%" fill="#fff"/>\n'
         f"{body}\n</svg>\n"
     )
@@ -117,28 +122,28 @@ class _Plot:
                 end for line in lines for _, e in line.points for end in (e.low, e.value, e.high)
             ]
             known = [end for end in ends if end is not None]
-            self._ticks = _ticks(min(known), max(known))
+            self._ticks = round_ticks(min(known), max(known))
         else:
             self._ticks = (1, 1.5, 2, 2.5, 3, 3.5, 4)
             self.unit = ", 1 to 4"
 
     def axes(self, title: str, axis: str) -> Iterator[str]:
         """Title, grid and ticks."""
-        yield _text(_LEFT, _TOP - 20, title, size=15)
+        yield svg_text(_LEFT, _TOP - 20, title, size=15)
         right = _WIDTH - _RIGHT
         for value in self._ticks:
             y = self._y(value)
             yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="#e6e6e6"/>'
-            yield _text(_LEFT - 10, y + 4, f"{value:g}", anchor="end")
+            yield svg_text(_LEFT - 10, y + 4, f"{value:g}", anchor="end")
         for renders in range(1, self._renders + 1):
-            yield _text(self._x(renders), _HEIGHT - _BOTTOM + 20, str(renders), anchor="middle")
-        yield _text((_LEFT + right) / 2, _HEIGHT - 12, axis, anchor="middle")
+            yield svg_text(self._x(renders), _HEIGHT - _BOTTOM + 20, str(renders), anchor="middle")
+        yield svg_text((_LEFT + right) / 2, _HEIGHT - 12, axis, anchor="middle")
 
     def curves(self) -> Iterator[str]:
         """Every arm: line, intervals, name. Beyond its last render an arm stays where it is."""
         ends = []
         for index, line in enumerate(self._lines):
-            colour = _COLOURS[index % len(_COLOURS)]
+            colour = COLOURS[index % len(COLOURS)]
             aside = _ASIDE * (index - (len(self._lines) - 1) / 2)
             points = [(self._x(renders) + aside, estimate) for renders, estimate in line.points]
             heights = [self._y(estimate.value * self._scale) for _, estimate in points]
@@ -173,7 +178,7 @@ class _Plot:
         return _HEIGHT - _BOTTOM - height * (value - low) / (high - low)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Four to ten round values, the first and the last around what is shown."""
     span = max(high - low, 0.05 * max(abs(low), abs(high)), 1e-6)
     power = 10.0 ** floor(log10(span / 5))
@@ -208,12 +213,13 @@ def _names(ends: Sequence[_End]) -> Iterator[str]:
             f'<path d="M{end.x + 6:.1f} {end.y:.1f}L{left - 5} {height:.1f}" '
             f'stroke="{end.colour}" stroke-width="0.8" opacity="0.5"/>'
         )
-        yield _text(left, height + 4, end.name, colour=end.colour)
+        yield svg_text(left, height + 4, end.name, colour=end.colour)
 
 
-def _text(
+def svg_text(
     x: float, y: float, words: str, *, anchor: str = "start", size: int = 13, colour: str = "#222"
 ) -> str:
+    """A line of text."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
         f'fill="{colour}">{escape(words)}</text>'

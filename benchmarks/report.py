@@ -20,7 +20,7 @@ from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replacing
 from rr_refine.terms import Record, first_fault
 
-__all__ = ["moved", "read_results", "write_json", "write_report"]
+__all__ = ["moved", "read_results", "write_json", "write_report", "write_text"]
 
 
 def write_report(out: Path, results: Results, read: Callable[[], Iterable[Trial]]) -> None:
@@ -85,6 +85,15 @@ def write_json(out: Path, name: str, record: Record) -> None:
         StoreError: it cannot be written.
     """
     _write(out, name, [_json(record)])
+
+
+def write_text(out: Path, name: str, text: str) -> None:
+    """Write a text as a file of `out`.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    _write(out, name, [text])
 
 
 def _json(record: Record) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, JsonValue
 
-from rr_refine.benchmarks.arms import BASELINES, Arm
+from rr_refine.benchmarks.arms import BASELINES, Arm, baselines_of
 from rr_refine.benchmarks.definitions import definitions
 from rr_refine.benchmarks.item import WORSE_BY
 from rr_refine.benchmarks.leaderboard import ItemSums, Leaderboard, macro, mean, ratio
@@ -231,7 +231,7 @@ def summarise(
             by_arm[trial.arm].add(trial)
     board = Leaderboard(by_arm, dimensions)
     view = board.view()
-    pairs = [(a, b) for a in by_arm for b in BASELINES if b in by_arm and b != a]
+    pairs = [(a, b) for a in by_arm for b in baselines_of(by_arm) if b != a]
     by = _exact_by(board, by_arm, pairs)
     return Results(
         provenance=provenance,

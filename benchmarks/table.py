@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from rr_refine.benchmarks.arms import BASELINES
+from rr_refine.benchmarks.arms import BASELINES, baselines_of
 from rr_refine.benchmarks.headline import (
     Scale,
     headline,
@@ -165,14 +165,13 @@ def _arms(results: Results) -> Iterator[tuple[str, Callable[[ArmResult], str]]]:
             yield "score", lambda arm: score_scale(results).show_value(arm.score.value)
     yield "renders", lambda arm: f"{arm.renders:.2f}"
     if measure is not None:
-        for name in BASELINES:
-            if any(name == baseline for _, baseline in gaps):
+        for name in baselines_of([arm.arm for arm in results.arms]) if gaps else ():
 
-                def over(arm: ArmResult, name: str = name) -> str:
-                    gap = gaps.get((arm.arm, name))
-                    return measure.scale.show_gap(measure.of(gap)) if gap else ""
+            def over(arm: ArmResult, name: str = name) -> str:
+                gap = gaps.get((arm.arm, name))
+                return measure.scale.show_gap(measure.of(gap)) if gap else ""
 
-                yield f"over {name}", over
+            yield f"over {name}", over
         if published and any(arm.win_tie_loss for arm in results.arms):
             yield "win / tie / loss", lambda arm: _games(arm.win_tie_loss)
         yield "regressed", lambda arm: f"{100 * arm.regressions.regressed.value:.1f} %"

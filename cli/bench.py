@@ -8,7 +8,7 @@ import inspect
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -23,6 +23,7 @@ from rr_refine.benchmarks.loader import (
     part_of,
 )
 from rr_refine.boundary import boundary
+from rr_refine.cli.bench_arms import Plan
 from rr_refine.cli.bench_options import BenchOptions, parse_shard, say_results
 from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
@@ -40,7 +41,7 @@ if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.trial import Trial
     from rr_refine.terms import Record
 
-__all__ = ["bench"]
+__all__ = ["add_benchmarks", "bench", "run_benchmark"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOWN: Final = 5
@@ -82,40 +83,57 @@ bench.command(
 )
 
 
-def _add(name: str) -> None:
-    """Add a benchmark's command. One that is broken says so when it is called, not before."""
-    try:
-        loader = find_loader(name)
-        with boundary(ConfigError, f"benchmark {name!r}"):
-            command = _command(name, loader)
-    except RefineError as error:
-        add_broken(bench, name, error)
-        return
-    paragraphs = (inspect.getdoc(loader) or "").partition("Attributes:")[0].strip().split("\n\n")
-    words = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    bench.command(command, name=name, help=words)
+bench.command(
+    "rr_refine.cli.bench_sweep:sweep", name="sweep", help="Vary the loop's settings on a benchmark."
+)
 
 
-def _command(name: str, loader: type[BenchmarkLoader]) -> Callable[..., int]:
-    """The command of a benchmark: its own options, then those that all share."""
+def add_benchmarks(app: App, make: Callable[[str], Callable[..., int]]) -> None:
+    """Add a command for every benchmark that is installed. One that is broken says so when it is
+    called, not before.
 
-    def command(*, own: BenchmarkLoader, options: BenchOptions | None = None) -> int:
-        return _run(name, own, options or BenchOptions())
+    Args:
+        make: makes a command by the benchmark's name. Its argument `own` are the benchmark's own
+            options.
+    """
+    for name in benchmark_names():
+        try:
+            loader = find_loader(name)
+            with boundary(ConfigError, f"benchmark {name!r}"):
+                command = _with_own(make(name), loader)
+        except RefineError as error:
+            add_broken(app, name, error)
+            continue
+        words = (inspect.getdoc(loader) or "").partition("Attributes:")[0].strip().split("\n\n")
+        help_ = "\n\n".join(" ".join(paragraph.split()) for paragraph in words)
+        app.command(command, name=name, help=help_)
 
+
+def _with_own(command: Callable[..., int], loader: type[BenchmarkLoader]) -> Callable[..., int]:
     # `negative`: a switch of a benchmark has no `--no-` twin, as those of all commands.
     command.__annotations__["own"] = Annotated[loader, Parameter(name="*", negative=())]
     given = inspect.signature(loader).parameters.values()
     if all(option.default is not option.empty for option in given):
-        command.__kwdefaults__ = {"own": loader(), "options": None}
+        command.__kwdefaults__ = {"own": loader(), **(command.__kwdefaults__ or {})}
     return command
 
 
-for _name in benchmark_names():
-    _add(_name)
+def _make(name: str) -> Callable[..., int]:
+    def command(*, own: BenchmarkLoader, options: BenchOptions | None = None) -> int:
+        return run_benchmark(name, own, options or BenchOptions())
+
+    return command
 
 
-def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
-    """One command's work; gives the exit code."""
+def run_benchmark(
+    name: str, own: BenchmarkLoader, options: BenchOptions, plan: Plan | None = None
+) -> int:
+    """One command's work; gives the exit code.
+
+    Args:
+        plan: what is compared; arms by name if it is None.
+    """
+    plan = plan or Plan()
     options.check()
     test = own.model_test(options.limit)
     assigned = dict(split_assignment(text) for text in options.set_ or ())
@@ -126,7 +144,7 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
     _require_effect(settings, assigned, own.closed())
     if find_spec("numpy") is None or find_spec("scipy") is None:
         raise MissingExtraError("rr-refine bench", "data")
-    out = options.out or folder_here(Path("runs", f"bench-{name}"))
+    out = options.out or folder_here(Path("runs", f"{plan.folder}-{name}"))
     if not options.resume and (out / ("cache" if test else "bench.json")).exists():
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
@@ -148,10 +166,10 @@ def _run(name: str, own: BenchmarkLoader, options: BenchOptions) -> int:
         if shard[1] > 1:
             benchmark = part_of(benchmark, *shard)
         models = make_models(options, settings)
-        arms = _arms(own, options, settings, models)
-        curve = options.curve or own.curve
+        arms = plan.arms(own, options, settings, models)
+        curve = plan.curve(own, options)
         source = source_of(name, own, options.limit, shard)
-        work = _Comparison(benchmark, arms, models, options, settings, out, curve, source)
+        work = _Comparison(benchmark, arms, models, options, settings, out, curve, source, plan)
         return asyncio.run(work.run())
     except ConfigError:
         with contextlib.suppress(OSError):  # one that holds something already stays
@@ -176,36 +194,6 @@ def _require_effect(settings: Settings, assigned: Iterable[str], closed: str) ->
                 f"{key} from {source} would make `refine` another method than the one that is "
                 f"reported: {closed}"
             )
-
-
-def _arms(
-    own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models
-) -> tuple[Arm, ...]:
-    from rr_refine.benchmarks.arms import make_arms
-    from rr_refine.cli.job import make_evidence, make_intent_check, make_rewriters
-
-    changes = settings.section("loop")
-    if settings.values["rewriter.use"] is not None:
-        changes["rewriters"] = list(settings.texts("rewriter.use"))
-    arms = make_arms(
-        options.renders,
-        names=options.arm or own.arms,
-        blind=options.blind or own.blind,
-        changes=changes,
-    )
-    policies = [arm.policy for arm in arms]
-    pair = models.generator, models.critic
-    check = make_intent_check(settings, *pair)
-    evidence = make_evidence(settings)
-    return tuple(
-        replace(
-            arm,
-            rewriters=make_rewriters(settings, arm.policy, *pair, *policies),
-            intent_check=check,
-            evidence=evidence if arm.policy.evidence else (),
-        )
-        for arm in arms
-    )
 
 
 async def _test(test: ModelTest, options: BenchOptions, settings: Settings, out: Path) -> int:
@@ -241,6 +229,7 @@ class _Comparison:
     out: Path
     curve: bool
     source: Source | None
+    plan: Plan
     progress: Progress = field(default_factory=Progress)
     done: int = 0
     failed: int = 0
@@ -257,7 +246,6 @@ class _Comparison:
         from rr_refine.benchmarks.cache import Cache
         from rr_refine.benchmarks.measure import measure, preflight
         from rr_refine.benchmarks.protocol import AsksJudge
-        from rr_refine.benchmarks.table import write_tables
         from rr_refine.benchmarks.trial import read_trials
         from rr_refine.cli.bench_models import make_judge
         from rr_refine.cli.notes import PARTS, say_addresses, say_told
@@ -265,6 +253,7 @@ class _Comparison:
 
         options, settings, benchmark = self.options, self.settings, self.benchmark
         models = self.models
+        critics = [arm.critic for arm in self.arms]
         judge = make_judge(options, settings)
         if judge is None and isinstance(benchmark, AsksJudge):
             tell(
@@ -277,7 +266,7 @@ class _Comparison:
         for note in benchmark.notes:
             tell(f"note: {plain(note)}")
         with Cache(self.out / "cache") as cache:
-            async with connected((models.generator, models.critic, judge)):
+            async with connected((models.generator, models.critic, *critics, judge)):
                 self.progress.begin("runs", sum(t.settled for t in read_trials(self.out)))
                 with _draining() as drain:
                     results = await measure(
@@ -304,7 +293,8 @@ class _Comparison:
             return INTERRUPTED
         for arm, problems in preflight(benchmark, self.arms, self.out).items():
             _show_preflight(arm, problems)
-        _show_result(options, results, write_tables(results), self.out, self.failed)
+        record, table = self.plan.show(results, self.out)
+        _show_result(options, record, table, self.out, self.failed)
         # The one comparison that --fail-on-error stands for.
         too_many = self.failed > options.fail_on_error * self.runs
         return FAILED if too_many else DONE
@@ -354,3 +344,6 @@ def _show_result(options: BenchOptions, result: Record, table: str, out: Path, f
     say_results(result, table, out, as_json=options.json)
     if failed:
         tell(f"{failed} failed; --resume tries them again")
+
+
+add_benchmarks(bench, _make)

@@ -21,7 +21,7 @@ from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
 from rr_refine.reward.pool import pool
 
-__all__ = ["make_judge", "make_models"]
+__all__ = ["critic_of", "make_judge", "make_models"]
 
 _BATCH: Final = 16
 """Renders and judgements at once by the models in the box, unless said otherwise."""
@@ -42,7 +42,7 @@ def make_models(options: BenchOptions, settings: Settings) -> Models:
     if settings.values.get("judge.use") not in (None, "none"):
         named_component(settings, "judge")
     generator = _ray(options, settings) if options.engine == "ray" else make_generator(settings)
-    return Models(generator, _critic(options, settings), settings.section("parameters"))
+    return Models(generator, critic_of(options, settings), settings.section("parameters"))
 
 
 def make_judge(options: BenchOptions, settings: Settings) -> AnyJudge | None:
@@ -67,7 +67,12 @@ def make_judge(options: BenchOptions, settings: Settings) -> AnyJudge | None:
     return judge  # type: ignore[return-value]  # a protocol, checked by its method
 
 
-def _critic(options: BenchOptions, settings: Settings) -> Critic:
+def critic_of(options: BenchOptions, settings: Settings) -> Critic:
+    """The critic, or several that share the work.
+
+    Raises:
+        ConfigError: it is unknown, or does not take its options.
+    """
     urls = options.critic_url or []
     if len(urls) < 2:
         return make_critic(settings)

@@ -1,0 +1,221 @@
+"""`rr-refine bench sweep NAME`: settings of the loop, varied one at a time, on a benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import App, Parameter
+from pydantic import JsonValue
+
+from rr_refine.benchmarks.loader import BenchmarkLoader
+from rr_refine.cli.bench import add_benchmarks, run_benchmark
+from rr_refine.cli.bench_arms import Plan, changes_of, complete
+from rr_refine.cli.bench_options import BenchOptions
+from rr_refine.cli.layers import COMMAND_LINE, value_of
+from rr_refine.cli.settings import Settings
+from rr_refine.errors import ConfigError
+from rr_refine.plugins import did_you_mean
+
+if TYPE_CHECKING:  # with langgraph, which the help can do without
+    from rr_refine.benchmarks.arms import Arm, Models
+    from rr_refine.benchmarks.results import Results
+    from rr_refine.benchmarks.sweep import Factor
+    from rr_refine.terms import Record
+
+__all__ = ["sweep"]
+
+_VARIED: Final = ("loop.", "budget.rounds", "rewriter.", "intent.", "critic.")
+"""What may be varied: whoever renders is the same for all, so that pictures are shared."""
+_TEMPERATURE: Final = 0.7
+"""Of several samples, where none is set: at 0 all are the same."""
+
+sweep = App(
+    name="sweep",
+    help="Vary settings of the loop one at a time, and hold each value against the loop as it is.",
+)
+
+
+_VARY: Final = (
+    "An ablation (threshold, rounds, seeds, samples, rewriters, never-worse), or a setting with its "
+    "values: loop.margin=0,0.1,0.2. May be given more than once; all ablations by default."
+)
+Variant = tuple[str, Mapping[str, JsonValue]]
+"""A value as it is shown, and the settings that make it."""
+
+
+@dataclass(slots=True)
+class SweepPlan(Plan):
+    """The loop as it is set, and variants of it."""
+
+    vary: Sequence[str] | None
+    folder: str = "sweep"
+    factors: list[Factor] = field(default_factory=list)
+
+    def curve(self, own: BenchmarkLoader, options: BenchOptions) -> bool:
+        """Only where it is asked for: `rounds` varies the same."""
+        del own
+        return options.curve
+
+    def arms(
+        self, own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models
+    ) -> tuple[Arm, ...]:
+        """See `Plan.arms`."""
+        from rr_refine.benchmarks.arms import DEFAULT, make_arms
+        from rr_refine.benchmarks.sweep import Factor, Setting
+        from rr_refine.cli.bench_models import critic_of
+
+        for option in ("arm", "blind"):
+            if getattr(options, option) is not None:
+                raise ConfigError(f"--{option} has no effect on a sweep, which varies {DEFAULT!r}")
+        if own.closed():
+            raise ConfigError(f"a sweep chooses among variants: {own.closed()}")
+
+        def made(name: str, own: Settings, critic: bool) -> tuple[Arm, Settings]:
+            budget = {"rounds": options.renders, "images": options.renders}
+            changes = {"budget": budget | own.section("budget"), **changes_of(own)}
+            (arm,) = make_arms(options.renders, names=[DEFAULT], changes=changes)
+            asked = critic_of(options, own) if critic else None
+            return replace(arm, name=name, critic=asked), own
+
+        found = {DEFAULT: made(DEFAULT, _without_budget(settings), critic=False)}
+        base = found[DEFAULT]
+        for name, variants in _factors(self.vary, options, settings, models).items():
+            shown = []
+            for value, assigned in variants:
+                varied = deepcopy(base[1])
+                varied.apply(assigned, COMMAND_LINE)
+                own_critic = varied.section("critic") != base[1].section("critic")
+                arm = made(_arm_name(name, value), varied, own_critic)
+                same = arm[0].policy == base[0].policy and _rest(varied) == _rest(base[1])
+                known = base if same else found.setdefault(arm[0].name, arm)
+                if known[0].policy != arm[0].policy:
+                    raise ConfigError(f"--vary {name}: two values would both be {value!r}")
+                shown.append(Setting(value=value, arm=known[0].name))
+            self.factors.append(Factor(name=name, settings=tuple(shown)))
+        policies = [arm.policy for arm, _ in found.values()]
+        return tuple(complete(arm, own, models, policies) for arm, own in found.values())
+
+    def show(self, results: Results, out: Path) -> tuple[Record, str]:
+        """See `Plan.show`; leaves the table and the plot of the sweep."""
+        from rr_refine.benchmarks.report import write_json, write_text
+        from rr_refine.benchmarks.sweep import read_sweep, write_sweep
+        from rr_refine.benchmarks.sweep_plot import draw_sweep
+
+        found = read_sweep(results, self.factors)
+        table = write_sweep(found, results)
+        write_json(out, "sweep.json", found)
+        write_text(out, "sweep.md", table)
+        write_text(out, "sweep.svg", draw_sweep(found))
+        return found, table
+
+
+def _make(name: str) -> Callable[..., int]:
+    def command(
+        *,
+        own: BenchmarkLoader,
+        vary: Annotated[list[str] | None, Parameter(negative=(), help=_VARY)] = None,
+        options: BenchOptions | None = None,
+    ) -> int:
+        options = options or BenchOptions()
+        if own.model_test(options.limit) is not None:
+            raise ConfigError("a sweep varies the loop: one model by itself is for rr-refine bench")
+        return run_benchmark(name, own, options, SweepPlan(vary))
+
+    return command
+
+
+def _without_budget(settings: Settings) -> Settings:
+    """`--renders` says what every arm may spend; a file's budget is for runs by themselves."""
+    own = deepcopy(settings)
+    for key in [key for key in own.values if key.startswith("budget.")]:
+        del own.values[key]
+    return own
+
+
+def _rest(settings: Settings) -> list[dict[str, JsonValue]]:
+    """What makes an arm besides its policy."""
+    own = [settings.section(name) for name in ("critic", "rewriter", "intent")]
+    return [*own, {"use": settings.values["intent.use"]}]
+
+
+def _ablations(
+    options: BenchOptions, settings: Settings, models: Models
+) -> dict[str, list[Variant]]:
+    """Those of the paper's loop, by name."""
+    from rr_refine.component import shared_companions
+
+    def values(key: str, *values: JsonValue) -> list[Variant]:
+        return [(_shown(value), {key: value}) for value in values]
+
+    rewriters = ["critic", "rules"]
+    if shared_companions(models.generator, models.critic).rewriters:
+        rewriters.append("companions")
+    if any(key.startswith("rewriter.llm.") for key in settings.values):
+        rewriters.append("llm")
+    hot = settings.section("critic").get("temperature") or _TEMPERATURE
+    samples = {f"{n} at {hot:g}": {"critic.samples": n} for n in range(1, 6)}
+    return {
+        "threshold": values("loop.target", 2.0, 2.5, 3.0, 3.5, 4.0),
+        "rounds": values("budget.rounds", *range(1, options.renders + 1)),
+        "seeds": values("loop.seeds", "same", "fresh", "on-repeat"),
+        "samples": [(n, {"critic.temperature": hot, **one}) for n, one in samples.items()],
+        "rewriters": values("rewriter.use", *([name] for name in rewriters)),
+        "never-worse": values("loop.acceptance", "better", "highest", "always"),
+    }
+
+
+def _factors(
+    vary: Sequence[str] | None, options: BenchOptions, settings: Settings, models: Models
+) -> dict[str, list[Variant]]:
+    """What is varied, by name.
+
+    Raises:
+        ConfigError: an unknown ablation, or a setting that is none of the loop's.
+    """
+    known = _ablations(options, settings, models)
+    if vary is None:
+        return known
+    found: dict[str, list[Variant]] = {}
+    for text in vary:
+        key, equals, values = text.partition("=")
+        if not equals and key not in known:
+            raise ConfigError(
+                f"--vary {text!r} is no ablation{did_you_mean(key, list(known))}; there are "
+                f"{', '.join(known)}; or give a setting with its values: loop.margin=0,0.1,0.2"
+            )
+        if equals and not key.startswith(_VARIED):
+            hint = "; a sweep varies loop.*, budget.rounds, rewriter.*, intent.* and critic.*"
+            raise ConfigError(f"--vary {text!r} has no effect on a sweep{hint}")
+        found[key] = list(_given(key, values)) if equals else known[key]
+    return found
+
+
+def _given(key: str, text: str) -> Iterator[Variant]:
+    """`2,2.5,3`; or JSON, for values with commas: `["critic","rules"],"rules"`."""
+    read = value_of(f"[{text}]")
+    values = read if isinstance(read, list) else list(map(value_of, text.split(",")))
+    if not values:
+        raise ConfigError(f"--vary {key}= has no values")
+    for value in values:
+        yield _shown(value), {key: value}
+
+
+def _shown(value: JsonValue) -> str:
+    """As it is written in tables and in the arm's name."""
+    if isinstance(value, list):
+        return "+".join(map(_shown, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _arm_name(factor: str, value: str) -> str:
+    """It is a folder's name, too."""
+    return re.sub(r"[^\w.+=-]", "_", f"{factor}={value}")
+
+
+add_benchmarks(sweep, _make)
