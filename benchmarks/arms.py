@@ -74,14 +74,14 @@ class Arm:
         makers: dict[str, Sequence[Rewriter | Evidence]] = {"rewriters": chain}
         if self.evidence:
             makers["evidence"] = self.evidence
-        own = {} if self.critic is None else {"critic": self.critic.identity.model_dump(mode="json")}
+        own = self.critic.identity.model_dump(mode="json") if self.critic else None
         return {
             "policy": self.policy.model_dump(mode="json"),
             **{
                 name: [part.identity.model_dump(mode="json") for part in parts]
                 for name, parts in makers.items()
             },
-            **own,
+            **({"critic": own} if own else {}),
         }
 
 

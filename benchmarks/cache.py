@@ -24,7 +24,7 @@ from rr_refine.agent.keys import sources_key
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
 from rr_refine.digest import digest, image_digest
-from rr_refine.errors import StoreError
+from rr_refine.errors import NotRecordedError, StoreError
 from rr_refine.files import holds_file, link_file, locked, parse_json, replace_file
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
 from rr_refine.notices import add_notices, notices_of
@@ -56,6 +56,7 @@ RecordT = TypeVar("RecordT", bound="Record")
 Kind = Literal["render", "critique", "comparison", "judgement", "unreadable"]
 """What is kept. A judgement is a judge's, of a result, and so are unreadable answers."""
 
+_MADE_ONLINE: Final[tuple[Kind, ...]] = ("render", "critique", "comparison")
 _FILE: Final = "cache.sqlite"
 _CREATE: Final = """
     PRAGMA journal_mode = WAL;
@@ -78,14 +79,16 @@ class Cache:
 
     Args:
         path: the folder; created when missing.
+        offline: what is not kept is not made, but a NotRecordedError. Judges are still asked.
 
     Raises:
         StoreLockedError: another process works with it.
         StoreError: it cannot be created or read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, offline: bool = False) -> None:
         self._path = path
+        self.offline = offline
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.made: Counter[Kind] = Counter()
         """What was not found and had to be made."""
@@ -109,15 +112,28 @@ class Cache:
     ) -> None:
         self._undo.close()
 
-    def generator(self, generator: Generator) -> CachedGenerator:
-        """`generator` with this memory."""
-        return CachedGenerator(generator, self)
+    def generator(self, generator: Generator, known: Identity | None = None) -> CachedGenerator:
+        """`generator` with this memory.
 
-    def critic(self, critic: Critic) -> CachedCritic:
-        """`critic` with this memory; it can compare if `critic` can."""
+        Args:
+            known: who it is, where it is not connected.
+        """
+        return CachedGenerator(generator, self, known)
+
+    def critic(self, critic: Critic, known: Identity | None = None) -> CachedCritic:
+        """`critic` with this memory; it can compare if `critic` can. See `generator`."""
         if can_compare(critic):
-            return CachedPairwiseCritic(critic, self)
-        return CachedCritic(critic, self)
+            return CachedPairwiseCritic(critic, self, known)
+        return CachedCritic(critic, self, known)
+
+    def require_online(self, kind: Kind) -> None:
+        """Before something is made that was not found.
+
+        Raises:
+            NotRecordedError: nothing of the kind is to be made.
+        """
+        if self.offline and kind in _MADE_ONLINE:
+            raise NotRecordedError(f"{str(self._path)!r} holds no such {kind}")
 
     def lock(self, key: str) -> asyncio.Lock:
         """To be held over `find` and `keep`: who asks for the same meanwhile finds it done."""
@@ -162,6 +178,7 @@ class Cache:
         async with self.lock(key):
             if found := self.find(kind, key):
                 return model.model_validate(found["result"])
+            self.require_online(kind)
             made = await make()
             self.keep(kind, key, {"result": made.model_dump(mode="json")})
             return made
@@ -218,14 +235,15 @@ class Cache:
 class CachedGenerator:
     """A generator that renders a request once."""
 
-    def __init__(self, inner: Generator, cache: Cache) -> None:
+    def __init__(self, inner: Generator, cache: Cache, known: Identity | None = None) -> None:
         self.wrapped = inner
         self._cache = cache
+        self._known = known
 
     @property
     def identity(self) -> Identity:
         """That of the generator: its pictures are the same."""
-        return self.wrapped.identity
+        return self._known or self.wrapped.identity
 
     @property
     def tasks(self) -> frozenset[Task]:
@@ -253,6 +271,7 @@ class CachedGenerator:
         async with self._cache.lock(key):
             image = await self._cache.find_image(key)
             if image is None:
+                self._cache.require_online("render")
                 image = await self.wrapped.generate(request, on_step=on_step)
                 await self._cache.keep_image(key, image, request)
             return image
@@ -261,14 +280,15 @@ class CachedGenerator:
 class CachedCritic:
     """A critic that judges a picture of a request once."""
 
-    def __init__(self, inner: Critic, cache: Cache) -> None:
+    def __init__(self, inner: Critic, cache: Cache, known: Identity | None = None) -> None:
         self.wrapped = inner
         self._cache = cache
+        self._known = known
 
     @property
     def identity(self) -> Identity:
         """That of the critic: its judgements are the same."""
-        return self.wrapped.identity
+        return self._known or self.wrapped.identity
 
     async def critique(self, request: CritiqueRequest) -> Assessment:
         """See `Critic.critique`.
@@ -293,8 +313,8 @@ class CachedCritic:
 class CachedPairwiseCritic(CachedCritic):
     """One that compares two pictures of a request once, too."""
 
-    def __init__(self, inner: PairwiseCritic, cache: Cache) -> None:
-        super().__init__(inner, cache)
+    def __init__(self, inner: PairwiseCritic, cache: Cache, known: Identity | None = None) -> None:
+        super().__init__(inner, cache, known)
         self._pairwise = inner
 
     async def compare(self, request: ComparisonRequest) -> Comparison:

@@ -49,7 +49,7 @@ from rr_refine.benchmarks.trial import (
 )
 from rr_refine.boundary import boundary
 from rr_refine.component import connected
-from rr_refine.errors import ConfigError, RefineError, StoreError
+from rr_refine.errors import ConfigError, NotRecordedError, RefineError, StoreError
 from rr_refine.files import locked, make_folder, make_inside
 from rr_refine.redaction import told
 from rr_refine.room import Room
@@ -84,7 +84,8 @@ async def run_arms(
     items, or for more arms.
 
     Args:
-        models: connected, as the critics of `arms`; what arms have in common is done once if they are from a `Cache`.
+        models: connected, as the critics of `arms`; what arms have in common is done once if they
+            are from a `Cache`.
         renders: up to how many renders a trial has points.
         concurrency: runs at once. A generator or critic that works in batches needs several.
         curve: False grades only the first and the last of each run: see `Trial.points`.
@@ -103,9 +104,7 @@ async def run_arms(
             a wrong key.
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
-    chains = {
-        arm.name: arm.chain(models.generator, arm.critic or models.critic) for arm in arms
-    }
+    chains = {arm.name: arm.chain(models.generator, arm.critic or models.critic) for arm in arms}
     checks = [part for arm in arms for part in (arm.intent_check, *arm.evidence)]
     drain = drain or asyncio.Event()
     with boundary(StoreError, "making the folder"):
@@ -258,6 +257,8 @@ class _Session:
             async with aclosing(events):
                 async for _ in events:
                     pass
+        except NotRecordedError as error:
+            return told(error)
         except (ConfigError, StoreError):
             raise
         except RefineError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError, field_validator
@@ -12,7 +11,7 @@ from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replace_file
 from rr_refine.terms import Identity, Record
 
-__all__ = ["Header", "require_same"]
+__all__ = ["Header", "read_header", "require_same"]
 
 
 class Header(Record):
@@ -25,7 +24,12 @@ class Header(Record):
     generator: Identity
     critic: Identity
     arms: dict[str, dict[str, JsonValue]]
-    """Their policies, who rewrites for them, and what measures."""
+    """Their policies, who rewrites for them, what measures, and a critic of their own."""
+
+    def critic_of(self, arm: str) -> Identity | None:
+        """The arm's own critic, if it has one."""
+        own = self.arms.get(arm, {}).get("critic")
+        return None if own is None else Identity.model_validate(own)
 
     @field_validator("arms")
     @classmethod
@@ -38,13 +42,27 @@ class Header(Record):
         }
 
 
+def read_header(out: Path) -> Header:
+    """What bench.json says.
+
+    Raises:
+        ConfigError: there is none.
+        StoreError: it cannot be read.
+    """
+    path = out / "bench.json"
+    try:
+        return Header.model_validate_json(read_file(path))
+    except FileNotFoundError:
+        raise ConfigError(f"{str(out)!r} holds no benchmark: there is no bench.json") from None
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+
+
 def require_same(out: Path, header: Header) -> None:
     """Write bench.json, or hold the folder to it; arms may join."""
     path = out / "bench.json"
     try:
-        earlier = header
-        with suppress(FileNotFoundError):
-            earlier = Header.model_validate_json(read_file(path))
+        earlier = read_header(out) if path.exists() else header
         arms = {**earlier.arms, **header.arms}
         differs = [
             name
@@ -59,5 +77,5 @@ def require_same(out: Path, header: Header) -> None:
             )
         text = header.model_copy(update={"arms": arms}).model_dump_json(indent=1)
         replace_file(path, text.encode() + b"\n", durable=True)
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path} cannot be read or written: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error}") from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
@@ -30,6 +31,7 @@ from rr_refine.benchmarks.answers import write_answers
 from rr_refine.benchmarks.arms import Arm, Models
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.engine import read_trials, run_arms, run_many
+from rr_refine.benchmarks.header import read_header
 from rr_refine.benchmarks.item import Benchmark, Mark
 from rr_refine.benchmarks.judging import ATTEMPTS, FakeJudge, JudgeFile, Judging
 from rr_refine.benchmarks.protocol import AsksJudge, Layout
@@ -72,7 +74,8 @@ async def measure(
 
     Args:
         models: connected, as the critics of `arms`.
-        cache: of the same folder.
+        cache: of the same folder. If it is offline, models need not be connected, and arms that
+            would take what was not kept are left out of the results, whole: a note names them.
         judge: connected; None leaves pictures that no program grades without marks, which a later
             session can add.
         attempts: see `Judging`.
@@ -91,12 +94,21 @@ async def measure(
     """
     start = time.monotonic()
     work = Work(benchmark, arms, cache, out, judge, attempts)
+    known = read_header(out) if cache.offline else None
     shared = Models(
-        cache.generator(models.generator), cache.critic(models.critic), models.parameters
+        cache.generator(models.generator, known and known.generator),
+        cache.critic(models.critic, known and known.critic),
+        models.parameters,
     )
     whole = await run_arms(
         work.graded(),
-        [replace(arm, critic=arm.critic and cache.critic(arm.critic)) for arm in arms],
+        [
+            replace(
+                arm,
+                critic=arm.critic and cache.critic(arm.critic, known and known.critic_of(arm.name)),
+            )
+            for arm in arms
+        ],
         shared,
         out,
         renders=renders,
@@ -109,11 +121,13 @@ async def measure(
     if not whole:
         work.lay_out()
         return None
+    work, notes = work.recorded()
     provenance = Provenance(
         benchmark=benchmark.name,
         renders=renders,
-        generator=models.generator.identity,
-        critic=models.critic.identity,
+        generator=shared.generator.identity,
+        critic=shared.critic.identity,
+        notes=notes,
         source=source,
         versions=versions(),
         settings=dict(settings or {}),
@@ -161,6 +175,22 @@ class Work:
         """Those of the benchmark's items and arms, one at a time."""
         arms, items = {arm.name for arm in self.arms}, {item.id for item in self.benchmark.items}
         return (t for t in read_trials(self.out) if t.arm in arms and t.item in items)
+
+    def recorded(self) -> tuple[Work, tuple[str, ...]]:
+        """The same without the arms that would take what was not kept, offline; and which they are.
+
+        Raises:
+            ConfigError: none is left, or not the one that the others are held against.
+        """
+        owed = Counter(trial.arm for trial in self.trials() if not trial.recorded)
+        if not owed:
+            return self, ()
+        left = [arm for arm in self.arms if arm.name not in owed]
+        shown = ", ".join(f"{name} ({count})" for name, count in owed.items())
+        told = f"need new renders or judgements, and are left out (items that do): {shown}"
+        if not left or self.arms[0].name in owed:
+            raise ConfigError(f"offline, there is nothing to compare: these {told}")
+        return replace(self, arms=left), (f"Arms that {told}.",)
 
     def lay_out(self) -> None:
         """Bring the pictures of all trials that are there into the official layout."""

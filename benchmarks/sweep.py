@@ -62,7 +62,7 @@ class Sweep(Record):
 
 
 def read_sweep(results: Results, factors: Sequence[Factor]) -> Sweep:
-    """What the results say about each value.
+    """What the results say about each value that they have.
 
     Raises:
         ConfigError: no picture was graded.
@@ -87,15 +87,16 @@ def read_sweep(results: Results, factors: Sequence[Factor]) -> Sweep:
             failed=arm.failed,
         )
 
+    found = {
+        factor.name: tuple(value(s, arms[s.arm]) for s in factor.settings if s.arm in arms)
+        for factor in factors
+    }
     return Sweep(
         provenance=results.provenance,
         measure=measure.name,
         share=measure.scale.share,
         items=results.arms[0].items,
-        factors={
-            factor.name: tuple(value(s, arms[s.arm]) for s in factor.settings if s.arm in arms)
-            for factor in factors
-        },
+        factors={name: values for name, values in found.items() if values},
     )
 
 

@@ -113,6 +113,7 @@ def write_method(results: Results) -> Iterator[str]:
             "it was measured; what could not be read is not right. The critic says so from 3.0 on."
         )
     if not is_published(results):
+        yield from source.notes
         return
     if not any(_uncovered(arm) for arm in results.arms):
         yield "Every item of every arm has a picture and a mark."

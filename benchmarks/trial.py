@@ -18,7 +18,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run
 from rr_refine.benchmarks.item import Mark
-from rr_refine.errors import StoreError
+from rr_refine.errors import NotRecordedError, StoreError
 from rr_refine.files import open_file, require_inside
 from rr_refine.lines import LineFile, each_line
 from rr_refine.terms import Record
@@ -142,6 +142,11 @@ class Trial(Origin):
         """The pictures that have a mark of their own, by digest, each once."""
         samples = (point.sample for point in (self.first, *self.points))
         return tuple(dict.fromkeys(sample.image for sample in samples if sample))
+
+    @property
+    def recorded(self) -> bool:
+        """False where it would have taken what was not kept, offline."""
+        return not (self.error or "").startswith(NotRecordedError.__name__)
 
     @property
     def settled(self) -> bool:

@@ -145,7 +145,10 @@ def run_benchmark(
     if find_spec("numpy") is None or find_spec("scipy") is None:
         raise MissingExtraError("rr-refine bench", "data")
     out = options.out or folder_here(Path("runs", f"{plan.folder}-{name}"))
-    if not options.resume and (out / ("cache" if test else "bench.json")).exists():
+    if (
+        not (options.resume or plan.offline)
+        and (out / ("cache" if test else "bench.json")).exists()
+    ):
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
         )
@@ -167,7 +170,7 @@ def run_benchmark(
             benchmark = part_of(benchmark, *shard)
         models = make_models(options, settings)
         arms = plan.arms(own, options, settings, models)
-        curve = plan.curve(own, options)
+        curve = options.curve or own.curve
         source = source_of(name, own, options.limit, shard)
         work = _Comparison(benchmark, arms, models, options, settings, out, curve, source, plan)
         return asyncio.run(work.run())
@@ -253,7 +256,7 @@ class _Comparison:
 
         options, settings, benchmark = self.options, self.settings, self.benchmark
         models = self.models
-        critics = [arm.critic for arm in self.arms]
+        online = (models.generator, models.critic, *(arm.critic for arm in self.arms))
         judge = make_judge(options, settings)
         if judge is None and isinstance(benchmark, AsksJudge):
             tell(
@@ -265,8 +268,8 @@ class _Comparison:
         say_addresses(settings, *PARTS, *(["judge"] if judge else []))
         for note in benchmark.notes:
             tell(f"note: {plain(note)}")
-        with Cache(self.out / "cache") as cache:
-            async with connected((models.generator, models.critic, *critics, judge)):
+        with Cache(self.out / "cache", offline=self.plan.offline) as cache:
+            async with connected((*(() if self.plan.offline else online), judge)):
                 self.progress.begin("runs", sum(t.settled for t in read_trials(self.out)))
                 with _draining() as drain:
                     results = await measure(
@@ -303,7 +306,7 @@ class _Comparison:
         """Show how far it is."""
         self.done += 1
         lacking = trial.result.sample is None or (self.graded and not trial.settled)
-        self.failed += trial.error is not None or lacking
+        self.failed += trial.recorded and (trial.error is not None or lacking)
         self.sum += (trial.result.mark or trial.worst).score
         score = self.sum / self.done if self.graded else None
         self.progress("runs", self.done, self.runs, self.failed, score)

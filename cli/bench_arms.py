@@ -25,10 +25,8 @@ class Plan:
 
     folder = "bench"
     """The folder of results is called after it and the benchmark."""
-
-    def curve(self, own: BenchmarkLoader, options: BenchOptions) -> bool:
-        """Whether results with fewer renders are graded, too."""
-        return options.curve or own.curve
+    offline = False
+    """Nothing is rendered or judged by the critic: what the folder holds must do."""
 
     def arms(
         self, own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models

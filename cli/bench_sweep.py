@@ -18,6 +18,7 @@ from rr_refine.cli.bench import add_benchmarks, run_benchmark
 from rr_refine.cli.bench_arms import Plan, changes_of, complete
 from rr_refine.cli.bench_options import BenchOptions
 from rr_refine.cli.layers import COMMAND_LINE, value_of
+from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
@@ -42,8 +43,12 @@ sweep = App(
 
 
 _VARY: Final = (
-    "An ablation (threshold, rounds, seeds, samples, rewriters, never-worse), or a setting with its "
-    "values: loop.margin=0,0.1,0.2. May be given more than once; all ablations by default."
+    "An ablation (threshold, rounds, seeds, samples, rewriters, never-worse), or a setting with "
+    "its values: loop.margin=0,0.1,0.2. May be given more than once; all ablations by default."
+)
+_OFFLINE: Final = (
+    "Render and judge nothing: what --out holds, of an earlier benchmark or sweep, must do. Values "
+    "that would take more are left out, and named."
 )
 Variant = tuple[str, Mapping[str, JsonValue]]
 """A value as it is shown, and the settings that make it."""
@@ -54,13 +59,9 @@ class SweepPlan(Plan):
     """The loop as it is set, and variants of it."""
 
     vary: Sequence[str] | None
+    offline: bool
     folder: str = "sweep"
     factors: list[Factor] = field(default_factory=list)
-
-    def curve(self, own: BenchmarkLoader, options: BenchOptions) -> bool:
-        """Only where it is asked for: `rounds` varies the same."""
-        del own
-        return options.curve
 
     def arms(
         self, own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models
@@ -120,12 +121,13 @@ def _make(name: str) -> Callable[..., int]:
         *,
         own: BenchmarkLoader,
         vary: Annotated[list[str] | None, Parameter(negative=(), help=_VARY)] = None,
+        offline: Annotated[Flag, Parameter(help=_OFFLINE)] = False,
         options: BenchOptions | None = None,
     ) -> int:
         options = options or BenchOptions()
         if own.model_test(options.limit) is not None:
             raise ConfigError("a sweep varies the loop: one model by itself is for rr-refine bench")
-        return run_benchmark(name, own, options, SweepPlan(vary))
+        return run_benchmark(name, own, options, SweepPlan(vary, offline))
 
     return command
 

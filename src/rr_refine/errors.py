@@ -50,6 +50,7 @@ __all__ = [
     "GeneratorUnavailable",
     "MissingExtraError",
     "NoPromptError",
+    "NotRecordedError",
     "OutOfMemoryError",
     "RefineError",
     "RewriteError",
@@ -212,6 +213,10 @@ class StoreFullError(StoreError):
     """A file of the run folder would be larger than what is read of it. It is as it was before."""
 
     final = True
+
+
+class NotRecordedError(StoreError):
+    """What is needed was not kept, and nothing is to be made anew."""
 
 
 class StoreLockedError(StoreError):
