@@ -94,21 +94,10 @@ async def measure(
     """
     start = time.monotonic()
     work = Work(benchmark, arms, cache, out, judge, attempts)
-    known = read_header(out) if cache.offline else None
-    shared = Models(
-        cache.generator(models.generator, known and known.generator),
-        cache.critic(models.critic, known and known.critic),
-        models.parameters,
-    )
+    shared, remembering = _with_memory(models, arms, cache, out)
     whole = await run_arms(
         work.graded(),
-        [
-            replace(
-                arm,
-                critic=arm.critic and cache.critic(arm.critic, known and known.critic_of(arm.name)),
-            )
-            for arm in arms
-        ],
+        remembering,
         shared,
         out,
         renders=renders,
@@ -134,6 +123,26 @@ async def measure(
         seconds=time.monotonic() - start,
     )
     return await work.report(provenance, noise)
+
+
+def _with_memory(
+    models: Models, arms: Sequence[Arm], cache: Cache, out: Path
+) -> tuple[Models, list[Arm]]:
+    """All models with the memory of `cache`: offline, as the folder knows them."""
+    header = read_header(out) if cache.offline else None
+    generator, critic = (header.generator, header.critic) if header else (None, None)
+    own = {arm.name: header.critic_of(arm.name) if header else None for arm in arms}
+    return (
+        Models(
+            cache.generator(models.generator, generator),
+            cache.critic(models.critic, critic),
+            models.parameters,
+        ),
+        [
+            replace(arm, critic=arm.critic and cache.critic(arm.critic, own[arm.name]))
+            for arm in arms
+        ],
+    )
 
 
 def preflight(benchmark: Benchmark, arms: Sequence[Arm], out: Path) -> dict[str, list[str]]:

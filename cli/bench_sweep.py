@@ -84,7 +84,9 @@ class SweepPlan(Plan):
             asked = critic_of(options, own) if critic else None
             return replace(arm, name=name, critic=asked), own
 
-        found = {DEFAULT: made(DEFAULT, _without_budget(settings), critic=False)}
+        found: dict[str, tuple[Arm, Settings]] = {
+            DEFAULT: made(DEFAULT, _without_budget(settings), critic=False)
+        }
         base = found[DEFAULT]
         for name, variants in _factors(self.vary, options, settings, models).items():
             shown = []
@@ -155,7 +157,7 @@ def _ablations(
     def values(key: str, *values: JsonValue) -> list[Variant]:
         return [(_shown(value), {key: value}) for value in values]
 
-    rewriters = ["critic", "rules"]
+    rewriters: list[JsonValue] = ["critic", "rules"]
     if shared_companions(models.generator, models.critic).rewriters:
         rewriters.append("companions")
     if any(key.startswith("rewriter.llm.") for key in settings.values):
@@ -167,7 +169,7 @@ def _ablations(
         "rounds": values("budget.rounds", *range(1, options.renders + 1)),
         "seeds": values("loop.seeds", "same", "fresh", "on-repeat"),
         "samples": [(n, {"critic.temperature": hot, **one}) for n, one in samples.items()],
-        "rewriters": values("rewriter.use", *([name] for name in rewriters)),
+        "rewriters": values("rewriter.use", *rewriters),
         "never-worse": values("loop.acceptance", "better", "highest", "always"),
     }
 

@@ -32,6 +32,8 @@ COMMANDS = (
     ("bench", "geneval2"),
     ("bench", "longtext"),
     ("bench", "wise"),
+    ("bench", "sweep"),
+    ("bench", "sweep", "sketch"),
     ("bench", "score"),
     ("bench", "preflight"),
     ("bench", "report"),

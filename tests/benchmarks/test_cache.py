@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.cache import Cache
+from rr_refine.benchmarks.cache import Cache, CachedPairwiseCritic
 from rr_refine.digest import image_digest
-from rr_refine.errors import CriticUnavailable, OutOfMemoryError, StoreError, StoreLockedError
+from rr_refine.errors import (
+    CriticUnavailable,
+    NotRecordedError,
+    OutOfMemoryError,
+    StoreError,
+    StoreLockedError,
+)
 from rr_refine.generators.generator import RenderRequest
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest, can_compare
@@ -173,3 +179,24 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot lock"):
         Cache(tmp_path / "file" / "cache")
+
+
+async def test_offline_it_gives_what_it_has_and_asks_nobody(tmp_path: Path) -> None:
+    generator, critic = UnreliableGenerator(), FakeCritic(FakeCriticOptions(seed=3))
+    image = Image.new("RGB", (8, 8), "red")
+    known, unknown = CritiqueRequest("a cat", image), CritiqueRequest("a dog", image)
+    both = ComparisonRequest("a cat", image, image)
+    with Cache(tmp_path / "cache") as cache:
+        await cache.generator(generator).generate(REQUEST)
+        said = await cache.critic(critic).critique(known)
+    with Cache(tmp_path / "cache", offline=True) as cache:
+        # Who they are is told: those here were never connected.
+        recalled = cache.generator(UnreliableGenerator(), generator.identity)
+        await recalled.generate(REQUEST)
+        judge = cache.critic(FakeCritic(), critic.identity)
+        assert await judge.critique(known) == said
+        assert isinstance(judge, CachedPairwiseCritic)
+        for missing in (recalled.generate(OTHERS[0]), judge.critique(unknown), judge.compare(both)):
+            with pytest.raises(NotRecordedError, match="holds no such"):
+                await missing
+        assert cache.made == {}

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.commands import Commands
+
+PARTS = (
+    *("--generator", "tests.benchmarks.world:Painter.create"),
+    *("--critic", "tests.benchmarks.world:Eye", "--limit", "4", "--renders", "3"),
+)
+TEST = ("bench", "sweep", "sketch", *PARTS)
+DEV = (*TEST, "--split", "dev")
+
+
+def factors(commands: Commands, *arguments: str) -> dict[str, list[dict[str, Any]]]:
+    """What a sweep says, by what it varied."""
+    ended = commands.run(*DEV, *arguments, "--json")
+    assert ended.code == 0, ended.stderr
+    sweep = json.loads(ended.stdout)
+    assert isinstance(sweep["factors"], dict)
+    return sweep["factors"]
+
+
+def numbers(value: dict[str, Any]) -> tuple[object, ...]:
+    return tuple(value[name] for name in ("value", "measured", "over", "renders", "critic_calls"))
+
+
+def test_renders_are_shared_and_values_are_held_against_the_loop_as_it_is(
+    commands: Commands,
+) -> None:
+    vary = ("--vary", "threshold", "--vary", "rounds", "--vary", "never-worse")
+    ended = commands.run(*DEV, *vary, "--out", "there")
+    assert ended.code == 0, ended.stderr
+    assert "| threshold | 2.0 |" in ended.stdout
+    assert "| 3.0 (as it is) | 100.0 % [51.0, 100.0] |  |" in ended.stdout
+    there = commands.folder / "there"
+    sweep = json.loads((there / "sweep.json").read_text())
+    by_value = {
+        (name, one["value"]): one for name, values in sweep["factors"].items() for one in values
+    }
+    # Two pictures of an item, whatever the arm: a terse one, and that of the critic's words.
+    assert sweep["provenance"]["made"] == {"render": 8, "critique": 8}
+    assert by_value["rounds", "1"]["measured"]["value"] == 0
+    assert by_value["rounds", "1"]["over"]["value"] == -1
+    assert by_value["rounds", "2"]["over"]["value"] == 0
+    assert by_value["rounds", "3"]["arm"] == by_value["threshold", "3.0"]["arm"] == "refine"
+    assert by_value["rounds", "3"]["over"] is None
+    low = by_value["threshold", "2.0"]
+    assert low["over"]["value"] < 0
+    assert low["renders"] < by_value["threshold", "3.0"]["renders"] == 2
+    assert {path.name for path in (there / "runs").iterdir()} == {
+        *("refine", "rounds=1", "rounds=2", "never-worse=highest", "never-worse=always"),
+        *(f"threshold={value}" for value in (2.0, 2.5, 3.5, 4.0)),
+    }
+    plot = ElementTree.parse(there / "sweep.svg")
+    shown = [one.text for one in plot.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"threshold", "rounds", "never-worse", "3.5", "highest"} <= set(shown)
+    assert (there / "sweep.md").read_text() in ended.stdout
+    assert "over refine" in (there / "table.md").read_text()
+
+    again = commands.run(*DEV, *vary, "--out", "there", "--resume", "--json")
+    assert json.loads(again.stdout)["provenance"]["made"] == {}
+    # Others may join, and cost what they need alone.
+    more = commands.run(*DEV, "--vary", "seeds", "--out", "there", "--resume", "--json")
+    found = json.loads(more.stdout)
+    assert [one["value"] for one in found["factors"]["seeds"]] == ["same", "fresh", "on-repeat"]
+    assert 0 < found["provenance"]["made"]["render"] <= 8
+
+
+def test_what_is_recorded_is_enough_offline(commands: Commands) -> None:
+    vary = ("--vary", "rounds", "--vary", "threshold", "--vary", "loop.seeds=same,fresh")
+    online = factors(commands, *vary, "--out", "online")
+    bench = ("bench", "sketch", "--split", "dev", "--arm", "refine", *PARTS, "--out", "there")
+    assert commands.run(*bench).code == 0
+    offline = commands.run(*DEV, *vary, "--out", "there", "--offline", "--json")
+    assert offline.code == 0, offline.stderr
+    found = json.loads(offline.stdout)
+    assert found["provenance"]["made"] == {}
+    # To the last digit as if it had been run; what would take another render is not guessed.
+    assert found["factors"]["rounds"] == online["rounds"]
+    assert found["factors"]["threshold"] == online["threshold"]
+    assert [one["value"] for one in found["factors"]["loop.seeds"]] == ["same"]
+    (note,) = found["provenance"]["notes"]
+    assert note.endswith("(items that do): loop.seeds=fresh (4).")
+
+    nothing = commands.run(*DEV, "--vary", "rounds", "--out", "new", "--offline")
+    assert (nothing.code, nothing.stdout) == (2, "")
+    assert "'new' holds no benchmark" in nothing.stderr
+    # What was missing offline is made where it may be.
+    later = factors(commands, "--vary", "loop.seeds=same,fresh", "--out", "there", "--resume")
+    assert [*map(numbers, later["loop.seeds"])] == [*map(numbers, online["loop.seeds"])]
+
+
+def test_each_number_of_samples_has_a_critic_of_its_own(commands: Commands) -> None:
+    ended = commands.run(
+        *("bench", "sweep", "sketch", "--split", "dev", "--limit", "2", "--renders", "1"),
+        *("--generator", "fake", "--critic", "fake", "--vary", "critic.samples=1,2,3"),
+        *("--set", "critic.seed=1", "--out", "there", "--json"),
+    )
+    assert ended.code == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    values = found["factors"]["critic.samples"]
+    assert [one["arm"] for one in values] == [f"critic.samples={n}" for n in (1, 2, 3)]
+    # One picture of each item for all. With one sample the critic is the one as it is set.
+    assert found["provenance"]["made"] == {"render": 2, "critique": 6}
+    header = json.loads((commands.folder / "there" / "bench.json").read_text())
+    own = {name: arm.get("critic") for name, arm in header["arms"].items()}
+    assert own.pop("refine") is None
+    assert [one["details"]["samples"] for one in own.values()] == [1, 2, 3]
+    assert {one["details"]["seed"] for one in own.values()} == {1}
+
+
+def test_lists_are_values_too(commands: Commands) -> None:
+    found = factors(
+        *(commands, "--vary", 'rewriter.use="rules",["critic","rules"]', "--out", "there"),
+    )
+    assert [one["value"] for one in found["rewriter.use"]] == ["rules", "critic+rules"]
+
+
+def test_a_language_model_rewrites_where_one_is_set_up(commands: Commands) -> None:
+    ended = commands.run(
+        *(*DEV, "--vary", "rewriters", "--set", "rewriter.llm.base_url=http://127.0.0.1:9/v1")
+    )
+    assert ended.code == 1
+    assert "127.0.0.1:9" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "compare variants with --split dev"),
+        (["--vary", "treshold"], "did you mean 'threshold'"),
+        (["--vary", "generator.steps=1,2"], "--vary 'generator.steps=1,2' has no effect"),
+        (["--vary", "parameters.guidance_scale=1,2"], "has no effect on a sweep"),
+        (["--vary", "budget.images=1"], "has no effect on a sweep"),
+        (["--vary", "loop.margn=1"], "did you mean 'loop.margin'"),
+        (["--vary", "loop.margin="], "loop.margin"),
+        (["--vary", "loop.target=high"], "target"),
+        (["--vary", "loop.seeds=same,sometimes"], "seeds"),
+        (["--arm", "paper"], "--arm has no effect on a sweep"),
+        (["--generator-only"], "one model by itself"),
+    ],
+)
+def test_mistakes(commands: Commands, arguments: list[str], message: str) -> None:
+    ended = commands.run(*(DEV if arguments else TEST), *arguments)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert message in ended.stderr
+    assert not (commands.folder / "runs").exists()
