@@ -28,8 +28,8 @@ class BenchOptions:
     """Options that all benchmarks share.
 
     Attributes:
-        out: Folder of runs, pictures, judgements and report; runs/bench-NAME, or runs/sweep-NAME, by
-            default.
+        out: Folder of runs, pictures, judgements and report; by default runs/bench-NAME, or
+            runs/sweep-NAME.
         arm: A preset of the loop; each benchmark has its default. May be given more than once.
         renders: Most pictures per item, for every arm.
         blind: Rewriter of the blind arms, which see no picture; by default the benchmark's own.
