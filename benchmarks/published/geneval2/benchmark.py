@@ -209,9 +209,18 @@ class GenEval2(PublishedBenchmark):
         self._write_data(folder, found)
 
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
-        """What `evaluation.py` prints for these prompts, and what `soft_tifa_analysis.py` does."""
+        """What `evaluation.py` prints for these prompts, and what `soft_tifa_analysis.py` does.
+
+        `note` says how many have no score: the official scripts have no such case.
+        """
         found = dict(self._judged(judged))
-        return self._official(list(found.values()), [self._rows[name] for name in found])
+        official = self._official(list(found.values()), [self._rows[name] for name in found])
+        if lacking := len(self.items) - len(found):
+            official["note"] = (
+                f"{lacking} of {len(self.items)} prompts have no score, and evaluation.py would "
+                "stop there: these are its numbers of the others"
+            )
+        return official
 
     def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
         """All of them, in points of 100."""

@@ -57,12 +57,13 @@ def _accepted(question: str, answer: str) -> tuple[str, ...]:
 def first_tokens(question: str, answer: str) -> tuple[str, ...]:
     """The tokens whose probabilities are summed, each as often as it occurs here.
 
-    They are the first of each accepted text, in the vocabulary of the official judge: it parts
-    digits, from each other and from a blank before them. So for every number a bare blank counts.
+    They are the accepted texts. Of those that the vocabulary of the official judge parts, digits
+    from each other and from a blank before them, it is the first token too: so for every number a
+    bare blank counts. (Another judge's vocabulary may have them whole.)
     """
-    return tuple(
-        text[0] if text.strip().isdecimal() else text for text in _accepted(question, answer)
-    )
+    accepted = _accepted(question, answer)
+    parted = [text for text in accepted if len(text) > 1 and text.strip().isdecimal()]
+    return (*accepted, *(text[0] for text in parted))
 
 
 def soft_score(question: str, answer: str, probabilities: Mapping[str, float]) -> float:

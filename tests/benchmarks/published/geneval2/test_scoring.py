@@ -29,7 +29,8 @@ MANY = "How many pigs are in the image?"
         (MANY, "three", {" Three": 0.7, " three": 0.3}, 1.0, 1),
         (MANY, "six", {"5": 0.5, "6": 0.3, "six": 0.1, "Six": 0.1}, 0.5, 0),
         (MANY, "two", {"Yes": 0.9, "2": 0.1}, 0.1, 0),
-        (MANY, "ten", {"1": 0.6, "10": 0.4}, 0.6, 0),  # the vocabulary parts digits
+        (MANY, "ten", {"1": 0.6, "ten": 0.4}, 1.0, 0),  # the official vocabulary parts digits
+        (MANY, "three", {" 3": 0.6, "4": 0.4}, 0.6, 1),  # others need not
         (MANY, "eleven", {"other": 0.5, "eleven": 0.5}, 1.0, 1),  # the script knows ten numbers
         (MANY, "Three", {"Three": 0.4, "No": 0.6}, 0.8, 0),  # a form that occurs twice
         ("how many pigs?", "three", {"three": 0.9, "yes": 0.1}, 0.1, 0),  # case matters
@@ -44,7 +45,7 @@ def test_one_question(
 
 def test_tokens() -> None:
     assert first_tokens(ANY, "Yes") == ("Yes", "yes", " yes", " Yes")
-    assert first_tokens(MANY, "two") == ("two", "Two", " two", " Two", "2", " ")
+    assert first_tokens(MANY, "two") == ("two", "Two", " two", " Two", "2", " 2", " ")
 
 
 SCORES = [[1, 0.8, 0.5], [0.9, 0, 1, 1], [0.6, 0.6, 0.6]]
