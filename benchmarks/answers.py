@@ -11,11 +11,18 @@ from pydantic import ValidationError
 
 from rr_refine.benchmarks.protocol import Answers, JudgedAnswers
 from rr_refine.errors import StoreError
-from rr_refine.files import open_file, replacing
+from rr_refine.files import holds_file, open_file, replacing
 from rr_refine.lines import each_line
 from rr_refine.terms import Record
 
-__all__ = ["JudgeAnswer", "answers_file", "judged_of", "read_answers", "write_answers"]
+__all__ = [
+    "JudgeAnswer",
+    "has_answers",
+    "judged_of",
+    "judgements_of",
+    "read_answers",
+    "write_answers",
+]
 
 _FILE: Final = "answers.jsonl"
 
@@ -42,9 +49,22 @@ class JudgeAnswer(Record):
     """Why it could not be read."""
 
 
-def answers_file(out: Path, arm: str) -> Path:
-    """Where an arm's answers are."""
-    return out / "judgements" / arm / _FILE
+def judgements_of(out: Path, arm: str) -> Path:
+    """Where an arm's judgements are."""
+    return out / "judgements" / arm
+
+
+def has_answers(out: Path, arm: str) -> bool:
+    """Whether answers are kept.
+
+    Raises:
+        StoreError: there is something that is no file of the folder itself.
+    """
+    path = judgements_of(out, arm) / _FILE
+    try:
+        return holds_file(path, within=out)
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def write_answers(out: Path, arm: str, answers: Iterable[JudgeAnswer]) -> None:
@@ -53,7 +73,7 @@ def write_answers(out: Path, arm: str, answers: Iterable[JudgeAnswer]) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    path = answers_file(out, arm)
+    path = judgements_of(out, arm) / _FILE
     try:
         with replacing(path, durable=False, within=out) as file:
             for answer in answers:
@@ -62,14 +82,15 @@ def write_answers(out: Path, arm: str, answers: Iterable[JudgeAnswer]) -> None:
         raise StoreError(f"cannot write {str(path)!r}: {error}") from error
 
 
-def read_answers(path: Path) -> Iterator[JudgeAnswer]:
-    """Them one by one; nothing where there is no such file.
+def read_answers(out: Path, arm: str) -> Iterator[JudgeAnswer]:
+    """An arm's answers one by one; nothing where there is no such file.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: it cannot be read, or is no file of the folder itself.
     """
+    path = judgements_of(out, arm) / _FILE
     try:
-        with open_file(path) as file:
+        with open_file(path, within=out) as file:
             for line, _ in each_line(file):
                 yield JudgeAnswer.model_validate_json(line)
     except FileNotFoundError:

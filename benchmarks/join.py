@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from rr_refine.agent.policy import Policy
-from rr_refine.benchmarks.answers import answers_file, read_answers, write_answers
+from rr_refine.benchmarks.answers import has_answers, read_answers, write_answers
 from rr_refine.benchmarks.arms import Arm, read_policy
 from rr_refine.benchmarks.engine import read_trials
 from rr_refine.benchmarks.item import Benchmark
@@ -193,9 +193,10 @@ def _join_answers(
 ) -> None:
     """The judge's answers of all folders, in the order of the items."""
     for arm in arms:
-        files = [answers_file(part.folder, arm) for part in parts]
-        if any(file.exists() for file in files):
-            write_answers(out, arm, merge(*map(read_answers, files), key=lambda a: order[a.item]))
+        folders = [part.folder for part in parts if has_answers(part.folder, arm)]
+        if folders:
+            answers = (read_answers(folder, arm) for folder in folders)
+            write_answers(out, arm, merge(*answers, key=lambda a: order[a.item]))
 
 
 def _noise(parts: Sequence[_Part]) -> Noise | None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from rr_refine.agent.report.page import Pages, cut, script_json, visible
-from rr_refine.benchmarks.answers import answers_file, read_answers
+from rr_refine.benchmarks.answers import has_answers, read_answers
 from rr_refine.benchmarks.results import Results
 
 __all__ = ["judgements_parts"]
@@ -27,7 +27,7 @@ def judgements_parts(results: Results, out: Path) -> Iterator[str] | None:
         out: the benchmark's folder.
     """
     arms = [arm.arm for arm in results.arms]
-    if results.provenance.judge is None or not any(answers_file(out, a).exists() for a in arms):
+    if results.provenance.judge is None or not any(has_answers(out, arm) for arm in arms):
         return None
     return _PAGES.stream(
         "judgements",
@@ -43,7 +43,7 @@ def _lines(arms: Sequence[str], out: Path) -> Iterator[Markup]:
     """
     asked: dict[str, int] = {}
     for number, arm in enumerate(arms):
-        for answer in read_answers(answers_file(out, arm)):
+        for answer in read_answers(out, arm):
             if answer.asked is not None and answer.asked not in asked:
                 asked[answer.asked] = len(asked)
                 yield Markup("q ") + script_json(_shown(answer.asked)) + "\n"

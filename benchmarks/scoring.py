@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rr_refine.agent.store.folder import image_path
-from rr_refine.benchmarks.answers import answers_file, judged_of, read_answers
+from rr_refine.benchmarks.answers import has_answers, judged_of, judgements_of, read_answers
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.protocol import Layout, OfficialScore, OfficialTable
 from rr_refine.benchmarks.trial import Trial
@@ -79,8 +79,7 @@ def score(
     if not isinstance(benchmark, OfficialScore):
         return official, values, further
     for arm in arms:
-        path = answers_file(out, arm)
-        if not path.exists():
+        if not has_answers(out, arm):
             continue
         made = {
             trial.item: trial.result.sample.image
@@ -88,10 +87,10 @@ def score(
             if trial.arm == arm and trial.result.sample is not None
         }  # the official scripts never come to ask about others
         pictures = {item.id: made[item.id] for item in benchmark.items if item.id in made}
-        judged = judged_of(read_answers(path), pictures)
+        judged, folder = judged_of(read_answers(out, arm), pictures), judgements_of(out, arm)
         with boundary(StoreError, "making a folder"):
-            make_inside(path.parent, within=out)
-        benchmark.write_judgements(path.parent, pictures_of(out, arm), judged)
+            make_inside(folder, within=out)
+        benchmark.write_judgements(folder, pictures_of(out, arm), judged)
         found = benchmark.official(judged)
         official[arm] = found
         if isinstance(benchmark, OfficialTable):

@@ -27,6 +27,7 @@ from rr_refine.benchmarks.preference.item import (
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
 from rr_refine.errors import ConfigError
+from rr_refine.files import parse_json
 from rr_refine.named import picture_of_data, read_named
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
@@ -194,8 +195,8 @@ def score_predictions(
         ConfigError: it is no such file.
     """
     try:
-        predictions = json.loads(read_named(file))
-    except (OSError, ValueError, RecursionError) as error:
+        predictions = parse_json(read_named(file), nan=True)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(predictions, dict):
         raise ConfigError(f"{str(file)!r} holds no predictions by pair")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import parse_json, replace_file
 from rr_refine.named import read_named
 from rr_refine.pictures import check_picture
 from rr_refine.terms import first_fault
@@ -130,12 +129,12 @@ def read_json(path: Path, form: type[T]) -> tuple[T, str]:
     """
     data = read_file(path)
     try:
-        value = TypeAdapter(form).validate_python(json.loads(data))
+        value = TypeAdapter(form).validate_python(parse_json(data, nan=True))
     except ValidationError as error:
         raise ConfigError(
             f"{str(path)!r} is not of the expected form: {first_fault(error)}"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{str(path)!r} is no JSON: {error}") from error
     return value, hashlib.sha256(data).hexdigest()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -260,8 +259,8 @@ def json_lines(file: Path) -> Iterator[object]:
 
 def _parsed(text: bytes, place: str) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text, nan=True)
+    except ValueError as error:
         raise ConfigError(f"{place} is no JSON: {error}") from error
 
 

@@ -53,6 +53,7 @@ MAX_PICTURE: Final = 2**28
 """The same of a stored picture."""
 MAX_DEPTH: Final = 100
 """Most objects and lists inside of one another; ours have ten."""
+_TOO_DEEP: Final = f"JSON that is nested deeper than {MAX_DEPTH} levels"
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -129,17 +130,18 @@ def require_no_links(folder: Path) -> None:
                 raise StoreError(str(_no_file(Path(path, name), mode)))
 
 
-def parse_json(data: bytes | str) -> JsonValue:
-    """The value of a JSON text that somebody else may have written.
+def parse_json(data: bytes | str, *, nan: bool = False) -> JsonValue:
+    """The value of a JSON text that somebody else may have written; with `nan`, NaN and Infinity
+    are taken too, which are no JSON but what Python and pandas write.
 
     Raises:
         ValueError: it is no JSON, or nested deeper than `MAX_DEPTH`.
     """
     text = data if isinstance(data, str) else data.decode("utf-8-sig")
     try:
-        value: JsonValue = _DECODER.decode(text)
+        value: JsonValue = (_LENIENT if nan else _DECODER).decode(text)
     except RecursionError:
-        _too_deep()
+        raise ValueError(_TOO_DEEP) from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
         level: list[Any] = [value]
         for _ in range(MAX_DEPTH):
@@ -150,12 +152,8 @@ def parse_json(data: bytes | str) -> JsonValue:
                 for inner in (outer.values() if isinstance(outer, dict) else outer)
             ]
         if any(isinstance(inner, dict | list) for inner in level):
-            _too_deep()
+            raise ValueError(_TOO_DEEP)
     return value
-
-
-def _too_deep() -> NoReturn:
-    raise ValueError(f"JSON that is nested deeper than {MAX_DEPTH} levels")
 
 
 def _no_number(name: str) -> NoReturn:
@@ -163,6 +161,7 @@ def _no_number(name: str) -> NoReturn:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_number)
+_LENIENT: Final = json.JSONDecoder()
 
 
 def require_inside(name: str) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rr_refine.benchmarks.answers import has_answers, judgements_of, read_answers
 from rr_refine.benchmarks.join import join
+from rr_refine.benchmarks.preference.mmrb2 import score_predictions
+from rr_refine.benchmarks.published.files import read_json
+from rr_refine.benchmarks.published.picabench.case import read_list
+from rr_refine.benchmarks.published.unigenbench import load as load_unigenbench
 from rr_refine.benchmarks.trial import TrialFile, read_trials
 from rr_refine.errors import ConfigError, StoreError
+from rr_refine.reward.preferences.rows import json_lines
 from tests.hostile_files import HOSTILE
 
 
@@ -27,3 +34,71 @@ def test_hostile_results(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ConfigError, match=r"results\.json' cannot be read"):
         join([tmp_path], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["judgements", "judgements/refine", "judgements/refine/a"])
+def test_answers_are_of_the_folder_itself(tmp_path: Path, name: str) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        judgements_of(folder, "refine").mkdir(parents=True)
+        (judgements_of(folder, "refine") / "answers.jsonl").write_text("")
+    assert has_answers(theirs, "refine") and list(read_answers(theirs, "refine")) == []
+    if name.endswith("a"):
+        name = "judgements/refine/answers.jsonl"
+    (theirs / name).rename(tmp_path / "away")
+    (theirs / name).symlink_to(ours / name)
+    with pytest.raises(StoreError, match="cannot be read"):
+        has_answers(theirs, "refine")
+    with pytest.raises(StoreError, match="cannot be read"):
+        list(read_answers(theirs, "refine"))
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_answers(tmp_path: Path, kind: str) -> None:
+    judgements_of(tmp_path, "refine").mkdir(parents=True)
+    HOSTILE[kind](judgements_of(tmp_path, "refine") / "answers.jsonl")
+    with pytest.raises(StoreError, match=r"answers\.jsonl"):
+        list(read_answers(tmp_path, "refine"))
+
+
+DEEP = "[" * 200 + "]" * 200
+"""Deeper than any file of ours, and not so deep that the parser itself gives up."""
+
+
+def _unigenbench(folder: Path) -> None:
+    file = folder / "test_prompts_en.csv"
+    cell = f'{{""Testpoints"": {DEEP}}}'
+    file.write_text(f'index,prompt_en,sub_dims_en\n0,a cat,"{cell}"\n')
+    load_unigenbench(folder)
+
+
+def _picabench(folder: Path) -> None:
+    (folder / "meta_info.json").write_text(DEEP)
+    read_list(folder / "meta_info.json")
+
+
+def _predictions(folder: Path) -> None:
+    (folder / "predictions.json").write_text(f'{{"a": {DEEP}}}')
+    score_predictions(folder / "predictions.json", {"a": "A"})
+
+
+def _rows(folder: Path) -> None:
+    (folder / "rows.jsonl").write_text(f'{{"a": {DEEP}}}\n')
+    list(json_lines(folder / "rows.jsonl"))
+
+
+def _json(folder: Path) -> None:
+    (folder / "x.json").write_text(f'{{"a": {DEEP}}}')
+    read_json(folder / "x.json", dict[str, object])
+
+
+@pytest.mark.parametrize("read", [_unigenbench, _picabench, _predictions, _rows, _json])
+def test_files_nested_beyond_reason(tmp_path: Path, read: Callable[[Path], None]) -> None:
+    with pytest.raises(ConfigError, match="nested deeper than 100 levels"):
+        read(tmp_path)
+
+
+def test_numbers_that_python_writes_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"kept": 1, "other": NaN}\n')
+    (row,) = json_lines(tmp_path / "rows.jsonl")
+    assert isinstance(row, dict) and row["kept"] == 1

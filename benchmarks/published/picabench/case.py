@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 from rr_refine.benchmarks.published.files import keep_picture
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import ConfigError
+from rr_refine.files import parse_json
 from rr_refine.named import picture_of_data, read_named
 from rr_refine.reward.preferences.rows import Embedded, checked, read_rows
 
@@ -78,7 +78,7 @@ class Case:
 def _decoded(found: object) -> object:
     # A column of a parquet file has one type: lists beside "unknown" can only be texts of JSON.
     if isinstance(found, str) and found.lstrip().startswith(("[", "{")):
-        return json.loads(found)
+        return parse_json(found, nan=True)
     return found
 
 
@@ -183,8 +183,8 @@ def read_list(file: Path) -> list[JsonValue]:
         ConfigError: it cannot be read, or holds something else.
     """
     try:
-        found: JsonValue = json.loads(read_named(file))
-    except (OSError, ValueError, RecursionError) as error:
+        found: JsonValue = parse_json(read_named(file), nan=True)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(found, list):
         raise ConfigError(f"{str(file)!r} holds no list of items, but a {type(found).__name__}")

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.published.csv_file import CsvRecord, read_csv
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.errors import ConfigError
+from rr_refine.files import parse_json
 
 __all__ = ["PromptFile", "PromptRow", "find_prompts", "read_prompts"]
 
@@ -142,8 +143,8 @@ def _quoted(text: str) -> str:
 def _lists(where: str, text: str, language: Language) -> tuple[list[str], list[str], str]:
     """Testpoints, as many descriptions, and the theme."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(text, nan=True)
+    except ValueError as error:
         raise ConfigError(f"{where} is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be a JSON object")
