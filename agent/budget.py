@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from pydantic import Field
 
-from rr_refine.errors import RefineError
+from rr_refine.errors import OverBudgetError, RefineError
 from rr_refine.terms import Record, Usage
 
-__all__ = ["Budget", "Spend", "exhausted", "left"]
+__all__ = ["Budget", "Cost", "Spend", "exhausted", "left", "may_cost"]
+
+_EXACT: Final = 1e-9
+"""Of a limit in US dollars: what sums of fractions may be off by."""
 
 
 class Budget(Record):
@@ -25,6 +29,47 @@ class Budget(Record):
     """Prompt and completion tokens of critic and rewriters together."""
     seconds: float | None = Field(default=None, gt=0)
     """Wall time of the run's own work; a pause for review does not count."""
+    usd: float | None = Field(default=None, gt=0, exclude_if=lambda limit: limit is None)
+    """US dollars for the services that are asked, by the prices in their options. No request is
+    sent that could pass it."""
+
+
+class Cost(Record):
+    """What services take for their work. Add two with `+`."""
+
+    usd: float = 0.0
+    """US dollars."""
+    assumed_usd: float = 0.0
+    """Of these, what nobody told: the most that it can have been is taken."""
+    unpriced: int = 0
+    """Requests of which no price is known; they are in none of the sums."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            usd=self.usd + other.usd,
+            assumed_usd=self.assumed_usd + other.assumed_usd,
+            unpriced=self.unpriced + other.unpriced,
+        )
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(
+            usd=self.usd - other.usd,
+            assumed_usd=self.assumed_usd - other.assumed_usd,
+            unpriced=self.unpriced - other.unpriced,
+        )
+
+    def __str__(self) -> str:
+        """For people; empty where there was nothing to pay."""
+        parts = []
+        if self.usd or not self.unpriced:
+            most = "at most " if self.assumed_usd else ""
+            parts.append(f"{most}${self.usd:.4f}")
+        if self.unpriced:
+            parts.append(f"{self.unpriced} request{'s' * (self.unpriced > 1)} of unknown price")
+        return " and ".join(parts) if self != Cost() else ""
+
+
+_FREE: Final = Cost()
 
 
 class Spend(Record):
@@ -37,6 +82,9 @@ class Spend(Record):
     assumed_tokens: int = 0
     """Of these, what no server counted: the most that it can have been is taken."""
     seconds: float = 0.0
+    cost: Cost = Field(default=_FREE, exclude_if=lambda cost: cost == _FREE)
+    refused_usd: float = Field(default=0.0, exclude_if=lambda usd: not usd)
+    """The most that a request would have cost that the budget did not allow."""
 
     @property
     def tokens(self) -> int:
@@ -51,6 +99,8 @@ class Spend(Record):
             completion_tokens=self.completion_tokens + other.completion_tokens,
             assumed_tokens=self.assumed_tokens + other.assumed_tokens,
             seconds=self.seconds + other.seconds,
+            cost=self.cost + other.cost,
+            refused_usd=other.refused_usd or self.refused_usd,
         )
 
     @classmethod
@@ -70,7 +120,9 @@ class Spend(Record):
         Args:
             calls: how many it was, where the error does not tell.
         """
-        return Spend(critic_calls=calls) if error.usage is None else cls.of_critic(error.usage)
+        if error.usage is None:
+            return Spend(critic_calls=0 if isinstance(error, OverBudgetError) else calls)
+        return cls.of_critic(error.usage)
 
     @classmethod
     def of_rewriter(cls, usage: Usage) -> Spend:
@@ -91,7 +143,16 @@ def exhausted(budget: Budget, spend: Spend) -> str | None:
     ):
         if limit is not None and used >= limit:
             return f"{round(used, 2):,} of {round(limit, 2):,} {noun} used"
+    usd = spend.cost.usd
+    if budget.usd is not None and not may_cost(budget.usd, usd + spend.refused_usd):
+        next_one = f", and the next request may cost up to ${spend.refused_usd:.4f}"
+        return f"${usd:.4f} of ${budget.usd:g} spent{next_one if spend.refused_usd else ''}"
     return None
+
+
+def may_cost(limit: float, usd: float) -> bool:
+    """Whether so many US dollars are within a limit."""
+    return usd <= limit * (1 + _EXACT)
 
 
 def left(limit: float | None, used: float) -> float:

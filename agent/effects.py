@@ -35,6 +35,7 @@ from rr_refine.errors import (
     GeneratorError,
     GeneratorRefused,
     GeneratorTimeout,
+    OverBudgetError,
     RefineError,
     RewriteError,
 )
@@ -104,9 +105,17 @@ class Effects:
 
         Raises:
             GeneratorError: of the kind that fits; a blank image and a time-out are such.
+            OverBudgetError: it could cost more than is left, as all that asks a service may.
             StoreError: the image could not be stored.
         """
-        generator, key = self._context.job.generator, self._render_key(prompt, seed)
+        key = self._render_key(prompt, seed)
+        with self._context.ledger.working("render", key):
+            return await self._render(prompt, seed, key, on_step, timeout)
+
+    async def _render(
+        self, prompt: str, seed: int, key: str, on_step: OnStep, timeout: float
+    ) -> EffectResult[Rendering]:
+        generator = self._context.job.generator
         if (refusal := self._folder.journal.get("refusal", key)) is not None:
             raise Failure.model_validate(refusal).as_error(GeneratorRefused)
         found = self._folder.journal.get("render", key)
@@ -296,7 +305,8 @@ class Effects:
                 who=f"the rewriter {rewriter.identity.kind!r}",
                 by=rewriter.identity,
             )
-        except ConfigError as error:  # a wrong key, say: no reason to lose the run
+        # A wrong key, say, is no reason to lose the run.
+        except (ConfigError, OverBudgetError) as error:
             raise RewriteError(str(error)) from error
 
     async def merge(
@@ -326,6 +336,7 @@ class Effects:
             by: the same, as telemetry has it.
             check: may refuse an answer before it is written down.
         """
+        working = self._context.ledger.working(kind, key)
         found = self._folder.journal.get(kind, key)
         if isinstance(found, dict):
             return EffectResult(
@@ -334,7 +345,7 @@ class Effects:
         error, late = _FAULTS.get(kind, (CriticError, CriticTimeout))
         answer: object
         start = time.monotonic()
-        with Traced(kind, who if by is None else by.name) as told:
+        with Traced(kind, who if by is None else by.name) as told, working:
             with boundary(error, f"the {kind}", timeout=late):
                 async with asyncio.timeout(timeout):
                     answer = await work()

@@ -76,6 +76,7 @@ def with_budget(policy: Policy, extension: Extension, spend: Spend) -> Policy:
     """The policy from here on: its limits count from now."""
     limits: dict[str, float | None] = {}
     for name, limit in extension.budget:
-        used = extension.rounds if name == "rounds" else getattr(spend, name)
+        used = {"rounds": extension.rounds, "usd": spend.cost.usd}.get(name)
+        used = getattr(spend, name) if used is None else used
         limits[name] = None if limit is None else limit + used
     return policy.model_copy(update={"budget": Budget.model_validate(limits)})

@@ -31,7 +31,18 @@ from rr_refine.lines import read_lines
 
 __all__ = ["EventDedup"]
 
-_INCIDENTAL = {"time", "seconds", "cached", "spend", "path", "run", "result", "width", "height"}
+_INCIDENTAL = {
+    "time",
+    "seconds",
+    "cached",
+    "spend",
+    "cost",
+    "path",
+    "run",
+    "result",
+    "width",
+    "height",
+}
 """Fields that may differ between two reports of one event."""
 
 

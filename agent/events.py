@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from rr_refine.agent.budget import Spend
+from rr_refine.agent.budget import Cost, Spend
 from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdict
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.lineage import Lineage
@@ -45,6 +45,8 @@ __all__ = [
 class _Event(Record):
     time: float = Field(default_factory=time.time)
     """Seconds since the epoch."""
+    cost: Cost | None = Field(default=None, exclude_if=lambda cost: cost is None)
+    """What the run has paid by then; left out where there was nothing to pay."""
 
 
 class RunStarted(_Event):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from rr_refine.agent.budget import Budget
 from rr_refine.agent.lineage import Lineage
+from rr_refine.component import prices_of
 from rr_refine.errors import ConfigError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator
 from rr_refine.generators.sources import require_sources
@@ -15,7 +17,7 @@ from rr_refine.reward.critic import Critic, CritiqueRequest, why_not
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["require_feasible"]
+__all__ = ["require_feasible", "require_priced"]
 
 
 async def require_feasible(
@@ -58,3 +60,15 @@ async def require_feasible(
     asked = CritiqueRequest(request.prompt, seen, source, more_sources=tuple(sources[1:]))
     if why := await why_not(critic, asked):
         raise ConfigError(f"the critic {critic.identity.name!r} cannot judge this: {why}")
+
+
+def require_priced(budget: Budget, parts: Iterable[object]) -> None:
+    """See that a limit in US dollars can be kept: what each service takes must be known.
+
+    Raises:
+        ConfigError: a price is not known.
+    """
+    for part in parts if budget.usd is not None else ():
+        for price in prices_of(part):
+            if not price.bounded:
+                raise ConfigError(f"budget.usd = {budget.usd:g} cannot be kept: {price.words}")

@@ -154,6 +154,8 @@ def _work_of(config: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     work: dict[str, JsonValue] = {
         k: v for k, v in config.items() if v is not None and k not in _ORIGIN
     }
+    if isinstance(settings := work.get("settings"), dict):  # prices change nothing that is done
+        work["settings"] = {k: v for k, v in settings.items() if ".price_" not in k}
     for section, unset in _ADDED.items():
         table = work.get(section)
         if isinstance(table, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from pydantic import JsonValue
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["JobOptions", "RefineOptions", "policy_of", "require_known", "several", "words_of"]
+
+
+_BESIDE: Final = ("rounds", "candidates", "budget_usd", "budget")
 
 
 class JobOptions(TypedDict, total=False):
@@ -57,6 +60,8 @@ class JobOptions(TypedDict, total=False):
     """Pictures in a round: `candidates` of the policy."""
     budget: Budget | Mapping[str, Any]
     """Limits that take the place of the policy's."""
+    budget_usd: float
+    """US dollars for the services that are asked: `budget.usd` of the policy."""
     seed: int
     """Seed of the first candidate; 0 by default."""
     keep: Sequence[str] | str
@@ -120,7 +125,7 @@ def require_known(given: Mapping[str, object], *, call: str, known: type[JobOpti
 
 
 def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
-    """The policy that the options ask for, with `rounds`, `candidates` and `budget` in it.
+    """The policy that the options ask for, with what is said beside it.
 
     Args:
         start: what these change, where it is not for the options to say.
@@ -134,14 +139,15 @@ def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
     budget = options.get("budget")
     if isinstance(budget, Budget):
         budget = budget.model_dump(exclude_unset=True)
-    if "rounds" in options and isinstance(budget, Mapping | None):
-        rounds = options["rounds"]
-        budget = {"rounds": rounds, **(budget or {})}
-        if budget["rounds"] != rounds:
-            raise ConfigError(
-                f"rounds = {rounds!r} and budget has rounds = {budget['rounds']!r}: "
-                "give one of them"
-            )
+    for name, limit in (("rounds", "rounds"), ("budget_usd", "usd")):
+        if name in options and isinstance(budget, Mapping | None):
+            value: object = options.get(name)
+            budget = {limit: value, **(budget or {})}
+            if budget[limit] != value:
+                raise ConfigError(
+                    f"{name} = {value!r} and budget has {limit} = {budget[limit]!r}: "
+                    "give one of them"
+                )
     if budget is not None:
         changes["budget"] = budget
     if start is not None:
@@ -167,7 +173,7 @@ def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
             "changes to one"
         )
     if changes:
-        beside = " and ".join(n for n in ("rounds", "candidates", "budget") if n in options)
+        beside = " and ".join(n for n in _BESIDE if n in options)
         raise ConfigError(
             f"{beside} beside a whole Policy: say it there, or give the name of a preset as policy"
         )

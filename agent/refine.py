@@ -23,6 +23,7 @@ from rr_refine.agent.components import (
     make_chain,
 )
 from rr_refine.agent.events import Event
+from rr_refine.agent.feasible import require_priced
 from rr_refine.agent.follow_up import FollowUp, require_parts
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.job import Job
@@ -240,6 +241,8 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
         changed = {**syntax.parameters, **request.parameters}
         request = request.model_copy(update={"prompt": syntax.prompt, "parameters": changed})
     critic = as_critic(options.get("critic", defaults.CRITIC))
+    rewriters = make_chain(several(options.get("rewriters", chosen.rewriters)), generator, critic)
+    require_priced(chosen.budget, (generator, critic, *rewriters))
     check = options.get("intent_check")
     run_id, parent = _ids(options)
     return Job(
@@ -247,9 +250,7 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
         policy=chosen,
         generator=generator,
         critic=critic,
-        rewriters=make_chain(
-            several(options.get("rewriters", chosen.rewriters)), generator, critic
-        ),
+        rewriters=rewriters,
         intent_check=(
             companion_check(generator, critic) if check is None else as_intent_check(check)
         ),

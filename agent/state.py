@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from rr_refine.agent.budget import Budget, Spend
+from rr_refine.agent.budget import Budget, Cost, Spend
 from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.history import (
     Candidate,
@@ -26,6 +26,7 @@ from rr_refine.agent.history import (
 )
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.job import Job
+from rr_refine.agent.ledger import Ledger
 from rr_refine.agent.lineage import Lineage
 from rr_refine.agent.manifest import RunStatus
 from rr_refine.agent.policy import Policy
@@ -171,6 +172,11 @@ class RunContext:
     """By prompt of the request, who understands nothing of it; see `NodeContext.outside`."""
     assessments: dict[str, Assessment] = field(default_factory=dict)
     """Those that `assessment` has read."""
+    ledger: Ledger = field(init=False)
+    """What the run pays."""
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.folder.journal)
 
     def assessment(self, key: str) -> Assessment:
         """That of the journal, which is read once: every rewrite looks at all of them."""
@@ -215,7 +221,18 @@ def checkpoint_serializer() -> JsonPlusSerializer:
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
     types = (
-        *(Request, Policy, Budget, Spend, ProtectedSpan, Proposal, Candidate, Failure, Verdict),
+        *(
+            Request,
+            Policy,
+            Budget,
+            Spend,
+            Cost,
+            ProtectedSpan,
+            Proposal,
+            Candidate,
+            Failure,
+            Verdict,
+        ),
         *(RewriteAttempt, Rejection, Declined, Stop, Outcome, PromptFit, Finding),
         *(ImageJudgement, Revision, Extension),
     )

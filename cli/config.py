@@ -41,7 +41,7 @@ def settings_table(settings: Settings) -> Iterator[str]:
         if name not in ("preset", "budget", "rewriters"):
             rows.setdefault(f"loop.{name}", (value, f"preset {policy.preset}"))
     for name in Budget.model_fields:
-        value = policy.budget.model_dump(mode="json")[name]
+        value = getattr(policy.budget, name)
         rows.setdefault(f"budget.{name}", (value, f"preset {policy.preset}"))
     if rows["rewriter.use"][0] is None:
         rows["rewriter.use"] = (list(policy.rewriters), f"preset {policy.preset}")

@@ -19,7 +19,7 @@ from rr_refine.cli.options import SettingsOptions
 from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import say, short
-from rr_refine.component import connected, told_by
+from rr_refine.component import connected, prices_of, told_by
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.hub import is_hub_id
@@ -140,6 +140,7 @@ def _parts(settings: Settings) -> Iterator[Checked]:
     critic: Critic | None = None
     try:
         generator = make_generator(settings)
+        yield from _prices(settings, "generator", generator)
         asyncio.run(_reach(generator))
         tasks = " and ".join(sorted(generator.tasks, reverse=True))
         yield from _found("generator", generator, f": {tasks}")
@@ -147,6 +148,7 @@ def _parts(settings: Settings) -> Iterator[Checked]:
         yield Checked("no", "generator", str(error))
     try:
         critic = make_critic(settings)
+        yield from _prices(settings, "critic", critic)
         asyncio.run(_reach(critic))
         yield from _found("critic", critic)
     except RefineError as error:
@@ -163,6 +165,8 @@ def _parts(settings: Settings) -> Iterator[Checked]:
         policy = policy_from(settings)
         import_rules(settings, policy)
         rewriters = make_rewriters(settings, policy, generator, critic)
+        for rewriter in rewriters:
+            yield from _prices(settings, "rewriters", rewriter)
         check = make_intent_check(settings, generator, critic)
         asyncio.run(_reach(*rewriters, check))
     except RefineError as error:
@@ -175,6 +179,15 @@ def _parts(settings: Settings) -> Iterator[Checked]:
     if check is not None:
         yield from _found("intent check", check)
     yield Checked("ok", "policy", f"preset {policy.preset}, {policy.budget.rounds} rounds at most")
+
+
+def _prices(settings: Settings, what: str, part: object) -> Iterator[Checked]:
+    """What a part's services take; without a price no budget can be kept."""
+    limited = settings.values.get("budget.usd") is not None
+    for price in prices_of(part):
+        if price.bounded or price.keyed or limited:
+            unknown: Literal["no", "--"] = "no" if limited else "--"
+            yield Checked("ok" if price.bounded else unknown, what, price.words)
 
 
 async def _reach(*components: object) -> None:

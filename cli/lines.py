@@ -85,6 +85,8 @@ def _lines_of(event: Event) -> Iterator[str]:
         case Decided():
             word, name = verdict_word(event.verdict), picture_name(event.candidate)
             yield f"  {word:<8} {name}: {short(event.verdict.reason, 240)}"
+            if event.cost is not None:
+                yield f"  cost     {event.cost} so far"
         case RewriteRejected():
             rejection = event.rejection
             yield f"  rejected {rejection.rewriter}: {short(rejection.reason, 240)}"
@@ -191,6 +193,7 @@ def _finished(event: RunFinished) -> Iterator[str]:
     yield (
         f"spent      {spend.images} images, {spend.critic_calls} critic calls, "
         f"{most}{spend.tokens} tokens, {spend.seconds:.1f} s"
+        + (f", {spend.cost}" if str(spend.cost) else "")
     )
 
 

@@ -82,6 +82,7 @@ def refine(
     avoid: Annotated[list[str] | None, Parameter(negative=())] = None,
     rounds: int | None = None,
     candidates: int | None = None,
+    budget_usd: float | None = None,
     width: int | None = None,
     height: int | None = None,
     negative: str | None = None,
@@ -101,6 +102,8 @@ def refine(
         avoid: Words that no rewritten prompt may contain. May be given more than once.
         rounds: Most rounds of rendering.
         candidates: Images per round. With --review, they are shown side by side to choose from.
+        budget_usd: US dollars for the services that are asked, by the prices in their settings. No
+            request is sent that could pass it.
         width: Pixels, where the generator takes a size; as for --height.
         height: Pixels.
         negative: What should not be in the image, where the generator takes a negative prompt.
@@ -124,6 +127,7 @@ def refine(
             "avoid": None if avoid is None else list(avoid),
             "budget.rounds": rounds,
             "loop.candidates": candidates,
+            "budget.usd": budget_usd,
             "parameters.width": width,
             "parameters.height": height,
             "parameters.negative_prompt": negative,

@@ -34,6 +34,7 @@ _FLAGS: Final = {
     "preset": "--preset",
     "seed": "--seed",
     "loop.candidates": "--candidates",
+    "budget.usd": "--budget-usd",
     "loop.review": "--review",
     "profile": "--profile",
     "generator.use": "--generator or --model",
@@ -57,6 +58,7 @@ def more(
     seed: int | None = None,
     rounds: int | None = None,
     candidates: int | None = None,
+    budget_usd: float | None = None,
     review: Flag = False,
     display: DisplayOptions = DisplayOptions(),
     options: SettingsOptions = SettingsOptions(),
@@ -78,6 +80,7 @@ def more(
         seed: Seed of the first image of a new run; by chance for --vary and --again.
         rounds: Most rounds, or most further rounds of the same run.
         candidates: Images per round of a new run.
+        budget_usd: US dollars for the services that a new run asks; going on gets what the run had.
         review: A new run pauses before each new prompt, and at its end.
     """
     if options.config is not None:
@@ -114,6 +117,7 @@ def more(
             "seed": seed,
             "budget.rounds": None if step.decision else rounds,
             "loop.candidates": candidates,
+            "budget.usd": budget_usd,
             "loop.review": review or None,
         }
     )

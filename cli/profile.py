@@ -51,7 +51,7 @@ class Profile(Record):
     settings: dict[str, JsonValue]
     """By dotted key."""
     with_model: dict[str, JsonValue]
-    """Options of the generator that are right for the profile's own `generator.model` only."""
+    """Options that are right for the profile's own model, at its own address, only."""
     machine: Machine
 
 
@@ -71,11 +71,15 @@ def load_profile(name: str) -> Profile:
         raise ConfigError(f"unknown profile {name!r}{hint}; there are {', '.join(known)}")
     table = tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
     machine = Machine.model_validate(table.pop("machine"))
-    with_model = table["generator"].pop("with_model", {})
+    with_model = {
+        f"{part}.{key}": value
+        for part in table
+        for key, value in table[part].pop("with_model", {}).items()
+    }
     return Profile(
         name=name,
         settings={f"{part}.{key}": table[part][key] for part in table for key in table[part]},
-        with_model={f"generator.{key}": value for key, value in with_model.items()},
+        with_model=with_model,
         machine=machine,
     )
 

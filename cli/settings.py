@@ -299,10 +299,12 @@ def read_settings(
     for values, source, untrusted in layers:
         settings.apply(values, source, untrusted)
     apply_intent(settings)
-    model = "generator.model"
-    if profile is not None and settings.values.get(model) == profile.settings.get(model):
-        for key in profile.with_model.keys() - settings.values.keys():
-            settings.apply({key: profile.with_model[key]}, f"profile {profile.name}")
+    if profile is not None:
+        for key in [key for key in profile.with_model if key not in settings.values]:
+            part = key.partition(".")[0]
+            about = (f"{part}.model", f"{part}.base_url")
+            if all(settings.values.get(one) == profile.settings.get(one) for one in about):
+                settings.apply({key: profile.with_model[key]}, f"profile {profile.name}")
     used = profile is not None and apply_key(profile, settings, os.environ)
     is_default = settings.values["generator.use"] == defaults.GENERATOR
     if settings.sources["critic.use"] == "default" and not is_default:

@@ -12,6 +12,7 @@ from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.images import ImagesEndpoint
 from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.endpoint.prices import PicturePrices
 from rr_refine.endpoint.spares import Spare
 from rr_refine.errors import (
     GeneratorError,
@@ -73,7 +74,7 @@ _NO_SIZE: Final = (
 Size = Annotated[str, Field(pattern=r"^([1-9]\d*x[1-9]\d*|auto)$")]
 
 
-class ImagesApiOptions(EndpointOptions):
+class ImagesApiOptions(EndpointOptions, PicturePrices):
     """Options of a generator behind an images API."""
 
     tasks: frozenset[Task] = Field(frozenset(("t2i", "edit")), min_length=1)

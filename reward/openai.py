@@ -13,6 +13,7 @@ from rr_refine.endpoint.completion import Choice
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
+from rr_refine.endpoint.prices import Prices
 from rr_refine.errors import (
     CriticError,
     CriticRefused,
@@ -47,7 +48,7 @@ CRITIC_ERRORS: Final = EndpointErrors(
 )
 
 
-class OpenAICriticOptions(ModelOptions, ChatOptions):
+class OpenAICriticOptions(ModelOptions, ChatOptions, Prices):
     """How an endpoint is reached and asked."""
 
     off_switches: ClassVar[Mapping[str, str]] = dict.fromkeys(

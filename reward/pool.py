@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from pydantic import JsonValue
 
-from rr_refine.component import call_hook
+from rr_refine.component import Priced, call_hook, prices_of
 from rr_refine.errors import ConfigError, CriticTimeout, CriticUnavailable
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison
@@ -69,6 +69,11 @@ class CriticPool:
     def wrapped(self) -> Critic:
         """The first, which speaks for all: see `rr_refine.component`."""
         return self._members[0].critic
+
+    @property
+    def prices(self) -> tuple[Priced, ...]:
+        """Those of all of them."""
+        return tuple(one for member in self._members for one in prices_of(member.critic))
 
     @property
     def identity(self) -> Identity:

@@ -15,6 +15,7 @@ from pydantic import Field
 from rr_refine.endpoint.chat import ChatEndpoint
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
+from rr_refine.endpoint.prices import Prices
 from rr_refine.errors import CriticUnreadable, charged
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
@@ -37,7 +38,7 @@ _SCORE: Final = re.compile(
 """A whole line that gives the score."""
 
 
-class RubricOptions(ChatOptions):
+class RubricOptions(ChatOptions, Prices):
     """What is judged, on which scale, and by whom."""
 
     base_url: str = "http://localhost:8000/v1"

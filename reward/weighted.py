@@ -10,10 +10,12 @@ from pydantic import ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from rr_refine.batching import gather
 from rr_refine.component import (
+    Priced,
     call_hook,
     is_outside,
     most_sources,
     notice_of,
+    prices_of,
     told_by,
     unknown_to,
 )
@@ -107,6 +109,11 @@ class WeightedReward:
             if text
         ]
         return tuple(told)
+
+    @property
+    def prices(self) -> tuple[Priced, ...]:
+        """Those of the parts."""
+        return tuple(one for _, part in self._parts.values() for one in prices_of(part))
 
     def unknown(self, request: Request) -> tuple[str, ...]:
         """The words of a request that no part understands; see `rr_refine.component`."""

@@ -14,7 +14,7 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.revision import request_at
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.agent.store.journal import round_item
-from rr_refine.errors import CriticError
+from rr_refine.errors import CriticError, OverBudgetError
 from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import can_compare
 from rr_refine.threads import in_thread
@@ -76,7 +76,7 @@ async def _compare(
             challenger.image,
             timeout=node.timeout(policy.critique_timeout),
         )
-    except CriticError as error:
+    except (CriticError, OverBudgetError) as error:
         failure = node.failure("compare", error)
         message = f"{failure.error}: {failure.message}"
         node.emit(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from langgraph.errors import GraphBubbleUp
 
-from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.budget import Cost, Spend, left
 from rr_refine.agent.effects import EffectResult, Effects
 from rr_refine.agent.events import Event, Notice, StepDone
 from rr_refine.agent.history import OUT_OF_BUDGET, Failure
@@ -24,6 +24,7 @@ from rr_refine.errors import (
     CriticAnswerError,
     CriticTimeout,
     GeneratorTimeout,
+    OverBudgetError,
     RefineError,
     StoreLockedError,
 )
@@ -62,6 +63,8 @@ class NodeContext:
             state["policy"].budget.seconds, state.get("spend", Spend()).seconds
         )
         self._start = time.monotonic()
+        self._cost = state.get("spend", Spend()).cost
+        self.context.ledger.limit = state["policy"].budget.usd
 
     def emit(self, event: Event, *, fresh: bool = False) -> None:
         """Stream an event and append it to the run's file, if no earlier session did.
@@ -71,6 +74,8 @@ class NodeContext:
         Args:
             fresh: no earlier session did, as is known.
         """
+        if (cost := self.context.ledger.so_far) != Cost():
+            event = event.model_copy(update={"cost": cost})
         dedup = self.context.dedup
         for new in [event] if dedup is None else dedup.new(event, fresh=fresh):
             self._write(new)
@@ -122,7 +127,9 @@ class NodeContext:
     def failure(
         self, stage: Literal["render", "critique", "compare", "rewrite"], error: RefineError
     ) -> Failure:
-        """An error as data. A time-out that the budget brought about is no fault."""
+        """An error as data. What the budget brought about is no fault."""
+        if isinstance(error, OverBudgetError):
+            return Failure(stage=stage, error=OUT_OF_BUDGET, message=str(error))
         late = isinstance(error, GeneratorTimeout | CriticTimeout)
         if late and time.monotonic() - self._start >= self._seconds_left:
             return Failure(
@@ -140,10 +147,18 @@ class NodeContext:
         )
 
     def spend(self, works: Iterable[EffectResult[object]] = ()) -> Spend:
-        """The seconds of this node. Work that was found done counts what it took then."""
+        """The seconds of this node, and what was paid since it began. Work that was found done
+        counts what it took then.
+        """
         spent = time.monotonic() - self._start
         cached = [work.seconds for work in works if work.cached]
-        return Spend(seconds=max([spent, *cached]))
+        ledger = self.context.ledger
+        before, self._cost = self._cost, ledger.so_far
+        return Spend(
+            seconds=max([spent, *cached]),
+            cost=self._cost - before,
+            refused_usd=ledger.refused_usd,
+        )
 
 
 def exclusive(node: _Node) -> _Node:

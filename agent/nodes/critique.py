@@ -20,7 +20,7 @@ from rr_refine.agent.measured import (
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.state import RefineState, RunContext, history_of
 from rr_refine.component import most_sources, unknown_to
-from rr_refine.errors import CriticError, RefineError, StoreError
+from rr_refine.errors import CriticError, OverBudgetError, RefineError, StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension
@@ -56,8 +56,11 @@ async def critique(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
 
 
 def limits_of(state: RefineState) -> Budget:
-    """What a judgement may not go beyond before it begins; the seconds end it."""
-    return state["policy"].budget.model_copy(update={"images": None, "seconds": None})
+    """What a judgement may not go beyond before it begins. The seconds end it, and its requests
+    are refused where they could cost too much.
+    """
+    without = {"images": None, "seconds": None, "usd": None}
+    return state["policy"].budget.model_copy(update=without)
 
 
 async def judge(
@@ -83,7 +86,7 @@ async def judge(
             timeout=node.timeout(policy.critique_timeout),
             facts=facts_of(findings),
         )
-    except CriticError as error:
+    except (CriticError, OverBudgetError) as error:
         failed = _failed(node, candidate, node.failure("critique", error))
         return failed, Spend.of_failure(error), None
     node.tell("critic", work.value.usage.notices)

@@ -27,7 +27,8 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         best=best,
         first=history.candidates[0],
         candidates=history.candidates,
-        spend=state["spend"],
+        # What an earlier course of the run has cost is paid, too.
+        spend=state["spend"].model_copy(update={"cost": node.context.ledger.total}),
         revisions=state.get("revisions", ()),
     )
     folder = node.context.folder
@@ -45,7 +46,7 @@ async def finish(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             best=best,
             first=outcome.first,
             result=None if result is None else str(result),
-            spend=state["spend"],
+            spend=outcome.spend,
             revisions=outcome.revisions,
         )
     )

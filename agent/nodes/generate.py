@@ -19,7 +19,7 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.routing import RESEED
 from rr_refine.agent.state import RefineState, RunContext, history_of
-from rr_refine.errors import GeneratorError
+from rr_refine.errors import GeneratorError, OverBudgetError
 from rr_refine.threads import in_thread
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
                 on_step=node.on_step(candidate.id),
                 timeout=node.timeout(policy.render_timeout),
             )
-        except GeneratorError as error:
+        except (GeneratorError, OverBudgetError) as error:
             failure = node.failure("render", error)
             if not (failure.final and has_picture):
                 node.emit(_failed(candidate, failure))

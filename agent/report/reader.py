@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from rr_refine.agent.budget import Spend
+from rr_refine.agent.budget import Cost, Spend
 from rr_refine.agent.diff import diff_words
 from rr_refine.agent.events import (
     Event,
@@ -22,6 +22,7 @@ from rr_refine.agent.events import (
 from rr_refine.agent.history import Candidate, Proposal, Rejection
 from rr_refine.agent.intent import find_spans
 from rr_refine.agent.keys import comparison_key, critique_key
+from rr_refine.agent.ledger import cost_in
 from rr_refine.agent.measured import caps_in_words
 from rr_refine.agent.nodes.plan import PARENT
 from rr_refine.agent.report.summary import (
@@ -56,6 +57,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
     try:
         reader = _Reader(folder, run)
         rounds = tuple(reader.rounds())
+        cost = cost_in(folder.journal)
     except (ValueError, LookupError) as error:  # pydantic's are ValueErrors
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
     kept = [d.text for found in reader.decisions.values() for d in found if isinstance(d, Keep)]
@@ -71,7 +73,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
         more_sources=tuple(_image_file(folder, name) for name in run.request.more_sources),
         rounds=rounds,
         notices=reader.notices,
-        spend=run.outcome.spend if run.outcome else _spend(rounds),
+        spend=run.outcome.spend if run.outcome else _spend(rounds, cost),
     )
 
 
@@ -282,11 +284,11 @@ def _image_file(folder: RunFolder, name: str | None) -> ImageFile | None:
     return ImageFile(folder.image_path(name).relative_to(folder.path).as_posix(), *size)
 
 
-def _spend(rounds: Sequence[RoundSummary]) -> Spend:
+def _spend(rounds: Sequence[RoundSummary], cost: Cost) -> Spend:
     candidates = [view for each in rounds for view in each.candidates]
     spend = Spend(images=sum(view.candidate.image is not None for view in candidates))
     for view in (one for each in candidates for one in (*each.earlier, each)):
         for judged in (view.assessment, view.comparison):
             if judged is not None:
                 spend += Spend.of_critic(judged.usage)
-    return spend
+    return spend + Spend(cost=cost)

@@ -14,6 +14,7 @@ from rr_refine.endpoint.completion import Choice
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
+from rr_refine.endpoint.prices import Prices
 from rr_refine.errors import NoPromptError, RewriteError, charged
 from rr_refine.plugins import factory
 from rr_refine.request import Request
@@ -63,7 +64,7 @@ Answer in this form and no other:
 _TOKENS_PER_WORD, _LETTERS_PER_WORD = 1.4, 6.0
 
 
-class LlmRewriterOptions(ChatOptions):
+class LlmRewriterOptions(ChatOptions, Prices):
     """Options of the `llm` rewriter: the config section `[rewriter.llm]`."""
 
     base_url: str = "http://localhost:8000/v1"

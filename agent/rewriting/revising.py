@@ -10,7 +10,7 @@ from rr_refine.agent.history import Rejection
 from rr_refine.agent.revision import APPENDED, appended, merge_problems
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.boundary import boundary
-from rr_refine.errors import ConfigError, RewriteError
+from rr_refine.errors import ConfigError, OverBudgetError, RewriteError
 from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.terms import Record, Usage
 
@@ -68,7 +68,7 @@ async def merge(
         name, text = rewriter.identity.kind, None
         try:
             merged = await _ask(rewriter, name, request, remark, timeout)
-        except (RewriteError, ConfigError) as error:
+        except (RewriteError, ConfigError, OverBudgetError) as error:
             usage += error.usage or Usage()
             reason = str(error)
         else:

@@ -55,6 +55,7 @@ ItemKind = Literal[
     "outcome",
     "fit",
     "revision",
+    "charge",
 ]
 
 _COMMITS: Final[frozenset[ItemKind]] = frozenset({"round", "review", "outcome"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
-from rr_refine.agent.budget import Spend
+from rr_refine.agent.budget import Cost, Spend
 from rr_refine.agent.events import (
     CriticFailed,
     Decided,
@@ -56,6 +56,8 @@ class Status:
     """Id of the incumbent."""
     means: dict[str, float] = field(default_factory=dict)
     """Mean score by candidate, 1 to 4."""
+    cost: Cost = field(default_factory=Cost)
+    """What the run has paid so far."""
     _spend: Spend = field(default_factory=Spend)
     _start: float = field(init=False)
     _paused: float | None = None
@@ -70,6 +72,7 @@ class Status:
         if self._paused is not None:
             self._start += now - self._paused
             self._paused = None
+        self.cost = event.cost or self.cost
         match event:
             case RoundStarted():
                 if self._spend.images:
@@ -130,16 +133,24 @@ class Status:
 
     @property
     def budget_left(self) -> list[str]:
-        """What is left of each limit that was set, in words; rounds and seconds aside."""
+        """What was paid, and what is left of each limit that was set, in words; rounds and seconds
+        aside.
+        """
         budget = self.policy.budget
+        paid = [f"{self.cost} so far"] if str(self.cost) else []
+        if budget.usd is not None:
+            paid.append(f"${max(0.0, budget.usd - self.cost.usd):.4f} left")
         return [
-            f"{max(0, limit - used):,} {noun} left"
-            for noun, limit, used in (
-                ("images", budget.images, self._spend.images),
-                ("critic calls", budget.critic_calls, self._spend.critic_calls),
-                ("tokens", budget.tokens, self._spend.tokens),
-            )
-            if limit is not None
+            *paid,
+            *(
+                f"{max(0, limit - used):,} {noun} left"
+                for noun, limit, used in (
+                    ("images", budget.images, self._spend.images),
+                    ("critic calls", budget.critic_calls, self._spend.critic_calls),
+                    ("tokens", budget.tokens, self._spend.tokens),
+                )
+                if limit is not None
+            ),
         ]
 
     @property

@@ -27,6 +27,9 @@ also have any of these, which are looked up by name:
         Which of `width`, `height` and `negative_prompt` have an effect as parameters of a request,
         so that a form can offer them. Known once it is connected; asked in a thread.
 
+    prices: tuple[Priced, ...]
+        What its services take, where they may take something.
+
 One that stands in front of another, such as a cache, names it in the attribute `wrapped`, and what
 it has none of itself is then looked up there.
 """
@@ -39,7 +42,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from rr_refine.boundary import boundary
 from rr_refine.errors import ConfigError
@@ -57,6 +60,7 @@ __all__ = [
     "Examples",
     "HasCompanions",
     "HasNotice",
+    "Priced",
     "ask_both",
     "call_hook",
     "connected",
@@ -67,6 +71,8 @@ __all__ = [
     "most_sources",
     "notice_of",
     "outsiders",
+    "price_notices",
+    "prices_of",
     "record_of",
     "shared_companions",
     "takes",
@@ -95,6 +101,17 @@ class Examples:
 
     t2i: str
     edit: str | None = None
+
+
+class Priced(NamedTuple):
+    """What a service takes."""
+
+    words: str
+    """A clause: `some-model costs $0.04 a picture`."""
+    bounded: bool
+    """Whether the most that a request may cost is known before it is sent."""
+    keyed: bool
+    """Whether a key is sent: what asks for none is mostly a server of one's own."""
 
 
 class HasNotice(Protocol):
@@ -167,6 +184,23 @@ def told_by(part: object) -> tuple[str, ...]:
         if notices := getattr(one, "notices", None):
             return texts(f"{type(one).__name__}.notices", notices)
     return ()
+
+
+def prices_of(part: object) -> tuple[Priced, ...]:
+    """What the services of a part take; nothing where it asks none, or does not say."""
+    for one in layers(part):
+        if (prices := getattr(one, "prices", None)) is not None:
+            return cast("tuple[Priced, ...]", prices)
+    return ()
+
+
+def price_notices(part: object, *, limited: bool = False) -> tuple[str, ...]:
+    """The same in words, without servers of one's own that nobody gave a price.
+
+    Args:
+        limited: whether there is a limit, so that each must have one.
+    """
+    return tuple(one.words for one in prices_of(part) if one.bounded or one.keyed or limited)
 
 
 def most_sources(part: object) -> int | None:

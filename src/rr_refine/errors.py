@@ -201,6 +201,10 @@ class NoPromptError(RewriteError):
     """A rewriter answered, and its answer holds no prompt."""
 
 
+class OverBudgetError(RefineError):
+    """A request was not sent, since it could cost more than the budget leaves."""
+
+
 class RuleError(RefineError):
     """A stopping rule or acceptance policy raised, or did not answer as its protocol says."""
 

@@ -163,7 +163,8 @@ export function showRun(main, run, list, edits) {
 
   function statusWords() {
     const round = timeline.rounds.length ? `Round ${timeline.rounds.length}${timeline.limit ? ` of at most ${timeline.limit}` : ""}` : "Beginning";
-    return { working: `${round} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.status];
+    const cost = timeline.cost ? `, ${costWords(timeline.cost)} so far` : "";
+    return { working: `${round}${cost} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.status];
   }
 
   async function act(button, what) {
@@ -240,7 +241,14 @@ export function showRun(main, run, list, edits) {
 function spent(spend) {
   const tokens = spend.prompt_tokens + spend.completion_tokens;
   const many = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-  return `Spent: ${[many(spend.images, "picture"), many(spend.critic_calls, "judgement"), (spend.assumed_tokens ? "at most " : "") + many(tokens, "token"), `${spend.seconds.toFixed(1)} s`].join(" · ")}`;
+  return `Spent: ${[many(spend.images, "picture"), many(spend.critic_calls, "judgement"), (spend.assumed_tokens ? "at most " : "") + many(tokens, "token"), `${spend.seconds.toFixed(1)} s`, costWords(spend.cost)].filter(Boolean).join(" · ")}`;
+}
+
+function costWords(cost) {
+  if (!cost) return "";
+  const parts = cost.usd || !cost.unpriced ? [`${cost.assumed_usd ? "at most " : ""}$${cost.usd.toFixed(4)}`] : [];
+  if (cost.unpriced) parts.push(`${cost.unpriced} request${cost.unpriced > 1 ? "s" : ""} of unknown price`);
+  return parts.join(" and ");
 }
 
 function copyButton(text) {

@@ -2,11 +2,12 @@
 
 /** What is known before anything happened. */
 export function newTimeline() {
-  return { rounds: [], revisions: [], best: null, first: null, question: null, end: null, limit: null, notices: new Set(), candidates: new Map() };
+  return { rounds: [], revisions: [], best: null, first: null, question: null, end: null, limit: null, cost: null, notices: new Set(), candidates: new Map() };
 }
 
 /** Take in one event; gives the number of the round that it changed, or null. */
 export function take(timeline, event) {
+  timeline.cost = event.cost ?? timeline.cost;
   switch (event.type) {
     case "run-started":
       timeline.started = event;

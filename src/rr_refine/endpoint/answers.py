@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx2
 
+from rr_refine.endpoint.bill import Bill, current_bill
 from rr_refine.endpoint.bodies import ACCEPTED, BodyTooLongError, read_body
 from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.key_mask import KeyMask, TooMuchTextError
@@ -34,6 +35,9 @@ _ERRORS: Final = ("error", "errors", "detail", "message", "base_resp")
 
 _SETTLED: Final = ("billing", "refused", "long")
 """What an error is about that another attempt brings about again."""
+
+_UNSENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+"""Faults of requests that came to no server."""
 
 _PARTS: Final = 200_000
 """Most lists, objects and commas of an answer: a few megabytes of `[],` become gigabytes, and
@@ -73,15 +77,22 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         if request.headers.get("x-stainless-retry-count", "0") != "0":  # openai's client says so
             retried()
         patience = patience_within(self._patience)
+        bill = current_bill() if request.method == "POST" else None
+        if bill is not None:
+            await bill.send()
         try:
             async with asyncio.timeout(patience):
-                return await self._answer(request)
+                return await self._answer(request, bill)
+        except _UNSENT:
+            if bill is not None:
+                bill.settle(0.0)
+            raise
         except TimeoutError:
             raise httpx2.ReadTimeout(
                 f"no whole answer within {patience:.3g} s", request=request
             ) from None
 
-    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def _answer(self, request: httpx2.Request, bill: Bill | None) -> httpx2.Response:
         request.headers["Accept-Encoding"] = ACCEPTED
         response = await self._client.send(request, stream=True, follow_redirects=False)
         for _ in range(_HOPS):
@@ -113,8 +124,12 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
         extensions: dict[str, object] = {}
         if status == 200 and (meant := _status_of_error(body)) is not None:
             status, extensions["sent_as"] = meant, 200
-        if status >= 400 and Said.read(json_of(body)).topic() in _SETTLED:
-            headers["x-should-retry"] = "false"
+        if status >= 400:
+            topic = Said.read(json_of(body)).topic()
+            if topic in _SETTLED:
+                headers["x-should-retry"] = "false"
+            if bill is not None:
+                bill.refused(status, filtered=topic == "refused")
         return httpx2.Response(
             status, headers=headers, content=body, request=request, extensions=extensions
         )

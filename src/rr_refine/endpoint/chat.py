@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx2
     from PIL import Image
 
-__all__ = ["ChatEndpoint", "Choice", "Content", "Message", "png_data_url", "to_wire"]
+__all__ = ["ChatEndpoint", "Choice", "Content", "Message", "most_tokens", "png_data_url", "to_wire"]
 
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -128,7 +128,7 @@ class ChatEndpoint(EndpointClient):
         named = {(self._limit_name if k in _LIMITS else k): v for k, v in fields.items()}
         body = {"messages": packed, "n": n, **named}
         body = {name: value for name, value in body.items() if value is not None}
-        most = _most_tokens(messages)
+        most = most_tokens(messages)
         choices, usage = await self._ask(body, n or 1, most)
         if missing := (n or 1) - len(choices):
             # Some servers take no notice of n: the rest is asked for one by one.
@@ -159,7 +159,7 @@ class ChatEndpoint(EndpointClient):
             limit: tokens that the answer may have.
         """
         context = self.context
-        if context is None or _most_tokens(messages) + limit <= context:
+        if context is None or most_tokens(messages) + limit <= context:
             return None
         asked = 1
         if limit < context:
@@ -187,19 +187,51 @@ class ChatEndpoint(EndpointClient):
         Args:
             most: tokens that the question can have.
         """
-        completion = await self.post("/chat/completions", body, ChatCompletion, spares=self._spares)
+        limit = _limit_of(self._spared.applied(body))
+        most_usd = self._usd(most, None if limit is None else limit * wanted)
+        completion = await self.post(
+            "/chat/completions",
+            body,
+            ChatCompletion,
+            spares=self._spares,
+            cost=self._cost(most_usd, lambda answer: self._charged(answer, limit, most)),
+        )
         usage = completion.usage or CompletionUsage()
         told = Usage(calls=1, prompt_tokens=usage.asked or 0, completion_tokens=usage.answered or 0)
         with charged(told):
             choices = self._whole(completion.choices[:wanted])
-        limit = next((v for k in _LIMITS if (v := self._spared.applied(body).get(k))), None)
-        limit = limit if isinstance(limit, int) else None
+        limit = _limit_of(self._spared.applied(body))
         for choice in choices:
             if choice.truncated:
                 # The count is of all choices together.
                 tokens = usage.answered if len(choices) == 1 else None
                 choice.explain(self._why_cut(choice, tokens, limit))
-        return choices, self._cost(choices, usage, limit, most)
+        asked, answered, assumed = _tokens(choices, usage, limit, most)
+        notice = (
+            ("the endpoint does not tell its tokens: the most that they can be is counted",)
+            if assumed
+            else ()
+        )
+        return choices, Usage(
+            calls=len(choices),
+            prompt_tokens=asked,
+            completion_tokens=answered,
+            assumed_tokens=assumed,
+            notices=(*self.listing_notices, *self.notices, *notice),
+        )
+
+    def _usd(self, asked: int, answered: int | None) -> float | None:
+        return None if self.prices is None else self.prices.cost(asked, answered)
+
+    def _charged(
+        self, completion: ChatCompletion, limit: int | None, most: int
+    ) -> tuple[float | None, bool]:
+        """See `Cost.told`."""
+        usage = completion.usage or CompletionUsage()
+        if self.prices and self.prices.price_told and usage.cost is not None:
+            return usage.cost, False
+        asked, answered, assumed = _tokens(completion.choices, usage, limit, most)
+        return self._usd(asked, answered), assumed > 0
 
     def _whole(self, choices: list[Choice]) -> list[Choice]:
         """Those that hold an answer.
@@ -219,34 +251,6 @@ class ChatEndpoint(EndpointClient):
         if all(choice.only_thoughts for choice in whole):
             raise self.errors.unanswered(self._only_thoughts(whole[0]))
         return whole
-
-    def _cost(
-        self, choices: Sequence[Choice], usage: CompletionUsage, limit: int | None, most: int
-    ) -> Usage:
-        """What it cost; what the server does not tell is taken to be the most that it can be."""
-        asked, answered = usage.asked, usage.answered
-        written = sum(len((c.text + c.message.thoughts).encode(errors="replace")) for c in choices)
-        if not answered and written:
-            answered = None
-        assumed = 0
-        if asked is None:
-            asked = most
-            assumed += asked
-        if answered is None:
-            answered = limit * len(choices) if limit else written
-            assumed += answered
-        told = (
-            ("the endpoint does not tell its tokens: the most that they can be is counted",)
-            if assumed
-            else ()
-        )
-        return Usage(
-            calls=len(choices),
-            prompt_tokens=asked,
-            completion_tokens=answered,
-            assumed_tokens=assumed,
-            notices=(*self.listing_notices, *self.notices, *told),
-        )
 
     def _why_cut(self, choice: Choice, tokens: int | None, limit: int | None) -> str:
         name = f"{self._section}.max_tokens"
@@ -300,7 +304,7 @@ def to_wire(message: Message) -> dict[str, JsonValue]:
     return {"role": message.role, "content": message.text if is_text else parts}
 
 
-def _most_tokens(messages: Sequence[Message]) -> int:
+def most_tokens(messages: Sequence[Message]) -> int:
     """The most tokens that a question can have: none has less than a byte, and no tokenizer of
     pictures takes patches of less than 14 x 14 pixels.
     """
@@ -313,6 +317,31 @@ def _most_tokens(messages: Sequence[Message]) -> int:
             else:
                 most += max(_PICTURE, part.width * part.height // 14**2)
     return most
+
+
+def _limit_of(body: Mapping[str, JsonValue]) -> int | None:
+    limit = next((v for k in _LIMITS if (v := body.get(k))), None)
+    return limit if isinstance(limit, int) else None
+
+
+def _tokens(
+    choices: Sequence[Choice], usage: CompletionUsage, limit: int | None, most: int
+) -> tuple[int, int, int]:
+    """Tokens of question and answers, and how many of them are assumed: what the server does not
+    tell is taken to be the most that it can be.
+    """
+    asked, answered = usage.asked, usage.answered
+    written = sum(len((c.text + c.message.thoughts).encode(errors="replace")) for c in choices)
+    if not answered and written:
+        answered = None
+    assumed = 0
+    if asked is None:
+        asked = most
+        assumed += asked
+    if answered is None:
+        answered = limit * len(choices) if limit else written
+        assumed += answered
+    return asked, answered, assumed
 
 
 def _is_endless(text: str) -> bool:

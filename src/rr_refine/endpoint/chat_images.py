@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, JsonValue
 
+from rr_refine.endpoint.completion import Told
+
 __all__ = ["ChatAnswer"]
 
 
@@ -26,6 +28,17 @@ class ChatAnswer(BaseModel, extra="allow"):
     """The body of an answer."""
 
     choices: list[_Choice]
+    usage: Told = None
+
+    @property
+    def pictures(self) -> int:
+        """How many its first choice holds."""
+        message = self.choices[0].message if self.choices else None
+        return (
+            sum(1 for p in (message.images, message.content) for _ in _pictures(p))
+            if message
+            else 0
+        )
 
     def as_images(self) -> dict[str, JsonValue]:
         """The pictures of the first choice, as an images API would send them.

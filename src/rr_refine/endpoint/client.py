@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from rr_refine.endpoint.bill import Bill, Cost
 from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.environment import open_http
 from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
 from rr_refine.endpoint.models import ModelList, is_same_model, only_model, shown_models
 from rr_refine.endpoint.options import EndpointOptions
 from rr_refine.endpoint.per_loop import PerLoop
+from rr_refine.endpoint.prices import Prices
 from rr_refine.endpoint.spares import Spare, Spared
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import ConfigError, RefineError
@@ -78,6 +80,9 @@ class EndpointClient:
             timeout = min(options.timeout, 5.0)
             options = options.model_copy(update={"max_retries": 0, "timeout": timeout})
         self._options = options
+        given: object = options
+        self.prices = given if isinstance(given, Prices) else None
+        """What answers cost, where there are options for it."""
         self._section = section
         self.errors = errors
         self._http_client = http_client
@@ -156,6 +161,7 @@ class EndpointClient:
         files: Sequence[FilePart] = (),
         *,
         spares: Mapping[str, Spare] | None = None,
+        cost: Cost[AnswerT] | None = None,
     ) -> AnswerT:
         """Send one request as soon as there is a free place, and read what comes back.
 
@@ -166,25 +172,39 @@ class EndpointClient:
             files: with any, the body is a form.
             spares: fields that the server need not take. When it refuses one, the request is sent
                 again without, and so are all later ones; `notices` says so.
+            cost: what it costs; None for nothing.
 
         Raises:
             ConfigError: the key, the model or the URL is wrong (401, 403, 404).
+            OverBudgetError: it could cost more than the run may still spend.
             RefineError: of the kinds given as `errors`.
         """
         import openai
 
         if self._model is None:
             await self.connect()
-        session, queued = self._sessions.get(), time.monotonic()
-        async with session.slots:
-            waited(time.monotonic() - queued)
-            with self._faults.caught(body):
-                try:
-                    response = await self._send(session.client, path, body, files, spares or {})
-                except openai.NotFoundError:
-                    await self._require_served(session.client)
-                    raise
-        return self._read(answer, response)
+        session, queued, bill = self._sessions.get(), time.monotonic(), Bill(cost)
+        with bill.running():
+            async with session.slots:
+                waited(time.monotonic() - queued)
+                with self._faults.caught(body):
+                    try:
+                        response = await self._send(session.client, path, body, files, spares or {})
+                    except openai.NotFoundError:
+                        await self._require_served(session.client)
+                        raise
+            read = self._read(answer, response)
+            if cost is not None:
+                usd, assumed = cost.told(read)
+                bill.settle(usd, assumed=assumed)
+        return read
+
+    def _cost(
+        self, most: float | None, told: Callable[[AnswerT], tuple[float | None, bool]]
+    ) -> Cost[AnswerT]:
+        """What a request costs by the prices of the options."""
+        own = not (self._options.key or (self.prices and self.prices.has_price))
+        return Cost(most, told, own)
 
     async def _send(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import (
     AliasChoices,
@@ -26,7 +26,7 @@ from pydantic_core import ValidationError
 from rr_refine.endpoint.words import Said
 from rr_refine.plain_text import whole_number
 
-__all__ = ["ChatCompletion", "Choice", "CompletionUsage", "json_of"]
+__all__ = ["ChatCompletion", "Choice", "CompletionUsage", "Told", "json_of"]
 
 _ENDS: Final = ("", "stop", "eos", "eos_token", "end_turn", "stop_sequence")
 """Reasons of an end that the model itself chose."""
@@ -39,6 +39,9 @@ _THOUGHTS: Final = ("thinking", "reasoning", "thought", "redacted_thinking", "re
 
 _TOKENS: Final = 10**9
 """Most tokens of a question and its answers; a server that tells more tells nothing."""
+
+_DOLLARS: Final = 10_000
+"""Most that an answer is believed to cost."""
 
 _BEFORE: Final = re.compile(r"\A(?:[\ufeff \t\r\n]++|(?::|//|#|event:|id:|retry:)[^\n]*+)++")
 """Lines of a stream, and blanks, that stand before its data."""
@@ -198,6 +201,10 @@ class CompletionUsage(BaseModel):
         None, validation_alias=AliasChoices("completion_tokens", "output_tokens")
     )
     total_tokens: Annotated[int | None, BeforeValidator(_count)] = None
+    cost: Annotated[
+        float | None, Field(ge=0, le=_DOLLARS, allow_inf_nan=False), WrapValidator(_or_none)
+    ] = None
+    """What was charged, in the service's own unit."""
 
     @property
     def asked(self) -> int | None:
@@ -214,8 +221,12 @@ class CompletionUsage(BaseModel):
         return self.completion_tokens
 
 
+Told: TypeAlias = Annotated[CompletionUsage | None, WrapValidator(_or_none)]
+"""What an answer cost; None where the server does not tell, or tells it in another form."""
+
+
 class ChatCompletion(BaseModel):
     """The response to a question."""
 
     choices: list[Choice]
-    usage: Annotated[CompletionUsage | None, WrapValidator(_or_none)] = None
+    usage: Told = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from rr_refine.component import Priced
 from rr_refine.endpoint.client import EndpointClient
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
@@ -54,6 +55,17 @@ class EndpointComponent(Generic[OptionsT, EndpointT]):
     def notices(self) -> tuple[str, ...]:
         """What the endpoint's list of models tells once connected, and what it refused so far."""
         return (*self._endpoint.listing_notices, *self._endpoint.notices)
+
+    @property
+    def prices(self) -> tuple[Priced, ...]:
+        """What answers cost: see `rr_refine.component`. Nothing where there is neither a price nor
+        a key, as with a server of your own.
+        """
+        options, told = self._options, self._endpoint.prices
+        if told is None:
+            return ()
+        name = options.model or self._endpoint.url
+        return (Priced(f"{name} {told.words(self._section)}", told.has_price, bool(options.key)),)
 
     async def aclose(self) -> None:
         """Close the running event loop's connections. A later call opens them again."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
-from rr_refine.endpoint.chat import Message, to_wire
+from rr_refine.endpoint.chat import Message, most_tokens, to_wire
 from rr_refine.endpoint.chat_images import ChatAnswer
 from rr_refine.endpoint.client import EndpointClient, FilePart
+from rr_refine.endpoint.completion import CompletionUsage, Told
+from rr_refine.endpoint.prices import PicturePrices
 from rr_refine.endpoint.spares import Spare
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import RefineError
@@ -64,6 +66,12 @@ class ImagesResponse(BaseModel, extra="allow"):
     """The body of an answer."""
 
     data: list[ImageData] | None = None
+    usage: Told = None
+
+    @property
+    def pictures(self) -> int:
+        """How many it holds."""
+        return len(self.data or ())
 
 
 class ImagesEndpoint(EndpointClient):
@@ -132,7 +140,8 @@ class ImagesEndpoint(EndpointClient):
             ]
             path = "/images/edits"
         body = {"prompt": prompt, **fields}
-        return await self.post(path, body, ImagesResponse, files, spares=spares)
+        cost = self._cost(*self._charges(prompt, sources))
+        return await self.post(path, body, ImagesResponse, files, spares=spares, cost=cost)
 
     async def _by_chat(
         self,
@@ -144,8 +153,28 @@ class ImagesEndpoint(EndpointClient):
         """By a chat whose answer holds pictures."""
         asked = await asyncio.to_thread(to_wire, Message("user", (prompt, *sources)))
         body: dict[str, JsonValue] = {"messages": [asked], **fields}
-        answer = await self.post("/chat/completions", body, ChatAnswer, spares=spares)
+        cost = self._cost(*self._charges(prompt, sources))
+        answer = await self.post("/chat/completions", body, ChatAnswer, spares=spares, cost=cost)
         return ImagesResponse.model_validate(answer.as_images())
+
+    def _charges(
+        self, prompt: str, sources: Sequence[Image.Image]
+    ) -> tuple[float | None, Callable[[ChatAnswer | ImagesResponse], tuple[float | None, bool]]]:
+        """The most that a picture costs, and what it costs by its answer; see `Cost`."""
+        prices, most = self.prices, most_tokens([Message("user", (prompt, *sources))])
+        if not isinstance(prices, PicturePrices):
+            return None, lambda _: (None, False)
+
+        def told(answer: ChatAnswer | ImagesResponse) -> tuple[float | None, bool]:
+            usage = answer.usage or CompletionUsage()
+            if prices.price_told and usage.cost is not None:
+                return usage.cost, False
+            asked = most if usage.asked is None else usage.asked
+            # A refusal may cost as much as a picture.
+            usd = prices.cost(asked, usage.answered or None, max(1, answer.pictures))
+            return usd, prices.assumes(usage)
+
+        return prices.cost(most, None), told
 
     async def _picture(self, found: ImageData) -> Image.Image | None:
         if found.b64_json:
@@ -160,7 +189,7 @@ class ImagesEndpoint(EndpointClient):
     def _declined(self, response: ImagesResponse) -> RefineError:
         """For an answer without an image, or with one that a filter blanked."""
         told = response.model_dump(
-            exclude={"data": {"__all__": {"b64_json", "url", "revised_prompt"}}}
+            exclude={"data": {"__all__": {"b64_json", "url", "revised_prompt"}}, "usage": True}
         )
         said = Said.read(told)
         reason = self._faults.clean(said.whole)

@@ -1,0 +1,137 @@
+"""The ledger of a run: what it pays the services that it asks, as its journal has it.
+
+Every request has an entry, written with the most that it may cost before it is sent and again with
+what it did cost. So a session that was killed has paid for what was under way, and failures, which
+are owed again, have been paid for too. What is found in the journal costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+
+from pydantic import Field
+
+from rr_refine.agent.budget import Cost, may_cost
+from rr_refine.agent.store.journal import Journal
+from rr_refine.endpoint.bill import paid_by
+from rr_refine.errors import ConfigError, OverBudgetError
+from rr_refine.terms import Record
+
+__all__ = ["Ledger", "cost_in"]
+
+
+class _Entry(Record):
+    work: str
+    """What the request was sent for: kind and key of the item in the journal."""
+    usd: float | None = Field(ge=0)
+    """US dollars; None where no price is known."""
+    assumed: bool
+    """Whether that is the most that it can have been."""
+
+    @property
+    def cost(self) -> Cost:
+        if self.usd is None:
+            return Cost(unpriced=1)
+        return Cost(usd=self.usd, assumed_usd=self.usd if self.assumed else 0.0)
+
+
+class Ledger:
+    """What one run has paid, in this session and before."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._entries = _entries_in(journal)
+        self._open: set[str] = set()
+        self._asked: set[str] = set()
+        self._changed = asyncio.Event()
+        self.limit: float | None = None
+        """US dollars that no request may pass."""
+        self.refused_usd = 0.0
+        """What the request that was refused last could have cost, beyond `so_far`."""
+
+    @property
+    def total(self) -> Cost:
+        """All that was paid, in every session."""
+        return sum((entry.cost for entry in self._entries.values()), Cost())
+
+    @property
+    def so_far(self) -> Cost:
+        """What the work has cost that was asked for in this session, whenever it was done; without
+        what is under way.
+        """
+        settled = (e for number, e in self._entries.items() if number not in self._open)
+        return sum((entry.cost for entry in settled if entry.work in self._asked), Cost())
+
+    def working(self, kind: str, key: str) -> AbstractContextManager[None]:
+        """An item of the journal is asked for; requests inside are sent for it."""
+        self._asked.add(work := f"{kind} {key}")
+        return paid_by(_Work(self, work))
+
+    async def reserve(self, work: str, most: float | None) -> str:
+        """See `rr_refine.endpoint.bill.Payer`. What may still turn out to cost less is waited for.
+
+        Raises:
+            OverBudgetError: it could pass the limit.
+            ConfigError: there is one, and the price is not known.
+        """
+        while self.limit is not None:
+            if most is None:
+                raise ConfigError("budget.usd cannot be kept: a part asks a service of no price")
+            if may_cost(self.limit, (spent := self.total.usd) + most):
+                break
+            if not self._open:
+                self.refused_usd = spent + most - self.so_far.usd
+                raise OverBudgetError(
+                    f"not asked: it may cost up to ${most:.4f}, and ${spent:.4f} of "
+                    f"${self.limit:g} is spent"
+                )
+            await self._changed.wait()
+        number = str(len(self._entries))
+        self._open.add(number)
+        self._write(number, _Entry(work=work, usd=most, assumed=True))
+        return number
+
+    def settle(self, number: str, usd: float | None, *, assumed: bool) -> None:
+        """See `rr_refine.endpoint.bill.Payer`."""
+        before = self._entries[number]
+        entry = before.model_copy(update={"usd": usd, "assumed": assumed})
+        self._open.discard(number)
+        if entry != before:
+            self._write(number, entry)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _write(self, number: str, entry: _Entry) -> None:
+        self._entries[number] = entry
+        self._journal.put("charge", number, entry.model_dump(mode="json"))
+
+
+class _Work:
+    """Pays for one piece of work."""
+
+    def __init__(self, ledger: Ledger, work: str) -> None:
+        self._ledger, self._work = ledger, work
+
+    @property
+    def limited(self) -> bool:
+        return self._ledger.limit is not None
+
+    async def reserve(self, most: float | None) -> str:
+        return await self._ledger.reserve(self._work, most)
+
+    def settle(self, entry: str, usd: float | None, *, assumed: bool) -> None:
+        self._ledger.settle(entry, usd, assumed=assumed)
+
+
+def cost_in(journal: Journal) -> Cost:
+    """What a run has paid, by its journal.
+
+    Raises:
+        pydantic.ValidationError: an entry is none.
+    """
+    return sum((entry.cost for entry in _entries_in(journal).values()), Cost())
+
+
+def _entries_in(journal: Journal) -> dict[str, _Entry]:
+    return {number: _Entry.model_validate(item) for number, item in journal.items("charge")}
