@@ -10,10 +10,10 @@ from pydantic import Field
 from rr_refine.errors import OverBudgetError, RefineError
 from rr_refine.terms import Record, Usage
 
-__all__ = ["Budget", "Cost", "Spend", "exhausted", "left", "may_cost"]
+__all__ = ["Budget", "Cost", "Spend", "dollars", "exhausted", "left", "may_cost"]
 
-_EXACT: Final = 1e-9
-"""Of a limit in US dollars: what sums of fractions may be off by."""
+_DIGITS: Final = 9
+"""Of sums in US dollars."""
 
 
 class Budget(Record):
@@ -46,15 +46,15 @@ class Cost(Record):
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            usd=self.usd + other.usd,
-            assumed_usd=self.assumed_usd + other.assumed_usd,
+            usd=round(self.usd + other.usd, _DIGITS),
+            assumed_usd=round(self.assumed_usd + other.assumed_usd, _DIGITS),
             unpriced=self.unpriced + other.unpriced,
         )
 
     def __sub__(self, other: Cost) -> Cost:
         return Cost(
-            usd=self.usd - other.usd,
-            assumed_usd=self.assumed_usd - other.assumed_usd,
+            usd=round(self.usd - other.usd, _DIGITS),
+            assumed_usd=round(self.assumed_usd - other.assumed_usd, _DIGITS),
             unpriced=self.unpriced - other.unpriced,
         )
 
@@ -63,7 +63,7 @@ class Cost(Record):
         parts = []
         if self.usd or not self.unpriced:
             most = "at most " if self.assumed_usd else ""
-            parts.append(f"{most}${self.usd:.4f}")
+            parts.append(f"{most}{dollars(self.usd)}")
         if self.unpriced:
             parts.append(f"{self.unpriced} request{'s' * (self.unpriced > 1)} of unknown price")
         return " and ".join(parts) if self != Cost() else ""
@@ -145,14 +145,19 @@ def exhausted(budget: Budget, spend: Spend) -> str | None:
             return f"{round(used, 2):,} of {round(limit, 2):,} {noun} used"
     usd = spend.cost.usd
     if budget.usd is not None and not may_cost(budget.usd, usd + spend.refused_usd):
-        next_one = f", and the next request may cost up to ${spend.refused_usd:.4f}"
-        return f"${usd:.4f} of ${budget.usd:g} spent{next_one if spend.refused_usd else ''}"
+        next_one = f", and the next request may cost up to {dollars(spend.refused_usd)}"
+        return f"{dollars(usd)} of ${budget.usd:g} spent{next_one if spend.refused_usd else ''}"
     return None
 
 
 def may_cost(limit: float, usd: float) -> bool:
     """Whether so many US dollars are within a limit."""
-    return usd <= limit * (1 + _EXACT)
+    return round(usd, _DIGITS) <= limit
+
+
+def dollars(usd: float) -> str:
+    """A sum in US dollars, for people."""
+    return f"${usd:.{6 if 0 < usd < 0.001 else 4}f}"
 
 
 def left(limit: float | None, used: float) -> float:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractContextManager
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from rr_refine.agent.budget import Cost, may_cost
+from rr_refine.agent.budget import Cost, dollars, may_cost
 from rr_refine.agent.store.journal import Journal
 from rr_refine.endpoint.bill import paid_by
-from rr_refine.errors import ConfigError, OverBudgetError
-from rr_refine.terms import Record
+from rr_refine.errors import ConfigError, OverBudgetError, StoreError
+from rr_refine.terms import Record, first_fault
 
 __all__ = ["Ledger", "cost_in"]
 
@@ -83,7 +83,7 @@ class Ledger:
             if not self._open:
                 self.refused_usd = spent + most - self.so_far.usd
                 raise OverBudgetError(
-                    f"not asked: it may cost up to ${most:.4f}, and ${spent:.4f} of "
+                    f"not asked: it may cost up to {dollars(most)}, and {dollars(spent)} of "
                     f"${self.limit:g} is spent"
                 )
             await self._changed.wait()
@@ -128,10 +128,15 @@ def cost_in(journal: Journal) -> Cost:
     """What a run has paid, by its journal.
 
     Raises:
-        pydantic.ValidationError: an entry is none.
+        StoreError: an entry is none.
     """
     return sum((entry.cost for entry in _entries_in(journal).values()), Cost())
 
 
 def _entries_in(journal: Journal) -> dict[str, _Entry]:
-    return {number: _Entry.model_validate(item) for number, item in journal.items("charge")}
+    try:
+        return {number: _Entry.model_validate(item) for number, item in journal.items("charge")}
+    except ValidationError as error:
+        raise StoreError(
+            f"a charge in {journal.path} cannot be read: {first_fault(error)}"
+        ) from error

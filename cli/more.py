@@ -200,7 +200,7 @@ def _settings_of(policy: Policy) -> dict[str, JsonValue]:
         f"{prefix}{name}": value
         for prefix, (now, before) in tables.items()
         for name, value in now.items()
-        if value != before[name]
+        if value != before.get(name)
     }
     if "loop.rewriters" in found:
         found["rewriter.use"] = found.pop("loop.rewriters")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
-from rr_refine.agent.budget import Cost, Spend
+from rr_refine.agent.budget import Cost, Spend, dollars
 from rr_refine.agent.events import (
     CriticFailed,
     Decided,
@@ -139,7 +139,7 @@ class Status:
         budget = self.policy.budget
         paid = [f"{self.cost} so far"] if str(self.cost) else []
         if budget.usd is not None:
-            paid.append(f"${max(0.0, budget.usd - self.cost.usd):.4f} left")
+            paid.append(f"{dollars(max(0.0, budget.usd - self.cost.usd))} left")
         return [
             *paid,
             *(

@@ -246,7 +246,7 @@ function spent(spend) {
 
 function costWords(cost) {
   if (!cost) return "";
-  const parts = cost.usd || !cost.unpriced ? [`${cost.assumed_usd ? "at most " : ""}$${cost.usd.toFixed(4)}`] : [];
+  const parts = cost.usd || !cost.unpriced ? [`${cost.assumed_usd ? "at most " : ""}$${cost.usd.toFixed(cost.usd && cost.usd < 0.001 ? 6 : 4)}`] : [];
   if (cost.unpriced) parts.push(`${cost.unpriced} request${cost.unpriced > 1 ? "s" : ""} of unknown price`);
   return parts.join(" and ");
 }

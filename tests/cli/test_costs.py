@@ -1,0 +1,101 @@
+"""Costs in the terminal, with a critic behind HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rr_refine.agent.run import load_run
+from tests.agent.records import only_run
+from tests.cli.test_endpoint import Server, server
+from tests.commands import Commands
+
+__all__ = ["server"]
+
+KEY = "sk-4242-do-not-tell"
+PRICES = ("--set=critic.price_input=0", "--set=critic.price_output=1000")
+"""9 tokens are told, so that a judgement costs $0.009; at most it may cost $0.01."""
+ASKED = (
+    *("three red hats", "--generator=fake", "--set=generator.width=48", "--rounds=5"),
+    *("--set=generator.height=32", "--set=critic.max_tokens=10", "--set=loop.patience=null"),
+    *("--set=loop.pairwise=false", "--set=rewriter.use=rules"),
+)
+
+
+def test_a_run_ends_with_its_budget(commands: Commands, server: Server) -> None:
+    more = ("--critic-url", server.url, *PRICES, "--budget-usd=0.02")
+    ended = commands.run(*ASKED, *more, "--set=critic.price_date=2026-09-20")
+    assert ended.code == 0, ended.stderr
+    assert server.judged == 2
+    assert "$1000 per million tokens of answers (as of 2026-09-20)" in ended.stderr
+    assert "  cost     $0.0090 so far" in ended.stderr
+    reason = "budget: $0.0180 of $0.02 spent, and the next request may cost up to $0.0100"
+    assert f"stopped    {reason}" in ended.stderr
+    assert ", $0.0180" in ended.stderr
+    folder = only_run(commands.folder / "runs")
+    assert (folder / "result.png").is_file()
+    run = load_run(folder)
+    assert run.outcome is not None and run.outcome.spend.cost.usd == 0.018
+
+    events = commands.run(*ASKED, *more, "--json", "--out=json").stdout.splitlines()
+    told = [json.loads(line) for line in events]
+    assert told[-1]["spend"]["cost"]["usd"] == 0.018
+    assert [one["cost"]["usd"] for one in told if "cost" in one][:1] == [0.009]
+    assert told[-1]["stop"]["rule"] == "budget"
+
+    again = commands.run("more", str(folder), "--again", "--budget-usd=0.01")
+    assert again.code == 0, again.stderr
+    assert server.judged == 5
+    wrong = commands.run("more", str(folder), "--budget-usd=0.01")
+    assert "--budget-usd has no effect" in wrong.stderr
+
+
+@pytest.mark.parametrize("usd", ["0", "-1", "nan", "inf", "much"])
+def test_a_budget_that_is_none(commands: Commands, usd: str) -> None:
+    ended = commands.run(*ASKED, f"--budget-usd={usd}")
+    assert ended.code == 2
+    assert "budget" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_budget_without_a_price(commands: Commands, server: Server) -> None:
+    ended = commands.run(*ASKED, "--critic-url", server.url, "--budget-usd=1")
+    assert ended.code == 2
+    assert "budget.usd = 1 cannot be kept" in ended.stderr
+    assert "set critic.price_input and critic.price_output" in ended.stderr
+    assert server.judged == 0 and not (commands.folder / "runs").exists()
+    checked = commands.run("doctor", f"--critic-url={server.url}", "--set=budget.usd=1")
+    assert checked.code == 1
+    assert any(
+        line.startswith("no  critic") and "price is not known" in line
+        for line in checked.stdout.splitlines()
+    )
+
+
+def test_the_doctor_says_what_the_hosted_profile_costs(commands: Commands) -> None:
+    commands.environment["HTTPS_PROXY"] = "http://127.0.0.1:9"
+    commands.environment["OPENROUTER_API_KEY"] = KEY
+    lines = commands.run("doctor", "--profile=hosted").stdout.splitlines()
+    (picture,) = (line for line in lines if "a picture" in line)
+    assert "gemini-2.5-flash-image costs $0.039 a picture" in picture
+    assert "as of 2026-03" in picture
+    (words,) = (line for line in lines if "tokens of answers" in line)
+    assert "$0.3 per million tokens of questions and $2.5 per million" in words
+    other = commands.run("doctor", "--profile=hosted", "--set=critic.model=some/other")
+    assert any(
+        line.startswith("--  critic") and "some/other its price is not known" in line
+        for line in other.stdout.splitlines()
+    )
+
+
+def test_prices_go_with_the_profiles_own_model_and_address(
+    commands: Commands, tmp_path: Path
+) -> None:
+    def shown(*given: str) -> str:
+        return commands.run("config", "show", "--profile=hosted", *given).stdout
+
+    assert "critic.price_input" in shown() and "generator.price_image" in shown()
+    elsewhere = shown("--set=critic.base_url=https://other.example/v1")
+    assert "critic.price_input" not in elsewhere and "generator.price_image" in elsewhere
+    assert "generator.price_image" not in shown("--set=generator.model=some/other")
