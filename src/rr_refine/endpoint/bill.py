@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-__all__ = ["Bill", "Cost", "Payer", "current_bill", "paid_by"]
+__all__ = ["Bill", "Payer", "RequestCost", "current_bill", "paid_by"]
 
 AnswerT_contra = TypeVar("AnswerT_contra", contravariant=True)
 
@@ -65,7 +65,7 @@ def paid_by(payer: Payer) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost(Generic[AnswerT_contra]):
+class RequestCost(Generic[AnswerT_contra]):
     """What a request costs."""
 
     most: float | None
@@ -83,7 +83,7 @@ class Bill:
         cost: each time; None for what costs nothing, such as a list of models.
     """
 
-    def __init__(self, cost: Cost[AnswerT_contra] | None) -> None:
+    def __init__(self, cost: RequestCost[AnswerT_contra] | None) -> None:
         payer = _PAYER.get()
         counts = payer and cost and not (cost.own and not payer.limited)
         self._payer = payer if counts else None

@@ -226,7 +226,7 @@ class ChatEndpoint(EndpointClient):
     def _charged(
         self, completion: ChatCompletion, limit: int | None, most: int
     ) -> tuple[float | None, bool]:
-        """See `Cost.told`."""
+        """See `RequestCost.told`."""
         usage = completion.usage or CompletionUsage()
         if self.prices and self.prices.price_told and usage.cost is not None:
             return usage.cost, False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from rr_refine.endpoint.bill import Bill, Cost
+from rr_refine.endpoint.bill import Bill, RequestCost
 from rr_refine.endpoint.completion import json_of
 from rr_refine.endpoint.environment import open_http
 from rr_refine.endpoint.faults import EndpointErrors, EndpointFaults
@@ -161,7 +161,7 @@ class EndpointClient:
         files: Sequence[FilePart] = (),
         *,
         spares: Mapping[str, Spare] | None = None,
-        cost: Cost[AnswerT] | None = None,
+        cost: RequestCost[AnswerT] | None = None,
     ) -> AnswerT:
         """Send one request as soon as there is a free place, and read what comes back.
 
@@ -201,10 +201,10 @@ class EndpointClient:
 
     def _cost(
         self, most: float | None, told: Callable[[AnswerT], tuple[float | None, bool]]
-    ) -> Cost[AnswerT]:
+    ) -> RequestCost[AnswerT]:
         """What a request costs by the prices of the options."""
         own = not (self._options.key or (self.prices and self.prices.has_price))
-        return Cost(most, told, own)
+        return RequestCost(most, told, own)
 
     async def _send(
         self,

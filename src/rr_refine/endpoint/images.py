@@ -160,7 +160,7 @@ class ImagesEndpoint(EndpointClient):
     def _charges(
         self, prompt: str, sources: Sequence[Image.Image]
     ) -> tuple[float | None, Callable[[ChatAnswer | ImagesResponse], tuple[float | None, bool]]]:
-        """The most that a picture costs, and what it costs by its answer; see `Cost`."""
+        """The most that a picture costs, and what it costs by its answer; see `RequestCost`."""
         prices, most = self.prices, most_tokens([Message("user", (prompt, *sources))])
         if not isinstance(prices, PicturePrices):
             return None, lambda _: (None, False)
