@@ -31,9 +31,8 @@ from rr_refine.agent.policy import PRESETS, Policy, preset
 from rr_refine.agent.refine import run_stream
 from rr_refine.agent.run import Run
 from rr_refine.errors import ConfigError
-from rr_refine.files import MAX_PICTURE, make_inside, read_file, require_inside
-from rr_refine.local_path import require_local
-from rr_refine.named import folder_here, require_path
+from rr_refine.files import MAX_PICTURE, make_inside, read_file
+from rr_refine.named import below, folder_here, require_path
 from rr_refine.pictures import decode_picture
 
 if TYPE_CHECKING:
@@ -169,24 +168,12 @@ def _root() -> Path | None:
     return require_path(named) if named else None
 
 
-_DEEP: Final = 32
-"""Most folders within each other that a client names: each is looked at, or made."""
-
-
 def _below(field: str, name: object) -> tuple[Path, Path]:
     """The server's root, and what a client names below it."""
     root = _root()
     if root is None:
         raise ConfigError(f"{field} cannot be given: this server's owner named no {ROOT}")
-    require_local(str(name))
-    try:
-        if not isinstance(name, str) or not name.isprintable() or name.count("/") > _DEEP:
-            raise ValueError(f"{name!r} is no text, or none of a path")
-        if Path(name).is_absolute():
-            name = str(Path(name).relative_to(root))
-        return root, require_path(root / require_inside(name))
-    except (ValueError, ConfigError):
-        raise ConfigError(f"{field} = {name!r} is no path below this server's root") from None
+    return root, below(root, field, name)
 
 
 def _image(name: object) -> Image.Image:

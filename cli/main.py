@@ -22,6 +22,7 @@ _COMMANDS = {
     "replay": "Apply another policy to a recorded run.",
     "report": "Write pages that explain runs.",
     "studio": "Run the loop in the browser.",
+    "mcp": "Serve an MCP client: the loop as its tools.",
     "serve": "Serve a critic with vLLM.",
     "bench": "Measure how much refining helps.",
     "train": "Train models: the bundled ones, and those of installed packages.",

@@ -78,18 +78,20 @@ class SettingsOptions:
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None
     trust: Flag = False
 
-    def read(self, flags: Mapping[str, JsonValue]) -> Settings:
+    def read(self, flags: Mapping[str, JsonValue], *, project: bool = True) -> Settings:
         """The settings with every layer applied.
 
         Args:
             flags: the command's own options, by dotted key; None is left out.
+            project: whether the file of the folder that we are in is read.
 
         Raises:
             ConfigError: see `read_settings`.
         """
         from rr_refine.cli.settings import read_settings
 
-        return read_settings(self.config, self.given(flags), trusted=self.trust)
+        given = self.given(flags)
+        return read_settings(self.config, given, trusted=self.trust, project=project)
 
     def given(self, flags: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """What the command line says, by dotted key.

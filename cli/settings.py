@@ -246,6 +246,7 @@ def read_settings(
     *,
     resume: Mapping[str, JsonValue] | None = None,
     trusted: bool = False,
+    project: bool = True,
 ) -> Settings:
     """Resolve all layers.
 
@@ -255,13 +256,13 @@ def read_settings(
         resume: the contents of `config`, for a run that goes on with the settings that it was made
             with. No other layer counts, but for secrets and bounds from the environment.
         trusted: whether the user said `--trust`.
+        project: whether the file of the folder that we are in is read.
 
     Raises:
-        ConfigError: a file that cannot be read, an unknown key, or a setting that a file may not
-            give.
+        ConfigError: a file cannot be read, or may not give a setting; a key is unknown.
     """
     own, environment = own_layer(), list(from_environment(os.environ))
-    read = [(Path(PROJECT_FILE), PROJECT)] if resume is None else []
+    read = [(Path(PROJECT_FILE), PROJECT)] if project and resume is None else []
     files = [read_file(path, rank) for path, rank in read if is_project_file(path)]
     if config is not None:
         files.append(read_file(config, CONFIG))

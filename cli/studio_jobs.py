@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
@@ -46,12 +47,15 @@ _PARTS: Final = {
 class SettingsJobMaker:
     """Makes every job around one generator and one critic; see `studio.form.JobMaker`.
 
+    Args:
+        asks: whether somebody can be asked; else no job has review.
+
     Raises:
         ConfigError: a setting that is wrong, unknown, or without effect.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, asks: bool = True) -> None:
+        self._settings, self._asks = settings, asks
         policy = policy_from(settings)
         require_own_keys(settings, policy)
         import_rules(settings, policy)
@@ -136,7 +140,10 @@ class SettingsJobMaker:
         here = f"go on from it by rr-refine more {quoted(follow_up.run.path)}"
         self._require_own_parts(follow_up.run, here)
         options = follow_up.options | JobOptions(settings=self._settings.public())
-        return self._job(follow_up.prompt, follow_up.policy, options)
+        job = self._job(follow_up.prompt, follow_up.policy, options)
+        if not self._asks:
+            job = replace(job, policy=job.policy.model_copy(update={"review": False}))
+        return job
 
     def _require_own_parts(self, run: Run, instead: str) -> None:
         """See that the policy of a run names no part that this studio's settings do not.

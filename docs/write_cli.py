@@ -21,6 +21,7 @@ COMMANDS = (
     ("replay",),
     ("report",),
     ("studio",),
+    ("mcp",),
     ("serve",),
     ("bench",),
     ("bench", "sketch"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Final
 
 from rr_refine.agent.diff import diff_words, spaced
 from rr_refine.agent.events import (
@@ -12,11 +13,14 @@ from rr_refine.agent.events import (
     ReviewRequested,
     Rewritten,
     RoundStarted,
+    read_event,
     write_event,
 )
 from rr_refine.reward.rationale import excerpt
 
-__all__ = ["PageEvents"]
+__all__ = ["PageEvents", "event_of"]
+
+_ADDED: Final = ("diff", "excerpt")
 
 
 class PageEvents:
@@ -55,6 +59,12 @@ class PageEvents:
             case _:
                 pass
         self.lines.append(line)
+
+
+def event_of(line: str) -> Event:
+    """The event of a line, without what only the page needs."""
+    fields = json.loads(line)
+    return read_event(json.dumps({k: v for k, v in fields.items() if k not in _ADDED}))
 
 
 def _with_diff(line: str, before: str, after: str) -> str:

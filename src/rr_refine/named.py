@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final, cast
 
 from rr_refine.errors import ConfigError
-from rr_refine.files import open_file, read_file
+from rr_refine.files import open_file, read_file, require_inside
 from rr_refine.local_path import expand_home, require_local
 
 __all__ = [
     "allow_pictures",
+    "below",
     "folder_here",
     "open_named",
     "picture_of_data",
@@ -31,6 +32,9 @@ __all__ = [
 
 MAX_NAMED: Final = 2**31
 """Most bytes of a file of data that is read as a whole."""
+
+_DEEP: Final = 32
+"""Most folders within each other that a client names: each is looked at, or made."""
 
 _picture_folders: tuple[Path, ...] = ()
 
@@ -70,6 +74,27 @@ def require_path(path: Path | str) -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise ConfigError(f"{error.strerror}: {str(path)!r:.80} …") from None
     return path
+
+
+def below(root: Path, field: str, name: object) -> Path:
+    """What a client names that may name files in one folder only. What opens or makes it refuses
+    links on the way, see `within` of `rr_refine.files`.
+
+    Args:
+        root: a whole path, which the name may begin with.
+        field: what the name is called in messages.
+
+    Raises:
+        ConfigError: it is no path, or leads elsewhere.
+    """
+    require_local(str(name))
+    try:
+        if not isinstance(name, str) or not name.isprintable() or name.count("/") > _DEEP:
+            raise ValueError(f"{name!r} is no text, or none of a path")
+        inside = str(Path(name).relative_to(root)) if Path(name).is_absolute() else name
+        return require_path(root / require_inside(inside))
+    except (ValueError, ConfigError):
+        raise ConfigError(f"{field} = {name!r:.200} is no path below this server's root") from None
 
 
 def allow_pictures(folders: Iterable[Path | str]) -> None:

@@ -1,0 +1,72 @@
+"""Messages of MCP over standard input and output.
+
+The SDK's own transport reads standard input in a thread that nothing can end but the client: a
+server that is told to end, or that cannot begin, would wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Final, cast
+
+import anyio
+from mcp.server.stdio import stdio_server
+
+from rr_refine.studio.mcp_server import RefineServer
+
+__all__ = ["serve_messages"]
+
+_LONGEST: Final = 2**24
+"""Bytes of a message; the longest prompts have 200,000 characters. A longer one ends the server."""
+
+
+async def serve_messages(server: RefineServer, reading: int, writing: int) -> None:
+    """Serve a client until it hangs up, or until cancelled."""
+    given = cast("anyio.AsyncFile[str]", _Lines(reading))
+    with os.fdopen(writing, "w", encoding="utf-8", newline="\n", closefd=False) as file:
+        async with server.open():
+            try:
+                async with stdio_server(given, anyio.wrap_file(file)) as (asked, answered):
+                    options = server.server.create_initialization_options()
+                    await server.server.run(asked, answered, options)
+            except* OSError:  # it is gone while it is written to
+                pass
+
+
+class _Lines:
+    """The lines of a file, each as soon as it is there."""
+
+    def __init__(self, file: int) -> None:
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        read = threading.Thread(target=self._read, args=(file, loop), daemon=True)
+        read.start()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (line := await self._lines.get()) is not None:
+            yield line
+
+    def _read(self, file: int, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            with suppress(OSError):
+                for line in _lines_of(file):
+                    loop.call_soon_threadsafe(self._lines.put_nowait, line)
+            loop.call_soon_threadsafe(self._lines.put_nowait, None)
+
+
+def _lines_of(file: int) -> Iterator[str]:
+    pieces: list[bytes] = []
+    size = 0
+    while block := os.read(file, 2**16):
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            yield b"".join((*pieces, line)).decode("utf-8", "replace")
+            pieces, size = [], 0
+        pieces.append(rest)
+        size += len(rest)
+        if size > _LONGEST:
+            return

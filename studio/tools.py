@@ -1,0 +1,273 @@
+"""The studio for programs: what the tools of an MCP client ask for, and what they get.
+
+A client is told apart from its user: it names files below the studio's folder only, and runs by
+their names there; parts and keys are those of the settings, whatever it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field, ValidationError
+
+from rr_refine.agent.history import Candidate
+from rr_refine.agent.policy import MAX_CANDIDATES
+from rr_refine.agent.run import Run
+from rr_refine.errors import ConfigError
+from rr_refine.files import read_file
+from rr_refine.invalid import told_invalid
+from rr_refine.named import below
+from rr_refine.request import MAX_PROMPT
+from rr_refine.studio.form import MoreForm, RunForm, Words
+from rr_refine.studio.history import Tile, result_file
+from rr_refine.studio.state import RunState, StudioStatus
+from rr_refine.studio.uploads import MAX_PICTURE_BYTES
+from rr_refine.terms import Record
+
+__all__ = [
+    "EditCall",
+    "Listing",
+    "Picture",
+    "RefineCall",
+    "ResultCall",
+    "StatusCall",
+    "StopCall",
+    "ToldRun",
+    "more_of",
+    "picture_uri",
+]
+
+MAX_WAIT: Final = 3600.0
+"""Most seconds that a call waits for a run."""
+_WAIT: Final = 50.0
+"""Seconds that it waits by default: many clients give up after a minute."""
+
+RunName = Annotated[str, Field(max_length=200, description="A run, as the tools call it.")]
+PictureId = Annotated[
+    str,
+    Field(
+        pattern=r"^(r\d{1,9}c\d{1,9})?$",
+        description="A picture of the run, such as r1c0; empty for its best.",
+    ),
+]
+_Wait = Annotated[
+    float,
+    Field(ge=0, le=MAX_WAIT, description="Seconds to wait for the end; then the run goes on."),
+]
+_Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
+
+
+class _Run(Record):
+    """What a new run may be given."""
+
+    preset: str | None = Field(default=None, description="How to work; by default as set up.")
+    seed: int | None = Field(default=None, ge=0, lt=2**53, description="Of the first picture.")
+    keep: Words = Field(default=(), description="Words that every prompt must hold.")
+    avoid: Words = Field(default=(), description="Words that no prompt may hold.")
+    candidates: int | None = Field(
+        default=None, ge=1, le=MAX_CANDIDATES, description="Pictures of each round."
+    )
+    width: int | None = Field(default=None, description="Pixels.")
+    height: int | None = Field(default=None, description="Pixels.")
+    negative_prompt: str | None = Field(
+        default=None, description="What should not be in the picture, where that can be said."
+    )
+
+    def form(self, defaults: RunForm, prompt: str, pictures: Sequence[bytes] = ()) -> RunForm:
+        """The form of the run. Nobody can be asked, so there is no review.
+
+        Raises:
+            ConfigError: a field is out of range.
+        """
+        try:
+            checked = RunForm(prompt=prompt, **self.given())
+        except ValidationError as error:
+            raise ConfigError(told_invalid(error, "the call")) from error
+        first, *more = pictures or (None,)
+        given = {name: getattr(checked, name) for name in checked.model_fields_set}
+        own = {"picture": first, "more_pictures": tuple(more), "review": False}
+        return defaults.model_copy(update=given | own)
+
+    def given(self) -> dict[str, Any]:
+        """What the call says of it."""
+        named = self.model_fields_set & _Run.model_fields.keys()
+        values = {name: getattr(self, name) for name in sorted(named)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class RefineCall(_Run):
+    """Make a picture: draw it, judge it, improve the prompt, until it is right or a limit ends it.
+
+    Gives the run. If it is still "working" after wait_seconds, look again by `status`; `result`
+    shows the picture. Cancelling this call stops the run.
+    """
+
+    prompt: _Prompt = Field(description="What the picture should show.")
+    wait_seconds: _Wait = _WAIT
+
+
+class EditCall(_Run):
+    """Change a picture by words: a file, or a picture of an earlier run. Works as `refine` does."""
+
+    prompt: _Prompt = Field(description="What should change.")
+    picture: str | None = Field(
+        default=None, description="Path of a file below this server's folder."
+    )
+    more_pictures: tuple[str, ...] = Field(
+        default=(), max_length=16, description="Further files, where several can be taken."
+    )
+    run: RunName | None = Field(default=None, description="Or a run, whose picture is edited.")
+    picture_of_run: PictureId = ""
+    wait_seconds: _Wait = _WAIT
+
+    def pictures(self, folder: Path) -> list[bytes]:
+        """The files to edit, none where it is a picture of a run. Reads files: use a thread.
+
+        Raises:
+            ConfigError: one leads out of the folder or cannot be read; fields contradict.
+        """
+        named = [name for name in (self.picture, *self.more_pictures) if name is not None]
+        if (self.run is None) == (not named):
+            raise ConfigError("give either picture, a file below this server's folder, or run")
+        if self.run is None and self.picture_of_run:
+            raise ConfigError("picture_of_run has no effect without run")
+        if self.run is not None:
+            for name in self.given():
+                raise ConfigError(f"{name} has no effect with run: it is as in that run")
+        files: list[bytes] = []
+        left = MAX_PICTURE_BYTES
+        for name in named:
+            files.append(_read(folder, name, left))
+            left -= len(files[-1])
+        return files
+
+
+class StatusCall(Record):
+    """Say how a run is, or list the newest runs. Waits for its end if asked to."""
+
+    run: RunName | None = Field(default=None, description="A run; else the newest are listed.")
+    search: str = Field(default="", max_length=300, description="Words of requests to list.")
+    wait_seconds: _Wait = 0.0
+
+
+class ResultCall(Record):
+    """Show the picture of a run, the best so far if it is not done, and where its file is."""
+
+    run: RunName
+    picture: PictureId = ""
+
+
+class StopCall(Record):
+    """Stop a run that is working. Its best picture so far is its result."""
+
+    run: RunName
+
+
+class Picture(Record):
+    """A picture of a run, and what the critic found."""
+
+    id: str
+    prompt: str
+    seed: int
+    mean: float | None
+    """Of its scores, 1 to 4; None where it was not judged."""
+    scores: dict[str, float | None]
+    """By dimension; None where it does not apply."""
+    open_points: tuple[str, ...]
+    """What is wrong with it, or was not judged."""
+
+
+class ToldRun(Record):
+    """A run, as a client is told of it."""
+
+    run: str
+    status: StudioStatus
+    prompt: str
+    path: str | None = None
+    """Its folder."""
+    first: Picture | None = None
+    best: Picture | None = None
+    pictures: int | None = None
+    """How many there are so far."""
+    stopped: str | None = None
+    """Why it ended."""
+    notes: tuple[str, ...] = ()
+    """What the models do not know of the prompt."""
+    problem: str = ""
+    result: str | None = None
+    """The resource that is its picture."""
+
+    @classmethod
+    def of(cls, run: Run, state: RunState) -> ToldRun:
+        """A run that was read, and how it is."""
+        first = next(iter(run.candidates), None)
+        return cls(
+            run=state.name,
+            status=state.status,
+            prompt=run.request.prompt,
+            path=str(run.path),
+            first=_picture(first),
+            best=_picture(run.best),
+            pictures=sum(one.image is not None for one in run.candidates),
+            stopped=run.outcome and f"{run.outcome.stop.rule}: {run.outcome.stop.reason}",
+            notes=state.notes,
+            problem=state.problem,
+            result=picture_uri(state.name) if result_file(run.path).exists() else None,
+        )
+
+    @classmethod
+    def listed(cls, tile: Tile) -> ToldRun:
+        """A run of the list."""
+        return cls(
+            run=tile.name,
+            status=tile.status,
+            prompt=tile.prompt,
+            problem=tile.problem,
+            result=picture_uri(tile.name) if tile.image else None,
+        )
+
+
+class Listing(Record):
+    """Runs, the newest first."""
+
+    runs: tuple[ToldRun, ...]
+
+
+def more_of(edit: EditCall, run: Run) -> MoreForm:
+    """The form that edits a picture of a run.
+
+    Raises:
+        ConfigError: the run has no picture.
+    """
+    best = run.best
+    if best is None:
+        raise ConfigError(f"run {run.path.name!r} has no picture yet")
+    return MoreForm(kind="edit", picture=edit.picture_of_run or best.id, words=edit.prompt)
+
+
+def picture_uri(run: str, picture: str = "") -> str:
+    """The resource of a picture; of the result without an id."""
+    return f"rr-refine://runs/{run}/{picture or 'result'}.png"
+
+
+def _read(folder: Path, name: str, limit: int) -> bytes:
+    path = below(folder, "picture", name)
+    try:
+        return read_file(path, within=folder, limit=limit)
+    except OSError as error:
+        raise ConfigError(f"picture = {name!r:.200} cannot be read: {error}") from error
+
+
+def _picture(candidate: Candidate | None) -> Picture | None:
+    if candidate is None:
+        return None
+    return Picture(
+        id=candidate.id,
+        prompt=candidate.prompt,
+        seed=candidate.seed,
+        mean=candidate.mean,
+        scores={str(name): score for name, score in (candidate.scores or {}).items()},
+        open_points=candidate.open_points,
+    )
