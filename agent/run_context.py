@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from rr_refine.agent.feasible import require_feasible
 from rr_refine.agent.follow_up import FollowUp, reopen
 from rr_refine.agent.job import Job
-from rr_refine.agent.manifest import config_of, differences, identity_of
+from rr_refine.agent.manifest import check_config, config_of, differences, identity_of
 from rr_refine.agent.session import at_work
 from rr_refine.agent.state import RunContext
 from rr_refine.agent.store.folder import RunFolder, new_run_name, slug
@@ -24,6 +26,9 @@ from rr_refine.named import require_path
 from rr_refine.threads import in_thread
 
 __all__ = ["folder_for", "run_context"]
+
+_BEGUN: Final = ("samples.jsonl", "events.jsonl")
+"""Empty files of a run folder that has no config yet."""
 
 
 def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
@@ -44,9 +49,8 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
         path = require_path(out / job.run_id)
         if path.is_symlink():
             raise StoreError(f"{str(path)!r} is a link; links in here are not followed")
-        ours = any((path / name).exists() for name in ("config.json", "samples.jsonl"))
-        if path.is_dir() and any(path.iterdir()) and not ours:
-            raise StoreError(f"{str(path)!r} holds other files: give another run_id")
+        if path.is_dir():
+            _require_ours(path, job)
         return RunFolder(path, private=private)
     config = config_of(job)
     identity = identity_of(config)
@@ -70,6 +74,24 @@ def folder_for(job: Job, out: Path, *, private: bool = True) -> RunFolder:
                     "of your own for another run"
                 ) from error
     return RunFolder(out / new_run_name(job.request.prompt, identity), private=private)
+
+
+def _require_ours(path: Path, job: Job) -> None:
+    """See that a folder holds the run of the job, or is as a killed process left it that had just
+    made it. Nothing is written before: it may be somebody else's.
+
+    Raises:
+        ConfigError: it holds another run.
+        StoreError: it holds something else, or cannot be read.
+    """
+    with RunFolder(path, lock=False) as folder:
+        if folder.read_json("config.json") is not None:
+            check_config(folder, job)
+            return
+    for entry in path.iterdir():
+        begun = entry.name in _BEGUN and not entry.lstat().st_size
+        if not begun and not re.fullmatch(r"\.lock|\.config\.json\.\w+\.part", entry.name):
+            raise StoreError(f"{str(path)!r} holds other files: give another run_id")
 
 
 @asynccontextmanager

@@ -50,11 +50,12 @@ _NEAR: Final = 2000
 """Characters before and behind a mark in which quotes are looked for."""
 
 _THINKING: Final = r"(?:think|thinking|thoughts?|reason|reasoning|scratchpad|reflection|seed:think)"
-_OPENS: Final = re.compile(
-    rf"^[ \t]*(?:<{_THINKING}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
-    r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)<\|message\|>)",
-    re.IGNORECASE | re.MULTILINE,
+_OPEN: Final = (
+    rf"[ \t]*(?:<{_THINKING}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>"
+    r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)<\|message\|>)"
 )
+_OPENS_HERE: Final = re.compile(_OPEN, re.IGNORECASE)
+_OPENS: Final = re.compile(f"^{_OPEN}", re.IGNORECASE | re.MULTILINE)
 _CLOSES: Final = re.compile(
     rf"</{_THINKING}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>"
     r"|(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>",
@@ -74,17 +75,24 @@ def drop_thoughts(text: str) -> str:
         TruncatedTextError: thoughts begin and never end.
     """
     text = text.lstrip(_BLANK)
+    at, said = 0, list[str]()  # where the rest begins; what is said before it, in whole lines
+    line = _OPENS.search(text)
     while True:
-        opened, closed = _OPENS.search(text), _CLOSES.search(text)
+        if line is not None and line.start() < at:
+            line = _OPENS.search(text, at)
+        opened, closed = _OPENS_HERE.match(text, at) or line, _CLOSES.search(text, at)
         if opened is None:
-            return text if closed is None else text[closed.end() :]
-        behind = _CLOSES.search(text, opened.end())
-        if behind is None:
+            return "".join([*said, text[at:]]) if closed is None else text[closed.end() :]
+        if closed is None:
             raise TruncatedTextError("its thoughts are never closed")
-        if closed is not None and closed.start() < opened.start():
-            text = text[closed.end() :]  # whatever stands before the first closing tag is thought
-        else:
-            text = text[: opened.start()] + text[behind.end() :]
+        if closed.start() < opened.start():
+            said.clear()  # what stands before the first closing tag is thought
+            at = closed.end()
+            continue
+        if (closed := _CLOSES.search(text, opened.end())) is None:
+            raise TruncatedTextError("its thoughts are never closed")
+        said.append(text[at : opened.start()])
+        at = closed.end()
 
 
 def strip_marks(text: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from rr_refine.benchmarks.preference import genai_bench
 from rr_refine.benchmarks.published.imgedit.scoring import tolerant_parse
 from rr_refine.benchmarks.published.unigenbench.reading import official_parse
+from rr_refine.reward.wrapping import drop_thoughts
 from rr_refine.tags import between_tags
 from rr_refine.wanted_text import wanted_texts
 
@@ -44,6 +45,9 @@ HOSTILE: list[tuple[Callable[[str], object], str]] = [
     (genai_bench.official_parse, "]]" * 100_000),
     (lambda text: tolerant_parse(text, ["Quality"]), "Quality" + ":" * 100_000),
     (lambda text: tolerant_parse(text, ["Quality"]), "Quality: " * 20_000),
+    (drop_thoughts, "<think></think>\n" * 100_000),
+    (drop_thoughts, "</think>" * 100_000 + "\n<think>x</think>y"),
+    (drop_thoughts, "x\n<think></think>" * 100_000),
     (wanted_texts, "that says a" + " " * 100_000 + "b"),
     (wanted_texts, "that says A" + " " * 100_000 + "B_"),
     (wanted_texts, " " * 200_000),

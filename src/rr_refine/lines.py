@@ -76,7 +76,8 @@ def _cost(line: bytes) -> int:
 
 
 class LineFile:
-    """A file open for adding lines; created when missing, a torn last line is cut off.
+    """A file open for adding lines; created when missing. A torn last line is cut off when the next
+    one is added, and not before: the file may be somebody else's, and opened by mistake.
 
     Args:
         within: see `rr_refine.files`.
@@ -92,8 +93,7 @@ class LineFile:
         # Unbuffered: what a failed write left in a buffer would be written by closing the file.
         self._file = open_file(path, "rb+", within=within)
         try:
-            end, self._cost = self._whole()
-            self._file.truncate(end)
+            self._end, self._cost = self._whole()
         except OSError:
             self.close()
             raise
@@ -130,7 +130,8 @@ class LineFile:
                 f"it is full: with this line it has {cost:,} bytes, and {self._limit:,} are the "
                 "most that is read"
             )
-        start = self._file.seek(0, os.SEEK_END)
+        self._file.truncate(self._end)
+        self._file.seek(self._end)
         rest = memoryview(line)
         try:
             while rest:
@@ -138,9 +139,9 @@ class LineFile:
             if sync:
                 os.fsync(self._file.fileno())
         except BaseException:
-            self._file.truncate(start)
+            self._file.truncate(self._end)
             raise
-        self._cost = cost
+        self._end, self._cost = self._end + len(line), cost
 
     def sync(self) -> None:
         """Wait until every line is on disk.

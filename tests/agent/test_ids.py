@@ -143,6 +143,37 @@ def test_a_folder_with_other_files_is_no_place_for_a_run(tmp_path: Path) -> None
         folder_for(job, tmp_path)
 
 
+FOREIGN = [
+    {"config.json": '{"learning_rate": 1}', "events.jsonl": '{"my": "only log"}'},
+    {"config.json": '{"learning_rate": 1}', "samples.jsonl": '{"my": "only log"}'},
+    {"samples.jsonl": '{"my": "only log"}'},
+    {"samples.jsonl": '{"my": 1}\n'},
+    {"samples.jsonl": "", "events.jsonl": "my only log"},
+    {"result.png": ""},
+]
+
+
+@pytest.mark.parametrize("files", FOREIGN)
+async def test_the_files_of_a_folder_that_is_not_ours_stay(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    place = tmp_path / "experiment"
+    place.mkdir()
+    for name, text in files.items():
+        (place / name).write_text(text)
+    with pytest.raises((ConfigError, StoreError)):
+        await run(tmp_path, run_id="experiment")
+    assert {path.name: path.read_text() for path in place.iterdir()} == files
+
+
+async def test_a_run_that_was_killed_at_its_first_breath_is_begun_again(tmp_path: Path) -> None:
+    place = tmp_path / "x"
+    place.mkdir()
+    for name in (".lock", "samples.jsonl", "events.jsonl", ".config.json.1a2b3c4d.part"):
+        (place / name).write_text("" if "json" in name and "part" not in name else "1")
+    assert (await run(tmp_path, run_id="x")).path == place
+
+
 async def test_a_config_that_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "config.json").write_text("[]")

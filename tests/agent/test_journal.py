@@ -158,6 +158,14 @@ def test_a_torn_last_line_is_owed_again_wherever_it_was_torn(path: Path) -> None
     assert contents(path) == ITEMS
 
 
+def test_a_torn_line_stays_until_something_is_added(path: Path) -> None:
+    path.write_bytes(b"somebody else's only line")
+    Journal(path).close()
+    assert path.read_bytes() == b"somebody else's only line"
+    write(path, ITEMS[0])
+    assert contents(path) == ITEMS[:1]
+
+
 def test_zeros_at_the_end_are_a_torn_line(path: Path) -> None:
     """What a power cut leaves in a file on some file systems."""
     write(path, *ITEMS)

@@ -605,6 +605,7 @@ def test_a_long_text_is_read_in_a_moment(piece: str) -> None:
 
 
 def test_thoughts_that_quote_their_own_end() -> None:
+    assert drop_thoughts("a\n<think>b</think><think>c</think>d") == "a\nd"
     assert drop_thoughts("<think>one</think>two") == "two"
     assert drop_thoughts("one\n</think>\ntwo").strip() == "two"
 
