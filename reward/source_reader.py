@@ -14,10 +14,10 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from string import Formatter
 from typing import Final, TypeAlias, cast
 
 from rr_refine.errors import ConfigError
+from rr_refine.plain_format import plain_pieces
 
 __all__ = ["ImagePart", "SourceReader", "UnknownValue", "Value", "is_stand_in"]
 
@@ -365,10 +365,8 @@ def _format(text: str, given: Sequence[Value], named: Mapping[str, Value]) -> st
     parts: list[Value] = []
     automatic = iter(given)
     try:
-        for literal, name, spec, conversion in Formatter().parse(text):
+        for literal, name in plain_pieces(text):
             parts.append(literal)
-            if spec or conversion:
-                raise UnknownValueError
             if name == "":
                 parts.append(next(automatic))
             elif name is not None:

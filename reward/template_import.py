@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_BYTES
+from rr_refine.foreign_python import parse_source
 from rr_refine.named import read_named
 from rr_refine.reward.source_reader import (
     ImagePart,
@@ -36,7 +37,7 @@ from rr_refine.reward.template import (
 
 __all__ = ["import_template"]
 
-_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)")
 _SOURCE_WORDS = ("source", "original", "before", "input", "reference")
 
 
@@ -60,11 +61,10 @@ def import_template(path: Path, store: Path) -> Template:
     broken: ConfigError | None = None
     for above, code in _code_blocks(path):
         try:
-            module = ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = above + (getattr(error, "lineno", None) or 1)
-            why = getattr(error, "msg", error)
-            broken = ConfigError(f"{str(path)!r}, line {line}: is no Python code: {why}")
+            module = parse_source(code)
+        except SyntaxError as error:
+            line = above + (error.lineno or 1)
+            broken = ConfigError(f"{str(path)!r}, line {line}: is no Python code: {error.msg}")
             continue
         reader = SourceReader(str(path), above, names)
         reader.read_module(module)
@@ -103,16 +103,25 @@ def _code_blocks(path: Path) -> list[tuple[int, str]]:
         raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
     if path.suffix == ".py":
         return [(0, text)]
-    blocks = []
-    at = 0
-    while opened := _FENCE.search(text, at):
-        begin = text.find("\n", opened.end()) + 1 or len(text)
-        fence = opened["fence"]
-        closing = re.compile(rf"^[ \t]*{fence[0]}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
-        closed = closing.search(text, begin)
-        end, at = (closed.start(), closed.end()) if closed else (len(text), len(text))
-        if opened["language"].lower() in ("", "py", "python", "python3"):
-            blocks.append((text.count("\n", 0, begin), textwrap.dedent(text[begin:end])))
+    blocks: list[tuple[int, str]] = []
+    opened: re.Match[str] | None = None
+    code: list[str] = []
+    above = 0
+    for number, line in enumerate([*text.split("\n"), None], 1):
+        fence = None if line is None else _FENCE.match(line)
+        if opened is None:
+            opened, above = fence, number
+            code.clear()
+        elif line is None or (
+            fence
+            and fence["fence"].startswith(opened["fence"])
+            and not line[fence.end("fence") :].strip(" \t")
+        ):
+            if opened["language"].lower() in ("", "py", "python", "python3"):
+                blocks.append((above, textwrap.dedent("\n".join((*code, "")))))
+            opened = None
+        else:
+            code.append(line)
     return blocks
 
 

@@ -101,28 +101,34 @@ def strip_marks(text: str) -> str:
     text = text[start.end() if start else 0 :]
     if turn := next(outside_quotes(_TURN, text), None):
         text = text[: turn.start()]
-    text = text.rstrip(_BLANK)
-    while mark := _LAST_MARK.search(text, max(0, len(text) - 60)):
-        text = text[: mark.start()].rstrip(_BLANK)
-    return text
+    end = len(text.rstrip(_BLANK))
+    while mark := _LAST_MARK.search(text, max(0, end - 60), end):
+        end = mark.start()
+        while end and text[end - 1] in _BLANK:
+            end -= 1
+    return text[:end]
 
 
 def cut_behind_end(text: str) -> str:
     """What stands before the first end token, or closing tag that nothing in `text` opens."""
+    opened: dict[str, int] = {}  # behind its first opening tag
     for match in outside_quotes(_CLOSER, text):
-        if not match["name"] or f"<{match['name']}" not in text[: match.start()]:
-            return text[: match.start()]
+        if name := match["name"]:
+            if name not in opened:
+                at = text.find(f"<{name}")
+                opened[name] = len(text) if at < 0 else at + len(name) + 1
+            if opened[name] <= match.start():
+                continue
+        return text[: match.start()]
     return text
 
 
 def outside_quotes(pattern: re.Pattern[str] | str, text: str) -> Iterator[re.Match[str]]:
     """Matches that stand in no quotes: what a sign in a picture says is no mark of a model's."""
     for match in re.finditer(pattern, text):
-        begin, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
-        before = text[max(begin, match.start() - _NEAR) : match.start()]
-        after = text[
-            match.end() : match.end() + _NEAR if end < 0 else min(end, match.end() + _NEAR)
-        ]
+        start, end = match.span()
+        before = text[max(0, start - _NEAR) : start].rpartition("\n")[2]
+        after = text[end : end + _NEAR].partition("\n")[0]
         if not any(_is_open(before, *pair) and pair[1] in after for pair in _QUOTES):
             yield match
 

@@ -3,8 +3,8 @@
 What is written outlives the process. The end of a round, a decision of the user and the end of the
 run are commits: with them all that is written is on disk, and outlives a power cut.
 
-A line that was being written when the process died is cut off on the next opening: its item is
-owed again. Nothing is ever rewritten.
+A line that was being written when the process died is cut off by the next one: its item is owed
+again. Nothing is ever rewritten.
 
 Rounds are items like others. A resumed run replays the journal from the beginning, and may take
 another course where a failure is made good. So each round names the one that it was built on, and

@@ -150,11 +150,10 @@ def official_parse(text: str, comparison: str = "AvsB", size: int = 2) -> str | 
         size: how many there are: 2, 3 or 4 have scripts of their own.
     """
     letters = "ABCD"[:size]
-    for pattern in _patterns(letters, ties=size == 2):
-        if found := re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
-            if verdict := _verdict(found[1].strip().upper().replace(" ", ""), comparison, size):
-                return verdict
-            break
+    if (said := _said(text, letters, ties=size == 2)) and (
+        verdict := _verdict(said.strip().upper().replace(" ", ""), comparison, size)
+    ):
+        return verdict
     first, _, second = ("A", "", "B") if size == 2 else comparison.partition("vs")
     if better := re.search(rf"\b([{letters}])\s+is\s+better", text, re.IGNORECASE):
         letter = better[1].upper()
@@ -167,17 +166,37 @@ def official_parse(text: str, comparison: str = "AvsB", size: int = 2) -> str | 
     return None
 
 
-def _patterns(letters: str, *, ties: bool) -> Iterator[str]:
-    """Where a verdict may stand; the first group is what it says."""
+def _said(text: str, letters: str, *, ties: bool) -> str | None:
+    """What stands where a verdict may stand, in the first of these places that is there.
+
+    Officially each is a pattern; these find the same, in time in proportion to the text.
+    """
+    for opening, closing in ((r"\[\[", "]]"), (r"\\boxed\{", "}")):
+        if said := _between(text, opening, closing):
+            return said
     signs = "[><=]" if ties else "[><]"
     short, loose = f"[{letters}]{signs}[{letters}]", rf"[{letters}]\s*{signs}\s*[{letters}]"
-    yield r"\[\[([^\]]+)\]\]"
-    yield r"\\boxed\{([^}]+)\}"
-    yield rf"\[({short})\]"
-    if not ties:
-        yield r"\[(left>right|right>left)\]"
-    yield rf"(?:verdict|answer):\s*({short})\s*\.?\s*$"
-    yield rf"\b({loose})\b(?=\s|\.|,|$)"
+    rest = r"[^\S\n]*+(?:\.[^\S\n]*+)?$"
+    for pattern in (
+        rf"\[({short})\]",
+        *(() if ties else (r"\[(left>right|right>left)\]",)),
+        rf"(?:verdict|answer):\s*({short}){rest}",
+        rf"\b({loose})\b(?=\s|\.|,|$)",
+    ):
+        if found := re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
+            return found[1]
+    return None
+
+
+def _between(text: str, opening: str, closing: str) -> str | None:
+    """What is first found between two marks, and holds nothing of the second."""
+    *pieces, _ = text.split(closing[0])
+    for piece, after in zip(pieces, [*pieces[1:], None], strict=False):
+        if (len(closing) == 1 or after == "") and (
+            found := re.search(f"{opening}(.+)", piece, re.IGNORECASE | re.DOTALL)
+        ):
+            return found[1]
+    return None
 
 
 def _verdict(said: str, comparison: str, size: int) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -13,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import parse_json, replace_file
+from rr_refine.foreign_python import parse_source
 from rr_refine.named import read_named
 from rr_refine.pictures import check_picture
 from rr_refine.terms import first_fault
@@ -172,27 +172,35 @@ def parse_python(path: Path) -> tuple[ast.Module, str]:
     """
     data = read_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as for `"\d"`: no concern of ours
-            return ast.parse(data), hashlib.sha256(data).hexdigest()
-    except (SyntaxError, ValueError) as error:
+        return parse_source(data), hashlib.sha256(data).hexdigest()
+    except SyntaxError as error:
         raise ConfigError(f"{str(path)!r} is no Python file: {error}") from error
 
 
 def format_text(node: ast.AST) -> str | None:
     """A text or f-string of a Python file, as a text for `str.format`: its fields are the
-    expressions of the f-string. None where it is neither.
+    expressions of the f-string. None where it is neither, or lays out a value in its own way.
     """
     if isinstance(node, ast.JoinedStr):
-        return "".join(map(_piece, node.values))
+        try:
+            return "".join(map(_piece, node.values))
+        except (ValueError, RecursionError):
+            return None
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     return None
 
 
 def _piece(node: ast.expr) -> str:
-    """A part of an f-string: a text with its braces doubled, or a field."""
+    """A part of an f-string: a text with its braces doubled, or a field.
+
+    Raises:
+        ValueError: a field with a conversion or a format.
+        RecursionError: too deep an expression.
+    """
     if isinstance(node, ast.FormattedValue):
+        if node.format_spec is not None or node.conversion != -1:
+            raise ValueError("it says how it is laid out")
         return f"{{{ast.unparse(node.value)}}}"
     assert isinstance(node, ast.Constant)
     return str(node.value).replace("{", "{{").replace("}", "}}")

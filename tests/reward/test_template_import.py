@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 
@@ -339,6 +341,15 @@ def test_files_without_a_template(text: str, message: str, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=message) as caught:
         import_template(write(tmp_path, text), tmp_path / "store")
     assert "\n" not in str(caught.value)
+
+
+def test_many_fences_take_time_in_proportion(tmp_path: Path) -> None:
+    start = time.monotonic()
+    for text in ("```sh\n```\n" * 100_000, "```sh\n~~~\n" * 100_000):
+        found = write(tmp_path, text + "```\n" + card(PLAIN))
+        with suppress(ConfigError):
+            import_template(found, tmp_path / "store")
+    assert time.monotonic() - start < 10  # by the square, minutes
 
 
 def test_code_that_grows_without_end_is_cut_off(tmp_path: Path) -> None:

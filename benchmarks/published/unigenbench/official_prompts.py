@@ -16,12 +16,12 @@ import ast
 import re
 from collections.abc import Collection
 from pathlib import Path
-from string import Formatter
 
 from rr_refine.benchmarks.published.files import format_text, parse_python
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.benchmarks.published.unigenbench.wording import FIELDS, UniGenBenchWording
 from rr_refine.errors import ConfigError
+from rr_refine.plain_format import has_fields
 
 __all__ = ["read_wording"]
 
@@ -67,13 +67,7 @@ def read_wording(
 def _template(node: ast.AST) -> str | None:
     """The node as a text for `str.format`, if it is such a template."""
     text = format_text(node)
-    if text is None:
-        return None
-    try:
-        fields = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
-    except ValueError:  # braces of another kind
-        return None
-    return text if fields == FIELDS else None
+    return text if text is not None and has_fields(text, FIELDS) else None
 
 
 def _texts(node: ast.Dict) -> dict[str, str]:

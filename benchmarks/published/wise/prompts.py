@@ -22,9 +22,11 @@ from rr_refine.benchmarks.published.files import (
 )
 from rr_refine.benchmarks.published.wise.scoring import FILES, Suite, category_of, ids_of
 from rr_refine.errors import ConfigError
+from rr_refine.plain_format import has_fields
 
 __all__ = ["OURS", "WisePrompt", "WiseWording", "read_prompts", "read_wording"]
 
+_FIELDS: Final = frozenset({"prompt", "explanation"})
 _MERGED: Final = "merge.json"
 _HINT: Final = "give the folder data_verified of WISE's repository"
 
@@ -124,7 +126,7 @@ def read_wording(prompts: Path) -> tuple[WiseWording, Path, str]:
         text = format_text(node) or ""
         for field in ("Prompt", "Explanation"):
             text = text.replace(f"{{prompt_data['{field}']}}", f"{{{field.lower()}}}")
-        if "{prompt}" in text and "{explanation}" in text:
+        if has_fields(text, _FIELDS):
             templates.add(text)
     for what, texts in (("system message", systems), ("question", templates)):
         if len(texts) != 1:

@@ -16,6 +16,7 @@ from typing import Final, Literal, get_args
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.published.files import read_file
+from rr_refine.tags import without_tags
 
 __all__ = [
     "CATEGORIES",
@@ -73,7 +74,8 @@ def clean_answer(text: str) -> str:
     """An answer without what a model thought aloud; of a thought without a beginning, only its end
     mark is taken out.
     """
-    text = re.sub(r"<think>.*?</think>\s*", "", text, flags=re.DOTALL)
+    head, *rest = without_tags(text, "think")
+    text = "".join((head, *(part.lstrip() for part in rest)))
     return re.sub(r"</think>\s*", "", text).strip()
 
 
@@ -84,9 +86,9 @@ def official_parse(text: str) -> int | None:
     0 or 1 as a number of its own; else the only line that is nothing but 0 or 1. A decimal point
     ends a number: `Score: 0.9` is 0.
     """
-    if found := re.search(r"score\*{0,2}\s*:?\s*([01])\b", text, re.IGNORECASE):
+    if found := re.search(r"score\*{0,2}\s*+(?::\s*+)?([01])\b", text, re.IGNORECASE):
         return int(found.group(1))
-    lines = re.findall(r"^\s*([01])\s*$", text, re.MULTILINE)
+    lines = re.findall(r"^[^\S\n]*+([01])[^\S\n]*+$", text, re.MULTILINE)
     return int(lines[0]) if len(lines) == 1 else None
 
 
