@@ -43,6 +43,8 @@ _POLITE: Final = re.compile(
     r"(?=\w+ )|\s+(?:please|instead|for me|thanks|now)$"
 )
 _MARKS: Final = " .!;,"
+_LONGEST: Final = 2000
+"""Characters of a remark that is read: the time grows with their square."""
 _NAMES: Final = ("size", "colour", "kind", "place")
 _NOT: Final = (
     r"(?:,? (?:instead of|rather than|and not|not) (?:a |an |the )?"
@@ -93,6 +95,8 @@ _FORMS: Final = {
 
 def revised_request(request: str, remark: str) -> str | None:
     """The request with the remark in it; None where one of them cannot be read whole."""
+    if len(remark) > _LONGEST:
+        return None
     asked = None if not_understood(request) else read_request(request)
     for clause in _clauses(remark):
         asked = None if asked is None else _revised(asked, clause)
@@ -104,6 +108,8 @@ def revised_request(request: str, remark: str) -> str | None:
 
 def revised_edit(request: str, remark: str) -> str | None:
     """The edit that a remark makes of another one of the same thing; None where it is none."""
+    if len(remark) > _LONGEST:
+        return None
     said = _plain(remark)
     before, after = edit_parts(request), edit_parts(said)
     if before is None or after is None or before[0] != after[0] or after[0] == "add":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from random import Random
 
 import pytest
@@ -12,7 +13,7 @@ from rr_refine.agent.revision import merge_problems
 from rr_refine.agent.rewriting.rewriter import RewriteContext
 from rr_refine.errors import ConfigError
 from rr_refine.request import Request
-from rr_refine.sketch.remark import revised_request
+from rr_refine.sketch.remark import revised_edit, revised_request
 from rr_refine.sketch.rewriter import SketchRewriter
 from rr_refine.sketch.world.phrasing import (
     phrase,
@@ -179,3 +180,10 @@ def test_any_request_takes_another_background_and_keeps_the_rest(seed: int, new:
     read = read_request(said)
     assert read is not None
     assert sorted(requirements(read)) == sorted(requirements(expected))
+
+
+def test_a_remark_without_end_is_not_read() -> None:
+    start = time.monotonic()
+    assert revised_request("a red circle", "please " * 28_000 + "make it blue") is None
+    assert revised_edit("remove the red circle", "please " * 28_000 + "remove it") is None
+    assert time.monotonic() - start < 5
