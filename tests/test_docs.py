@@ -13,21 +13,14 @@ from cyclopts.exceptions import MissingArgumentError
 from rr_refine.cli.main import app
 from rr_refine.cli.settings import Settings, read_settings
 from tests.commands import Commands
-
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path, *languages: str) -> list[str]:
-    return [code for language, code in FENCE.findall(page.read_text()) if language in languages]
+from tests.pages import PAGES, ROOT, blocks, program_of
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
 def test_python_blocks_run(page: Path, commands: Commands) -> None:
-    """The blocks of a page are one program, read from top to bottom."""
+    """Their types are checked by CI, see `tests.pages`."""
     program = commands.folder / "page.py"
-    program.write_text("\n".join(blocks(page, "python")))
+    program.write_text(program_of(page))
     ended = commands.run(script=program, models=True)
     assert ended.code == 0, ended.stderr
 

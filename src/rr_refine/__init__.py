@@ -8,7 +8,7 @@ What is here, each with its own help:
 
     refine, arefine, run_stream      run the loop: called, awaited, or as a stream of events
     go_on, vary, edit, again,        what may follow a picture: `refine(vary(run, 4))`
-    use_prompt
+    use_prompt, FollowUp
     load_run, Run, Candidate,        what was recorded
     Outcome
     Policy, Budget, preset           how a run behaves, and when it ends
