@@ -36,6 +36,8 @@ class OpenAIJudgeOptions(ChatOptions):
     steadier, and its numbers no longer those of the tables."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Longest answer; by default as long as the official script allows, where it says so."""
+    top_logprobs: int = Field(default=_TOP, ge=1)
+    """Tokens whose likelihood is asked for where a benchmark wants it; some servers tell fewer."""
 
 
 class OpenAIJudge(EndpointComponent[OpenAIJudgeOptions, ChatEndpoint]):
@@ -52,14 +54,14 @@ class OpenAIJudge(EndpointComponent[OpenAIJudgeOptions, ChatEndpoint]):
         Raises:
             ConfigError: the model is not known yet; await `connect` first, or ask.
         """
-        return Identity(
-            kind="openai",
-            name=self._endpoint.model,
-            details={
-                "temperature": self._options.temperature,
-                "max_tokens": self._options.max_tokens,
-            },
-        )
+        options = self._options
+        details: dict[str, JsonValue] = {
+            "temperature": options.temperature,
+            "max_tokens": options.max_tokens,
+        }
+        if options.top_logprobs != _TOP:  # older versions did not know it
+            details["top_logprobs"] = options.top_logprobs
+        return Identity(kind="openai", name=self._endpoint.model, details=details)
 
     async def ask(self, question: Question) -> Reply:
         """See `Judge.ask`."""
@@ -70,12 +72,14 @@ class OpenAIJudge(EndpointComponent[OpenAIJudgeOptions, ChatEndpoint]):
             "max_tokens": options.max_tokens or question.max_tokens,
         }
         if question.likelihoods:
-            fields |= {"logprobs": True, "top_logprobs": _TOP}
+            fields |= {"logprobs": True, "top_logprobs": options.top_logprobs}
         if not question.thoughts:
             fields["chat_template_kwargs"] = {"enable_thinking": False}
         before = (Message("system", (question.system,)),) if question.system else ()
         asked = Message("user", question.content, question.jpeg)
-        (choice,), usage = await self._endpoint.complete((*before, asked), fields)
+        (choice,), usage = await self._endpoint.complete(
+            (*before, asked), fields, as_is=question.may_be_cut
+        )
         # One that the server's context cut off has fewer tokens than it was allowed.
         full = usage.completion_tokens >= (question.max_tokens or 0)
         whole = question.may_be_cut and full and choice.truncated

@@ -25,6 +25,7 @@ __all__ = [
     "AnswerFile",
     "Answers",
     "AsksJudge",
+    "FindsPictures",
     "JudgedAnswers",
     "Layout",
     "OfficialScore",
@@ -73,6 +74,20 @@ class Layout(Protocol):
     def preflight(self, folder: Path) -> list[str]:
         """What the official script would stumble over in an arm's folder, one line each: missing
         pictures, other formats, what cannot be opened. Empty where all is well.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsPictures(Layout, Protocol):
+    """The official layout leaves room for other names than ours."""
+
+    def pictures_in(self, folder: Path) -> Mapping[str, str]:
+        """Where the pictures of a folder in the official layout lie, relative to it, by item id;
+        those of the items that the official script would find.
+
+        Raises:
+            ConfigError: what says so in the folder cannot be read.
         """
         ...
 

@@ -27,7 +27,7 @@ from rr_refine.benchmarks.entry import BenchmarkEntry
 from rr_refine.benchmarks.item import Benchmark, Item
 from rr_refine.benchmarks.judging import ATTEMPTS
 from rr_refine.benchmarks.measure import AnyJudge, Work
-from rr_refine.benchmarks.protocol import Layout
+from rr_refine.benchmarks.protocol import FindsPictures, Layout
 from rr_refine.benchmarks.results import Provenance, Results
 from rr_refine.benchmarks.scoring import link_or_copy
 from rr_refine.benchmarks.sources import ROOM, pixels_of
@@ -96,7 +96,10 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
     """
     if not isinstance(benchmark, Layout):
         raise ConfigError(f"{benchmark.name} has no official layout of pictures")
-    if not any((folder / benchmark.picture(item)).is_file() for item in benchmark.items):
+    names: dict[str, str] = {item.id: benchmark.picture(item) for item in benchmark.items}
+    if isinstance(benchmark, FindsPictures):
+        names |= benchmark.pictures_in(folder)
+    if not any((folder / name).is_file() for name in names.values()):
         expected = benchmark.picture(benchmark.items[0])
         raise ConfigError(
             f"{str(folder)!r} has no picture of {benchmark.name}: {expected!r} is the first name "
@@ -107,7 +110,7 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
     def trials(out: Path) -> Iterator[Callable[[], Trial]]:
         for number, item in enumerate(benchmark.items):
             entry = BenchmarkEntry(benchmark, item, number)
-            yield partial(_trial_of, entry, arm.name, folder, benchmark.picture(item), out)
+            yield partial(_trial_of, entry, arm.name, folder, names[item.id], out)
 
     nobody = Identity(kind="files", name=str(folder))
     provenance = Provenance(

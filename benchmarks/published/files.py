@@ -243,11 +243,12 @@ def write_file(path: Path, data: bytes, *, within: Path | None = None) -> None:
         raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
-def picture_trouble(folder: Path, name: str) -> str | None:
+def picture_trouble(folder: Path, name: str, *, any_kind: bool = False) -> str | None:
     """What is wrong with a picture that should be a PNG file, in a line; None if it is one.
 
     Args:
         name: below `folder`.
+        any_kind: other formats will do.
     """
     path = folder / name
     if not path.is_file():
@@ -257,7 +258,7 @@ def picture_trouble(folder: Path, name: str) -> str | None:
         kind = check_picture(path, whole=True)
     except (ValueError, OSError) as error:
         return f"{name} cannot be read: {error}"
-    return None if kind == "PNG" else f"{name} holds {kind}, not PNG"
+    return None if any_kind or kind == "PNG" else f"{name} holds {kind}, not PNG"
 
 
 def _folders_in(folder: Path) -> list[Path]:

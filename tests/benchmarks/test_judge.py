@@ -161,7 +161,13 @@ async def test_the_likelihoods_of_the_first_token() -> None:
     assert (await judge.ask(question)).answer == "No"
     await judge.ask(Question(("Is it?",), max_tokens=1, may_be_cut=True))
     assert "logprobs" not in endpoint.asked[2]
-    await judge.aclose()
+    few = endpoint.judge(model="m", top_logprobs=5)
+    await few.ask(question)
+    assert endpoint.asked[3]["top_logprobs"] == 5
+    assert few.identity != judge.identity
+    assert "top_logprobs" not in judge.identity.details  # as in the folders of older versions
+    for own in (judge, few):
+        await own.aclose()
 
 
 async def test_an_answer_at_the_official_limit_counts_where_it_does_officially() -> None:
@@ -169,6 +175,9 @@ async def test_an_answer_at_the_official_limit_counts_where_it_does_officially()
     judge = endpoint.judge(model="m")
     cut = Question(QUESTION.content, max_tokens=7, may_be_cut=True)
     assert (await judge.ask(cut)).text == "One two"
+    endless = "and again " * 90  # is not asked for once more, as elsewhere
+    endpoint.response = said(endless, finish="length", used=7)
+    assert (await judge.ask(cut)).text == endless
     # But what the server's own context cut off has not come to that limit.
     endpoint.response = said("One", finish="length", used=2)
     with pytest.raises(CriticTruncated, match="2 of the 7 tokens"):

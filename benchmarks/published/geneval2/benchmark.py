@@ -16,7 +16,7 @@ from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice, number_at
-from rr_refine.benchmarks.published.files import read_json, write_file
+from rr_refine.benchmarks.published.files import picture_trouble, read_json, write_file
 from rr_refine.benchmarks.published.geneval2.prompts import (
     DATA,
     OURS,
@@ -178,19 +178,33 @@ class GenEval2(PublishedBenchmark):
         self._write_data(folder, [item.id for item in self.items])
 
     def preflight(self, folder: Path) -> list[str]:
-        """Every picture that is missing or broken, and prompts for which no picture is named."""
-        lines = super().preflight(folder)
-        try:
-            paths, _ = read_json(folder / _PATHS, dict[str, str])
-        except ConfigError as error:
-            return [*lines, f"{error}: evaluation.py takes the places of the pictures from it"]
+        """Every prompt for which no picture is named, or one that is missing or broken."""
+        if not (folder / _PATHS).exists():
+            lacks = f"{_PATHS} is missing: evaluation.py takes the places of the pictures from it"
+            return [*super().preflight(folder), lacks]
+        names, lines = self.pictures_in(folder), []
         for item in self.items:
-            if not (folder / paths.get(item.prompt, "\0")).is_file():
-                lines.append(
-                    f"{_PATHS} names no picture that is there for {item.prompt!r}: evaluation.py "
-                    "stops at it"
-                )
+            name = names.get(item.id)
+            if name is None:
+                lines.append(f"{_PATHS} names no picture of {item.prompt!r}: evaluation.py stops")
+            elif trouble := picture_trouble(folder, name, any_kind=True):
+                lines.append(trouble)
         return lines
+
+    def pictures_in(self, folder: Path) -> dict[str, str]:
+        """As `image_paths.json` there has it. Paths are relative to the folder in which the script
+        is run; those that are not in this one are looked for by their names. Without such a file
+        they are called as ours.
+        """
+        if not (folder / _PATHS).exists():
+            return {}
+        paths, _ = read_json(folder / _PATHS, dict[str, str])
+        found: dict[str, str] = {}
+        for item in self.items:
+            if (path := paths.get(item.prompt)) is not None:
+                here = (folder / path).is_file() or not (folder / Path(path).name).is_file()
+                found[item.id] = path if here else Path(path).name
+        return found
 
     def write_judgements(
         self,

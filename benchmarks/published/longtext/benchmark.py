@@ -15,7 +15,7 @@ from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice, number_at
-from rr_refine.benchmarks.published.files import write_file
+from rr_refine.benchmarks.published.files import picture_trouble, write_file
 from rr_refine.benchmarks.published.longtext.prompts import (
     OURS,
     LongTextPrompt,
@@ -28,6 +28,7 @@ from rr_refine.benchmarks.published.longtext.scoring import (
     Language,
     TextMatch,
     clean_answer,
+    item_of,
     match_text,
     official_score,
     read_records,
@@ -154,12 +155,24 @@ class LongText(PublishedBenchmark):
         """Every picture that is missing or broken, and every other one that the official script
         would stop at, or count.
         """
-        own = {self.picture(item) for item in self.items}
-        return super().preflight(folder) + [
-            f"{path.name} {trouble}"
-            for path in sorted(folder.glob("*.png"))
-            if path.name not in own and (trouble := self._foreign(path.stem))
+        found = self.pictures_in(folder)
+        own = [found.get(item.id, self.picture(item)) for item in self.items]
+        others = sorted({path.name for path in folder.glob("*.png")} - set(own))
+        return [
+            *(trouble for name in own if (trouble := picture_trouble(folder, name))),
+            *(f"{name} {self._foreign(name)}" for name in others),
         ]
+
+    def pictures_in(self, folder: Path) -> dict[str, str]:
+        """The id is what stands before the first `_`, and need not be padded; what stands behind
+        is looked at here alone.
+        """
+        items = {item.id for item in self.items}
+        found: dict[str, str] = {}
+        for path in sorted(folder.glob("*.png")):
+            if (name := item_of(path.name)) in items:
+                found.setdefault(name, path.name)
+        return found
 
     def write_judgements(
         self, folder: Path, pictures: Path, judged: Mapping[str, Answers | None]
@@ -253,7 +266,7 @@ class LongText(PublishedBenchmark):
     def _foreign(self, name: str) -> str:
         """What the official script does with a picture that is of no item."""
         try:
-            known = int(name.partition("_")[0].partition(".")[0]) in self._rows
+            known = int(name.partition("_" if "_" in name else ".")[0]) in self._rows
         except ValueError:
             known = False
         if not known:

@@ -24,6 +24,7 @@ __all__ = [
     "LongTextResult",
     "TextMatch",
     "clean_answer",
+    "item_of",
     "match_text",
     "official_score",
     "read_records",
@@ -106,6 +107,15 @@ def official_score(matches: Iterable[TextMatch]) -> float | None:
     return float(f"{share:.4f}")
 
 
+def item_of(picture: str) -> str | None:
+    """The item of a picture, by its name: `0042_1`, also of `42_1.png`. None where it is not named
+    so.
+    """
+    prompt, _, sample = PurePosixPath(picture.replace("\\", "/")).stem.partition("_")
+    numbers = whole_number(prompt), whole_number(sample)
+    return None if None in numbers else "{:04d}_{}".format(*numbers)
+
+
 class LongTextResult(BaseModel):
     """A line of `results.jsonl`, before `summary_scores.py` has rewritten it or after."""
 
@@ -120,10 +130,8 @@ class LongTextResult(BaseModel):
 
     @property
     def id(self) -> str | None:
-        """Of the item: `0042_1`; None where the picture is not named so."""
-        prompt, _, sample = PurePosixPath(self.image.replace("\\", "/")).stem.partition("_")
-        numbers = whole_number(prompt), whole_number(sample)
-        return None if None in numbers else "{:04d}_{}".format(*numbers)
+        """Of the item: see `item_of`."""
+        return item_of(self.image)
 
     @property
     def scored(self) -> bool:

@@ -107,11 +107,12 @@ class ChatEndpoint(EndpointClient):
         fields: Mapping[str, JsonValue],
         *,
         n: int | None = None,
+        as_is: bool = False,
     ) -> tuple[list[Choice], Usage]:
         """Ask for independent answers; gives them and what they cost.
 
         An answer that was cut off in an endless repetition is asked for once more, at a
-        temperature above 0.
+        temperature above 0, unless it is wanted `as_is`.
 
         Args:
             fields: further fields of the body (`temperature`, `max_tokens`, …); one that is None
@@ -139,7 +140,7 @@ class ChatEndpoint(EndpointClient):
                 choices += one
                 usage += cost
         for i, choice in enumerate(choices):
-            if choice.truncated and _is_endless(choice.text):
+            if not as_is and choice.truncated and _is_endless(choice.text):
                 warmer = max(_AGAIN, _number(body.get("temperature")))
                 again = body | {"n": None if n is None else 1, "temperature": warmer}
                 again = {name: value for name, value in again.items() if value is not None}

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rr_refine.benchmarks.protocol import Answers, OfficialTable
 from rr_refine.benchmarks.published.geneval2 import GenEval2, GenEval2Loader
+from rr_refine.benchmarks.rejudge import pictures_of_layout
 from rr_refine.errors import ConfigError, CriticUnreadable
 from tests.benchmarks.published.geneval2.files import PROMPTS, write
 from tests.benchmarks.published.parts import is_whole
@@ -223,6 +224,7 @@ def test_the_layout_says_where_the_pictures_are(tmp_path: Path, soft: GenEval2) 
     folder = tmp_path / "pictures"
     folder.mkdir()
     assert soft.preflight(folder)[-1].endswith("takes the places of the pictures from it")
+    assert soft.pictures_in(folder) == {}
     WHITE.save(folder / "0000.png")
     WHITE.save(folder / "0002.png")
     for _ in range(2):
@@ -232,11 +234,32 @@ def test_the_layout_says_where_the_pictures_are(tmp_path: Path, soft: GenEval2) 
         "three blue kettles": str(folder / "0000.png"),
         "six metal spoons": str(folder / "0002.png"),
     }
-    missing, unnamed = soft.preflight(folder)
-    assert missing == "0001.png is missing"
-    assert "no picture that is there for 'two owls" in unnamed
+    (unnamed,) = soft.preflight(folder)
+    assert unnamed.startswith("image_paths.json names no picture of 'two owls")
     WHITE.save(folder / "0001.png")
     soft.lay_out(folder)
     assert soft.preflight(folder) == []
+    (folder / "0002.png").unlink()
+    assert soft.preflight(folder) == [f"{folder / '0002.png'} is missing"]
     lines = (folder / "geneval2_data.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == PROMPTS
+
+
+def test_pictures_of_somebody_else(tmp_path: Path, soft: GenEval2) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "out").mkdir(parents=True)
+    WHITE.save(theirs / "out" / "kettles.jpg")
+    WHITE.save(theirs / "owls.png")
+    paths = {"three blue kettles": "out/kettles.jpg", str(PROMPTS[1]["prompt"]): "/a/b/owls.png"}
+    (theirs / "image_paths.json").write_text(json.dumps(paths))
+    assert soft.pictures_in(theirs) == {"0000": "out/kettles.jpg", "0001": "owls.png"}
+    (unnamed,) = soft.preflight(theirs)
+    assert "'six metal spoons'" in unnamed
+    trials = [bring() for bring in pictures_of_layout(theirs, soft).trials(tmp_path / "judged")]
+    assert [trial.error for trial in trials] == [None, None, "0002.png is missing"]
+    # Nobody's file makes us send pictures from elsewhere to a judge.
+    paths["three blue kettles"] = str(tmp_path / "secret.png")
+    WHITE.save(tmp_path / "secret.png")
+    (theirs / "image_paths.json").write_text(json.dumps(paths))
+    (first, *_) = [bring() for bring in pictures_of_layout(theirs, soft).trials(tmp_path / "two")]
+    assert "outside of it" in str(first.error)

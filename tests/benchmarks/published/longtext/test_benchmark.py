@@ -17,6 +17,7 @@ from rr_refine.benchmarks.protocol import (
     RemarksOnFile,
 )
 from rr_refine.benchmarks.published.longtext import LongText, LongTextLoader
+from rr_refine.benchmarks.rejudge import pictures_of_layout
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.longtext.files import PROMPTS, write
 from tests.benchmarks.published.parts import is_whole
@@ -229,12 +230,26 @@ def test_preflight(tmp_path: Path, english: LongText) -> None:
         WHITE.save(folder / english.picture(item))
     assert english.preflight(folder) == []
     (folder / "0007_2.png").rename(folder / "0007_2.jpg")
-    for name in ("0110_3.png", "7_1.png", "0090_1.png", "grid.png"):
+    (folder / "0110_2.png").rename(folder / "110_2.png")  # ids need not be padded
+    for name in ("0110_3.png", "7_1.png", "0090_1.png", "grid.png", "7.png"):
         WHITE.save(folder / name)
     assert english.preflight(folder) == [
         "0007_2.png is missing; 0007_2.jpg is not looked for",
         "0090_1.png is of no prompt: the official script stops at it",
         "0110_3.png is of no item, but the official script counts it",
+        "7.png is of no item, but the official script counts it",
         "7_1.png is of no item, but the official script counts it",
         "grid.png is of no prompt: the official script stops at it",
     ]
+
+
+def test_pictures_of_somebody_else(tmp_path: Path, english: LongText) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for name in ("7_1.png", "007_2.png", "0110_1.png", "110_1.png"):
+        WHITE.save(theirs / name)
+    assert english.pictures_in(theirs) == {
+        "0007_1": "7_1.png", "0007_2": "007_2.png", "0110_1": "0110_1.png",
+    }  # fmt: skip
+    trials = [bring() for bring in pictures_of_layout(theirs, english).trials(tmp_path / "judged")]
+    assert [trial.error for trial in trials] == [None, None, None, "0110_2.png is missing"]
