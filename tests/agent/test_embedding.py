@@ -286,7 +286,7 @@ async def test_the_same_answer_to_two_questions_is_told_twice(tmp_path: Path) ->
     reviewed = policy(review=True)
     job = a_job(policy=reviewed, run_id="mine", rewriters=[CountingRewriter()])
     graph = a_graph()
-    reject = Command(resume={"action": "reject", "reason": "make it blue"})
+    reject: Any = Command(resume={"action": "reject", "reason": "make it blue"})
     steps: list[Any] = [asked(job), reject, reject, Command(resume={"action": "stop"})]
     for given in steps:
         async with run_context(job, tmp_path) as context:
