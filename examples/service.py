@@ -5,8 +5,7 @@ SERVICE_DATABASE=postgresql://… SERVICE_USERS='{"ann": "a long token"}' python
 
     PUT /runs/NAME               {"prompt": "a red hat", "review": true} begins a run
     GET /runs, /runs/NAME        how they are, and what is asked
-    GET /runs/NAME/events        what happens, as server-sent events
-    GET /runs/NAME/picture       the best picture so far
+    GET /runs/NAME/events        what happens, as server-sent events; /picture: the best so far
     PUT /runs/NAME/answers/ID    {"action": "accept"} answers the question of that id
 
 Each with "Authorization: Bearer TOKEN". Clients choose the names, so a request may be sent again.
@@ -28,6 +27,7 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Body, Depends, FastAPI, Header, HTTPException
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from langchain_core.runnables import RunnableConfig
@@ -41,21 +41,19 @@ from pydantic import BaseModel, Field, JsonValue
 import rr_refine as rr
 from rr_refine.logs import WithoutKeys
 
-LOG = logging.getLogger("service")
 ENV = {key[8:]: value for key, value in os.environ.items() if key.startswith("SERVICE_")}
 USERS: dict[str, str] = json.loads(ENV.get("USERS", "{}"))  # names and tokens
 GENERATOR, CRITIC = ENV.get("GENERATOR", "sketch"), ENV.get("CRITIC", "sketch")
 OUT = Path(ENV.get("RUNS", "service-runs"))
 LIMIT, AT_ONCE = int(ENV.get("LIMIT", "4")), int(ENV.get("AT_ONCE", "8"))  # of a user; at work
+PORT, LOG = int(ENV.get("PORT", "8000")), logging.getLogger("service")
 LOG_PROMPTS = ENV.get("LOG_PROMPTS") == "1"  # and answers, and tracebacks
 TABLE = """CREATE TABLE IF NOT EXISTS runs (owner text, name text, PRIMARY KEY (owner, name),
-    begun timestamptz DEFAULT now(), request text NOT NULL, status text DEFAULT 'running',
-    why text, asked text, question text, answer text)"""
+  request text, status text DEFAULT 'running', why text, asked text, question text, answer text)"""
 ACCEPT = """INSERT INTO runs (owner, name, request) SELECT %s, %s, %s WHERE %s > (SELECT count(*)
     FROM runs WHERE owner=%s AND status IN ('running', 'waiting')) ON CONFLICT DO NOTHING
     RETURNING name"""
-ALL = "SELECT * FROM runs WHERE owner=%s"
-ONE = f"{ALL} AND name=%s"
+ONE = "SELECT * FROM runs WHERE owner=%s AND name=%s"
 ANSWER = """UPDATE runs SET status='running', answer=%s WHERE owner=%s AND name=%s AND asked=%s
     AND status='waiting' RETURNING name"""
 END = """UPDATE runs SET status=%s, why=%s, asked=%s, question=%s, answer=NULL
@@ -148,7 +146,7 @@ class Service:
             await self.rows(END, *end, *key)
             self.log(key, str(end[0]), end[1] or "")
         except Exception as error:
-            LOG.error("run=%s/%s %s", *key, type(error).__name__, exc_info=LOG_PROMPTS)
+            LOG.exception("run=%s/%s %s", *key, type(error).__name__)
             if not isinstance(error, OperationalError | rr.errors.StoreLockedError):
                 known = isinstance(error, rr.RefineError)
                 end = "failed", str(error) if known else "an error of the service", None, None
@@ -190,7 +188,7 @@ class Service:
         return {**told, "request": json.loads(row["request"]), "question": question}
 
     async def show_all(self, key: Own) -> list[Any]:
-        return [self.shown(row) for row in await self.rows(ALL, key[0])]
+        return [self.shown(r) for r in await self.rows("SELECT * FROM runs WHERE owner=%s", key[0])]
 
     async def show(self, key: Own) -> Any:
         return self.shown(await self.row(key))
@@ -219,7 +217,8 @@ class Service:
 
 async def main() -> None:
     logging.basicConfig(level="INFO")
-    logging.root.handlers[0].setFormatter(WithoutKeys("%(asctime)s %(levelname)s %(message)s"))
+    form = WithoutKeys("%(asctime)s %(levelname)s %(message)s", traces=LOG_PROMPTS)
+    logging.root.handlers[0].setFormatter(form)
     logging.getLogger("rr_refine").propagate = LOG_PROMPTS  # tracebacks of parts
     assert all(name.isalnum() and len(token) >= 16 for name, token in USERS.items()), "too short"
     settings: Any = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
@@ -230,7 +229,8 @@ async def main() -> None:
     ):
         await alone.execute("SELECT pg_advisory_lock(28)")  # a second service waits for our end
         await AsyncPostgresSaver(pool).setup()
-        refused: Any = {rr.RefineError: lambda _, e: JSONResponse({"detail": str(e)}, 422)}
+        kinds = (rr.RefineError, RequestValidationError)
+        refused: Any = dict.fromkeys(kinds, lambda _, e: JSONResponse({"detail": str(e)}, 422))
         service, app = Service(pool, group), FastAPI(exception_handlers=refused)
         await service.rows(TABLE)
         app.put("/runs/{name}")(service.accept)
@@ -240,9 +240,9 @@ async def main() -> None:
         own: Any = {"dependencies": [Depends(service.row)]}
         app.get("/runs/{name}/picture", **own)(service.picture)
         app.get("/runs/{name}/events", **own, response_class=EventSourceResponse)(service.events)
-        for row in await service.rows("SELECT * FROM runs WHERE status='running' ORDER BY begun"):
+        for row in await service.rows("SELECT * FROM runs WHERE status='running'"):
             group.create_task(service.work((row["owner"], row["name"])))
-        config = uvicorn.Config(app, port=int(ENV.get("PORT", "8000")), log_config=None)
+        config = uvicorn.Config(app, port=PORT, log_config=None, timeout_graceful_shutdown=2)
         await uvicorn.Server(config).serve()
 
 

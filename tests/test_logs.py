@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import logging
+import sys
 
 import pytest
 
@@ -35,3 +36,14 @@ def test_a_line_and_its_traceback_have_no_keys(said: str, raised: bool) -> None:
         assert stream.getvalue().startswith("WARNING ")
     assert "sk-1234567890" not in stream.getvalue()
     assert "***" in stream.getvalue()
+
+
+def test_tracebacks_may_be_left_out() -> None:
+    record = logging.makeLogRecord({"msg": "it failed: %s", "args": ("why",)})
+    try:
+        raise ValueError("a prompt")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    assert "a prompt" in WithoutKeys("%(message)s").format(record)
+    assert WithoutKeys("%(message)s", traces=False).format(record) == "it failed: why"
+    assert "a prompt" in WithoutKeys("%(message)s").format(record)  # others get it still

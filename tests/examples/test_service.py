@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,7 @@ async def test_a_user_has_so_many_unfinished_runs_and_no_more(served: Served) ->
         ("a.", HAT, "run_id = 'a.' cannot name a run"),
         ("a", {"prompt": ""}, "prompt"),
         ("a", {"prompt": " "}, "prompt"),
+        ("a", {"prompt": "\ud83d"}, "prompt"),
         ("a", {**HAT, "rounds": 99}, "rounds"),
         ("a", {**HAT, "generator": "openai"}, "generator"),
     ],
@@ -139,7 +141,8 @@ async def test_what_cannot_be_done_is_said_at_once(
     name: str, asked: dict[str, Any], words: str, served: Served
 ) -> None:
     async with served.client("ann") as ann:
-        reply = await ann.put(f"/{name}", json=asked)
+        kind = {"Content-Type": "application/json"}
+        reply = await ann.put(f"/{name}", content=json.dumps(asked), headers=kind)
         assert reply.status_code == 422
         assert words in reply.text
         assert (await ann.get(f"/{name}")).status_code == 404
@@ -180,10 +183,16 @@ async def test_a_killed_service_goes_on_with_every_run(tmp_path: Path) -> None:
                 asyncio.ensure_future(ann.run(name, review=number % 2 == 0))
                 for number, name in enumerate(names)
             ]
-            for _ in range(2):
+            for number in (signal.SIGKILL, signal.SIGTERM):
                 await asyncio.sleep(2)
-                service.end(signal.SIGKILL)
+                listens = asyncio.ensure_future(ended(client, names[-1]))
+                await asyncio.sleep(0.2)
+                assert await asyncio.to_thread(service.end, number) == -number
+                await asyncio.gather(listens, return_exceptions=True)
                 await asyncio.to_thread(service.start)
+            with psycopg.connect(url) as database:
+                others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                database.execute(f"SELECT pg_terminate_backend(pid) {others}")
             await asyncio.wait_for(asyncio.gather(*runs), 90)
             assert ann.lost > 0
             # Killed behind a pause or an end, and before that was in the table.
