@@ -55,6 +55,8 @@ logger = logging.getLogger(__name__)
 
 _SIDE: Final = 768
 """Pixels of the longer side of a picture in an answer."""
+_LOADING: Final = 5.0
+"""Seconds that a call waits at least for the models."""
 _WHOLE: Final = 20_000_000
 """Bytes of a picture's file as a resource."""
 _URI: Final = re.compile(r"rr-refine://runs/([A-Za-z0-9._-]{1,200})/(result|r\d{1,9}c\d{1,9})\.png")
@@ -94,6 +96,7 @@ class RefineServer:
         self._opening: asyncio.Task[None] | None = None
         self._open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._told: dict[str, int] = {}
+        self._notes: dict[str, tuple[str, ...]] = {}
         self.server: Server[dict[str, Any]] = Server(
             "rr-refine",
             version=version,
@@ -129,11 +132,18 @@ class RefineServer:
         except RefineError as error:
             connected.set_exception(error)
 
-    async def _ready(self) -> None:
-        """Wait until the models are connected; try again if that failed before."""
+    async def _ready(self, seconds: float) -> None:
+        """Wait until the models are connected; try again if that failed before.
+
+        Raises:
+            RefineError: they cannot be, or are not within so many seconds.
+        """
         if self._open.done() and self._open.exception() is not None:
             self._begin()
-        await asyncio.shield(self._open)
+        with anyio.move_on_after(seconds) as limit:
+            await asyncio.shield(self._open)
+        if limit.cancelled_caught:
+            raise RefineError("the models are still being loaded: call again in a while")
 
     # -- tools ------------------------------------------------------------------------------------
 
@@ -179,10 +189,14 @@ class RefineServer:
         studio = self._studio
         match asked:
             case RefineCall() | EditCall():
-                await self._ready()
+                end = anyio.current_time() + max(asked.wait_seconds, _LOADING)
+                await self._ready(end - anyio.current_time())
                 with CancelScope(shield=True):  # a run is made whole, and stopped then
                     name = await self._start(asked)
-                await self._wait(name, asked.wait_seconds, context, own=True)
+                    state = await studio.state(name)
+                    self._notes[name] = (*studio.models.notes, *state.notes)
+                left = min(asked.wait_seconds, end - anyio.current_time())
+                await self._wait(name, left, context, own=True)
             case StatusCall(run=None):
                 tiles = await studio.tiles(asked.search)
                 return _given(Listing(runs=tuple(map(ToldRun.listed, tiles))))
@@ -273,7 +287,8 @@ class RefineServer:
 
     async def _told_run(self, name: str) -> ToldRun:
         run, state = await self._read(name), await self._studio.state(name)
-        return await run_sync(ToldRun.of, run, state, limiter=self._reading)
+        notes = self._notes.get(name, ())
+        return await run_sync(ToldRun.of, run, state, notes, limiter=self._reading)
 
     # -- resources --------------------------------------------------------------------------------
 

@@ -6,16 +6,17 @@ their names there; parts and keys are those of the settings, whatever it says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
+from rr_refine.agent.events import Notice
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.run import Run
-from rr_refine.errors import ConfigError
+from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file
 from rr_refine.invalid import told_invalid
 from rr_refine.named import below
@@ -43,6 +44,9 @@ MAX_WAIT: Final = 3600.0
 """Most seconds that a call waits for a run."""
 _WAIT: Final = 50.0
 """Seconds that it waits by default: many clients give up after a minute."""
+
+_EVENTS: Final = 2000
+"""Events of a run that are looked through for notices."""
 
 RunName = Annotated[str, Field(max_length=200, description="A run, as the tools call it.")]
 PictureId = Annotated[
@@ -193,15 +197,22 @@ class ToldRun(Record):
     """How many there are so far."""
     stopped: str | None = None
     """Why it ended."""
+    generator: str | None = None
+    critic: str | None = None
+    """Names of the models; `fake` is a stand-in."""
     notes: tuple[str, ...] = ()
-    """What the models do not know of the prompt."""
+    """What should be known of the models, and what was done otherwise than asked."""
     problem: str = ""
     result: str | None = None
     """The resource that is its picture."""
 
     @classmethod
-    def of(cls, run: Run, state: RunState) -> ToldRun:
-        """A run that was read, and how it is."""
+    def of(cls, run: Run, state: RunState, notes: Sequence[str] = ()) -> ToldRun:
+        """A run that was read, and how it is. Reads its events: use a thread.
+
+        Args:
+            notes: about the models and the prompt.
+        """
         first = next(iter(run.candidates), None)
         return cls(
             run=state.name,
@@ -212,7 +223,9 @@ class ToldRun(Record):
             best=_picture(run.best),
             pictures=sum(one.image is not None for one in run.candidates),
             stopped=run.outcome and f"{run.outcome.stop.rule}: {run.outcome.stop.reason}",
-            notes=state.notes,
+            generator=_name(run.config.get("generator")),
+            critic=_name(run.config.get("critic")),
+            notes=tuple(dict.fromkeys((*notes, *state.notes, *_notices(run)))),
             problem=state.problem,
             result=picture_uri(state.name) if result_file(run.path).exists() else None,
         )
@@ -258,6 +271,24 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
         return read_file(path, within=folder, limit=limit)
     except OSError as error:
         raise ConfigError(f"picture = {name!r:.200} cannot be read: {error}") from error
+
+
+def _name(identity: JsonValue) -> str | None:
+    match identity:
+        case {"name": str(name)}:
+            return name
+    return None
+
+
+def _notices(run: Run) -> Iterator[str]:
+    try:
+        events = run.events(_EVENTS)
+    except StoreError as error:
+        yield str(error)
+        return
+    for event in events:
+        if isinstance(event, Notice):
+            yield event.text
 
 
 def _picture(candidate: Candidate | None) -> Picture | None:

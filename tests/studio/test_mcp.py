@@ -69,9 +69,9 @@ def given(result: CallToolResult) -> dict[str, Any]:
     return value
 
 
-def picture(path: Path, size: tuple[int, int] = (64, 48)) -> Path:
+def picture(path: Path, mode: str = "RGB") -> Path:
     path.parent.mkdir(exist_ok=True, parents=True)
-    Image.new("RGB", size, "red").save(path)
+    Image.new(mode, (64, 48)).save(path)
     return path
 
 
@@ -90,6 +90,8 @@ async def test_a_picture_is_made_edited_and_shown(server: Server, mode: str) -> 
         made = given(await client.call_tool("refine", {"prompt": "a cat"}, progress_callback=note))
         assert made["status"] == "done"
         assert made["best"]["mean"] is not None
+        assert (made["generator"], made["critic"]) == ("fake", "fake")
+        assert any("stand-in" in note for note in made["notes"])
         assert [done for done, _ in told] == [*map(float, range(1, len(told) + 1))]
         assert told[0][1] == "request a cat"
         assert any("step 4 of 4" in words for _, words in told)
@@ -116,9 +118,10 @@ async def test_a_picture_is_made_edited_and_shown(server: Server, mode: str) -> 
         lineage = load_run(edited["path"]).lineage
         assert lineage is not None
         assert (lineage.kind, lineage.run, lineage.candidate) == ("edit", made["run"], "r0c0")
-        picture(server.out / "mine" / "fox.png")
-        mine = given(await client.call_tool("edit", {"prompt": "red", "picture": "mine/fox.png"}))
+        picture(server.out / "mine" / "fox.jpg", mode="CMYK")
+        mine = given(await client.call_tool("edit", {"prompt": "red", "picture": "mine/fox.jpg"}))
         assert load_run(mine["path"]).request.source
+        assert any("CMYK" in note for note in mine["notes"])
         runs = given(await client.call_tool("status", {}))["runs"]
         assert {one["run"] for one in runs} == {made["run"], edited["run"], mine["run"]}
         (one,) = given(await client.call_tool("status", {"run": made["run"]}))["runs"]
@@ -364,6 +367,16 @@ async def test_models_that_are_not_there_yet(server: Server) -> None:
         assert "hunter2secret" not in text(answer)
         assert given(await client.call_tool("status", {}))["runs"] == []
         (server.folder / "there").touch()
+        assert given(await client.call_tool("refine", {"prompt": "a cat"}))["status"] == "done"
+
+
+async def test_models_that_take_long(server: Server) -> None:
+    slow = LATE.replace("if not", "import asyncio; await asyncio.sleep(9)\n        if not")
+    (server.folder / "late.py").write_text(slow)
+    (server.folder / "there").touch()
+    async with server.client("--generator=late:Late", "--critic=fake") as client:
+        answer = await client.call_tool("refine", {"prompt": "a cat", "wait_seconds": 0})
+        assert "still being loaded" in text(answer)
         assert given(await client.call_tool("refine", {"prompt": "a cat"}))["status"] == "done"
 
 
