@@ -21,6 +21,7 @@ _COMMANDS = {
     "more": "Go on from a picture: another round, more seeds, an edit.",
     "replay": "Apply another policy to a recorded run.",
     "report": "Write pages that explain runs.",
+    "export": "Make training data of recorded runs.",
     "studio": "Run the loop in the browser.",
     "mcp": "Serve an MCP client: the loop as its tools.",
     "serve": "Serve a critic with vLLM.",

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from pydantic import JsonValue
@@ -25,7 +25,7 @@ from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import make_folder
 from rr_refine.named import folder_here
 from rr_refine.redaction import clean
-from rr_refine.reward.preferences.sources import SOURCES
+from rr_refine.reward.preferences.sources import SOURCES, SourceName
 from rr_refine.training.parrot.config import (
     ParrotConfig,
     ParrotOptions,
@@ -51,7 +51,7 @@ KEY = "PARROT_API_KEY"
 
 
 def ingest(
-    source: Literal["editreward", "hpdv3", "rapidata"],
+    source: SourceName,
     path: Path,
     folder: Folder,
     /,
@@ -66,7 +66,8 @@ def ingest(
 
     Args:
         source: Format of the files.
-        path: A parquet file or a folder of them; for hpdv3 the JSON file beside `images`.
+        path: A parquet file or a folder of them; for hpdv3 the JSON file beside `images`; for
+            recorded what `rr-refine export` wrote.
         folder: Where pairs and pictures are kept; made if it is not there.
         dataset: Name to record; the data set's own by default.
         split: Name of the split to record.

@@ -20,6 +20,7 @@ COMMANDS = (
     ("more",),
     ("replay",),
     ("report",),
+    ("export",),
     ("studio",),
     ("mcp",),
     ("serve",),

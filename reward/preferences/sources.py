@@ -22,7 +22,7 @@ __all__ = ["SOURCES", "PreferenceSource", "Preferred", "RawPair", "SourceName"]
 Preferred = Literal["first", "second", "tie"]
 """Which of a row's two pictures people preferred."""
 
-SourceName = Literal["editreward", "hpdv3", "rapidata"]
+SourceName = Literal["editreward", "hpdv3", "rapidata", "recorded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,19 @@ class _Rapidata(BaseModel):
     image2_path: str | None = None
 
 
+class _Recorded(BaseModel):
+    id: str
+    instruction: str
+    source: str | None
+    first: str
+    second: str
+    preferred: Preferred
+    margin: float | None
+    preferred_by: dict[Dimension, Preferred] | None
+    generator: str
+    licence: str
+
+
 def _read_editreward(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
     """TIGER-Lab/EditReward-Data: each edit has two scores from 1 to 4, and their sum.
 
@@ -183,6 +196,27 @@ def _read_rapidata(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
         )
 
 
+def _read_recorded(path: Path, dataset: str, split: str) -> Iterator[RawPair]:
+    """pairs.jsonl of `rr-refine export`, or its folder."""
+    for found in read_rows([path / "pairs.jsonl" if path.is_dir() else path], _Recorded):
+        row = found.value
+        yield RawPair(
+            dataset=dataset,
+            split=split,
+            key=row.id,
+            instruction=row.instruction,
+            source=None if row.source is None else picture_of_data(found.folder, row.source),
+            first=picture_of_data(found.folder, row.first),
+            second=picture_of_data(found.folder, row.second),
+            preferred=row.preferred,
+            preferred_by=row.preferred_by,
+            margin=row.margin,
+            first_model=row.generator or None,
+            second_model=row.generator or None,
+            licence=row.licence,
+        )
+
+
 SOURCES: Final[dict[SourceName, PreferenceSource]] = {
     "editreward": PreferenceSource(_read_editreward, "TIGER-Lab/EditReward-Data", 0.0),
     # The confidence that HPDv3's authors train with (HPSv3_7B.yaml).
@@ -191,6 +225,7 @@ SOURCES: Final[dict[SourceName, PreferenceSource]] = {
     "rapidata": PreferenceSource(
         _read_rapidata, "Rapidata/human-alignment-preferences-images", 0.6
     ),
+    "recorded": PreferenceSource(_read_recorded, "rr-refine runs", 0.0),
 }
 
 

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.agent.records import lines
+from tests.commands import Commands
+
+FAKES = ("--generator", "fake", "--critic", "fake", "--auto")
+
+
+def test_runs_become_training_data(commands: Commands) -> None:
+    for prompt in ("three red hats", "a blue door"):
+        made = commands.run(prompt, *FAKES, "--set", "loop.target=4.0", "--rounds", "2")
+        assert made.code == 0, made.stderr
+    bench = ("bench", "sketch", "--split", "dev", "--limit", "2", "--renders", "2")
+    fakes = ("--generator", "tests.benchmarks.world:Painter.create")
+    eye = ("--critic", "tests.benchmarks.world:Eye", "--arm", "refine", "--arm", "paper")
+    assert commands.run(*bench, *fakes, *eye, "--out", "runs/bench").code == 0
+    ended = commands.run("export", "runs", "--out", "data", "--json")
+    assert ended.code == 0, ended.stderr
+    assert "2 runs are of the benchmark 'sketch, dev split'" not in ended.stderr
+    assert "4 runs are of the benchmark 'sketch, dev split'" in ended.stderr
+    assert "give --licence" in ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["runs"] == 6
+    # Both arms have the same requests, and the same pictures.
+    assert report["files"]["prompts"] == {"rows": 4, "left_out": {"duplicate": 2}}
+    rows = lines(commands.folder / "data" / "pairs.jsonl")
+    theirs = [row for row in rows if row["benchmark"]]
+    assert [row["benchmark"] for row in theirs] == ["sketch, dev split"] * 2
+    assert {row["run"].rpartition("/")[0] for row in theirs} <= {"runs/refine", "runs/paper"}
+    taken = commands.run("parrot", "ingest", "recorded", "data", "parrot")
+    assert taken.code == 0, taken.stderr
+    assert f"{len(rows)} of {len(rows)} kept" in taken.stdout
+
+    again = commands.run("export", "runs", "--out", "data", "--licence", "CC0-1.0")
+    assert again.code == 0, again.stderr
+    assert "prompts.jsonl: 4 rows; left out: duplicate 2" in again.stdout
+    assert again.stdout.endswith("data\n")
+    assert "give --licence" not in again.stderr
+
+
+def test_a_run_that_cannot_be_read_is_named(commands: Commands) -> None:
+    assert commands.run("three red hats", *FAKES).code == 0
+    for name in ("torn", "other"):
+        (commands.folder / "runs" / name).mkdir()
+        (commands.folder / "runs" / name / "config.json").write_text('{"request": ')
+        (commands.folder / "runs" / name / "manifest.json").write_text("[]")
+    ended = commands.run("export", "runs", "--out", "data")
+    assert ended.code == 1
+    assert ended.stderr.count("left out: ") == 2
+    assert "prompts.jsonl: 1 rows" in ended.stdout
+    report = json.loads((commands.folder / "data/export.json").read_text())
+    assert len(report["unreadable"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give a run folder"),
+        (["nowhere"], "'nowhere' is no folder"),
+        (["full"], "there is no run in 'full'"),
+        (["run", "--least-reward", "3"], "none of 0 to 1"),
+        (["run", "--out", "full"], "'full' holds something else"),
+    ],
+)
+def test_mistakes(commands: Commands, arguments: list[str], message: str) -> None:
+    for name in ("full", "run"):
+        (commands.folder / name).mkdir()
+    (commands.folder / "full" / "letter.txt").write_text("mine")
+    for name in ("config.json", "manifest.json"):
+        (commands.folder / "run" / name).write_text("{}")
+    given = arguments if "--out" in arguments else [*arguments, "--out", "data"]
+    ended = commands.run("export", *given)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert message in ended.stderr
+    assert not (commands.folder / "data").exists()
