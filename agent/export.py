@@ -19,12 +19,12 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from rr_refine.agent.export_rows import (
     UNKNOWN,
     ChoicePair,
-    Message,
     PairRow,
-    PromptRow,
+    RequestRow,
     RewritePairRow,
     RewriteRow,
     Row,
+    Turn,
     choices,
     name_of,
 )
@@ -37,7 +37,7 @@ from rr_refine.files import replacing
 from rr_refine.reward.preferences.pair import PictureStore
 from rr_refine.terms import Record
 
-__all__ = ["Export", "ExportReport", "FileCount"]
+__all__ = ["Export", "FileCount", "RunsExport"]
 
 ChosenT = TypeVar("ChosenT", PairRow, RewritePairRow)
 _WHOLE: Final = 2**62
@@ -52,7 +52,7 @@ class FileCount(Record):
     """By reason."""
 
 
-class ExportReport(Record):
+class RunsExport(Record):
     """What export.json holds."""
 
     date: str
@@ -85,7 +85,7 @@ class Export:
             raise ConfigError(f"least reward {least:g} is none of 0 to 1")
         self._out, self._licence, self._least = out, licence, least
         self._pictures = PictureStore(out / "pictures", max_pixels=_WHOLE)
-        self._prompts: dict[tuple[str, str | None], PromptRow] = {}
+        self._prompts: dict[tuple[str, str | None], RequestRow] = {}
         self._rewrites: dict[tuple[str | None, ...], RewriteRow] = {}
         self._pairs = _Chosen[PairRow]()
         self._written = _Chosen[RewritePairRow]()
@@ -131,7 +131,7 @@ class Export:
         for pair in choices(run):
             self._add_pair(run, origin, source, pair)
 
-    def write(self, unreadable: Iterable[str] = ()) -> ExportReport:
+    def write(self, unreadable: Iterable[str] = ()) -> RunsExport:
         """Write all files; each as a whole or not at all.
 
         Args:
@@ -153,7 +153,7 @@ class Export:
             self._write(f"{name}.jsonl", [row.model_dump_json() for row in rows])
             lost = {why: count for why, count in sorted(self._lost[name].items()) if count}
             counts[name] = FileCount(rows=len(rows), left_out=lost)
-        report = ExportReport(
+        report = RunsExport(
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             version=str(versions().get("rr-refine")),
             runs=self.runs,
@@ -168,7 +168,7 @@ class Export:
     def _add_prompt(self, run: Run, origin: Row, source: str | None) -> None:
         request = run.request
         key = (request.prompt, request.source)
-        row = PromptRow(**dict(origin), prompt=request.prompt, source=source, kind=request.task)
+        row = RequestRow(**dict(origin), prompt=request.prompt, source=source, kind=request.task)
         if key in self._prompts:
             self._lost["prompts"]["duplicate"] += 1
         else:
@@ -302,8 +302,8 @@ class _Chosen(Generic[ChosenT]):
             self._rows[key] = before, None
 
 
-def _said(role: Literal["user", "assistant"], text: str) -> tuple[Message, ...]:
-    return (Message(role=role, content=text),)
+def _said(role: Literal["user", "assistant"], text: str) -> tuple[Turn, ...]:
+    return (Turn(role=role, content=text),)
 
 
 def _of(origin: Row, *candidates: str) -> dict[str, Any]:

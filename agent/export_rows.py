@@ -15,12 +15,12 @@ from rr_refine.terms import Dimension, Identity, Record, Task
 __all__ = [
     "UNKNOWN",
     "ChoicePair",
-    "Message",
     "PairRow",
-    "PromptRow",
+    "RequestRow",
     "RewritePairRow",
     "RewriteRow",
     "Row",
+    "Turn",
     "choices",
     "name_of",
 ]
@@ -46,7 +46,7 @@ class Row(Record):
     licence: str
 
 
-class PromptRow(Row):
+class RequestRow(Row):
     """A request, as `rr-refine train nft --data` reads it."""
 
     prompt: str
@@ -55,7 +55,7 @@ class PromptRow(Row):
     kind: Task
 
 
-class Message(Record):
+class Turn(Record):
     """One message of a conversation."""
 
     role: Literal["user", "assistant"]
@@ -65,8 +65,8 @@ class Message(Record):
 class RewriteRow(Row):
     """A request and the best prompt for it: conversational prompt-completion, as TRL calls it."""
 
-    prompt: tuple[Message, ...]
-    completion: tuple[Message, ...]
+    prompt: tuple[Turn, ...]
+    completion: tuple[Turn, ...]
     source: str | None
     written_by: str
     """`request`, a rewriter's name, or `human`."""
@@ -79,9 +79,9 @@ class RewriteRow(Row):
 class RewritePairRow(Row):
     """Two prompts for a request: conversational preference, as TRL calls it."""
 
-    prompt: tuple[Message, ...]
-    chosen: tuple[Message, ...]
-    rejected: tuple[Message, ...]
+    prompt: tuple[Turn, ...]
+    chosen: tuple[Turn, ...]
+    rejected: tuple[Turn, ...]
     source: str | None
     chosen_by: Literal["person", "critic"]
 

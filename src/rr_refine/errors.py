@@ -16,7 +16,9 @@ RefineError
 │   └── NoPromptError      there is an answer, and no prompt in it
 ├── EvidenceError          something could not be measured; the run goes on without it
 ├── RuleError              a stopping rule or acceptance policy failed
+├── OverBudgetError        a request was not sent: it could cost more than the budget leaves
 └── StoreError             the run folder cannot be read or written
+    ├── NotRecordedError   it is needed and was not kept, and nothing is to be made anew
     ├── StoreFullError     with more in it, nobody would read it
     └── StoreLockedError   another process has it
 """
@@ -52,6 +54,7 @@ __all__ = [
     "NoPromptError",
     "NotRecordedError",
     "OutOfMemoryError",
+    "OverBudgetError",
     "RefineError",
     "RewriteError",
     "RuleError",

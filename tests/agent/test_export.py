@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rr_refine.agent.export import Export, ExportReport
+from rr_refine.agent.export import Export, RunsExport
 from rr_refine.agent.review import Accept, Pick, Quit
 from rr_refine.agent.run import Run, open_run
 from rr_refine.errors import ConfigError, CriticUnreadable
@@ -20,7 +20,7 @@ from tests.agent.test_replay import PLAN, Plan, record, reviewed
 from tests.agent.whole import run as fake_run
 
 
-def exported(out: Path, *runs: Run, **options: Any) -> ExportReport:
+def exported(out: Path, *runs: Run, **options: Any) -> RunsExport:
     out.mkdir(exist_ok=True)
     made = Export(out, **options)
     for run in runs:
@@ -65,7 +65,7 @@ async def test_what_the_critic_decided(tmp_path: Path) -> None:
         assert row["chosen"][0]["content"] != row["rejected"][0]["content"]
     assert [row["prompt"] for row in lines(out / "prompts.jsonl")] == ["a cat"]
     assert report.files["pairs"].left_out["tie"] == 3
-    assert ExportReport.model_validate_json((out / "export.json").read_bytes()) == report
+    assert RunsExport.model_validate_json((out / "export.json").read_bytes()) == report
 
 
 async def test_a_person_counts_before_the_critic(tmp_path: Path) -> None:

@@ -40,15 +40,17 @@ def tokenizer() -> PreTrainedTokenizerFast:
     plain = Tokenizer(models.BPE(vocab={c: n for n, c in enumerate(letters)}, merges=[]))
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
-    made = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="<eos>")
+    made = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=plain, pad_token="<pad>", eos_token="<eos>"
+    )
     made.chat_template = CHAT
     return made
 
 
 def model() -> LlamaForCausalLM:
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-    ends = {"pad_token_id": 0, "eos_token_id": 1}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=258, num_attention_heads=2, **size, **ends))
+    sizes: dict[str, Any] = {"vocab_size": 258, "hidden_size": 16, "intermediate_size": 16}
+    layers: dict[str, Any] = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(**sizes, **layers, pad_token_id=0, eos_token_id=1))
 
 
 @pytest.fixture
