@@ -19,7 +19,7 @@ from rr_refine.cli.options import SettingsOptions
 from rr_refine.cli.profile import load_profile, why_no_key, why_too_small
 from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import say, short
-from rr_refine.component import connected, prices_of, told_by
+from rr_refine.component import connected, layers, prices_of, told_by
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.generator import Generator
 from rr_refine.hub import is_hub_id
@@ -203,7 +203,8 @@ def _found(what: str, part: _Part, more: str = "") -> Iterator[Checked]:
     yield Checked("ok", what, _named(part) + more)
     name = part.identity.name
     is_there = "/" not in name or not is_hub_id(name) or is_cached(name, os.environ)
-    if not (is_there or hasattr(part, "__aenter__")):  # one that connects has been asked
+    *_, innermost = layers(part)
+    if not (is_there or hasattr(innermost, "connect")):  # one that connects has been asked
         yield Checked("--", what, f"{name} is not on this machine: it is fetched when it is used")
     for text in told_by(part):
         yield Checked("ok", what, text)

@@ -107,7 +107,7 @@ class Priced(NamedTuple):
     """What a service takes."""
 
     words: str
-    """A clause: `some-model costs $0.04 a picture`."""
+    """A clause: `some-model: $0.04 a picture`."""
     bounded: bool
     """Whether the most that a request may cost is known before it is sent."""
     keyed: bool

@@ -173,7 +173,7 @@ async def test_every_part_is_counted_and_shown_as_it_goes(service: Service, tmp_
     lines = [line for event in seen for line in lines_of(event)]
     assert "  cost     $0.0420 so far" in lines
     assert lines[-1].endswith(", $0.0860")
-    assert any("painter costs $0.04 a picture (with no date)" in line for line in lines)
+    assert any("painter: $0.04 a picture (undated)" in line for line in lines)
     page = (run.path / "report" / "index.html").read_text()
     assert "<dt>cost</dt><dd>$0.0860</dd>" in page
 
@@ -413,7 +413,7 @@ async def test_a_price_that_is_not_known_is_said(service: Service, tmp_path: Pat
     assert cost_of(run) == Cost(usd=PICTURE, unpriced=1)
     assert str(cost_of(run)) == "$0.0400 and 1 request of unknown price"
     told = (run.path / "events.jsonl").read_text()
-    assert "critic its price is not known: set critic.price_input" in told
+    assert "critic: its price is not known: set critic.price_input" in told
 
     own: dict[str, JsonValue] = {"api_key": None}
     parts = service.parts(
@@ -475,14 +475,12 @@ def test_prices_have_their_date_and_source(service: Service) -> None:
     dated: dict[str, JsonValue] = {"price_date": "2026-09-20", "price_source": "the price list"}
     parts = service.parts(critic=dated, painter={**TOKENS, **dated})
     assert price_notices(parts["critic"]) == (
-        "critic costs $1 per million tokens of questions and $10 per million tokens of answers "
+        "critic: $1 per million tokens of questions and $10 per million tokens of answers "
         "(as of 2026-09-20, by the price list)",
     )
     (painter,) = price_notices(parts["generator"])
-    assert painter.startswith("painter costs up to $0.04 a picture and $1 per million tokens of ")
-    assert PicturePrices(price_told=True).words("generator") == (
-        "costs what each answer says (with no date)"
-    )
+    assert painter.startswith("painter: up to $0.04 a picture and $1 per million tokens of ")
+    assert PicturePrices(price_told=True).words("generator") == ("what each answer says (undated)")
 
 
 @pytest.mark.parametrize("charge", [{}, {"work": "render x", "usd": -1, "assumed": False}, [1], 7])

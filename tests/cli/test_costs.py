@@ -59,6 +59,13 @@ def test_a_budget_that_is_none(commands: Commands, usd: str) -> None:
     assert "budget" in ended.stderr and "Traceback" not in ended.stderr
 
 
+def test_a_hosted_model_is_not_looked_for_here(commands: Commands, server: Server) -> None:
+    server.model = "google/some-model"
+    lines = commands.run("doctor", f"--critic-url={server.url}").stdout.splitlines()
+    assert any(line.startswith("ok  critic") and "google/some-model" in line for line in lines)
+    assert not any("fetched when it is used" in line for line in lines if "critic" in line)
+
+
 def test_a_budget_without_a_price(commands: Commands, server: Server) -> None:
     ended = commands.run(*ASKED, "--critic-url", server.url, "--budget-usd=1")
     assert ended.code == 2
@@ -78,13 +85,13 @@ def test_the_doctor_says_what_the_hosted_profile_costs(commands: Commands) -> No
     commands.environment["OPENROUTER_API_KEY"] = KEY
     lines = commands.run("doctor", "--profile=hosted").stdout.splitlines()
     (picture,) = (line for line in lines if "a picture" in line)
-    assert "gemini-2.5-flash-image costs $0.039 a picture" in picture
+    assert "gemini-2.5-flash-image: $0.039 a picture" in picture
     assert "as of 2026-03" in picture
     (words,) = (line for line in lines if "tokens of answers" in line)
     assert "$0.3 per million tokens of questions and $2.5 per million" in words
     other = commands.run("doctor", "--profile=hosted", "--set=critic.model=some/other")
     assert any(
-        line.startswith("--  critic") and "some/other its price is not known" in line
+        line.startswith("--  critic") and "some/other: its price is not known" in line
         for line in other.stdout.splitlines()
     )
 

@@ -32,6 +32,7 @@ class Server(ThreadingHTTPServer):
         self.faults: list[int | None] = []
         self.keys: set[str | None] = set()
         self.judged = 0
+        self.model = "the-critic"
 
     @property
     def url(self) -> str:
@@ -42,11 +43,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.reply(200, {"object": "list", "data": [{"id": "the-critic", "object": "model"}]})
+        self.reply(200, {"object": "list", "data": [{"id": self.server.model, "object": "model"}]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert body["model"] == "the-critic"
+        assert body["model"] == self.server.model
         self.server.keys.add(self.headers["Authorization"])
         fault = self.server.faults.pop(0) if self.server.faults else None
         if fault is not None:

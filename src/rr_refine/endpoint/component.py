@@ -65,7 +65,7 @@ class EndpointComponent(Generic[OptionsT, EndpointT]):
         if told is None:
             return ()
         name = options.model or self._endpoint.url
-        return (Priced(f"{name} {told.words(self._section)}", told.has_price, bool(options.key)),)
+        return (Priced(f"{name}: {told.words(self._section)}", told.has_price, bool(options.key)),)
 
     async def aclose(self) -> None:
         """Close the running event loop's connections. A later call opens them again."""

@@ -65,9 +65,9 @@ class Prices(Record):
         if not (self.has_price or self.price_told):
             return f"its price is not known: set {self._asked(section)}"
         parts = self._parts() or ["what each answer says"]
-        read = "with no date" if self.price_date is None else f"as of {self.price_date}"
+        read = "undated" if self.price_date is None else f"as of {self.price_date}"
         source = f", by {self.price_source}" if self.price_source else ""
-        return f"costs {' and '.join(parts)} ({read}{source})"
+        return f"{' and '.join(parts)} ({read}{source})"
 
     def _asked(self, section: str) -> str:
         return f"{section}.price_input and {section}.price_output (US dollars per million tokens)"
