@@ -137,7 +137,7 @@ class Status:
         aside.
         """
         budget = self.policy.budget
-        paid = [f"{self.cost} so far"] if str(self.cost) else []
+        paid = [f"{self.cost} spent"] if str(self.cost) else []
         if budget.usd is not None:
             paid.append(f"{dollars(max(0.0, budget.usd - self.cost.usd))} left")
         return [

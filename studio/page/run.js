@@ -164,7 +164,7 @@ export function showRun(main, run, list, edits) {
   function statusWords() {
     const round = timeline.rounds.length ? `Round ${timeline.rounds.length}${timeline.limit ? ` of at most ${timeline.limit}` : ""}` : "Beginning";
     const cost = timeline.cost ? `, ${costWords(timeline.cost)} so far` : "";
-    return { working: `${round}${cost} …`, waiting: `${round}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.status];
+    return { working: `${round}${cost} …`, waiting: `${round}${cost}: your turn`, done: "Done", failed: "It broke off", unfinished: "Not finished. The best picture so far is kept." }[state.status];
   }
 
   async function act(button, what) {

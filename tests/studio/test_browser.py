@@ -27,8 +27,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.cli.test_endpoint import Server, server
 from tests.commands import Commands
 from tests.test_picture_file import bomb
+
+__all__ = ["server"]
 
 T = TypeVar("T")
 
@@ -244,6 +247,24 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
         page.wait(lambda: "You ended it" in page.text("#end"), "the story in another tab")
         browser.close()
         browser.switch_to.window(browser.window_handles[0])
+        assert page.complaints() == []
+
+
+def test_what_it_costs_is_shown(browser: webdriver.Chrome, tmp_path: Path, server: Server) -> None:
+    prices = ("--set=critic.price_input=0", "--set=critic.price_output=1000")
+    limits = ("--set=critic.max_tokens=10", "--set=budget.usd=0.02", "--set=loop.patience=null")
+    there = ("--set=critic.use=openai", f"--set=critic.base_url={server.url}")
+    asked = (*there, *prices, *limits, "--set=loop.pairwise=false")
+    with visited(browser, tmp_path, *asked) as page:
+        page.begin("two hats", review=True)
+        page.turn(1)
+        assert "Round 1 of at most 4, $0.0090 so far: your turn" in page.text(".top .actions")
+        assert "the-critic" in page.text(".head") and "tokens of answers" in page.text(".head")
+        page.click("#accept")
+        page.turn(2)
+        page.click("#accept")
+        page.wait(lambda: "The budget is used up" in page.text("#end"), "the end")
+        assert "$0.0180" in page.text("#end")
         assert page.complaints() == []
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from rr_refine.component import Priced
 from rr_refine.endpoint.client import EndpointClient
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import EndpointOptions
+from rr_refine.errors import ConfigError
 
 if TYPE_CHECKING:
     import httpx2
@@ -64,7 +66,9 @@ class EndpointComponent(Generic[OptionsT, EndpointT]):
         options, told = self._options, self._endpoint.prices
         if told is None:
             return ()
-        name = options.model or self._endpoint.url
+        name = self._endpoint.url
+        with suppress(ConfigError):  # the model is not known yet
+            name = self._endpoint.model
         return (Priced(f"{name}: {told.words(self._section)}", told.has_price, bool(options.key)),)
 
     async def aclose(self) -> None:
