@@ -106,6 +106,8 @@ class StepDone(_Event):
     candidate: str
     step: int
     steps: int
+    preview: str | None = Field(default=None, exclude_if=lambda data: data is None)
+    """What there is of the picture so far, as a `data:` URL, where the generator shows it."""
 
 
 class Rendered(_Event):

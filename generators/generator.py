@@ -13,10 +13,17 @@ from rr_refine.terms import Identity, Task
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Generator", "OnStep", "RenderRequest"]
+__all__ = ["Generator", "OnStep", "RenderRequest", "preview_of"]
 
 OnStep = Callable[[int, int], None]
-"""Called with (steps done, steps in all), from any thread; must return at once."""
+"""Called with (steps done, steps in all), from any thread; must return at once. It may have a
+method `preview(picture)`, for a small PNG or JPEG of what there is so far: see `preview_of`."""
+
+
+def preview_of(on_step: OnStep | None) -> Callable[[bytes], None] | None:
+    """What takes previews, if anybody does; called as `on_step` is."""
+    preview: Callable[[bytes], None] | None = getattr(on_step, "preview", None)
+    return preview
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterable
+from base64 import b64encode
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -107,14 +108,13 @@ class NodeContext:
         # LangGraph's writer finds its node in the context, which other threads and tasks lack.
         context = copy_context()
 
-        def tell(step: int, steps: int) -> None:
-            event = StepDone(candidate=candidate, step=step, steps=steps)
+        def tell(event: StepDone) -> None:
             if threading.current_thread() is here:
                 context.copy().run(self._write, event)
             else:
                 loop.call_soon_threadsafe(self._write, event, context=context)
 
-        return tell
+        return _OnStep(candidate, tell)
 
     def timeout(self, limit: float) -> float:
         """Seconds that a piece of work may take now: its own limit or what the budget leaves."""
@@ -159,6 +159,23 @@ class NodeContext:
             cost=self._cost - before,
             refused_usd=ledger.refused_usd,
         )
+
+
+class _OnStep:
+    """Tells the steps of a candidate, and previews: see `rr_refine.generators.generator.OnStep`."""
+
+    def __init__(self, candidate: str, tell: Callable[[StepDone], None]) -> None:
+        self._tell = tell
+        self._last = StepDone(candidate=candidate, step=0, steps=0)
+
+    def __call__(self, step: int, steps: int) -> None:
+        self._last = StepDone(candidate=self._last.candidate, step=step, steps=steps)
+        self._tell(self._last)
+
+    def preview(self, picture: bytes) -> None:
+        kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+        data = f"data:image/{kind};base64,{b64encode(picture).decode()}"
+        self._tell(self._last.model_copy(update={"preview": data}))
 
 
 def exclusive(node: _Node) -> _Node:

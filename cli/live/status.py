@@ -35,6 +35,8 @@ class Stage:
     step: int = 0
     steps: int = 0
     """0 where the generator reports no steps."""
+    preview: str | None = None
+    """What there is of the picture so far, as a `data:` URL."""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Status:
                 stage = self.stages.get(event.candidate)
                 if stage is not None:
                     stage.step, stage.steps = event.step, event.steps
+                    stage.preview = event.preview or stage.preview
             case Rendered():
                 self._spend += Spend(images=1)
                 self.stages[event.candidate] = Stage("judging", now)

@@ -13,7 +13,7 @@ import fcntl
 import re
 import struct
 import termios
-from base64 import standard_b64encode
+from base64 import b64decode, standard_b64encode
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -27,11 +27,12 @@ from rich.segment import ControlType, Segment
 from rich.style import Style
 
 from rr_refine.cli.options import Graphics
-from rr_refine.pictures import load_stored
+from rr_refine.pictures import decode_picture, load_stored
 
-__all__ = ["Overlay", "Thumbnail", "encode", "read_thumbnail"]
+__all__ = ["Overlay", "Thumbnail", "encode", "read_preview", "read_thumbnail"]
 
 _SHARP: Final = 800  # pixels at most of a side where the terminal draws the picture itself
+_PREVIEW: Final = 2**20  # pixels at most of a preview
 _CHUNK: Final = 4096  # bytes of payload per kitty escape, by its protocol
 
 _COLOURS: Final = 64
@@ -105,6 +106,15 @@ def read_thumbnail(path: str, columns: int, rows: int, how: Graphics) -> Thumbna
         return Thumbnail(load_stored(Path(path)).convert("RGB"), columns, rows, how)
     except (OSError, ValueError):
         return None  # a view is no reason to end a run
+
+
+def read_preview(url: str, columns: int, rows: int) -> Thumbnail | None:
+    """That of a `data:` URL, always in cells: it is drawn anew at each step."""
+    try:
+        picture = decode_picture(b64decode(url.partition(",")[2]), most_pixels=_PREVIEW)
+        return Thumbnail(picture, columns, rows, "blocks")
+    except ValueError:
+        return None
 
 
 def _half_blocks(image: Image.Image) -> list[list[Segment]]:

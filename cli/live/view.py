@@ -7,7 +7,7 @@ nothing to put back.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, RLock, Thread
@@ -36,7 +36,7 @@ from rr_refine.cli.display import Display
 from rr_refine.cli.lines import LONGEST, changes, lines_of, shares_nothing
 from rr_refine.cli.live.judgement import NEEDED, is_open, judgement_lines
 from rr_refine.cli.live.status import Stage, Status
-from rr_refine.cli.live.thumbnail import Overlay, Thumbnail, read_thumbnail
+from rr_refine.cli.live.thumbnail import Overlay, Thumbnail, read_preview, read_thumbnail
 from rr_refine.cli.options import Graphics
 from rr_refine.cli.text import clean, short
 from rr_refine.cli.words import verdict_word
@@ -70,6 +70,7 @@ class LiveView(Display):
         self._rendered: dict[str, Rendered] = {}
         self._judged: dict[str, Judged] = {}
         self._rewritten: Rewritten | None = None
+        self._previewed: tuple[str, Thumbnail | None] = "", None
         self._shown = ""  # the prompt whose changes were shown last
         self._doing = "starting"
         # Rich's own thread draws between another's look at the cursor and its printing.
@@ -261,11 +262,23 @@ class LiveView(Display):
             lines.append(Text(f"and {len(stages) - _ROWS} more", "dim"))
         if not stages and self._doing:
             lines.append(Text(self._doing))
+        preview = self._preview(stage for _, stage in stages)
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"
         if self._doing:  # in full, on two lines if need be
             lines.append(Text(" · ".join(self._left()), "dim"))
-        return Group(*lines)
+        return Group(*([] if preview is None else [preview]), *lines)
+
+    def _preview(self, stages: Iterable[Stage]) -> Thumbnail | None:
+        """What there is of the first picture that is shown on its way."""
+        width, height = self._console.size
+        shown = (one.preview for one in stages if one.name == "rendering" and one.preview)
+        if self._graphics == "none" or (url := next(shown, None)) is None:
+            return None
+        if url != self._previewed[0]:
+            rows = max(4, height // 3)
+            self._previewed = url, read_preview(url, min(width, 2 * rows), rows)
+        return self._previewed[1]
 
     def _stage(self, name: str, stage: Stage) -> Text:
         text = Text(f"{picture_name(name):<8} {stage.name:<9} ")

@@ -26,7 +26,7 @@ from rr_refine.generators.comfyui.progress import Steps
 from rr_refine.generators.comfyui.server import ComfyUIServer
 from rr_refine.generators.comfyui.tracing import find_samplers
 from rr_refine.generators.comfyui.workflow import Node
-from rr_refine.generators.generator import OnStep
+from rr_refine.generators.generator import OnStep, preview_of
 
 __all__ = ["run_job"]
 
@@ -72,7 +72,10 @@ async def run_job(
                 steps = Steps(own, {node.id for node in find_samplers(nodes)}, on_step)
                 listener = asyncio.create_task(steps.listen(server, client))
                 await _wait(steps.listening, _SOCKET)
-            sending = asyncio.create_task(_send(server, graph, nodes, client, own, output))
+            shows = preview_of(on_step) is not None
+            sending = asyncio.create_task(
+                _send(server, graph, nodes, client, own, output, previews=shows)
+            )
             job = await asyncio.shield(sending)
             if steps is not None:
                 steps.job = job
@@ -106,6 +109,8 @@ async def _send(
     client: str,
     own: str,
     output: str,
+    *,
+    previews: bool,
 ) -> str:
     """Put a graph into the server's queue; the job's id."""
     body: dict[str, JsonValue] = {
@@ -113,6 +118,8 @@ async def _send(
         "client_id": client,
         "prompt_id": own,
     }
+    if previews:  # the server makes none unless it was started with them
+        body["extra_data"] = {"preview_method": "auto"}
     answer = await server.tell("prompt", body)
     said = table(answer.body)
     job = said.get("prompt_id")

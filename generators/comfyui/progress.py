@@ -1,4 +1,6 @@
-"""The steps of a job, as ComfyUI's socket tells them. A broken socket is no fault of the job."""
+"""The steps and previews of a job, as ComfyUI's socket tells them. A broken socket is no fault of
+the job.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,14 @@ from pydantic import JsonValue
 
 from rr_refine.generators.comfyui.faults import table
 from rr_refine.generators.comfyui.server import ComfyUIServer
-from rr_refine.generators.generator import OnStep
+from rr_refine.generators.generator import OnStep, preview_of
 
 __all__ = ["Steps"]
 
 _STEPS: Final = 10**6
 """Most steps of a sampler; JSON may hold any number."""
+_PREVIEWS: Final = {b"\0\0\0\1\0\0\0\1": b"\xff\xd8\xff", b"\0\0\0\1\0\0\0\2": b"\x89PNG\r\n"}
+"""How a binary message begins that is a preview, and its picture: a JPEG or a PNG."""
 
 
 class Steps:
@@ -37,7 +41,7 @@ class Steps:
         self.listening = asyncio.Event()
         """The socket is open, or will not be."""
         self._samplers = samplers
-        self._on_step = on_step
+        self._on_step, self._on_preview = on_step, preview_of(on_step)
         self._node: JsonValue = None
         self._done = self._total = 0
 
@@ -53,8 +57,13 @@ class Steps:
         finally:
             self.listening.set()
 
-    def hear(self, message: JsonValue) -> None:
-        """Take one message."""
+    def hear(self, message: JsonValue | bytes) -> None:
+        """Take one message. A preview names no job: that its sampler is at work must do."""
+        if isinstance(message, bytes):
+            begins, picture = _PREVIEWS.get(message[:8]), message[8:]
+            if self._node and self._on_preview and begins and picture.startswith(begins):
+                self._on_preview(picture)
+            return
         said = table(message)
         data = table(said.get("data"))
         if data.get("prompt_id") != self.job:

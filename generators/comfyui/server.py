@@ -39,7 +39,7 @@ _PICTURE_MAX: Final = 128 * 2**20
 _MESSAGE_MAX: Final = 8 * 2**20
 """Bytes of a message of the socket: previews come along, as PNGs of the full size at most."""
 _WORDS_MAX: Final = 2**20
-"""Bytes of a message that is read."""
+"""Bytes of a message that is read; ordinary previews have a tenth of that."""
 _CONNECT: Final = 10.0
 """Seconds for a connection: a dead server is told soon."""
 _QUICK: Final = 5.0
@@ -182,7 +182,7 @@ class ComfyUIServer:
             raise self._gone(error) from error
 
     @asynccontextmanager
-    async def messages(self, client: str) -> AsyncIterator[AsyncIterator[JsonValue]]:
+    async def messages(self, client: str) -> AsyncIterator[AsyncIterator[JsonValue | bytes]]:
         """What the server tells a client as it works.
 
         Raises:
@@ -202,14 +202,15 @@ class ComfyUIServer:
             ) as socket:
                 stream = cast("BoundedStream", socket.stream)
 
-                async def each() -> AsyncIterator[JsonValue]:
+                async def each() -> AsyncIterator[JsonValue | bytes]:
                     with suppress(HTTPXWSException):  # it broke, or was closed
                         while True:
-                            text = getattr(await socket.receive(), "data", None)
+                            data = getattr(await socket.receive(), "data", None)
                             stream.heard()
-                            if isinstance(text, str) and len(text) <= _WORDS_MAX:
-                                with suppress(ValueError):
-                                    yield parse_json(text)
+                            if not isinstance(data, str | bytes) or len(data) > _WORDS_MAX:
+                                continue
+                            with suppress(ValueError):
+                                yield parse_json(data) if isinstance(data, str) else data
 
                 try:
                     yield each()

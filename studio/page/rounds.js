@@ -81,8 +81,10 @@ function candidate(run, timeline, c, target, after) {
 }
 
 function progress(c) {
-  return [c.step ? `Drawing, step ${c.step.step} of ${c.step.steps}` : "Drawing …",
-    c.step ? el("progress", { max: c.step.steps, value: c.step.step, "aria-label": "Steps of this picture" }) : null];
+  return [
+    c.step?.preview ? el("img", { class: "preview", src: c.step.preview, alt: "What there is so far" }) : null,
+    c.step?.steps ? `Drawing, step ${c.step.step} of ${c.step.steps}` : "Drawing …",
+    c.step?.steps ? el("progress", { max: c.step.steps, value: c.step.step, "aria-label": "Steps of this picture" }) : null];
 }
 
 function scores(c, target) {

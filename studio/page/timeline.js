@@ -83,7 +83,8 @@ function isOpen(event) {
 
 /** An inference step of a render. */
 export function step(timeline, event) {
-  return note(timeline, event.candidate, { step: event });
+  const preview = event.preview ?? timeline.candidates.get(event.candidate)?.step?.preview;
+  return note(timeline, event.candidate, { step: { ...event, preview } });
 }
 
 /** "round 2" or "round 2, picture 3", by a candidate's id. */

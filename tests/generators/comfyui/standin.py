@@ -58,6 +58,10 @@ class StandIn:
         self.key = ""
         """What must come as the bearer token; empty for none."""
         self.graphs: list[dict[str, Any]] = []
+        self.extras: list[Any] = []
+        """The `extra_data` beside them."""
+        self.preview = bytes(100_000)
+        """What is sent as a JPEG while it draws."""
         self.uploads: dict[str, bytes] = {}
         self.refusals: list[str | dict[str, Any]] = []
         """Recordings, or their names, that the next graphs are answered with."""
@@ -143,6 +147,7 @@ class StandIn:
     async def _prompt(self, request: Request) -> Response:
         body = await request.json()
         self.graphs.append(body["prompt"])
+        self.extras.append(body.get("extra_data"))
         if self.refusals:
             told = _found(self.refusals.pop(0))
             if "text" in told:
@@ -164,7 +169,7 @@ class StandIn:
             if (to := self._sockets.get(client)) is None:
                 continue
             if "binary" in message:
-                await to.send_bytes(struct.pack(">II", 1, 1) + bytes(100_000))
+                await to.send_bytes(struct.pack(">II", 1, 1) + self.preview)
                 continue
             text = json.dumps({"type": message["type"], "data": message["data"]})
             text = text.replace("PROMPT-1", job).replace('"node": "1"', f'"node": "{samplers[-1]}"')
