@@ -58,6 +58,8 @@ class Sweep(Record):
     share: bool
     """It is 0 to 1."""
     items: int
+    as_it_is: Estimate
+    """Of the loop as it is set."""
     factors: dict[str, tuple[SweepValue, ...]]
 
 
@@ -96,6 +98,7 @@ def read_sweep(results: Results, factors: Sequence[Factor]) -> Sweep:
         measure=measure.name,
         share=measure.scale.share,
         items=results.arms[0].items,
+        as_it_is=measure.of(arms[DEFAULT]),
         factors={name: values for name, values in found.items() if values},
     )
 

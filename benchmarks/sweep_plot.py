@@ -29,6 +29,8 @@ def draw_sweep(sweep: Sweep) -> str:
     measured = [one.measured for values in sweep.factors.values() for one in values]
     ends = [end for e in measured for end in (e.low, e.value, e.high) if end is not None]
     ticks = round_ticks(min(ends) * times, max(ends) * times)
+    if sweep.share:
+        ticks = [tick for tick in ticks if 0 <= tick <= times]
     panels = list(sweep.factors.items())
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
@@ -38,13 +40,13 @@ def draw_sweep(sweep: Sweep) -> str:
     for number, (name, values) in enumerate(panels):
         x, y = number % columns * _WIDTH, _HEAD + number // columns * _HEIGHT
         body.append(f'<g transform="translate({x} {y})">')
-        body += _panel(name, values, ticks, times)
+        body += _panel(name, values, sweep.as_it_is.value, ticks, times)
         body.append("</g>")
     return svg_page(max(columns, 2) * _WIDTH, _HEAD + rows * _HEIGHT, "\n".join(body))
 
 
 def _panel(
-    name: str, values: Sequence[SweepValue], ticks: Sequence[float], times: float
+    name: str, values: Sequence[SweepValue], as_it_is: float, ticks: Sequence[float], times: float
 ) -> Iterator[str]:
     foot, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     step = (right - _LEFT) / len(values)
@@ -57,10 +59,8 @@ def _panel(
         y = height(tick / times)
         yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="#e6e6e6"/>'
         yield svg_text(_LEFT - 8, y + 4, f"{tick:g}", anchor="end", size=12)
-    for one in values:
-        if one.over is None:
-            y = height(one.measured.value)
-            yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{_AS_IS}" stroke-dasharray="4 3"/>'
+    y = height(as_it_is)
+    yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{_AS_IS}" stroke-dasharray="4 3"/>'
     for number, one in enumerate(values):
         x = _LEFT + step * (number + 0.5)
         colour = _VARIED if one.over else _AS_IS
@@ -78,5 +78,7 @@ def _panel(
 
 
 def _cut(text: str, width: float) -> str:
+    """Its first word, where there is no room for all."""
     most = max(3, int(width / _LETTERS))
+    text = text if len(text) <= most else text.partition(" ")[0]
     return text if len(text) <= most else f"{text[: most - 1]}…"
