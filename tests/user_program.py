@@ -13,6 +13,7 @@ from typing import assert_never
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 
+import rr_refine
 from rr_refine import (
     Accept,
     Budget,
@@ -217,6 +218,8 @@ async def streamed(out: Path) -> Run | None:
 def why(error: RefineError) -> str:
     """What kind of error it is."""
     match error:
+        case rr_refine.errors.StoreLockedError():
+            return "somebody else works on it"
         case ConfigError():
             return "a mistake of yours"
         case GeneratorError() | CriticError() | RewriteError() | StoreError():

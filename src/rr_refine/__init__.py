@@ -37,6 +37,7 @@ from importlib import import_module
 from sys import _getframe
 from typing import TYPE_CHECKING
 
+from rr_refine import errors as errors  # pyright knows no `rr_refine.errors` without it
 from rr_refine.errors import (
     ConfigError,
     CriticError,
