@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from rr_refine.request import Request
@@ -100,6 +101,8 @@ _NUMBER: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"\b[^\W\d_][\w'’-]*+")
+_SHORT: Final = 64
+"""Characters of words that are looked up by their length; of longer ones there are few."""
 _ENDINGS: Final = frozenset({"s", "m", "d", "t", "ll", "re", "ve"})
 
 
@@ -196,8 +199,7 @@ def problems(
 
 def says(text: str, words: str) -> bool:
     """Whether a text holds these words, in whatever case; not where there are none."""
-    folded = _fold(words)
-    return bool(folded) and _has_words(_fold(text), folded)
+    return _words(_fold(text)).hold(_fold(words))
 
 
 def lost_spans(prompt: str, spans: Iterable[ProtectedSpan]) -> tuple[ProtectedSpan, ...]:
@@ -216,36 +218,51 @@ class _Prompt:
     """A prompt in the forms that spans are looked up in."""
 
     def __init__(self, text: str) -> None:
-        self._exact = _squeeze(text)
-        self._folded = _fold(text)
+        self._exact, self._folded = _words(_squeeze(text)), _words(_fold(text))
         self._numbers = {_value(match.group()) for match in _NUMBER.finditer(text)}
 
     def holds(self, span: ProtectedSpan) -> bool:
         """Whether the span is there: in quotes spelling and case matter, in numbers the value."""
         match span.kind:
-            case "lora" | "weight":
-                return _squeeze(span.text) in self._exact
-            case "quoted":
-                return _has_words(self._exact, _squeeze(span.text))
+            case "lora" | "weight" | "quoted":
+                return self._exact.hold(_squeeze(span.text))
             case "number":
                 return _value(span.text) in self._numbers
             case "name" | "kept":
-                return _has_words(self._folded, _fold(span.text))
+                return self._folded.hold(_fold(span.text))
 
 
 def _value(number: str) -> str:
     return _VALUES.get(number.lower(), number)
 
 
-def _has_words(text: str, words: str) -> bool:
-    """Whole words only: `art` is not in `start`. Scripts without spaces match anywhere."""
-    at = text.find(words)
-    while at >= 0:
-        end = at + len(words)
-        if not (_joined(text[at - 1 : at], words[0]) or _joined(words[-1], text[end : end + 1])):
-            return True
-        at = text.find(words, at + 1)
-    return False
+class _Words:
+    """A text in which words are looked up; whole ones only: `art` is not in `start`. Scripts
+    without spaces match anywhere.
+
+    There may be tens of thousands to look up: for all of one length the text is gone through once.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        inner = (at for at, (a, b) in enumerate(pairwise(text), 1) if not _joined(a, b))
+        self._edges = [0, *inner, len(text)]
+        """Where words may begin and end."""
+        self._ends = set(self._edges)
+        self._pieces: dict[int, set[str]] = {}
+
+    def hold(self, words: str) -> bool:
+        """Whether they are there; not where there are none."""
+        size, text = len(words), self._text
+        begins = (at for at in self._edges if at + size in self._ends)
+        if size > _SHORT:
+            return words in text and any(text.startswith(words, at) for at in begins)
+        if size not in self._pieces:
+            self._pieces[size] = {text[at : at + size] for at in begins if size}
+        return words in self._pieces[size]
+
+
+_words = lru_cache(4)(_Words)
 
 
 def _joined(left: str, right: str) -> bool:

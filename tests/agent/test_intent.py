@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rr_refine.agent.intent import ProtectedSpan, find_spans, is_repeat, problems
+from rr_refine.agent.intent import ProtectedSpan, find_spans, is_repeat, lost_spans, problems
 
 # -- what is protected -------------------------------------------------------------------------
 
@@ -338,3 +340,35 @@ def test_many_spans_take_time_in_proportion() -> None:
 def test_a_rewrite_beyond_all_measure_is_not_searched_through() -> None:
     spans = (ProtectedSpan(kind="kept", text="b"),)
     assert problems("a" * 10**7, spans) == ["it is 10000000 characters long, more than 4000"]
+
+
+# -- many of them -----------------------------------------------------------------------------
+
+MANY = {
+    "names": lambda number: f"Na{number:x} and",
+    "names with the same first word": lambda number: f"Aa B{number:x} and",
+    "quotes": lambda number: f'"n{number}" and',
+    "quotes without spaces": lambda number: f'"猫{number}"',
+    "weights": lambda number: f"(n{number}:1.2)",
+    "LoRAs": lambda number: f"<lora:n{number}>",
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_many_spans_of_a_kind_take_time_in_proportion(kind: str) -> None:
+    def seconds(count: int) -> float:
+        prompt = " ".join(map(MANY[kind], range(count)))
+        spans = find_spans(prompt)
+        assert len(spans) >= count - 1
+        began = time.process_time()
+        assert lost_spans(prompt, spans) == ()
+        return time.process_time() - began
+
+    assert seconds(16_000) < 8 * max(seconds(4_000), 0.05)
+
+
+@pytest.mark.parametrize("tail", ["", "Xy"])
+def test_long_words_that_nearly_match(tail: str) -> None:
+    names = ["Xyz " * number + tail for number in range(20, 80)]
+    spans = [ProtectedSpan(kind="name", text=name) for name in names]
+    assert lost_spans("xyz " * 500, spans) == (tuple(spans) if tail else ())
