@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -138,14 +137,21 @@ def test_memory_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert decode_picture(JPEG).size == (256, 256)
 
 
-def test_a_decoder_that_crashes_is_told() -> None:
+def test_a_decoder_that_crashes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     decode_picture(JPEG)
     (process,) = decoders()
-    stop = threading.Timer(0.5, os.kill, (process, signal.SIGSEGV))
-    stop.start()
-    with pytest.raises(ValueError, match=r"its decoder ended by itself \(exit status -11\)"):
-        decode_picture(slow())
-    stop.join()
+    exchange = picture_process._Process._exchange
+
+    def crashing(
+        self: picture_process._Process, order: picture_process.Order, data: bytes
+    ) -> object:
+        os.kill(process, signal.SIGSEGV)
+        return exchange(self, order, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_process._Process, "_exchange", crashing)
+        with pytest.raises(ValueError, match=r"its decoder ended by itself \(exit status -11\)"):
+            decode_picture(JPEG)
     assert decoders() == set()
     assert decode_picture(JPEG).size == (256, 256)
 
