@@ -21,7 +21,7 @@ __all__ = ["all_settings", "named_code", "named_workflows"]
 _CLUSTER: Final = "address"
 """The last part of the key that names a Ray cluster: `HOST:PORT` or `auto`, which is no URL."""
 _WORKFLOW: Final = (
-    *("workflow", "output_node"),
+    *("workflow", "output_node", "size_node"),
     *("prompt_input", "negative_input", "seed_input", "source_input"),
 )
 """Last parts of keys that say which nodes run in ComfyUI, and which of them are given what."""

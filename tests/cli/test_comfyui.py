@@ -131,7 +131,7 @@ def test_a_project_may_not_name_a_workflow(
     assert comfyui.asked == []
 
 
-@pytest.mark.parametrize("name", ["prompt_input", "seed_input", "output_node"])
+@pytest.mark.parametrize("name", ["prompt_input", "seed_input", "size_node", "output_node"])
 def test_a_project_may_not_say_which_nodes_are_given_what(
     commands: Commands, given: tuple[str, ...], comfyui: StandIn, name: str
 ) -> None:
