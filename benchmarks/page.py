@@ -26,6 +26,7 @@ from rr_refine.benchmarks.trial import Point, Trial
 from rr_refine.errors import StoreError
 from rr_refine.plain_text import error_words
 from rr_refine.request import Request
+from rr_refine.terms import first_fault
 
 __all__ = ["State", "page_parts", "state_of"]
 
@@ -96,7 +97,7 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
     for trial in trials:
         if trial.arm not in numbers:
             continue
-        request, source, prompt = _words(out / trial.run, trial.result)
+        request, source, prompt, unread = _words(out / trial.run, trial.result)
         sample, mark = trial.result.sample, trial.result.mark
         same = sample is not None and trial.first.sample == sample
         line: dict[str, JsonValue] = {
@@ -108,7 +109,7 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
             "result": _picture(trial.result),
             "renders": trial.result.spent,
             "missed": _shown("; ".join(mark.missed)) if mark else "",
-            "fault": _shown(error_words(trial.error or (sample and sample.fault) or "")),
+            "fault": _shown(error_words(trial.error or (sample and sample.fault) or unread)),
             "prompt": "" if prompt == request else _shown(prompt),
         }
         if trial.item not in seen:
@@ -120,21 +121,28 @@ def _lines(results: Results, trials: Iterable[Trial], out: Path) -> Iterator[Mar
         yield script_json(line) + "\n"
 
 
-def _words(run: Path, result: Point) -> tuple[str, str | None, str]:
-    """The request, the digest of the picture to edit, and the prompt of the result.
+def _words(run: Path, result: Point) -> tuple[str, str | None, str, str]:
+    """The request, the digest of the picture to edit, the prompt of the result, and a fault.
 
-    Empty where the run folder is gone: the page shows what is left.
+    Empty where the run folder is gone: the page shows what is left. One that cannot be read is a
+    fault of this trial alone.
     """
+    if not run.is_dir():
+        return "", None, "", ""
+    wanted = result.sample and result.sample.image
     try:
         with RunFolder(run, lock=False) as folder:
             config = folder.read_json("config.json")
             renders = [value for _, value in folder.journal.items("render")]
         request = Request.model_validate(config["request"] if isinstance(config, dict) else None)
-    except (StoreError, ValidationError, KeyError):
-        return "", None, ""
-    wanted = result.sample and result.sample.image
-    made = (value for value in renders if isinstance(value, dict) and value["image"] == wanted)
-    return request.prompt, request.source, str(next(made, {"prompt": request.prompt})["prompt"])
+        made = (value for value in renders if isinstance(value, dict) and value["image"] == wanted)
+        prompt = str(next(made, {"prompt": request.prompt})["prompt"])
+    except KeyError as error:
+        return "", None, "", f"its run has no {error}"
+    except (StoreError, ValidationError) as error:
+        why = first_fault(error) if isinstance(error, ValidationError) else error_words(str(error))
+        return "", None, "", f"its run cannot be read: {why}"
+    return request.prompt, request.source, prompt, ""
 
 
 def _picture(point: Point) -> list[JsonValue] | None:

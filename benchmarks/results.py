@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import pi, sqrt
 from typing import Annotated, Final
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from rr_refine.benchmarks.arms import BASELINES, Arm, baselines_of
 from rr_refine.benchmarks.definitions import definitions
@@ -16,6 +16,7 @@ from rr_refine.benchmarks.leaderboard import ItemSums, Leaderboard, macro, mean,
 from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.benchmarks.trial_columns import TrialColumns
+from rr_refine.files import require_inside
 from rr_refine.statistics import Estimate, Range
 from rr_refine.terms import Identity, Record
 
@@ -77,7 +78,7 @@ class Coverage(Record):
 class ArmResult(Record):
     """One arm over all items; see `definitions`."""
 
-    arm: str
+    arm: Annotated[str, AfterValidator(require_inside)]
     policy: dict[str, JsonValue]
     items: int
     exact: Estimate

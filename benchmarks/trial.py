@@ -95,7 +95,7 @@ class Point(Record):
 class Origin(Record):
     """What a trial is of."""
 
-    arm: str
+    arm: Annotated[str, AfterValidator(require_inside)]
     item: str
     number: int = 0
     """Place of the item in the benchmark."""

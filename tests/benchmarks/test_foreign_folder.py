@@ -6,17 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from rr_refine.benchmarks.answers import has_answers, judgements_of, read_answers
+from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.join import join
 from rr_refine.benchmarks.preference.mmrb2 import score_predictions
 from rr_refine.benchmarks.published.files import read_json
 from rr_refine.benchmarks.published.picabench.case import read_list
 from rr_refine.benchmarks.published.unigenbench import load as load_unigenbench
+from rr_refine.benchmarks.report import write_report
+from rr_refine.benchmarks.results import summarise
 from rr_refine.benchmarks.trial import TrialFile, read_trials
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.reward.preferences.rows import json_lines
+from tests.benchmarks.trials import JUDGED, marked, of_parts, point, trial
 from tests.hostile_files import HOSTILE
+
+TRIALS = [trial("one-shot", "a", point(of_parts(A=(2, 4))))]
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -102,3 +109,18 @@ def test_numbers_that_python_writes_are_taken(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"kept": 1, "other": NaN}\n')
     (row,) = json_lines(tmp_path / "rows.jsonl")
     assert isinstance(row, dict) and row["kept"] == 1
+
+
+@pytest.mark.parametrize("arm", ["../../x", "a/../../x", "/tmp/x", ""])
+def test_an_arm_that_leads_out_of_the_folder(tmp_path: Path, arm: str) -> None:
+    """Its answers would be those of a neighbour."""
+    results = summarise(lambda: TRIALS, make_arms(1, names=["one-shot"]), JUDGED, dimensions=["A"])
+    write_report(tmp_path / "own", results, lambda: TRIALS)
+    file = tmp_path / "own" / "results.json"
+    file.write_text(file.read_text().replace('"arm": "one-shot"', f'"arm": "{arm}"'))
+    with pytest.raises(ConfigError, match=r"results\.json' cannot be read: arms\.0\.arm"):
+        join([tmp_path / "own"], tmp_path / "out")
+    with pytest.raises(ValidationError, match="no name of something inside"):
+        trial(arm, "a", point(marked(2.0)))
+    with pytest.raises(StoreError, match="answers"):
+        list(read_answers(tmp_path / "own", "../../x"))

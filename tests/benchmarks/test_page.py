@@ -108,6 +108,31 @@ def lines(root: Element) -> list[dict[str, Any]]:
     return [json.loads(line) for line in str(data.children[0]).splitlines() if line]
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("samples.jsonl", '"image":', '"picture":', "its run has no 'image'"),
+        ("samples.jsonl", '"prompt":', '"words":', "its run has no 'prompt'"),
+        ("samples.jsonl", '"key":', '"lock":', "its run cannot be read: "),
+        ("config.json", '"request"', '"wish"', "its run has no 'request'"),
+        ("config.json", '"prompt"', '"words"', "its run cannot be read: "),
+        ("config.json", "{", "[", "its run cannot be read: "),
+    ],
+)
+def test_a_foreign_run_is_one_line(
+    tmp_path: Path, name: str, old: str, new: str, told: str
+) -> None:
+    broken = run(tmp_path, "refine", "e", "a cat e", gain=0)
+    file = tmp_path / broken.run / name
+    text = file.read_text("utf-8").replace(" ", "")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
+    found = lines(write(tmp_path, run(tmp_path, "one-shot", "e", "a cat e", gain=0), broken))
+    assert found[-1]["fault"].startswith(told)
+    assert [one["fault"] for one in found if one["item"] != "d"] == [""] * 7 + [found[-1]["fault"]]
+    assert found[-2]["request"] == "a cat e"
+
+
 def test_every_trial_is_in_the_page(tmp_path: Path) -> None:
     found = lines(write(tmp_path))
     assert [(one["arm"], one["item"], one["state"]) for one in found] == [
