@@ -23,6 +23,7 @@ from rr_refine.benchmarks.scoring import lay_out, score
 from rr_refine.benchmarks.source import load_again
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.named import require_ours
 
 __all__ = ["join"]
 
@@ -72,7 +73,7 @@ def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Res
 
     Raises:
         ConfigError: a folder holds no finished benchmark, or of other models, judges or arms than
-            the first; two of them hold the same item.
+            the first; two of them hold the same item; `out` holds something else than a report.
         StoreError: a file cannot be read or written.
     """
     if not folders:
@@ -90,6 +91,10 @@ def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Res
         raise ConfigError(
             f"two folders hold the same item, {twice!r}: give folders of different items"
         )
+
+    if (out / "trials.jsonl").exists():
+        raise ConfigError(f"{str(out)!r} holds a benchmark with a report of its own: give another")
+    require_ours(out, ("results.json",), ("data",))
 
     def read() -> Iterator[Trial]:
         own = [moved(read_trials(part.folder), part.folder, out) for part in parts]

@@ -24,7 +24,12 @@ from rr_refine.benchmarks.loader import (
 )
 from rr_refine.boundary import boundary
 from rr_refine.cli.bench_arms import Plan
-from rr_refine.cli.bench_options import BenchOptions, parse_shard, say_results
+from rr_refine.cli.bench_options import (
+    BENCHMARK_FILES,
+    BenchOptions,
+    parse_shard,
+    say_results,
+)
 from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
@@ -32,7 +37,7 @@ from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import plain, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
 from rr_refine.files import make_folder
-from rr_refine.named import folder_here
+from rr_refine.named import folder_here, require_ours
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models
@@ -152,6 +157,7 @@ def run_benchmark(
         raise ConfigError(
             f"{str(out)!r} holds an earlier benchmark: go on with --resume, or give another --out"
         )
+    require_ours(out, BENCHMARK_FILES, ("cache", "data"))
     from rr_refine.benchmarks.source import source_of
     from rr_refine.cli.bench_models import make_models
 

@@ -11,13 +11,14 @@ from cyclopts import Parameter
 
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader
-from rr_refine.cli.bench_options import BenchOptions, say_results
+from rr_refine.cli.bench_options import BENCHMARK_FILES, BenchOptions, say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import Flag, Out
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings, split_assignment
 from rr_refine.cli.text import plain, say, tell
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.named import require_ours
 
 __all__ = ["compare", "judge", "list_"]
 
@@ -85,6 +86,7 @@ def judge(
     options.check()
     if out.resolve() == folder.resolve():
         raise ConfigError("--out is the folder itself: give another one")
+    require_ours(out, BENCHMARK_FILES, ("cache", "data"))
     if benchmark is None:
         for name, value in (("suite", suite), ("samples", samples), ("limit", limit)):
             if value is not None:

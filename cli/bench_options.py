@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from cyclopts import Group, Parameter
 from pydantic import JsonValue
@@ -15,7 +15,11 @@ from rr_refine.errors import ConfigError
 from rr_refine.plain_text import whole_number
 from rr_refine.terms import Record
 
-__all__ = ["BenchOptions", "parse_shard", "say_results"]
+__all__ = ["BENCHMARK_FILES", "CACHE", "BenchOptions", "parse_shard", "say_results"]
+
+CACHE: Final = "cache/cache.sqlite"
+BENCHMARK_FILES: Final = (*("bench.json", "trials.jsonl", "results.json", ".lock"), CACHE)
+"""By which the folder of a benchmark is known."""
 
 _JUDGE = Group("Judge", sort_key=1)
 _MODELS = Group("Models", sort_key=2)

@@ -16,7 +16,7 @@ from rr_refine.benchmarks.preference.item import PreferenceSet
 from rr_refine.benchmarks.preference.protocol import Mode
 from rr_refine.benchmarks.preference.results import PreferenceResult, write_table
 from rr_refine.boundary import boundary
-from rr_refine.cli.bench_options import parse_shard, say_results
+from rr_refine.cli.bench_options import CACHE, parse_shard, say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag, Out
@@ -26,6 +26,7 @@ from rr_refine.cli.text import tell
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import make_folder
+from rr_refine.named import require_ours
 
 __all__ = ["preference"]
 
@@ -123,6 +124,7 @@ def preference(
         raise ConfigError(
             f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another --out"
         )
+    require_ours(out, ("pairs.jsonl", "preference.json", CACHE), ("cache",))
     if find_spec("numpy") is None or find_spec("scipy") is None:
         raise MissingExtraError("rr-refine bench", "data")
     with boundary(StoreError, f"making {str(out)!r}"):

@@ -23,7 +23,7 @@ from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import make_folder
-from rr_refine.named import folder_here
+from rr_refine.named import folder_here, require_ours
 from rr_refine.redaction import clean
 from rr_refine.reward.preferences.sources import SOURCES, SourceName
 from rr_refine.training.parrot.config import (
@@ -77,6 +77,7 @@ def ingest(
     """
     private = read_settings(None, {}).flag("private")
     reader, held_back = SOURCES[source], EvaluationSet.read(evaluation or ())
+    require_ours(folder, ("pairs.jsonl", "ingest.jsonl"), ("images", "pairs.jsonl.lock"), "folder")
     with boundary(StoreError, f"making {str(folder)!r}"):
         make_folder(folder, private=private)
     counts = add(

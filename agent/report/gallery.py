@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
@@ -15,12 +16,15 @@ from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.agent.revision import number_of
 from rr_refine.agent.run import REPORT, Run
 from rr_refine.agent.store.folder import TRASH
-from rr_refine.errors import StoreError
-from rr_refine.files import replacing
+from rr_refine.errors import ConfigError, StoreError
+from rr_refine.files import open_file, replacing
 
 __all__ = ["GalleryEntry", "entry_of", "find_runs", "write_gallery"]
 
 _DEPTH: Final = 16
+_MARK: Final = b" \xe2\x80\x93 rr-refine</title>"
+_HEAD: Final = 4096
+"""Bytes of a page in which its title stands."""
 _PROMPT: Final = 2000
 """Most characters of a prompt on its card: there may be thousands of them."""
 
@@ -115,8 +119,14 @@ def write_gallery(
     Links are relative: it can be moved together with the runs.
 
     Raises:
+        ConfigError: there is a page of somebody else.
         StoreError: it cannot be written.
     """
+    with suppress(OSError), open_file(path) as file:  # a link, or nothing, is replaced
+        if _MARK not in file.read(_HEAD) and path.stat().st_size:
+            raise ConfigError(
+                f"{str(path)!r} is no gallery of ours and stays as it is: give another --out"
+            )
     improved = sum(entry.state == "improved" for entry in entries)
     page = PAGES.page(
         "gallery",

@@ -6,17 +6,24 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.cli import text
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.options import Flag, Out
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.named import require_ours
 
 if TYPE_CHECKING:
     from rr_refine.sketch.training.critic.train import Pictures
 
 __all__ = ["sketch"]
+
+_FILES: Final = (
+    *(f"{name}.{kind}" for name in ("autoencoder", "tower") for kind in ("pt", "jsonl")),
+    *("generator/model_index.json", "critic/config.json"),
+)
+"""By which a folder of such a training, or of a generator to take, is known."""
 
 
 def sketch(
@@ -40,6 +47,7 @@ def sketch(
         device: auto, cuda, mps or cpu.
         quick: A few steps of everything, to see that it runs; the models are worth nothing.
     """
+    require_ours(out, _FILES, ("renders", "decoded"))
     count = renders if renders is not None else 8 if quick else 2500
     if count < 0:
         raise ConfigError(f"--renders {count} must not be negative")

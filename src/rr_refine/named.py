@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import Final, cast
@@ -27,6 +27,7 @@ __all__ = [
     "open_named",
     "picture_of_data",
     "read_named",
+    "require_ours",
     "require_path",
 ]
 
@@ -56,6 +57,33 @@ def folder_here(path: Path | str) -> Path:
             "is right, give it by --out or as a whole path"
         )
     return path
+
+
+def require_ours(
+    folder: Path, marks: Collection[str], beside: Collection[str] = (), way: str = "--out"
+) -> None:
+    """A folder that is given to be written in must be empty or missing, or one of ours.
+
+    Args:
+        marks: files below it of which ours has at least one.
+        beside: what else may be in it before there is any of them.
+        way: what another folder is given by.
+
+    Raises:
+        ConfigError: it holds other things, among which ours would stand or which they would
+            replace.
+    """
+    try:
+        held = {path.name for path in folder.iterdir()} - {*beside}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{str(folder)!r} cannot be read: {error.strerror}") from error
+    if held and not any((folder / mark).is_file() for mark in marks):
+        raise ConfigError(
+            f"{str(folder)!r} holds other files, such as {min(held)!r}: nothing was written; give "
+            f"another {way}, or an empty folder"
+        )
 
 
 def require_path(path: Path | str) -> Path:

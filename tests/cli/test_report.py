@@ -75,3 +75,16 @@ def test_a_report_that_could_not_be_written(commands: Commands) -> None:
     assert ended.code == 0
     assert f"report     not written; to see why: rr-refine report {run}" in ended.stderr
     assert commands.run("report", str(run)).code == 1
+
+
+def test_a_page_of_somebody_else_is_no_gallery(commands: Commands) -> None:
+    commands.run("a cat", *ONE_SHOT)
+    for arguments, page in ((("runs",), "runs/gallery.html"), (("runs", "--out=a.html"), "a.html")):
+        file = commands.folder / page
+        file.write_text("<!doctype html><title>My gallery</title>")
+        ended = commands.run("report", *arguments)
+        assert ended.code == 2
+        assert f"'{page}' is no gallery of ours and stays as it is" in ended.stderr
+        assert "My gallery" in file.read_text()
+        file.unlink()
+        assert [commands.run("report", *arguments).code for _ in range(2)] == [0, 0]

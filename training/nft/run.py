@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import locked, make_folder, replace_file
+from rr_refine.named import require_ours
 from rr_refine.redaction import hidden
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.data import read_rows
@@ -55,6 +56,7 @@ def train(
     judge = None if recipe.judge is None else make_critic(recipe.judge)
     rows = read_rows(recipe.data)
     held_out = [] if recipe.held_out is None else read_rows(recipe.held_out)
+    require_ours(out, ("recipe.json",), ("lock",))
     make_folder(out, private=private)
     is_main = PartialState(cpu=recipe.device == "cpu").is_main_process
     with locked(out, out / "lock") if is_main else nullcontext():

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import make_folder, read_file, replace_file, require_no_links
+from rr_refine.files import (
+    make_folder,
+    read_file,
+    replace_file,
+    require_no_links,
+)
+from rr_refine.named import require_ours
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
@@ -168,6 +174,7 @@ def _finished(recipe: SftRecipe) -> SftReport | None:
     """
     file = recipe.out / "recipe.json"
     if not file.exists():
+        require_ours(recipe.out, (), ("checkpoints", "log.jsonl"), "out")
         return None
     if not recipe.resume:
         raise ConfigError(
