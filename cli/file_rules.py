@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from pydantic import JsonValue
 
 from rr_refine.cli.trust import SettingsFile, harmful
+from rr_refine.hub import mean_hub
 from rr_refine.redaction import hidden
 from rr_refine.trust import all_settings
 
-__all__ = ["BOUNDS", "forbidden", "is_address"]
+__all__ = ["BOUNDS", "forbidden", "is_address", "tell_everywhere"]
 
 BOUNDS: Final = ("max_megapixels",)
 """Bounds of memory: a file may lower one."""
@@ -54,6 +55,19 @@ def is_address(key: str, value: JsonValue) -> bool:
     """Whether a setting, or one that is nested in it, says where something is sent."""
     named = (last for _, last, one in all_settings({key: value}) if one)
     return any(map(_ADDRESS.search, named)) or "://" in json.dumps(value)
+
+
+def tell_everywhere(
+    values: Mapping[str, JsonValue], sources: Mapping[str, str], here: Collection[str]
+) -> None:
+    """Tell the hub's side which names hold in every folder: only sources such as the environment
+    say them, and none of those in `here`.
+    """
+    texts: dict[bool, set[str]] = {True: set(), False: set()}
+    for key, value in values.items():
+        said = (one for _, _, one in all_settings({key: value}) if isinstance(one, str))
+        texts[sources[key] == "default" or sources[key] in here].update(said)
+    mean_hub(texts[False] - texts[True])
 
 
 def _is_more(value: JsonValue, most: JsonValue) -> bool:

@@ -28,7 +28,7 @@ from pydantic import JsonValue
 from rr_refine import defaults
 from rr_refine.agent.budget import Budget
 from rr_refine.agent.policy import Policy
-from rr_refine.cli.file_rules import BOUNDS, forbidden, is_address
+from rr_refine.cli.file_rules import BOUNDS, forbidden, is_address, tell_everywhere
 from rr_refine.cli.intent import apply_intent
 from rr_refine.cli.layers import (
     COMMAND_LINE,
@@ -82,8 +82,7 @@ DEFAULTS: Final[dict[str, JsonValue]] = {
     "studio.token": None,
     "studio.max_runs": 16,
 }
-"""Top-level keys and components. The rest has its defaults in `Policy`, `Budget` and the options of
-each component."""
+"""Top-level keys and components; `Policy`, `Budget` and a component's options have the others."""
 
 _OPEN: Final = ("judge", "parameters", *(k[:-4] for k in DEFAULTS if k.endswith(".use")))
 """Sections whose keys only the component knows."""
@@ -333,6 +332,7 @@ def read_settings(
     _settle(settings, refused, trusted=trusted, named=files[-1][0] if files else None)
     limit_megapixels(settings.number("max_megapixels"))
     allow_pictures(settings.texts("picture_folders"))
+    tell_everywhere(settings.values, settings.sources, {*settings.folders, *foreign})
     return settings
 
 

@@ -15,7 +15,13 @@ from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
-from rr_refine.hub import hub_that_answers, is_hub_id, require_files, require_hub
+from rr_refine.hub import (
+    hub_that_answers,
+    is_hub_id,
+    require_files,
+    require_hub,
+    require_meant,
+)
 from rr_refine.named import open_named, read_named
 
 __all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
@@ -312,6 +318,7 @@ def _hub_file(
 
 
 def _find_lora(options: LoraOptions, index: int, *, local_files_only: bool) -> LoraFile:
+    require_meant(options.model)
     path = Path(options.model).expanduser()
     what = f"LoRA {options.model!r}"
     if is_hub_id(options.model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +22,15 @@ from rr_refine.trust import all_settings
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["hub_that_answers", "is_hub_id", "loaded", "require_files", "require_hub"]
+__all__ = [
+    "hub_that_answers",
+    "is_hub_id",
+    "loaded",
+    "mean_hub",
+    "require_files",
+    "require_hub",
+    "require_meant",
+]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx")
@@ -35,6 +43,31 @@ _NAMES: Final = ("ETag", "X-Linked-ETag", "X-Repo-Commit")
 would be written to, anywhere."""
 _LEAST: Final = 10_000
 """Bytes of a file that must come in that time: what is slower is no download."""
+
+
+_everywhere: frozenset[str] = frozenset()
+
+
+def mean_hub(names: Iterable[str]) -> None:
+    """Set, in this process, which names hold in every folder, as those of the environment do: the
+    folder that we are in may have one of that name, and nobody looked.
+    """
+    global _everywhere
+    _everywhere = frozenset(filter(_HUB_ID.fullmatch, names))
+
+
+def require_meant(model: str) -> None:
+    """See that a name which holds in every folder is none of a folder or file here.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if model in _everywhere and Path(model).exists():
+        raise ConfigError(
+            f"model {model!r} comes from the environment, your own settings file or a profile, "
+            f"which hold in every folder, and {str(Path.cwd())!r} has something of that name: to "
+            "take it, name it by a flag or by its whole path; for the hub's, go to another folder"
+        )
 
 
 def is_hub_id(model: str) -> bool:
@@ -50,9 +83,11 @@ def require_files(model: str) -> None:
     an adapter that searches for modules by patterns without an end: transformers applies it.
 
     Raises:
+        ConfigError: it is not what its name means, see `require_meant`.
         OSError: it holds something else.
         ValueError: it names code or patterns, or a config of it is no JSON.
     """
+    require_meant(model)
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return

@@ -114,3 +114,47 @@ def test_what_holds_in_every_folder_is_looked_for_in_none(commands: Commands, sa
     assert ended.code == 2
     assert "own_critic" in ended.stderr
     assert not (commands.folder / "planted").exists()
+
+
+NAMED = {
+    "environment": {"RR_REFINE_GENERATOR__MODEL": "org/model"},
+    "LoRA of the environment": {
+        "RR_REFINE_GENERATOR__MODEL": "./other",
+        "RR_REFINE_GENERATOR__LORA": '[{"model": "org/model"}]',
+    },
+    "own file": {},
+}
+
+
+@pytest.mark.parametrize("said", NAMED)
+def test_a_models_name_that_holds_in_every_folder_is_no_folder_here(
+    commands: Commands, said: str
+) -> None:
+    """Such a name is meant for the hub; somebody's project may have a folder of that name."""
+    (commands.folder / "org" / "model").mkdir(parents=True)
+    commands.environment |= NAMED[said]
+    if not NAMED[said]:
+        own = Path(commands.environment["HOME"], ".rr-refine")
+        own.mkdir(mode=0o700)
+        (own / "settings.toml").write_text('[generator]\nuse = "diffusers"\nmodel = "org/model"\n')
+    for command in (("a cat", "--dry-run"), ("doctor",)):
+        ended = commands.run(*command, "--generator=diffusers", "--critic=fake")
+        assert ended.code != 0, ended.stdout
+        assert "'org/model' comes from the environment, your own settings" in (
+            " ".join((ended.stdout + ended.stderr).split())
+        )
+
+
+@pytest.mark.parametrize("way", ["flag", "path", "project"])
+def test_a_folder_that_is_named_for_here_is_taken(commands: Commands, way: str) -> None:
+    (commands.folder / "org" / "model").mkdir(parents=True)
+    given = ("--model=org/model",) if way == "flag" else ("--generator=diffusers",)
+    commands.environment |= {
+        "flag": NAMED["environment"],
+        "path": {"RR_REFINE_GENERATOR__MODEL": "./org/model"},
+        "project": {},
+    }[way]
+    if way == "project":
+        (commands.folder / "rr-refine.toml").write_text('[generator]\nmodel = "org/model"\n')
+    ended = commands.run("a cat", "--dry-run", *given, "--critic=fake")
+    assert (ended.code, "model_index.json" in ended.stderr) == (2, True), ended.stderr
