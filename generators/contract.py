@@ -12,16 +12,16 @@ Needs pytest, and nothing else: the tests run their own event loops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 from pydantic import JsonValue
 
 from rr_refine.component import most_sources
-from rr_refine.contract import WEIRD_TEXTS, closing, json_of, require_members
+from rr_refine.contract import WEIRD_TEXTS, PartContract, require_members
 from rr_refine.errors import GeneratorError, UnsupportedRequestError
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import CanFit, fit_of
@@ -29,14 +29,13 @@ from rr_refine.terms import Task
 
 __all__ = ["GeneratorContract"]
 
-T = TypeVar("T")
-
 _TASKS: tuple[Task, ...] = ("t2i", "edit")
 
 
-class GeneratorContract:
+class GeneratorContract(PartContract[Generator, Image.Image]):
     """Subclass it as `Test…` and say how to make the generator."""
 
+    _error = GeneratorError
     prompt: ClassVar[str] = "a red cube on a white table"
     """A text-to-image prompt that the generator can do something with."""
     instruction: ClassVar[str] = "make the cube blue"
@@ -70,25 +69,10 @@ class GeneratorContract:
 
         async def check(generator: Generator) -> None:
             for request in self._requests(generator):
-                image = await generator.generate(request)
-                assert isinstance(image, Image.Image), f"{request.task}: {image!r} is no image"
-                assert image.mode == "RGB", f"{request.task}: the mode is {image.mode}, not RGB"
+                image = await self._render(generator, request)
                 assert image.getbbox() is not None, f"{request.task}: the image is all black"
 
         self._run(check)
-
-    def test_identity_is_stable(self) -> None:
-        """The identity is JSON, stays the same, and is equal for two made alike."""
-
-        async def identify(generator: Generator) -> str:
-            await generator.generate(self._requests(generator)[0])
-            first = generator.identity
-            await generator.generate(self._requests(generator)[0])
-            assert generator.identity == first, "the identity changed between two renders"
-            return json_of(generator)
-
-        one, other = self._run(identify), self._run(identify)
-        assert one == other, "two generators made alike have different identities"
 
     def test_same_request_gives_the_same_image(self) -> None:
         """Pixel for pixel."""
@@ -188,22 +172,6 @@ class GeneratorContract:
 
         self._run(check)
 
-    def test_cancelling_leaves_it_usable(self) -> None:
-        """A cancelled call ends as cancelled, and the next one works."""
-
-        async def check(generator: Generator) -> None:
-            request = self._requests(generator)[0]
-            call = asyncio.ensure_future(generator.generate(request))
-            await asyncio.sleep(0)
-            call.cancel()
-            (ended,) = await asyncio.gather(call, return_exceptions=True)
-            assert isinstance(ended, asyncio.CancelledError | Image.Image), (
-                f"a cancelled call ended with {ended!r}"
-            )
-            assert (await generator.generate(request)).mode == "RGB"
-
-        self._run(check)
-
     def test_steps_count_up(self) -> None:
         """`on_step` counts up to a total that stays the same, or is never called."""
 
@@ -217,24 +185,6 @@ class GeneratorContract:
             assert done == sorted(set(done)), f"steps do not count up: {done}"
             assert len({total for _, total in steps}) <= 1, f"the total changes: {steps}"
             assert all(1 <= step <= total for step, total in steps), f"out of range: {steps}"
-
-        self._run(check)
-
-    def test_weird_prompts(self) -> None:
-        """Whatever a user types gives an image or a GeneratorError."""
-
-        async def check(generator: Generator) -> None:
-            for name, prompt in self.weird_prompts.items():
-                for task in sorted(generator.tasks):
-                    try:
-                        image = await generator.generate(self._request(task, prompt=prompt))
-                    except GeneratorError:
-                        continue
-                    except Exception as error:
-                        raise AssertionError(
-                            f"{task}, {name}: {error!r} instead of a GeneratorError"
-                        ) from error
-                    assert image.mode == "RGB", f"{task}, {name}: the mode is {image.mode}"
 
         self._run(check)
 
@@ -259,14 +209,27 @@ class GeneratorContract:
 
         self._run(check)
 
-    def test_works_from_two_event_loops(self) -> None:
-        """Nothing of the first event loop is needed in the second."""
-        generator = self.make_generator()
-        request = self._requests(generator)[0]
-        first = asyncio.run(closing(generator, generator.generate(request)))
-        second = asyncio.run(closing(generator, generator.generate(request)))
+    def _make(self) -> Generator:
+        return self.make_generator()
+
+    async def _ask(self, part: Generator, number: int = 0) -> Image.Image:
+        requests = self._requests(part)
+        return await self._render(part, requests[number % len(requests)])
+
+    def _weird(self, part: Generator) -> Iterator[tuple[str, Awaitable[object]]]:
+        for name, prompt in self.weird_prompts.items():
+            for task in sorted(part.tasks):
+                yield f"{task}, {name}", self._render(part, self._request(task, prompt=prompt))
+
+    def _require_alike(self, first: Image.Image, second: Image.Image) -> None:
         if self.seeded:
             assert _same(first, second), "another event loop, another image"
+
+    async def _render(self, generator: Generator, request: RenderRequest) -> Image.Image:
+        image = await generator.generate(request)
+        assert isinstance(image, Image.Image), f"{request.task}: {image!r} is no image"
+        assert image.mode == "RGB", f"{request.task}: the mode is {image.mode}, not RGB"
+        return image
 
     def _request(self, task: Task, seed: int = 1, *, prompt: str | None = None) -> RenderRequest:
         if task == "edit":
@@ -277,10 +240,6 @@ class GeneratorContract:
 
     def _requests(self, generator: Generator, seed: int = 1) -> list[RenderRequest]:
         return [self._request(task, seed) for task in _TASKS if task in generator.tasks]
-
-    def _run(self, check: Callable[[Generator], Coroutine[object, object, T]]) -> T:
-        generator = self.make_generator()
-        return asyncio.run(closing(generator, check(generator)))
 
     def _skip_unless_seeded(self) -> None:
         if not self.seeded:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
-from typing import ClassVar, TypeVar, cast
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import ClassVar, cast
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from rr_refine.contract import WEIRD_TEXTS, closing, json_of, require_members
+from rr_refine.contract import WEIRD_TEXTS, PartContract, require_members
 from rr_refine.errors import CriticError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Winner
@@ -28,14 +28,13 @@ from rr_refine.terms import SCORE_MAX, SCORE_MIN, Task, dimensions_of
 
 __all__ = ["CriticContract"]
 
-T = TypeVar("T")
-
 _SWAPPED: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
 
 
-class CriticContract:
+class CriticContract(PartContract[Critic, Assessment]):
     """Subclass it as `Test…` and say how to make the critic."""
 
+    _error = CriticError
     tasks: ClassVar[tuple[Task, ...]] = ("t2i", "edit")
     """The tasks that the critic judges."""
     prompt: ClassVar[str] = "a red cube on a white table"
@@ -65,27 +64,12 @@ class CriticContract:
         critic = self.make_critic()
         require_members(critic, "identity", "critique")
 
-    def test_identity_is_stable(self) -> None:
-        """The identity is JSON, stays the same, and is equal for two made alike."""
-
-        async def identify(critic: Critic) -> str:
-            assessment = await critic.critique(self._requests()[0])
-            first = critic.identity
-            assert assessment.critic == first, "an assessment carries another identity"
-            await critic.critique(self._requests()[0])
-            assert critic.identity == first, "the identity changed between two calls"
-            return json_of(critic)
-
-        one, other = self._run(identify), self._run(identify)
-        assert one == other, "two critics made alike have different identities"
-
     def test_judges_every_dimension(self) -> None:
         """An assessment covers its task, in range, with the raw text and the cost kept."""
 
         async def check(critic: Critic) -> None:
             for request in self._requests():
-                assessment = await critic.critique(request)
-                self._check(assessment, request)
+                await self._assess(critic, request)
 
         self._run(check)
 
@@ -132,48 +116,6 @@ class CriticContract:
 
         self._run(check)
 
-    def test_cancelling_leaves_it_usable(self) -> None:
-        """A cancelled call ends as cancelled, and the next one works."""
-
-        async def check(critic: Critic) -> None:
-            request = self._requests()[0]
-            call = asyncio.ensure_future(critic.critique(request))
-            await asyncio.sleep(0)
-            call.cancel()
-            (ended,) = await asyncio.gather(call, return_exceptions=True)
-            assert isinstance(ended, asyncio.CancelledError | Assessment), (
-                f"a cancelled call ended with {ended!r}"
-            )
-            self._check(await critic.critique(request), request)
-
-        self._run(check)
-
-    def test_weird_prompts(self) -> None:
-        """Whatever a user types gives an assessment or a CriticError."""
-
-        async def check(critic: Critic) -> None:
-            for name, prompt in self.weird_prompts.items():
-                for task in self.tasks:
-                    request = self._request(task, prompt=prompt)
-                    try:
-                        assessment = await critic.critique(request)
-                    except CriticError:
-                        continue
-                    except Exception as error:
-                        raise AssertionError(
-                            f"{task}, {name}: {error!r} instead of a CriticError"
-                        ) from error
-                    self._check(assessment, request)
-
-        self._run(check)
-
-    def test_works_from_two_event_loops(self) -> None:
-        """Nothing of the first event loop is needed in the second."""
-        critic = self.make_critic()
-        request = self._requests()[0]
-        for _ in range(2):
-            self._check(asyncio.run(closing(critic, critic.critique(request))), request)
-
     def test_comparison_prefers_no_place(self) -> None:
         """Two equal pictures tie, and swapping two pictures swaps the winner."""
         self._skip_unless_deterministic()
@@ -196,6 +138,24 @@ class CriticContract:
                 )
 
         self._run(check)
+
+    def _make(self) -> Critic:
+        return self.make_critic()
+
+    async def _ask(self, part: Critic, number: int = 0) -> Assessment:
+        requests = self._requests()
+        return await self._assess(part, requests[number % len(requests)])
+
+    def _weird(self, part: Critic) -> Iterator[tuple[str, Awaitable[object]]]:
+        for name, prompt in self.weird_prompts.items():
+            for task in self.tasks:
+                yield f"{task}, {name}", self._assess(part, self._request(task, prompt=prompt))
+
+    async def _assess(self, critic: Critic, request: CritiqueRequest) -> Assessment:
+        assessment = await critic.critique(request)
+        self._check(assessment, request)
+        assert assessment.critic == critic.identity, "an assessment carries another identity"
+        return assessment
 
     def _request(
         self, task: Task, colour: str = "red", *, prompt: str | None = None
@@ -220,10 +180,6 @@ class CriticContract:
         assert assessment.usage.calls >= len(assessment.critiques), (
             f"{task}: {len(assessment.critiques)} answers from {assessment.usage.calls} calls"
         )
-
-    def _run(self, check: Callable[[Critic], Coroutine[object, object, T]]) -> T:
-        critic = self.make_critic()
-        return asyncio.run(closing(critic, check(critic)))
 
     def _skip_unless_deterministic(self) -> None:
         if not self.deterministic:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import pytest
 
@@ -30,7 +30,7 @@ from rr_refine.agent.rewriting.rewriter import (
     Rewriter,
     Rewrites,
 )
-from rr_refine.contract import WEIRD_TEXTS, closing, json_of, require_members
+from rr_refine.contract import WEIRD_TEXTS, PartContract, require_members
 from rr_refine.errors import RewriteError
 from rr_refine.request import MAX_PROMPT, Request
 from rr_refine.reward.assessment import Assessment
@@ -39,12 +39,11 @@ from rr_refine.terms import Identity, Usage, dimensions_of
 
 __all__ = ["RewriterContract"]
 
-T = TypeVar("T")
 
-
-class RewriterContract:
+class RewriterContract(PartContract[Rewriter, Rewrites]):
     """Subclass it as `Test…` and say how to make the rewriter."""
 
+    _error = RewriteError
     prompt: ClassVar[str] = 'a red cube on a white table with the word "OPEN"'
     """A request that the rewriter can do something with."""
     instruction: ClassVar[str] = "make the cube blue"
@@ -80,25 +79,12 @@ class RewriterContract:
         """It has the protocol's members."""
         require_members(self.make_rewriter(), "identity", "rewrite")
 
-    def test_identity_is_stable(self) -> None:
-        """The identity is JSON, stays the same, and is equal for two made alike."""
-
-        async def identify(rewriter: Rewriter) -> str:
-            await rewriter.rewrite(self.make_contexts()["judged"])
-            first = json_of(rewriter)
-            await rewriter.rewrite(self.make_contexts()["edit"])
-            assert json_of(rewriter) == first, "the identity changed between two calls"
-            return first
-
-        one, other = self._run(identify), self._run(identify)
-        assert one == other, "two rewriters made alike have different identities"
-
     def test_gives_prompts(self) -> None:
         """Proposals are texts that can be kept; there may be none."""
 
         async def check(rewriter: Rewriter) -> None:
             for name, context in self.make_contexts().items():
-                _check(await rewriter.rewrite(context), name)
+                await _rewrite(rewriter, context, name)
 
         self._run(check)
 
@@ -143,52 +129,27 @@ class RewriterContract:
 
         self._run(check)
 
-    def test_cancelling_leaves_it_usable(self) -> None:
-        """A cancelled call ends as cancelled, and the next one works."""
+    def _make(self) -> Rewriter:
+        return self.make_rewriter()
 
-        async def check(rewriter: Rewriter) -> None:
-            context = self.make_contexts()["judged"]
-            call = asyncio.ensure_future(rewriter.rewrite(context))
-            await asyncio.sleep(0)
-            call.cancel()
-            (ended,) = await asyncio.gather(call, return_exceptions=True)
-            assert isinstance(ended, asyncio.CancelledError | Rewrites), (
-                f"a cancelled call ended with {ended!r}"
-            )
-            _check(await rewriter.rewrite(context), "after a cancelled call")
+    async def _ask(self, part: Rewriter, number: int = 0) -> Rewrites:
+        name = ("judged", "edit")[number]
+        return await _rewrite(part, self.make_contexts()[name], name)
 
-        self._run(check)
-
-    def test_weird_prompts(self) -> None:
-        """Whatever a user asks for gives rewrites or a RewriteError."""
-
-        async def check(rewriter: Rewriter) -> None:
-            for name, prompt in self.weird_prompts.items():
-                context = self._context(prompt)
-                try:
-                    answer = await rewriter.rewrite(context)
-                except RewriteError:
-                    continue
-                except Exception as error:
-                    raise AssertionError(f"{name}: {error!r} instead of a RewriteError") from error
-                _check(answer, name)
-
-        self._run(check)
-
-    def test_works_from_two_event_loops(self) -> None:
-        """Nothing of the first event loop is needed in the second."""
-        rewriter, context = self.make_rewriter(), self.make_contexts()["judged"]
-        for _ in range(2):
-            _check(asyncio.run(closing(rewriter, rewriter.rewrite(context))), "two event loops")
+    def _weird(self, part: Rewriter) -> Iterator[tuple[str, Awaitable[object]]]:
+        for name, prompt in self.weird_prompts.items():
+            yield name, _rewrite(part, self._context(prompt), name)
 
     def _context(self, prompt: str, source: str | None = None) -> RewriteContext:
         request = Request(prompt=prompt, source=source)
         spans = find_spans(prompt, ())
         return RewriteContext(request, spans, _judged(request, "r0c0"), tried=(prompt,))
 
-    def _run(self, check: Callable[[Rewriter], Coroutine[object, object, T]]) -> T:
-        rewriter = self.make_rewriter()
-        return asyncio.run(closing(rewriter, check(rewriter)))
+
+async def _rewrite(rewriter: Rewriter, context: RewriteContext, name: str) -> Rewrites:
+    answer = await rewriter.rewrite(context)
+    _check(answer, name)
+    return answer
 
 
 def _ask(context: RewriteContext, rewriter: Rewriter) -> Coroutine[object, object, Rewrites]:

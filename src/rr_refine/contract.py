@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
-from collections.abc import Coroutine, Mapping
-from typing import Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 from rr_refine.component import call_hook
 from rr_refine.terms import Identity
 
-__all__ = ["WEIRD_TEXTS", "Part", "closing", "json_of", "require_members"]
+__all__ = ["WEIRD_TEXTS", "Part", "PartContract", "require_members"]
 
 T = TypeVar("T")
 
@@ -49,12 +50,94 @@ def require_members(part: object, *members: str) -> None:
         assert found is not None, f"{type(part).__name__} lacks {member!r}"
 
 
-def json_of(part: Part) -> str:
+PartT = TypeVar("PartT", bound=Part)
+AnswerT = TypeVar("AnswerT")
+
+
+class PartContract(Generic[PartT, AnswerT]):
+    """What must hold of every part that is asked something, in an event loop of each test."""
+
+    _error: ClassVar[type[Exception]]
+    """What it may raise at what it cannot do."""
+
+    def _make(self) -> PartT:
+        """A new part."""
+        raise NotImplementedError
+
+    async def _ask(self, part: PartT, number: int = 0) -> AnswerT:
+        """The answer to a usual question, checked; other numbers may be other questions."""
+        raise NotImplementedError
+
+    def _weird(self, part: PartT) -> Iterator[tuple[str, Awaitable[object]]]:
+        """Answers to odd questions, checked, each with its name; one is asked when it is taken."""
+        raise NotImplementedError
+
+    def _require_alike(self, first: AnswerT, second: AnswerT) -> None:
+        """See that two answers to one question are as alike as they must be."""
+
+    def test_identity_is_stable(self) -> None:
+        """The identity is JSON, stays the same, and is equal for two made alike."""
+
+        async def identify(part: PartT) -> str:
+            await self._ask(part)
+            first = _json_of(part)
+            await self._ask(part, 1)
+            assert _json_of(part) == first, "the identity changed between two calls"
+            return first
+
+        one, other = self._run(identify), self._run(identify)
+        assert one == other, "two that are made alike have different identities"
+
+    def test_cancelling_leaves_it_usable(self) -> None:
+        """A cancelled call ends as cancelled, and the next one works."""
+
+        async def check(part: PartT) -> None:
+            call = asyncio.ensure_future(self._ask(part))
+            await asyncio.sleep(0)
+            call.cancel()
+            (ended,) = await asyncio.gather(call, return_exceptions=True)
+            told = f"a cancelled call ended with {ended!r}"
+            assert isinstance(ended, asyncio.CancelledError) or not isinstance(
+                ended, BaseException
+            ), told
+            await self._ask(part)
+
+        self._run(check)
+
+    def test_weird_prompts(self) -> None:
+        """Whatever a user types gives an answer or an error of the part's kind."""
+
+        async def check(part: PartT) -> None:
+            for name, answer in self._weird(part):
+                try:
+                    await answer
+                except self._error:
+                    continue
+                except AssertionError:
+                    raise
+                except Exception as error:
+                    kind = self._error.__name__
+                    raise AssertionError(f"{name}: {error!r} instead of {kind}") from error
+
+        self._run(check)
+
+    def test_works_from_two_event_loops(self) -> None:
+        """Nothing of the first event loop is needed in the second."""
+        part = self._make()
+        first = asyncio.run(_closing(part, self._ask(part)))
+        self._require_alike(first, asyncio.run(_closing(part, self._ask(part))))
+
+    def _run(self, check: Callable[[PartT], Coroutine[object, object, T]]) -> T:
+        part = self._make()
+        return asyncio.run(_closing(part, check(part)))
+
+
+def _json_of(part: Part) -> str:
     """The identity as JSON, to be compared."""
     return json.dumps(part.identity.model_dump(mode="json"), sort_keys=True, allow_nan=False)
 
 
-async def closing(part: object, work: Coroutine[object, object, T]) -> T:
+async def _closing(part: object, work: Coroutine[object, object, T]) -> T:
     """Do `work`, then close what the part has opened on this event loop."""
     try:
         return await work

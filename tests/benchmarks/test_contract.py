@@ -124,7 +124,7 @@ class OneLoop(Grades):
         (Mixes, "concurrent_calls_equal_single_calls"),
         (Draws, "leaves_the_picture_alone"),
         (Swallows, "cancelling_leaves_it_usable"),
-        (Chokes, "weird_texts"),
+        (Chokes, "weird_prompts"),
         (OneLoop, "works_from_two_event_loops"),
     ],
 )
