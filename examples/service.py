@@ -183,9 +183,9 @@ class Service:
             return []
 
     def shown(self, row: DictRow) -> Any:
-        question = row["question"] and {"id": row["asked"], **json.loads(row["question"])}
+        asked = row["status"] == "waiting" and {"id": row["asked"], **json.loads(row["question"])}
         told = {name: row[name] for name in ("name", "status", "why")}
-        return {**told, "request": json.loads(row["request"]), "question": question}
+        return {**told, "request": json.loads(row["request"]), "question": asked or None}
 
     async def show_all(self, key: Own) -> list[Any]:
         return [self.shown(r) for r in await self.rows("SELECT * FROM runs WHERE owner=%s", key[0])]
