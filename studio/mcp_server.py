@@ -68,7 +68,7 @@ _ABOUT: Final = (
     "Makes and edits pictures by prompts: each picture is judged in words and the prompt improved, "
     "until the picture is right or a limit is reached. A run takes seconds to many minutes."
 )
-_TOOLS: Final[dict[str, tuple[type[Record], type[Record] | None]]] = {
+_TOOLS: Final[dict[str, tuple[type[Record], type[Record]]]] = {
     "refine": (RefineCall, ToldRun),
     "edit": (EditCall, ToldRun),
     "status": (StatusCall, Listing),
@@ -129,7 +129,9 @@ class RefineServer:
             async with self._studio.open():
                 connected.set_result(None)
                 await asyncio.Event().wait()
-        except RefineError as error:
+        except Exception as error:
+            if connected.done():
+                raise
             connected.set_exception(error)
 
     async def _ready(self, seconds: float) -> None:
@@ -155,11 +157,9 @@ class RefineServer:
                     name=name,
                     description=inspect.getdoc(takes),
                     input_schema=takes.model_json_schema(),
-                    output_schema=gives and gives.model_json_schema(mode="serialization"),
+                    output_schema=gives.model_json_schema(mode="serialization"),
                     annotations=types.ToolAnnotations(
-                        read_only_hint=name in looks,
-                        destructive_hint=False,
-                        open_world_hint=False,
+                        read_only_hint=name in looks, destructive_hint=False
                     ),
                 )
                 for name, (takes, gives) in _TOOLS.items()

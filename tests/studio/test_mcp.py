@@ -358,8 +358,9 @@ class Late(FakeGenerator):
 """
 
 
-async def test_models_that_are_not_there_yet(server: Server) -> None:
-    (server.folder / "late.py").write_text(LATE)
+@pytest.mark.parametrize("kind", ["GeneratorError", "ValueError"])
+async def test_models_that_are_not_there_yet(server: Server, kind: str) -> None:
+    (server.folder / "late.py").write_text(LATE.replace("raise GeneratorError", f"raise {kind}"))
     async with server.client("--generator=late:Late", "--critic=fake") as client:
         answer = await client.call_tool("refine", {"prompt": "a cat"})
         assert answer.is_error
