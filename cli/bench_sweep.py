@@ -20,8 +20,10 @@ from rr_refine.cli.bench_options import BenchOptions
 from rr_refine.cli.layers import COMMAND_LINE, value_of
 from rr_refine.cli.options import Flag
 from rr_refine.cli.settings import Settings
+from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.plugins import did_you_mean
+from rr_refine.redaction import is_secret
 
 if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.arms import Arm, Models
@@ -33,6 +35,8 @@ __all__ = ["sweep"]
 
 _VARIED: Final = ("loop.", "budget.rounds", "rewriter.", "intent.", "critic.")
 """What may be varied: whoever renders is the same for all, so that pictures are shared."""
+_LONGEST: Final = 80
+"""Characters of an arm's name."""
 _TEMPERATURE: Final = 0.7
 """Of several samples, where none is set: at 0 all are the same."""
 
@@ -80,6 +84,8 @@ class SweepPlan(Plan):
         def made(name: str, own: Settings, critic: bool) -> tuple[Arm, Settings]:
             budget = {"rounds": options.renders, "images": options.renders}
             changes = {"budget": budget | own.section("budget"), **changes_of(own)}
+            if own.values.get("loop.review"):
+                raise ConfigError(f"{name} has no place in a sweep: nobody is there to decide")
             (arm,) = make_arms(options.renders, names=[DEFAULT], changes=changes)
             asked = critic_of(options, own) if critic else None
             return replace(arm, name=name, critic=asked), own
@@ -193,6 +199,8 @@ def _factors(
                 f"--vary {text!r} is no ablation{did_you_mean(key, list(known))}; there are "
                 f"{', '.join(known)}; or give a setting with its values: loop.margin=0,0.1,0.2"
             )
+        if equals and is_secret(key, values):
+            raise ConfigError(f"--vary {key} would write a secret into names and tables")
         if equals and not key.startswith(_VARIED):
             hint = "; a sweep varies loop.*, budget.rounds, rewriter.*, intent.* and critic.*"
             raise ConfigError(f"--vary {text!r} has no effect on a sweep{hint}")
@@ -219,7 +227,8 @@ def _shown(value: JsonValue) -> str:
 
 def _arm_name(factor: str, value: str) -> str:
     """It is a folder's name, too."""
-    return re.sub(r"[^\w.+=-]", "_", f"{factor}={value}")
+    name = re.sub(r"[^\w.+=-]", "_", f"{factor}={value}", flags=re.ASCII)
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{digest({'value': value})[:8]}"
 
 
 add_benchmarks(sweep, _make)
