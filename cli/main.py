@@ -65,6 +65,7 @@ parrot.command("rr_refine.cli.parrot:ingest", name="ingest", help="Add a data se
 parrot.command("rr_refine.cli.parrot:run", name="run", help="Ask a teacher, filter, export.")
 parrot.command("rr_refine.cli.parrot:export", name="export", help="Write the training rows.")
 parrot.command("rr_refine.cli.parrot:sft", name="sft", help="Fine-tune a student.")
+parrot.command("rr_refine.cli.parrot:evaluate", name="evaluate", help="Measure a student.")
 app.command(parrot)
 config = App(name="config", help="Show the settings.")
 config.command("rr_refine.cli.config:show", name="show", help="Show each setting and its source.")

@@ -13,9 +13,10 @@ from pydantic import JsonValue
 
 from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import parse_shard
+from rr_refine.cli.bench_preference import BenchmarkName, preference
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
-from rr_refine.cli.options import Flag, Folder, SomeOut
+from rr_refine.cli.options import Flag, Folder, Out, SomeOut
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings
 from rr_refine.cli.text import say, tell
@@ -36,7 +37,7 @@ from rr_refine.training.parrot.config import (
 from rr_refine.training.parrot.dry_run import dry_run as rehearse
 from rr_refine.training.parrot.export import export as write
 from rr_refine.training.parrot.folder import ParrotFolder
-from rr_refine.training.parrot.ingest import EvaluationSet
+from rr_refine.training.parrot.ingest import EvaluationSet, Reread
 from rr_refine.training.parrot.ingest import ingest as add
 from rr_refine.training.parrot.pipeline import PipelineProgress, produce
 from rr_refine.training.parrot.recipe import load_recipe
@@ -44,7 +45,7 @@ from rr_refine.training.parrot.report import summarise
 from rr_refine.training.parrot.sft import fine_tune
 from rr_refine.training.parrot.teacher import Teacher
 
-__all__ = ["export", "ingest", "run", "sft"]
+__all__ = ["evaluate", "export", "ingest", "run", "sft"]
 
 KEY = "PARROT_API_KEY"
 """Environment variable of the teacher's key."""
@@ -60,6 +61,7 @@ def ingest(
     split: str = "train",
     margin: float | None = None,
     limit: int | None = None,
+    seed: int = 0,
     evaluation: Annotated[list[Path] | None, Parameter(negative=())] = None,
 ) -> int:
     """Add the pairs of a published data set, in random order, without ties and unclear ones.
@@ -72,7 +74,8 @@ def ingest(
         dataset: Name to record; the data set's own by default.
         split: Name of the split to record.
         margin: Least margin, 0 to 1; by default the data set's own rule.
-        limit: Pairs to add at most.
+        limit: Pairs of this source at most, drawn at random.
+        seed: Of the draw.
         evaluation: JSON lines of requests that must not be trained on. May be given more than once.
     """
     private = read_settings(None, {}).flag("private")
@@ -80,12 +83,15 @@ def ingest(
     require_ours(folder, ("pairs.jsonl", "ingest.jsonl"), ("images", "pairs.jsonl.lock"), "folder")
     with boundary(StoreError, f"making {str(folder)!r}"):
         make_folder(folder, private=private)
+    if limit is not None and limit < 1:
+        raise ConfigError("--limit must be at least 1")
     counts = add(
         ParrotFolder(folder),
-        reader.read(path, dataset or reader.dataset, split),
+        Reread(lambda: reader.read(path, dataset or reader.dataset, split)),
         margin=reader.margin if margin is None else margin,
         evaluation=held_back,
         limit=limit,
+        seed=seed,
     )
     for count in counts:
         dropped = ", ".join(f"{reason} {n}" for reason, n in count.dropped.items())
@@ -145,6 +151,8 @@ def run(
             f"{progress.refused} questions were refused, by the teacher or its server; "
             "--ask-again asks them once more"
         )
+    if progress.lost:
+        tell(f"{progress.lost} pairs were passed over: a picture of theirs cannot be read")
     if progress.failures:
         tell(f"{progress.failures} questions stayed without an answer; run again to ask them")
     return FAILED if progress.failures else DONE
@@ -164,7 +172,6 @@ def export(folder: Path, /, *, config: Path | None = None, trust: Flag = False) 
 
 def sft(
     recipe: str,
-    /,
     *,
     model: str | None = None,
     data: Annotated[list[Path] | None, Parameter(negative=())] = None,
@@ -204,6 +211,7 @@ def sft(
         folder_here(loaded.out)
     if dry_run:
         seen = rehearse(loaded)
+        say(f"processor: {seen.processor}")
         say(f"rows: {seen.rows}")
         say(f"supervised: {seen.supervised!r}")
         say(f"loss: {', '.join(f'{loss:.3f}' for loss in seen.losses)}")
@@ -215,8 +223,67 @@ def sft(
         f"{report.steps} steps, {report.rows} rows, loss {report.first_loss:.3f} to "
         f"{report.last_loss:.3f}, {report.rows_per_second:.1f} rows/s"
     )
+    if report.lost:
+        tell(f"{report.lost} rows were left out: a picture of theirs is missing")
+    if report.validation_loss is not None:
+        tell(f"loss {report.validation_loss:.3f} on {report.validation_rows} rows not trained on")
     say(Path(report.student))
     return DONE
+
+
+def evaluate(
+    student: Path,
+    benchmark: BenchmarkName,
+    /,
+    *,
+    data: Path,
+    out: Out,
+    mode: Literal["pairwise", "pointwise", "both"] = "both",
+    limit: int | None = None,
+    shard: str = "1/1",
+    set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    concurrency: int = 4,
+    resume: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Measure a student: how often it finds the picture that people preferred, in both orders.
+
+    The same as `rr-refine bench preference` with the student as the critic, in this process.
+
+    Args:
+        student: The folder of a fine-tuning, or of a model.
+        benchmark: genai-bench, mmrb2, editreward-bench or hpdv3.
+        data: A file of the benchmark, or a folder or pattern of them.
+        out: Folder of the results.
+        mode: pairwise shows both pictures, pointwise each alone.
+        limit: Pairs at most.
+        shard: i/n: the i-th of n parts.
+        set_: critic.*, as key=value, such as critic.template=sketch. May be given more than once.
+        concurrency: Pairs in progress at once.
+        resume: Continue in a folder that already has results.
+        json: The result as one JSON object on stdout.
+    """
+    folder = student / "model" if (student / "model").is_dir() else student
+    if (folder / "adapter_config.json").is_file():
+        raise ConfigError(
+            f"{str(folder)!r} holds adapters: make a model of them first, with "
+            "rr_refine.training.parrot.student.merge_adapter"
+        )
+    if not folder.is_dir():
+        raise ConfigError(f"there is no student in {str(student)!r}; see rr-refine parrot sft")
+    return preference(
+        benchmark,
+        data=data,
+        out=out,
+        mode=mode,
+        limit=limit,
+        shard=shard,
+        critic="transformers",
+        set_=[f"critic.model={folder}", *(set_ or ())],
+        concurrency=concurrency,
+        resume=resume,
+        json=json,
+    )
 
 
 def _read(config: Path | None, *, trusted: bool) -> tuple[ParrotConfig, SettingsFile | None]:
@@ -268,6 +335,6 @@ def _export(folder: ParrotFolder, config: ParrotConfig | None) -> None:
 
 
 def _say(line: dict[str, float]) -> None:
-    shown = ("loss", "mean_token_accuracy", "learning_rate", "epoch")
+    shown = ("loss", "eval_loss", "mean_token_accuracy", "learning_rate", "epoch")
     values = ", ".join(f"{key} {line[key]:.4g}" for key in shown if key in line)
     tell(f"step {line['step']}: {values}")

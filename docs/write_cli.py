@@ -7,52 +7,25 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from cyclopts import App
 from rich.console import Console
 
 from rr_refine.cli.main import app
 
-COMMANDS = (
-    (),
-    ("resume",),
-    ("more",),
-    ("replay",),
-    ("report",),
-    ("export",),
-    ("studio",),
-    ("mcp",),
-    ("serve",),
-    ("bench",),
-    ("bench", "sketch"),
-    ("bench", "unigenbench"),
-    ("bench", "imgedit"),
-    ("bench", "gedit"),
-    ("bench", "picabench"),
-    ("bench", "geneval"),
-    ("bench", "geneval2"),
-    ("bench", "longtext"),
-    ("bench", "wise"),
-    ("bench", "sweep"),
-    ("bench", "sweep", "sketch"),
-    ("bench", "score"),
-    ("bench", "preflight"),
-    ("bench", "report"),
-    ("bench", "judge"),
-    ("bench", "compare"),
-    ("bench", "list"),
-    ("bench", "preference"),
-    ("critic", "import-template"),
-    ("parrot", "ingest"),
-    ("parrot", "run"),
-    ("parrot", "export"),
-    ("train", "nft"),
-    ("doctor",),
-    ("config", "show"),
-    ("completion",),
-)
 PAGE = Path(__file__).with_name("cli.md")
+
+
+def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command, each in front of its own ones; options such as --help are none."""
+    yield path
+    for name in app:
+        # A sweep over any other benchmark takes what that benchmark takes.
+        if not name.startswith("-") and (path != ("bench", "sweep") or name == "sketch"):
+            yield from commands(app[name], (*path, name))
 
 
 def help_of(command: tuple[str, ...]) -> str:
@@ -67,7 +40,7 @@ def help_of(command: tuple[str, ...]) -> str:
 def page() -> str:
     """The whole page."""
     parts = ["# Commands", "", "Written by `python docs/write_cli.py` from the help texts."]
-    for command in COMMANDS:
+    for command in commands(app):
         parts += ["", f"## {' '.join(('rr-refine', *command))}", "", "```text", help_of(command)]
         parts += ["```"]
     return "\n".join(parts) + "\n"

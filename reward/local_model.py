@@ -143,11 +143,20 @@ def loading(options: LocalOptions, needed: str) -> Iterator[None]:
 
 
 def load_processor(model: str, **where: Any) -> Any:
-    """A model's processor, without code that comes with it."""
+    """A model's processor, without code that comes with it.
+
+    Raises:
+        MissingExtraError: it has a part for videos, as Qwen3-VL's has, and torchvision is missing.
+    """
     from transformers import AutoProcessor
 
     load: Any = AutoProcessor.from_pretrained  # which has no types
-    return load(model, trust_remote_code=False, **where)
+    try:
+        return load(model, trust_remote_code=False, **where)
+    except ImportError as error:
+        if "torchvision" not in str(error).lower():
+            raise
+        raise MissingExtraError(f"the processor of {model!r}", "qwen-vl") from error
 
 
 _silence = threading.Lock()

@@ -98,6 +98,11 @@ class PreferencePair(Record):
     """Whether the file's first picture is Image B here."""
     licence: str
 
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """All that it shows."""
+        return (*(() if self.source is None else (self.source,)), self.image_a, self.image_b)
+
     def image(self, side: Side, order: Order = "AB") -> str:
         """The picture that is called `side` when the pictures are named in `order`."""
         return self.image_a if (side == "A") == (order == "AB") else self.image_b

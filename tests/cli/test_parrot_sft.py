@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from rr_refine.cli.main import main
+from tests.benchmarks.preference.files import generation, write
 from tests.reward.tiny_llava import build_tiny_llava
 from tests.training.parrot.test_recipe import write_rows
 
@@ -38,7 +40,8 @@ def test_a_student_from_a_built_in_recipe(
 def test_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("qwen3-vl-8b", "--dry-run", f"--out={tmp_path / 'out'}") == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("rows: made up\nsupervised: '## Justification")
+    assert printed.startswith("processor: without its video part, which needs torchvision\n")
+    assert "rows: made up\nsupervised: '## Justification" in printed
     assert "trained: 107,776 of 225,952 weights" in printed
     assert not (tmp_path / "out").exists()
 
@@ -46,3 +49,35 @@ def test_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("qwen") == 2
     assert "there is no recipe 'qwen'; there are qwen3-vl-8b, " in capsys.readouterr().err
+
+
+def test_a_student_is_measured_on_a_benchmark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_tiny_llava(tmp_path / "student" / "model")
+    file = write(tmp_path / "x.parquet", generation(["leftvote", "rightvote"]))
+    arguments = (str(tmp_path / "student"), "genai-bench", f"--data={file}")
+    with pytest.raises(SystemExit) as ended:
+        main(["parrot", "evaluate", *arguments, f"--out={tmp_path / 'out'}"])
+    assert ended.value.code == 1  # it has learned nothing, so its answers cannot be read
+    result = json.loads((tmp_path / "out" / "preference.json").read_text())
+    assert result["critic"]["kind"] == "transformers"
+    assert {one["mode"] for one in result["measures"]} == {"pairwise", "pointwise"}
+    told = capsys.readouterr().err
+    assert "failed; --resume asks them again" in told
+
+
+@pytest.mark.parametrize(
+    ("prepared", "says"),
+    [(None, "there is no student in"), ("adapter_config.json", "holds adapters")],
+)
+def test_what_is_no_student(
+    tmp_path: Path, prepared: str | None, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if prepared:
+        (tmp_path / "student").mkdir()
+        (tmp_path / "student" / prepared).write_text("{}")
+    with pytest.raises(SystemExit) as ended:
+        main(["parrot", "evaluate", str(tmp_path / "student"), "mmrb2", "--data=x", "--out=y"])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err

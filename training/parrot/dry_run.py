@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rr_refine.errors import ConfigError
 from rr_refine.lines import read_lines
+from rr_refine.reward.local_model import load_processor
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import MixtureRow, open_row, read_mixture
 from rr_refine.training.parrot.recipe import DataPart, SftRecipe
@@ -40,6 +41,8 @@ PIXELS: Final = 64 * 64
 class DryRunReport(Record):
     """What the dry run showed."""
 
+    processor: Literal["whole", "without its video part, which needs torchvision"]
+    """How much of Qwen's processor the tiny model has."""
     rows: Literal["recipe", "made up"]
     """Whether rows of the recipe's own files were used; made-up ones if the files are not there."""
     supervised: str
@@ -83,9 +86,15 @@ def _dry_run(recipe: SftRecipe, folder: Path) -> DryRunReport:
             "log_every": 1,
             "save_every": STEPS // 2,
             "resume": False,
+            "keep": 2,
+            "validation": 0.0,
+            "trackers": (),
         }
     )
     processor = build_tiny_qwen3_vl(folder / "tiny", recipe.seed)
+    whole = hasattr(processor, "video_processor")
+    if whole:  # as a training does
+        processor = load_processor(str(folder / "tiny"))
 
     def load(tiny: SftRecipe) -> tuple[Any, Any]:
         from transformers import Qwen3VLForConditionalGeneration
@@ -104,6 +113,7 @@ def _dry_run(recipe: SftRecipe, folder: Path) -> DryRunReport:
     _require_the_same_when_resumed(tiny, folder / "resumed", load)
     _require_loadable(Path(report.student), processor)
     return DryRunReport(
+        processor="whole" if whole else "without its video part, which needs torchvision",
         rows="recipe" if own else "made up",
         supervised=supervised,
         losses=tuple(losses),

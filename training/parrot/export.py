@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rr_refine.reward.template import BUILTIN, Template, load_template
-from rr_refine.training.parrot.answers import Answers
+from rr_refine.training.parrot.answers import Answers, Asked
 from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.folder import ParrotFolder, read_records, write_whole
 from rr_refine.training.parrot.ingest import IngestCount
@@ -64,6 +64,9 @@ class _Exporter:
         self._quota: Counter[tuple[str, RowKind]] = Counter()
         self._candidates: dict[tuple[str, RowKind], list[str]] = defaultdict(list)
         self._rows: Counter[str] = Counter()
+        self._answering: set[Asked] = set()
+        self._lost: set[str] = set()
+        """Rows without their pictures."""
 
     def parrot(self) -> Iterator[str]:
         """Lines of what was kept."""
@@ -73,7 +76,7 @@ class _Exporter:
                 if direct.readable:
                     kind: RowKind = "pointwise" if direct.side else "pairwise"
                     self._candidates[state.pair.dataset, kind].append(direct.id)
-            for row in self._kept(state):
+            for row in self._whole(self._kept(state)):
                 self._quota[row.dataset, row.kind] += 1
                 self._rows[f"parrot {row.kind}"] += 1
                 yield self._line(row)
@@ -89,22 +92,32 @@ class _Exporter:
             for direct in state.direct:
                 if direct.id in chosen:
                     text = direct.answer.text
-                    row = sft_row(direct.id, state.pair, "AB", direct.side, text, self._template)
-                    self._rows[f"direct {row.kind}"] += 1
-                    yield self._line(row)
+                    made = sft_row(direct.id, state.pair, "AB", direct.side, text, self._template)
+                    for row in self._whole([made]):
+                        self._rows[f"direct {row.kind}"] += 1
+                        yield self._line(row)
 
     def report(self) -> ExportReport:
         """The numbers of both passes."""
         ingested = read_records(self._folder.path / "ingest.jsonl", IngestCount)
         return self._reporter.report().model_copy(
-            update={"ingested": tuple(ingested), "rows": dict(self._rows)}
+            update={
+                "ingested": tuple(ingested),
+                "rows": dict(self._rows),
+                "rows_lost": len(self._lost),
+            }
         )
 
     def _states(self) -> Iterator[PairState]:
         for number in self._folder.shards:
-            answers = Answers(self._folder.answers(number), self._run.fingerprints)
+            answers = Answers(
+                self._folder.answers(number), self._run.fingerprints, answering=self._answering
+            )
             for pair in self._folder.shard(number):
-                yield PairState(pair, answers.get, self._folder.pictures, self._options)
+                teaches = pair.id not in self._folder.contradicted
+                yield PairState(
+                    pair, answers.get, self._folder.pictures, self._options, teaches=teaches
+                )
 
     def _kept(self, state: PairState) -> Iterator[SftRow]:
         for kept in state.kept:
@@ -116,6 +129,14 @@ class _Exporter:
                 yield sft_row(
                     projection.id, state.pair, order, projection.side, text, self._template
                 )
+
+    def _whole(self, rows: Iterable[SftRow]) -> Iterator[SftRow]:
+        """Those whose pictures are there."""
+        for row in rows:
+            if all(self._folder.pictures.path(key).is_file() for key in row.images):
+                yield row
+            else:
+                self._lost.add(row.id)
 
     def _line(self, row: SftRow) -> str:
         """The row with its pictures as paths."""

@@ -3,8 +3,10 @@
     pairs.jsonl            one `PreferencePair` a line, appended; its order is the manifest
     images/ab/ab12….png    see `PictureStore`
     ingest.jsonl           one `IngestCount` a line: what was read, kept and dropped, and why
+    contradicted.txt       ids of pairs whose pictures were preferred the other way round, too
     answers/00000.jsonl    what the teacher answered about the first 512 pairs; see `Answers`
-    run.json               who taught, and by which options: see `RunRecord`
+    run.json               who taught last, and by which options: see `RunRecord`
+    teachers/ab12….json    everybody who ever taught, by the fingerprint that answers name
     sft/parrot.jsonl       training rows, derived; with `sft/direct.jsonl` for the ablation
     report.json            derived
 
@@ -55,6 +57,24 @@ class ParrotFolder:
             StoreError: the file cannot be read.
         """
         return read_records(self.path / "pairs.jsonl", PreferencePair)
+
+    @cached_property
+    def contradicted(self) -> frozenset[str]:
+        """Ids of pairs that teach nothing, because the data also says the opposite; read once."""
+        path = self.path / "contradicted.txt"
+        try:
+            return frozenset(line.decode() for line in read_lines(path, within=self.path))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+
+    def contradict(self, id: str) -> None:
+        """Take a pair out of the training.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        with opened(self.path / "contradicted.txt", within=self.path) as file:
+            file.append(id.encode(), sync=False)
 
     @property
     def shards(self) -> range:

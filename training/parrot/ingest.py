@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
+from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.named import picture_of_data, read_named
 from rr_refine.reward.preferences.pair import (
@@ -31,9 +33,11 @@ from rr_refine.reward.preferences.sources import Preferred, RawPair
 from rr_refine.terms import Record
 from rr_refine.training.parrot.folder import ParrotFolder, opened, read_records
 
-__all__ = ["EvaluationSet", "IngestCount", "ingest"]
+__all__ = ["EvaluationSet", "IngestCount", "Reread", "ingest"]
 
 T = TypeVar("T")
+_Name: TypeAlias = tuple[str, str]
+"""Of a data set, and of its split."""
 
 _LABELS: Final[dict[Preferred, Label]] = {"first": "A", "second": "B", "tie": "tie"}
 _CLOSE: Final = 6
@@ -49,7 +53,8 @@ class IngestCount(Record):
     kept: int
     dropped: dict[str, int]
     """Reason -> rows: `tie`, `margin`, `no margin`, `duplicate`, `evaluation set`, `no
-    instruction`, `broken picture`, `same picture`."""
+    instruction`, `broken picture`, `same picture`, `contradiction` (the same pictures were
+    preferred the other way round), `not drawn`."""
     broken: str | None = None
     """Why the first broken picture is one."""
 
@@ -109,6 +114,16 @@ class EvaluationSet:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Rows that may be gone through any number of times: `read` begins anew."""
+
+    read: Callable[[], Iterator[RawPair]]
+
+    def __iter__(self) -> Iterator[RawPair]:
+        return self.read()
+
+
 def ingest(
     folder: ParrotFolder,
     rows: Iterable[RawPair],
@@ -116,6 +131,7 @@ def ingest(
     margin: float = 0.0,
     evaluation: EvaluationSet | None = None,
     limit: int | None = None,
+    seed: int = 0,
     workers: int = 4,
 ) -> list[IngestCount]:
     """Add `rows` to the folder's pairs. Rows that are there already are left alone, so that an
@@ -129,7 +145,10 @@ def ingest(
         rows: of one source or more.
         margin: the least that is kept. Pairs of unknown margin are kept if it is 0, as 0.
         evaluation: what must not be trained on.
-        limit: stop when so many were added.
+        limit: pairs of these rows at most, drawn at random. The same draw again adds nothing, and a
+            greater limit adds to it. The rows are gone through twice or more then, so they must be
+            no iterator.
+        seed: of the draw.
         workers: threads that decode and write pictures.
 
     Returns:
@@ -140,34 +159,56 @@ def ingest(
         StoreLockedError: another process is adding pairs.
         StoreError: the folder cannot be read or written.
     """
-    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    broken: dict[tuple[str, str], str] = {}
+    counts: dict[_Name, Counter[str]] = defaultdict(Counter)
+    broken: dict[_Name, str] = {}
+    order = None if limit is None else _drawn(rows, margin, seed)
     with opened(folder.path / "pairs.jsonl") as file, ThreadPoolExecutor(workers) as threads:
-        known = {pair.id for pair in read_records(folder.path / "pairs.jsonl", PreferencePair)}
+        stored = _Stored(read_records(folder.path / "pairs.jsonl", PreferencePair))
+        started: set[str] = set()
 
-        def submitted() -> Iterator[tuple[RawPair, Future[PreferencePair | str] | str]]:
+        def submitted(
+            wanted: Collection[str] | None, *, first: bool
+        ) -> Iterator[tuple[RawPair, Future[PreferencePair | str] | str]]:
             for raw in rows:
-                if reason := _unfit(raw, margin, known):
-                    yield raw, reason
-                else:
-                    known.add(pair_id(raw.dataset, raw.key))
-                    yield raw, threads.submit(_pair, folder, raw, evaluation or EvaluationSet())
+                id = pair_id(raw.dataset, raw.key)
+                if reason := _unfit(raw, margin):
+                    if first:
+                        yield raw, reason
+                elif wanted is None or id in wanted:
+                    if id in stored.ids or id in started:
+                        yield raw, "duplicate"
+                    else:
+                        started.add(id)
+                        yield raw, threads.submit(_pair, folder, raw, evaluation or EvaluationSet())
 
-        added = 0
-        for raw, work in _ahead(submitted(), 4 * workers):
-            name = raw.dataset, raw.split
-            pair = work if isinstance(work, str) else work.result()
-            if isinstance(pair, PreferencePair):
-                file.append(pair.model_dump_json().encode(), sync=False)
-                counts[name]["kept"] += 1
-                added += 1
-            else:
-                reason, _, why = pair.partition(": ")
-                counts[name][reason] += 1
-                if why:
-                    broken.setdefault(name, why)
-            if added == limit:
-                break
+        def add(wanted: Collection[str] | None, *, first: bool) -> None:
+            for raw, work in _ahead(submitted(wanted, first=first), 4 * workers):
+                name = raw.dataset, raw.split
+                pair = work if isinstance(work, str) else work.result()
+                if isinstance(pair, PreferencePair) and (clash := stored.clash(pair)):
+                    folder.contradict(clash)
+                    pair = "contradiction"
+                if isinstance(pair, PreferencePair):
+                    file.append(pair.model_dump_json().encode(), sync=False)
+                    stored.add(pair)
+                    counts[name]["kept"] += 1
+                else:
+                    reason, _, why = pair.partition(": ")
+                    counts[name][reason] += 1
+                    if why:
+                        broken.setdefault(name, why)
+
+        if order is None or limit is None:
+            add(None, first=True)
+        else:
+            taken = there = 0
+            while not taken or (there < limit and taken < len(order)):
+                wanted = {id for id, _ in order[taken : taken + limit - there]}
+                add(wanted, first=not taken)
+                taken += max(1, limit - there)
+                there = sum(id in stored.ids for id, _ in order[:taken])
+            for _, name in order[taken:]:
+                counts[name]["not drawn"] += 1
     ingested = [
         IngestCount(
             dataset=name[0],
@@ -188,7 +229,47 @@ def ingest(
     return ingested
 
 
-def _unfit(raw: RawPair, margin: float, known: set[str]) -> str | None:
+class _Stored:
+    """The pairs of a folder, by id and by what they show."""
+
+    def __init__(self, pairs: Iterable[PreferencePair]) -> None:
+        self.ids: set[str] = set()
+        self._winners: dict[tuple[str, str | None, frozenset[str]], tuple[str, str]] = {}
+        for pair in pairs:
+            self.add(pair)
+
+    def add(self, pair: PreferencePair) -> None:
+        """Remember a pair."""
+        self.ids.add(pair.id)
+        self._winners.setdefault(self._shown(pair), (pair.id, self._winner(pair)))
+
+    def clash(self, pair: PreferencePair) -> str | None:
+        """The id of a pair with the same pictures and request, and the other one preferred."""
+        id, winner = self._winners.get(self._shown(pair), ("", self._winner(pair)))
+        return id if winner != self._winner(pair) else None
+
+    @staticmethod
+    def _shown(pair: PreferencePair) -> tuple[str, str | None, frozenset[str]]:
+        return _plain(pair.instruction), pair.source, frozenset((pair.image_a, pair.image_b))
+
+    @staticmethod
+    def _winner(pair: PreferencePair) -> str:
+        return pair.image_a if pair.label == "A" else pair.image_b
+
+
+def _drawn(rows: Iterable[RawPair], margin: float, seed: int) -> list[tuple[str, _Name]]:
+    """The ids of all rows whose text is fit, in random order, each with its data set and split."""
+    if iter(rows) is rows:
+        raise ValueError("rows that a limit is drawn from are gone through more than once")
+    fit = {
+        pair_id(raw.dataset, raw.key): (raw.dataset, raw.split)
+        for raw in rows
+        if _unfit(raw, margin) is None
+    }
+    return sorted(fit.items(), key=lambda found: digest({"seed": seed, "id": found[0]}))
+
+
+def _unfit(raw: RawPair, margin: float) -> str | None:
     """Why a row is dropped, as far as its text tells; None if it is not."""
     if raw.preferred == "tie":
         return "tie"
@@ -196,11 +277,7 @@ def _unfit(raw: RawPair, margin: float, known: set[str]) -> str | None:
         return "no margin"
     if (raw.margin or 0.0) < margin:
         return "margin"
-    if not raw.instruction.strip():
-        return "no instruction"
-    if pair_id(raw.dataset, raw.key) in known:
-        return "duplicate"
-    return None
+    return None if raw.instruction.strip() else "no instruction"
 
 
 def _pair(folder: ParrotFolder, raw: RawPair, evaluation: EvaluationSet) -> PreferencePair | str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, read_file, require_inside
 from rr_refine.lines import read_lines
@@ -35,6 +36,8 @@ class MixtureRow:
     """The `SftRow`, as JSON: a string takes a tenth of the memory of what is in it."""
     root: str
     """The folder that its image paths start from."""
+    pair: str
+    """The id of the pair that it is about."""
     characters: int
     images: int
 
@@ -49,35 +52,49 @@ class Mixture:
     left_out: int
     """Rows whose text holds a control token of the model, such as `<image>`: in training it could
     not be told from a real one."""
+    validation: tuple[MixtureRow, ...] = ()
+    """Rows that are not trained on, each once."""
+    lost: int = 0
+    """Rows with a picture that is no longer there."""
 
     def dataset(self) -> Dataset:
         """As TRL wants it: `prompt`, `completion` and `images`, pictures opened when asked for."""
-        from datasets import Dataset
+        return _dataset(self.rows)
 
-        columns = {
-            "line": [row.line for row in self.rows],
-            "root": [row.root for row in self.rows],
-        }
-        return Dataset.from_dict(columns).with_transform(_open_batch)
+    def validation_dataset(self) -> Dataset | None:
+        """The rows that are not trained on, in the same form; None without any."""
+        return _dataset(self.validation) if self.validation else None
 
 
-def read_mixture(parts: Sequence[DataPart], control: Collection[str], seed: int) -> Mixture:
+def read_mixture(
+    parts: Sequence[DataPart], control: Collection[str], seed: int, validation: float = 0.0
+) -> Mixture:
     """Read and check every row.
 
     Args:
         parts: files and weights.
         control: control tokens that no text may hold.
-        seed: of the draw where a weight takes only some of the rows.
+        seed: of the draw where a weight takes only some of the rows, and of the validation set.
+        validation: share of the pairs that are not trained on, with all rows of theirs.
 
     Raises:
-        ConfigError: a file or picture is missing, a line is no row, or nothing is left.
+        ConfigError: a file is missing, or the pictures of all its rows; a line is no row, or
+            nothing is left.
     """
     mixed: list[MixtureRow] = []
-    distinct = left_out = 0
+    held: list[MixtureRow] = []
+    distinct = left_out = lost = 0
     for number, part in enumerate(parts):
         rows = list(_read(part, control))
-        clean = [row for row in rows if row is not None]
-        left_out += len(rows) - len(clean)
+        missing = [row for row in rows if isinstance(row, str)]
+        if missing and len(missing) == len(rows):
+            raise ConfigError(missing[0])
+        clean = [row for row in rows if isinstance(row, MixtureRow)]
+        lost += len(missing)
+        left_out += len(rows) - len(clean) - len(missing)
+        if validation:
+            held += [row for row in clean if _is_held(row.pair, seed, validation)]
+            clean = [row for row in clean if not _is_held(row.pair, seed, validation)]
         whole, share = divmod(part.weight, 1)
         some = Random(f"{seed}/{number}").sample(clean, round(share * len(clean)))
         mixed += clean * int(whole) + some
@@ -87,7 +104,21 @@ def read_mixture(parts: Sequence[DataPart], control: Collection[str], seed: int)
             f"there are no rows to train on in {', '.join(repr(str(p.file)) for p in parts)}"
             + (f" ({left_out} hold a control token of the model)" if left_out else "")
         )
-    return Mixture(tuple(mixed), distinct, left_out)
+    if validation and not held:
+        raise ConfigError(f"validation = {validation:g} takes none of the few pairs: raise it")
+    return Mixture(tuple(mixed), distinct, left_out, tuple(held), lost)
+
+
+def _is_held(pair: str, seed: int, share: float) -> bool:
+    """Whether a pair is in the validation set: the same in every file, and at every start."""
+    return int(digest({"seed": seed, "pair": pair})[:12], 16) < share * 16**12
+
+
+def _dataset(rows: Sequence[MixtureRow]) -> Dataset:
+    from datasets import Dataset
+
+    columns = {"line": [row.line for row in rows], "root": [row.root for row in rows]}
+    return Dataset.from_dict(columns).with_transform(_open_batch)
 
 
 def open_row(row: MixtureRow) -> dict[str, object]:
@@ -127,8 +158,10 @@ def _picture(root: Path, name: str) -> Image.Image:
         ) from None
 
 
-def _read(part: DataPart, control: Collection[str]) -> Iterator[MixtureRow | None]:
-    """The rows of one file, None for one with a control token; a torn last line is left out."""
+def _read(part: DataPart, control: Collection[str]) -> Iterator[MixtureRow | str | None]:
+    """The rows of one file; None for one with a control token, and a message for one whose picture
+    is missing. A torn last line is left out.
+    """
     if not part.file.is_file():
         raise ConfigError(f"the training data {str(part.file)!r} is missing")
     known: set[str] = set()
@@ -145,15 +178,16 @@ def _read(part: DataPart, control: Collection[str]) -> Iterator[MixtureRow | Non
             raise ConfigError(
                 f"{where} has places for {images} pictures, and names {len(row.images)}"
             )
-        for name in set(row.images) - known:
-            if not (part.root / name).is_file():
-                raise ConfigError(
-                    f"{where} needs the picture {str(part.root / name)!r}, which is missing; if "
-                    "the pictures are elsewhere, name their folder as the data's pictures"
-                )
-        known.update(row.images)
+        known.update(name for name in row.images if (part.root / name).is_file())
+        if missing := [name for name in row.images if name not in known]:
+            yield (
+                f"{where} needs the picture {str(part.root / missing[0])!r}, which is missing; if "
+                "the pictures are elsewhere, name their folder as the data's pictures"
+            )
+            continue
         texts = [piece["text"] for piece in content if piece["type"] == "text"]
         if any(token in text for token in control for text in texts):
             yield None
             continue
-        yield MixtureRow(line.decode(), str(part.root), sum(map(len, texts)), images)
+        pair = row.id.partition(":")[0]
+        yield MixtureRow(line.decode(), str(part.root), pair, sum(map(len, texts)), images)

@@ -50,7 +50,12 @@ class DirectAnswer:
 
 
 class PairState:
-    """One pair, taken as far as the answers allow. One without a preference stays where it is."""
+    """One pair, taken as far as the answers allow.
+
+    Args:
+        teaches: False for a pair that is left out; it stays where it is, as one without a
+            preference does.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class PairState:
         lookup: Lookup,
         pictures: PictureStore,
         options: ParrotOptions,
+        *,
+        teaches: bool = True,
     ) -> None:
         self.pair = pair
         self._lookup = lookup
@@ -75,7 +82,8 @@ class PairState:
         """Answers that are none; see `TeacherAnswer.lost`."""
         self.owed: list[TeacherQuestion] = []
         """What has to be answered to get on; more may follow from the answers."""
-        if pair.label != "tie":
+        self.teaches = teaches and pair.label != "tie"
+        if self.teaches:
             self._advance()
 
     def _advance(self) -> None:

@@ -37,6 +37,7 @@ from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.teacher import (
     REFUSED,
     UNUSABLE,
+    PictureLost,
     QuestionKind,
     Teacher,
     TeacherAnswer,
@@ -73,6 +74,8 @@ class PipelineProgress:
     """Received in this run."""
     failures: int = 0
     """Questions without an answer in this run, which the next run asks again."""
+    lost: int = 0
+    """Pairs with a picture that cannot be read."""
     refused: int = 0
     """Questions of this run that there will be no answer to."""
 
@@ -118,6 +121,9 @@ async def produce(
     kinds: tuple[QuestionKind, ...] = get_args(QuestionKind)
     record = RunRecord(options=options, teachers={kind: teacher.identify(kind) for kind in kinds})
     write_whole(_path(folder), [record.model_dump_json(indent=2)])
+    for kind, name in record.fingerprints.items():
+        identity = record.teachers[kind].model_dump_json(indent=2)
+        write_whole(folder.path / "teachers" / f"{name}.json", [identity], within=folder.path)
     shards = folder.shards[index - 1 :: count]
     run = _Run(folder, teacher, record, patience, again)
     run.progress.pairs = sum(len(folder.shard(number)) for number in shards)
@@ -198,12 +204,26 @@ class _Run:
     async def finish(self, pair: PreferencePair, log: Answers) -> None:
         """Ask about a pair until nothing more is owed but what failed."""
         failed: set[str] = set()
+        if any(not self._folder.pictures.path(key).is_file() for key in pair.pictures):
+            self.progress.lost += 1
+            self.progress.done += 1
+            return
         while True:
-            state = PairState(pair, log.get, self._folder.pictures, self._record.options)
+            state = PairState(
+                pair,
+                log.get,
+                self._folder.pictures,
+                self._record.options,
+                teaches=pair.id not in self._folder.contradicted,
+            )
             owed = [q for q in state.owed if q.id + q.kind not in failed]
             if not owed:
                 break
-            outcomes = await gather(*(self._ask(question, log) for question in owed))
+            try:
+                outcomes = await gather(*(self._ask(question, log) for question in owed))
+            except PictureLost:
+                self.progress.lost += 1
+                break
             failed |= {q.id + q.kind for q, ok in zip(owed, outcomes, strict=True) if not ok}
         self.progress.done += 1
 
@@ -211,6 +231,8 @@ class _Run:
         """Ask, and record the outcome; True if it is an answer, or says that there is none."""
         try:
             answer = _complete(question, await self._teacher.answer(question))
+        except PictureLost:
+            raise
         except (CriticUnavailable, CriticTimeout) as error:
             log.add(question, error)
             self.progress.failures += 1

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.digest import digest
 from rr_refine.endpoint.chat import Message
-from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_stored
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import build_messages
 from rr_refine.reward.template import Template
 from rr_refine.terms import DIMENSIONS
-from rr_refine.training.parrot.teacher import QuestionKind, TeacherQuestion
+from rr_refine.training.parrot.teacher import PictureLost, QuestionKind, TeacherQuestion
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -101,7 +100,8 @@ def ask(question: TeacherQuestion, template: Template) -> tuple[Message, ...]:
     """The messages of a question; loads its pictures.
 
     Raises:
-        ConfigError: a picture cannot be read, or the template lacks a rubric.
+        ConfigError: the template lacks a rubric.
+        PictureLost: a picture cannot be read.
         CriticError: the request is no valid Unicode.
     """
     if question.kind == "predict":
@@ -173,4 +173,4 @@ def _opened(path: Path | None) -> Image.Image:
     try:
         return load_stored(path, within=path.parents[2])  # DIR/images/ab/….png
     except (OSError, ValueError) as error:
-        raise ConfigError(f"picture {str(path)!r} cannot be read: {error}") from error
+        raise PictureLost(f"picture {str(path)!r} cannot be read: {error}") from error

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from rr_refine.errors import ConfigError
 from rr_refine.named import require_path
@@ -26,11 +26,19 @@ class DataPart(Record):
     """One file of the mixture: JSON lines as PARROT exports them (`parrot.rows.SftRow`)."""
 
     file: Path
+    """The file, or the folder of the export that holds it."""
     weight: float = Field(default=1.0, gt=0)
     """How often its rows are seen in an epoch: 2 is twice each, 0.5 half of them, drawn once."""
     pictures: Path | None = None
     """The folder that the rows' image paths start from. None: the folder above `sft`, where an
     export writes, or else the file's own folder."""
+
+    @field_validator("file")
+    @classmethod
+    def _of_a_folder(cls, file: Path) -> Path:
+        """A PARROT folder stands for what was exported in it."""
+        exported = file / "sft" / "parrot.jsonl"
+        return exported if exported.is_file() else file
 
     @property
     def root(self) -> Path:
@@ -100,7 +108,20 @@ class SftRecipe(Record):
     log_every: int = Field(default=10, ge=1)
     """Steps between two lines of the log."""
     save_every: int | None = Field(default=None, ge=1)
-    """Steps between two checkpoints; the last two are kept. None keeps none."""
+    """Steps between two checkpoints; None keeps none."""
+    keep: Annotated[int, Field(ge=1)] | Literal["all"] = 2
+    """Checkpoints that are kept: the newest so many, or all, to measure them and take the best."""
+    validation: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the pairs whose rows are left out of the training, drawn at random; the log says
+    how well they are learned (`eval_loss`)."""
+    validate_every: int = Field(default=200, ge=1)
+    """Steps between two measurements on them; there is one at the end, too."""
+    trackers: tuple[str, ...] = ()
+    """Experiment trackers that are told the log beside the file, by transformers' names for them
+    (`tensorboard`, `trackio`, `wandb`, …). Some send it elsewhere; by default nothing is sent."""
+    attention: Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3"] | None = None
+    """How attention is computed. None leaves it to transformers (sdpa, mostly); the others need a
+    GPU and a package of their own."""
     resume: bool = False
     """Go on from the newest checkpoint in `out`, if there is one."""
 
@@ -117,7 +138,10 @@ class SftRecipe(Record):
     @property
     def training(self) -> dict[str, JsonValue]:
         """What the student depends on; two runs that agree in it may go on from each other."""
-        aside = {"out", "resume", "save_every", "log_every", "workers"}
+        aside = {"out", "resume", "save_every", "log_every", "workers", "keep", "validate_every"}
+        aside |= {"trackers", "attention"}
+        if not self.validation:
+            aside.add("validation")  # which older trainings do not know
         return self.model_dump(mode="json", exclude=aside)
 
 

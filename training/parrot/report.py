@@ -72,6 +72,10 @@ class ExportReport(Record):
     """Questions that are not answered yet, as far as they are known."""
     refused: dict[str, int]
     """`refused` by the teacher, or `unusable` answers of its server -> questions."""
+    contradicted: int
+    """Pairs that are left out because the same pictures were preferred the other way round, too."""
+    retention: dict[str, float]
+    """`all`, and data set -> the share of pairs that are kept, of those that could be."""
     cut_off: int
     """Rationales that the token limit ended."""
     share_a: dict[str, float]
@@ -99,6 +103,8 @@ class ExportReport(Record):
     filters: tuple[FilterCount, ...]
     """Each filter that was asked for, against the faults that are known."""
     ingested: tuple[IngestCount, ...] = ()
+    rows_lost: int = 0
+    """Rows that are left out because a picture is no longer there."""
     rows: dict[str, int] = {}
     """What the training files hold: `parrot pairwise`, `parrot pointwise`, `direct …`."""
 
@@ -116,6 +122,8 @@ class ReportBuilder:
         self._owed = 0
         self._refused: Counter[str] = Counter()
         self._cut_off = 0
+        self._contradicted = 0
+        self._retained: dict[str, list[bool]] = defaultdict(list)
         self._a: dict[str, list[bool]] = defaultdict(list)
         self._a_kept: dict[str, list[bool]] = defaultdict(list)
         self._chances = [0] * _BINS
@@ -137,6 +145,10 @@ class ReportBuilder:
         group["refused"] += len(state.refused)
         self._refused.update(answer.finish_reason for answer in state.refused)
         self._owed += len(state.owed)
+        self._contradicted += pair.label != "tie" and not state.teaches
+        if state.teaches:
+            for name in ("all", pair.dataset):
+                self._retained[name].append(bool(state.kept))
         if pair.label != "tie":
             self._a[pair.dataset].append(pair.label == "A")
         for rationale in state.rationales:
@@ -178,6 +190,8 @@ class ReportBuilder:
             ),
             owed=self._owed,
             refused=dict(sorted(self._refused.items())),
+            contradicted=self._contradicted,
+            retention=_means(self._retained),
             cut_off=self._cut_off,
             share_a=_means(dict(sorted(self._a.items()))),
             share_a_kept=_means(dict(sorted(self._a_kept.items()))),
@@ -249,6 +263,13 @@ def _share(part: int, whole: int) -> float | None:
 def summarise(report: ExportReport) -> str:
     """All that matters of a report."""
     parts = [_gates(report)]
+    if report.retention:
+        total, *sources = (f"{share:.1%} of {name}" for name, share in report.retention.items())
+        parts.append(f"Retention: {total} pairs; {', '.join(sources)}.")
+    if report.contradicted:
+        parts.append(
+            f"{report.contradicted} pairs are left out: the data also prefers their other picture."
+        )
     if report.share_a:
         parts.append(
             "Label A: "
@@ -275,6 +296,8 @@ def summarise(report: ExportReport) -> str:
         parts.append(f"Mean tokens: {means}.")
     if any(found.recall is not None for found in report.filters):
         parts.append(_filters(report))
+    if report.rows_lost:
+        parts.append(f"{report.rows_lost} rows are left out: a picture of theirs is gone.")
     if report.rows:
         parts.append(f"Rows: {_counts(report.rows)}.")
     if report.refused or report.cut_off:

@@ -19,12 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import (
-    make_folder,
-    read_file,
-    replace_file,
-    require_no_links,
-)
+from rr_refine.files import make_folder, read_file, replace_file, require_no_links
+from rr_refine.lines import read_lines
 from rr_refine.named import require_ours
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
@@ -58,6 +54,12 @@ class SftReport(Record):
     rows_per_epoch: int
     left_out: int
     """Rows whose text holds a control token of the model; see `Mixture`."""
+    lost: int = 0
+    """Rows with a picture that is no longer there."""
+    validation_rows: int = 0
+    """Rows that were not trained on; see `SftRecipe.validation`."""
+    validation_loss: float | None = None
+    """Of these, at the end."""
     steps: int
     epochs: float
     first_loss: float
@@ -86,7 +88,8 @@ def fine_tune(
     Args:
         recipe: what to train, on what, and how.
         say: gets every line of the log too, in the main process: `step`, `loss`,
-            `mean_token_accuracy`, `learning_rate`, `grad_norm`, `epoch`.
+            `mean_token_accuracy`, `learning_rate`, `grad_norm`, `epoch`; or `step`, `eval_loss`,
+            and other values of the validation set.
         load: in place of `load_student`.
 
     Raises:
@@ -103,6 +106,7 @@ def fine_tune(
     from rr_refine.training.loop import Log
     from rr_refine.training.parrot.trainer import LogCallback, to_arguments
 
+    _require_trackers(recipe)
     arguments = to_arguments(recipe)
     if report := _finished(recipe):
         return report
@@ -110,7 +114,7 @@ def fine_tune(
     limit_pixels(processor, recipe)
     if recipe.lora is None:
         freeze(model, recipe)
-    mixture = read_mixture(recipe.data, control_tokens(processor), recipe.seed)
+    mixture = read_mixture(recipe.data, control_tokens(processor), recipe.seed, recipe.validation)
     log = Log(recipe.out / "log.jsonl")
 
     def report_line(line: dict[str, float]) -> None:
@@ -132,9 +136,13 @@ def fine_tune(
     if recipe.resume and checkpoints.is_dir():
         last = get_last_checkpoint(checkpoints)  # type: ignore[no-untyped-call]
     before = int(last.rpartition("-")[2]) if last else 0
+    if main and recipe.resume:
+        _forget_after(recipe.out / "log.jsonl", before)
     start = time.monotonic()
     try:
         trainer.train(resume_from_checkpoint=last)
+        if mixture.validation and trainer.state.global_step % recipe.validate_every:
+            trainer.evaluate()
     except OutOfMemoryError as error:
         raise ConfigError(
             f"batch = {recipe.batch} does not fit on the device: lower it and raise accumulate, "
@@ -145,12 +153,16 @@ def fine_tune(
     trainer.save_student(student)
     state = trainer.state
     losses = [line["loss"] for line in state.log_history if "loss" in line]
+    measured = [line["eval_loss"] for line in state.log_history if "eval_loss" in line]
     seen = (state.global_step - before) * recipe.batch * recipe.accumulate * arguments.world_size
     report = SftReport(
         student=str(student),
         rows=mixture.distinct,
         rows_per_epoch=len(mixture.rows),
         left_out=mixture.left_out,
+        lost=mixture.lost,
+        validation_rows=len(mixture.validation),
+        validation_loss=measured[-1] if measured else None,
         steps=state.global_step,
         epochs=state.epoch,
         first_loss=losses[0],
@@ -164,6 +176,29 @@ def fine_tune(
         text = report.model_dump_json(indent=2) + "\n"
         replace_file(recipe.out / "report.json", text.encode(), durable=False)
     return report
+
+
+def _require_trackers(recipe: SftRecipe) -> None:
+    """Refuse trackers that transformers does not know, or that are not installed."""
+    from transformers.integrations.integration_utils import (
+        INTEGRATION_TO_CALLBACK,
+        get_available_reporting_integrations,
+    )
+
+    for name in recipe.trackers:
+        if name not in INTEGRATION_TO_CALLBACK:
+            known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
+            raise ConfigError(f"trackers: {name!r} is none; there are {known}")
+        if name not in get_available_reporting_integrations():  # type: ignore[no-untyped-call]
+            raise ConfigError(f"trackers: {name!r} needs a package of its own: pip install {name}")
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Take the lines of later steps out of a log: they are trained, and logged, again."""
+    lines = list(read_lines(log))
+    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    if len(kept) < len(lines):
+        replace_file(log, b"".join(line + b"\n" for line in kept), durable=False)
 
 
 def _finished(recipe: SftRecipe) -> SftReport | None:
@@ -207,6 +242,7 @@ def _trainer(
             model=model,
             args=arguments,
             train_dataset=mixture.dataset(),
+            eval_dataset=mixture.validation_dataset(),
             processing_class=processor,
             peft_config=adapters(recipe),
             callbacks=[reporter],

@@ -46,6 +46,7 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
             recipe.model,
             revision=recipe.revision,
             dtype=torch.bfloat16 if short else torch.float32,
+            attn_implementation=recipe.attention,
             use_safetensors=True,
             trust_remote_code=False,
         )

@@ -20,6 +20,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 from pydantic import Field, JsonValue
 
 from rr_refine.digest import digest
+from rr_refine.errors import CriticError
 from rr_refine.reward.preferences.pair import Label, Order
 from rr_refine.terms import Dimension, Identity, Record, Task
 
@@ -27,6 +28,7 @@ __all__ = [
     "REFUSED",
     "SOUND",
     "UNUSABLE",
+    "PictureLost",
     "QuestionKind",
     "Teacher",
     "TeacherAnswer",
@@ -41,6 +43,10 @@ UNUSABLE: Final = "unusable"
 
 SOUND: Final = "sound"
 """`TeacherAnswer.truth` of an answer without a fault."""
+
+
+class PictureLost(CriticError):
+    """A picture of the folder cannot be read any more. It costs the rows that need it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,7 @@ class Teacher(Protocol):
         """Answer one question.
 
         Raises:
+            PictureLost: a picture cannot be read; it is asked again once it is back.
             CriticUnavailable, CriticTimeout: nobody answered; it is asked again in the next run.
             CriticError: any other: there is no answer to this question, and will be none.
             ConfigError: the teacher is set up wrongly; nothing more is asked.

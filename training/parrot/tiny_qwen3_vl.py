@@ -21,7 +21,8 @@ _CONTROL: Final = (
 def build_tiny_qwen3_vl(folder: Path, seed: int = 0) -> Any:
     """Save a random Qwen3-VL, and give its processor (a `ProcessorMixin`).
 
-    The processor is Qwen's own less the part for videos, which needs torchvision. Tokens are bytes.
+    The processor is Qwen's own: whole with torchvision, which its part for videos needs, and less
+    that part without. Tokens are bytes.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -33,6 +34,7 @@ def build_tiny_qwen3_vl(folder: Path, seed: int = 0) -> Any:
         Qwen3VLProcessor,
     )
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+    from transformers.utils.import_utils import is_torchvision_available
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     numbers = {token: number for number, token in enumerate([*letters, *_CONTROL])}
@@ -54,16 +56,20 @@ def build_tiny_qwen3_vl(folder: Path, seed: int = 0) -> Any:
             )
 
     WithoutVideos.__name__ = Qwen3VLProcessor.__name__  # it is written into the folder
-    processor = WithoutVideos(
-        Qwen2VLImageProcessorPil(
-            patch_size=16,
-            temporal_patch_size=2,
-            merge_size=2,
-            size={"shortest_edge": 32 * 32, "longest_edge": 64 * 64},
-        ),
-        tokenizer,
-        chat_template=_chat_template(),
-    )
+    patches: dict[str, Any] = {"patch_size": 16, "temporal_patch_size": 2, "merge_size": 2}
+    size = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
+    template = _chat_template()
+    processor: ProcessorMixin
+    if is_torchvision_available():
+        from transformers import Qwen2VLImageProcessor, Qwen3VLVideoProcessor
+
+        images: Any = Qwen2VLImageProcessor(**patches, size=size)
+        videos = Qwen3VLVideoProcessor(**patches)
+        whole: Any = Qwen3VLProcessor
+        processor = whole(images, tokenizer, videos, chat_template=template)
+    else:
+        images = Qwen2VLImageProcessorPil(**patches, size=size)
+        processor = WithoutVideos(images, tokenizer, chat_template=template)
     config = Qwen3VLConfig(
         text_config={
             "vocab_size": len(numbers),

@@ -45,7 +45,7 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
         super().__init__(**arguments)
 
     def _send_telemetry(self) -> None:
-        """Training reports to nobody. TRL would send model type and hardware to its makers."""
+        """Only the recipe's trackers are told. TRL would tell its makers model and hardware."""
 
     def _get_train_sampler(self, train_dataset: object = None) -> LengthGroupedSampler:  # noqa: ARG002
         # Processes take batches in turn, so that it is good for their batches to be alike, too.
@@ -150,9 +150,9 @@ class LogCallback(TrainerCallback):
             RefineError: the loss is not a finite number.
         """
         logs: dict[str, float] = kwargs["logs"]
-        if "loss" not in logs:
+        if "loss" not in logs and "eval_loss" not in logs:
             return
-        loss = float(logs["loss"])
+        loss = float(logs.get("loss", logs.get("eval_loss", 0.0)))
         if state.is_world_process_zero:
             self._say({"step": state.global_step, **{k: float(v) for k, v in logs.items()}})
         if not math.isfinite(loss):
@@ -189,10 +189,14 @@ def to_arguments(recipe: SftRecipe) -> SFTConfig:
         logging_nan_inf_filter=False,  # it would show the last good loss instead
         save_strategy="no" if recipe.save_every is None else "steps",
         save_steps=recipe.save_every or 500,
-        save_total_limit=2,
+        save_total_limit=None if recipe.keep == "all" else recipe.keep,
+        eval_strategy="steps" if recipe.validation else "no",
+        eval_steps=recipe.validate_every,
+        per_device_eval_batch_size=recipe.batch,
+        run_name=recipe.out.name,
         use_cpu=not torch.accelerator.is_available(),
         disable_tqdm=True,
-        report_to=[],
+        report_to=list(recipe.trackers),
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from dataclasses import replace
@@ -12,9 +13,13 @@ from rr_refine.errors import ConfigError, StoreLockedError
 from rr_refine.pictures import load_picture
 from rr_refine.reward.preferences.pair import PictureStore, Side, exchange
 from rr_refine.reward.preferences.sources import RawPair
+from rr_refine.training.parrot.config import ParrotOptions
+from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder, opened
-from rr_refine.training.parrot.ingest import EvaluationSet, ingest
-from tests.training.parrot.fakes import make_folder, picture, raw_pair
+from rr_refine.training.parrot.ingest import EvaluationSet, Reread, ingest
+from rr_refine.training.parrot.pipeline import produce
+from rr_refine.training.parrot.report import summarise
+from tests.training.parrot.fakes import FakeTeacher, make_folder, picture, raw_pair
 
 
 def test_the_winner_is_a_about_as_often_as_b(tmp_path: Path) -> None:
@@ -155,3 +160,70 @@ def test_broken_evaluation_sets_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "bench.jsonl").write_text(text)
     with pytest.raises(ConfigError, match="no evaluation set"):
         EvaluationSet.read([tmp_path / "bench.jsonl"])
+
+
+def winners(folder: ParrotFolder) -> list[int]:
+    """The numbers of the pairs."""
+    return sorted(int(pair.instruction.split()[-1]) for pair in folder.pairs)
+
+
+def test_a_limit_draws_at_random_by_the_seed(tmp_path: Path) -> None:
+    rows = [raw_pair(number) for number in range(200)]
+    drawn = {}
+    for name, limit, seed in (("a", 20, 0), ("again", 20, 0), ("b", 20, 1), ("more", 40, 0)):
+        folder = ParrotFolder(tmp_path / name)
+        (count,) = ingest(folder, rows, limit=limit, seed=seed)
+        assert (count.read, count.kept) == (200, limit)
+        assert count.dropped == {"not drawn": 200 - limit}
+        drawn[name] = winners(folder)
+    assert drawn["a"] == drawn["again"] != drawn["b"]
+    assert set(drawn["a"]) < set(drawn["more"])
+    for numbers in drawn.values():  # not the first ones, nor all from one end
+        assert 60 < sum(numbers) / len(numbers) < 140
+
+
+def test_what_a_draw_loses_is_drawn_anew(tmp_path: Path) -> None:
+    rows = [replace(raw_pair(n), first=b"no picture") if n % 2 else raw_pair(n) for n in range(60)]
+    rows += [raw_pair(n, "tie") for n in range(60, 70)]
+    folder = ParrotFolder(tmp_path)
+    (count,) = ingest(folder, rows, limit=20)
+    assert (count.read, count.kept, count.dropped["tie"]) == (70, 20, 10)
+    (again,) = ingest(ParrotFolder(tmp_path), rows, limit=20)
+    assert (again.kept, again.dropped["duplicate"]) == (0, 20)
+    (more,) = ingest(ParrotFolder(tmp_path), rows, limit=25)
+    assert (more.kept, len(ParrotFolder(tmp_path).pairs)) == (5, 25)
+    (every,) = ingest(ParrotFolder(tmp_path), rows, limit=1000)
+    assert (every.kept, every.dropped["broken picture"]) == (5, 30)
+
+
+def test_rows_to_draw_from_can_be_read_again(tmp_path: Path) -> None:
+    rows = [raw_pair(number) for number in range(5)]
+    with pytest.raises(ValueError, match="more than once"):
+        ingest(ParrotFolder(tmp_path), iter(rows), limit=2)
+    (count,) = ingest(ParrotFolder(tmp_path), Reread(lambda: iter(rows)), limit=2)
+    assert count.kept == 2
+
+
+def test_pairs_that_contradict_each_other_teach_nothing(tmp_path: Path) -> None:
+    one, two, three = raw_pair(1), raw_pair(2), raw_pair(3)
+    rows = [
+        one,
+        replace(one, key="turned", first=one.second, second=one.first),  # the other one won
+        two,
+        replace(two, key="again", first=two.second, second=two.first, preferred="second"),  # agrees
+        three,
+        replace(three, key="asked otherwise", instruction="a dog", preferred="second"),
+    ]
+    (count,) = ingest(ParrotFolder(tmp_path), rows)
+    assert (count.kept, count.dropped) == (5, {"contradiction": 1})
+    folder = ParrotFolder(tmp_path)
+    (left_out,) = folder.contradicted
+    assert left_out == folder.pairs[0].id
+    teacher = FakeTeacher()
+    asyncio.run(produce(folder, teacher, ParrotOptions()))
+    assert not any(question.id.startswith(left_out) for question in teacher.asked)
+    report = export(folder)
+    assert (report.contradicted, report.rows["parrot pairwise"]) == (1, 4)
+    assert "1 pairs are left out" in summarise(report)
+    (again,) = ingest(ParrotFolder(tmp_path), rows)  # found in what is there, too
+    assert again.dropped == {"duplicate": 5, "contradiction": 1}

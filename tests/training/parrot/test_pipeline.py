@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,16 @@ from rr_refine.errors import (
     StoreError,
     StoreLockedError,
 )
+from rr_refine.reward.template import builtin_template
+from rr_refine.terms import Identity
 from rr_refine.training.parrot import folder as folder_module
-from rr_refine.training.parrot.answers import AnswerLine, Answers
+from rr_refine.training.parrot.answers import AnswerLine, Answers, fingerprint
 from rr_refine.training.parrot.config import ParrotOptions
 from rr_refine.training.parrot.export import export
 from rr_refine.training.parrot.folder import ParrotFolder, opened
 from rr_refine.training.parrot.ingest import ingest
 from rr_refine.training.parrot.pipeline import PipelineProgress, produce, read_run
+from rr_refine.training.parrot.prompts import ask
 from rr_refine.training.parrot.report import summarise
 from rr_refine.training.parrot.teacher import QuestionKind, TeacherAnswer, TeacherQuestion
 from tests.training.parrot.fakes import (
@@ -231,7 +235,8 @@ async def test_what_is_refused_costs_its_pair_only(
     tmp_path: Path, error: CriticError, reason: str, text: str, concurrency: int
 ) -> None:
     folder, teacher = make_folder(tmp_path, 80), declining(error, 40)
-    progress = await produce(folder, teacher, OPTIONS, concurrency=concurrency)
+    options = ParrotOptions(project=False, baseline=False)
+    progress = await produce(folder, teacher, options, concurrency=concurrency)
     assert (progress.done, progress.failures) == (80, 0)
     assert progress.refused == (0 if reason == "length" else 40)
     lost = [line.answer for line in lines(folder) if line.answer and line.kind == "anchor"]
@@ -247,7 +252,7 @@ async def test_what_is_refused_costs_its_pair_only(
         assert sum(group.rationales for group in report.groups) == 40
         assert f"Without an answer for good: {reason} 40" in summarise(report)
     again = FakeTeacher()
-    await produce(ParrotFolder(tmp_path), again, OPTIONS)
+    await produce(ParrotFolder(tmp_path), again, options)
     assert again.asked == []
 
 
@@ -316,3 +321,57 @@ async def test_refusals_between_outages_are_signs_of_life(tmp_path: Path) -> Non
         concurrency=1,
     )
     assert (progress.failures, progress.refused) == (10, 10)
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["missing", "broken"])
+async def test_a_lost_picture_costs_its_rows_only(tmp_path: Path, broken: bool) -> None:
+    folder = make_folder(tmp_path, 4, task="edit")
+    lost = folder.pictures.path(folder.pairs[1].image_b)
+    whole = lost.read_bytes()
+    if broken:
+        lost.write_bytes(b"no picture")
+    else:
+        lost.unlink()
+
+    def looks(question: TeacherQuestion) -> TeacherAnswer:
+        ask(question, builtin_template())  # opens the pictures, as a teacher does
+        return good(question)
+
+    kinds: tuple[QuestionKind, ...] = ("anchor", "predict", "project")
+    teacher = FakeTeacher(dict.fromkeys(kinds, looks))
+    progress = await produce(folder, teacher, OPTIONS, patience=1, concurrency=1)
+    assert (progress.done, progress.lost, progress.failures) == (4, 1, 0)
+    assert export(folder).rows["parrot pairwise"] == 3
+    lost.write_bytes(whole)  # it is back
+    progress = await produce(ParrotFolder(tmp_path), teacher, OPTIONS)
+    assert (progress.lost, export(folder).rows["parrot pairwise"]) == (0, 4)
+    lost.unlink()  # and gone again, after the teacher
+    report = export(folder)
+    assert (report.rows["parrot pairwise"], report.rows_lost) == (3, 2)
+    assert "2 rows are left out: a picture of theirs is gone" in summarise(report)
+
+
+async def test_every_fingerprint_can_be_looked_up(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, 2)
+    await produce(folder, FakeTeacher(), OPTIONS)
+    await produce(folder, FakeTeacher(name="other"), OPTIONS)
+    names = {}
+    for by in {line.by for line in lines(folder)}:
+        text = (tmp_path / "teachers" / f"{by}.json").read_text()
+        names[by] = Identity.model_validate_json(text)
+        assert fingerprint(names[by]) == by
+    assert {identity.name for identity in names.values()} == {"fake", "other"}
+
+
+async def test_retention_in_all_and_by_source(tmp_path: Path) -> None:
+    folder = ParrotFolder(tmp_path)
+    ingest(folder, [replace(raw_pair(n), dataset="ab"[n % 2]) for n in range(8)])
+
+    def half(question: TeacherQuestion) -> TeacherAnswer:
+        odd = int(question.instruction.split()[-1]) in (1, 3)
+        return TeacherAnswer(text="no") if odd else good(question)
+
+    await produce(folder, FakeTeacher({"anchor": half}), OPTIONS)
+    report = export(folder)
+    assert report.retention == {"all": 0.75, "a": 1.0, "b": 0.5}
+    assert "Retention: 75.0% of all pairs; 100.0% of a, 50.0% of b." in summarise(report)

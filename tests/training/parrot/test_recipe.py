@@ -151,3 +151,30 @@ def test_broken_rows(tmp_path: Path, changes: dict[str, object], says: str) -> N
 def test_missing_data(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"training data .*missing"):
         read_mixture([DataPart(file=tmp_path / "rows.jsonl")], (), 0)
+
+
+def test_a_missing_picture_costs_its_rows_only(tmp_path: Path) -> None:
+    part = write_rows(tmp_path / "rows.jsonl", 4)
+    (tmp_path / "rows-1-2.png").unlink()
+    mixture = read_mixture([part], (), 0)
+    assert (len(mixture.rows), mixture.lost, mixture.left_out) == (3, 1, 0)
+
+
+def test_a_validation_set_has_whole_pairs_that_are_not_trained_on(tmp_path: Path) -> None:
+    part = write_rows(tmp_path / "rows.jsonl", 60)
+    rows = [json.loads(line) for line in part.file.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["id"] = f"pair{number // 3}:AB:0:{number % 3}"
+    part.file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    twice = part.model_copy(update={"weight": 2.0})
+    found = read_mixture([twice], (), 0, 0.3)
+    trained, held = ({row.pair for row in some} for some in (found.rows, found.validation))
+    assert not trained & held
+    assert len(trained | held) == 20
+    assert 2 <= len(held) <= 11
+    assert len(found.validation) == 3 * len(held)  # each once
+    assert len(found.rows) == 2 * 3 * len(trained)
+    assert read_mixture([part], (), 0, 0.3).validation == found.validation
+    assert read_mixture([part], (), 1, 0.3).validation != found.validation
+    with pytest.raises(ConfigError, match=r"validation = 0.001 takes none"):
+        read_mixture([part], (), 0, 0.001)

@@ -266,3 +266,84 @@ def test_dry_run_notices_a_prompt_that_is_learned(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Collator, "torch_call", whole)
     with pytest.raises(ConfigError, match="what is supervised is not"):
         dry_run(load_recipe("qwen3-vl-8b"))
+
+
+def test_a_resumed_log_has_no_step_twice(llava: Path, tmp_path: Path) -> None:
+    whole = recipe(llava, tmp_path / "out", save_every=2)
+    fine_tune(whole)
+    before = (whole.out / "log.jsonl").read_text()
+    (whole.out / "report.json").unlink()
+    shutil.rmtree(whole.out / "checkpoints" / "checkpoint-4")
+    fine_tune(whole.model_copy(update={"resume": True}))
+    lines = [json.loads(line) for line in (whole.out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    losses = [json.loads(line)["loss"] for line in before.splitlines()]
+    assert [line["loss"] for line in lines] == pytest.approx(losses, abs=1e-4)
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, [4]), (2, [3, 4]), ("all", [1, 2, 3, 4])])
+def test_checkpoints_that_are_kept(
+    llava: Path, tmp_path: Path, keep: object, left: list[int]
+) -> None:
+    fine_tune(recipe(llava, tmp_path / "out", save_every=1, keep=keep))
+    found = (tmp_path / "out" / "checkpoints").glob("checkpoint-*")
+    assert sorted(int(folder.name.partition("-")[2]) for folder in found) == left
+
+
+def test_the_validation_set_is_measured(llava: Path, tmp_path: Path) -> None:
+    part = write_rows(tmp_path / "data" / "rows.jsonl", 12)
+    changes: dict[str, object] = {"data": (part,), "validation": 0.4, "validate_every": 3}
+    report = fine_tune(recipe(llava, tmp_path / "out", **changes))
+    assert report.validation_rows > 0
+    assert report.rows + report.validation_rows == 12
+    lines = [json.loads(line) for line in (tmp_path / "out/log.jsonl").read_text().splitlines()]
+    measured = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
+    assert list(measured) == [3, 4]
+    assert report.validation_loss == pytest.approx(measured[4], abs=1e-4)
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
+
+
+def test_trackers_are_told_if_the_recipe_says_so(
+    llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import TrainerCallback
+    from transformers.integrations import integration_utils
+
+    class Tracker(TrainerCallback):
+        told: list[float] = []
+
+        def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            Tracker.told += [kwargs["logs"]["loss"]] if "loss" in kwargs["logs"] else []
+
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "trackio", Tracker)
+    fine_tune(recipe(llava, tmp_path / "silent"))
+    assert Tracker.told == []
+    with pytest.raises(ConfigError, match="'trackio' needs a package of its own: pip install"):
+        fine_tune(recipe(llava, tmp_path / "out", trackers=("trackio",)))
+    monkeypatch.setattr(
+        integration_utils, "get_available_reporting_integrations", lambda: ["trackio"]
+    )
+    fine_tune(recipe(llava, tmp_path / "out", trackers=("trackio",)))
+    assert len(Tracker.told) == 4
+    with pytest.raises(ConfigError, match=r"trackers: 'wandbb' is none; there are .*wandb"):
+        fine_tune(recipe(llava, tmp_path / "else", trackers=("wandbb",)))
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_attention_is_a_setting(llava: Path, tmp_path: Path, attention: str) -> None:
+    model, _ = load_student(recipe(llava, tmp_path / "out", attention=attention))
+    assert model.config._attn_implementation == attention
+
+
+def test_attention_that_is_not_installed_is_one_line(llava: Path, tmp_path: Path) -> None:
+    wanted = recipe(llava, tmp_path / "out", attention="flash_attention_2")
+    with pytest.raises(ConfigError, match=r"(?i)flash"):
+        load_student(wanted)
+
+
+def test_older_trainings_may_be_resumed(llava: Path, tmp_path: Path) -> None:
+    first = recipe(llava, tmp_path / "out", max_steps=1)
+    report = fine_tune(first)
+    begun = json.loads((first.out / "recipe.json").read_text())
+    assert not {"keep", "validation", "trackers", "attention"} & begun.keys()
+    assert fine_tune(first.model_copy(update={"resume": True})) == report
