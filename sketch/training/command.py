@@ -12,6 +12,8 @@ from rr_refine.cli import text
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.options import Flag, Out
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.files import make_folder, replace_file
+from rr_refine.hub import loaded
 from rr_refine.named import require_ours
 
 if TYPE_CHECKING:
@@ -47,13 +49,14 @@ def sketch(
         device: auto, cuda, mps or cpu.
         quick: A few steps of everything, to see that it runs; the models are worth nothing.
     """
-    require_ours(out, _FILES, ("renders", "decoded"))
+    require_ours(out, _FILES, ("renders", "decoded", "quick.txt"))
     count = renders if renders is not None else 8 if quick else 2500
     if count < 0:
         raise ConfigError(f"--renders {count} must not be negative")
     for package in ("diffusers", "trl"):
         if find_spec(package) is None:
             raise MissingExtraError("rr-refine train", "train")
+    _require_alike(out, quick=quick)
     _silence()
     say = _clock()
     if only != "critic":
@@ -68,14 +71,38 @@ def sketch(
     if only != "generator":
         from rr_refine.sketch.training.critic import train as critic
 
-        pictures = _pictures(out, count, device, say)
+        pictures = _pictures(out, count, device, say, required=renders is not None)
         wanted = critic.QUICK if quick else critic.CriticRecipe()
         text.say(critic.train_critic(out, wanted, pictures, device, say))
     return DONE
 
 
-def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) -> Pictures | None:
-    """What the critic learns from beside drawings; None without a generator in `out`."""
+def _require_alike(out: Path, *, quick: bool) -> None:
+    """Refuse to go on in a folder of `--quick` without it, and mark one that begins with it.
+
+    Raises:
+        ConfigError: it is such a folder.
+    """
+    mark = out / "quick.txt"
+    if quick and not any(out.glob("*.pt")):
+        make_folder(out)
+        replace_file(mark, b"made with --quick: the models here are worth nothing\n", durable=False)
+    elif mark.exists() and not quick:
+        raise ConfigError(
+            f"{str(out)!r} was made with --quick, so a generator that is worth something is "
+            "missing in it, and a critic of full size cannot go on from it: add --quick, or give "
+            "another --out"
+        )
+
+
+def _pictures(
+    out: Path, count: int, device: str, say: Callable[[str], None], *, required: bool
+) -> Pictures | None:
+    """What the critic learns from beside drawings; None without a generator in `out`.
+
+    Raises:
+        ConfigError: there is no generator and one is required, or it cannot be loaded.
+    """
     from diffusers import AutoencoderTiny
 
     from rr_refine.sketch.generator import SketchGenerator, SketchGeneratorOptions
@@ -84,11 +111,20 @@ def _pictures(out: Path, count: int, device: str, say: Callable[[str], None]) ->
     from rr_refine.training.loop import pick_device
 
     folder = out / "generator"
-    if not count or not (folder / "model_index.json").is_file():
+    if not count:
+        return None
+    if not (folder / "model_index.json").is_file():
+        missing = f"no finished generator in {str(folder)!r}"
+        if required:
+            raise ConfigError(
+                f"--renders {count}: there is {missing}; train one first, without --only critic"
+            )
+        say(f"{missing}: the critic learns from drawings alone")
         return None
     say("pictures for the critic")
     options = SketchGeneratorOptions(model=folder, device=device, batch=16)
-    autoencoder = AutoencoderTiny.from_pretrained(folder / "vae", use_safetensors=True)
+    with loaded("generator", str(folder), ask=False):
+        autoencoder = AutoencoderTiny.from_pretrained(folder / "vae", use_safetensors=True)
     autoencoder = autoencoder.float().to(pick_device(device))
     return Pictures(
         render_cases(out / "renders", SketchGenerator(options), count),

@@ -87,15 +87,15 @@ _WORDS: Final = {
     "Z": "win wins won winning beat beats defeats trump* overtakes prevails triumphs",
     "W": "lose loses losing lost nails suffers shines decides excel* trail* lag* tops exceed* "
     "leads convinc* impress* dominat* fail* pales bests succeed*",
-    "N": "winner* loser* edge advantage* tie draw lead victory favourite favorite nod crown "
-    "point points improvement round superiority toss-up",
+    "N": "winner* loser* victory favourite favorite superiority",
+    "n": "edge advantage* tie draw lead nod crown point points improvement round toss-up",
     "p": "preferred chose voted liked favoured favored selected",
     "P": "picked prefer prefers favour* favor* choose chooses chosen pick picks select* recommend* "
     "settle*",
     "C": "choice* verdict* preference* recommendation* vote outcome* decision* ranking* "
     "judgement* judgment* answer answers",
     "S": "score* rating rate rates rated mark marks grade* rank* anchor* deduct*",
-    "E": "good bad excellent great poor poorly strong weak satisfactory acceptable superb "
+    "E": "well good bad excellent great poor poorly strong weak satisfactory acceptable superb "
     "mediocre",
     # Who was told what.
     "a": "hindsight annotator* rater* evaluator* labeller* labeler*",
@@ -161,34 +161,34 @@ _VERDICT: Final = (
     r"[Ii][^xKHL,:]{0,8}?[Je](?!x)|e[cd]{0,2}Q|J$|Jt[di]?I",
     r"[Jh][ydQR]{0,3}[QC]",
     r"Q[bvyw]{1,3}[Jhe](?!x)",
-    r"M[ydctIiRQ]{0,8}J(?!x)|JM|[Ii][bvydwnG]{0,4}ME?J|[IiM][bvydQGM]{0,5}E$",
+    r"M[ydctIiRQ]{0,8}J(?!x)|JM|[Ii][bvydwnG]{0,4}ME?J|[IiM][bvydcQGM]{0,5}E$",
     r"U|[Ii][bvydwcGt]{0,6}Z|[Ii][bvydwc]{0,6}W(?![xdct]*x)|wy?[WZ]",
     r"^y?,?Iib$|^c?I[bv]{1,2}$|^[yct,]{0,3}i[bw]Ito?$",
     # It has the edge, the edge goes to it; it is preferred.
-    r"[Ii][ydcQ]{0,3}[bvwG][bvydwctJQGiI]{0,6}[NC](?!c?[dx]*x)",
-    r"N[bydtJ]{0,4}I|C[ydJ]?[bt][bydtJ]{0,3}I|INcQ|INb[dy]|^[dJyxQ]{0,3}[NPpSC][dyJIctQ]{0,4}:",
+    r"[Ii][ydcQ]{0,3}[bvwG][bvydwctJQGiI]{0,6}[NnC](?!c?[dx]*x)",
+    r"[Nn][bydtJ]{0,4}I|C[ydJ]?[bt][bydtJ]{0,3}I|I[Nn]cQ|I[Nn]b[dy]|^[dJyxQ]{0,3}[NnPpSC][dyJIctQ]{0,4}:",
     r"P[bydtwQi]{0,3}I|op[bydtQi]{0,3}I|[Iio][bvydwGi]{0,6}[Pp](?!d?x)|wb?y?[Pp](?!d?x)",
     # Scores.
     r"[GKS][ydctbIiv]{0,4}[#f](?![x#])|[#f]S|S[ydctb]{0,4}I|I[bvydctiGw]{0,5}x?S(?!x)",
-    r"f[ct,]{0,2}f|I[:(]?f(?!x)|I[:(]#(?!x)|I(?:bd#|[bcyt]{1,3}d?f)(?!x)",
+    r"f[ct,]{0,2}f|(?:^y?|[,;]c?)I[:(]?f(?!x)|I[:(]f(?!x)|I[:(]#(?!x)|Ibd#(?!x)|(?:^y?,?|j)I[^:]{0,8}[cbt]d?f(?!x)",
     r"o[bwvyd]{0,4}[SG][dyct]{0,3}[Ii]|[JZWh]S|S[Jh]|o[^x]{0,8}[#f](?!x)|yS",
     # `A > B`.
     r"I[>=]{1,2}I|>I$",
 )
-_BARE: Final = r"[^xKLHMGT]*(?:[JeNPpSUWZEC][^xKL]*)|[^xMGbvRA]*I[^xMGbvRA]*"
+_BARE: Final = r"[^xKLHMGT]*(?:[JeNnPpSUWZEC][^xKL]*)|[^xMGbvRAY]*I[^xMGbvRAY]*"
 """A whole sentence without content: a judgement, or a picture's name and no verb."""
 
 _TOLD: Final = (
     # Somebody else chose.
     r"a|H[bvydxc]{0,3}[PpCLWS](?!d?x|[ct]x)|[PpCS][bvyd]{0,2}[ct]d?[Ha]|[JN]ty?d?H|HN|Hp|HxIJ|Zd[CHLl]",
     r"(?<![oy])p[dy]?I|Ibd?iH|bdiH|iv[yd]?p|I,?v[bydxKH]{0,3}[PpNJCS]|I[(d)x]{0,3}v[yd]{0,2}[PpNJ]",
-    r"wbvy?[pP]|A[bw]Nt|I,b?d?[pP]|CvT|jI[bvy]{1,2}d?[pPZW]|jdN[bv]I|[CLl][bvy]{0,2}vt|GyL|tdCb|kdC",
+    r"wbvy?[pP]|A[bw][Nn]t|I,b?d?[pP]|CvT|jI[bvy]{1,2}d?[pPZW]|jdN[bv]I|[CLl][bvy]{0,2}vt|GyL|tdCb|kdC",
     # The choice was known.
-    r"l(?![xc])|lcI|K[dHxy]{0,2}[NCLl](?!x)|K[Pp]|L[NC]|ox?dL|kdL,?o|[JZN][yd]?L|[CN][cdQ]{0,3}bK",
-    r"[AMKC][cdtHKyxQk]{0,5}[CLH](?!x)|[CL][^x:]{0,4}[MA]|IbTtb|vYi?I",
+    r"l(?![xc])|lcI|K[dHy]{0,2}[NCLl](?!x)|K[Pp]|L[NC]|ox?dL|kdL,?o|[JZN][yd]?L|[CN][cdQ]{0,3}bK",
+    r"A[cdtHKyxQk]{0,5}[CLH](?!x)|[MC][cdtHKyQk]{0,4}[CL](?!x)|[CL][^x:]{0,4}[MA]|IbTtb|vYi?I",
     r"[CLl][(I)]{0,3}[bv]?Y[dcyito]{0,3}(?:[IPpNJC]|$)|L[(I)]{0,3}(?:[bvy]?[PpAKS]|[bv]d?I)",
     # Somebody was told.
-    r"i[bv]{1,2}y?[TK]i|[KTk]o?i?I[bvy]{0,2}[WZPpNJC]|o[bvy]{0,3}T|cT,?[oI]|[YLl]To|tAqI",
+    r"i[bv]{1,2}y?[TK]i|[KTk]o?i?I[bvy]{0,2}[WZPpNJC]|o[bvy]{0,3}T(?!cdR)|cT,?[oI]|[YLl]To|tAqI",
     r"(?:[cd]?Ry?Y,?|[RLCl]y?Yi?|cK,?)I[bvyd]{0,4}[PpNJCZW]|Atd?Y,?I|cd[Ll]Y|,cd[YLl]",
     r"(?:^|[(,j])d[y]?[PpXWZ][QiNC)]|o(?:bt|w)[bG]I[bvyd]{0,3}[JWZPN]",
 )
