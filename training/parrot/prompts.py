@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.digest import digest
 from rr_refine.endpoint.chat import Message
+from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_stored
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.messages import build_messages
@@ -100,8 +101,8 @@ def ask(question: TeacherQuestion, template: Template) -> tuple[Message, ...]:
     """The messages of a question; loads its pictures.
 
     Raises:
-        ConfigError: the template lacks a rubric.
-        PictureLost: a picture cannot be read.
+        ConfigError: the template lacks a rubric, or a picture is a link.
+        PictureLost: a picture is missing, or no picture.
         CriticError: the request is no valid Unicode.
     """
     if question.kind == "predict":
@@ -172,5 +173,7 @@ def _opened(path: Path | None) -> Image.Image:
         raise ValueError("a question lacks a picture that its kind shows")
     try:
         return load_stored(path, within=path.parents[2])  # DIR/images/ab/….png
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise PictureLost(f"picture {str(path)!r} cannot be read: {error}") from error
+    except OSError as error:  # a link, say
+        raise ConfigError(f"picture {str(path)!r} cannot be read: {error}") from error

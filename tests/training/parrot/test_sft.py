@@ -291,7 +291,7 @@ def test_checkpoints_that_are_kept(
 
 
 def test_the_validation_set_is_measured(llava: Path, tmp_path: Path) -> None:
-    part = write_rows(tmp_path / "data" / "rows.jsonl", 12)
+    part = write_rows(tmp_path / "more" / "rows.jsonl", 12)
     changes: dict[str, object] = {"data": (part,), "validation": 0.4, "validate_every": 3}
     report = fine_tune(recipe(llava, tmp_path / "out", **changes))
     assert report.validation_rows > 0
