@@ -128,8 +128,8 @@ def write_method(results: Results) -> Iterator[str]:
             "their scale and digits: what they drop is dropped. In ours it counts as the worst."
         )
     for arm, official in results.official.items():
-        if isinstance(official, dict):
-            yield from (f"{arm}: {official[key]}." for key in ("error", "note") if key in official)
+        notes = official.get("notes") if isinstance(official, dict) else None
+        yield from (f"{arm}: {note}." for note in (notes if isinstance(notes, list) else ()))
     if source.judge is not None:
         words = f"; words of its questions: {source.wording}" if source.wording else ""
         yield f"Judge: {source.judge.name} ({source.judge.kind}){words}."

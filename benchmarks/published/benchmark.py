@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,9 +18,43 @@ from rr_refine.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["PublishedBenchmark", "check_choice", "number_at"]
+__all__ = ["PublishedBenchmark", "Wording", "check_choice", "number_at", "official_wording"]
 
 SuiteT = TypeVar("SuiteT", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The words of a judge's question."""
+
+    text: str
+    """With the places that its benchmark fills."""
+    system: str = ""
+    source: str = "ours"
+    """See `AsksJudge.wording`."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the file that they are from, by its name."""
+
+
+def official_wording(
+    file: Path, sha256: str, texts: Collection[str], hint: str, system: str = ""
+) -> Wording:
+    """The words of an official file.
+
+    Args:
+        texts: what was found in it where one is expected.
+        hint: which file to give.
+
+    Raises:
+        ConfigError: it has none, or several.
+    """
+    if len(texts) != 1:
+        raise ConfigError(
+            f"{str(file)!r} has {len(texts) or 'no'} text that could be the judge's question: "
+            f"{hint}"
+        )
+    (text,) = texts
+    return Wording(text, system, f"official {sha256[:12]}", {file.name: sha256})
 
 
 @dataclass

@@ -15,7 +15,12 @@ from pydantic import Field, JsonValue
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice, number_at
+from rr_refine.benchmarks.published.benchmark import (
+    PublishedBenchmark,
+    Wording,
+    check_choice,
+    number_at,
+)
 from rr_refine.benchmarks.published.files import picture_trouble, read_json, write_file
 from rr_refine.benchmarks.published.geneval2.prompts import (
     DATA,
@@ -51,6 +56,10 @@ __all__ = ["GenEval2", "GenEval2Loader"]
 _PATHS: Final = "image_paths.json"
 _SCORES: Final = "score_lists.json"
 _AM: Final = "soft_tifa_am"
+_NO_TABLES: Final = (
+    "soft_tifa_analysis.py gives no tables: it stops where a skill or a number of atoms has no "
+    "prompt"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +87,8 @@ class GenEval2Loader(BenchmarkLoader):
         check_choice("geneval2", self.suite, SUITES, samples=1, limit=limit)
         file = find_prompts(self.data)
         rows, files = read_prompts(file), {file.name: file_digest(file)}
-        words, wording = OURS, "ours"
-        if self.prompts is not None:
-            words, official, sha256 = read_wording(self.prompts)
-            wording, files[official.name] = f"official {sha256[:12]}", sha256
-        return GenEval2(self.suite, rows, limit, words, wording, files)
+        words = read_wording(self.prompts) if self.prompts else OURS
+        return GenEval2(self.suite, rows, limit, words, files)
 
 
 class GenEval2(PublishedBenchmark):
@@ -92,7 +98,6 @@ class GenEval2(PublishedBenchmark):
         rows: all prompts of the file.
         limit: of these, how many are items.
         words: around a question.
-        wording: whose words they are.
         files: sha256 by name.
     """
 
@@ -101,8 +106,7 @@ class GenEval2(PublishedBenchmark):
         method: Method,
         rows: Sequence[GenEval2Prompt],
         limit: int | None,
-        words: str,
-        wording: str,
+        words: Wording,
         files: Mapping[str, str],
     ) -> None:
         super().__init__(
@@ -118,8 +122,8 @@ class GenEval2(PublishedBenchmark):
                 for row in rows[:limit]
             ),
             dimensions=(method,),
-            files=files,
-            wording=wording,
+            files={**files, **words.files},
+            wording=words.source,
             scale=SHARE,
             worse_by=1 / 30,
         )
@@ -131,7 +135,7 @@ class GenEval2(PublishedBenchmark):
         """A message for each question, the picture first; one token is the answer."""
         return tuple(
             Question(
-                (image, self._words.replace("{}", question)),
+                (image, self._words.text.replace("{}", question)),
                 max_tokens=1,
                 temperature=0,
                 may_be_cut=True,
@@ -225,16 +229,15 @@ class GenEval2(PublishedBenchmark):
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
         """What `evaluation.py` prints for these prompts, and what `soft_tifa_analysis.py` does.
 
-        `note` says how many have no score: the official scripts have no such case.
+        `notes` say where the official scripts would stop.
         """
         found = dict(self._judged(judged))
-        official = self._official(list(found.values()), [self._rows[name] for name in found])
-        if lacking := len(self.items) - len(found):
-            official["note"] = (
-                f"{lacking} of {len(self.items)} prompts have no score, and evaluation.py would "
-                "stop there: these are its numbers of the others"
-            )
-        return official
+        rows, lacking = [self._rows[name] for name in found], len(self.items) - len(found)
+        stops = (
+            f"{lacking} of {len(self.items)} prompts have no score, and evaluation.py would stop "
+            "there: these are its numbers of the others"
+        )
+        return self._official(list(found.values()), rows, [stops] if lacking else [])
 
     def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
         """All of them, in points of 100."""
@@ -286,13 +289,20 @@ class GenEval2(PublishedBenchmark):
         return self._official(scores, rows), marks
 
     def _official(
-        self, scores: Sequence[Sequence[float]], rows: Sequence[GenEval2Prompt]
+        self,
+        scores: Sequence[Sequence[float]],
+        rows: Sequence[GenEval2Prompt],
+        notes: Sequence[str] = (),
     ) -> dict[str, JsonValue]:
+        tables = official_analysis(
+            scores, [row.skills for row in rows], [row.atoms for row in rows]
+        )
         methods = ("tifa",) if self._method == "tifa" else (self._method, _AM)
         return {
             **{method: official_score(scores, method) for method in methods},
-            **official_analysis(scores, [row.skills for row in rows], [row.atoms for row in rows]),
+            **tables,
             "prompts": len(scores),
+            "notes": [*notes, *(() if all(tables.values()) else (_NO_TABLES,))],
         }
 
     def _judged(

@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rr_refine.benchmarks.published.benchmark import Wording, official_wording
 from rr_refine.benchmarks.published.files import parse_python, read_lines, require_file
 from rr_refine.benchmarks.published.geneval2.scoring import ATOMS
 from rr_refine.errors import ConfigError
@@ -20,7 +21,7 @@ from rr_refine.errors import ConfigError
 __all__ = ["DATA", "OURS", "GenEval2Prompt", "find_prompts", "read_prompts", "read_wording"]
 
 DATA: Final = "geneval2_data.jsonl"
-OURS: Final = "{} Reply with one word, and nothing else."
+OURS: Final = Wording("{} Reply with one word, and nothing else.")
 """Around a question."""
 
 _HINT: Final = "give a copy of GenEval 2's repository"
@@ -94,8 +95,8 @@ def read_prompts(file: Path) -> tuple[GenEval2Prompt, ...]:
     return tuple(rows.values())
 
 
-def read_wording(prompts: Path) -> tuple[str, Path, str]:
-    """The official words around a question, with `{}` for it, their file, and its sha256.
+def read_wording(prompts: Path) -> Wording:
+    """The official words around a question, with `{}` for it.
 
     Args:
         prompts: `evaluation.py`, or a folder that has it up to two levels deep.
@@ -106,12 +107,7 @@ def read_wording(prompts: Path) -> tuple[str, Path, str]:
     file = require_file(prompts, "evaluation.py", _HINT)
     tree, sha256 = parse_python(file)
     texts = {text for node in ast.walk(tree) if (text := _words(node)) is not None}
-    if len(texts) != 1:
-        raise ConfigError(
-            f"{str(file)!r} has {len(texts) or 'no'} text that is formatted with a question: "
-            f"{_HINT}"
-        )
-    return texts.pop(), file, sha256
+    return official_wording(file, sha256, texts, _HINT)
 
 
 def _words(node: ast.AST) -> str | None:

@@ -14,7 +14,12 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice, number_at
+from rr_refine.benchmarks.published.benchmark import (
+    PublishedBenchmark,
+    Wording,
+    check_choice,
+    number_at,
+)
 from rr_refine.benchmarks.published.files import picture_trouble, write_file
 from rr_refine.benchmarks.published.longtext.prompts import (
     OURS,
@@ -77,11 +82,8 @@ class LongTextLoader(BenchmarkLoader):
         )
         file = find_prompts(self.data, self.suite)
         rows, files = read_prompts(file, self.suite), {file.name: file_digest(file)}
-        words, wording = OURS, "ours"
-        if self.prompts is not None:
-            words, official, sha256 = read_wording(self.prompts)
-            wording, files[official.name] = f"official {sha256[:12]}", sha256
-        return LongText(self.suite, rows, self.samples, limit, words, wording, files)
+        words = read_wording(self.prompts) if self.prompts else OURS
+        return LongText(self.suite, rows, self.samples, limit, words, files)
 
 
 class LongText(PublishedBenchmark):
@@ -91,7 +93,6 @@ class LongText(PublishedBenchmark):
         rows: all prompts of the file, by id.
         limit: of these, how many are items.
         words: what the judge is asked.
-        wording: whose words they are.
         files: sha256 by name.
     """
 
@@ -101,8 +102,7 @@ class LongText(PublishedBenchmark):
         rows: Mapping[int, LongTextPrompt],
         samples: int,
         limit: int | None,
-        words: str,
-        wording: str,
+        words: Wording,
         files: Mapping[str, str],
     ) -> None:
         super().__init__(
@@ -119,8 +119,8 @@ class LongText(PublishedBenchmark):
                 for sample in range(1, samples + 1)
             ),
             dimensions=(_HEADLINE,),
-            files=files,
-            wording=wording,
+            files={**files, **words.files},
+            wording=words.source,
             scale=SHARE,
             worse_by=1 / 30,
         )
@@ -130,7 +130,7 @@ class LongText(PublishedBenchmark):
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:  # noqa: ARG002
         """One message, the picture first: nothing of the prompt is in it."""
-        return (Question((image, self._words), max_tokens=_MAX_TOKENS, may_be_cut=True),)
+        return (Question((image, self._words.text), max_tokens=_MAX_TOKENS, may_be_cut=True),)
 
     def read(self, item: Item, answers: Answers) -> Mark:
         """The share of the words that were read. Whatever the judge says can be counted."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rr_refine.benchmarks.published.benchmark import Wording, official_wording
 from rr_refine.benchmarks.published.files import parse_python, read_lines, require_file
 from rr_refine.benchmarks.published.longtext.scoring import NOTHING, Language, units
 from rr_refine.errors import ConfigError
@@ -21,7 +22,7 @@ __all__ = ["OURS", "LongTextPrompt", "find_prompts", "read_prompts", "read_wordi
 _FILES: Final[dict[Language, str]] = {"en": "text_prompts.jsonl", "zh": "text_prompts_zh.jsonl"}
 _HINT: Final = "give the folder textbench of X-Omni's repository"
 
-OURS: Final = (
+OURS: Final = Wording(
     "Write down all lettering that you can read in this picture, as it is spelled there, and "
     "nothing else. What you have written down already is not written again. Where there is no "
     f"lettering at all, answer: {NOTHING}"
@@ -77,8 +78,8 @@ def read_prompts(file: Path, language: Language) -> dict[int, LongTextPrompt]:
     return rows
 
 
-def read_wording(prompts: Path) -> tuple[str, Path, str]:
-    """The official question, its file, and the file's sha256.
+def read_wording(prompts: Path) -> Wording:
+    """The official question.
 
     Args:
         prompts: `evaluate_text_reward.py`, or a folder that has it up to two levels deep.
@@ -95,6 +96,4 @@ def read_wording(prompts: Path) -> tuple[str, Path, str]:
         if isinstance(node.value.value, str)
         if any(isinstance(t, ast.Attribute) and t.attr == "qwen_prompt" for t in node.targets)
     }
-    if len(texts) != 1:
-        raise ConfigError(f"{str(file)!r} has {len(texts) or 'no'} text 'qwen_prompt': {_HINT}")
-    return texts.pop(), file, sha256
+    return official_wording(file, sha256, texts, _HINT)

@@ -14,12 +14,16 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers, JudgedAnswers
-from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice, number_at
+from rr_refine.benchmarks.published.benchmark import (
+    PublishedBenchmark,
+    Wording,
+    check_choice,
+    number_at,
+)
 from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.wise.prompts import (
     OURS,
     WisePrompt,
-    WiseWording,
     read_prompts,
     read_wording,
 )
@@ -74,10 +78,8 @@ class WiseLoader(BenchmarkLoader):
         del cache, sources  # there are no source pictures
         check_choice("wise", self.suite, SUITES, samples=1, limit=limit)
         rows, files = read_prompts(self.data, self.suite)
-        wording = OURS
-        if self.prompts is not None:
-            wording, official, files[official.name] = read_wording(self.prompts)
-        return Wise(self.suite, list(rows.values())[:limit], wording, files)
+        words = read_wording(self.prompts) if self.prompts else OURS
+        return Wise(self.suite, list(rows.values())[:limit], words, files)
 
 
 class Wise(PublishedBenchmark):
@@ -89,7 +91,7 @@ class Wise(PublishedBenchmark):
     """
 
     def __init__(
-        self, suite: Suite, rows: list[WisePrompt], wording: WiseWording, files: Mapping[str, str]
+        self, suite: Suite, rows: list[WisePrompt], words: Wording, files: Mapping[str, str]
     ) -> None:
         lacking = len(ids_of(suite)) - len(rows)
         super().__init__(
@@ -105,25 +107,25 @@ class Wise(PublishedBenchmark):
                 for row in rows
             ),
             dimensions=(_HEADLINE,),
-            files=files,
-            wording=wording.source,
+            files={**files, **words.files},
+            wording=words.source,
             notes=(f"{lacking} {_LACKING}",) if lacking else (),
             scale=SHARE,
             worse_by=1 / 30,
         )
         self._suite: Suite = suite
         self._rows = {str(row.prompt_id): row for row in rows}
-        self._texts = wording
+        self._words = words
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """One message behind that of the system, the text first."""
         row = self._rows[item.id]
-        text = self._texts.template.format(prompt=row.Prompt, explanation=row.Explanation)
+        text = self._words.text.format(prompt=row.Prompt, explanation=row.Explanation)
         return (
             Question(
                 (text, image),
                 max_tokens=_MAX_TOKENS,
-                system=self._texts.system,
+                system=self._words.system,
                 temperature=0,
                 thoughts=False,
                 may_be_cut=True,
@@ -196,7 +198,7 @@ class Wise(PublishedBenchmark):
             write_file(folder / f"{part}_full_results.json", whole.encode("utf-8", "replace"))
 
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
-        """What `calculate_verified.py` prints; only `error` where an id has no score."""
+        """What `calculate_verified.py` prints; only `notes` where an id has no score."""
         found = self._read(judged, official_parse)
         known = tuple((int(item.id), float(score)) for item, _, score in found if score is not None)
         lines = WiseLines(frozenset(number for number, _ in known), known)
@@ -246,8 +248,8 @@ class Wise(PublishedBenchmark):
 
     def remarks(self, file: Path) -> list[str]:
         """Why the official script would give no number."""
-        error = self.score_file(file)[0].get("error")
-        return [str(error)] if error else []
+        notes = self.score_file(file)[0].get("notes")
+        return list(map(str, notes)) if isinstance(notes, list) else []
 
     def _read(
         self, judged: Mapping[str, Answers | None], parse: Callable[[str], int | None]

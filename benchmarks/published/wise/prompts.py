@@ -7,12 +7,12 @@ is parsed and never run.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from rr_refine.benchmarks.published.benchmark import Wording, official_wording
 from rr_refine.benchmarks.published.files import (
     find_file,
     format_text,
@@ -24,7 +24,7 @@ from rr_refine.benchmarks.published.wise.scoring import FILES, Suite, category_o
 from rr_refine.errors import ConfigError
 from rr_refine.plain_format import has_fields
 
-__all__ = ["OURS", "WisePrompt", "WiseWording", "read_prompts", "read_wording"]
+__all__ = ["OURS", "WisePrompt", "read_prompts", "read_wording"]
 
 _FIELDS: Final = frozenset({"prompt", "explanation"})
 _MERGED: Final = "merge.json"
@@ -42,20 +42,9 @@ class WisePrompt(BaseModel):
     Subcategory: str
 
 
-@dataclass(frozen=True, slots=True)
-class WiseWording:
-    """The words of a question."""
-
-    system: str
-    template: str
-    """For `str.format`, with `prompt` and `explanation`."""
-    source: str
-    """`ours`, or `official <first 12 of sha256>`."""
-
-
-OURS: Final = WiseWording(
+OURS: Final = Wording(
     system="You check pictures that a program made against what was asked for.",
-    template="""\
+    text="""\
 A picture was asked for in these words, which take some knowledge to be understood:
 
 {prompt}
@@ -69,8 +58,8 @@ in the right state, at the right place, as the knowledge behind the words has it
 well made that this can be told beyond doubt. Beauty and style do not count. In doubt it is wrong.
 
 Answer with one line, `Score: 1` if it is right or `Score: 0` if it is not, and nothing else.""",
-    source="ours",
 )
+"""For `str.format`, with `prompt` and `explanation`."""
 
 
 def read_prompts(data: Path, suite: Suite) -> tuple[dict[int, WisePrompt], dict[str, str]]:
@@ -108,8 +97,8 @@ def read_prompts(data: Path, suite: Suite) -> tuple[dict[int, WisePrompt], dict[
     return dict(sorted(rows.items())), files
 
 
-def read_wording(prompts: Path) -> tuple[WiseWording, Path, str]:
-    """The official words, their file, and its sha256.
+def read_wording(prompts: Path) -> Wording:
+    """The official words.
 
     Args:
         prompts: `vllm_eval.py`, or a folder that has it up to two levels deep.
@@ -117,7 +106,8 @@ def read_wording(prompts: Path) -> tuple[WiseWording, Path, str]:
     Raises:
         ConfigError: there is no such file, or it lacks a text.
     """
-    file = require_file(prompts, "vllm_eval.py", "give a copy of WISE's repository")
+    hint = "give vllm_eval.py of WISE's repository"
+    file = require_file(prompts, "vllm_eval.py", hint)
     tree, sha256 = parse_python(file)
     systems, templates = set[str](), set[str]()
     for node in ast.walk(tree):
@@ -128,13 +118,8 @@ def read_wording(prompts: Path) -> tuple[WiseWording, Path, str]:
             text = text.replace(f"{{prompt_data['{field}']}}", f"{{{field.lower()}}}")
         if has_fields(text, _FIELDS):
             templates.add(text)
-    for what, texts in (("system message", systems), ("question", templates)):
-        if len(texts) != 1:
-            raise ConfigError(
-                f"{str(file)!r} has {len(texts) or 'no'} text of the {what}; one is needed: give "
-                "vllm_eval.py of WISE's repository"
-            )
-    return WiseWording(systems.pop(), templates.pop(), f"official {sha256[:12]}"), file, sha256
+    system = official_wording(file, sha256, systems, hint).text
+    return official_wording(file, sha256, templates, hint, system)
 
 
 def _text_at(node: ast.AST, key: str) -> str | None:

@@ -139,15 +139,18 @@ def official_score(files: Sequence[WiseLines], suite: Suite) -> dict[str, JsonVa
     """What `calculate_verified.py` prints of these files, in its two digits: the mean of each
     category, and `overall`, weighted, of the suite `all` alone.
 
-    An id without a line costs all of it: nothing is printed then but an error, here `error`.
+    An id without a line costs all of it: nothing is printed then but an error, here in `notes`.
     """
     present = frozenset[int]().union(*(own.present for own in files))
-    if missing := [number for number in ids_of(suite) if number not in present]:
+    wanted = ids_of(suite)
+    if missing := [number for number in wanted if number not in present]:
         names = ", ".join(map(str, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
         return {
             "overall": None,
-            "error": f"calculate_verified.py gives no number: {len(missing)} of "
-            f"{len(ids_of(suite))} ids have no line ({names})",
+            "notes": [
+                f"calculate_verified.py gives no number: {len(missing)} of {len(wanted)} ids "
+                f"have no line ({names})"
+            ],
         }
     found = _means([pair for own in files for pair in own.scores])
     rounded: dict[str, JsonValue] = {name: float(f"{mean:.2f}") for name, mean in found.items()}

@@ -98,7 +98,7 @@ def test_questions(
     assert not asked[1].likelihoods  # the answer itself is enough
     assert official.wording.startswith("official ") and "evaluation.py" in official.files
     (data / "evaluation.py").write_text("'{} {}'.format(question)")
-    with pytest.raises(ConfigError, match="has no text that is formatted with a question"):
+    with pytest.raises(ConfigError, match="has no text that could be the judge's question"):
         GenEval2Loader(data=data, prompts=data).load()
 
 
@@ -159,7 +159,9 @@ JUDGED: dict[str, Answers | None] = {
 
 def test_official_numbers(soft: GenEval2, hard: GenEval2) -> None:
     official = soft.official(JUDGED)
-    assert str(official.pop("note")).startswith("1 of 3 prompts have no score")
+    stops, tables = official.pop("notes")  # type: ignore[misc]
+    assert stops.startswith("1 of 3 prompts have no score")
+    assert "gives no tables" in tables
     first, third = (0.9 * 0.8 * 0.5) ** (1 / 3), (0.5 * 0.5 * 0.4) ** (1 / 3)
     assert official == {
         "soft_tifa_gm": pytest.approx(100 * (first + third) / 2),
@@ -192,7 +194,8 @@ def test_what_is_written_is_in_step(tmp_path: Path, soft: GenEval2) -> None:
         soft.score_file(folder / "score_lists.json")
     own = GenEval2Loader(data=folder).load()
     official, marks = own.score_file(folder / "score_lists.json")
-    assert {**official, "note": soft.official(JUDGED)["note"]} == soft.official(JUDGED)
+    notes = soft.official(JUDGED)["notes"]
+    assert {**official, "notes": notes} == soft.official(JUDGED)
     assert marks["0001"] is not None and marks["0001"].parts["soft_tifa_am"][0] == 1.4 / 3
 
 

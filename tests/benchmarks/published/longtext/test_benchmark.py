@@ -105,7 +105,7 @@ def test_the_reader_sees_the_picture_first_and_nothing_of_the_prompt(
 def test_a_script_without_the_question(tmp_path: Path) -> None:
     data = write(tmp_path)
     (data / "evaluate_text_reward.py").write_text("qwen_prompt = 'of no object'")
-    with pytest.raises(ConfigError, match="has no text 'qwen_prompt'"):
+    with pytest.raises(ConfigError, match="has no text that could be the judge's question"):
         LongTextLoader(data=data, prompts=data).load()
 
 

@@ -104,7 +104,7 @@ def test_the_judge_is_asked_as_officially(tmp_path: Path, whole: Wise) -> None:
     )
     assert official.wording.startswith("official ") and "vllm_eval.py" in official.files
     (data / "vllm_eval.py").write_text("x = {'role': 'system', 'content': {'text': 'a'}}")
-    with pytest.raises(ConfigError, match="no text of the question"):
+    with pytest.raises(ConfigError, match="no text that could be the judge's question"):
         WiseLoader(data=data, prompts=data).load()
 
 
@@ -147,7 +147,7 @@ def test_an_unreadable_answer_costs_the_official_number(whole: Wise) -> None:
     answers = JudgedAnswers(read, {"7": ("**Score:** 1",)})
     official = whole.official(answers)
     assert whole.official_values(official) == {"overall": None}
-    assert "1 of 1000 ids have no line (7)" in str(official["error"])
+    assert "1 of 1000 ids have no line (7)" in str(official["notes"])
     there, tolerant = (whole.views(answers)[name] for name in ("there", "tolerant"))
     assert isinstance(there, dict) and isinstance(tolerant, dict)
     assert (there["samples"], there["CULTURE"]) == (999, 1.0)

@@ -91,7 +91,7 @@ def test_one_id_without_a_line_costs_all() -> None:
     without = tuple(pair for pair in whole if pair[0] not in (7, 900))
     found = official_score([lines_of(without)], "all")
     assert found["overall"] is None
-    assert "2 of 1000 ids have no line (7, 900)" in str(found["error"])
+    assert "2 of 1000 ids have no line (7, 900)" in str(found["notes"])
     # A line without a score is a line.
     there = official_score([lines_of((*without, (7, None), (900, None)))], "all")
     assert (there["overall"], there["CULTURE"]) == (0.5, 1.0)
@@ -113,7 +113,7 @@ def test_a_part_has_no_overall_value(suite: Suite, names: set[str]) -> None:
     part = tuple((number, 1.0) for number in range(*ranges[suite]))
     found = official_score([lines_of(part)], suite)
     assert set(found) == names and found["overall"] is None
-    assert "error" in official_score([lines_of(part[1:])], suite)
+    assert "notes" in official_score([lines_of(part[1:])], suite)
 
 
 def test_what_there_is_in_four_digits() -> None:
