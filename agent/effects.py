@@ -38,6 +38,7 @@ from rr_refine.errors import (
     OverBudgetError,
     RefineError,
     RewriteError,
+    StoreError,
 )
 from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, can_fit, fit_of
@@ -382,6 +383,7 @@ class Effects:
 
 
 def _seconds(item: dict[str, JsonValue]) -> float:
-    seconds = item["seconds"]
-    assert isinstance(seconds, int | float)
+    seconds = item.get("seconds")
+    if not isinstance(seconds, int | float):
+        raise StoreError(f"samples.jsonl has an item that took {seconds!r:.80} seconds")
     return float(seconds)

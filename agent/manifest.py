@@ -190,15 +190,16 @@ def _plain(part: Identity) -> dict[str, JsonValue]:
 def write_manifest(folder: RunFolder, job: Job, status: RunStatus) -> None:
     """Write what is known now; called at the start and at the end of every session."""
     config = folder.read_json("config.json")
-    assert isinstance(config, dict)
+    if not isinstance(config, dict):
+        raise StoreError(f"{str(folder.path / 'config.json')!r} is no configuration of a run")
     earlier = folder.read_json("manifest.json")
-    sessions = earlier.get("sessions", []) if isinstance(earlier, dict) else []
-    assert isinstance(sessions, list)
-    if status == "running":
+    sessions = earlier.get("sessions") if isinstance(earlier, dict) else None
+    if not isinstance(sessions, list):
+        sessions = []
+    last = sessions[-1] if sessions else None
+    if status == "running" or not isinstance(last, dict):
         sessions = [*sessions, {"started": time.time()}]
     else:
-        last = sessions[-1]
-        assert isinstance(last, dict)
         sessions = [*sessions[:-1], {**last, "ended": time.time(), "status": status}]
     manifest: dict[str, JsonValue] = {
         "status": status,

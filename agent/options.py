@@ -100,6 +100,9 @@ class RefineOptions(JobOptions, total=False):
     default, or the run is given with the first picture as its best."""
     reviewer: Reviewer
     """Decides on new prompts where `policy.review` is set."""
+    most_images: int
+    """Most pictures of the run, however often who is asked goes on with it; no limit by default.
+    For services: the limits of the policy count anew each time."""
     config: RunnableConfig
     """In a node of a LangGraph graph, that node's: its callbacks, tags, metadata and thread id are
     the run's. With a checkpointer the run's state is kept there, and without a `reviewer` its

@@ -6,7 +6,7 @@ The presets share all code; they are the arms of every comparison (see docs/loop
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -16,7 +16,7 @@ from rr_refine.invalid import told_invalid
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Dimension, Record
 
-__all__ = ["MAX_CANDIDATES", "PRESETS", "Policy", "PresetName", "preset"]
+__all__ = ["MAX_CANDIDATES", "MAX_PARTS", "PRESETS", "PartName", "Policy", "PresetName", "preset"]
 
 PresetName = Literal[
     "refine", "paper", "one-shot", "best-of-n", "blind-rewrite", "blind-rewrite-best-of-n"
@@ -24,6 +24,9 @@ PresetName = Literal[
 
 MAX_CANDIDATES: Final = 64
 """Most images in a round."""
+MAX_PARTS: Final = 32
+"""Most entries of a list."""
+PartName = Annotated[str, Field(max_length=200)]
 
 
 class Policy(Record):
@@ -55,11 +58,11 @@ class Policy(Record):
     patience: int | None = Field(default=2, ge=1)
     """Stop after this many rounds in a row without a new incumbent; None never does."""
 
-    stop_rules: tuple[str, ...] = ()
+    stop_rules: tuple[PartName, ...] = Field(default=(), max_length=MAX_PARTS)
     """Stopping rules of your own, asked in this order after the built-in ones: entry points of
     `rr_refine.stop_rules`, or dotted paths (`my_pkg.mod:MyRule`)."""
 
-    acceptance: str = "better"
+    acceptance: PartName = "better"
     """`better`: a challenger must win beyond margin and noise, and no guarded dimension may fall;
     `highest`: the highest mean is enough; `always`: the newest judged image is taken as it is.
     Or one of your own: an entry point of `rr_refine.acceptance`, or a dotted path."""
@@ -68,10 +71,8 @@ class Policy(Record):
     noise: float = Field(default=0.1, ge=0.0, le=3.0)
     """Standard error of a score where the critic gave one sample only (score points).
     With two or more samples the measured spread is used instead. 0 takes all scores as they are."""
-    guard: tuple[Dimension, ...] = (
-        "text_faithfulness",
-        "image_faithfulness",
-        "text_rendering",
+    guard: tuple[Dimension, ...] = Field(
+        default=("text_faithfulness", "image_faithfulness", "text_rendering"), max_length=MAX_PARTS
     )
     """Dimensions that may not fall by more than the noise below the best accepted image's."""
     pairwise: bool = True
@@ -84,7 +85,9 @@ class Policy(Record):
     """What follows a picture that is not good enough: another prompt, another seed of the same, or
     what the measured misses suggest; see `rr_refine.agent.routing`."""
 
-    rewriters: tuple[str, ...] = ("critic", "companions", "rules")
+    rewriters: tuple[PartName, ...] = Field(
+        default=("critic", "companions", "rules"), max_length=MAX_PARTS
+    )
     """Rewriters by name, tried in order until one gives a usable prompt. `companions` stands for
     those that generator and critic bring along: for the small models a planner, for most none."""
     render_timeout: float = Field(default=1800.0, gt=0)

@@ -125,6 +125,7 @@ async def run_stream(
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
     config = options.pop("config", None)
+    most_images = options.pop("most_images", None)
     on_failure = options.pop("on_failure", "raise")
     if on_failure not in ("raise", "return"):
         raise ConfigError(f"on_failure = {on_failure!r}: 'raise' or 'return'")
@@ -141,6 +142,7 @@ async def run_stream(
         opened as context,
         aclosing(follow(context, reviewer=reviewer, config=config)) as events,
     ):
+        context.most_images = most_images
         async for event in events:
             with without_interrupts("on_event="):
                 handled: object = None if on_event is None else on_event(event)

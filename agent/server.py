@@ -44,7 +44,7 @@ __all__ = ["PARTS", "ROOT", "ServerInput", "ServerOutput", "ServerState", "graph
 _IMAGES: Final = 16
 """Most pictures that a client may name in a request."""
 _RENDERS: Final = 16
-"""Most pictures that a client's policy may ask for."""
+"""Most pictures that a client's policy may ask for, and of a run however often it goes on."""
 _TIMEOUTS: Final = ("render_timeout", "critique_timeout")
 ROOT: Final = "RR_REFINE_SERVER_ROOT"
 PARTS: Final = "RR_REFINE_SERVER_PARTS"
@@ -112,7 +112,9 @@ async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
     if "run_id" in state:
         options["run_id"] = state["run_id"]
     out = await asyncio.to_thread(_out, state.get("out"))
-    stream = run_stream(state["prompt"], out=out, config=get_config(), **options)
+    stream = run_stream(
+        state["prompt"], out=out, config=get_config(), most_images=_RENDERS, **options
+    )
     async with aclosing(stream) as items:
         async for item in items:
             if isinstance(item, Run):

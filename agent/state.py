@@ -155,6 +155,8 @@ class RunContext:
     """Holds back what an earlier session reported; None reports everything."""
     status: RunStatus = "interrupted"
     """What the run would be if the session ended now."""
+    most_images: int | None = None
+    """Most pictures of the run, however often a person goes on with it; None is no limit."""
     question: ReviewRequest | None = None
     """What a person is asked; None where nobody is."""
     work: Traced | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from rr_refine.errors import ConfigError
 from rr_refine.statistics import Range
 from rr_refine.terms import SCORE_MIN, Record
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WORSE_BY", "Benchmark", "Grader", "Item", "Mark"]
 
+_LONGEST: Final = 150
+"""Bytes of an id."""
 WORSE_BY: Final = 0.1
 """Score points on the scale of the critic, 1 to 4: the margin of the loop's own acceptance rule."""
 
@@ -36,6 +39,17 @@ class Item:
     group: str = ""
     """Items of one group, such as samples of one prompt, count as one cluster; every item is its
     own group where this is empty."""
+
+    def __post_init__(self) -> None:
+        """Raises:
+        ConfigError: nothing can be called by its id.
+        """
+        odd = not self.id or self.id.startswith(".") or "/" in self.id or not self.id.isprintable()
+        if odd or len(self.id.encode()) > _LONGEST:
+            raise ConfigError(
+                f"the item {self.id!r:.80} can name no file: its id must be 1 to {_LONGEST} bytes "
+                "of plain text, without '/' and no '.' at its beginning"
+            )
 
 
 class Mark(Record):

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from rr_refine.batching import Batcher, BatchJob
 from rr_refine.errors import CriticError
-from rr_refine.hub import require_files
+from rr_refine.hub import local_name, require_files
 from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.local_model import (
@@ -189,16 +189,15 @@ def _load(options: ClipOptions) -> _Clip:
     shared: dict[str, Any] = {"local_files_only": options.local_files_only}
     own = shared | {"revision": options.revision}
     theirs = shared | {"revision": options.processor_revision} if options.processor else own
-    with loading(options, "the folder or hub id of a CLIP model"):
-        require_files(options.processor or options.model)
-        config: Any = AutoConfig.from_pretrained(options.model, trust_remote_code=False, **own)
+    with loading(options, "the folder or hub id of a CLIP model") as name:
+        beside = local_name(options.processor) if options.processor else name
+        require_files(beside)
+        config: Any = AutoConfig.from_pretrained(name, trust_remote_code=False, **own)
         if config.model_type != "clip":  # else its weights would be made up
             raise ValueError(f"it is of the type {config.model_type!r}, not 'clip'")
-        processor: Any = CLIPProcessor.from_pretrained(
-            options.processor or options.model, trust_remote_code=False, **theirs
-        )
+        processor: Any = CLIPProcessor.from_pretrained(beside, trust_remote_code=False, **theirs)
         model, report = clip.from_pretrained(
-            options.model,
+            name,
             config=config,
             dtype=options.dtype,
             use_safetensors=True,

@@ -114,8 +114,9 @@ def require_local(critic: str, *more: str) -> None:
 
 
 @contextmanager
-def loading(options: LocalOptions, needed: str) -> Iterator[None]:
-    """Inside of it a model is loaded, without bars, once it is known that the hub answers.
+def loading(options: LocalOptions, needed: str) -> Iterator[str]:
+    """Inside of it a model is loaded, without bars, once it is known that the hub answers. Gives
+    its name for the library, see `rr_refine.hub.loaded`.
 
     Args:
         options: of the critic.
@@ -131,10 +132,10 @@ def loading(options: LocalOptions, needed: str) -> Iterator[None]:
         ", with its processor; what is not on this machine is downloaded, which needs a network"
     )
     ask = not options.local_files_only
-    with loaded("critic.model", options.model, options.revision, ask=ask, needed=needed):
+    with loaded("critic.model", options.model, options.revision, ask=ask, needed=needed) as name:
         try:
             with _silent_loading():
-                yield
+                yield name
         except torch.OutOfMemoryError as error:
             raise CriticUnavailable(
                 f"the critic {options.model!r} does not fit on its device: try "

@@ -22,6 +22,7 @@ from typing import Final
 from pydantic import Field
 
 from rr_refine.errors import ConfigError, CriticUnavailable
+from rr_refine.hub import local_name, require_files
 from rr_refine.reward.model_hub import is_cached, why_silent
 from rr_refine.reward.vllm_command import VllmCommand, find_vllm
 from rr_refine.reward.vllm_faults import explain_exit, log_lines, work_lines
@@ -194,11 +195,15 @@ async def serve(
 
 
 def _local_path(model: str) -> str:
-    """The model as vLLM wants it: a hub id as it is, a folder without `~`."""
-    path = Path(model).expanduser()
-    if not path.exists() and model.startswith(("/", "./", "../", "~")):
+    """The model as vLLM wants it: a hub id as it is, a folder without `~`, which is looked at."""
+    name = local_name(model)
+    if not Path(name).exists() and model.startswith(("/", "./", "../", "~")):
         raise ConfigError(f"the model folder {model!r} does not exist")
-    return str(path) if model.startswith("~") else model
+    try:
+        require_files(name)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the model folder {model!r} cannot be served: {error}") from error
+    return name
 
 
 def _free_port(host: str, port: int) -> int:

@@ -148,10 +148,10 @@ def load_model(options: TransformersCriticOptions) -> Model:
     from transformers import AutoModelForImageTextToText
 
     where = _where(options)
-    with loading(options, _NEEDED):
-        processor = load_processor(options.model, **where)
+    with loading(options, _NEEDED) as name:
+        processor = load_processor(name, **where)
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            options.model,
+            name,
             dtype=options.dtype,
             use_safetensors=True,
             trust_remote_code=False,
@@ -183,9 +183,9 @@ def _counter(options: TransformersCriticOptions) -> tuple[Any, int]:
     from transformers import AutoConfig
 
     where = _where(options)
-    with loading(options, _NEEDED):
-        config = AutoConfig.from_pretrained(options.model, trust_remote_code=False, **where)
-        return load_processor(options.model, **where), _context_of(config)
+    with loading(options, _NEEDED) as name:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **where)
+        return load_processor(name, **where), _context_of(config)
 
 
 def _where(options: TransformersCriticOptions) -> dict[str, Any]:

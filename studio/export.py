@@ -15,6 +15,7 @@ from zipfile import ZipFile, ZipInfo
 from pydantic import JsonValue
 from typing_extensions import Buffer
 
+from rr_refine.agent.history import Candidate
 from rr_refine.agent.run import Run, open_run
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.studio.history import find_run, open_picture, result_file
@@ -43,24 +44,32 @@ def chosen(out: Path, names: Sequence[str]) -> list[Exported]:
 
     Raises:
         LookupError: there is no such run, or it has no picture.
-        ConfigError: the pictures are too large together.
-        StoreError: a run cannot be read, or its picture not shown.
+        ConfigError: the pictures are too large together; a run cannot be read, or its picture not
+            shown, or nothing is known about it.
     """
     found, size = [], 0
     for name in dict.fromkeys(names):
         path = find_run(out, name)
-        run = open_run(path)
         try:
+            run = open_run(path)
             with open_picture(result_file(path), path) as file:
                 size += os.fstat(file.fileno()).st_size
         except LookupError as error:
             raise LookupError(f"run {name!r} has no picture yet") from error
+        except StoreError as error:
+            raise _left_out(name, str(error)) from error
         if size > MAX_EXPORT:
             raise ConfigError(
                 f"these pictures have more than {MAX_EXPORT / 1e6:,.0f} MB together: choose fewer"
             )
-        found.append(Exported(path, _about(run)))
+        if run.best is None:
+            raise _left_out(name, "its record tells nothing of how its picture was made")
+        found.append(Exported(path, _about(run, run.best)))
     return found
+
+
+def _left_out(name: str, why: str) -> ConfigError:
+    return ConfigError(f"run {name!r} cannot be exported: {why}; leave it out")
 
 
 def zipped(pictures: Sequence[Exported]) -> Iterator[bytes]:
@@ -85,9 +94,7 @@ def zipped(pictures: Sequence[Exported]) -> Iterator[bytes]:
     yield from sink.taken()
 
 
-def _about(run: Run) -> dict[str, JsonValue]:
-    best = run.best
-    assert best is not None  # there is a result
+def _about(run: Run, best: Candidate) -> dict[str, JsonValue]:
     revision = run.request_at(best.revision)
     return {
         "file": f"{run.path.name}.png",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,21 @@ from safetensors.torch import save_file
 
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.diffusers import create as diffusers
+from rr_refine.generators.diffusers.checkpoint import find_checkpoint
+from rr_refine.generators.diffusers.loading import load_pipelines
+from rr_refine.generators.diffusers.options import DiffusersOptions
+from rr_refine.generators.diffusers.tiny import flux
 from rr_refine.hub import require_files
 from rr_refine.reward.clip import clipscore
 from rr_refine.reward.critic import CritiqueRequest
+from rr_refine.reward.messages import Message
+from rr_refine.reward.transformers import TransformersCriticOptions
 from rr_refine.reward.transformers import create as transformers
+from rr_refine.reward.transformers_model import load_model, why_too_long
+from rr_refine.training.nft.config import NftRecipe
+from rr_refine.training.nft.pipeline import load_pipeline
 from rr_refine.training.parrot.recipe import SftRecipe
-from rr_refine.training.parrot.student import load_student
+from rr_refine.training.parrot.student import load_student, merge_adapter
 from tests.reward.tiny_clip import build_tiny_clip
 from tests.reward.tiny_llava import build_tiny_llava
 
@@ -204,3 +214,142 @@ def test_parts_of_a_pipeline_are_of_diffusers_and_transformers(
     (tmp_path / "model_index.json").write_text(json.dumps(index | {"unet": [library, "main"]}))
     with pytest.raises(ConfigError, match=r"neither diffusers nor|no file"):
         diffusers(model=str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flux")
+    flux().save_pretrained(folder)
+    return folder
+
+
+def make_generator(model: Path) -> None:
+    options = DiffusersOptions(model=str(model), device="cpu")
+    load_pipelines(find_checkpoint(options), options)
+
+
+def make_policy(model: Path) -> None:
+    given = {"model": str(model), "data": "x", "critic": {"use": "fake"}}
+    load_pipeline(NftRecipe.model_validate(given))
+
+
+@pytest.mark.parametrize("load", [make_generator, make_policy])
+@pytest.mark.parametrize(
+    ("part", "entry"),
+    [
+        ("scheduler", ["diffusers", "DiffusionPipeline"]),
+        ("scheduler", ["diffusers", "AutoPipelineForText2Image"]),
+        ("vae", ["diffusers", "OnnxRuntimeModel"]),
+        ("vae", ["flux", "FluxPipeline"]),
+        ("text_encoder", ["transformers", "pipeline"]),
+        ("text_encoder", ["transformers", "Trainer"]),
+        ("text_encoder", ["transformers", "AutoModel.from_config"]),
+        ("text_encoder", ["transformers", 3]),
+        ("vae", ["diffusers", "NoSuchModel"]),
+        ("vae", ["diffusers", "ClassifierFreeGuidance"]),
+    ],
+)
+def test_parts_are_models_and_what_has_no_weights(
+    tmp_path: Path, pipeline: Path, part: str, entry: list[str], load: Callable[[Path], None]
+) -> None:
+    """A pipeline in a pipeline read pickles, an ONNX model its own file."""
+    folder = Path(shutil.copytree(pipeline, tmp_path / "x"))
+    load(folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(index | {part: entry}))
+    with pytest.raises(ConfigError, match="is no model, scheduler"):
+        load(folder)
+    (folder / "model_index.json").write_text(json.dumps(index | {part: ["os", "system"]}))
+    with pytest.raises(ConfigError, match="neither diffusers nor transformers"):
+        load(folder)
+
+
+@pytest.mark.parametrize("load", [make_generator, make_policy])
+@pytest.mark.parametrize("name", ["KandinskyCombined", "StableCascadeCombined"])
+def test_no_model_that_a_readme_names_is_loaded(
+    tmp_path: Path, pipeline: Path, name: str, load: Callable[[Path], None]
+) -> None:
+    folder = Path(shutil.copytree(pipeline, tmp_path / "x"))
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": f"{name}Pipeline"}))
+    (folder / "README.md").write_text("---\nprior: [./pp]\n---\n")
+    with pytest.raises(ConfigError, match="a second model, which the README"):
+        load(folder)
+
+
+def test_nor_is_one_for_sounds_or_below_an_adapter(tmp_path: Path) -> None:
+    model, base = tmp_path / "model", tmp_path / "base"
+    model.mkdir()
+    base.mkdir()
+    named = {"audio_tokenizer": {"audio_tokenizer_name_or_path": "somebody/pickles"}}
+    for name, config in (
+        ("processor_config.json", named),
+        ("audio_tokenizer_config.json", named["audio_tokenizer"]),
+    ):
+        (model / name).write_text(json.dumps(config))
+        with pytest.raises(ConfigError, match="a further model: 'somebody/pickles'"):
+            asyncio.run(transformers(model=str(model)).critique(JUDGED))
+        (model / name).unlink()
+    adapter = {"base_model_name_or_path": str(base), "target_modules": "all-linear"}
+    (model / "adapter_config.json").write_text(json.dumps(adapter))
+    weights = model / "adapter_model.safetensors"
+    save_file({"x": torch.zeros(1)}, weights)
+    (base / "config.json").write_text(KERNEL)
+    (base / "adapter_config.json").write_text(json.dumps(adapter))  # for itself, without an end
+    doors: tuple[Callable[[], object], ...] = (
+        lambda: asyncio.run(transformers(model=str(model)).critique(JUDGED)),
+        lambda: asyncio.run(clipscore(model=str(model)).score(JUDGED)),
+        lambda: load_student(recipe(model)),
+        lambda: merge_adapter(model, tmp_path / "out"),
+    )
+    for door in doors:
+        with pytest.raises(ConfigError, match="names code of the hub"):
+            door()
+    (base / "config.json").write_text("{}")
+    require_files(str(model))
+    weights.rename(weights.with_suffix(".bin"))
+    for door in doors:
+        with pytest.raises(ConfigError, match=r"ha(s|ve) no 'adapter_model.safetensors"):
+            door()
+    weights.with_suffix(".bin").rename(weights)
+    (tmp_path / "weights.bin").write_bytes(b"")
+    adapter["base_model_name_or_path"] = str(tmp_path / "weights.bin")
+    (model / "adapter_config.json").write_text(json.dumps(adapter))
+    for door in doors:
+        with pytest.raises(ConfigError, match="which is no folder"):
+            door()
+
+
+def test_a_tilde_is_the_home_folder_for_every_loader(
+    tmp_path: Path, pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries would take it for a folder of that name: one in the project, which nobody saw."""
+    home, here = tmp_path / "home", tmp_path / "here"
+    for folder in (home, here / "~"):
+        shutil.copytree(pipeline, folder / "flux")
+        build_tiny_llava(folder / "llava")
+        build_tiny_clip(folder / "clip")
+    for config in (here / "~").glob("**/config.json"):
+        config.write_text(KERNEL)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    critic = TransformersCriticOptions(model="~/llava", device="cpu")
+    load_model(critic)
+    message = Message(role="user", content=("a cat",))
+    why_too_long(critic, (message,))
+    asyncio.run(clipscore(model="~/clip", device="cpu").score(JUDGED))
+    beside = clipscore(model=str(home / "clip"), processor="~/clip", device="cpu")
+    asyncio.run(beside.score(JUDGED))
+    load_student(recipe(Path("~/llava")))
+    make_generator(Path("~/flux"))
+    make_policy(Path("~/flux"))
+    shutil.rmtree(home)
+    nothing: tuple[Callable[[], object], ...] = (
+        lambda: load_model(critic),
+        lambda: asyncio.run(clipscore(model="~/clip", device="cpu").score(JUDGED)),
+        lambda: load_student(recipe(Path("~/llava"))),
+        lambda: make_generator(Path("~/flux")),
+        lambda: make_policy(Path("~/flux")),
+    )
+    for load in nothing:
+        with pytest.raises(ConfigError):
+            load()

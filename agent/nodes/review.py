@@ -6,6 +6,7 @@ from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.ending import ending_key, extension_of, with_budget
 from rr_refine.agent.events import Reviewed, ReviewRequested
 from rr_refine.agent.history import Candidate, Proposal, Stop, Verdict
@@ -64,7 +65,7 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
             candidates=history.candidates,
             stop=stop,
         )
-        decision = _ask(node, question)
+        decision = _ask(node, state, question)
         change = apply_decision(state, decision)
         decided = decision.model_dump(mode="json")
         await in_thread(node.context.folder.journal.put, "review", key, decided)
@@ -98,7 +99,7 @@ def _proposal_at_end(state: RefineState) -> Proposal:
     return Proposal(prompt=best.prompt, origin="human")
 
 
-def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
+def _ask(node: NodeContext, state: RefineState, question: ReviewRequest) -> Decision:
     """Interrupt until there is a decision that can be carried out.
 
     LangGraph keeps an answer for good: if a wrong one were an error, it would be one for ever.
@@ -113,10 +114,32 @@ def _ask(node: NodeContext, question: ReviewRequest) -> Decision:
             raise
         context.question, context.status = None, "interrupted"
         try:
-            return read_decision(answer, question)
+            decision = read_decision(answer, question)
+            if context.most_images is not None:
+                _require_few(state, decision, context.most_images)
+            return decision
         except ConfigError as error:
             problem = str(error)
         question = question.model_copy(update={"problem": problem})
+
+
+def _require_few(state: RefineState, decision: Decision, most: int) -> None:
+    """See that a run does not go on for more pictures than it may have.
+
+    Raises:
+        ConfigError: it could; says how many are left.
+    """
+    if state.get("stop") is None or isinstance(decision, Accept | Quit | Pick):
+        return
+    policy, spend = _at_end(state, decision)["policy"], state.get("spend", Spend())
+    rounds = policy.budget.rounds - len(history_of(state).rounds)
+    images = left(policy.budget.images, spend.images)
+    asked, free = min(rounds * policy.candidates, images), max(0, most - spend.images)
+    if asked > free:
+        raise ConfigError(
+            f"to go on for {rounds} rounds can make {asked} pictures, and {free} are left of the "
+            f"{most} that this run may have: go on for fewer rounds, or accept"
+        )
 
 
 def apply_decision(state: RefineState, decision: Decision) -> RefineState:

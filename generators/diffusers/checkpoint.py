@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,20 +12,27 @@ from pydantic import JsonValue
 
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.options import DiffusersOptions, LoraOptions
+from rr_refine.generators.diffusers.parts import INDEX, read_parts
 from rr_refine.hub import (
     hub_that_answers,
     is_hub_id,
+    local_name,
     require_files,
     require_hub,
     require_meant,
 )
 from rr_refine.named import open_named, read_named
 
-__all__ = ["Checkpoint", "LoraFile", "find_checkpoint", "fingerprint", "needs_the_hub"]
+__all__ = [
+    "Checkpoint",
+    "LoraFile",
+    "find_checkpoint",
+    "find_parts",
+    "fingerprint",
+    "needs_the_hub",
+]
 
-_INDEX: Final = "model_index.json"
 _LORA: Final = "pytorch_lora_weights.safetensors"
 _READ_BY_A_LOADER: Final = {".json", ".safetensors", ".bin", ".txt", ".model", ".jinja"}
 _SINGLE_FILES: Final = {
@@ -67,8 +73,12 @@ class Checkpoint:
     commit: str | None
     """The hub commit that the revision stands for; None for a folder."""
     loras: Sequence[LoraFile]
+    config: str | None = None
+    """Folder or hub id with what a single file lacks."""
     config_commit: str | None = None
-    """The hub commit of a single file's `config` whose parts were looked at."""
+    """The hub commit of it whose parts were looked at."""
+    parts: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the index of the model, or of `config`, says of them; see `read_parts`."""
 
     def describe(self) -> dict[str, JsonValue]:
         """What tells these weights from others, whatever their place."""
@@ -96,42 +106,60 @@ def find_checkpoint(options: DiffusersOptions) -> Checkpoint:
         _find_lora(lora, index, local_files_only=options.local_files_only)
         for index, lora in enumerate(options.lora)
     ]
-    for name in filter(None, (options.model, options.config)):
+    model = local_name(options.model)
+    config = None if options.config is None else local_name(options.config)
+    for name in filter(None, (model, config)):
         try:
             require_files(name)
         except (OSError, ValueError) as error:
             raise ConfigError(f"model {name!r} cannot be read: {error}") from error
-    folder = Path(options.model).expanduser()
+    folder = Path(model)
     single = folder.is_file() and folder.suffix == ".safetensors"
     if options.config is not None and not single:
         raise ConfigError(f"model {options.model!r} is no single file: 'config' has no effect")
     if folder.is_dir():
         if options.revision is not None:
             raise ConfigError(f"model {options.model!r} is a folder: 'revision' has no effect")
-        return Checkpoint(str(folder), _class_name(folder / _INDEX, options), None, loras)
+        return _checkpoint(model, folder / INDEX, options, None, loras)
     if single:
-        return _single_file(folder, options, loras)
-    if not is_hub_id(options.model):
+        return _single_file(folder, config, options, loras)
+    if not is_hub_id(model):
         what = "is a file" if folder.is_file() else "does not exist"
         raise ConfigError(
-            f"model {options.model!r} {what}: give a folder with a {_INDEX}, "
+            f"model {options.model!r} {what}: give a folder with a {INDEX}, "
             "a .safetensors file with all weights, or a hub id such as "
             "'black-forest-labs/FLUX.1-dev'"
         )
     index = _hub_file(
         f"model {options.model!r}",
         options.model,
-        _INDEX,
+        INDEX,
         options.revision,
         local_files_only=options.local_files_only,
     )
     # The cache keeps each file under snapshots/<commit>/. Loading from that folder asks nobody,
     # while `local_files_only` alone does not keep the hub's client from calling home.
     location = str(index.parent) if options.local_files_only else options.model
-    return Checkpoint(location, _class_name(index, options), index.parent.name, loras)
+    return _checkpoint(location, index, options, index.parent.name, loras)
 
 
-def _single_file(path: Path, options: DiffusersOptions, loras: Sequence[LoraFile]) -> Checkpoint:
+def _checkpoint(
+    location: str,
+    index: Path,
+    options: DiffusersOptions,
+    commit: str | None,
+    loras: Sequence[LoraFile],
+) -> Checkpoint:
+    parts = read_parts(index, f"model folder {options.model!r}")
+    name = parts.get("_class_name")
+    if options.pipeline is None and not isinstance(name, str):
+        raise ConfigError(f"{str(index)!r} names no pipeline class: set the 'pipeline' option")
+    return Checkpoint(location, options.pipeline or str(name), commit, loras, parts=parts)
+
+
+def _single_file(
+    path: Path, config: str | None, options: DiffusersOptions, loras: Sequence[LoraFile]
+) -> Checkpoint:
     """A file with all weights of a model.
 
     Raises:
@@ -140,21 +168,21 @@ def _single_file(path: Path, options: DiffusersOptions, loras: Sequence[LoraFile
     for name in ("revision", "variant"):
         if getattr(options, name) is not None:
             raise ConfigError(f"model {options.model!r} is a single file: {name!r} has no effect")
-    commit = None
-    if options.config is not None:
-        index = Path(options.config).expanduser() / _INDEX
+    commit, parts = None, dict[str, JsonValue]()
+    if config is not None:
+        index = Path(config) / INDEX
         if not index.parent.is_dir():
             index = _hub_file(
-                f"config {options.config!r}",
-                options.config,
-                _INDEX,
+                f"config {config!r}",
+                config,
+                INDEX,
                 None,
                 local_files_only=options.local_files_only,
             )
             commit = index.parent.name
-        _parts(index, f"config {options.config!r}")
+        parts = read_parts(index, f"config {config!r}")
     kind = options.pipeline or _class_of_file(path)
-    return Checkpoint(str(path), kind, None, loras, commit)
+    return Checkpoint(str(path), kind, None, loras, config, commit, parts)
 
 
 def _class_of_file(path: Path) -> str:
@@ -187,6 +215,19 @@ def _class_of_file(path: Path) -> str:
 @dataclass(frozen=True, slots=True)
 class _Shape:
     shape: Sequence[int]
+
+
+def find_parts(model: str, revision: str | None) -> tuple[dict[str, JsonValue], str | None]:
+    """What the index of a folder or repository says of its parts, and the commit of a repository.
+
+    Raises:
+        ConfigError: it cannot be read, or one is of no known library.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        return read_parts(folder / INDEX, f"model folder {model!r}"), None
+    index = _hub_file(f"model {model!r}", model, INDEX, revision, local_files_only=False)
+    return read_parts(index, f"model {model!r}"), index.parent.name
 
 
 def needs_the_hub(options: DiffusersOptions) -> bool:
@@ -227,48 +268,6 @@ def _file_fingerprint(path: Path) -> str:
         return file_digest(path)
     except OSError as error:
         raise ConfigError(f"model {str(path)!r} cannot be read: {error}") from error
-
-
-def _class_name(index: Path, options: DiffusersOptions) -> str:
-    name = _parts(index, f"model folder {options.model!r}").get("_class_name")
-    if options.pipeline is None and not isinstance(name, str):
-        raise ConfigError(f"{str(index)!r} names no pipeline class: set the 'pipeline' option")
-    return options.pipeline or str(name)
-
-
-def _parts(index: Path, what: str) -> dict[str, JsonValue]:
-    """What a pipeline's index says of its parts, all of which are of known libraries.
-
-    Raises:
-        ConfigError: one is not; or the file cannot be read.
-    """
-    try:
-        entries = parse_json(read_named(index, MAX_BYTES))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{what} has no {_INDEX}: it must be in diffusers' layout, as `save_pretrained` "
-            "writes it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(index)!r} cannot be read: {error}") from error
-    parts = entries if isinstance(entries, dict) else {}
-    for part, entry in parts.items():
-        library = entry[0] if isinstance(entry, list) and len(entry) == 2 else None
-        if library is not None and not _is_known(library):
-            raise ConfigError(
-                f"{str(index)!r} takes {part!r} from {library!r:.80}, which is neither diffusers "
-                "nor transformers: loading it would import whatever module has that name"
-            )
-    return parts
-
-
-def _is_known(library: JsonValue) -> bool:
-    """Whether parts of a pipeline are of this library, or of a pipeline of diffusers' own."""
-    if library in ("diffusers", "transformers"):
-        return True
-    found = find_spec("diffusers")
-    home = Path(found.origin if found and found.origin else "").parent / "pipelines"
-    return isinstance(library, str) and library.isidentifier() and (home / library).is_dir()
 
 
 def _hub_file(
@@ -319,7 +318,7 @@ def _hub_file(
 
 def _find_lora(options: LoraOptions, index: int, *, local_files_only: bool) -> LoraFile:
     require_meant(options.model)
-    path = Path(options.model).expanduser()
+    path = Path(local_name(options.model))
     what = f"LoRA {options.model!r}"
     if is_hub_id(options.model):
         path = _hub_file(

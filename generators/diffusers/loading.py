@@ -17,13 +17,12 @@ from rr_refine.errors import (
     GeneratorUnavailable,
     OutOfMemoryError,
 )
-from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.generators.diffusers.checkpoint import Checkpoint
 from rr_refine.generators.diffusers.family import family_of, pipeline_class
 from rr_refine.generators.diffusers.lora import add_loras
 from rr_refine.generators.diffusers.options import DiffusersOptions
+from rr_refine.generators.diffusers.parts import INDEX, require_classes, require_whole
 from rr_refine.hub import hub_that_answers
-from rr_refine.named import read_named
 from rr_refine.terms import Task
 from rr_refine.torch_build import is_cpu_build
 
@@ -144,23 +143,22 @@ def _has_accelerator() -> bool:
     return torch.accelerator.is_available()
 
 
-def _parts_beside(file: Path, options: DiffusersOptions, dtype: Any) -> dict[str, Any]:
+def _parts_beside(checkpoint: Checkpoint, dtype: Any) -> dict[str, Any]:
     """Text encoders and VAE that a single file lacks, from the folder `config`.
 
     diffusers takes the VAE from the file alone, and looks for encoders by another name than theirs.
     """
-    folder = Path(options.config or "")
-    if options.config is None or not (folder / "model_index.json").is_file():
+    folder = Path(checkpoint.config or "")
+    if checkpoint.config is None or not (folder / INDEX).is_file():
         return {}
     import diffusers
     import transformers
     from safetensors import safe_open
 
-    with safe_open(file, framework="pt") as opened:
+    with safe_open(checkpoint.location, framework="pt") as opened:
         keys = list(opened.keys())
     found = {}
-    index: Any = parse_json(read_named(folder / "model_index.json", MAX_BYTES))
-    for name, entry in index.items():
+    for name, entry in checkpoint.parts.items():
         library, class_name = entry if isinstance(entry, list) else (None, None)
         home = {"transformers": transformers, "diffusers": diffusers}.get(str(library))
         inside = _ENCODERS if library == "transformers" else _VAE
@@ -180,15 +178,17 @@ def _from_pretrained(checkpoint: Checkpoint, options: DiffusersOptions, device: 
     import torch
 
     loader: Any = pipeline_class(checkpoint.class_name)
+    require_whole(loader)
+    require_classes(checkpoint.parts)
     dtype = getattr(torch, resolve_dtype(options.dtype, device))
     given: dict[str, Any] = {"local_files_only": options.local_files_only}
     single = Path(checkpoint.location).is_file()
     if single and not hasattr(loader, "from_single_file"):
         raise ConfigError(f"{checkpoint.class_name} cannot be loaded from a single file")
     if single:
-        if options.config is not None:
-            given |= {"config": options.config, "revision": checkpoint.config_commit}
-        given |= _parts_beside(Path(checkpoint.location), options, dtype)
+        if checkpoint.config is not None:
+            given |= {"config": checkpoint.config, "revision": checkpoint.config_commit}
+        given |= _parts_beside(checkpoint, dtype)
     else:
         given |= {"revision": checkpoint.commit or options.revision, "variant": options.variant}
         given |= {"use_safetensors": True, "trust_remote_code": False}

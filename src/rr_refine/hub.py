@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -12,9 +13,12 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from pydantic import JsonValue
+
 from rr_refine.adapters import require_names
 from rr_refine.errors import ConfigError, RefineError, first_line
 from rr_refine.files import MAX_BYTES, parse_json
+from rr_refine.local_path import expand_home
 from rr_refine.named import read_named
 from rr_refine.retries import retries_allowed
 from rr_refine.trust import all_settings
@@ -26,6 +30,7 @@ __all__ = [
     "hub_that_answers",
     "is_hub_id",
     "loaded",
+    "local_name",
     "mean_hub",
     "require_files",
     "require_hub",
@@ -33,6 +38,10 @@ __all__ = [
 ]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+_CONFIGS: Final = (
+    *("config.json", "adapter_config.json"),
+    *("processor_config.json", "audio_tokenizer_config.json"),
+)
 _FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx")
 """What a file of weights ends with, and no repository."""
 _PATIENCE: Final = 20.0
@@ -72,41 +81,74 @@ def require_meant(model: str) -> None:
 
 def is_hub_id(model: str) -> bool:
     """Whether `model` names a hub repository rather than something on disk, there or not."""
-    path = Path(model).expanduser()
+    path = Path(model)
     is_file = path.suffix.lower() in _FILES or path.exists()
     return not is_file and _HUB_ID.fullmatch(model) is not None
 
 
+def local_name(model: str) -> str:
+    """A model's name as libraries are to have it: `~` is the home folder for people, and a folder
+    that is called so for libraries.
+
+    Raises:
+        ConfigError: there is no such home.
+    """
+    return str(expand_home(model)) if model.startswith("~") else model
+
+
 def require_files(model: str) -> None:
     """See that a model's folder, if it is one, holds files: libraries wait for a pipe, and read a
-    device to no end. Nor may it name code to be fetched for its attention (`org/kernel`), or hold
-    an adapter that searches for modules by patterns without an end: transformers applies it.
+    device to no end. Nor may it name code to be fetched for its attention (`org/kernel`), or a
+    further model for sounds, or hold an adapter that searches for modules by patterns without an
+    end, or whose weights are no safetensors: transformers applies it. The model that such an
+    adapter is for is looked at in the same way.
+
+    Args:
+        model: as a library gets it, see `local_name`.
 
     Raises:
         ConfigError: it is not what its name means, see `require_meant`.
         OSError: it holds something else.
-        ValueError: it names code or patterns, or a config of it is no JSON.
+        ValueError: it names code, patterns or a model, or a config of it is no JSON.
     """
     require_meant(model)
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
+    _look(Path(model), set())
+
+
+def _look(folder: Path, seen: set[str]) -> None:
+    if not folder.is_dir() or os.path.realpath(folder) in seen:
         return
+    seen.add(os.path.realpath(folder))
     for path in (*folder.glob("*"), *folder.glob("*/*")):
         if not path.exists():
             continue
         if not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):
             raise OSError(f"{str(path)!r} is no file")
-        if path.name not in ("config.json", "adapter_config.json"):
+        if path.name not in _CONFIGS:
             continue
         config = parse_json(read_named(path, MAX_BYTES))
         if path.name == "adapter_config.json" and isinstance(config, dict):
-            try:
-                require_names(config, simple=True)
-            except ValueError as error:
-                raise ValueError(f"{str(path)!r} {error}") from None
+            _look_at_adapter(path, config, seen)
         for key, _, value in all_settings({"": config}):
             if "_implementation" in key and isinstance(value, str) and "/" in value:
                 raise ValueError(f"{str(path)!r} names code of the hub in {key[1:]}: {value!r:.80}")
+            if key.endswith("audio_tokenizer_name_or_path"):
+                raise ValueError(f"{str(path)!r} names a further model: {value!r:.80}")
+
+
+def _look_at_adapter(path: Path, config: Mapping[str, JsonValue], seen: set[str]) -> None:
+    try:
+        require_names(config, simple=True)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} {error}") from None
+    weights = path.with_name("adapter_model.safetensors")
+    if not weights.exists() and weights.with_suffix(".bin").exists():
+        raise ValueError(f"the adapter beside {str(path)!r} has no {weights.name!r}")
+    base = config.get("base_model_name_or_path")
+    if isinstance(base, str) and base:
+        if Path(base).exists() and not Path(base).is_dir():
+            raise ValueError(f"{str(path)!r} is for the model {base!r}, which is no folder")
+        _look(Path(base), seen)
 
 
 def require_hub(repository: str, name: str, revision: str | None) -> None:
@@ -191,8 +233,9 @@ def hub_that_answers() -> Iterator[None]:
 @contextmanager
 def loaded(
     key: str, model: str, revision: str | None = None, *, ask: bool = True, needed: str = ""
-) -> Iterator[None]:
+) -> Iterator[str]:
     """Within it a library loads a model, once its folder was looked at, or the hub gave an answer.
+    Gives the name for the library: the very path that was looked at.
 
     Args:
         key: of the setting that names the model, for people.
@@ -204,11 +247,12 @@ def loaded(
             `Exception`).
     """
     try:
-        require_files(model)
+        name = local_name(model)
+        require_files(name)
         if ask:
-            require_hub(model, "config.json", revision)
+            require_hub(name, "config.json", revision)
         with hub_that_answers():
-            yield
+            yield name
     except RefineError:
         raise
     except Exception as error:

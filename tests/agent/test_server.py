@@ -225,6 +225,11 @@ async def test_a_policy_is_plain_json(policy: Any, tmp_path: Path) -> None:
         ({"rewriters": ["rules", "llm"]}, r"policy\.rewriters = 'llm' cannot be given"),
         ({"rewriters": "os:getcwd"}, r"policy\.rewriters = 'os:getcwd' cannot be given"),
         ({"tarjet": 3}, "did you mean"),
+        ({"rewriters": ["rules"] * 33}, "rewriters.* 32"),
+        ({"stop_rules": ["x"] * 10_000}, "stop_rules.* 32"),
+        ({"guard": ["physical_quality"] * 33}, "guard.* 32"),
+        ({"rewriters": ["x" * 201]}, "rewriters.* 200"),
+        ({"acceptance": "x" * 201}, "acceptance.* 200"),
         ({"preset": "os:getcwd"}, "preset = 'os:getcwd' is none of"),
         ({"preset": ["refine"]}, "is none of"),
         ({"budget": 7}, "is no table of limits"),
@@ -258,6 +263,39 @@ async def test_review_through_the_server_graph(tmp_path: Path) -> None:
     assert [c.prompt for c in load_run(final["run"]).candidates] == ["a cat", "a dog"]
     with pytest.raises(ConfigError, match="needs a reviewer"):
         await served().ainvoke({"prompt": "a cat", "policy": policy, **FAKES})
+
+
+async def test_who_goes_on_stays_within_the_servers_limit(tmp_path: Path) -> None:
+    graph = served()
+    graph.checkpointer = InMemorySaver(serde=checkpoint_serializer())
+    policy = {"review": True, "target": 1.0, "patience": None, "budget": {"rounds": 2}}
+    thread = {"configurable": {"thread_id": "one"}}
+    given: Any = {"prompt": "two red cats", "policy": policy, **FAKES, "run_id": "mine"}
+    full = "are left of the 16"
+    answers, ends = [], 0
+    for _ in range(80):
+        await graph.ainvoke(given, thread)
+        asked = (await graph.aget_state(thread)).interrupts
+        if not asked:
+            break
+        question = asked[0].value
+        answer: dict[str, Any] = {"action": "accept"}
+        if question.get("stop") is not None:
+            if not question["problem"]:
+                answer = {"action": "go-on", "rounds": 1000}
+            elif answers[-1] == {"action": "go-on", "rounds": 1000}:
+                assert full in question["problem"]
+                ends += 1
+                answer = (
+                    {"action": "go-on"} if ends % 2 else {"action": "edit", "prompt": f"{ends}"}
+                )
+            else:
+                assert full in question["problem"]  # there is no room for two more rounds
+        answers.append(answer)
+        given = Command(resume=answer)
+    run = load_run(tmp_path / "runs" / "mine")
+    assert run.status == "done"
+    assert 2 < sum(candidate.image is not None for candidate in run.candidates) <= 16
 
 
 class Slow:

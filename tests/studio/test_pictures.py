@@ -227,8 +227,21 @@ async def test_an_export_has_limits(
     assert (answer.status_code, "has no picture yet" in answer.text) == (404, True)
     (out / dog / "result.png").symlink_to(out / cat / "result.png")
     answer = await visitor.post("/api/export", {"runs": [dog]})
-    assert answer.status_code in (404, 500)
+    assert answer.status_code == 400
+    assert f"run {dog!r} cannot be exported: result.png" in answer.json()["error"]
     assert "is a link" in answer.json()["error"]
+    (out / dog / "result.png").unlink()
+    shutil.copy(out / cat / "result.png", out / dog)
+    journal = out / dog / "samples.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    for text, words in (
+        ("".join(line for line in lines if '"round"' not in line), "tells nothing of how"),
+        ("no journal\n", "is no journal item"),
+    ):
+        journal.write_text(text)
+        answer = await visitor.post("/api/export", {"runs": [cat, dog]})
+        assert (answer.status_code, words in answer.text) == (400, True), answer.text
+    assert (await exported(visitor, cat)).namelist() == [f"{cat}.png", "pictures.json"]
     assert (await visitor.post("/api/export", {"runs": ["../runs"]})).status_code == 404
     monkeypatch.setattr("rr_refine.studio.export.MAX_EXPORT", 100)
     answer = await visitor.post("/api/export", {"runs": [cat]})

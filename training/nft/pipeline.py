@@ -16,7 +16,9 @@ from diffusers import DPMSolverMultistepScheduler
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import require_no_links
+from rr_refine.generators.diffusers.checkpoint import find_parts
 from rr_refine.generators.diffusers.family import pipeline_class
+from rr_refine.generators.diffusers.parts import require_classes, require_whole
 from rr_refine.hub import loaded
 from rr_refine.plugins import imported
 from rr_refine.training.nft.config import NftRecipe
@@ -32,16 +34,18 @@ def load_pipeline(recipe: NftRecipe) -> Any:
         ConfigError: it cannot be found or loaded, or is of no family that can be trained.
     """
     import torch
-    from diffusers import DiffusionPipeline
 
     model = recipe.model
     if ":" in model and not Path(model).exists():
         model = str(imported(f"model {model!r}", partial(pkgutil.resolve_name, model)))
-    made_by = pipeline_class(recipe.pipeline) if recipe.pipeline else DiffusionPipeline
-    with loaded("model", model, ask=False):
+    with loaded("model", model, ask=False) as name:
+        parts, commit = find_parts(name, recipe.revision)
+        made_by = pipeline_class(recipe.pipeline or str(parts.get("_class_name")))
+        require_whole(made_by)
+        require_classes(parts)
         pipeline = made_by.from_pretrained(
-            model,
-            revision=recipe.revision,
+            name,
+            revision=commit or recipe.revision,
             dtype=getattr(torch, recipe.precision),
             use_safetensors=True,
             trust_remote_code=False,

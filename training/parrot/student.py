@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rr_refine.errors import ConfigError
-from rr_refine.hub import loaded, require_files
+from rr_refine.hub import loaded
 from rr_refine.reward.local_model import load_processor
 from rr_refine.training.parrot.recipe import SftRecipe
 
@@ -40,10 +40,10 @@ def load_student(recipe: SftRecipe) -> tuple[Any, Any]:
     # Adapters are trained on top of weights that stay as they are, so those may be short.
     short = recipe.lora is not None and recipe.precision == "bfloat16"
     needed = "the folder or hub id of an image-text-to-text model, with its processor"
-    with loaded("model", recipe.model, recipe.revision, needed=needed):
-        processor = load_processor(recipe.model, revision=recipe.revision)
+    with loaded("model", recipe.model, recipe.revision, needed=needed) as name:
+        processor = load_processor(name, revision=recipe.revision)
         model = AutoModelForImageTextToText.from_pretrained(
-            recipe.model,
+            name,
             revision=recipe.revision,
             dtype=torch.bfloat16 if short else torch.float32,
             attn_implementation=recipe.attention,
@@ -141,9 +141,8 @@ def merge_adapter(adapter: Path, out: Path) -> None:
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():  # peft would go on to load a pickle
         raise ConfigError(f"the adapters in {str(adapter)!r} have no {weights.name!r}")
-    with loaded("adapter", str(adapter)):
-        base = PeftConfig.from_pretrained(str(adapter))
-        require_files(str(base.base_model_name_or_path))
+    with loaded("adapter", str(adapter)) as name:
+        base = PeftConfig.from_pretrained(name)
         model = AutoModelForImageTextToText.from_pretrained(
             base.base_model_name_or_path,
             revision=base.revision,
@@ -151,7 +150,7 @@ def merge_adapter(adapter: Path, out: Path) -> None:
             use_safetensors=True,
             trust_remote_code=False,
         )
-        processor = load_processor(str(adapter))
-        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        processor = load_processor(name)
+        merged = PeftModel.from_pretrained(model, name).merge_and_unload()
     merged.save_pretrained(out)
     processor.save_pretrained(out)

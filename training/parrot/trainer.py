@@ -61,12 +61,12 @@ class CriticTrainer(SFTTrainer):  # type: ignore[misc]
         Raises:
             ConfigError: the checkpoint cannot be loaded, or holds what is not from here.
         """
-        with loaded("checkpoint", resume_from_checkpoint):
+        with loaded("checkpoint", resume_from_checkpoint) as name:
             if is_peft_model(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled:
-                super()._load_from_checkpoint(resume_from_checkpoint, model)
+                super()._load_from_checkpoint(name, model)
                 return
             saved = type(self.model).from_pretrained(
-                resume_from_checkpoint,
+                name,
                 dtype=self.model.dtype,
                 use_safetensors=True,
                 trust_remote_code=False,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rr_refine.benchmarks.item import Item
 from rr_refine.benchmarks.published.unigenbench import SUITES, load
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.parts import is_whole
@@ -179,3 +180,19 @@ def test_a_copy_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(StoreError, match="cannot write"):
         load(write(tmp_path)).write_prompts(tmp_path / "taken")
+
+
+@pytest.mark.parametrize("index", ["9" * 400, "-" + "9" * 200])
+def test_an_index_that_can_name_no_file_is_refused(tmp_path: Path, index: str) -> None:
+    write(tmp_path, EN.replace("\n0,", f"\n{index},"))
+    with pytest.raises(ConfigError, match=r"the item '-?999.* can name no file"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "id", ["", "x" * 151, "ä" * 80, "a/b", "../a", ".a", "a\0", "a\nb", "\ud800"]
+)
+def test_so_is_the_id_of_any_item(id: str) -> None:
+    with pytest.raises(ConfigError, match="can name no file"):
+        Item(id=id, prompt="a cat")
+    assert Item(id="ä" * 75, prompt="a cat").id
