@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import Field
 
 from rr_refine.batching import BatchJob
+from rr_refine.boundary import without_panics
 from rr_refine.errors import CriticError, CriticUnavailable, MissingExtraError, first_line
 from rr_refine.hub import loaded
 from rr_refine.terms import Record
@@ -79,7 +80,7 @@ class LocalModel(ABC, Generic[W, R]):
         import torch
 
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), without_panics():
                 self._answer(jobs)
             return
         except torch.OutOfMemoryError as error:

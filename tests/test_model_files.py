@@ -353,3 +353,24 @@ def test_a_tilde_is_the_home_folder_for_every_loader(
     for load in nothing:
         with pytest.raises(ConfigError):
             load()
+
+
+def test_a_tokenizer_that_panics_is_an_error_in_words(tmp_path: Path, pipeline: Path) -> None:
+    """What breaks down in Rust raises what is no `Exception`, as if by Ctrl-C."""
+    llava, clip = build_tiny_llava(tmp_path / "llava"), build_tiny_clip(tmp_path / "clip")
+    for file in (llava / "tokenizer.json", clip / "tokenizer.json"):
+        kept = json.loads(file.read_text())
+        kept["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+        file.write_text(json.dumps(kept))
+    flux_folder = Path(shutil.copytree(pipeline, tmp_path / "flux"))
+    shutil.copy(clip / "tokenizer.json", flux_folder / "tokenizer")
+    doors: tuple[Callable[[], object], ...] = (
+        lambda: asyncio.run(transformers(model=str(llava)).critique(JUDGED)),
+        lambda: asyncio.run(clipscore(model=str(clip)).score(JUDGED)),
+        lambda: load_student(recipe(llava)),
+        lambda: make_generator(flux_folder),
+        lambda: make_policy(flux_folder),
+    )
+    for door in doors:
+        with pytest.raises(RefineError, match="a library broke down"):
+            door()

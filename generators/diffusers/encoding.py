@@ -20,6 +20,8 @@ from typing import Any, Final
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+from rr_refine.boundary import without_panics
+
 __all__ = ["EncoderInput", "Encoding", "encode"]
 
 _WIDTH: Final = 8
@@ -100,7 +102,8 @@ def encode(pipeline: Any, arguments: Mapping[str, Any]) -> Encoding:
 def _ended(call: Callable[..., object], arguments: Mapping[str, Any]) -> str:
     """Call it, and tell how it ended: an error after all encoders is no matter."""
     try:
-        call(**arguments)
+        with without_panics():
+            call(**arguments)
     except _EncodedError:
         return _WENT_ON
     except Exception as error:  # noqa: BLE001  any pipeline's; what is missing then is told

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from rr_refine.batching import BatchJob, BatchWorker
-from rr_refine.boundary import is_out_of_memory
+from rr_refine.boundary import is_out_of_memory, without_panics
 from rr_refine.digest import digest
 from rr_refine.drawing_settings import add_settings
 from rr_refine.errors import (
@@ -185,7 +185,8 @@ class PipelineRenderer:
         arguments = _with_requests(call, requests) | _watch(pipeline, jobs)
         scales = self._set_loras(requests[0])
         try:
-            output = self._run(pipeline, arguments)
+            with without_panics():
+                output = self._run(pipeline, arguments)
         except Exception as error:
             # The frames hold activations, and an error may be kept long after the render.
             traceback.clear_frames(error.__traceback__)

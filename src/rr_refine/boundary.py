@@ -16,7 +16,7 @@ from rr_refine.errors import GeneratorError, OutOfMemoryError, RefineError
 from rr_refine.notices import shortened
 from rr_refine.redaction import clean
 
-__all__ = ["boundary", "is_out_of_memory", "trace_of"]
+__all__ = ["boundary", "is_out_of_memory", "trace_of", "without_panics"]
 
 _TRACE: Final = 20_000
 """Characters of a traceback that are kept, from both of its ends."""
@@ -31,6 +31,22 @@ _LOG.addHandler(logging.NullHandler())
 
 
 @contextmanager
+def without_panics() -> Iterator[None]:
+    """Make an exception of what a library in Rust raises that broke down, such as a tokenizer over
+    a damaged file: it is none, as if somebody had pressed Ctrl-C.
+
+    Raises:
+        RuntimeError: one did.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError(f"a library broke down: {error}") from error
+
+
+@contextmanager
 def boundary(
     error: type[RefineError], what: str, *, timeout: type[RefineError] | None = None
 ) -> Iterator[None]:
@@ -41,7 +57,8 @@ def boundary(
         timeout: the type for a TimeoutError; `error` if None.
     """
     try:
-        yield
+        with without_panics():
+            yield
     except RefineError:
         raise
     except TimeoutError as cause:

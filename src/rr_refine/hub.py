@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from rr_refine.adapters import require_names
+from rr_refine.boundary import without_panics
 from rr_refine.errors import ConfigError, RefineError, first_line
 from rr_refine.files import MAX_BYTES, parse_json
 from rr_refine.local_path import expand_home
@@ -210,6 +211,7 @@ def hub_that_answers() -> Iterator[None]:
 
     Raises:
         LocalEntryNotFoundError: something failed within, and the hub was silent.
+        RuntimeError: a library in Rust broke down, such as a tokenizer over its damaged file.
     """
     _watch_sessions()
     if not _hub.loads:
@@ -217,7 +219,8 @@ def hub_that_answers() -> Iterator[None]:
     _hub.patience = _PATIENCE if retries_allowed() else _PATIENCE_ONCE
     _hub.loads += 1
     try:
-        yield
+        with without_panics():
+            yield
     except Exception as error:
         if not _hub.silent:
             raise

@@ -44,6 +44,10 @@ def read_lines(
     except FileNotFoundError:
         return
     with file:
+        if limit < _MAX_TOTAL:  # nobody reads most of it to learn that it is too much
+            for _ in each_line(file, limit):
+                pass
+            file.seek(0)
         for line, _ in each_line(file, limit):
             yield line
 
