@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import JsonValue
 from safetensors.torch import save_file
 
+from rr_refine.endpoint.chat import Message
 from rr_refine.errors import ConfigError, RefineError
 from rr_refine.generators.diffusers import create as diffusers
 from rr_refine.generators.diffusers.checkpoint import find_checkpoint
@@ -24,7 +25,6 @@ from rr_refine.generators.diffusers.tiny import flux
 from rr_refine.hub import require_files
 from rr_refine.reward.clip import clipscore
 from rr_refine.reward.critic import CritiqueRequest
-from rr_refine.reward.messages import Message
 from rr_refine.reward.transformers import TransformersCriticOptions
 from rr_refine.reward.transformers import create as transformers
 from rr_refine.reward.transformers_model import load_model, why_too_long

@@ -272,7 +272,8 @@ async def test_who_goes_on_stays_within_the_servers_limit(tmp_path: Path) -> Non
     thread = {"configurable": {"thread_id": "one"}}
     given: Any = {"prompt": "two red cats", "policy": policy, **FAKES, "run_id": "mine"}
     full = "are left of the 16"
-    answers, ends = [], 0
+    answers: list[dict[str, Any]] = []
+    ends = 0
     for _ in range(80):
         await graph.ainvoke(given, thread)
         asked = (await graph.aget_state(thread)).interrupts
