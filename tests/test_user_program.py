@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import rr_refine
@@ -28,16 +26,8 @@ def test_it_runs(commands: Commands) -> None:
     assert ended.stdout.splitlines()[-1].startswith("Critic")
 
 
-def test_help_is_a_table_of_contents() -> None:
-    """It names everything, on a few screens, and loads nothing for that."""
-    program = (
-        "import sys, pydoc, rr_refine; assert dir(rr_refine) == sorted(rr_refine.__all__);"
-        "print(pydoc.render_doc(rr_refine, renderer=pydoc.plaintext));"
-        "assert 'langgraph' not in sys.modules"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    text = done.stdout
-    assert len(text.splitlines()) < 200
+def test_help_begins_with_a_table_of_contents() -> None:
+    """Every name stands in the module's own words, in the part above the list of its contents."""
+    text = rr_refine.__doc__ or ""
     contents = text[text.index("What is here") : text.index("Importing this package")]
     assert set(rr_refine.__all__) - set(re.findall(r"\w+", contents)) - ERRORS == set()

@@ -34,7 +34,6 @@ when they are first used.
 from __future__ import annotations
 
 from importlib import import_module
-from sys import _getframe
 from typing import TYPE_CHECKING
 
 from rr_refine import errors as errors  # pyright knows no `rr_refine.errors` without it
@@ -230,8 +229,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    # `help` shows all that `inspect` finds here with all of its methods: some 17,000 lines, in the
-    # place of the table of contents above.
-    if _getframe(1).f_globals.get("__name__") == "inspect":
-        return [name for name in globals() if name.startswith("_")]
     return sorted(__all__)
