@@ -28,14 +28,9 @@ __all__ = [
 _HOMES: Final = {
     "ComfyUIGenerator": "comfyui",
     "DiffusersGenerator": "diffusers",
-    "FakeGenerator": "fake",
-    "Generator": "generator",
     "GeneratorContract": "contract",
-    "ImagesApiGenerator": "images_api",
-    "OnStep": "generator",
-    "RenderRequest": "generator",
 }
-"""Where each name lives; it is imported when it is first used (PEP 562)."""
+"""Where each of the others lives; it is imported when it is first used (PEP 562)."""
 
 
 def __getattr__(name: str) -> object:

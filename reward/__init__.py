@@ -51,29 +51,19 @@ __all__ = [
 
 _HOMES: Final = {
     "Assessment": "assessment",
-    "Comparison": "comparison",
-    "ComparisonRequest": "critic",
-    "Critic": "critic",
     "CriticContract": "contract",
-    "Critique": "critique",
-    "CritiqueRequest": "critic",
     "FakeAnswer": "fake",
     "FakeCritic": "fake",
     "FakeCriticOptions": "fake",
     "OpenAICritic": "openai",
     "OpenAICriticOptions": "openai",
-    "PairwiseCritic": "critic",
-    "PairwiseCritique": "comparison",
-    "Template": "template",
     "TransformersCritic": "transformers",
     "TransformersCriticOptions": "transformers",
-    "builtin_template": "template",
     "import_template": "template_import",
-    "load_template": "template",
     "parse_comparison": "parser",
     "parse_critique": "parser",
 }
-"""Where each name lives; it is imported when it is first used (PEP 562)."""
+"""Where each of the others lives; it is imported when it is first used (PEP 562)."""
 
 
 def __getattr__(name: str) -> object:
