@@ -17,7 +17,7 @@ from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import CODE, SettingsFile, require_trust
 from rr_refine.errors import ConfigError, MissingExtraError
 
-__all__ = ["nft"]
+__all__ = ["nft", "silence_libraries"]
 
 KEY = "NFT_API_KEY"
 """Environment variable of the critic's key."""
@@ -73,7 +73,7 @@ def nft(
             f"{KEY} from the environment is not sent to the address that {foreign.shown} names: "
             "add --trust if you have read that file and trust it"
         )
-    _silence()
+    silence_libraries()
     if dry_run:
         seen = rehearse(chosen)
         say(f"{seen.pipeline}: {seen.trained_weights:,} of {seen.weights:,} weights trained")
@@ -112,7 +112,7 @@ def _foreign(
     return file
 
 
-def _silence() -> None:
+def silence_libraries() -> None:
     """No bars of libraries between our lines."""
     import diffusers
     import transformers

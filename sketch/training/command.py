@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.cli import text
 from rr_refine.cli.exits import DONE
+from rr_refine.cli.nft import silence_libraries
 from rr_refine.cli.options import Flag, Out
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import make_folder, replace_file
@@ -57,7 +58,7 @@ def sketch(
         if find_spec(package) is None:
             raise MissingExtraError("rr-refine train", "train")
     _require_alike(out, quick=quick)
-    _silence()
+    silence_libraries()
     say = _clock()
     if only != "critic":
         from rr_refine.sketch.training.generator.train import (
@@ -130,16 +131,6 @@ def _pictures(
         render_cases(out / "renders", SketchGenerator(options), count),
         decode_cases(out / "decoded", autoencoder, count),
     )
-
-
-def _silence() -> None:
-    """Models of this size load at once: no bars for it, nor notes on our use of the classes."""
-    import diffusers
-    import transformers
-
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
 
 
 def _clock() -> Callable[[str], None]:
