@@ -16,7 +16,8 @@ from rr_refine.agent.budget import Cost, dollars, may_cost
 from rr_refine.agent.store.journal import Journal
 from rr_refine.endpoint.bill import paid_by
 from rr_refine.errors import ConfigError, OverBudgetError, StoreError
-from rr_refine.terms import Record, first_fault
+from rr_refine.invalid import told_invalid
+from rr_refine.terms import Record
 
 __all__ = ["Ledger", "cost_in"]
 
@@ -138,5 +139,5 @@ def _entries_in(journal: Journal) -> dict[str, _Entry]:
         return {number: _Entry.model_validate(item) for number, item in journal.items("charge")}
     except ValidationError as error:
         raise StoreError(
-            f"a charge in {journal.path} cannot be read: {first_fault(error)}"
+            f"a charge in {journal.path} cannot be read: {told_invalid(error)}"
         ) from error

@@ -24,9 +24,9 @@ from rr_refine.benchmarks.results import Results
 from rr_refine.benchmarks.table import tables, write_method, write_subject
 from rr_refine.benchmarks.trial import Point, Trial
 from rr_refine.errors import StoreError
+from rr_refine.invalid import told_invalid
 from rr_refine.plain_text import error_words
 from rr_refine.request import Request
-from rr_refine.terms import first_fault
 
 __all__ = ["State", "page_parts", "state_of"]
 
@@ -140,7 +140,7 @@ def _words(run: Path, result: Point) -> tuple[str, str | None, str, str]:
     except KeyError as error:
         return "", None, "", f"its run has no {error}"
     except (StoreError, ValidationError) as error:
-        why = first_fault(error) if isinstance(error, ValidationError) else error_words(str(error))
+        why = told_invalid(error) if isinstance(error, ValidationError) else error_words(str(error))
         return "", None, "", f"its run cannot be read: {why}"
     return request.prompt, request.source, prompt, ""
 

@@ -18,7 +18,8 @@ from rr_refine.benchmarks.table import write_tables
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replacing
-from rr_refine.terms import Record, first_fault
+from rr_refine.invalid import told_invalid
+from rr_refine.terms import Record
 
 __all__ = ["moved", "read_results", "write_json", "write_report", "write_text"]
 
@@ -74,7 +75,7 @@ def read_results(folder: Path) -> Results:
     except FileNotFoundError:
         raise ConfigError(f"{str(folder)!r} has no results.json: no finished benchmark") from None
     except (OSError, ValidationError) as error:
-        why = first_fault(error) if isinstance(error, ValidationError) else error
+        why = told_invalid(error) if isinstance(error, ValidationError) else error
         raise ConfigError(f"{str(path)!r} cannot be read: {why}") from None
 
 

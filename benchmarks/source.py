@@ -15,7 +15,8 @@ from pydantic_core import PydanticSerializationError
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, find_loader
 from rr_refine.errors import ConfigError
-from rr_refine.terms import Record, first_fault
+from rr_refine.invalid import told_invalid
+from rr_refine.terms import Record
 
 __all__ = ["Source", "load_again", "load_benchmark", "source_of"]
 
@@ -63,7 +64,7 @@ def load_benchmark(
     try:
         own = TypeAdapter(loader).validate_python(given)
     except ValidationError as error:
-        raise ConfigError(f"options of benchmark {name!r}: {first_fault(error)}") from error
+        raise ConfigError(f"options of benchmark {name!r}: {told_invalid(error)}") from error
     return own.load(limit=limit, cache=cache, sources=sources)
 
 

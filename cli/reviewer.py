@@ -29,6 +29,7 @@ from rr_refine.cli.display import Display
 from rr_refine.cli.terminal import ask, attended, edit_in_editor
 from rr_refine.cli.text import plain, short, tell
 from rr_refine.errors import ConfigError
+from rr_refine.invalid import told_invalid
 
 __all__ = ["TerminalReviewer", "accept_all"]
 
@@ -121,8 +122,10 @@ class TerminalReviewer:
                     _print(f"  picked: {picture_name(picked.candidate)}")
                 elif decision is not None:
                     return decision if picked is None else _about(picked, decision)
-            except (ConfigError, ValidationError, ValueError) as error:
-                _print(f"  {_first_line(error)}")
+            except ValidationError as error:
+                _print(f"  {plain(told_invalid(error))}")
+            except (ConfigError, ValueError) as error:
+                _print(f"  {plain(str(error))}")
             except EOFError:
                 _print("")  # back to the menu
 
@@ -233,12 +236,6 @@ def _edited(question: ReviewRequest, prompt: str) -> Decision | None:
     if prompt not in (proposal.strip(), plain(proposal)):
         return EditPrompt(prompt=prompt)
     return Accept() if question.stop is None else None
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return plain(error.errors()[0]["msg"])
-    return plain(str(error))
 
 
 def _print(line: str) -> None:

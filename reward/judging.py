@@ -21,6 +21,7 @@ from rr_refine.errors import (
     CriticUnreadable,
     charged,
 )
+from rr_refine.invalid import told_invalid
 from rr_refine.reward.answer_form import AnswerForm, Filled, answer_form
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.comparison import Comparison, PairwiseCritique
@@ -343,6 +344,6 @@ def to_assessment(
         )
     except ValidationError as error:
         raise CriticUnreadable(
-            f"the samples cannot be put together: {error.errors()[0]['msg']}",
+            f"the samples cannot be put together: {told_invalid(error)}",
             "\n\n".join(critique.raw for critique in critiques),
         ) from error

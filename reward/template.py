@@ -16,6 +16,7 @@ from pydantic import ValidationError, model_validator
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_BYTES, replace_file
+from rr_refine.invalid import told_invalid
 from rr_refine.named import read_named
 from rr_refine.plugins import available, create
 from rr_refine.terms import Record
@@ -220,7 +221,7 @@ def _read_stored(path: Path) -> Template:
         raise ConfigError(f"template {str(path)!r} cannot be read: {error}") from error
     except ValidationError as error:
         raise ConfigError(
-            f"{str(path)!r} is no stored template: {error.errors()[0]['msg']}; if it is a README "
+            f"{str(path)!r} is no stored template: {told_invalid(error)}; if it is a README "
             "or model card, make one of it with rr-refine critic import-template FILE"
         ) from error
     if re.fullmatch(r"[0-9a-f]{64}", path.stem) and path.stem != template.digest:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_BYTES
 from rr_refine.foreign_python import parse_source
+from rr_refine.invalid import told_invalid
 from rr_refine.named import read_named
 from rr_refine.reward.source_reader import (
     ImagePart,
@@ -89,7 +90,7 @@ def import_template(path: Path, store: Path) -> Template:
         template = Template(name=path.name, rubrics=rubrics)
     except ValidationError as error:
         raise ConfigError(
-            f"the messages in {str(path)!r} are no rubric: {error.errors()[0]['msg']}"
+            f"the messages in {str(path)!r} are no rubric: {told_invalid(error)}"
         ) from error
     save_template(template, store)
     return template

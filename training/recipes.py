@@ -11,9 +11,10 @@ from pydantic import JsonValue, ValidationError
 
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json, read_file
+from rr_refine.invalid import told_invalid
 from rr_refine.named import read_named
 from rr_refine.plugins import did_you_mean
-from rr_refine.terms import Record, first_fault
+from rr_refine.terms import Record
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml
 
 __all__ = ["RecipeCheck", "first_change", "read_recipe", "recipe_names"]
@@ -75,7 +76,7 @@ def read_recipe(
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        raise ConfigError(f"recipe {str(name)!r}: {first_fault(error)}") from None
+        raise ConfigError(f"recipe {str(name)!r}: {told_invalid(error)}") from None
 
 
 def first_change(file: Path, now: Mapping[str, JsonValue]) -> tuple[str, JsonValue] | None:

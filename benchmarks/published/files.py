@@ -13,9 +13,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import parse_json, replace_file
 from rr_refine.foreign_python import parse_source
+from rr_refine.invalid import told_invalid
 from rr_refine.named import read_named
 from rr_refine.pictures import check_picture
-from rr_refine.terms import first_fault
 
 __all__ = [
     "DEPTH",
@@ -132,7 +132,7 @@ def read_json(path: Path, form: type[T]) -> tuple[T, str]:
         value = TypeAdapter(form).validate_python(parse_json(data, nan=True))
     except ValidationError as error:
         raise ConfigError(
-            f"{str(path)!r} is not of the expected form: {first_fault(error)}"
+            f"{str(path)!r} is not of the expected form: {told_invalid(error)}"
         ) from None
     except ValueError as error:
         raise ConfigError(f"{str(path)!r} is no JSON: {error}") from error
@@ -160,7 +160,7 @@ def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[Ro
             yield row.model_validate_json(line), line
         except ValidationError as error:
             raise ConfigError(
-                f"line {number} of {str(path)!r} {otherwise}: {first_fault(error)}"
+                f"line {number} of {str(path)!r} {otherwise}: {told_invalid(error)}"
             ) from None
 
 

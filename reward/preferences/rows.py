@@ -17,11 +17,11 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
+from rr_refine.invalid import told_invalid
 from rr_refine.named import open_named, picture_of_data, read_named
 from rr_refine.plain_text import names_of
 from rr_refine.reward.preferences.columns import parquet_columns, read_columns
 from rr_refine.reward.preferences.pair import Picture
-from rr_refine.terms import first_fault
 
 __all__ = [
     "Embedded",
@@ -171,7 +171,7 @@ def checked(row: type[ValueT], found: object, file: Path, number: int) -> ValueT
         return row.model_validate(found)
     except ValidationError as error:
         raise ConfigError(
-            f"row {number} of {str(file)!r} is not of the expected form: {first_fault(error)}"
+            f"row {number} of {str(file)!r} is not of the expected form: {told_invalid(error)}"
         ) from None
 
 

@@ -9,7 +9,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     JsonValue,
-    ValidationError,
     field_validator,
 )
 
@@ -28,7 +27,6 @@ __all__ = [
     "Usage",
     "Words",
     "dimensions_of",
-    "first_fault",
     "to_reward",
 ]
 
@@ -73,12 +71,6 @@ class Record(BaseModel):
     """Base of everything that is written to a file or crosses an edge: frozen and closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def first_fault(error: ValidationError) -> str:
-    """The first thing that is wrong with a record, and where."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
 
 
 Words = Annotated[str, AfterValidator(shortened)]

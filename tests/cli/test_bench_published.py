@@ -522,9 +522,9 @@ def test_folders_that_are_no_whole_benchmark_are_told_in_words(here: Commands) -
         (here.folder / name).mkdir()
         (here.folder / name / "results.json").write_text(text)
     for name, words in (
-        ("bare", "'bare/results.json' cannot be read: provenance: Field required"),
-        ("text", "'text/results.json' cannot be read: the whole: Invalid JSON"),
-        ("nobody", "'nobody/results.json' cannot be read: arms: "),
+        ("bare", "'bare/results.json' cannot be read: provenance is missing"),
+        ("text", "'text/results.json' cannot be read: it is no JSON"),
+        ("nobody", "'nobody/results.json' cannot be read: arms has 0 entries"),
         ("lost", "'lost' has no trials of arm 'one-shot'"),
     ):
         compared = here.run("bench", "compare", name, "there")

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, read_file, require_inside
+from rr_refine.invalid import told_invalid
 from rr_refine.lines import read_lines
 from rr_refine.pictures import decode_picture
-from rr_refine.terms import first_fault
 from rr_refine.training.parrot.recipe import DataPart
 from rr_refine.training.parrot.rows import SftRow
 
@@ -170,7 +170,7 @@ def _read(part: DataPart, control: Collection[str]) -> Iterator[MixtureRow | str
         try:
             row = SftRow.model_validate_json(line)
         except ValidationError as error:
-            raise ConfigError(f"{where} is no training row: {first_fault(error)}") from None
+            raise ConfigError(f"{where} is no training row: {told_invalid(error)}") from None
         turns = (*row.prompt, *row.completion)
         content = [piece for turn in turns for piece in turn.content]
         images = sum(piece["type"] == "image" for piece in content)

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError
+from rr_refine.invalid import told_invalid
 from rr_refine.pictures import load_picture
 from rr_refine.sketch.checking import Asked, RequestedEdit
 from rr_refine.sketch.observation import Observation, observation_of
@@ -134,5 +135,5 @@ def _read_manifest(manifest: Path) -> Iterator[RenderedPicture]:
                 yield RenderedPicture.model_validate_json(line)
             except ValidationError as error:
                 raise ConfigError(
-                    f"line {number} of {str(manifest)!r} is no render: {error.errors()[0]['msg']}"
+                    f"line {number} of {str(manifest)!r} is no render: {told_invalid(error)}"
                 ) from error

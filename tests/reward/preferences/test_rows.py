@@ -64,7 +64,7 @@ def test_the_files_of_one_split(tmp_path: Path) -> None:
         ("x.json", '{"a": 1}', "holds no list of pairs"),
         ("x.json", "[]", "holds no rows"),
         ("x.jsonl", '{"vote_type": "leftvote"}\n{', "line 2 of .* is no JSON"),
-        ("x.json", '[{"prompt": "a"}]', "row 0 of .*: vote_type: Field required"),
+        ("x.json", '[{"prompt": "a"}]', "row 0 of .*: vote_type is missing"),
         ("x.json", '[{"vote_type": "left"}]', "row 0 of .*: the label 'left' is none of"),
         ("x.parquet", "nothing", "cannot be read as parquet"),
         ("x.arrow", "nothing", "cannot be read as Arrow"),

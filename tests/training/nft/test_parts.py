@@ -38,7 +38,7 @@ def test_built_in_recipes_load_and_say_their_family(name: str) -> None:
     ("changes", "message"),
     [
         ({"learning_rte": 1.0}, "unknown field 'learning_rte' .did you mean 'learning_rate'"),
-        ({"images": 1}, "images: Input should be greater than or equal to 2"),
+        ({"images": 1}, "images = 1: it must be 2 or more"),
         ({"times": [0.001, 1.0]}, r"times = \(0.001, 1.0\) must rise, from 0.02"),
         ({"keep": 999}, "keep = 999 is more than images"),
         ({"guard": "x", "held_out": None, "judge": None}, "guard = 'x' has no effect without"),

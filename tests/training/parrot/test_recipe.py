@@ -79,9 +79,17 @@ def test_every_recipe_of_the_package_is_valid() -> None:
         (None, {}, "there is no recipe .*sketch"),
         ("model = ", {}, "not valid TOML"),
         ("model = 'm'\nlerning_rate = 1", {}, "'lerning_rate'.*did you mean 'learning_rate'"),
-        ("model = 'm'", {}, "data: Field required"),
-        ("model = 'm'\nout = 'o'\ndata = [{file = 'f', weight = 0}]", {}, "data.0.weight: "),
-        ("model = 'm'\nout = 'o'\ndata = [{file = 'f'}]", {"batch": 0}, "batch: "),
+        ("model = 'm'", {}, "data is missing"),
+        (
+            "model = 'm'\nout = 'o'\ndata = [{file = 'f', weight = 0}]",
+            {},
+            "data.0.weight = 0: it must be above 0",
+        ),
+        (
+            "model = 'm'\nout = 'o'\ndata = [{file = 'f'}]",
+            {"batch": 0},
+            "batch = 0: it must be 1 or more",
+        ),
         (
             "model = 'm'\nout = 'o'\nfreeze_tower = false\ndata = [{file = 'f'}]\n[lora]\nrank = 4",
             {},
@@ -138,7 +146,7 @@ def test_rows_that_write_control_tokens_are_left_out(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"kind": "other"}, "line 1 .*no training row: kind"),
-        ({"surprise": 1}, "line 1 .*no training row: surprise"),
+        ({"surprise": 1}, "line 1 .*no training row: there is no field surprise"),
         ({"images": []}, "places for 1 pictures, and names 0"),
         ({"images": ["missing.png"]}, "missing.png.*which is missing"),
     ],

@@ -178,8 +178,8 @@ def test_results_of_the_detector(published: GenEval, tmp_path: Path) -> None:
     [
         ("", "holds no results"),
         ("overall 0.5\n", "line 1 of .* is no result of evaluate_images.py"),
-        (result(0, "0000", "colors", True) + "\n{}\n", "line 2 of .*: filename: Field required"),
-        (result(0, "0000", "colors", "yes"), "line 1 of .*: correct: "),
+        (result(0, "0000", "colors", True) + "\n{}\n", "line 2 of .*: filename is missing"),
+        (result(0, "0000", "colors", "yes"), "line 1 of .*: correct = 'yes' is neither"),
     ],
 )
 def test_a_file_of_another_kind(
@@ -215,7 +215,7 @@ def test_one_result(line: str, correct: bool | None) -> None:
     [
         (b"", "is empty"),
         (LINES[0] + b"\n\n" + LINES[1], "line 2 of .* is not of the published form"),
-        (b'{"tag": "colors"}', "line 1 of .*: prompt: Field required"),
+        (b'{"tag": "colors"}', "line 1 of .*: prompt is missing"),
     ],
 )
 def test_broken_prompts(data: Path, text: bytes, message: str) -> None:

@@ -202,7 +202,7 @@ def test_a_file_may_be_about_more_than_was_loaded(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ('{"1082": 4}', r"expected form: 1082"),
-        ('["1082"]', "valid dictionary"),
+        ('["1082"]', "no table of fields"),
         ("1082: 4", "is no JSON"),
         ('{"1": "Score: 4"}', "has no key of imgedit basic"),
     ],

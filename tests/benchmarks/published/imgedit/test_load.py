@@ -129,11 +129,11 @@ def test_arguments_that_are_refused(
     ("edits", "message"),
     [
         ({}, "has no edits"),
-        ({"7": {"id": "a.jpg"}}, r"7\.prompt: Field required"),
+        ({"7": {"id": "a.jpg"}}, r"7\.prompt is missing"),
         ({"7": {"id": "a.jpg", "prompt": "b", "edit_type": "paint"}}, "key '7' has .* 'paint'; in"),
         ({"7": {"id": "a.jpg", "prompt": "b"}}, "key '7' has edit_type None; in the suite 'basic'"),
         ({"../7": {"id": "a.jpg", "prompt": "b", "edit_type": "add"}}, "'../7' cannot be the name"),
-        (["a.jpg"], "valid dictionary"),
+        (["a.jpg"], "no table of fields"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, edits: dict[str, object], message: str) -> None:
