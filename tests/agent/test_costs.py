@@ -499,3 +499,13 @@ def test_small_sums_are_no_zeros() -> None:
     assert str(Cost(usd=0.00002)) == "$0.000020"
     assert str(Cost(usd=0.0)) == ""
     assert str(Cost(unpriced=2)) == "2 requests of unknown price"
+
+
+async def test_a_remark_that_is_merged_is_paid_for(service: Service, tmp_path: Path) -> None:
+    parts = service.parts()
+    run = await draw(service, tmp_path, rounds=1, parts=parts)
+    asked = len(service.asked)
+    more = await arefine(go_on(run, "make it blue", rounds=1), policy=run.policy, **parts)
+    # The remark is merged, the best picture is judged anew, and there is no other prompt.
+    assert service.asked[asked:] == ["rewriter", "critic", "rewriter"]
+    assert cost_of(more) == paid_for(cost_of(run).usd + 3 * ANSWER)
