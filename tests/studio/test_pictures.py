@@ -228,7 +228,7 @@ async def test_an_export_has_limits(
     (out / dog / "result.png").symlink_to(out / cat / "result.png")
     answer = await visitor.post("/api/export", {"runs": [dog]})
     assert answer.status_code == 400
-    assert f"run {dog!r} cannot be exported: result.png" in answer.json()["error"]
+    assert f"run {dog!r} cannot be exported: " in answer.json()["error"]
     assert "is a link" in answer.json()["error"]
     (out / dog / "result.png").unlink()
     shutil.copy(out / cat / "result.png", out / dog)
