@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine import arefine
 from rr_refine.agent.events import Event, StepDone
@@ -44,7 +45,7 @@ def encoded(form: str) -> bytes:
 
 def at_work(shown: Shown, node: str = "7") -> Steps:
     steps = Steps("job", ["7"], shown)
-    data = {"prompt_id": "job", "node": node, "value": 1, "max": 4}
+    data: dict[str, JsonValue] = {"prompt_id": "job", "node": node, "value": 1, "max": 4}
     steps.hear({"type": "progress", "data": data})
     return steps
 
@@ -86,7 +87,7 @@ def test_a_preview_of_something_else_is_none() -> None:
 def test_who_takes_no_previews_gets_none() -> None:
     seen: list[tuple[int, int]] = []
     steps = Steps("job", ["7"], lambda done, total: seen.append((done, total)))
-    data = {"prompt_id": "job", "node": "7", "value": 1, "max": 4}
+    data: dict[str, JsonValue] = {"prompt_id": "job", "node": "7", "value": 1, "max": 4}
     steps.hear({"type": "progress", "data": data})
     steps.hear(struct.pack(">II", 1, 1) + encoded("JPEG"))
     assert seen == [(1, 4)]

@@ -23,10 +23,10 @@ from rr_refine.sketch.training.critic.wording import WrittenJudgement, compariso
 from rr_refine.sketch.world.sampling import random_scene
 from rr_refine.training.parrot.rationale import (
     evidence_of,
-    gives_away,
     read_pairwise,
     read_pointwise,
 )
+from rr_refine.training.parrot.sentences import gives_away
 from tests.sketch.critic.observations import random_asked, random_judgement, task_of
 
 NEVER = FaultRates(vague=0, hallucinates=0, ignores_label=0, misreads=0, second_look=0, gives_in=0)
