@@ -7,12 +7,13 @@ find what they miss, and they were mended by it.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from rr_refine.training.parrot.sentences import gives_away, without_verdicts
+from rr_refine.training.parrot.sentences import gives_away, is_verdict, without_verdicts
 
 SENTENCES = Path(__file__).parent / "sentences"
 
@@ -73,3 +74,12 @@ def test_long_texts_take_time_in_proportion() -> None:
     for part in ("Image A is ", "the label ", "A ", "so much ", '"', "( ", "x"):
         without_verdicts(part * 20_000)
         gives_away(part * 20_000, "")
+
+
+@pytest.mark.parametrize("text", ["good " * 20_000 + "apple", "apple, so " * 20_000])
+def test_a_hostile_rationale_takes_little_time(text: str) -> None:
+    start = time.monotonic()
+    is_verdict(text)
+    without_verdicts(text)
+    gives_away(text, "a hat")
+    assert time.monotonic() - start < 5
