@@ -93,8 +93,8 @@ class RefineServer:
     ) -> None:
         self._studio, self._words = studio, words
         self._reading, self._forms = CapacityLimiter(2), asyncio.Semaphore(2)
-        self._opening: asyncio.Task[None] | None = None
-        self._open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._opening: asyncio.Task[None]
+        self._open: asyncio.Future[None]
         self._told: dict[str, int] = {}
         self._notes: dict[str, tuple[str, ...]] = {}
         self.server: Server[dict[str, Any]] = Server(
@@ -115,9 +115,8 @@ class RefineServer:
         try:
             yield
         finally:
-            if self._opening is not None:
-                self._opening.cancel()
-                await asyncio.wait([self._opening])
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
 
     def _begin(self) -> None:
         self._open = asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final, cast
 
@@ -26,7 +26,7 @@ _LONGEST: Final = 2**24
 
 async def serve_messages(server: RefineServer, reading: int, writing: int) -> None:
     """Serve a client until it hangs up, or until cancelled."""
-    given = cast("anyio.AsyncFile[str]", _Lines(reading))
+    given = cast("anyio.AsyncFile[str]", _lines(reading))
     with os.fdopen(writing, "w", encoding="utf-8", newline="\n", closefd=False) as file:
         async with server.open():
             try:
@@ -37,36 +37,18 @@ async def serve_messages(server: RefineServer, reading: int, writing: int) -> No
                 pass
 
 
-class _Lines:
+async def _lines(file: int) -> AsyncIterator[str]:
     """The lines of a file, each as soon as it is there."""
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
 
-    def __init__(self, file: int) -> None:
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-        read = threading.Thread(target=self._read, args=(file, loop), daemon=True)
-        read.start()
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        while (line := await self._lines.get()) is not None:
-            yield line
-
-    def _read(self, file: int, loop: asyncio.AbstractEventLoop) -> None:
+    def read() -> None:
         with suppress(RuntimeError):  # the loop has ended
-            with suppress(OSError):
-                for line in _lines_of(file):
-                    loop.call_soon_threadsafe(self._lines.put_nowait, line)
-            loop.call_soon_threadsafe(self._lines.put_nowait, None)
+            with suppress(OSError), os.fdopen(file, "rb", closefd=False) as given:
+                while (line := given.readline(_LONGEST)).endswith(b"\n"):
+                    loop.call_soon_threadsafe(lines.put_nowait, line.decode("utf-8", "replace"))
+            loop.call_soon_threadsafe(lines.put_nowait, None)
 
-
-def _lines_of(file: int) -> Iterator[str]:
-    pieces: list[bytes] = []
-    size = 0
-    while block := os.read(file, 2**16):
-        *lines, rest = block.split(b"\n")
-        for line in lines:
-            yield b"".join((*pieces, line)).decode("utf-8", "replace")
-            pieces, size = [], 0
-        pieces.append(rest)
-        size += len(rest)
-        if size > _LONGEST:
-            return
+    threading.Thread(target=read, daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line
