@@ -67,7 +67,12 @@ class Ledger:
     def working(self, kind: str, key: str) -> AbstractContextManager[None]:
         """An item of the journal is asked for; requests inside are sent for it."""
         self._asked.add(work := f"{kind} {key}")
-        return paid_by(_Work(self, work))
+        return paid_by(self, work)
+
+    @property
+    def limited(self) -> bool:
+        """See `rr_refine.endpoint.bill.Payer`."""
+        return self.limit is not None
 
     async def reserve(self, work: str, most: float | None) -> str:
         """See `rr_refine.endpoint.bill.Payer`. What may still turn out to cost less is waited for.
@@ -106,23 +111,6 @@ class Ledger:
     def _write(self, number: str, entry: _Entry) -> None:
         self._entries[number] = entry
         self._journal.put("charge", number, entry.model_dump(mode="json"))
-
-
-class _Work:
-    """Pays for one piece of work."""
-
-    def __init__(self, ledger: Ledger, work: str) -> None:
-        self._ledger, self._work = ledger, work
-
-    @property
-    def limited(self) -> bool:
-        return self._ledger.limit is not None
-
-    async def reserve(self, most: float | None) -> str:
-        return await self._ledger.reserve(self._work, most)
-
-    def settle(self, entry: str, usd: float | None, *, assumed: bool) -> None:
-        self._ledger.settle(entry, usd, assumed=assumed)
 
 
 def cost_in(journal: Journal) -> Cost:

@@ -184,10 +184,9 @@ def _parts(settings: Settings) -> Iterator[Checked]:
 def _prices(settings: Settings, what: str, part: object) -> Iterator[Checked]:
     """What a part's services take; without a price no budget can be kept."""
     limited = settings.values.get("budget.usd") is not None
-    for price in prices_of(part):
-        if price.bounded or price.keyed or limited:
-            unknown: Literal["no", "--"] = "no" if limited else "--"
-            yield Checked("ok" if price.bounded else unknown, what, price.words)
+    unknown: Literal["no", "--"] = "no" if limited else "--"
+    for price in prices_of(part, own=limited):
+        yield Checked("ok" if price.bounded else unknown, what, price.words)
 
 
 async def _reach(*components: object) -> None:

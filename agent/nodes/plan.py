@@ -15,7 +15,7 @@ from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.state import RefineState, RunContext
 from rr_refine.agent.store.journal import Journal
-from rr_refine.component import ask_both, examples_of, most_sources, price_notices, told_by
+from rr_refine.component import ask_both, examples_of, most_sources, prices_of, told_by
 from rr_refine.generators.generator import Generator
 from rr_refine.real_models import WAYS
 from rr_refine.request import Request
@@ -77,7 +77,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     for rewriter in node.context.job.rewriters:
         node.tell(rewriter.identity.kind, told_by(rewriter))
     for part in (generator, node.context.job.critic, *node.context.job.rewriters):
-        node.tell("costs", price_notices(part, limited=policy.budget.usd is not None))
+        prices = prices_of(part, own=policy.budget.usd is not None)
+        node.tell("costs", [price.words for price in prices])
     return {
         "run": node.context.run_id,
         "request": request,

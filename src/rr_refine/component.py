@@ -71,7 +71,6 @@ __all__ = [
     "most_sources",
     "notice_of",
     "outsiders",
-    "price_notices",
     "prices_of",
     "record_of",
     "shared_companions",
@@ -186,21 +185,16 @@ def told_by(part: object) -> tuple[str, ...]:
     return ()
 
 
-def prices_of(part: object) -> tuple[Priced, ...]:
-    """What the services of a part take; nothing where it asks none, or does not say."""
-    for one in layers(part):
-        if (prices := getattr(one, "prices", None)) is not None:
-            return cast("tuple[Priced, ...]", prices)
-    return ()
-
-
-def price_notices(part: object, *, limited: bool = False) -> tuple[str, ...]:
-    """The same in words, without servers of one's own that nobody gave a price.
+def prices_of(part: object, *, own: bool = True) -> tuple[Priced, ...]:
+    """What the services of a part take; nothing where it asks none, or does not say.
 
     Args:
-        limited: whether there is a limit, so that each must have one.
+        own: with servers of one's own that nobody gave a price, which a limit asks for.
     """
-    return tuple(one.words for one in prices_of(part) if one.bounded or one.keyed or limited)
+    for one in layers(part):
+        if (prices := getattr(one, "prices", None)) is not None:
+            return tuple(price for price in prices if own or price.bounded or price.keyed)
+    return ()
 
 
 def most_sources(part: object) -> int | None:

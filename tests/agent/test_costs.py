@@ -24,7 +24,7 @@ from rr_refine.agent.policy import preset
 from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions
 from rr_refine.agent.run import Run
 from rr_refine.cli.lines import lines_of
-from rr_refine.component import price_notices
+from rr_refine.component import prices_of
 from rr_refine.endpoint.prices import PicturePrices, Prices
 from rr_refine.errors import ConfigError, CriticUnavailable, GeneratorError, StoreError
 from rr_refine.generators.images_api import ImagesApiGenerator, ImagesApiOptions
@@ -474,12 +474,13 @@ def test_prices_that_are_none(options: dict[str, JsonValue], problem: str) -> No
 def test_prices_have_their_date_and_source(service: Service) -> None:
     dated: dict[str, JsonValue] = {"price_date": "2026-09-20", "price_source": "the price list"}
     parts = service.parts(critic=dated, painter={**TOKENS, **dated})
-    assert price_notices(parts["critic"]) == (
+    (critic,) = prices_of(parts["critic"], own=False)
+    assert critic.words == (
         "critic: $1 per million tokens of questions and $10 per million tokens of answers "
-        "(as of 2026-09-20, by the price list)",
+        "(as of 2026-09-20, by the price list)"
     )
-    (painter,) = price_notices(parts["generator"])
-    assert painter.startswith("painter: up to $0.04 a picture and $1 per million tokens of ")
+    (painter,) = prices_of(parts["generator"], own=False)
+    assert painter.words.startswith("painter: up to $0.04 a picture and $1 per million tokens of ")
     assert PicturePrices(price_told=True).words("generator") == ("what each answer says (undated)")
 
 

@@ -30,10 +30,11 @@ class Payer(Protocol):
         """Whether there is a limit, so that a request of unknown price cannot be sent."""
         ...
 
-    async def reserve(self, most: float | None) -> str:
+    async def reserve(self, work: str, most: float | None) -> str:
         """Set aside what a request may cost; gives the name of the entry.
 
         Args:
+            work: what it is sent for.
             most: US dollars; None where no price is known.
 
         Raises:
@@ -50,14 +51,14 @@ class Payer(Protocol):
         ...
 
 
-_PAYER: Final[ContextVar[Payer | None]] = ContextVar("payer", default=None)
+_PAYER: Final[ContextVar[tuple[Payer, str] | None]] = ContextVar("payer", default=None)
 _BILL: Final[ContextVar[Bill | None]] = ContextVar("bill", default=None)
 
 
 @contextmanager
-def paid_by(payer: Payer) -> Iterator[None]:
-    """Requests inside are paid by this one."""
-    token = _PAYER.set(payer)
+def paid_by(payer: Payer, work: str) -> Iterator[None]:
+    """Requests inside are sent for this work, and paid by this one."""
+    token = _PAYER.set((payer, work))
     try:
         yield
     finally:
@@ -84,7 +85,7 @@ class Bill:
     """
 
     def __init__(self, cost: RequestCost[AnswerT_contra] | None) -> None:
-        payer = _PAYER.get()
+        payer, self._work = _PAYER.get() or (None, "")
         counts = payer and cost and not (cost.own and not payer.limited)
         self._payer = payer if counts else None
         self._most = cost.most if cost else None
@@ -108,7 +109,7 @@ class Bill:
         """
         self.settle(self._most, assumed=True)
         if self._payer is not None:
-            self._open = await self._payer.reserve(self._most)
+            self._open = await self._payer.reserve(self._work, self._most)
 
     def settle(self, usd: float | None, *, assumed: bool = False) -> None:
         """What was sent last has cost so much."""

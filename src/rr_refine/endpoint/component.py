@@ -60,9 +60,7 @@ class EndpointComponent(Generic[OptionsT, EndpointT]):
 
     @property
     def prices(self) -> tuple[Priced, ...]:
-        """What answers cost: see `rr_refine.component`. Nothing where there is neither a price nor
-        a key, as with a server of your own.
-        """
+        """What answers cost: see `rr_refine.component`."""
         options, told = self._options, self._endpoint.prices
         if told is None:
             return ()
