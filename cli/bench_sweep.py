@@ -99,7 +99,7 @@ class SweepPlan(Plan):
             for value, assigned in variants:
                 varied = deepcopy(base[1])
                 varied.apply(assigned, COMMAND_LINE)
-                own_critic = varied.section("critic") != base[1].section("critic")
+                own_critic = _parts(varied, "critic.") != _parts(base[1], "critic.")
                 arm = made(_arm_name(name, value), varied, own_critic)
                 same = arm[0].policy == base[0].policy and _rest(varied) == _rest(base[1])
                 known = base if same else found.setdefault(arm[0].name, arm)
@@ -148,10 +148,13 @@ def _without_budget(settings: Settings) -> Settings:
     return own
 
 
-def _rest(settings: Settings) -> list[dict[str, JsonValue]]:
-    """What makes an arm besides its policy."""
-    own = [settings.section(name) for name in ("critic", "rewriter", "intent")]
-    return [*own, {"use": settings.values["intent.use"]}]
+def _parts(settings: Settings, *sections: str) -> dict[str, JsonValue]:
+    return {key: value for key, value in settings.values.items() if key.startswith(sections)}
+
+
+def _rest(settings: Settings) -> dict[str, JsonValue]:
+    """What makes an arm besides its policy, which has the names of its rewriters."""
+    return _parts(settings, "critic.", "rewriter.", "intent.") | {"rewriter.use": None}
 
 
 def _ablations(

@@ -114,6 +114,15 @@ def test_each_number_of_samples_has_a_critic_of_its_own(commands: Commands) -> N
     assert {one["details"]["seed"] for one in own.values()} == {1}
 
 
+def test_another_critic_is_not_the_loop_as_it_is(commands: Commands) -> None:
+    found = factors(
+        *(commands, "--vary", "critic.use=fake,tests.benchmarks.world:Eye", "--out", "there")
+    )
+    assert [one["arm"] for one in found["critic.use"]] == ["critic.use=fake", "refine"]
+    header = json.loads((commands.folder / "there" / "bench.json").read_text())
+    assert header["arms"]["critic.use=fake"]["critic"]["kind"] != header["critic"]["kind"]
+
+
 def test_lists_are_values_too(commands: Commands) -> None:
     found = factors(
         *(commands, "--vary", 'rewriter.use="rules",["critic","rules"]', "--out", "there"),
@@ -142,7 +151,7 @@ def test_a_language_model_rewrites_where_one_is_set_up(commands: Commands) -> No
         (["--vary", "loop.target=high"], "target"),
         (["--vary", "loop.review=false,true"], "loop.review=true has no place in a sweep"),
         (["--vary", "critic.api_key=sk-a,sk-b"], "--vary critic.api_key would write a secret"),
-        (["--vary", f"rewriter.use={'x' * 5000}"], "unknown rewriter"),
+        (["--vary", f"rewriter.use={'x' * 5000}"], "5,000 characters; 200 are the most"),
         (["--vary", "rewriter.use=../../x"], "unknown rewriter"),
         (["--vary", "loop.seeds=same,sometimes"], "seeds"),
         (["--arm", "paper"], "--arm has no effect on a sweep"),
