@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import JsonValue, ValidationError
 
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.history import Candidate, Verdict
 from rr_refine.agent.run import Run
 from rr_refine.reward.preferences.sources import Preferred
 from rr_refine.terms import Dimension, Identity, Record, Task
@@ -141,7 +141,7 @@ def choices(run: Run) -> Iterator[ChoicePair]:
             continue
         revision = max(candidate.first_revision, other.first_revision)
         first, second = candidate.under(revision), other.under(revision)
-        critic, by = _critics(first, second, verdict.rule, run.policy.margin)
+        critic, by = _critics(first, second, verdict, run.policy.margin)
         yield ChoicePair(
             instruction=run.request_at(revision).prompt,
             first=first,
@@ -153,18 +153,22 @@ def choices(run: Run) -> Iterator[ChoicePair]:
 
 
 def _critics(
-    first: Candidate, second: Candidate, rule: str, margin: float
+    first: Candidate, second: Candidate, verdict: Verdict, margin: float
 ) -> tuple[Preferred | None, dict[Dimension, Preferred] | None]:
     """Which of two the critic prefers, and by dimension; None where it did not judge all of both.
 
-    A near tie, and a better picture with a guarded dimension that fell, are ties.
+    A near tie is a tie, and so is a picture of a higher mean that was refused all the same: a
+    guarded dimension fell, say, or it is worse where both have scores.
     """
     if first.mean is None or second.mean is None or first.open_points or second.open_points:
         return None, None
     both = first.applicable.keys() & second.applicable.keys()
     by = {d: _better(first.applicable[d] - second.applicable[d], margin) for d in sorted(both)}
-    found = "first" if rule == "pairwise" else _better(first.mean - second.mean, margin)
-    return ("tie" if rule == "tie" or (rule == "guard" and found == "first") else found), by
+    if verdict.rule == "pairwise":
+        return "first", by
+    found = _better(first.mean - second.mean, margin)
+    refused = found == "first" and not verdict.accepted
+    return ("tie" if verdict.rule == "tie" or refused else found), by
 
 
 def _better(gap: float, margin: float) -> Preferred:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from rr_refine.agent.export import Export, RunsExport
+from rr_refine.agent.policy import preset
 from rr_refine.agent.review import Accept, Pick, Quit
 from rr_refine.agent.run import Run, open_run
 from rr_refine.errors import ConfigError, CriticUnreadable
@@ -15,8 +16,9 @@ from rr_refine.reward.preferences.sources import SOURCES
 from rr_refine.training.nft.data import read_rows
 from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.ingest import ingest
+from tests.agent.builders import t2i
 from tests.agent.records import lines, only_run
-from tests.agent.test_replay import PLAN, Plan, record, reviewed
+from tests.agent.test_replay import EVERYTHING, PLAN, Plan, record, reviewed
 from tests.agent.whole import run as fake_run
 
 
@@ -66,6 +68,19 @@ async def test_what_the_critic_decided(tmp_path: Path) -> None:
     assert [row["prompt"] for row in lines(out / "prompts.jsonl")] == ["a cat"]
     assert report.files["pairs"].left_out["tie"] == 3
     assert RunsExport.model_validate_json((out / "export.json").read_bytes()) == report
+
+
+async def test_what_the_loop_refused_is_not_preferred(tmp_path: Path) -> None:
+    """A higher mean that N/A alone has made: like for like it is worse."""
+    plan: Plan = {(0, 0): t2i(3.0, 1.0), (1, 0): {**t2i(2.8, 1.0), "physical_quality": None}}
+    policy = preset("refine", budget={"rounds": 2}, guard=(), **EVERYTHING)
+    run = await record(tmp_path / "runs", plan, policy=policy)
+    first, second = run.candidates
+    assert first.mean is not None and second.mean is not None and second.mean > first.mean
+    assert second.verdict is not None and second.verdict.rule == "worse"
+    report = exported(tmp_path / "out", run)
+    assert report.files["pairs"].left_out == {"tie": 1}
+    assert not winners(tmp_path / "out")
 
 
 async def test_a_person_counts_before_the_critic(tmp_path: Path) -> None:
