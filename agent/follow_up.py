@@ -195,7 +195,8 @@ def edit(
     """
     run = _read(run)
     chosen = _picture(run, picture)
-    if not instruction.strip():
+    said: object = instruction
+    if not isinstance(said, str) or not said.strip():
         raise ConfigError("say what should change in the picture")
     parameters = {k: v for k, v in run.request.parameters.items() if k not in _SIZE}
     options = JobOptions(

@@ -182,7 +182,8 @@ def preset(name: str, /, **changes: Any) -> Policy:
     fixed = _FIXED[name] | {"preset"}
     values: dict[str, Any] = {"preset": name, **PRESETS[name]}
     budget: dict[str, Any] = dict(values.pop("budget", {}))
-    asked = changes.pop("budget", None) or {}
+    asked = changes.pop("budget", None)
+    asked = {} if asked is None else asked
     if isinstance(asked, Budget):
         asked = asked.model_dump(exclude_unset=True)
     if not isinstance(asked, Mapping):

@@ -124,6 +124,9 @@ async def run_stream(
     private = options.pop("private", True)
     on_event = options.pop("on_event", None)
     reviewer = options.pop("reviewer", None)
+    for name, given in (("on_event", on_event), ("reviewer", reviewer)):
+        if given is not None and not callable(given):
+            raise ConfigError(f"{name} = {given!r} is no function")
     config = options.pop("config", None)
     most_images = options.pop("most_images", None)
     on_failure = options.pop("on_failure", "raise")

@@ -90,8 +90,10 @@ def require_path(path: Path | str) -> Path:
     """The path, where a file or folder can be called so; `~` at its beginning is expanded.
 
     Raises:
-        ConfigError: it is too long, holds what no name does, or is the address of a store.
+        ConfigError: it is none, is too long, holds what no name does, or is the address of a store.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"{path!r:.80} is no path")
     require_local(path)
     path = expand_home(path)
     try:

@@ -11,7 +11,20 @@ from typing import Any, cast
 import pytest
 from jupyter_client.manager import KernelManager
 
-from rr_refine import Event, Policy, Run, arefine, load_run, preset, refine, run_stream
+from rr_refine import (
+    Event,
+    Policy,
+    Run,
+    again,
+    arefine,
+    go_on,
+    load_run,
+    preset,
+    refine,
+    run_stream,
+    use_prompt,
+    vary,
+)
 from rr_refine.agent.budget import Budget
 from rr_refine.agent.refine import make_job
 from rr_refine.errors import ConfigError
@@ -185,3 +198,29 @@ def test_refine_in_a_notebook(tmp_path: Path) -> None:
 def test_sizes_that_are_none_are_told_before_a_folder_is_made(side: str, given: float) -> None:
     with pytest.raises(ConfigError, match=rf"parameters\.{side} = {given!r}: pictures are 1 pixel"):
         make_job("a hat", generator="fake", critic="fake", parameters={side: given})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"out": None}, "None is no path"),
+        ({"out": 3}, "3 is no path"),
+        ({"on_event": 3}, "on_event = 3 is no function"),
+        ({"reviewer": "me"}, "reviewer = 'me' is no function"),
+        ({"budget": []}, r"budget = \[\] is no table of limits"),
+    ],
+)
+def test_values_of_another_kind_are_told_before_a_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=words):
+        refine("a hat", generator="fake", critic="fake", **options)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("step", [again, go_on, vary, use_prompt, load_run])
+@pytest.mark.parametrize("run", [None, 3, object()])
+def test_what_is_no_run_is_told(step: Any, run: object) -> None:
+    with pytest.raises(ConfigError, match="is no path"):
+        step(run)
