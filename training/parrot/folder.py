@@ -67,14 +67,15 @@ class ParrotFolder:
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
 
-    def contradict(self, id: str) -> None:
-        """Take a pair out of the training.
+    def contradict(self, ids: Iterable[str]) -> None:
+        """Take pairs out of the training.
 
         Raises:
             StoreError: the file cannot be written.
         """
         with opened(self.path / "contradicted.txt", within=self.path) as file:
-            file.append(id.encode(), sync=False)
+            for id in ids:
+                file.append(id.encode(), sync=False)
 
     @property
     def shards(self) -> range:

@@ -38,6 +38,8 @@ __all__ = ["EvaluationSet", "IngestCount", "Reread", "ingest"]
 T = TypeVar("T")
 _Name: TypeAlias = tuple[str, str]
 """Of a data set, and of its split."""
+_Shown: TypeAlias = tuple[str, str | None, frozenset[str]]
+"""A request, its source, and two pictures."""
 
 _LABELS: Final[dict[Preferred, Label]] = {"first": "A", "second": "B", "tie": "tie"}
 _CLOSE: Final = 6
@@ -163,7 +165,8 @@ def ingest(
     broken: dict[_Name, str] = {}
     order = None if limit is None else _drawn(rows, margin, seed)
     with opened(folder.path / "pairs.jsonl") as file, ThreadPoolExecutor(workers) as threads:
-        stored = _Stored(read_records(folder.path / "pairs.jsonl", PreferencePair))
+        contradicted = ParrotFolder(folder.path).contradicted  # read anew
+        stored = _Stored(read_records(folder.path / "pairs.jsonl", PreferencePair), contradicted)
         started: set[str] = set()
 
         def submitted(
@@ -185,8 +188,8 @@ def ingest(
             for raw, work in _ahead(submitted(wanted, first=first), 4 * workers):
                 name = raw.dataset, raw.split
                 pair = work if isinstance(work, str) else work.result()
-                if isinstance(pair, PreferencePair) and (clash := stored.clash(pair)):
-                    folder.contradict(clash)
+                if isinstance(pair, PreferencePair) and stored.contradicts(pair):
+                    folder.contradict(stored.contradicted(pair))
                     pair = "contradiction"
                 if isinstance(pair, PreferencePair):
                     file.append(pair.model_dump_json().encode(), sync=False)
@@ -232,24 +235,34 @@ def ingest(
 class _Stored:
     """The pairs of a folder, by id and by what they show."""
 
-    def __init__(self, pairs: Iterable[PreferencePair]) -> None:
+    def __init__(self, pairs: Iterable[PreferencePair], contradicted: Collection[str]) -> None:
         self.ids: set[str] = set()
-        self._winners: dict[tuple[str, str | None, frozenset[str]], tuple[str, str]] = {}
+        self._alike: dict[_Shown, tuple[str | None, list[str]]] = {}
+        """The picture that wins, None where pairs contradict each other; and the ids that teach."""
         for pair in pairs:
             self.add(pair)
+            if pair.id in contradicted:
+                self.contradicted(pair)
 
     def add(self, pair: PreferencePair) -> None:
         """Remember a pair."""
         self.ids.add(pair.id)
-        self._winners.setdefault(self._shown(pair), (pair.id, self._winner(pair)))
+        _, ids = self._alike.setdefault(self._shown(pair), (self._winner(pair), []))
+        ids.append(pair.id)
 
-    def clash(self, pair: PreferencePair) -> str | None:
-        """The id of a pair with the same pictures and request, and the other one preferred."""
-        id, winner = self._winners.get(self._shown(pair), ("", self._winner(pair)))
-        return id if winner != self._winner(pair) else None
+    def contradicts(self, pair: PreferencePair) -> bool:
+        """Whether the other one was preferred for the same pictures and request, ever."""
+        winner, _ = self._alike.get(self._shown(pair), (self._winner(pair), []))
+        return winner != self._winner(pair)
+
+    def contradicted(self, pair: PreferencePair) -> list[str]:
+        """The ids of pairs with the same pictures and request, which teach nothing from now on."""
+        _, ids = self._alike[self._shown(pair)]
+        self._alike[self._shown(pair)] = None, []
+        return ids
 
     @staticmethod
-    def _shown(pair: PreferencePair) -> tuple[str, str | None, frozenset[str]]:
+    def _shown(pair: PreferencePair) -> _Shown:
         return _plain(pair.instruction), pair.source, frozenset((pair.image_a, pair.image_b))
 
     @staticmethod

@@ -227,3 +227,20 @@ def test_pairs_that_contradict_each_other_teach_nothing(tmp_path: Path) -> None:
     assert "1 pairs are left out" in summarise(report)
     (again,) = ingest(ParrotFolder(tmp_path), rows)  # found in what is there, too
     assert again.dropped == {"duplicate": 5, "contradiction": 1}
+
+
+def test_no_row_of_a_contradiction_teaches(tmp_path: Path) -> None:
+    """In whichever order, and however often each side was preferred."""
+    one = raw_pair(1)
+    rows = [
+        one,
+        replace(one, key="the same"),
+        replace(one, key="turned", first=one.second, second=one.first),
+        replace(one, key="the same again"),
+    ]
+    for _ in range(2):
+        (count,) = ingest(ParrotFolder(tmp_path), rows)
+        assert count.dropped["contradiction"] == 2
+    folder = ParrotFolder(tmp_path)
+    assert folder.contradicted == {pair.id for pair in folder.pairs}
+    assert len((tmp_path / "contradicted.txt").read_text().splitlines()) == 2
