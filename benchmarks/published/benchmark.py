@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -78,6 +78,12 @@ class PublishedBenchmark(Benchmark):
         """Every picture that is missing, cannot be opened, or is no PNG."""
         found = (picture_trouble(folder, self.picture(item)) for item in self.items)
         return [trouble for trouble in found if trouble]
+
+    def answered(self, judged: Mapping[str, Answers | None]) -> Iterator[tuple[Item, Answers]]:
+        """The items that have answers, in their order, and these."""
+        for item in self.items:
+            if (answers := judged.get(item.id)) is not None:
+                yield item, answers
 
     def views(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:  # noqa: ARG002
         """None: there is no other reading of the answers."""

@@ -317,8 +317,7 @@ class GEdit(PublishedBenchmark):
 
     def _scored(self, judged: Mapping[str, Answers | None]) -> list[tuple[Item, Score]]:
         """The scores that there are officially, in the order of the items."""
-        given = ((item, judged.get(item.id)) for item in self.items)
-        found = ((item, official_score(answers)) for item, answers in given if answers is not None)
+        found = ((item, official_score(answers)) for item, answers in self.answered(judged))
         return [(item, score) for item, score in found if score is not None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -222,7 +222,7 @@ class GenEval2(PublishedBenchmark):
         Raises:
             StoreError: a file cannot be written.
         """
-        found = dict(self._judged(judged))
+        found = self._judged(judged)
         write_file(folder / _SCORES, json.dumps(list(found.values())).encode())
         self._write_data(folder, found)
 
@@ -231,7 +231,7 @@ class GenEval2(PublishedBenchmark):
 
         `notes` say where the official scripts would stop.
         """
-        found = dict(self._judged(judged))
+        found = self._judged(judged)
         rows, lacking = [self._rows[name] for name in found], len(self.items) - len(found)
         stops = (
             f"{lacking} of {len(self.items)} prompts have no score, and evaluation.py would stop "
@@ -254,11 +254,9 @@ class GenEval2(PublishedBenchmark):
         """The hard score of the same answers; with `tifa`, that of the first words of answers that
         are longer than a word.
         """
-        hard: list[list[int]] = []
         soft = self._method != "tifa"
-        for item in self.items:
-            if answers := judged.get(item.id):
-                hard.append(self._hard(item, answers, hard_score if soft else tolerant_score))
+        read = hard_score if soft else tolerant_score
+        hard = [self._hard(item, answers, read) for item, answers in self.answered(judged)]
         return {"tifa" if soft else "tolerant": official_score(hard, "tifa")} if hard else {}
 
     def score_file(self, file: Path) -> tuple[dict[str, JsonValue], Mapping[str, Mark | None]]:
@@ -305,13 +303,9 @@ class GenEval2(PublishedBenchmark):
             "notes": [*notes, *(() if all(tables.values()) else (_NO_TABLES,))],
         }
 
-    def _judged(
-        self, judged: Mapping[str, Answers | None]
-    ) -> Iterator[tuple[str, Sequence[float]]]:
+    def _judged(self, judged: Mapping[str, Answers | None]) -> dict[str, Sequence[float]]:
         """The scores that there are, in the order of the data."""
-        for item in self.items:
-            if answers := judged.get(item.id):
-                yield item.id, self._scores(item, answers)
+        return {item.id: self._scores(item, answers) for item, answers in self.answered(judged)}
 
     def _scores(self, item: Item, answers: Answers) -> Sequence[float]:
         if self._method == "tifa":

@@ -318,8 +318,7 @@ class ImgEdit(PublishedBenchmark):
 
     def _given(self, judged: Mapping[str, Answers | None]) -> dict[str, str]:
         """The answers that there are, in the order of the items."""
-        found = ((item.id, judged.get(item.id)) for item in self.items)
-        return {key: answers[0] for key, answers in found if answers is not None}
+        return {item.id: answers[0] for item, answers in self.answered(judged)}
 
     def _official(self, texts: Mapping[str, str]) -> dict[str, JsonValue]:
         averages = average_scores(texts)

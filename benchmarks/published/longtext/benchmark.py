@@ -253,11 +253,9 @@ class LongText(PublishedBenchmark):
     def _row(self, item: Item) -> LongTextPrompt:
         return self._rows[int(item.group)]
 
-    def _judged(self, judged: Mapping[str, Answers | None]) -> Iterator[tuple[Item, Answers]]:
+    def _judged(self, judged: Mapping[str, Answers | None]) -> list[tuple[Item, Answers]]:
         """In the order of the pictures' names, as officially."""
-        for item in sorted(self.items, key=self.picture):
-            if answers := judged.get(item.id):
-                yield item, answers
+        return sorted(self.answered(judged), key=lambda pair: self.picture(pair[0]))
 
     def _matches(self, judged: Mapping[str, Answers | None]) -> Iterator[TextMatch]:
         for item, answers in self._judged(judged):

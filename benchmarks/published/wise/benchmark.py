@@ -255,10 +255,9 @@ class Wise(PublishedBenchmark):
         self, judged: Mapping[str, Answers | None], parse: Callable[[str], int | None]
     ) -> Iterator[tuple[Item, str, int | None]]:
         """Each answer that there is, without its thoughts, and its score."""
-        for item in self.items:
-            if answers := judged.get(item.id):
-                text = clean_answer(answers[0])
-                yield item, text, parse(text)
+        for item, answers in self.answered(judged):
+            text = clean_answer(answers[0])
+            yield item, text, parse(text)
 
 
 _LACKING: Final = (

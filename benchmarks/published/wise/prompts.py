@@ -77,9 +77,7 @@ def read_prompts(data: Path, suite: Suite) -> tuple[dict[int, WisePrompt], dict[
     found = [data] if data.is_file() else [path for n in names if (path := find_file(data, [n]))]
     if len(found) < len(names) and not data.is_file():
         merged = find_file(data, [_MERGED])
-        found = [
-            merged or require_file(data, name, _HINT) for name in names[: 1 if merged else None]
-        ]
+        found = [merged] if merged else [require_file(data, name, _HINT) for name in names]
     rows: dict[int, WisePrompt] = {}
     files: dict[str, str] = {}
     for file in found:
