@@ -91,7 +91,7 @@ class FollowUp:
         Raises:
             ConfigError: it has none.
         """
-        for name in ("rounds", "candidates", "budget"):
+        for name in ("rounds", "candidates", "budget", "budget_usd"):
             if name in given and self.kind == "go-on":
                 raise ConfigError(
                     f"{name} has no effect: the run goes on as it was made; "

@@ -304,7 +304,9 @@ async def test_limits_beside_a_follow_up_change_its_policy(tmp_path: Path) -> No
     assert make_job(step, **parts()).policy == step.policy
 
 
-@pytest.mark.parametrize("given", [{"rounds": 2}, {"candidates": 2}, {"budget": {"images": 9}}])
+@pytest.mark.parametrize(
+    "given", [{"rounds": 2}, {"candidates": 2}, {"budget": {"images": 9}}, {"budget_usd": 1.0}]
+)
 async def test_limits_beside_going_on(tmp_path: Path, given: Any) -> None:
     parent = await run(tmp_path)
     with pytest.raises(ConfigError, match=r"has no effect: .* go_on\(run, rounds=…\)"):
