@@ -27,6 +27,7 @@ from mcp.server import Server, ServerRequestContext
 from pydantic import ValidationError
 
 from rr_refine.agent.events import Event
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.run import Run, open_run
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.invalid import told_invalid
@@ -372,8 +373,8 @@ def _small(path: Path, run: Path) -> bytes:
 
 def _step(text: str) -> Iterable[str]:
     match json.loads(text):
-        case {"candidate": candidate, "step": step, "steps": steps}:
-            yield f"{candidate}: step {step} of {steps}"
+        case {"candidate": str(candidate), "step": step, "steps": steps} if steps:
+            yield f"{picture_name(candidate)}: step {step} of {steps}"
 
 
 def _given(record: Record) -> types.CallToolResult:

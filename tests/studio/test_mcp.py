@@ -94,7 +94,7 @@ async def test_a_picture_is_made_edited_and_shown(server: Server, mode: str) -> 
         assert any("stand-in" in note for note in made["notes"])
         assert [done for done, _ in told] == [*map(float, range(1, len(told) + 1))]
         assert told[0][1] == "request a cat"
-        assert any("step 4 of 4" in words for _, words in told)
+        assert any("round 1: step 4 of 4" in words for _, words in told)
         assert any(words.startswith("stopped") for _, words in told)
 
         run = load_run(made["path"])
@@ -249,6 +249,33 @@ async def test_a_call_may_end_before_its_run(server: Server) -> None:
         look = {"run": begun["run"], "wait_seconds": 60}
         (run,) = given(await client.call_tool("status", look))["runs"]
         assert run["status"] == "done"
+
+
+PREVIEWS = """
+import asyncio
+from rr_refine.generators.fake import FakeGenerator
+from rr_refine.generators.generator import preview_of
+
+class Shows(FakeGenerator):
+    async def generate(self, request, *, on_step=None):
+        preview_of(on_step)(b"\\xff\\xd8 before its first step")
+        await asyncio.sleep(0.5)
+        return await super().generate(request, on_step=on_step)
+"""
+
+
+async def test_a_preview_is_no_step(server: Server) -> None:
+    (server.folder / "previews.py").write_text(PREVIEWS)
+    told: list[str] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message or "")
+
+    parts = ("--generator=previews:Shows", "--critic=fake", "--preset=one-shot")
+    async with server.client(*parts) as client:
+        given(await client.call_tool("refine", {"prompt": "a cat"}, progress_callback=note))
+    assert [words for words in told if "step 0" in words] == []
+    assert any("step 4 of 4" in words for words in told)
 
 
 async def test_nobody_is_asked(server: Server) -> None:
