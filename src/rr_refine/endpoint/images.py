@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
+from rr_refine.endpoint.bill import RequestCost
 from rr_refine.endpoint.chat import Message, most_tokens, to_wire
 from rr_refine.endpoint.chat_images import ChatAnswer
 from rr_refine.endpoint.client import EndpointClient, FilePart
@@ -140,7 +141,7 @@ class ImagesEndpoint(EndpointClient):
             ]
             path = "/images/edits"
         body = {"prompt": prompt, **fields}
-        cost = self._cost(*self._charges(prompt, sources))
+        cost = self._charges(prompt, sources)
         return await self.post(path, body, ImagesResponse, files, spares=spares, cost=cost)
 
     async def _by_chat(
@@ -153,17 +154,17 @@ class ImagesEndpoint(EndpointClient):
         """By a chat whose answer holds pictures."""
         asked = await asyncio.to_thread(to_wire, Message("user", (prompt, *sources)))
         body: dict[str, JsonValue] = {"messages": [asked], **fields}
-        cost = self._cost(*self._charges(prompt, sources))
+        cost = self._charges(prompt, sources)
         answer = await self.post("/chat/completions", body, ChatAnswer, spares=spares, cost=cost)
         return ImagesResponse.model_validate(answer.as_images())
 
     def _charges(
         self, prompt: str, sources: Sequence[Image.Image]
-    ) -> tuple[float | None, Callable[[ChatAnswer | ImagesResponse], tuple[float | None, bool]]]:
-        """The most that a picture costs, and what it costs by its answer; see `RequestCost`."""
+    ) -> RequestCost[ChatAnswer | ImagesResponse]:
+        """What a picture costs."""
         prices, most = self.prices, most_tokens([Message("user", (prompt, *sources))])
         if not isinstance(prices, PicturePrices):
-            return None, lambda _: (None, False)
+            return self._cost(None, lambda _: (None, False))
 
         def told(answer: ChatAnswer | ImagesResponse) -> tuple[float | None, bool]:
             usage = answer.usage or CompletionUsage()
@@ -174,7 +175,7 @@ class ImagesEndpoint(EndpointClient):
             usd = prices.cost(asked, usage.answered or None, max(1, answer.pictures))
             return usd, prices.assumes(usage)
 
-        return prices.cost(most, None), told
+        return self._cost(prices.cost(most, None), told)
 
     async def _picture(self, found: ImageData) -> Image.Image | None:
         if found.b64_json:
