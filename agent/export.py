@@ -33,7 +33,7 @@ from rr_refine.agent.run import Run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import replacing
+from rr_refine.lines import write_lines
 from rr_refine.reward.preferences.pair import PictureStore
 from rr_refine.terms import Record
 
@@ -150,7 +150,7 @@ class Export:
         self._lost["rewrite-pairs"] += self._written.lost
         counts = {}
         for name, rows in files.items():
-            self._write(f"{name}.jsonl", [row.model_dump_json() for row in rows])
+            write_lines(self._out / f"{name}.jsonl", (row.model_dump_json() for row in rows))
             lost = {why: count for why, count in sorted(self._lost[name].items()) if count}
             counts[name] = FileCount(rows=len(rows), left_out=lost)
         report = RunsExport(
@@ -162,7 +162,7 @@ class Export:
             licence=self._licence,
             files=counts,
         )
-        self._write("export.json", [report.model_dump_json(indent=1)])
+        write_lines(self._out / "export.json", [report.model_dump_json(indent=1)])
         return report
 
     def _add_prompt(self, run: Run, origin: Row, source: str | None) -> None:
@@ -258,14 +258,6 @@ class Export:
         except StoreError as error:
             raise ConfigError(str(error)) from error
         return str(self._pictures.path(self._pictures.put(loaded)).relative_to(self._out))
-
-    def _write(self, name: str, lines: Iterable[str]) -> None:
-        path = self._out / name
-        try:
-            with replacing(path, durable=False) as file:
-                file.writelines(f"{line}\n".encode() for line in lines)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error}") from error
 
 
 class _Chosen(Generic[ChosenT]):

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from rr_refine.benchmarks.protocol import Answers, JudgedAnswers
 from rr_refine.errors import StoreError
-from rr_refine.files import holds_file, open_file, replacing
-from rr_refine.lines import each_line
+from rr_refine.files import holds_file, open_file
+from rr_refine.lines import each_line, write_lines
 from rr_refine.terms import Record
 
 __all__ = [
@@ -73,13 +73,8 @@ def write_answers(out: Path, arm: str, answers: Iterable[JudgeAnswer]) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    path = judgements_of(out, arm) / _FILE
-    try:
-        with replacing(path, durable=False, within=out) as file:
-            for answer in answers:
-                file.write(answer.model_dump_json().encode() + b"\n")
-    except OSError as error:
-        raise StoreError(f"cannot write {str(path)!r}: {error}") from error
+    lines = (answer.model_dump_json() for answer in answers)
+    write_lines(judgements_of(out, arm) / _FILE, lines, within=out)
 
 
 def read_answers(out: Path, arm: str) -> Iterator[JudgeAnswer]:

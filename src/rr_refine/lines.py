@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from rr_refine.files import open_file
+from rr_refine.errors import StoreError
+from rr_refine.files import open_file, replacing
 
-__all__ = ["MAX_LINE", "FullError", "LineFile", "each_line", "read_lines"]
+__all__ = ["MAX_LINE", "FullError", "LineFile", "each_line", "read_lines", "write_lines"]
 
 MAX_LINE: Final = 16 * 2**20
 """Most bytes of a line."""
@@ -50,6 +51,23 @@ def read_lines(
             file.seek(0)
         for line, _ in each_line(file, limit):
             yield line
+
+
+def write_lines(path: Path, lines: Iterable[str], *, within: Path | None = None) -> None:
+    """Write a file that can be made again, so that there is the old one or the new one.
+
+    Args:
+        lines: without their ends.
+        within: see `rr_refine.files`.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        with replacing(path, durable=False, within=within) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(path)!r}: {error}") from error
 
 
 def each_line(file: BinaryIO, limit: int = _MAX_TOTAL) -> Iterator[tuple[bytes, int]]:

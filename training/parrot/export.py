@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rr_refine.lines import write_lines
 from rr_refine.reward.template import BUILTIN, Template, load_template
 from rr_refine.training.parrot.answers import Answers, Asked
 from rr_refine.training.parrot.config import ParrotOptions
-from rr_refine.training.parrot.folder import ParrotFolder, read_records, write_whole
+from rr_refine.training.parrot.folder import ParrotFolder, read_records
 from rr_refine.training.parrot.ingest import IngestCount
 from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.pipeline import read_run
@@ -42,10 +43,10 @@ def export(
         StoreError: the folder cannot be read or written.
     """
     exporter = _Exporter(folder, options, load_template(template, template_store))
-    write_whole(folder.path / "sft" / "parrot.jsonl", exporter.parrot(), within=folder.path)
-    write_whole(folder.path / "sft" / "direct.jsonl", exporter.direct(), within=folder.path)
+    write_lines(folder.path / "sft" / "parrot.jsonl", exporter.parrot(), within=folder.path)
+    write_lines(folder.path / "sft" / "direct.jsonl", exporter.direct(), within=folder.path)
     report = exporter.report()
-    write_whole(folder.path / "report.json", [report.model_dump_json(indent=2)])
+    write_lines(folder.path / "report.json", [report.model_dump_json(indent=2)])
     return report
 
 

@@ -24,12 +24,12 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
-from rr_refine.files import locked, make_inside, replacing
+from rr_refine.files import locked, make_inside
 from rr_refine.lines import LineFile, read_lines
 from rr_refine.reward.preferences.pair import MAX_PIXELS, PictureStore, PreferencePair
 from rr_refine.terms import Record
 
-__all__ = ["SHARD", "ParrotFolder", "opened", "read_records", "write_whole"]
+__all__ = ["SHARD", "ParrotFolder", "opened", "read_records"]
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -139,20 +139,3 @@ def opened(path: Path, *, within: Path | None = None) -> Iterator[LineFile]:
                 file.close()
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
-
-
-def write_whole(path: Path, lines: Iterable[str], *, within: Path | None = None) -> int:
-    """Write a file of lines, so that there is the old one or the new one, and count them.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
-    count = 0
-    try:
-        with replacing(path, durable=False, within=within) as file:
-            for line in lines:
-                file.write(line.encode() + b"\n")
-                count += 1
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}") from error
-    return count

@@ -27,12 +27,13 @@ from rr_refine.errors import (
     CriticUnreadable,
 )
 from rr_refine.files import read_file
+from rr_refine.lines import write_lines
 from rr_refine.reward.preferences.pair import PreferencePair
 from rr_refine.reward.proposal import is_refusal
 from rr_refine.terms import Identity, Record
 from rr_refine.training.parrot.answers import Answers, Asked, fingerprint, open_answers
 from rr_refine.training.parrot.config import ParrotOptions
-from rr_refine.training.parrot.folder import ParrotFolder, write_whole
+from rr_refine.training.parrot.folder import ParrotFolder
 from rr_refine.training.parrot.pair_state import PairState
 from rr_refine.training.parrot.teacher import (
     REFUSED,
@@ -120,10 +121,10 @@ async def produce(
     folder.require_pairs()
     kinds: tuple[QuestionKind, ...] = get_args(QuestionKind)
     record = RunRecord(options=options, teachers={kind: teacher.identify(kind) for kind in kinds})
-    write_whole(_path(folder), [record.model_dump_json(indent=2)])
+    write_lines(_path(folder), [record.model_dump_json(indent=2)])
     for kind, name in record.fingerprints.items():
         identity = record.teachers[kind].model_dump_json(indent=2)
-        write_whole(folder.path / "teachers" / f"{name}.json", [identity], within=folder.path)
+        write_lines(folder.path / "teachers" / f"{name}.json", [identity], within=folder.path)
     shards = folder.shards[index - 1 :: count]
     run = _Run(folder, teacher, record, patience, again)
     run.progress.pairs = sum(len(folder.shard(number)) for number in shards)
