@@ -205,11 +205,8 @@ class _Run:
     async def finish(self, pair: PreferencePair, log: Answers) -> None:
         """Ask about a pair until nothing more is owed but what failed."""
         failed: set[str] = set()
-        if any(not self._folder.pictures.path(key).is_file() for key in pair.pictures):
-            self.progress.lost += 1
-            self.progress.done += 1
-            return
-        while True:
+        whole = all(self._folder.pictures.path(key).is_file() for key in pair.pictures)
+        while whole:
             state = PairState(
                 pair,
                 log.get,
@@ -223,9 +220,10 @@ class _Run:
             try:
                 outcomes = await gather(*(self._ask(question, log) for question in owed))
             except PictureLost:
-                self.progress.lost += 1
+                whole = False
                 break
             failed |= {q.id + q.kind for q, ok in zip(owed, outcomes, strict=True) if not ok}
+        self.progress.lost += not whole
         self.progress.done += 1
 
     async def _ask(self, question: TeacherQuestion, log: Answers) -> bool:
