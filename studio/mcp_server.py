@@ -220,7 +220,6 @@ class RefineServer:
 
     async def _start(self, asked: RefineCall | EditCall) -> str:
         if isinstance(asked, EditCall) and asked.run is not None:
-            asked.pictures(self._studio.out)
             more = more_of(asked, await self._read(asked.run))
             return await self._studio.more(asked.run, more)
         return await self._studio.start(self._form(asked))

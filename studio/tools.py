@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from rr_refine.agent.events import Notice
 from rr_refine.agent.history import Candidate
@@ -126,23 +126,30 @@ class EditCall(_Run):
     picture_of_run: PictureId = ""
     wait_seconds: _Wait = _WAIT
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.run is None) == (not self._named):
+            raise ValueError("give either picture, a file below this server's folder, or run")
+        if self.run is None and self.picture_of_run:
+            raise ValueError("picture_of_run has no effect without run")
+        if self.run is not None:
+            for name in self.given():
+                raise ValueError(f"{name} has no effect with run: it is as in that run")
+        return self
+
+    @property
+    def _named(self) -> list[str]:
+        return [name for name in (self.picture, *self.more_pictures) if name is not None]
+
     def pictures(self, folder: Path) -> list[bytes]:
         """The files to edit, none where it is a picture of a run. Reads files: use a thread.
 
         Raises:
-            ConfigError: one leads out of the folder or cannot be read; fields contradict.
+            ConfigError: one leads out of the folder or cannot be read.
         """
-        named = [name for name in (self.picture, *self.more_pictures) if name is not None]
-        if (self.run is None) == (not named):
-            raise ConfigError("give either picture, a file below this server's folder, or run")
-        if self.run is None and self.picture_of_run:
-            raise ConfigError("picture_of_run has no effect without run")
-        if self.run is not None:
-            for name in self.given():
-                raise ConfigError(f"{name} has no effect with run: it is as in that run")
         files: list[bytes] = []
         left = MAX_PICTURE_BYTES
-        for name in named:
+        for name in self._named:
             files.append(_read(folder, name, left))
             left -= len(files[-1])
         return files
