@@ -279,7 +279,9 @@ def read_run(folder: RunFolder) -> Run:
             revisions=revisions,
             lineage=lineage_of(config),
         )
-    except (ValidationError, KeyError) as error:
+    except KeyError as error:
+        raise StoreError(f"{str(folder.path)!r} is no run folder: a file lacks {error}") from error
+    except ValidationError as error:
         raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
     _require_no_links(run)
     return run

@@ -7,6 +7,8 @@ server that is told to end, or that cannot begin, would wait for it.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -19,6 +21,8 @@ from mcp.server.stdio import stdio_server
 from rr_refine.studio.mcp_server import RefineServer
 
 __all__ = ["serve_messages"]
+
+logger = logging.getLogger(__name__)
 
 _LONGEST: Final = 2**24
 """Bytes of a message; the longest prompts have 200,000 characters. A longer one ends the server."""
@@ -46,9 +50,20 @@ async def _lines(file: int) -> AsyncIterator[str]:
         with suppress(RuntimeError):  # the loop has ended
             with suppress(OSError), os.fdopen(file, "rb", closefd=False) as given:
                 while (line := given.readline(_LONGEST)).endswith(b"\n"):
-                    loop.call_soon_threadsafe(lines.put_nowait, line.decode("utf-8", "replace"))
+                    loop.call_soon_threadsafe(lines.put_nowait, _readable(line))
+                if len(line) == _LONGEST:
+                    logger.error("a message of more than %s bytes: the server ends", _LONGEST)
             loop.call_soon_threadsafe(lines.put_nowait, None)
 
     threading.Thread(target=read, daemon=True).start()
     while (line := await lines.get()) is not None:
         yield line
+
+
+def _readable(line: bytes) -> str:
+    """A message without halves of characters: the SDK answers one that has some in no way."""
+    text = line.decode("utf-8", "replace")
+    if "\\ud" in text.lower():
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()

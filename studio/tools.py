@@ -63,7 +63,20 @@ _Wait = Annotated[
 _Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 
 
-class _Run(Record):
+class _Call(Record):
+    """What a tool is called with."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blanks_are_left_out(cls, given: object) -> object:
+        """Models that fill in a form write empty texts where they mean nothing."""
+        if not isinstance(given, dict):
+            return given
+        spare = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {n: value for n, value in given.items() if value != "" or n not in spare}
+
+
+class _Run(_Call):
     """What a new run may be given."""
 
     preset: str | None = Field(default=None, description="How to work; by default as set up.")
@@ -155,7 +168,7 @@ class EditCall(_Run):
         return files
 
 
-class StatusCall(Record):
+class StatusCall(_Call):
     """Say how a run is, or list the newest runs. Waits for its end if asked to."""
 
     run: RunName | None = Field(default=None, description="A run; else the newest are listed.")
@@ -163,7 +176,7 @@ class StatusCall(Record):
     wait_seconds: _Wait = 0.0
 
 
-class ResultCall(Record):
+class ResultCall(_Call):
     """Show the picture of a run, the best so far if it is not done, and where its file is."""
 
     run: RunName

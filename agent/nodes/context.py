@@ -215,6 +215,11 @@ def _require_own(state: RefineState, context: RunContext | None, *, begins: bool
             "gives: checkpoints do not hold the generator, the critic and the run folder; hand "
             "them in again on resume"
         )
+    if missing := [name for name in ("request", "policy") if name not in state]:
+        raise ConfigError(
+            f"the graph has no {' and no '.join(missing)} to work by: its input is a dict of both, "
+            "and what resumes needs the thread id and the checkpointer of before"
+        )
     run = context.run_id if begins else state.get("run", context.run_id)
     if run != context.run_id:
         raise ConfigError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 from rr_refine.agent import graph as graph_module
 from rr_refine.agent.graph import build_graph, recursion_limit
@@ -73,6 +74,18 @@ async def test_without_its_context_it_says_so() -> None:
     job = make_job("a cat")
     with pytest.raises(ConfigError, match="without context=RunContext"):
         await build_graph().ainvoke({"request": job.request, "policy": job.policy})
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_without_its_state_it_says_so(tmp_path: Path, resumes: bool) -> None:
+    job = make_job("a cat", generator="fake", critic="fake")
+    given: Any = Command(resume={"action": "accept"}) if resumes else {"request": job.request}
+    saver = InMemorySaver(serde=checkpoint_serializer())
+    async with run_context(job, tmp_path) as context:
+        with pytest.raises(ConfigError, match="policy to work by: its input is a dict of both"):
+            await build_graph(saver).ainvoke(
+                given, {"configurable": {"thread_id": "lost"}}, context=context
+            )
 
 
 async def test_fifty_rounds(tmp_path: Path) -> None:

@@ -341,6 +341,12 @@ async def test_nothing_else_is_on_standard_output(server: Server) -> None:
     while line.get("id") != 2:
         line = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
     assert line["result"]["structuredContent"]["status"] == "done"
+    half = {"name": "status", "arguments": {"search": "\ud800", "run": ""}}
+    asked = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": half}
+    process.stdin.write(json.dumps(asked).encode() + b"\n")
+    while line.get("id") != 3:
+        line = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+    assert line["result"]["structuredContent"] == {"runs": []}
     process.stdin.write(b"no JSON\n")
     process.stdin.close()
     rest, noise = await process.stdout.read(), await process.stderr.read()

@@ -11,7 +11,7 @@ How well this works is measured on sentences that were written before the rules:
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 __all__ = ["gives_away", "is_verdict", "without_verdicts"]
@@ -242,7 +242,7 @@ def _read(sentence: str) -> tuple[list[str], str]:
     return words, f"d{classes[1:]}" if article else classes
 
 
-@cache
+@lru_cache(10_000)  # the words are a teacher's
 def _class(word: str) -> str:
     if word == "@":
         return "I"
