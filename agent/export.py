@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from pydantic_core import PydanticSerializationError
+
 from rr_refine.agent.export_rows import (
     UNKNOWN,
     ChoicePair,
@@ -103,8 +105,24 @@ class Export:
             benchmark: the one that it belongs to, if any.
 
         Raises:
+            ConfigError: what it is called, or what made it, is no text: nothing of it is taken in.
             StoreError: a picture cannot be written.
         """
+        origin = Row(
+            run=name or run.id,
+            task=run.request.task,
+            generator=name_of(run.config.get("generator")),
+            critic=name_of(run.config.get("critic")),
+            benchmark=benchmark,
+            licence=self._licence,
+        )
+        try:
+            origin.model_dump_json()
+        except PydanticSerializationError as error:
+            raise ConfigError(
+                f"run {str(run.path)!r} cannot be exported: its name, or that of its models, is no "
+                "UTF-8 text"
+            ) from error
         self.runs += 1
         if benchmark is not None:
             self._benchmarks[benchmark] += 1
@@ -118,14 +136,6 @@ class Export:
             for lost in self._lost.values():
                 lost["broken picture"] += 1
             return
-        origin = Row(
-            run=name or run.id,
-            task=run.request.task,
-            generator=name_of(run.config.get("generator")),
-            critic=name_of(run.config.get("critic")),
-            benchmark=benchmark,
-            licence=self._licence,
-        )
         self._add_prompt(run, origin, source)
         self._add_best(run, origin, source)
         for pair in choices(run):
@@ -157,7 +167,7 @@ class Export:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             version=str(versions().get("rr-refine")),
             runs=self.runs,
-            unreadable=tuple(unreadable),
+            unreadable=tuple(why.encode(errors="backslashreplace").decode() for why in unreadable),
             benchmarks=dict(self._benchmarks),
             licence=self._licence,
             files=counts,

@@ -18,15 +18,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 from weakref import WeakValueDictionary
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.keys import sources_key
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
+from rr_refine.benchmarks.cache_file import open_items
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import NotRecordedError, StoreError
 from rr_refine.files import holds_file, link_file, locked, parse_json, replace_file
 from rr_refine.generators.generator import Generator, OnStep, RenderRequest
+from rr_refine.invalid import told_invalid
 from rr_refine.notices import add_notices, notices_of
 from rr_refine.pictures import load_stored
 from rr_refine.reward.assessment import Assessment
@@ -58,13 +60,6 @@ Kind = Literal["render", "critique", "comparison", "judgement", "unreadable"]
 
 _MADE_ONLINE: Final[tuple[Kind, ...]] = ("render", "critique", "comparison")
 _FILE: Final = "cache.sqlite"
-_CREATE: Final = """
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS items (
-        kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)
-    ) WITHOUT ROWID;
-"""
 
 
 class Cache:
@@ -78,12 +73,13 @@ class Cache:
     and closed elsewhere.
 
     Args:
-        path: the folder; created when missing.
+        path: the folder, in that of a benchmark; created when missing. It may be from somebody
+            else, so it is no link, nor is anything in it.
         offline: what is not kept is not made, but a NotRecordedError. Judges are still asked.
 
     Raises:
         StoreLockedError: another process works with it.
-        StoreError: it cannot be created or read.
+        StoreError: it cannot be created or read, or holds another database than ours.
     """
 
     def __init__(self, path: Path, *, offline: bool = False) -> None:
@@ -93,12 +89,8 @@ class Cache:
         self.made: Counter[Kind] = Counter()
         """What was not found and had to be made."""
         with ExitStack() as undo:
-            undo.enter_context(locked(path, path / ".lock"))
-            with self._errors():
-                holds_file(path / _FILE)
-                self._items = sqlite3.connect(path / _FILE, isolation_level=None)
-                undo.callback(self._items.close)
-                self._items.executescript(_CREATE)
+            undo.enter_context(locked(path, path / ".lock", within=path.parent))
+            self._items = undo.enter_context(open_items(path / _FILE))
             self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -150,7 +142,7 @@ class Cache:
                 "SELECT value FROM items WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
         try:
-            found = None if row is None else parse_json(row[0])
+            found = None if row is None else parse_json(str(row[0]))
         except ValueError as error:
             raise StoreError(f"{self._path / _FILE} cannot be read: {error}") from error
         return found if isinstance(found, dict) else None
@@ -172,12 +164,16 @@ class Cache:
         """What was kept under a key; else it is made now, and kept.
 
         Raises:
-            StoreError: it could not be read or written.
+            StoreError: it could not be read or written, or is nothing of the kind.
             Exception: what `make` raises; it is not kept.
         """
         async with self.lock(key):
             if found := self.find(kind, key):
-                return model.model_validate(found["result"])
+                try:
+                    return model.model_validate(found.get("result"))
+                except ValidationError as error:
+                    file, why = self._path / _FILE, told_invalid(error)
+                    raise StoreError(f"{file} holds a {kind} that is none: {why}") from error
             self.require_online(kind)
             made = await make()
             self.keep(kind, key, {"result": made.model_dump(mode="json")})
@@ -191,12 +187,12 @@ class Cache:
         """The picture that was kept under a key; None also where its file is gone.
 
         Raises:
-            StoreError: its file is broken.
+            StoreError: its file is broken, or what was kept names none.
         """
         found = self.find("render", key)
         if found is None:
             return None
-        path = self.image_path(str(found["image"]))
+        path = self.image_path(str(found.get("image")))
         image = await asyncio.to_thread(_load, path, self._path)
         told = found.get("notices")
         if image is not None and isinstance(told, list):

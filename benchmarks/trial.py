@@ -19,7 +19,7 @@ from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run
 from rr_refine.benchmarks.item import Mark
 from rr_refine.errors import NotRecordedError, StoreError
-from rr_refine.files import open_file, require_inside
+from rr_refine.files import holds_file, open_file, require_inside
 from rr_refine.lines import LineFile, each_line
 from rr_refine.terms import Record
 
@@ -286,7 +286,8 @@ def read_trials(out: Path) -> Iterator[Trial]:
         out: the benchmark's folder.
 
     Raises:
-        StoreError: the file cannot be read, or a line is broken.
+        StoreError: the file cannot be read, a line is broken, or a link leads to the run of a
+            trial, which would be shown as one of this folder.
     """
     path = out / _FILE
     places = _places(path)
@@ -294,7 +295,12 @@ def read_trials(out: Path) -> Iterator[Trial]:
         return
     with open_file(path) as file:
         for key in sorted(places, key=lambda key: (places[key].number, *key)):
-            yield _read_at(file, places[key].offset)
+            trial = _read_at(file, places[key].offset)
+            try:
+                holds_file(out / trial.run / ".lock", within=out)  # a link is an error
+            except OSError as error:
+                raise StoreError(f"cannot read the run of a trial in {path}: {error}") from error
+            yield trial
 
 
 class _Place(NamedTuple):

@@ -70,7 +70,10 @@ def export(
         except RefineError as error:
             unreadable.append(str(error))
             continue
-        made.add(run, *_benchmark_of(path))
+        try:
+            made.add(run, *_benchmark_of(path))
+        except ConfigError as error:
+            unreadable.append(str(error))
     report = made.write(unreadable)
     for why in unreadable:
         tell(f"left out: {plain(why)}")

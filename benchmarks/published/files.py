@@ -224,7 +224,7 @@ def keep_picture(data: bytes, folder: Path, name: str) -> Path:
         kind = "broken"
     path = folder / f"{name}.{'jpg' if kind == 'jpeg' else kind}"
     if not (path.is_file() and path.read_bytes() == data):
-        write_file(path, data)
+        write_file(path, data, within=folder.parents[1])  # OUT/data/sources
     return path
 
 

@@ -288,7 +288,7 @@ def is_shared(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path, lock: Path) -> Iterator[None]:
+def locked(path: Path, lock: Path, *, within: Path | None = None) -> Iterator[None]:
     """Keep other processes, and other threads of this one, away from `path` during the block.
 
     Args:
@@ -300,7 +300,7 @@ def locked(path: Path, lock: Path) -> Iterator[None]:
         StoreError: it cannot be created or locked.
     """
     try:
-        fd = _open(lock, None, os.O_RDWR | os.O_CREAT, make=True)
+        fd = _open(lock, within, os.O_RDWR | os.O_CREAT, make=True)
     except OSError as error:
         raise StoreError(f"cannot lock {str(path)!r}: {error}") from error
     try:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import JsonValue
 
 from rr_refine.benchmarks.cache import Cache, CachedPairwiseCritic
 from rr_refine.digest import image_digest
@@ -200,3 +203,84 @@ async def test_offline_it_gives_what_it_has_and_asks_nobody(tmp_path: Path) -> N
             with pytest.raises(NotRecordedError, match="holds no such"):
                 await missing
         assert cache.made == {}
+
+
+PLAIN = (
+    "CREATE TABLE items (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, "
+    "PRIMARY KEY (kind, key)) WITHOUT ROWID"
+)
+FOREIGN = {
+    "view": "CREATE VIEW items AS SELECT 'render' AS kind, 'a' AS key, "
+    "hex(zeroblob(1000000)) AS value",
+    "endless view": "CREATE VIEW items AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+    "FROM n) SELECT 'render' AS kind, 'b' AS key, '{}' AS value FROM n",
+    "computed column": "CREATE TABLE items (kind TEXT, key TEXT, "
+    "value TEXT AS (hex(zeroblob(100000000))))",
+    "trigger": f"{PLAIN}; CREATE TRIGGER t AFTER INSERT ON items BEGIN DELETE FROM items; END",
+    "other table": "CREATE TABLE other (a)",
+}
+
+
+@pytest.mark.parametrize("script", FOREIGN.values(), ids=FOREIGN)
+def test_a_database_of_others_is_not_read(tmp_path: Path, script: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as file:
+        file.executescript(script)
+    with pytest.raises(StoreError, match="other tables, views or triggers"):
+        Cache(tmp_path)
+
+
+def test_a_value_that_is_too_long_is_not_read(tmp_path: Path) -> None:
+    with Cache(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as file, file:
+        file.execute("INSERT INTO items VALUES ('render', 'a', hex(zeroblob(9000000)))")
+        file.execute("INSERT INTO items VALUES ('render', 'b', x'7b7d')")
+    with Cache(tmp_path) as cache:
+        with pytest.raises(StoreError, match=r"cache\.sqlite: .*too big"):
+            cache.find("render", "a")
+        with pytest.raises(StoreError, match=r"cache\.sqlite cannot be read"):
+            cache.find("render", "b")
+
+
+@pytest.mark.parametrize("name", ["cache", "cache/cache.sqlite", "cache/cache.sqlite-wal"])
+def test_links_are_not_followed(tmp_path: Path, name: str) -> None:
+    away = tmp_path / "away"
+    (away / "cache").mkdir(parents=True)
+    (away / "cache" / "cache.sqlite").touch()
+    (away / "cache" / "cache.sqlite-wal").touch()
+    link = tmp_path / "bench" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(away / name)
+    with pytest.raises(StoreError, match="links in here are not followed"):
+        Cache(tmp_path / "bench" / "cache")
+    assert not (away / "cache" / ".lock").exists()
+    assert not (away / "cache" / "cache.sqlite").stat().st_size
+
+
+def test_a_journal_of_others_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "cache.sqlite-journal").write_bytes(b"anything")
+    with pytest.raises(StoreError, match=r"journal beside it: remove both"):
+        Cache(tmp_path)
+
+
+@pytest.mark.parametrize("value", [{}, {"result": {"critic": 3}}, {"result": None}])
+async def test_a_judgement_that_is_none_is_told(
+    tmp_path: Path, value: dict[str, JsonValue]
+) -> None:
+    request = CritiqueRequest("a cat", Image.new("RGB", (8, 8), "red"))
+    with Cache(tmp_path) as cache:
+        await cache.critic(FakeCritic()).critique(request)
+    ((_, key, _),) = kept(tmp_path)
+    with Cache(tmp_path) as cache:
+        cache.keep("critique", key, value | {"more": 1})
+        with pytest.raises(StoreError, match="holds a critique that is none"):
+            await cache.critic(FakeCritic()).critique(request)
+
+
+async def test_a_picture_without_a_name_is_told(tmp_path: Path) -> None:
+    with Cache(tmp_path) as cache:
+        await cache.generator(UnreliableGenerator()).generate(REQUEST)
+        ((_, key, _),) = kept(tmp_path)
+        cache.keep("render", key, {"more": 1})
+        with pytest.raises(StoreError, match="no image digest"):
+            await cache.generator(UnreliableGenerator()).generate(REQUEST)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
+from rr_refine.agent.store.png import encode_png
 from rr_refine.benchmarks.answers import has_answers, judgements_of, read_answers
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.join import join
 from rr_refine.benchmarks.preference.mmrb2 import score_predictions
-from rr_refine.benchmarks.published.files import read_json
+from rr_refine.benchmarks.published.files import keep_picture, read_json
+from rr_refine.benchmarks.published.longtext.scoring import read_records
 from rr_refine.benchmarks.published.picabench.case import read_list
 from rr_refine.benchmarks.published.unigenbench import load as load_unigenbench
 from rr_refine.benchmarks.report import write_report
@@ -124,3 +128,40 @@ def test_an_arm_that_leads_out_of_the_folder(tmp_path: Path, arm: str) -> None:
         trial(arm, "a", point(marked(2.0)))
     with pytest.raises(StoreError, match="answers"):
         list(read_answers(tmp_path / "own", "../../x"))
+
+
+@pytest.mark.parametrize("name", ["runs", "runs/one-shot", "runs/one-shot/a"])
+def test_a_run_that_is_elsewhere(tmp_path: Path, name: str) -> None:
+    """Its prompt would be on the page."""
+    results = summarise(lambda: TRIALS, make_arms(1, names=["one-shot"]), JUDGED, dimensions=["A"])
+    own, away, out = (tmp_path / name for name in ("own", "away", "out"))
+    write_report(own, results, lambda: TRIALS)
+    (own / "trials.jsonl").write_text(TRIALS[0].model_dump_json() + "\n")
+    request = {"request": {"prompt": "my private words", "seed": 1}}
+    run = away / TRIALS[0].run
+    run.mkdir(parents=True)
+    (run / "config.json").write_text(json.dumps(request))
+    join([own], tmp_path / "first")  # its run is gone, and that is no harm
+    (own / name).parent.mkdir(parents=True, exist_ok=True)
+    (own / name).symlink_to(away / name)
+    with pytest.raises(StoreError, match="links in here are not followed"):
+        join([own], out)
+    assert not (out / "index.html").exists()
+
+
+def test_sources_are_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "data").symlink_to(tmp_path / "away")
+    png = encode_png(Image.new("RGB", (8, 8), "red"))
+    with pytest.raises(StoreError, match="links in here are not followed"):
+        keep_picture(png, tmp_path / "out" / "data" / "sources", "a")
+    assert not any((tmp_path / "away").iterdir())
+
+
+@pytest.mark.parametrize("count", ["1" + "0" * 400, "-1"])
+def test_counts_beyond_reason(tmp_path: Path, count: str) -> None:
+    row = '{"image": "7_1.png", "ocr_gt": "a b", "ocr_results": "a", "gt_word_count": 2, '
+    (tmp_path / "results.jsonl").write_text(row + f'"match_word_count": {count}}}\n')
+    with pytest.raises(ConfigError, match="match_word_count"):
+        read_records(tmp_path / "results.jsonl")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,27 @@ def test_a_run_that_cannot_be_read_is_named(commands: Commands) -> None:
     assert "prompts.jsonl: 1 rows" in ended.stdout
     report = json.loads((commands.folder / "data/export.json").read_text())
     assert len(report["unreadable"]) == 2
+
+
+def test_a_run_whose_name_is_no_text_is_named(commands: Commands) -> None:
+    for prompt in ("three red hats", "a blue door"):
+        assert commands.run(prompt, *FAKES).code == 0
+    run, _ = (commands.folder / "runs").iterdir()
+    config = json.loads((run / "config.json").read_text())
+    config.pop("run_id", None)
+    (run / "config.json").write_text(json.dumps(config))
+    run.rename(os.fsdecode(os.fsencode(run.parent) + b"/caf\xe9"))
+    torn = Path(os.fsdecode(os.fsencode(run.parent) + b"/torn\xe9"))
+    torn.mkdir()
+    (torn / "config.json").write_text('{"request": ')
+    (torn / "manifest.json").write_text("[]")
+    ended = commands.run("export", "runs", "--out", "data", "--json")
+    assert ended.code == 1, ended.stderr
+    assert "no UTF-8 text" in ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["runs"] == 1 and report["files"]["prompts"]["rows"] == 1
+    assert len(report["unreadable"]) == 2
+    assert "caf\\udce9" in report["unreadable"][0]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from rr_refine.benchmarks.published.files import read_lines
 from rr_refine.errors import ConfigError
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 Language = Literal["en", "zh"]
+_Count = Annotated[int, Field(ge=0, le=10**9)]
 
 NOTHING: Final = "No text recognized."
 """What an official answer is freed of. The official question asks for it without the full stop; it
@@ -125,8 +126,8 @@ class LongTextResult(BaseModel):
     ocr_gt: list[str] | str
     """The texts; one, as it was compared, once it was scored."""
     ocr_results: str
-    match_word_count: int | None = None
-    gt_word_count: int | None = None
+    match_word_count: _Count | None = None
+    gt_word_count: _Count | None = None
 
     @property
     def id(self) -> str | None:
