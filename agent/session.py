@@ -24,7 +24,13 @@ from rr_refine.agent.event_dedup import EventDedup
 from rr_refine.agent.events import Event
 from rr_refine.agent.graph import RefineGraph, build_graph, recursion_limit
 from rr_refine.agent.job import Job
-from rr_refine.agent.manifest import check_config, lineage_of, run_id_of, write_manifest
+from rr_refine.agent.manifest import (
+    RunStatus,
+    check_config,
+    lineage_of,
+    run_id_of,
+    write_manifest,
+)
 from rr_refine.agent.nodes.plan import keep_notices
 from rr_refine.agent.review import Decision, ReviewRequest, read_decision, require_possible
 from rr_refine.agent.state import RefineInput, RunContext, checkpoint_serializer
@@ -114,6 +120,8 @@ async def at_work(folder: RunFolder, job: Job, *, report: bool = True) -> AsyncI
 
 def _begin(folder: RunFolder, job: Job) -> RunContext:
     store_job(folder, job)
+    earlier = folder.read_json("manifest.json")
+    before = earlier.get("status") if isinstance(earlier, dict) else None
     write_manifest(folder, job, "running")
     config = folder.read_json("config.json")
     assert isinstance(config, dict)
@@ -126,6 +134,8 @@ def _begin(folder: RunFolder, job: Job) -> RunContext:
         lineage=lineage_of(config),
         dedup=EventDedup(folder.path / "events.jsonl"),
     )
+    if before in ("done", "failed", "waiting"):  # until a node works on it
+        context.status = cast("RunStatus", before)
     context.pictures.update(zip(job.request.sources, job.sources, strict=False))
     return context
 

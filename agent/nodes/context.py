@@ -196,7 +196,7 @@ def exclusive(node: _Node) -> _Node:
                 f"another call of the graph is at work on the run in {context.folder.path}: wait "
                 "for it, or open a run_context with another run_id"
             )
-        context.at_work = True
+        context.at_work, context.status = True, "interrupted"
         try:
             with Traced("node", run.__name__, parent=context.work, pauses=(GraphBubbleUp,)):
                 change = await node(state, runtime)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
@@ -18,6 +19,7 @@ from rr_refine.agent import graph as graph_module
 from rr_refine.agent.graph import build_graph, recursion_limit
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.review import Accept, Decision, Pick, Reject, ReviewRequest
+from rr_refine.agent.run import load_run
 from rr_refine.agent.run_context import run_context
 from rr_refine.agent.state import RefineState, checkpoint_serializer
 from rr_refine.errors import ConfigError
@@ -74,6 +76,23 @@ async def test_without_its_context_it_says_so() -> None:
     job = make_job("a cat")
     with pytest.raises(ConfigError, match="without context=RunContext"):
         await build_graph().ainvoke({"request": job.request, "policy": job.policy})
+
+
+async def test_a_run_that_is_only_opened_stays_as_it_was(tmp_path: Path) -> None:
+    job = make_job("a cat", generator="fake", critic="fake", run_id="x")
+    saver = InMemorySaver(serde=checkpoint_serializer())
+    thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
+    async with run_context(job, tmp_path) as context:
+        given: Any = {"request": job.request, "policy": job.policy}
+        await build_graph(saver).ainvoke(given, thread, context=context)
+    assert load_run(tmp_path / "x").status == "done"
+    async with run_context(job, tmp_path):
+        pass
+    assert load_run(tmp_path / "x").status == "done"
+    async with run_context(job, tmp_path) as context:
+        late: Any = Command(resume={"action": "accept"})
+        await build_graph(saver).ainvoke(late, thread, context=context)
+    assert load_run(tmp_path / "x").status == "done"
 
 
 @pytest.mark.parametrize("resumes", [True, False])
