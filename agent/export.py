@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from pydantic_core import PydanticSerializationError
-
 from rr_refine.agent.export_rows import (
     UNKNOWN,
     ChoicePair,
@@ -105,7 +103,7 @@ class Export:
             benchmark: the one that it belongs to, if any.
 
         Raises:
-            ConfigError: what it is called, or what made it, is no text: nothing of it is taken in.
+            ConfigError: its name, a prompt or a model's name is no text: nothing of it is taken in.
             StoreError: a picture cannot be written.
         """
         origin = Row(
@@ -117,11 +115,13 @@ class Export:
             licence=self._licence,
         )
         try:
-            origin.model_dump_json()
-        except PydanticSerializationError as error:
+            for record in (origin, run.request, *run.revisions):
+                record.model_dump_json()
+            "".join(candidate.prompt for candidate in run.candidates).encode()
+        except ValueError as error:  # half a character, or what stands for a byte of a file's name
             raise ConfigError(
-                f"run {str(run.path)!r} cannot be exported: its name, or that of its models, is no "
-                "UTF-8 text"
+                f"run {str(run.path)!r} cannot be exported: its name, a prompt of it, or the name "
+                "of one of its models is no UTF-8 text"
             ) from error
         self.runs += 1
         if benchmark is not None:

@@ -79,6 +79,19 @@ def test_a_run_whose_name_is_no_text_is_named(commands: Commands) -> None:
     assert "caf\\udce9" in report["unreadable"][0]
 
 
+def test_a_run_with_a_prompt_that_is_no_text_is_named(commands: Commands) -> None:
+    assert commands.run("three red hats", *FAKES).code == 0
+    (run,) = (commands.folder / "runs").iterdir()
+    journal = run / "samples.jsonl"
+    text = journal.read_text().replace("in sharp focus", "in sharp focus\\ud800")
+    assert "ud800" in text
+    journal.write_text(text)
+    ended = commands.run("export", "runs", "--out", "data", "--json")
+    assert ended.code == 1, ended.stderr
+    assert "no UTF-8 text" in ended.stderr
+    assert json.loads(ended.stdout)["runs"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
