@@ -34,7 +34,7 @@ from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
-from rr_refine.cli.text import plain, tell
+from rr_refine.cli.text import plain, short, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
 from rr_refine.files import make_folder
 from rr_refine.named import folder_here, require_ours
@@ -242,6 +242,8 @@ class _Comparison:
     progress: Progress = field(default_factory=Progress)
     done: int = 0
     failed: int = 0
+    why: str = ""
+    """What the last of them failed by."""
     sum: float = 0.0
     graded: bool = False
 
@@ -303,7 +305,7 @@ class _Comparison:
         for arm, problems in preflight(benchmark, self.arms, self.out).items():
             _show_preflight(arm, problems)
         record, table = self.plan.show(results, self.out)
-        _show_result(options, record, table, self.out, self.failed)
+        _show_result(options, record, table, self.out, self.failed, self.why)
         # The one comparison that --fail-on-error stands for.
         too_many = self.failed > options.fail_on_error * self.runs
         return FAILED if too_many else DONE
@@ -312,7 +314,9 @@ class _Comparison:
         """Show how far it is."""
         self.done += 1
         lacking = trial.result.sample is None or (self.graded and not trial.settled)
-        self.failed += trial.recorded and (trial.error is not None or lacking)
+        if trial.recorded and (trial.error is not None or lacking):
+            self.failed += 1
+            self.why = trial.error or _fault_of(trial) or self.why
         self.sum += (trial.result.mark or trial.worst).score
         score = self.sum / self.done if self.graded else None
         self.progress("runs", self.done, self.runs, self.failed, score)
@@ -349,10 +353,19 @@ def _show_preflight(arm: str, problems: Sequence[str]) -> None:
         tell(f"preflight  {arm}: and {len(problems) - _SHOWN} more")
 
 
-def _show_result(options: BenchOptions, result: Record, table: str, out: Path, failed: int) -> None:
+def _fault_of(trial: Trial) -> str:
+    """Why it has no mark, or no picture."""
+    sample = trial.result.sample
+    return (sample and sample.fault) or next(reversed(trial.faults), "")
+
+
+def _show_result(
+    options: BenchOptions, result: Record, table: str, out: Path, failed: int, why: str = ""
+) -> None:
     say_results(result, table, out, as_json=options.json)
     if failed:
-        tell(f"{failed} failed; --resume tries them again")
+        last = f"; the last: {short(why, 300)}" if why else ""
+        tell(f"{failed} failed; --resume tries them again{last}")
 
 
 add_benchmarks(bench, _make)

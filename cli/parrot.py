@@ -19,7 +19,7 @@ from rr_refine.cli.notes import say_told
 from rr_refine.cli.options import Flag, Folder, Out, SomeOut
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings
-from rr_refine.cli.text import say, tell
+from rr_refine.cli.text import say, short, tell
 from rr_refine.cli.trust import SettingsFile, require_trust
 from rr_refine.component import connected
 from rr_refine.errors import ConfigError, StoreError
@@ -154,7 +154,10 @@ def run(
     if progress.lost:
         tell(f"{progress.lost} pairs were passed over: a picture of theirs cannot be read")
     if progress.failures:
-        tell(f"{progress.failures} questions stayed without an answer; run again to ask them")
+        tell(
+            f"{progress.failures} questions stayed without an answer; run again to ask them; the "
+            f"last: {short(progress.why, 300)}"
+        )
     return FAILED if progress.failures else DONE
 
 

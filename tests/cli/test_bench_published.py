@@ -247,7 +247,7 @@ def test_failed_judgements_are_counted_and_owed_again(here: Commands) -> None:
         ended = run_with(here, url, "--attempts", "2")
         assert Judge.asked == 24
         assert ended.code == 1
-        assert "12 failed; --resume tries them again" in ended.stderr
+        assert "12 failed; --resume tries them again; the last: " in ended.stderr
         allowed = run_with(here, url, "--resume", "--attempts", "2", "--fail-on-error", "1")
         assert allowed.code == 0, allowed.stderr
     arm = results(here.folder / "there")["one-shot"]

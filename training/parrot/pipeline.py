@@ -75,6 +75,8 @@ class PipelineProgress:
     """Received in this run."""
     failures: int = 0
     """Questions without an answer in this run, which the next run asks again."""
+    why: str = ""
+    """What the last of them failed by."""
     lost: int = 0
     """Pairs with a picture that cannot be read."""
     refused: int = 0
@@ -235,6 +237,7 @@ class _Run:
         except (CriticUnavailable, CriticTimeout) as error:
             log.add(question, error)
             self.progress.failures += 1
+            self.progress.why = str(error)
             self._unanswered += 1
             if self._unanswered >= self._patience:
                 raise _given_up(self._patience, error) from error
@@ -260,6 +263,7 @@ class _Run:
 
     def _count_unusable(self, kind: QuestionKind, error: CriticError) -> None:
         self.progress.failures += 1
+        self.progress.why = str(error)
         self._unusable[kind] += 1
         if self._unusable[kind] >= 10 * self._patience:
             raise _given_up(self._unusable[kind], error) from error

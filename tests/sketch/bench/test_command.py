@@ -91,7 +91,7 @@ def test_failures_are_told(commands: Commands) -> None:
     )
     assert ended.code == 1
     assert "1 of 1 runs, 1 failed" in ended.stderr
-    assert "1 failed; --resume tries them again" in ended.stderr
+    assert "1 failed; --resume tries them again; the last: " in ended.stderr
     assert "| one-shot | 0.0 % [n/a]" in ended.stdout
 
 
