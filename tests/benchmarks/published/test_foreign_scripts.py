@@ -76,7 +76,7 @@ def test_nor_in_an_f_string(tmp_path: Path, field: str) -> None:
     own = field.replace("prompt", "prompt_data['Prompt']")
     file = tmp_path / "script.py"
     file.write_text(SCRIPT.replace("{prompt_data['Prompt']}", own))
-    with pytest.raises(ConfigError, match="no text of the question"):
+    with pytest.raises(ConfigError, match="has no text that could be"):
         wise_prompts.read_wording(file)
     text = f"Is it {field}? {{explanation}}"
     file.write_text(SCRIPT.partition("def")[0] + f"x = {text!r}\ny = {{'role': 'system'}}")
