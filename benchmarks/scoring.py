@@ -23,6 +23,7 @@ from rr_refine.files import (
     read_file,
     remove_file,
     replace_file,
+    require_no_links,
 )
 
 __all__ = ["lay_out", "link_or_copy", "pictures_of", "score"]
@@ -58,6 +59,7 @@ def lay_out(
     except OSError as error:
         raise StoreError(f"cannot lay out the pictures of {out}: {error}") from error
     for arm in arms:
+        require_no_links(pictures_of(out, arm))
         benchmark.lay_out(pictures_of(out, arm))
 
 
@@ -90,6 +92,7 @@ def score(
         judged, folder = judged_of(read_answers(out, arm), pictures), judgements_of(out, arm)
         with boundary(StoreError, "making a folder"):
             make_inside(folder, within=out)
+        require_no_links(folder)
         benchmark.write_judgements(folder, pictures_of(out, arm), judged)
         found = benchmark.official(judged)
         official[arm] = found

@@ -13,7 +13,7 @@ from rr_refine.cli.exits import DONE
 from rr_refine.cli.nft import silence_libraries
 from rr_refine.cli.options import Flag, Out
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import make_folder, replace_file
+from rr_refine.files import make_folder, replace_file, require_no_links
 from rr_refine.hub import loaded
 from rr_refine.named import require_ours
 
@@ -51,6 +51,7 @@ def sketch(
         quick: A few steps of everything, to see that it runs; the models are worth nothing.
     """
     require_ours(out, _FILES, ("renders", "decoded", "quick.txt"))
+    require_no_links(out)
     count = renders if renders is not None else 8 if quick else 2500
     if count < 0:
         raise ConfigError(f"--renders {count} must not be negative")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -21,6 +22,7 @@ from rr_refine.benchmarks.published.picabench.case import read_list
 from rr_refine.benchmarks.published.unigenbench import load as load_unigenbench
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import summarise
+from rr_refine.benchmarks.scoring import lay_out, pictures_of, score
 from rr_refine.benchmarks.trial import TrialFile, read_trials
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.reward.preferences.rows import json_lines
@@ -165,3 +167,40 @@ def test_counts_beyond_reason(tmp_path: Path, count: str) -> None:
     (tmp_path / "results.jsonl").write_text(row + f'"match_word_count": {count}}}\n')
     with pytest.raises(ConfigError, match="match_word_count"):
         read_records(tmp_path / "results.jsonl")
+
+
+class Lays:
+    """A benchmark of no items that writes where the official scripts do."""
+
+    items = ()
+
+    def picture(self, item: object) -> str:
+        raise AssertionError(item)
+
+    def preflight(self, folder: Path) -> list[str]:
+        return []
+
+    def lay_out(self, folder: Path) -> None:
+        (folder / "official" / "list.json").write_text("{}")
+
+    def write_judgements(self, folder: Path, pictures: Path, judged: object) -> None:
+        (folder / "official" / "table.csv").write_text("")
+
+    def official(self, judged: object) -> dict[str, Any]:
+        return {}
+
+    views = official
+
+
+def test_official_files_are_not_written_through_a_link(tmp_path: Path) -> None:
+    away, out, benchmark = tmp_path / "away", tmp_path / "out", cast("Any", Lays())
+    away.mkdir()
+    for where in (judgements_of, pictures_of):
+        where(out, "refine").mkdir(parents=True)
+        (where(out, "refine") / "official").symlink_to(away)
+    (judgements_of(out, "refine") / "answers.jsonl").write_text("")
+    with pytest.raises(StoreError, match="link"):
+        lay_out(benchmark, ["refine"], out, [])
+    with pytest.raises(StoreError, match="link"):
+        score(benchmark, ["refine"], out, lambda: [])
+    assert not [*away.iterdir()]

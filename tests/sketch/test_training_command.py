@@ -79,3 +79,20 @@ def test_a_critic_without_a_generator(
     (out / "generator" / "model_index.json").write_text("{}")
     assert run(out, "--only=critic") == 2
     assert "generator = " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["renders", "renders/11-0-0.png"])
+def test_a_link_in_the_folder_is_refused_before_anything_is_written(
+    tmp_path: Path, trained: list[str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    out, away = tmp_path / "out", tmp_path / "away"
+    away.mkdir()
+    (out / "renders").mkdir(parents=True)
+    if name == "renders":
+        (out / name).rmdir()
+    (out / name).symlink_to(away)
+    assert run(out, "--quick") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a link" in line
+    assert trained == []
+    assert not [*away.iterdir()]
