@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import parse_json, replace_file
+from rr_refine.files import read_file as read_bounded
 from rr_refine.foreign_python import parse_source
 from rr_refine.invalid import told_invalid
 from rr_refine.named import read_named
@@ -23,6 +24,7 @@ __all__ = [
     "find_root",
     "folders",
     "format_text",
+    "has_contents",
     "keep_picture",
     "parse_python",
     "picture_trouble",
@@ -223,9 +225,17 @@ def keep_picture(data: bytes, folder: Path, name: str) -> Path:
     except ValueError:
         kind = "broken"
     path = folder / f"{name}.{'jpg' if kind == 'jpeg' else kind}"
-    if not (path.is_file() and path.read_bytes() == data):
+    if not has_contents(path, data):
         write_file(path, data, within=folder.parents[1])  # OUT/data/sources
     return path
+
+
+def has_contents(path: Path, data: bytes) -> bool:
+    """Whether a file holds just that; somebody else may have made it, of any size and kind."""
+    try:
+        return read_bounded(path, limit=len(data)) == data
+    except OSError:
+        return False
 
 
 def write_file(path: Path, data: bytes, *, within: Path | None = None) -> None:

@@ -16,7 +16,7 @@ from rr_refine.benchmarks.answers import has_answers, judgements_of, read_answer
 from rr_refine.benchmarks.arms import make_arms
 from rr_refine.benchmarks.join import join
 from rr_refine.benchmarks.preference.mmrb2 import score_predictions
-from rr_refine.benchmarks.published.files import keep_picture, read_json
+from rr_refine.benchmarks.published.files import has_contents, keep_picture, read_json
 from rr_refine.benchmarks.published.longtext.scoring import read_records
 from rr_refine.benchmarks.published.picabench.case import read_list
 from rr_refine.benchmarks.published.unigenbench import load as load_unigenbench
@@ -204,3 +204,10 @@ def test_official_files_are_not_written_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="link"):
         score(benchmark, ["refine"], out, lambda: [])
     assert not [*away.iterdir()]
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_is_compared_may_be_anything(tmp_path: Path, kind: str) -> None:
+    HOSTILE[kind](tmp_path / "metadata.jsonl")
+    assert not has_contents(tmp_path / "metadata.jsonl", b"{}")
+    assert not has_contents(tmp_path / "none", b"")

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.item import Benchmark, Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.published.benchmark import check_choice
-from rr_refine.benchmarks.published.files import write_file
+from rr_refine.benchmarks.published.files import has_contents, write_file
 from rr_refine.benchmarks.published.geneval.files import (
     GenEvalRequest,
     find_file,
@@ -176,12 +176,11 @@ def _mark(item: Item, *, correct: bool) -> Mark:
 
 def _layout_troubles(folder: Path, line: bytes, samples: int) -> list[str]:
     """What is wrong with a prompt's folder, but for its own pictures."""
-    lines = []
-    try:
-        if (folder / "metadata.jsonl").read_bytes() != line:
-            lines.append(f"{folder.name}/metadata.jsonl is not this prompt's")
-    except OSError:
+    lines, file = [], folder / "metadata.jsonl"
+    if not file.exists():
         lines.append(f"{folder.name}/metadata.jsonl is missing: the official script stops at it")
+    elif not has_contents(file, line):
+        lines.append(f"{folder.name}/metadata.jsonl is not this prompt's")
     own = {f"{sample:04d}.png" for sample in range(samples)}
     lines += [
         f"{folder.name}/samples/{path.name} is of no item, but the official script counts it"
