@@ -33,7 +33,7 @@ from rr_refine.agent.run import Run
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, make_inside, read_file
 from rr_refine.named import below, folder_here, require_path
-from rr_refine.pictures import decode_picture
+from rr_refine.pictures import SOURCE_PIXELS, decode_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -181,7 +181,8 @@ def _below(field: str, name: object) -> tuple[Path, Path]:
 def _image(name: object) -> Image.Image:
     root, path = _below("image", name)
     try:
-        return decode_picture(read_file(path, within=root, limit=MAX_PICTURE))
+        data = read_file(path, within=root, limit=MAX_PICTURE)
+        return decode_picture(data, most_pixels=SOURCE_PIXELS)
     except (OSError, ValueError) as error:
         raise ConfigError(f"image = {name!r} cannot be read: {error}") from error
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from rr_refine.cli.trust import RUN, SettingsFile, own_file, require_own
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
+from rr_refine.local_path import expand_home
 from rr_refine.named import read_named
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml, require_plain
 
@@ -20,6 +21,7 @@ __all__ = [
     "from_environment",
     "is_project_file",
     "own_layer",
+    "place_workflow",
     "read_file",
     "value_of",
     "variable_of",
@@ -54,7 +56,7 @@ def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Json
         if name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(_OF_SERVER):
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
             value = value_of(environment[name])
-            if key == _WORKFLOW and not Path(str(value or "/")).expanduser().is_absolute():
+            if key == _WORKFLOW and not expand_home(str(value or "/")).is_absolute():
                 raise ConfigError(
                     f"{name}={value!r} must be a whole path: of that name, any folder that you are "
                     "in may have a workflow of its own; or give --set generator.workflow=…"
@@ -79,10 +81,19 @@ def own_layer() -> Mapping[str, JsonValue]:
         return {}
     require_own(path)
     settings = read_file(path, 0)[1]
-    if isinstance(workflow := settings.get(_WORKFLOW), str):
-        # Beside the file that names it: of that name, the folder one is in may have its own.
-        settings[_WORKFLOW] = str(path.parent / Path(workflow).expanduser())
+    place_workflow(settings, path.parent)
     return settings
+
+
+def place_workflow(settings: dict[str, JsonValue], folder: Path) -> None:
+    """Give the workflow its whole path, beside the file that names it: the folder one is in may
+    have its own of that name.
+
+    Raises:
+        ConfigError: it begins with a home folder that is not known.
+    """
+    if isinstance(workflow := settings.get(_WORKFLOW), str):
+        settings[_WORKFLOW] = str(folder / expand_home(workflow))
 
 
 def read_file(path: Path, rank: int) -> tuple[SettingsFile, dict[str, JsonValue], JsonValue]:

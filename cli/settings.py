@@ -35,6 +35,7 @@ from rr_refine.cli.layers import (
     from_environment,
     is_project_file,
     own_layer,
+    place_workflow,
     read_file,
     value_of,
     variable_of,
@@ -282,8 +283,7 @@ def read_settings(
             layers.append((kept, file.shown, file))
             continue
         folders[file.shown] = folder
-        if isinstance(graph := kept.get("generator.workflow"), str):
-            kept["generator.workflow"] = str(folder / Path(graph).expanduser())
+        place_workflow(kept, folder)
         layers.append((kept, file.shown, None))
     for key, value, name in environment:
         if resume is None or is_secret(key, value) or key in masked or key in BOUNDS:

@@ -8,6 +8,8 @@ from typing import Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from rr_refine.local_path import expand_home
+
 __all__ = ["is_cached", "why_silent"]
 
 _HUB: Final = "https://huggingface.co"
@@ -15,12 +17,12 @@ _HUB: Final = "https://huggingface.co"
 
 def is_cached(model: str, environment: Mapping[str, str]) -> bool:
     """Whether nothing has to be asked of the hub for a model: it is a folder, or was fetched."""
-    if Path(model).expanduser().exists() or environment.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+    if expand_home(model).exists() or environment.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         return True
     home = Path(environment.get("HF_HOME") or "~/.cache/huggingface")
     named = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
     cache = Path(named) if named else home / "hub"
-    snapshots = cache.expanduser() / f"models--{model.replace('/', '--')}" / "snapshots"
+    snapshots = expand_home(cache) / f"models--{model.replace('/', '--')}" / "snapshots"
     return snapshots.is_dir() and any(snapshots.iterdir())
 
 

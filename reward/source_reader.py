@@ -23,10 +23,8 @@ __all__ = ["ImagePart", "SourceReader", "UnknownValue", "Value", "is_stand_in"]
 
 _LONGEST: Final = 50_000
 """Characters of a text, or items of a list, so that no source can fill the memory."""
-
 _IMAGE_TYPES: Final = ("image", "image_url", "input_image")
 """Types of the content parts that hold an image."""
-
 _METHODS: Final = re.compile("[lr]?strip|remove(prefix|suffix)|replace|split|r?partition")
 """Methods of texts that build or split them, beside `format` and `join`."""
 
@@ -213,7 +211,7 @@ class SourceReader:
                 return _join("", self._list(parts, scope))
             case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
                 found = self._value(value, scope)
-                return str(found) if isinstance(found, int) else found
+                return _apply(str, found) if isinstance(found, int) else found
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return _apply(operator.add, self._value(left, scope), self._value(right, scope))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -256,7 +254,7 @@ class SourceReader:
                     raise self._fault(node, _NEVER)
                 case str(), name, _:
                     return _call_method(owner, name, given, named)
-        match ast.unparse(node.func), given:
+        match _source(node.func), given:
             case "len", [list(values)]:
                 return len(values)
             case "textwrap.dedent" | "dedent", [str(text)]:
@@ -288,7 +286,7 @@ class SourceReader:
             if not isinstance(name, str):
                 raise UnknownValueError
             pairs[name] = self._value(value, scope)
-        return ImagePart(ast.unparse(node)) if pairs.get("type") in _IMAGE_TYPES else pairs
+        return ImagePart(_source(node)) if pairs.get("type") in _IMAGE_TYPES else pairs
 
     def _unknown(self, node: ast.AST) -> UnknownValue:
         return UnknownValue(self._line(node), _excerpt(node))
@@ -307,7 +305,7 @@ def _apply(function: Callable[..., object], *operands: Value) -> Value:
         raise UnknownValueError(unknown)
     try:
         return _checked(function(*operands))
-    except (TypeError, ValueError, LookupError):
+    except (TypeError, ValueError, LookupError, OverflowError):
         raise UnknownValueError from None
 
 
@@ -381,7 +379,7 @@ def _touches(node: ast.expr, scope: Scope) -> bool:
     for call in ast.walk(node):
         if isinstance(call, ast.Call):
             reached = [call.func.value] if isinstance(call.func, ast.Attribute) else call.args
-            if ast.unparse(call.func) == "len":
+            if _source(call.func) == "len":
                 continue
             names = (part.id for part in reached if isinstance(part, ast.Name))
             if any(isinstance(scope.get(name), (list, dict)) for name in names):
@@ -389,9 +387,14 @@ def _touches(node: ast.expr, scope: Scope) -> bool:
     return False
 
 
-def _excerpt(node: ast.AST) -> str:
+def _source(node: ast.AST) -> str:
+    """Its Python, or its kind where that cannot be written: too deep, or a number too long."""
     try:
-        text = " ".join(ast.unparse(node).split())
-    except RecursionError:
-        text = type(node).__name__
+        return ast.unparse(node)
+    except (RecursionError, ValueError):
+        return type(node).__name__
+
+
+def _excerpt(node: ast.AST) -> str:
+    text = " ".join(_source(node).split())
     return text if len(text) <= 60 else text[:60] + "…"

@@ -17,6 +17,7 @@ from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_BYTES, replace_file
 from rr_refine.invalid import told_invalid
+from rr_refine.local_path import expand_home
 from rr_refine.named import read_named
 from rr_refine.plugins import available, create
 from rr_refine.terms import Record
@@ -198,7 +199,7 @@ def load_template(name: str, store: Path | None = None) -> Template:
                 f"template {name!r} could be {_listed([p.stem[:12] for p in found])}: "
                 "give more digits"
             )
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if path.is_file():
         return _read_stored(path)
     stored = [p.stem[:12] for p in sorted(store.glob("*.json"))] if store is not None else []

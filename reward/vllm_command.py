@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from rr_refine.errors import ConfigError
+from rr_refine.local_path import expand_home
 
 __all__ = ["VllmCommand", "find_vllm"]
 
@@ -108,7 +109,7 @@ def _is_here(path: Path | None) -> bool:
 
 
 def _given(executable: str) -> VllmCommand:
-    path = Path(executable).expanduser()
+    path = expand_home(executable)
     if path.is_dir():
         python = _interpreter_in(path)
         if python is None:

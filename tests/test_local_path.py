@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,13 @@ import pytest
 from rr_refine import arefine, go_on, load_run, make_job, refine, run_context
 from rr_refine.agent.server import ServerInput, graph
 from rr_refine.agent.store.folder import RunFolder
+from rr_refine.cli.layers import from_environment, place_workflow
 from rr_refine.errors import ConfigError
 from rr_refine.files import make_folder
-from rr_refine.named import folder_here, require_path
+from rr_refine.named import allow_pictures, folder_here, require_path
+from rr_refine.reward.model_hub import is_cached
+from rr_refine.reward.template import load_template
+from rr_refine.reward.vllm_command import find_vllm
 from rr_refine.training.parrot.recipe import load_recipe
 from tests.commands import Commands
 
@@ -170,6 +175,24 @@ def test_a_home_of_nobody_is_refused(commands: Commands) -> None:
     assert ended.code == 2
     assert "home folder that is not known" in ended.stderr
     assert list(commands.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "~no\0body/x"])
+def test_so_is_it_at_every_other_door(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    doors: tuple[Callable[[], object], ...] = (
+        lambda: allow_pictures([path]),
+        lambda: list(from_environment({"RR_REFINE_GENERATOR__WORKFLOW": path})),
+        lambda: place_workflow({"generator.workflow": path}, tmp_path),
+        lambda: load_template(path),
+        lambda: find_vllm(path),
+        lambda: is_cached("owner/model", {"HF_HOME": path}),
+    )
+    for door in doors:
+        with pytest.raises(ConfigError, match="home folder that is not known"):
+            door()
 
 
 async def test_a_copy_is_as_good_as_the_run(tmp_path: Path) -> None:

@@ -94,6 +94,54 @@ def test_a_model_names_no_code_of_the_hub(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", [".", "text_encoder_2"])
 @pytest.mark.parametrize(
+    ("name", "config", "words"),
+    [
+        ("config.4.0.0.json", json.loads(KERNEL), "names code of the hub"),
+        ("config. 4\n.json", json.loads(KERNEL), "names code of the hub"),
+        ("config.json", {"attribute_map": {"_attn_implementation": "x"}}, "by other names"),
+        ("config.json", {"transformers_weights": "adapter_model.bin"}, "names weights"),
+        ("config.json", {"transformers_weights": "a/b/p.safetensors"}, "names weights"),
+        ("config.json", {"transformers_weights": ["x.bin"]}, "names weights"),
+        ("model.safetensors.index.json", {"weight_map": {"a": "evil.bin"}}, "names weights"),
+        ("model.safetensors.index.json", {"weight_map": {"a": "../x.safetensors"}}, "names weigh"),
+        ("model.safetensors.index.json", {"weight_map": {"a": "b/c/x.safetensors"}}, "names wei"),
+        ("x.safetensors.index.json", {"weight_map": {"a": "x.index.json"}}, "names weights"),
+        (
+            "diffusion_pytorch_model.safetensors.index.fp16.json",
+            {"weight_map": {"a": 3}},
+            "names w",
+        ),
+        ("adapter_config.json", {"peft_type": "XLORA", "adapters": {"0": "/x"}}, "further models"),
+        ("adapter_config.json", {"prompt_tuning_init_state_dict_path": "/x.bin"}, "further model"),
+        ("adapter_config.json", {"tokenizer_name_or_path": "/x"}, "further models"),
+    ],
+)
+def test_a_model_names_no_other_files(
+    tmp_path: Path, place: str, name: str, config: dict[str, JsonValue], words: str
+) -> None:
+    file = tmp_path / place / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=words):
+        asyncio.run(transformers(model=str(tmp_path)).critique(JUDGED))
+    with pytest.raises(ConfigError, match=words):
+        _ = diffusers(model=str(tmp_path)).identity
+
+
+def test_it_names_its_own(tmp_path: Path) -> None:
+    for name, config in (
+        ("config.json", {"transformers_weights": "x.safetensors.index.json", "attribute_map": {}}),
+        ("config.4.0.0.json", {"transformers_weights": None}),
+        ("model.safetensors.index.json", {"weight_map": {"a": "model-1-of-2.safetensors"}}),
+        ("pytorch_model.bin.index.json", {"weight_map": {"a": "pytorch_model-1-of-2.bin"}}),
+        ("adapter_config.json", {"peft_type": "LORA", "r": 4}),
+    ):
+        (tmp_path / name).write_text(json.dumps(config))
+    require_files(str(tmp_path))
+
+
+@pytest.mark.parametrize("place", [".", "text_encoder_2"])
+@pytest.mark.parametrize(
     ("config", "words"),
     [
         ({"target_modules": r"(\w+\.?)+!"}, "may run for ever"),

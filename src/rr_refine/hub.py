@@ -39,10 +39,16 @@ __all__ = [
 ]
 
 _HUB_ID: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
-_CONFIGS: Final = (
-    *("config.json", "adapter_config.json"),
-    *("processor_config.json", "audio_tokenizer_config.json"),
+_CONFIGS: Final = re.compile(
+    r"config.*\.json|(adapter|processor|audio_tokenizer)_config\.json"
+    r"|.*\.safetensors\.index.*\.json",
+    re.DOTALL,
 )
+"""Files that name others, or code. A config may have a twin for each version of transformers."""
+_WEIGHTS: Final = re.compile(r"[^/\\]+\.safetensors", re.DOTALL)
+"""A file of weights beside the one that names it. What ends otherwise is read as a pickle."""
+_ELSEWHERE: Final = ("adapters", "prompt_tuning_init_state_dict_path", "tokenizer_name_or_path")
+"""Where an adapter names further models, which PEFT loads from anywhere."""
 _FILES: Final = (".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin", ".onnx")
 """What a file of weights ends with, and no repository."""
 _PATIENCE: Final = 20.0
@@ -100,9 +106,10 @@ def local_name(model: str) -> str:
 def require_files(model: str) -> None:
     """See that a model's folder, if it is one, holds files: libraries wait for a pipe, and read a
     device to no end. Nor may it name code to be fetched for its attention (`org/kernel`), or a
-    further model for sounds, or hold an adapter that searches for modules by patterns without an
-    end, or whose weights are no safetensors: transformers applies it. The model that such an
-    adapter is for is looked at in the same way.
+    further model for sounds, or weights that are no safetensors beside the file that names them, or
+    hold an adapter that names further models, or searches for modules by patterns without an end,
+    or whose weights are no safetensors: transformers applies it. The model that such an adapter is
+    for is looked at in the same way.
 
     Args:
         model: as a library gets it, see `local_name`.
@@ -110,7 +117,7 @@ def require_files(model: str) -> None:
     Raises:
         ConfigError: it is not what its name means, see `require_meant`.
         OSError: it holds something else.
-        ValueError: it names code, patterns or a model, or a config of it is no JSON.
+        ValueError: it names code, patterns, a model or other weights, or a config of it is no JSON.
     """
     require_meant(model)
     _look(Path(model), set())
@@ -125,7 +132,7 @@ def _look(folder: Path, seen: set[str]) -> None:
             continue
         if not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):
             raise OSError(f"{str(path)!r} is no file")
-        if path.name not in _CONFIGS:
+        if _CONFIGS.fullmatch(path.name) is None:
             continue
         config = parse_json(read_named(path, MAX_BYTES))
         if path.name == "adapter_config.json" and isinstance(config, dict):
@@ -135,6 +142,18 @@ def _look(folder: Path, seen: set[str]) -> None:
                 raise ValueError(f"{str(path)!r} names code of the hub in {key[1:]}: {value!r:.80}")
             if key.endswith("audio_tokenizer_name_or_path"):
                 raise ValueError(f"{str(path)!r} names a further model: {value!r:.80}")
+            if key == ".attribute_map" and value:
+                raise ValueError(f"{str(path)!r} calls settings by other names: {value!r:.80}")
+            named = isinstance(value, str) and value
+            if key.endswith(".transformers_weights"):
+                named = named and named.removesuffix(".index.json")
+            elif not key.startswith(".weight_map."):
+                continue
+            if value is not None and not (named and _WEIGHTS.fullmatch(named)):
+                raise ValueError(
+                    f"{str(path)!r} names weights that are no .safetensors file beside it: "
+                    f"{value!r:.80}"
+                )
 
 
 def _look_at_adapter(path: Path, config: Mapping[str, JsonValue], seen: set[str]) -> None:
@@ -142,6 +161,8 @@ def _look_at_adapter(path: Path, config: Mapping[str, JsonValue], seen: set[str]
         require_names(config, simple=True)
     except ValueError as error:
         raise ValueError(f"{str(path)!r} {error}") from None
+    for key in filter(config.get, _ELSEWHERE):
+        raise ValueError(f"{str(path)!r} names further models in {key}: {config[key]!r:.80}")
     weights = path.with_name("adapter_model.safetensors")
     if not weights.exists() and weights.with_suffix(".bin").exists():
         raise ValueError(f"the adapter beside {str(path)!r} has no {weights.name!r}")

@@ -44,7 +44,7 @@ def expand_home(path: Path | str) -> Path:
     path = Path(path)
     try:
         return path.expanduser()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # the second: no name at all
         if os.path.lexists(path):  # such as `~backup`
             return path
         raise ConfigError(

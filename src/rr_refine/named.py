@@ -133,7 +133,7 @@ def allow_pictures(folders: Iterable[Path | str]) -> None:
     Raises:
         ConfigError: one is no whole path, which would be another folder elsewhere.
     """
-    paths = [Path(folder).expanduser() for folder in folders]
+    paths = [expand_home(folder) for folder in folders]
     for path in paths:
         if not path.is_absolute():
             raise ConfigError(f"picture_folders = {str(path)!r} must be a whole path, from / on")

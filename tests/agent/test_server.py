@@ -19,6 +19,7 @@ from rr_refine.agent.graph import build_graph
 from rr_refine.errors import ConfigError
 from rr_refine.generators.fake import FakeGenerator
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.pictures import SOURCE_PIXELS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -94,6 +95,23 @@ PICTURE = Image.new("RGB", (48, 32), "red")
 def test_a_client_names_few_pictures() -> None:
     with pytest.raises(ConfigError, match="17 pictures; 16 are the most"):
         asyncio.run(served().ainvoke({"prompt": "a cat", "image": ["in.png"] * 17}))
+
+
+def test_its_pictures_are_scaled_down_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen of the largest would fill the memory before the run sees one."""
+    given: list[Image.Image] = []
+
+    def stream(*_: object, image: list[Image.Image], **__: object) -> None:
+        given.extend(image)
+        raise ConfigError("seen")
+
+    monkeypatch.setattr("rr_refine.agent.server.run_stream", stream)
+    Image.new("1", (8192, 4096)).save(tmp_path / "in.png")
+    with pytest.raises(ConfigError, match="seen"):
+        asyncio.run(served().ainvoke({"prompt": "a cat", "image": ["in.png"] * 2}))
+    assert [one.width * one.height <= SOURCE_PIXELS for one in given] == [True, True]
 
 
 def test_new_folders_are_private(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from textwrap import dedent
 
@@ -370,3 +370,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read"):
         import_template(binary, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["x = f'{N}'", "open(N).y = 3", "x = (N)()", "x = 'a'.split('b', N)", "x = {**N}"]
+)
+def test_a_number_too_long_to_write_is_no_fault_of_ours(line: str, tmp_path: Path) -> None:
+    long = line.replace("N", "0x" + "f" * 5_000)
+    code = PLAIN.replace("    return [", f"    {long}\n    return [", 1)
+    with pytest.raises(ConfigError) if ".y" in line else nullcontext():
+        import_template(write(tmp_path, card(code)), tmp_path)
