@@ -31,6 +31,7 @@ from rr_refine.terms import Record
 __all__ = ["ServeOptions", "VllmServer", "serve", "serve_arguments"]
 
 _POLL_S: Final = 0.5
+_PICKLES: Final = (".bin", ".pt", ".pth")
 _SWEEPS: Final = 200
 _HUB_AFTER_S: Final = 10.0
 _HUB_TIMEOUT_S: Final = 10.0
@@ -203,6 +204,12 @@ def _local_path(model: str) -> str:
         require_files(name)
     except (OSError, ValueError) as error:
         raise ConfigError(f"the model folder {model!r} cannot be served: {error}") from error
+    others = [path.name for kind in _PICKLES for path in Path(name).glob(f"*{kind}")]
+    if others and not any(Path(name).glob("*.safetensors")):  # which vLLM prefers
+        raise ConfigError(
+            f"the model folder {model!r} has weights as {others[0]!r} only, which can run code: "
+            "save them as safetensors"
+        )
     return name
 
 

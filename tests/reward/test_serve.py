@@ -413,6 +413,17 @@ class TestFailingToStart:
                     raise AssertionError("it cannot listen")
         assert not (tmp_path / "pids.json").exists()
 
+    @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "x.pth"])
+    async def test_a_folder_with_pickles_only(
+        self, fake: FakeVllm, tmp_path: Path, name: str
+    ) -> None:
+        (folder := tmp_path / "model").mkdir()
+        (folder / name).touch()
+        with pytest.raises(ConfigError, match=rf"has weights as '{name}' only"):
+            async with serve(str(folder), fake()):
+                raise AssertionError("it would be read")
+        assert not (tmp_path / "pids.json").exists()
+
     @pytest.mark.parametrize(
         ("model", "changes", "says"),
         [
