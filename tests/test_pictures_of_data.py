@@ -12,7 +12,7 @@ from PIL import Image
 
 from rr_refine.benchmarks.preference import editreward_bench, genai_bench, hpdv3, mmrb2
 from rr_refine.benchmarks.published.gedit.edits import read_edits
-from rr_refine.benchmarks.published.imgedit.benchmark import load as load_imgedit
+from rr_refine.benchmarks.published.imgedit.benchmark import ImgEditLoader
 from rr_refine.benchmarks.published.picabench.case import find_files, read_cases
 from rr_refine.errors import ConfigError
 from rr_refine.named import allow_pictures, picture_of_data
@@ -90,7 +90,8 @@ def gedit_copy(folder: Path, name: str) -> object:
 def imgedit(folder: Path, name: str) -> object:
     edit = {"prompt": "Write.", "id": name, "edit_type": "style"}
     (folder / "basic_edit.json").write_text(json.dumps({"1": edit}))
-    return load_imgedit(folder, "basic", sources=False), load_imgedit(folder, "basic")
+    loader = ImgEditLoader(data=folder, suite="basic")
+    return loader.load(sources=False), loader.load()
 
 
 def picabench_rows(folder: Path, name: str) -> object:

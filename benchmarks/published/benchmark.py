@@ -111,18 +111,9 @@ def number_at(found: JsonValue | Mapping[str, JsonValue], *path: str) -> float |
 
 
 def check_choice(
-    name: str,
-    suite: str,
-    suites: Sequence[SuiteT],
-    *,
-    samples: int,
-    limit: int | None,
-    several: bool = False,
+    name: str, suite: str, suites: Sequence[SuiteT], *, limit: int | None, samples: int = 1
 ) -> SuiteT:
     """The suite of this name.
-
-    Args:
-        several: there may be more than one picture of an item.
 
     Raises:
         ConfigError: there is no such suite, or a number is out of range.
@@ -133,6 +124,4 @@ def check_choice(
     for what, value in (("samples", samples), ("limit", limit)):
         if value is not None and value < 1:
             raise ConfigError(f"{what} = {value}: give at least 1")
-    if samples != 1 and not several:
-        raise ConfigError(f"samples = {samples}: the layout of {name} has one picture of an item")
     return chosen

@@ -19,7 +19,7 @@ from rr_refine.benchmarks.preference.mmrb2 import score_predictions
 from rr_refine.benchmarks.published.files import has_contents, keep_picture, read_json
 from rr_refine.benchmarks.published.longtext.scoring import read_records
 from rr_refine.benchmarks.published.picabench.case import read_list
-from rr_refine.benchmarks.published.unigenbench import load as load_unigenbench
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import summarise
 from rr_refine.benchmarks.scoring import lay_out, pictures_of, score
@@ -82,7 +82,7 @@ def _unigenbench(folder: Path) -> None:
     file = folder / "test_prompts_en.csv"
     cell = f'{{""Testpoints"": {DEEP}}}'
     file.write_text(f'index,prompt_en,sub_dims_en\n0,a cat,"{cell}"\n')
-    load_unigenbench(folder)
+    UniGenBenchLoader(data=folder).load()
 
 
 def _picabench(folder: Path) -> None:

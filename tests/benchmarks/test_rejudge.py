@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from rr_refine.benchmarks.cache import Cache
-from rr_refine.benchmarks.published.imgedit import load
+from rr_refine.benchmarks.published.imgedit import ImgEditLoader
 from rr_refine.benchmarks.rejudge import judge_again, pictures_of_layout
 from rr_refine.benchmarks.trial import Trial
 from tests.benchmarks.published.imgedit.files import write_archive
@@ -18,7 +18,7 @@ from tests.benchmarks.test_judging import Scripted
 
 
 async def test_a_broken_source_costs_its_own_item_alone(tmp_path: Path) -> None:
-    bench = load(write_archive(tmp_path))
+    bench = ImgEditLoader(data=write_archive(tmp_path)).load()
     theirs, out = tmp_path / "theirs", tmp_path / "out"
     theirs.mkdir()
     for number, item in enumerate(bench.items):
@@ -49,7 +49,7 @@ async def test_a_broken_source_costs_its_own_item_alone(tmp_path: Path) -> None:
 
 
 async def test_a_link_out_of_their_folder_is_not_followed(tmp_path: Path) -> None:
-    bench = load(write_archive(tmp_path))
+    bench = ImgEditLoader(data=write_archive(tmp_path)).load()
     theirs, out, private = tmp_path / "theirs", tmp_path / "out", tmp_path / "private.png"
     theirs.mkdir()
     Image.new("RGB", (8, 6)).save(private)

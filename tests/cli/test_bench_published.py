@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from rr_refine.benchmarks.published.imgedit import load as load_imgedit
+from rr_refine.benchmarks.published.imgedit import ImgEditLoader
 from tests.agent.records import lines
 from tests.benchmarks.published.imgedit.files import write_archive
 from tests.benchmarks.published.unigenbench.files import answer, write
@@ -327,7 +327,7 @@ def test_edits_go_the_same_way(commands: Commands) -> None:
     )
     assert ended.code == 0, ended.stderr
     assert "preflight  refine: ready for the official script" in ended.stderr
-    keys = {item.id for item in load_imgedit(data).items}
+    keys = {item.id for item in ImgEditLoader(data=data).load().items}
     assert pictures(commands.folder / "there/pictures/refine") == {f"{key}.png" for key in keys}
     whole = json.loads((commands.folder / "there/results.json").read_text())
     scored = commands.run(

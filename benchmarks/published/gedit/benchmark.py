@@ -43,7 +43,7 @@ from rr_refine.pictures import load_picture, picture_size
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["SUITES", "GEdit", "GEditLoader", "load"]
+__all__ = ["SUITES", "GEdit", "GEditLoader"]
 
 _MAX_TOKENS: Final = 1400
 """Of the official script."""
@@ -59,42 +59,6 @@ _SHAPE: Final = 0.15
 rounding of sides to 32 pixels makes up to 12 %."""
 
 _PNG: Final = b"\x89PNG"
-
-
-def load(
-    data: Path,
-    suite: str = SUITES[0],
-    *,
-    samples: int = 1,
-    limit: int | None = None,
-    prompts: Path | None = None,
-    cache: Path | None = None,
-) -> GEdit:
-    """Read a suite from the user's copy of GEdit-Bench.
-
-    Args:
-        data: the data set's folder (Arrow or Parquet files), one of its files, or UniWorld-V1's
-            `gedit_edit.json` beside or above the pictures it names.
-        suite: `en` or `cn`, of 606 edits each; `zh` is `cn`.
-        samples: must be 1: the official layout has room for one picture of an edit.
-        limit: the first so many edits.
-        prompts: the official `vie_prompts.py`, or a folder with it; our own words if None.
-        cache: where the pictures are put that come inside of the data set's files.
-
-    Raises:
-        ConfigError: a file is missing or not of the published form, or an argument is wrong.
-        MissingExtraError: the data set cannot be read without pyarrow.
-        StoreError: a picture cannot be put into `cache`.
-    """
-    language = check_choice(
-        "gedit", "cn" if suite == "zh" else suite, SUITES, samples=samples, limit=limit
-    )
-    wording, official = OURS, {}
-    if prompts is not None:
-        wording, file, sha256 = read_wording(prompts)
-        official = {file.name: sha256}
-    found = read_edits(data, language, limit=limit, cache=cache)
-    return GEdit(language, found, wording, {**found.sha256, **official})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +80,14 @@ class GEditLoader(BenchmarkLoader):
     ) -> GEdit:
         """See `BenchmarkLoader.load`."""
         del sources  # the edits are in the same files
-        return load(self.data, self.suite, limit=limit, prompts=self.prompts, cache=cache)
+        suite = "cn" if self.suite == "zh" else self.suite
+        language = check_choice("gedit", suite, SUITES, limit=limit)
+        wording, official = OURS, {}
+        if self.prompts is not None:
+            wording, file, sha256 = read_wording(self.prompts)
+            official = {file.name: sha256}
+        found = read_edits(self.data, language, limit=limit, cache=cache)
+        return GEdit(language, found, wording, {**found.sha256, **official})
 
 
 class GEdit(PublishedBenchmark):

@@ -6,7 +6,7 @@ the official `evaluation/evaluate_images.py` on an arm's folder, then `rr-refine
 
 from __future__ import annotations
 
-from rr_refine.benchmarks.published.geneval.benchmark import SUITES, GenEval, GenEvalLoader, load
+from rr_refine.benchmarks.published.geneval.benchmark import SUITES, GenEval, GenEvalLoader
 from rr_refine.benchmarks.published.geneval.files import official_parse
 
-__all__ = ["SUITES", "GenEval", "GenEvalLoader", "load", "official_parse"]
+__all__ = ["SUITES", "GenEval", "GenEvalLoader", "official_parse"]

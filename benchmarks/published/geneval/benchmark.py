@@ -25,44 +25,11 @@ from rr_refine.errors import ConfigError
 from rr_refine.pictures import load_picture
 from rr_refine.statistics import SHARE
 
-__all__ = ["SUITES", "GenEval", "GenEvalLoader", "load"]
+__all__ = ["SUITES", "GenEval", "GenEvalLoader"]
 
 SUITES: Final[tuple[str, ...]] = ("geneval",)
 _SEED: Final = 42
 """The official script's default, for every prompt alike."""
-
-
-def load(
-    data: Path,
-    suite: str = SUITES[0],
-    *,
-    samples: int = 4,
-    limit: int | None = None,
-    prompts: Path | None = None,
-    cache: Path | None = None,  # noqa: ARG001  nothing is made of the files
-) -> GenEval:
-    """Read the benchmark's file.
-
-    Args:
-        data: `evaluation_metadata.jsonl`, or a folder that holds it or `prompts` with it.
-        suite: there is one only.
-        samples: pictures per prompt; sample j has seed 42 + j. The official generator has seed 42
-            for the first and goes on from its state.
-        limit: of the prompts, only the first so many.
-        prompts: must be None: no judge is asked.
-        cache: not used.
-
-    Raises:
-        ConfigError: the file is missing or not of the published form, or an option is wrong.
-    """
-    check_choice("geneval", suite, SUITES, samples=samples, limit=limit, several=True)
-    if prompts is not None:
-        raise ConfigError(
-            f"prompts = {str(prompts)!r}: geneval asks no judge, and so has no words for one"
-        )
-    file = find_file(data)
-    requests = read_requests(file)[:limit]
-    return GenEval(requests, samples, {file.name: file_digest(file)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +51,10 @@ class GenEvalLoader(BenchmarkLoader):
     ) -> GenEval:
         """See `BenchmarkLoader.load`."""
         del cache, sources  # there are no source pictures
-        return load(self.data, samples=self.samples, limit=limit)
+        check_choice("geneval", SUITES[0], SUITES, samples=self.samples, limit=limit)
+        file = find_file(self.data)
+        requests = read_requests(file)[:limit]
+        return GenEval(requests, self.samples, {file.name: file_digest(file)})
 
 
 class GenEval(Benchmark):

@@ -84,7 +84,7 @@ class GenEval2Loader(BenchmarkLoader):
     ) -> GenEval2:
         """See `BenchmarkLoader.load`."""
         del cache, sources  # there are no source pictures
-        check_choice("geneval2", self.suite, SUITES, samples=1, limit=limit)
+        check_choice("geneval2", self.suite, SUITES, limit=limit)
         file = find_prompts(self.data)
         rows, files = read_prompts(file), {file.name: file_digest(file)}
         words = read_wording(self.prompts) if self.prompts else OURS

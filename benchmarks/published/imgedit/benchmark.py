@@ -41,64 +41,12 @@ from rr_refine.named import picture_of_data
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["SUITES", "ImgEdit", "ImgEditLoader", "load"]
+__all__ = ["SUITES", "ImgEdit", "ImgEditLoader"]
 
 _SAID: Final = 100
 _KINDS: Final = 3
 """Characters of an error, and different ones, that are told."""
 _BEST: Final = 5
-
-
-def load(
-    data: Path,
-    suite: str = SUITES[0],
-    *,
-    samples: int = 1,
-    limit: int | None = None,
-    prompts: Path | None = None,
-    cache: Path | None = None,  # noqa: ARG001  its pictures are files already
-    sources: bool = True,
-) -> ImgEdit:
-    """Read a suite from the user's copy of ImgEdit-Bench.
-
-    Args:
-        data: the folder `Benchmark` with edits and original pictures, one of its suites, or the
-            file with the edits, beside or above the pictures.
-        suite: `basic` (737 edits of nine types) or `uge` (47 that need understanding).
-        samples: must be 1: the official layout has room for one picture of an edit.
-        limit: the first so many edits; their types are mixed.
-        prompts: the official `prompts.json`, for the suite `basic`. If None, one that lies in
-            `data` is used, else our own words.
-        cache: nothing is put there.
-        sources: False does without the original pictures and the official words: enough to score
-            what was judged already.
-
-    Raises:
-        ConfigError: a file is missing or not of the published form, or an argument is wrong.
-    """
-    chosen = check_choice("imgedit", suite, SUITES, samples=samples, limit=limit)
-    if prompts is not None and chosen == "uge":
-        raise ConfigError(
-            "the official prompt of the suite 'uge' is in UGE_bench.py and asks for no line that "
-            "the official parser can read: it is asked in our own words; leave the prompts out"
-        )
-    file = read_edits(data, chosen)
-    keys = list(file.edits)[:limit]
-    root = data
-    if sources:
-        root = find_root(
-            data,
-            dict.fromkeys(file.edits[key].picture for key in keys),
-            "unpack Benchmark.tar of the data set sysuyy/ImgEdit there",
-        )
-    texts, wording, files = OURS, "ours", {file.path.name: file.sha256}
-    official = None
-    if chosen == "basic" and sources:
-        official = read_prompts(prompts, data, {file.edits[key].type for key in keys})
-    if official is not None:
-        path, sha256, texts = official
-        wording, files[path.name] = f"official {sha256[:12]}", sha256
-    return ImgEdit(chosen, file, keys, root, texts, wording, files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +68,31 @@ class ImgEditLoader(BenchmarkLoader):
     ) -> ImgEdit:
         """See `BenchmarkLoader.load`."""
         del cache  # its pictures are files already
-        return load(self.data, self.suite, limit=limit, prompts=self.prompts, sources=sources)
+        chosen = check_choice("imgedit", self.suite, SUITES, limit=limit)
+        if self.prompts is not None and chosen == "uge":
+            raise ConfigError(
+                "the official prompt of the suite 'uge' is in UGE_bench.py and asks for no line "
+                "that the official parser can read: it is asked in our own words; leave the "
+                "prompts out"
+            )
+        file = read_edits(self.data, chosen)
+        keys = list(file.edits)[:limit]
+        root = self.data
+        if sources:
+            root = find_root(
+                self.data,
+                dict.fromkeys(file.edits[key].picture for key in keys),
+                "unpack Benchmark.tar of the data set sysuyy/ImgEdit there",
+            )
+        texts, wording, files = OURS, "ours", {file.path.name: file.sha256}
+        official = None
+        if chosen == "basic" and sources:
+            types = {file.edits[key].type for key in keys}
+            official = read_prompts(self.prompts, self.data, types)
+        if official is not None:
+            path, sha256, texts = official
+            wording, files[path.name] = f"official {sha256[:12]}", sha256
+        return ImgEdit(chosen, file, keys, root, texts, wording, files)
 
 
 class ImgEdit(PublishedBenchmark):

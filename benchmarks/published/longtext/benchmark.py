@@ -77,9 +77,7 @@ class LongTextLoader(BenchmarkLoader):
     ) -> LongText:
         """See `BenchmarkLoader.load`."""
         del cache, sources  # there are no source pictures
-        check_choice(
-            "longtext", self.suite, SUITES, samples=self.samples, limit=limit, several=True
-        )
+        check_choice("longtext", self.suite, SUITES, samples=self.samples, limit=limit)
         file = find_prompts(self.data, self.suite)
         rows, files = read_prompts(file, self.suite), {file.name: file_digest(file)}
         words = read_wording(self.prompts) if self.prompts else OURS

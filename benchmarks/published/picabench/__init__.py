@@ -16,8 +16,7 @@ from rr_refine.benchmarks.published.picabench.benchmark import (
     SUITES,
     PicaBench,
     PicaBenchLoader,
-    load,
 )
 from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 
-__all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "load", "masked_psnr", "official_parse"]
+__all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "masked_psnr", "official_parse"]

@@ -44,7 +44,7 @@ from rr_refine.statistics import SHARE
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "load"]
+__all__ = ["SUITES", "PicaBench", "PicaBenchLoader"]
 
 SUITES: Final[tuple[Difficulty, ...]] = get_args(Difficulty)
 """Which of an item's three prompts is asked for; the first is the official default."""
@@ -56,45 +56,6 @@ _RIGHT: Final = 0.7
 """How often a stand-in's answer is the expected one."""
 
 
-def load(
-    data: Path,
-    suite: str = SUITES[0],
-    *,
-    samples: int = 1,
-    limit: int | None = None,
-    prompts: Path | None = None,
-    cache: Path | None = None,
-    sources: bool = True,
-) -> PicaBench:
-    """Read the benchmark's files.
-
-    Args:
-        data: the published parquet or a `meta_info.json`, or a folder that holds one.
-        suite: one of `SUITES`.
-        samples: pictures per item; the benchmark has 1.
-        limit: of the items, only the first so many.
-        prompts: the official `PicaEval_gpt.py` or its folder; the judge is then told how to answer
-            in its words.
-        cache: where the parquet's pictures are put: `sources/00042.jpg`.
-        sources: False is enough to score: those that a `meta_info.json` names may be anywhere.
-
-    Raises:
-        ConfigError: a file is missing or not of the published form, or an option is wrong.
-        StoreError: a picture cannot be written to the cache.
-        MissingExtraError: the parquet cannot be read without pyarrow.
-    """
-    chosen = check_choice("picabench", suite, SUITES, samples=samples, limit=limit)
-    found = find_files(data)
-    files = _digests(found)
-    instruction, wording = OURS, "ours"
-    if prompts is not None:
-        script = find_script(prompts)
-        instruction, files[script.name] = read_instruction(script)
-        wording = f"official {files[script.name][:12]}"
-    cases = read_cases(found, chosen, limit, cache, sources=sources)
-    return PicaBench(chosen, cases, files, instruction, wording)
-
-
 @dataclass(frozen=True, kw_only=True)
 class PicaBenchLoader(BenchmarkLoader):
     """Compare arms on PICABench.
@@ -102,16 +63,27 @@ class PicaBenchLoader(BenchmarkLoader):
     Attributes:
         data: The parquet file or its folder, or a meta_info.json.
         suite: How much the instruction says about the physics.
+        prompts: Official PicaEval_gpt.py, for the judge's exact words; else our own wording.
     """
 
     data: Path
     suite: Difficulty = "superficial"
+    prompts: Path | None = None
 
     def load(
         self, *, limit: int | None = None, cache: Path | None = None, sources: bool = True
     ) -> PicaBench:
         """See `BenchmarkLoader.load`."""
-        return load(self.data, self.suite, limit=limit, cache=cache, sources=sources)
+        chosen = check_choice("picabench", self.suite, SUITES, limit=limit)
+        found = find_files(self.data)
+        files = _digests(found)
+        instruction, wording = OURS, "ours"
+        if self.prompts is not None:
+            script = find_script(self.prompts)
+            instruction, files[script.name] = read_instruction(script)
+            wording = f"official {files[script.name][:12]}"
+        cases = read_cases(found, chosen, limit, cache, sources=sources)
+        return PicaBench(chosen, cases, files, instruction, wording)
 
 
 class PicaBench(PublishedBenchmark):

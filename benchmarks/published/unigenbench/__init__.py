@@ -8,8 +8,7 @@ from rr_refine.benchmarks.published.unigenbench.benchmark import (
     SUITES,
     UniGenBench,
     UniGenBenchLoader,
-    load,
 )
 from rr_refine.benchmarks.published.unigenbench.reading import official_parse
 
-__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "load", "official_parse"]
+__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "official_parse"]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rr_refine.benchmarks.published.unigenbench.data import PromptFile, PromptRow
     from rr_refine.benchmarks.published.unigenbench.scoring import Judgement
 
-__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "load"]
+__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader"]
 
 Suite = Literal["en", "en_long", "zh", "zh_long"]
 SUITES: Final[tuple[Suite, ...]] = get_args(Suite)
@@ -50,46 +50,6 @@ _FIRST_SEED: Final = 3407
 
 _MAX_TOKENS: Final = 4096
 """Of the official judging scripts."""
-
-
-def load(
-    data: Path,
-    suite: str = "en",
-    *,
-    samples: int = 4,
-    limit: int | None = None,
-    prompts: Path | None = None,
-    cache: Path | None = None,  # noqa: ARG001  there are no pictures in its files
-) -> UniGenBench:
-    """Read a suite from the user's copy of UniGenBench.
-
-    Args:
-        data: the folder with `test_prompts_<suite>.csv`, a checkout of the official repository,
-            or the file itself.
-        suite: one of `SUITES`.
-        samples: pictures for each prompt; the official scripts expect 4.
-        limit: the first so many prompts; all if None.
-        prompts: the official `eval/src/eval_common.py`, whose words the judge is to be asked in;
-            our own words if None.
-        cache: nothing is put there.
-
-    Raises:
-        ConfigError: a file cannot be read or is not of the published form, a testpoint has no
-            explanation, or an argument is out of range.
-    """
-    check_choice("unigenbench", suite, SUITES, samples=samples, limit=limit, several=True)
-    language: Language = "zh" if suite.startswith("zh") else "en"
-    file = read_prompts(find_prompts(data, suite), language, limit=limit)
-    labels = dict.fromkeys(label for row in file.rows for label in row.testpoints)
-    wording, files = OURS[language], {file.name: file.sha256}
-    if prompts is not None:
-        wording, files[prompts.name] = read_wording(prompts, language, labels)
-    if missing := [label for label in labels if label not in wording.explanations]:
-        raise ConfigError(
-            f"{file.name} has the testpoint {missing[0]!r}, of which the wording "
-            f"({wording.source}) has no explanation: give the eval_common.py that belongs to it"
-        )
-    return UniGenBench(suite, language, file, files, wording, samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +76,19 @@ class UniGenBenchLoader(BenchmarkLoader):
     ) -> UniGenBench:
         """See `BenchmarkLoader.load`."""
         del cache, sources  # there are no source pictures
-        return load(self.data, self.suite, samples=self.samples, limit=limit, prompts=self.prompts)
+        check_choice("unigenbench", self.suite, SUITES, samples=self.samples, limit=limit)
+        language: Language = "zh" if self.suite.startswith("zh") else "en"
+        file = read_prompts(find_prompts(self.data, self.suite), language, limit=limit)
+        labels = dict.fromkeys(label for row in file.rows for label in row.testpoints)
+        wording, files = OURS[language], {file.name: file.sha256}
+        if self.prompts is not None:
+            wording, files[self.prompts.name] = read_wording(self.prompts, language, labels)
+        if missing := [label for label in labels if label not in wording.explanations]:
+            raise ConfigError(
+                f"{file.name} has the testpoint {missing[0]!r}, of which the wording "
+                f"({wording.source}) has no explanation: give the eval_common.py that belongs to it"
+            )
+        return UniGenBench(self.suite, language, file, files, wording, self.samples)
 
 
 class UniGenBench(PublishedBenchmark):

@@ -76,7 +76,7 @@ class WiseLoader(BenchmarkLoader):
     ) -> Wise:
         """See `BenchmarkLoader.load`."""
         del cache, sources  # there are no source pictures
-        check_choice("wise", self.suite, SUITES, samples=1, limit=limit)
+        check_choice("wise", self.suite, SUITES, limit=limit)
         rows, files = read_prompts(self.data, self.suite)
         words = read_wording(self.prompts) if self.prompts else OURS
         return Wise(self.suite, list(rows.values())[:limit], words, files)

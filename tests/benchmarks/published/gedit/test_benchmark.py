@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.gedit import GEdit, load
+from rr_refine.benchmarks.published.gedit import GEdit, GEditLoader
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.gedit.files import KEYS, write_arrow, write_copy
 
@@ -30,12 +30,14 @@ NAN: dict[str, None] = {"semantics": None, "quality": None, "overall": None}
 
 @pytest.fixture
 def english(tmp_path: Path) -> GEdit:
-    return load(write_arrow(tmp_path / "train"), cache=tmp_path / "cache")
+    return GEditLoader(data=write_arrow(tmp_path / "train")).load(cache=tmp_path / "cache")
 
 
 @pytest.fixture
 def chinese(tmp_path: Path) -> GEdit:
-    return load(write_arrow(tmp_path / "train"), "cn", cache=tmp_path / "cache")
+    return GEditLoader(data=write_arrow(tmp_path / "train"), suite="cn").load(
+        cache=tmp_path / "cache"
+    )
 
 
 def answers(semantics: list[float], quality: list[float]) -> Answers:
@@ -268,7 +270,7 @@ def test_chinese_is_written_for_a_script_that_says_zh(tmp_path: Path, chinese: G
 
 
 def test_an_edit_of_unknown_intersection_is_not_in_it(tmp_path: Path) -> None:
-    benchmark = load(write_copy(tmp_path / "gedit"))
+    benchmark = GEditLoader(data=write_copy(tmp_path / "gedit")).load()
     benchmark.write_judgements(tmp_path / "m", tmp_path, {A: answers([4], [9])})
     combined = tmp_path / "m" / "gpt4o" / "eval_results_new" / "m_combined_gpt_score.csv"
     # An empty cell would officially count as true.

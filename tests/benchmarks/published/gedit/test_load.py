@@ -3,11 +3,12 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.gedit import SUITES, load
+from rr_refine.benchmarks.published.gedit import SUITES, GEditLoader
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.pictures import load_picture
 from tests.benchmarks.published.gedit.files import (
@@ -38,7 +39,7 @@ def test_the_data_set_is_read_in_every_form(tmp_path: Path, form: str) -> None:
         (split / "cache-7a.arrow").write_bytes(b"what `map` leaves")
     if form.endswith("file"):
         data = next(data.rglob("*-00000-of-*"))
-    loaded = load(data, cache=tmp_path / "cache")
+    loaded = GEditLoader(data=data).load(cache=tmp_path / "cache")
     assert is_whole(loaded)
     assert loaded.name == "gedit en"
     assert [(item.id, item.prompt, dict(item.labels)) for item in loaded.items] == [
@@ -52,7 +53,7 @@ def test_the_data_set_is_read_in_every_form(tmp_path: Path, form: str) -> None:
 
 def test_pictures_come_out_of_the_files_once(tmp_path: Path) -> None:
     data, cache = write_arrow(tmp_path / "train"), tmp_path / "cache"
-    loaded = load(data, cache=cache)
+    loaded = GEditLoader(data=data).load(cache=cache)
     sources = [item.source for item in loaded.items]
     assert [Path(str(s)).suffix for s in sources] == [".png", ".jpg", ".png", ".png"]
     opened = [load_picture(source) for source in sources if source is not None]
@@ -60,21 +61,26 @@ def test_pictures_come_out_of_the_files_once(tmp_path: Path) -> None:
     assert opened[0].getpixel((0, 0)) == (255, 0, 0)
     # The same bytes in the other language are the same file, and nothing is written again.
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")}
-    assert [item.source for item in load(data, "cn", cache=cache).items] == [sources[0], sources[2]]
+    assert [item.source for item in GEditLoader(data=data, suite="cn").load(cache=cache).items] == [
+        sources[0],
+        sources[2],
+    ]
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")} == before
     assert len(before) == 4
 
 
 def test_a_row_without_the_small_picture_has_the_raw_one(tmp_path: Path) -> None:
     data = write_arrow(tmp_path / "train", [{**ROWS[0], "input_image": None}])
-    (item,) = load(data, cache=tmp_path / "cache").items
+    (item,) = GEditLoader(data=data).load(cache=tmp_path / "cache").items
     assert isinstance(item.source, Path)
     assert load_picture(item.source).size == (32, 24)
 
 
 @pytest.mark.parametrize("suite", ["cn", "zh"])
-def test_chinese_goes_by_two_names(tmp_path: Path, suite: str) -> None:
-    loaded = load(write_arrow(tmp_path / "train"), suite, cache=tmp_path / "cache")
+def test_chinese_goes_by_two_names(tmp_path: Path, suite: Literal["cn", "zh"]) -> None:
+    loaded = GEditLoader(data=write_arrow(tmp_path / "train"), suite=suite).load(
+        cache=tmp_path / "cache"
+    )
     assert loaded.name == "gedit cn"
     assert [item.prompt for item in loaded.items] == ["写上“开”。", "变成蓝色。"]
     # The order of the official tables, not of the file.
@@ -90,7 +96,7 @@ def test_a_key_that_comes_twice_is_left_out_and_noted(tmp_path: Path) -> None:
         row("e", "ps_human", "Make her smile."),
     ]
     data = write_arrow(tmp_path / "train", rows)
-    loaded = load(data, cache=tmp_path / "cache")
+    loaded = GEditLoader(data=data).load(cache=tmp_path / "cache")
     assert [item.prompt for item in loaded.items] == [
         "Write OPEN.", "Remove the cat.", "Make it blue.", "Write SHUT.", "Make her smile.",
     ]  # fmt: skip
@@ -103,12 +109,12 @@ def test_what_was_read_is_recorded_by_its_content(tmp_path: Path) -> None:
     prompts = tmp_path / "GEdit-Bench" / "viescore" / "vie_prompts.py"
     prompts.parent.mkdir(parents=True)
     prompts.write_text(OFFICIAL)
-    loaded = load(data, cache=tmp_path / "cache", prompts=tmp_path / "GEdit-Bench")
+    loaded = GEditLoader(data=data, prompts=tmp_path / "GEdit-Bench").load(cache=tmp_path / "cache")
     files = [*sorted((data / "data").iterdir()), prompts]
     expected = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     assert loaded.files == expected
     assert loaded.wording == f"official {expected['vie_prompts.py'][:12]}"
-    assert load(data, cache=tmp_path / "cache").wording == "ours"
+    assert GEditLoader(data=data).load(cache=tmp_path / "cache").wording == "ours"
 
 
 OFFICIAL = '''
@@ -124,7 +130,9 @@ _prompts_of_another_task = f"{nothing_that_there_is}"
 def test_official_words_are_taken_without_running_the_file(tmp_path: Path) -> None:
     prompts = tmp_path / "vie_prompts.py"
     prompts.write_text(OFFICIAL)
-    loaded = load(write_arrow(tmp_path / "train"), cache=tmp_path / "cache", prompts=prompts)
+    loaded = GEditLoader(data=write_arrow(tmp_path / "train"), prompts=prompts).load(
+        cache=tmp_path / "cache"
+    )
     semantics, quality = loaded.questions(loaded.items[0], Image.new("RGB", (16, 12)))
     assert semantics.content[0] == "A context.\nA rule.\nGrades of \\d. Write OPEN."
     assert quality.content[0] == "A context.\nQuality."
@@ -140,16 +148,16 @@ def test_official_words_are_taken_without_running_the_file(tmp_path: Path) -> No
 )
 def test_official_words_that_are_not_there(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=r"no vie_prompts\.py in"):
-        load(tmp_path, prompts=tmp_path)
+        GEditLoader(data=tmp_path, prompts=tmp_path).load()
     prompts = tmp_path / "vie_prompts.py"
     prompts.write_text(text)
     with pytest.raises(ConfigError, match=message):
-        load(tmp_path, prompts=prompts)
+        GEditLoader(data=tmp_path, prompts=prompts).load()
 
 
 def test_the_copy_in_uniworld(tmp_path: Path) -> None:
     data = write_copy(tmp_path / "gedit")
-    loaded = load(data)  # no cache: its pictures are files
+    loaded = GEditLoader(data=data).load()  # no cache: its pictures are files
     assert [(item.id, item.prompt, item.source) for item in loaded.items] == [
         (
             KEYS[name],
@@ -163,36 +171,35 @@ def test_the_copy_in_uniworld(tmp_path: Path) -> None:
     assert "does not say of 2 edits whether they belong to the intersection" in note
     assert set(loaded.files) == {"gedit_edit.json"}
     with pytest.raises(ConfigError, match="is in English only"):
-        load(data, "cn")
+        GEditLoader(data=data, suite="cn").load()
     for path in data.rglob(f"{KEYS['c']}.png"):
         path.unlink()
-    assert len(load(data, limit=1).items) == 1
+    assert len(GEditLoader(data=data).load(limit=1).items) == 1
     with pytest.raises(ConfigError, match=r"of 2, .* lacks 1, such as 'fullset/color_alter/en/"):
-        load(data)
+        GEditLoader(data=data).load()
 
 
 def test_a_limit_takes_the_first(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    loaded = load(write_arrow(tmp_path / "train"), limit=2, cache=cache)
+    loaded = GEditLoader(data=write_arrow(tmp_path / "train")).load(limit=2, cache=cache)
     assert [item.prompt for item in loaded.items] == ["Write OPEN.", "Remove the cat."]
     assert len(list((cache / "sources").iterdir())) == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("suite", "arguments", "message"),
     [
-        ({"suite": "fr"}, "no suite 'fr'; it has en, cn"),
-        ({"samples": 2}, "samples = 2: the layout of gedit has one picture"),
-        ({"limit": 0}, "limit = 0: give at least 1"),
-        ({"cache": None}, "has its pictures inside: name a folder"),
+        ("fr", {}, "no suite 'fr'; it has en, cn"),
+        ("en", {"limit": 0}, "limit = 0: give at least 1"),
+        ("en", {"cache": None}, "has its pictures inside: name a folder"),
     ],
 )
 def test_arguments_that_are_refused(
-    tmp_path: Path, arguments: dict[str, object], message: str
+    tmp_path: Path, suite: Literal["en"], arguments: dict[str, int | None], message: str
 ) -> None:
-    data = write_arrow(tmp_path / "train")
+    loader = GEditLoader(data=write_arrow(tmp_path / "train"), suite=suite)
     with pytest.raises(ConfigError, match=message):
-        load(data, **{"cache": tmp_path / "cache", **arguments})  # type: ignore[arg-type]
+        loader.load(**{"cache": tmp_path / "cache", **arguments})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +213,7 @@ def test_arguments_that_are_refused(
 def test_rows_that_are_refused(tmp_path: Path, change: Row, message: str) -> None:
     data = write_arrow(tmp_path / "data", [{**ROWS[0], **change}])
     with pytest.raises(ConfigError, match=message):
-        load(data, cache=tmp_path / "cache")
+        GEditLoader(data=data).load(cache=tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,7 @@ def test_rows_that_are_refused(tmp_path: Path, change: Row, message: str) -> Non
 )
 def test_a_row_without_a_picture_fails_alone(tmp_path: Path, change: Row) -> None:
     data = write_arrow(tmp_path / "data", [{**ROWS[0], **change}, *ROWS[1:]])
-    broken, *others = load(data, cache=tmp_path / "cache").items
+    broken, *others = GEditLoader(data=data).load(cache=tmp_path / "cache").items
     for item in others:
         assert item.source is not None
         load_picture(item.source)
@@ -230,16 +237,16 @@ def test_a_row_without_a_picture_fails_alone(tmp_path: Path, change: Row) -> Non
 
 def test_files_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere' does not exist"):
-        load(tmp_path / "nowhere")
+        GEditLoader(data=tmp_path / "nowhere").load()
     with pytest.raises(ConfigError, match=r"no Arrow or Parquet file and no gedit_edit\.json"):
-        load(tmp_path)
+        GEditLoader(data=tmp_path).load()
     (tmp_path / "data.arrow").write_bytes(b"nothing of the kind")
     with pytest.raises(ConfigError, match="cannot be read as Arrow"):
-        load(tmp_path)
+        GEditLoader(data=tmp_path).load()
 
 
 def test_arrow_files_need_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_arrow(tmp_path / "train")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"rr-refine\[data\]"):
-        load(data, cache=tmp_path / "cache")
+        GEditLoader(data=data).load(cache=tmp_path / "cache")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.protocol import AsksJudge, Layout, OfficialScore, ScoresFiles
-from rr_refine.benchmarks.published.geneval import SUITES, GenEval, load, official_parse
+from rr_refine.benchmarks.published.geneval import SUITES, GenEval, GenEvalLoader, official_parse
 from rr_refine.errors import ConfigError, StoreError
 
 NAME = "evaluation_metadata.jsonl"
@@ -35,7 +35,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def published(data: Path) -> GenEval:
-    return load(data, samples=2)
+    return GenEvalLoader(data=data, samples=2).load()
 
 
 def draw(published: GenEval, folder: Path) -> None:
@@ -46,7 +46,7 @@ def draw(published: GenEval, folder: Path) -> None:
 
 
 def test_items(data: Path) -> None:
-    published = load(data)
+    published = GenEvalLoader(data=data).load()
     assert published.name == SUITES[0]
     assert published.dimensions == ("single_object", "colors")
     assert published.files == {NAME: hashlib.sha256(data.read_bytes()).hexdigest()}
@@ -63,11 +63,11 @@ def test_items(data: Path) -> None:
 @pytest.mark.parametrize("up", [0, 1, 2])
 def test_the_file_is_found(data: Path, up: int) -> None:
     folder = data if up == 0 else data.parents[up - 1]
-    assert len(load(folder, samples=1).items) == 3
+    assert len(GenEvalLoader(data=folder, samples=1).load().items) == 3
 
 
 def test_the_first_prompts_with_all_their_samples(data: Path) -> None:
-    published = load(data, limit=2, samples=2)
+    published = GenEvalLoader(data=data, samples=2).load(limit=2)
     assert [i.id for i in published.items] == [
         "00000_0000",
         "00000_0001",
@@ -221,20 +221,16 @@ def test_one_result(line: str, correct: bool | None) -> None:
 def test_broken_prompts(data: Path, text: bytes, message: str) -> None:
     data.write_bytes(text)
     with pytest.raises(ConfigError, match=message):
-        load(data)
+        GenEvalLoader(data=data).load()
 
 
 def test_what_is_asked_for_wrongly(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no suite 'hard'; it has geneval"):
-        load(data, "hard")
     with pytest.raises(ConfigError, match="samples = 0"):
-        load(data, samples=0)
+        GenEvalLoader(data=data, samples=0).load()
     with pytest.raises(ConfigError, match="limit = 0"):
-        load(data, limit=0)
-    with pytest.raises(ConfigError, match="geneval asks no judge"):
-        load(data, prompts=tmp_path)
+        GenEvalLoader(data=data).load(limit=0)
     with pytest.raises(ConfigError, match=f"holds no {NAME}"):
-        load(tmp_path)
+        GenEvalLoader(data=tmp_path).load()
 
 
 def test_a_folder_that_cannot_be_written(published: GenEval, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from rr_refine.benchmarks.item import Item
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.imgedit import ImgEdit, load
+from rr_refine.benchmarks.published.imgedit import ImgEdit, ImgEditLoader
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.imgedit.files import (
     EDITS,
@@ -23,12 +23,12 @@ WHITE = Image.new("RGB", (8, 6), "white")
 
 @pytest.fixture
 def basic(tmp_path: Path) -> ImgEdit:
-    return load(write_archive(tmp_path))
+    return ImgEditLoader(data=write_archive(tmp_path)).load()
 
 
 @pytest.fixture
 def uge(tmp_path: Path) -> ImgEdit:
-    return load(write_archive(tmp_path), "uge")
+    return ImgEditLoader(data=write_archive(tmp_path), suite="uge").load()
 
 
 def item_of(benchmark: ImgEdit, key: str) -> Item:
@@ -41,7 +41,7 @@ def scores(*values: int) -> str:
 
 
 def test_the_judge_sees_text_original_and_result_in_one_message(tmp_path: Path) -> None:
-    benchmark = load(write_checkout(tmp_path))
+    benchmark = ImgEditLoader(data=write_checkout(tmp_path)).load()
     (question,) = benchmark.questions(item_of(benchmark, "673"), WHITE)
     text, source, edited = question.content
     # The prompt with its white space, as the official script sends it.
@@ -191,7 +191,7 @@ def test_a_file_of_the_official_scripts(tmp_path: Path, basic: ImgEdit) -> None:
 
 
 def test_a_file_may_be_about_more_than_was_loaded(tmp_path: Path) -> None:
-    benchmark = load(write_archive(tmp_path), limit=1)
+    benchmark = ImgEditLoader(data=write_archive(tmp_path)).load(limit=1)
     result = {"1082": scores(2, 2, 2), "1068": scores(4, 4, 4), "22": scores(3, 3, 3)}
     official, marks = benchmark.score_file(write_json(tmp_path / "result.json", result))
     assert official == {"adjust": 3.0, "add": 3.0}

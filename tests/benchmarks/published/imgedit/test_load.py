@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rr_refine.benchmarks.published.imgedit import SUITES, load
+from rr_refine.benchmarks.published.imgedit import SUITES, ImgEditLoader
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.imgedit.files import (
     EDITS,
@@ -32,7 +32,7 @@ def test_basic_is_read_wherever_its_files_are(tmp_path: Path, form: str) -> None
         "checkout": (checkout, checkout / "originals"),
         "file": (archive / "singleturn" / "singleturn.json", archive / "singleturn"),
     }[form]
-    loaded = load(data, "basic")
+    loaded = ImgEditLoader(data=data, suite="basic").load()
     assert is_whole(loaded)
     assert loaded.name == "imgedit basic"
     assert [(item.id, item.source) for item in loaded.items] == [
@@ -55,7 +55,7 @@ def test_uge_is_read_wherever_its_files_are(tmp_path: Path, form: str) -> None:
         "hard": (archive / "hard", archive / "hard"),
         "checkout": (checkout, checkout / "originals"),
     }[form]
-    loaded = load(data, "uge")
+    loaded = ImgEditLoader(data=data, suite="uge").load()
     assert loaded.name == "imgedit uge"
     assert [(item.id, item.prompt, item.source) for item in loaded.items] == [
         (key, edit["prompt"], root / edit["id"]) for key, edit in UGE_EDITS.items()
@@ -67,11 +67,11 @@ def test_what_was_read_is_recorded_by_its_content(tmp_path: Path) -> None:
     data = write_checkout(tmp_path)
     edits, prompts = data / "Basic" / "basic_edit.json", data / "Basic" / "prompts.json"
     sha256 = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (edits, prompts)}
-    loaded = load(data)
+    loaded = ImgEditLoader(data=data).load()
     assert loaded.files == sha256
     assert loaded.wording == f"official {sha256['prompts.json'][:12]}"
     prompts.unlink()
-    loaded = load(data)
+    loaded = ImgEditLoader(data=data).load()
     assert loaded.files == {"basic_edit.json": sha256["basic_edit.json"]}
     assert loaded.wording == "ours"
 
@@ -79,7 +79,7 @@ def test_what_was_read_is_recorded_by_its_content(tmp_path: Path) -> None:
 def test_prompts_that_are_named_come_first(tmp_path: Path) -> None:
     data = write_checkout(tmp_path)
     other = write_json(tmp_path / "mine.json", {**PROMPTS, "add": "Another text: <edit_prompt>"})
-    loaded = load(data, prompts=other)
+    loaded = ImgEditLoader(data=data, prompts=other).load()
     assert set(loaded.files) == {"basic_edit.json", "mine.json"}
     assert loaded.wording == f"official {loaded.files['mine.json'][:12]}"
 
@@ -91,7 +91,7 @@ def test_an_older_version_calls_adjust_alter(tmp_path: Path) -> None:
     data = write_json(tmp_path / "basic_edit.json", older).parent
     write_pictures(tmp_path, EDITS)
     write_json(tmp_path / "prompts.json", {**PROMPTS, "alter": PROMPTS["adjust"]})
-    loaded = load(data)
+    loaded = ImgEditLoader(data=data).load()
     assert loaded.dimensions == ("add", "adjust", "style", "compose")
     (note,) = loaded.notes
     assert "'alter' (3 items)" in note
@@ -100,29 +100,28 @@ def test_an_older_version_calls_adjust_alter(tmp_path: Path) -> None:
 def test_a_limit_takes_the_first_and_needs_their_pictures_only(tmp_path: Path) -> None:
     data = write_archive(tmp_path)
     (data / "singleturn" / EDITS["22"]["id"]).unlink()
-    loaded = load(data, limit=3)
+    loaded = ImgEditLoader(data=data).load(limit=3)
     assert [item.id for item in loaded.items] == ["1082", "673", "1149"]
     assert loaded.dimensions == ("adjust", "style", "compose")
     with pytest.raises(ConfigError, match=r"of 4, .*singleturn' lacks 1, such as 'for add/03.jpg'"):
-        load(data)
+        ImgEditLoader(data=data).load()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("options", "limit", "message"),
     [
-        ({"suite": "multiturn"}, "no suite 'multiturn'; it has basic, uge"),
-        ({"samples": 4}, "samples = 4: the layout of imgedit has one picture"),
-        ({"limit": 0}, "limit = 0: give at least 1"),
-        ({"suite": "uge", "prompts": Path("prompts.json")}, "leave the prompts out"),
-        ({"prompts": Path("none.json")}, "cannot read 'none.json'"),
+        ({"suite": "multiturn"}, None, "no suite 'multiturn'; it has basic, uge"),
+        ({}, 0, "limit = 0: give at least 1"),
+        ({"suite": "uge", "prompts": Path("prompts.json")}, None, "leave the prompts out"),
+        ({"prompts": Path("none.json")}, None, "cannot read 'none.json'"),
     ],
 )
 def test_arguments_that_are_refused(
-    tmp_path: Path, arguments: dict[str, object], message: str
+    tmp_path: Path, options: dict[str, object], limit: int | None, message: str
 ) -> None:
-    data = write_archive(tmp_path)
+    loader = ImgEditLoader(data=write_archive(tmp_path), **options)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=message):
-        load(data, **arguments)  # type: ignore[arg-type]
+        loader.load(limit=limit)
 
 
 @pytest.mark.parametrize(
@@ -139,26 +138,26 @@ def test_arguments_that_are_refused(
 def test_files_that_are_refused(tmp_path: Path, edits: dict[str, object], message: str) -> None:
     path = write_json(tmp_path / "basic_edit.json", edits)
     with pytest.raises(ConfigError, match=message) as caught:
-        load(tmp_path)
+        ImgEditLoader(data=tmp_path).load()
     assert str(path) in str(caught.value)
 
 
 def test_the_edits_of_one_suite_are_not_those_of_the_other(tmp_path: Path) -> None:
     data = write_archive(tmp_path)
     with pytest.raises(ConfigError, match=r"key '1082' has .* 'adjust'; .*'uge' it has none"):
-        load(data / "singleturn" / "singleturn.json", "uge")
+        ImgEditLoader(data=data / "singleturn" / "singleturn.json", suite="uge").load()
 
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no basic_edit\.json or singleturn\.json in"):
-        load(tmp_path)
+        ImgEditLoader(data=tmp_path).load()
     with pytest.raises(ConfigError, match=r"no UGE_edit\.json or one JSON file in hard/ in"):
-        load(tmp_path, "uge")
+        ImgEditLoader(data=tmp_path, suite="uge").load()
     with pytest.raises(ConfigError, match="nowhere' does not exist"):
-        load(tmp_path / "nowhere")
+        ImgEditLoader(data=tmp_path / "nowhere").load()
     (tmp_path / "basic_edit.json").write_text("{'1': }")
     with pytest.raises(ConfigError, match="is no JSON"):
-        load(tmp_path)
+        ImgEditLoader(data=tmp_path).load()
 
 
 def test_official_prompts_need_every_type_and_a_place_for_the_instruction(tmp_path: Path) -> None:
@@ -166,4 +165,4 @@ def test_official_prompts_need_every_type_and_a_place_for_the_instruction(tmp_pa
     for prompts in ({**PROMPTS, "style": "No place."}, {k: PROMPTS[k] for k in ("add", "adjust")}):
         write_json(data / "Basic" / "prompts.json", prompts)
         with pytest.raises(ConfigError, match="no prompt with <edit_prompt> for the edit type"):
-            load(data)
+            ImgEditLoader(data=data).load()

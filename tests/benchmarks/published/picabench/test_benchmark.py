@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.item import Item
-from rr_refine.benchmarks.published.picabench import PicaBench, load
+from rr_refine.benchmarks.published.picabench import PicaBench, PicaBenchLoader
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.picabench.files import (
     BOX,
@@ -58,7 +58,7 @@ ANALYSED = {
 
 def of(tmp_path: Path, found: list[dict[str, Any]]) -> PicaBench:
     data = write_parquet(tmp_path / "data" / "picabench-00000-of-00001.parquet", found)
-    return load(data, cache=tmp_path / "cache")
+    return PicaBenchLoader(data=data).load(cache=tmp_path / "cache")
 
 
 @pytest.fixture
@@ -244,8 +244,8 @@ def test_own_files_are_read_back(published: PicaBench, tmp_path: Path) -> None:
         "00002": published.read(last, JUDGED["00002"]),
     }
     with pytest.raises(ConfigError, match="outside of it"):  # where they would be sent to models
-        load(folder / "meta_info.json")
-    again = load(folder / "meta_info.json", sources=False)
+        PicaBenchLoader(data=folder / "meta_info.json").load()
+    again = PicaBenchLoader(data=folder / "meta_info.json").load(sources=False)
     assert [(i.id, i.prompt, i.labels) for i in again.items] == [
         (i.id, i.prompt, i.labels) for i in published.items
     ]

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.picabench import SUITES, load
+from rr_refine.benchmarks.published.picabench import SUITES, PicaBenchLoader
+from rr_refine.benchmarks.published.picabench.case import Difficulty
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.pictures import load_picture
 from tests.benchmarks.published.parts import is_whole
@@ -39,9 +40,9 @@ def data(tmp_path: Path) -> Path:
     ("suite", "prompt"), list(zip(SUITES, ["short 1", "longer 1", "in full 1"], strict=True))
 )
 def test_a_suite_is_a_column_of_prompts(
-    data: Path, tmp_path: Path, suite: str, prompt: str
+    data: Path, tmp_path: Path, suite: Difficulty, prompt: str
 ) -> None:
-    published = load(data, suite, cache=tmp_path)
+    published = PicaBenchLoader(data=data, suite=suite).load(cache=tmp_path)
     assert is_whole(published)
     item = published.items[1]
     assert (item.id, item.prompt, item.seed) == ("00001", prompt, 1)
@@ -56,13 +57,13 @@ def test_a_suite_is_a_column_of_prompts(
 @pytest.mark.parametrize("up", [0, 1, 2])
 def test_the_file_is_found(data: Path, tmp_path: Path, up: int) -> None:
     folder = data if up == 0 else data.parents[up - 1]
-    assert len(load(folder, cache=tmp_path).items) == 3
+    assert len(PicaBenchLoader(data=folder).load(cache=tmp_path).items) == 3
 
 
 def test_row_numbers_go_on_in_the_next_file(tmp_path: Path) -> None:
     write_parquet(tmp_path / "picabench-00000-of-00002.parquet", rows()[:2])
     write_parquet(tmp_path / "picabench-00001-of-00002.parquet", rows()[2:])
-    published = load(tmp_path, cache=tmp_path)
+    published = PicaBenchLoader(data=tmp_path).load(cache=tmp_path)
     assert [(i.id, i.prompt) for i in published.items] == [
         ("00000", "short 0"),
         ("00001", "short 1"),
@@ -76,7 +77,7 @@ def test_pictures_are_unpacked_once_and_only_those_asked_for(tmp_path: Path) -> 
     found[0]["input_image"]["bytes"] = encoded(colour="red", kind="JPEG")
     data = write_parquet(tmp_path / NAME, found)
     cache = tmp_path / "cache"
-    published = load(data, limit=2, cache=cache)
+    published = PicaBenchLoader(data=data).load(limit=2, cache=cache)
     first, second = (item.source for item in published.items)
     assert isinstance(first, Path) and isinstance(second, Path)
     assert first == cache / "sources" / "00000.jpg"
@@ -88,14 +89,14 @@ def test_pictures_are_unpacked_once_and_only_those_asked_for(tmp_path: Path) -> 
     ]
     first.write_bytes(b"of another file")
     before = second.stat()
-    load(data, limit=2, cache=cache)
+    PicaBenchLoader(data=data).load(limit=2, cache=cache)
     assert first.read_bytes() == found[0]["input_image"]["bytes"]
     assert second.stat().st_ino == before.st_ino, "what is there is not written again"
 
 
 def test_a_picture_may_lie_beside_the_parquet(tmp_path: Path) -> None:
     found = [row(0, "Reflection", "add", [], input_image={"bytes": None, "path": "a.png"})]
-    published = load(write_parquet(tmp_path / NAME, found))
+    published = PicaBenchLoader(data=write_parquet(tmp_path / NAME, found)).load()
     assert published.items[0].source == tmp_path / "a.png"
     assert published.notes == (
         "1 of 1 items have no questions and are left out of the official accuracy: 00000",
@@ -115,7 +116,7 @@ def test_edited_areas(tmp_path: Path, value: object, areas: int) -> None:
     data = write_parquet(
         tmp_path / NAME, [row(0, "Reflection", "add", [pair("?", "No", BOX)], edit_area=value)]
     )
-    published = load(data, cache=tmp_path)
+    published = PicaBenchLoader(data=data).load(cache=tmp_path)
     # Source 40x20, white below: an edit of the areas only is none outside of them.
     source = Image.open(io.BytesIO(encoded()))
     edited = source.copy()
@@ -130,20 +131,23 @@ def test_a_meta_info(tmp_path: Path) -> None:
         tmp_path / "meta_info.json",
         [meta(1174), meta(7, difficulty="explicit"), meta(5, difficulty="unknown"), nameless],
     )
-    published = load(tmp_path)
+    published = PicaBenchLoader(data=tmp_path).load()
     assert [(item.id, item.prompt, item.source) for item in published.items] == [
         ("01174", "do 1174", tmp_path / "input_img" / "1174.png"),
         ("00005", "do 5", tmp_path / "input_img" / "5.png"),
         ("00003", "do 0", tmp_path / "input_img" / "0.png"),
     ]
     assert published.notes == ("1 of 3 items do not say of which suite they are",)
-    assert [item.id for item in load(tmp_path, "explicit").items] == ["00007", "00005"]
-    assert [item.id for item in load(tmp_path, limit=1).items] == ["01174"]
+    assert [item.id for item in PicaBenchLoader(data=tmp_path, suite="explicit").load().items] == [
+        "00007",
+        "00005",
+    ]
+    assert [item.id for item in PicaBenchLoader(data=tmp_path).load(limit=1).items] == ["01174"]
 
 
 def test_the_parquet_comes_before_a_meta_info(data: Path, tmp_path: Path) -> None:
     write_json(data.parents[1] / "meta_info.json", [meta(0)])
-    assert list(load(data.parents[1], cache=tmp_path).files) == [NAME]
+    assert list(PicaBenchLoader(data=data.parents[1]).load(cache=tmp_path).files) == [NAME]
 
 
 def test_the_official_words_are_read_from_the_users_copy(data: Path, tmp_path: Path) -> None:
@@ -160,7 +164,7 @@ def test_the_official_words_are_read_from_the_users_copy(data: Path, tmp_path: P
     )
     sha = hashlib.sha256(script.read_bytes()).hexdigest()
     for prompts in (script, script.parent):
-        published = load(data, prompts=prompts, cache=tmp_path)
+        published = PicaBenchLoader(data=data, prompts=prompts).load(cache=tmp_path)
         assert published.wording == f"official {sha[:12]}"
         assert published.files["PicaEval_gpt.py"] == sha
         (question,) = published.questions(published.items[1], Image.new("RGB", (40, 20)))
@@ -198,13 +202,15 @@ def test_a_broken_parquet(
     found = rows()[:1]
     spoil(found[0])
     with pytest.raises(ConfigError, match=message):
-        load(write_parquet(tmp_path / NAME, found), cache=tmp_path)
+        PicaBenchLoader(data=write_parquet(tmp_path / NAME, found)).load(cache=tmp_path)
 
 
 def test_a_row_without_a_prompt_fails_alone(tmp_path: Path) -> None:
     found = rows()
     found[0]["superficial_prompt"] = None
-    blank, *others = load(write_parquet(tmp_path / NAME, found), cache=tmp_path).items
+    blank, *others = (
+        PicaBenchLoader(data=write_parquet(tmp_path / NAME, found)).load(cache=tmp_path).items
+    )
     assert blank.prompt == ""
     assert all(item.prompt for item in others)
 
@@ -213,7 +219,9 @@ def test_a_row_without_a_prompt_fails_alone(tmp_path: Path) -> None:
 def test_a_row_without_a_picture_fails_alone(tmp_path: Path, data: bytes | None) -> None:
     found = rows()
     found[0]["input_image"] = {"bytes": data, "path": None}
-    broken, *others = load(write_parquet(tmp_path / NAME, found), cache=tmp_path).items
+    broken, *others = (
+        PicaBenchLoader(data=write_parquet(tmp_path / NAME, found)).load(cache=tmp_path).items
+    )
     for item in others:
         assert item.source is not None
         load_picture(item.source)
@@ -237,42 +245,40 @@ def test_a_row_without_a_picture_fails_alone(tmp_path: Path, data: bytes | None)
 def test_a_broken_meta_info(tmp_path: Path, value: object, message: str) -> None:
     file = write_json(tmp_path / "meta_info.json", value)
     with pytest.raises(ConfigError, match=message):
-        load(file)
+        PicaBenchLoader(data=file).load()
 
 
 def test_what_is_asked_for_wrongly(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no suite 'hard'; it has superficial"):
-        load(data, "hard", cache=tmp_path)
-    with pytest.raises(ConfigError, match="samples = 4"):
-        load(data, samples=4, cache=tmp_path)
+        PicaBenchLoader(data=data, suite="hard").load(cache=tmp_path)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="limit = 0"):
-        load(data, limit=0, cache=tmp_path)
+        PicaBenchLoader(data=data).load(limit=0, cache=tmp_path)
     with pytest.raises(ConfigError, match="give a cache folder"):
-        load(data)
+        PicaBenchLoader(data=data).load()
     with pytest.raises(ConfigError, match="holds neither"):
-        load(tmp_path / "nowhere", cache=tmp_path)
+        PicaBenchLoader(data=tmp_path / "nowhere").load(cache=tmp_path)
     with pytest.raises(ConfigError, match="nor holds one"):
-        load(data, prompts=tmp_path, cache=tmp_path)
+        PicaBenchLoader(data=data, prompts=tmp_path).load(cache=tmp_path)
     with pytest.raises(ConfigError, match="no text called 'json_instruction'"):
-        load(data, prompts=Path(__file__), cache=tmp_path)
+        PicaBenchLoader(data=data, prompts=Path(__file__)).load(cache=tmp_path)
     with pytest.raises(ConfigError, match="is no Python file"):
-        load(data, prompts=data, cache=tmp_path)
+        PicaBenchLoader(data=data, prompts=data).load(cache=tmp_path)
     broken = tmp_path / "meta_info.json"
     broken.write_text("[")
     with pytest.raises(ConfigError, match="cannot be read as JSON"):
-        load(broken)
+        PicaBenchLoader(data=broken).load()
     write_parquet(data.parents[1] / "old" / NAME, rows())
     with pytest.raises(ConfigError, match="several folders below"):
-        load(data.parents[1], cache=tmp_path)
+        PicaBenchLoader(data=data.parents[1]).load(cache=tmp_path)
 
 
 def test_a_cache_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
     (tmp_path / "sources").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match=r"cannot write .*00000\.png"):
-        load(data, cache=tmp_path)
+        PicaBenchLoader(data=data).load(cache=tmp_path)
 
 
 def test_it_needs_pyarrow(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"rr-refine\[data\]"):
-        load(data, cache=tmp_path)
+        PicaBenchLoader(data=data).load(cache=tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rr_refine.benchmarks.published.unigenbench import UniGenBench, load
+from rr_refine.benchmarks.published.unigenbench import UniGenBench, UniGenBenchLoader
 
 EN = (
     "index,prompt_en,sub_dims_en\n"
@@ -81,7 +81,7 @@ def write(folder: Path, text: str = EN, suite: str = "en") -> Path:
 
 def small(folder: Path, *, samples: int = 1) -> UniGenBench:
     """The two English prompts; with one sample, the items `0_0` and `1_0`."""
-    return load(write(folder), samples=samples)
+    return UniGenBenchLoader(data=write(folder), samples=samples).load()
 
 
 def prompts_with(testpoints: object, descriptions: object) -> str:

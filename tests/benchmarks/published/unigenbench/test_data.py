@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from rr_refine.benchmarks.item import Item
-from rr_refine.benchmarks.published.unigenbench import SUITES, load
+from rr_refine.benchmarks.published.unigenbench import SUITES, UniGenBenchLoader
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.parts import is_whole
 from tests.benchmarks.published.unigenbench.files import BROKEN, EN, ZH, prompts_with, write
 
 
 def test_items(tmp_path: Path) -> None:
-    found = load(write(tmp_path))
+    found = UniGenBenchLoader(data=write(tmp_path)).load()
     assert is_whole(found)
     assert found.name == "unigenbench en"
     # Two prompts, four samples each.
@@ -41,12 +41,14 @@ def test_items(tmp_path: Path) -> None:
 
 
 def test_samples_and_limit(tmp_path: Path) -> None:
-    found = load(write(tmp_path), samples=2, limit=1)
+    found = UniGenBenchLoader(data=write(tmp_path), samples=2).load(limit=1)
     assert [i.id for i in found.items] == ["0_0", "0_1"]
 
 
 def test_chinese_suite(tmp_path: Path) -> None:
-    found = load(write(tmp_path, ZH, "zh_long"), "zh_long", samples=1)
+    found = UniGenBenchLoader(
+        data=write(tmp_path, ZH, "zh_long"), suite="zh_long", samples=1
+    ).load()
     assert found.name == "unigenbench zh_long"
     (item,) = found.items
     assert (item.id, item.prompt, dict(item.labels)) == ("7_0", "水墨画的红狐狸", {"theme": "艺术"})
@@ -57,11 +59,13 @@ def test_where_the_file_may_be(tmp_path: Path, where: str) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     write(folder)
-    assert len(load(tmp_path / where).items) == 8
+    assert len(UniGenBenchLoader(data=tmp_path / where).load().items) == 8
 
 
 def test_the_missing_comma_is_put_in(tmp_path: Path) -> None:
-    found = load(write(tmp_path, BROKEN, "en_long"), "en_long", samples=1)
+    found = UniGenBenchLoader(
+        data=write(tmp_path, BROKEN, "en_long"), suite="en_long", samples=1
+    ).load()
     worst = found.worst(found.items[1])
     assert worst.missed == (
         "Action - State: paints",
@@ -71,11 +75,11 @@ def test_the_missing_comma_is_put_in(tmp_path: Path) -> None:
     (note,) = found.notes
     assert "test_prompts_en_long.csv index 509" in note
     # Where the row is not asked for, there is nothing to say about it.
-    assert load(tmp_path, "en_long", limit=1).notes == ()
+    assert UniGenBenchLoader(data=tmp_path, suite="en_long").load(limit=1).notes == ()
 
 
 def test_the_copy_for_the_official_script(tmp_path: Path) -> None:
-    whole = load(write(tmp_path, BROKEN, "en_long"), "en_long")
+    whole = UniGenBenchLoader(data=write(tmp_path, BROKEN, "en_long"), suite="en_long").load()
     copy = whole.write_prompts(tmp_path / "new")
     assert copy == tmp_path / "new" / "test_prompts_en_long.csv"
     assert copy.read_text() == BROKEN.replace('Negation"" ""', 'Negation"", ""')
@@ -83,25 +87,35 @@ def test_the_copy_for_the_official_script(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     # What the official script does with every row, and stops at where the comma is missing.
     assert [len(json.loads(row["sub_dims_en"])["Testpoints"]) for row in rows] == [1, 3]
-    again = load(copy, "en_long")
+    again = UniGenBenchLoader(data=copy, suite="en_long").load()
     assert (again.items, again.notes) == (whole.items, ())
 
 
 def test_the_copy_holds_the_prompts_that_were_read(tmp_path: Path) -> None:
-    written = load(write(tmp_path), limit=1).write_prompts(tmp_path / "new").read_bytes()
+    written = (
+        UniGenBenchLoader(data=write(tmp_path))
+        .load(limit=1)
+        .write_prompts(tmp_path / "new")
+        .read_bytes()
+    )
     assert written == EN[: EN.index("1,A cat")].encode()
-    assert load(tmp_path).write_prompts(tmp_path / "all").read_bytes() == EN.encode()
+    assert (
+        UniGenBenchLoader(data=tmp_path).load().write_prompts(tmp_path / "all").read_bytes()
+        == EN.encode()
+    )
 
 
 def test_the_copy_for_a_part_of_the_items(tmp_path: Path) -> None:
-    bench = load(write(tmp_path))
+    bench = UniGenBenchLoader(data=write(tmp_path)).load()
     bench.items = [item for item in bench.items if item.group == "1"]
     written = bench.write_prompts(tmp_path / "new").read_bytes()
     assert written == (HEADER + EN[EN.index("1,A cat") :]).encode()
 
 
 def test_blank_lines_are_no_prompts(tmp_path: Path) -> None:
-    found = load(write(tmp_path, EN.replace("1,A cat", "\n1,A cat") + "\n"))
+    found = UniGenBenchLoader(
+        data=write(tmp_path, EN.replace("1,A cat", "\n1,A cat") + "\n")
+    ).load()
     assert len(found.items) == 8
     assert found.write_prompts(tmp_path / "new").read_bytes() == EN.encode()
 
@@ -109,14 +123,16 @@ def test_blank_lines_are_no_prompts(tmp_path: Path) -> None:
 def test_line_ends_and_byte_order_marks_of_other_systems(tmp_path: Path) -> None:
     text = prompts_with(["Style"], ["ink"]).replace("A cat", '"A cat\r\nand a\u2028dog"')
     crlf = text.replace("en\n", "en\r\n").replace('}"\n', '}"\r\n')
-    found = load(write(tmp_path, f"\ufeff{crlf}"))
+    found = UniGenBenchLoader(data=write(tmp_path, f"\ufeff{crlf}")).load()
     assert found.items[0].prompt == "A cat\r\nand a\u2028dog"
     assert found.write_prompts(tmp_path / "new").read_bytes() == crlf.encode()
 
 
 def test_a_testpoint_that_occurs_twice_counts_twice(tmp_path: Path) -> None:
     labels = ["Attribute - Color", "Style", "Attribute - Color"]
-    found = load(write(tmp_path, prompts_with(labels, ["red", "ink", "blue"])))
+    found = UniGenBenchLoader(
+        data=write(tmp_path, prompts_with(labels, ["red", "ink", "blue"]))
+    ).load()
     worst = found.worst(found.items[0])
     assert worst.parts["Attribute"] == worst.parts["Attribute - Color"] == (0, 2)
     assert worst.missed == ("Attribute - Color: red", "Style: ink", "Attribute - Color: blue")
@@ -152,7 +168,7 @@ BAD = [
 @pytest.mark.parametrize(("text", "said"), BAD)
 def test_broken_files_are_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        load(write(tmp_path, text))
+        UniGenBenchLoader(data=write(tmp_path, text)).load()
     assert said in str(raised.value)
     assert "test_prompts_en.csv" in str(raised.value)
 
@@ -160,33 +176,33 @@ def test_broken_files_are_refused(tmp_path: Path, text: str, said: str) -> None:
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "test_prompts_en.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is no CSV file in UTF-8"):
-        load(tmp_path)
+        UniGenBenchLoader(data=tmp_path).load()
 
 
 def test_arguments_out_of_range(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(ConfigError, match="no suite 'de'; it has en, en_long, zh, zh_long"):
-        load(tmp_path, "de")
+        UniGenBenchLoader(data=tmp_path, suite="de").load()  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="samples = 0: give at least 1"):
-        load(tmp_path, samples=0)
+        UniGenBenchLoader(data=tmp_path, samples=0).load()
     with pytest.raises(ConfigError, match="limit = -1: give at least 1"):
-        load(tmp_path, limit=-1)
+        UniGenBenchLoader(data=tmp_path).load(limit=-1)
     for suite in SUITES[1:]:
         with pytest.raises(ConfigError, match=f"has no test_prompts_{suite}.csv"):
-            load(tmp_path, suite)
+            UniGenBenchLoader(data=tmp_path, suite=suite).load()
 
 
 def test_a_copy_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(StoreError, match="cannot write"):
-        load(write(tmp_path)).write_prompts(tmp_path / "taken")
+        UniGenBenchLoader(data=write(tmp_path)).load().write_prompts(tmp_path / "taken")
 
 
 @pytest.mark.parametrize("index", ["9" * 400, "-" + "9" * 200])
 def test_an_index_that_can_name_no_file_is_refused(tmp_path: Path, index: str) -> None:
     write(tmp_path, EN.replace("\n0,", f"\n{index},"))
     with pytest.raises(ConfigError, match=r"the item '-?999.* can name no file"):
-        load(tmp_path)
+        UniGenBenchLoader(data=tmp_path).load()
 
 
 @pytest.mark.parametrize(

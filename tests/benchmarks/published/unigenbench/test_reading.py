@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from rr_refine.benchmarks.published.unigenbench import load, official_parse
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader, official_parse
 from rr_refine.errors import CriticUnreadable
 from tests.benchmarks.published.unigenbench.files import ZH, answer, small, write
 
@@ -161,7 +161,7 @@ def test_dimensions_are_the_first_parts(tmp_path: Path) -> None:
         "Entity Layout",
         "Text Generation",
     )
-    chinese = load(write(tmp_path, ZH, "zh"), "zh")
+    chinese = UniGenBenchLoader(data=write(tmp_path, ZH, "zh"), suite="zh").load()
     assert len(chinese.dimensions) == 10
     mark = chinese.read(chinese.items[0], answer(1, 0))
     assert mark.parts == {"风格": (1, 1), "属性": (0, 1), "属性-颜色": (0, 1)}

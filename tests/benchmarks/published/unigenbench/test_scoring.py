@@ -10,7 +10,7 @@ import pytest
 from pydantic import JsonValue
 
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.unigenbench import load
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.unigenbench.files import ZH, answer, small, write
 
@@ -85,7 +85,7 @@ def test_accuracy_has_four_digits(tmp_path: Path) -> None:
 
 
 def test_chinese_keys_have_no_space(tmp_path: Path) -> None:
-    bench = load(write(tmp_path, ZH, "zh"), "zh", samples=1)
+    bench = UniGenBenchLoader(data=write(tmp_path, ZH, "zh"), suite="zh", samples=1).load()
     assert bench.official({"7_0": answer(1, 0)}) == {
         "primary_dimensions": {"风格": entry(1, 1, 1.0), "属性": entry(0, 1, 0.0)},
         "sub_dimensions": {"属性-颜色": entry(0, 1, 0.0), "风格": entry(1, 1, 1.0)},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.unigenbench import UniGenBench, load
+from rr_refine.benchmarks.published.unigenbench import UniGenBench, UniGenBenchLoader
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.unigenbench.files import EVAL_COMMON, ZH, prompts_with, small, write
 
@@ -94,10 +94,12 @@ def test_our_words_hold_all_that_the_judge_must_know(tmp_path: Path) -> None:
 
 def test_every_published_testpoint_is_explained(tmp_path: Path) -> None:
     assert len(LABELS) == len(set(LABELS)) == len(LABELS_ZH) == len(set(LABELS_ZH)) == 27
-    english = load(write(tmp_path, prompts_with(LABELS, [f"<{label}>" for label in LABELS])))
+    english = UniGenBenchLoader(
+        data=write(tmp_path, prompts_with(LABELS, [f"<{label}>" for label in LABELS]))
+    ).load()
     dims = json.dumps({"考点": LABELS_ZH, "考点对应描述": LABELS_ZH}).replace('"', '""')
     file = f'index,prompt_zh,sub_dims_zh\n0,猫,"{dims}"\n'
-    chinese = load(write(tmp_path, file, "zh"), "zh")
+    chinese = UniGenBenchLoader(data=write(tmp_path, file, "zh"), suite="zh").load()
     for bench, labels in ((english, LABELS), (chinese, LABELS_ZH)):
         text = asked(bench)
         # Each is listed twice, with its meaning and with what it is about here.
@@ -110,15 +112,15 @@ def test_every_published_testpoint_is_explained(tmp_path: Path) -> None:
 
 def test_braces_in_a_prompt_are_left_alone(tmp_path: Path) -> None:
     text = prompts_with(["Style"], ["{0}"]).replace("A cat", "A {cat}")
-    assert "「A {cat}」" in asked(load(write(tmp_path, text)))
-    assert "\nStyle: {0}\n" in asked(load(tmp_path))
+    assert "「A {cat}」" in asked(UniGenBenchLoader(data=write(tmp_path, text)).load())
+    assert "\nStyle: {0}\n" in asked(UniGenBenchLoader(data=tmp_path).load())
 
 
 def test_official_words(tmp_path: Path) -> None:
     file = tmp_path / "eval_common.py"
     file.write_text(EVAL_COMMON)
     sha256 = hashlib.sha256(EVAL_COMMON.encode()).hexdigest()
-    bench = load(write(tmp_path), prompts=file)
+    bench = UniGenBenchLoader(data=write(tmp_path), prompts=file).load()
     assert bench.wording == f"official {sha256[:12]}"
     assert bench.files["eval_common.py"] == sha256
     assert len(bench.files) == 2
@@ -135,7 +137,9 @@ def test_official_words(tmp_path: Path) -> None:
 def test_official_words_in_chinese(tmp_path: Path) -> None:
     file = tmp_path / "eval_common.py"
     file.write_text(EVAL_COMMON)
-    assert asked(load(write(tmp_path, ZH, "zh"), "zh", prompts=file)) == (
+    assert asked(
+        UniGenBenchLoader(data=write(tmp_path, ZH, "zh"), suite="zh", prompts=file).load()
+    ) == (
         "提示词「水墨画的红狐狸」['风格', '属性-颜色']总说:「\n风格: 画风\n属性-颜色: 色\n」"
         "分说:「\n风格: 水墨画\n属性-颜色: 红\n」"
     )
@@ -150,7 +154,7 @@ def test_the_template_may_be_an_f_string_in_a_function(tmp_path: Path) -> None:
     end = EVAL_COMMON.index("ASK_ZH")
     file = tmp_path / "eval_common.py"
     file.write_text(EVAL_COMMON[:start] + inside + EVAL_COMMON[end:])
-    text = asked(load(write(tmp_path), prompts=file))
+    text = asked(UniGenBenchLoader(data=write(tmp_path), prompts=file).load())
     assert text.startswith("Two red foxes, drawn in ink ['Style', ")
     assert text.endswith("red\n」 {0 or 1} \\d")
 
@@ -180,7 +184,7 @@ def test_official_files_that_lack_something(tmp_path: Path, old: str, new: str, 
     assert old in EVAL_COMMON
     file.write_text(EVAL_COMMON.replace(old, new, 1))
     with pytest.raises(ConfigError) as raised:
-        load(write(tmp_path), prompts=file)
+        UniGenBenchLoader(data=write(tmp_path), prompts=file).load()
     assert said in str(raised.value)
     assert "eval_common.py" in str(raised.value)
 
@@ -189,11 +193,11 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
     write(tmp_path)
     file = tmp_path / "eval_common.py"
     with pytest.raises(ConfigError, match="cannot read"):
-        load(tmp_path, prompts=file)
+        UniGenBenchLoader(data=tmp_path, prompts=file).load()
     for text, said in (("", "has no template"), ("\0", "is no Python file")):
         file.write_text(text)
         with pytest.raises(ConfigError, match=said):
-            load(tmp_path, prompts=file)
+            UniGenBenchLoader(data=tmp_path, prompts=file).load()
     file.write_text(EVAL_COMMON.replace(" - ", " / ").replace('"Style"', '"style"'))
     with pytest.raises(ConfigError, match="has no dictionary of explanations for 'en'"):
-        load(tmp_path, prompts=file)
+        UniGenBenchLoader(data=tmp_path, prompts=file).load()
