@@ -278,6 +278,11 @@ class GenEval2(PublishedBenchmark):
                     f"{str(file)!r} has {len(own)} scores where {row.prompt!r} has "
                     f"{len(row.questions)} questions: are these the data that it is of?"
                 )
+        if self._method == "tifa" and any(score not in (0, 1) for own in scores for score in own):
+            raise ConfigError(
+                f"{str(file)!r} has scores that are neither 0 nor 1, which --method tifa never "
+                "gives: give --suite soft_tifa_gm"
+            )
         items = {item.id: item for item in self.items}
         marks = {
             row.id: self._mark(items[row.id], own, [int(score > 0.5) for score in own])

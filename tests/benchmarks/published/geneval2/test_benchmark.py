@@ -225,6 +225,15 @@ def test_a_file_of_another_kind(tmp_path: Path, soft: GenEval2, text: str, messa
         soft.score_file(tmp_path / "score_lists.json")
 
 
+def test_soft_scores_are_not_taken_for_hard_ones(tmp_path: Path, hard: GenEval2) -> None:
+    file = tmp_path / "score_lists.json"
+    file.write_text("[[1, 1, 0], [1, 0, 1, 1], [1, 1, 1]]")
+    assert hard.score_file(file)[0]["tifa"] == pytest.approx(100 * (2 / 3 + 3 / 4 + 1) / 3)
+    file.write_text("[[1, 1, 0], [1, 0, 1, 1], [1, 1, 0.5]]")
+    with pytest.raises(ConfigError, match=r"neither 0 nor 1.*--suite soft_tifa_gm"):
+        hard.score_file(file)
+
+
 def test_the_layout_says_where_the_pictures_are(tmp_path: Path, soft: GenEval2) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
