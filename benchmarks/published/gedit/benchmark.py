@@ -82,12 +82,9 @@ class GEditLoader(BenchmarkLoader):
         del sources  # the edits are in the same files
         suite = "cn" if self.suite == "zh" else self.suite
         language = check_choice("gedit", suite, SUITES, limit=limit)
-        wording, official = OURS, {}
-        if self.prompts is not None:
-            wording, file, sha256 = read_wording(self.prompts)
-            official = {file.name: sha256}
+        words = read_wording(self.prompts) if self.prompts else OURS
         found = read_edits(self.data, language, limit=limit, cache=cache)
-        return GEdit(language, found, wording, {**found.sha256, **official})
+        return GEdit(language, found, words, {**found.sha256, **words.files})
 
 
 class GEdit(PublishedBenchmark):

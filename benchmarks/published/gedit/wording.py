@@ -7,7 +7,8 @@ the same form. The user's copy is read without being run.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,8 @@ class GEditWording:
     """Goes with the edited picture alone: is it natural, and without artifacts?"""
     source: str
     """`ours`, or `official <first 12 of sha256>`."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """See `Wording`."""
 
 
 _FORM: Final = """\
@@ -78,8 +81,8 @@ that are malformed spoil large parts of it; 10 if there is nothing of the kind.
 )
 
 
-def read_wording(prompts: Path) -> tuple[GEditWording, Path, str]:
-    """The official wording, its file, and the file's sha256.
+def read_wording(prompts: Path) -> GEditWording:
+    """The official wording.
 
     Args:
         prompts: `vie_prompts.py`, or a folder that has it up to two levels deep.
@@ -109,4 +112,4 @@ def read_wording(prompts: Path) -> tuple[GEditWording, Path, str]:
     )
     if PLACE not in semantics:
         raise ConfigError(f"{str(file)!r} leaves no place for the instruction: {PLACE} is missing")
-    return GEditWording(semantics, quality, f"official {sha256[:12]}"), file, sha256
+    return GEditWording(semantics, quality, f"official {sha256[:12]}", {file.name: sha256})

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from rr_refine.benchmarks.item import Item, Mark
 from rr_refine.benchmarks.loader import BenchmarkLoader
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_choice
+from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, Wording, check_choice
 from rr_refine.benchmarks.published.picabench.analysis import (
     JudgedCase,
     accuracies,
@@ -34,7 +34,7 @@ from rr_refine.benchmarks.published.picabench.case import (
 )
 from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
-from rr_refine.benchmarks.published.picabench.wording import OURS, find_script, read_instruction
+from rr_refine.benchmarks.published.picabench.wording import OURS, read_wording
 from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
@@ -76,14 +76,9 @@ class PicaBenchLoader(BenchmarkLoader):
         """See `BenchmarkLoader.load`."""
         chosen = check_choice("picabench", self.suite, SUITES, limit=limit)
         found = find_files(self.data)
-        files = _digests(found)
-        instruction, wording = OURS, "ours"
-        if self.prompts is not None:
-            script = find_script(self.prompts)
-            instruction, files[script.name] = read_instruction(script)
-            wording = f"official {files[script.name][:12]}"
+        words = read_wording(self.prompts) if self.prompts else OURS
         cases = read_cases(found, chosen, limit, cache, sources=sources)
-        return PicaBench(chosen, cases, files, instruction, wording)
+        return PicaBench(chosen, cases, words, _digests(found))
 
 
 class PicaBench(PublishedBenchmark):
@@ -92,31 +87,25 @@ class PicaBench(PublishedBenchmark):
     Args:
         suite: which prompt `cases` have.
         cases: no index twice.
+        words: follow each question.
         files: sha256 by name.
-        instruction: follows each question.
-        wording: whose words they are.
     """
 
     def __init__(
-        self,
-        suite: Difficulty,
-        cases: Sequence[Case],
-        files: Mapping[str, str],
-        instruction: str,
-        wording: str,
+        self, suite: Difficulty, cases: Sequence[Case], words: Wording, files: Mapping[str, str]
     ) -> None:
         super().__init__(
             name=f"picabench {suite}",
             items=tuple(map(_item, cases)),
             dimensions=(_OVERALL,),
-            files=files,
-            wording=wording,
+            files={**files, **words.files},
+            wording=words.source,
             notes=tuple(_notes(cases)),
             scale=SHARE,
             worse_by=1 / 30,
         )
         self._cases = {case.id: case for case in cases}
-        self._instruction = instruction
+        self._instruction = words.text
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """Each question with its region, as JPEG, as the official script sends it."""

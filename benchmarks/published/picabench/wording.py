@@ -6,45 +6,42 @@ import ast
 from pathlib import Path
 from typing import Final
 
+from rr_refine.benchmarks.published.benchmark import Wording, official_wording
 from rr_refine.benchmarks.published.files import parse_python
 from rr_refine.errors import ConfigError
 
-__all__ = ["OURS", "SCRIPTS", "find_script", "read_instruction"]
+__all__ = ["OURS", "read_wording"]
 
-OURS: Final = (
+OURS: Final = Wording(
     "\n\nReply with one JSON object of this form and with nothing else around it:\n"
     '{"answer": "Yes" or "No", "explanation": "in one sentence, what you go by"}'
 )
 """Follows the question of the data set, as the official instruction does."""
 
-SCRIPTS: Final = ("PicaEval_gpt.py", "PicaEval_qwen.py")
+_SCRIPTS: Final = ("PicaEval_gpt.py", "PicaEval_qwen.py")
 """The same words are in both."""
 
 _NAME: Final = "json_instruction"
 
 
-def find_script(prompts: Path) -> Path:
-    """The official script: `prompts` itself, or in that folder.
+def read_wording(prompts: Path) -> Wording:
+    """What the official script adds to a question.
+
+    Args:
+        prompts: one of the scripts, or the folder with them.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or it has no such text.
     """
-    for path in (prompts, *(prompts / name for name in SCRIPTS)):
-        if path.is_file():
-            return path
-    raise ConfigError(f"{str(prompts)!r} is neither one of {', '.join(SCRIPTS)} nor holds one")
-
-
-def read_instruction(script: Path) -> tuple[str, str]:
-    """What the official script adds to a question, and the sha256 of the script.
-
-    Raises:
-        ConfigError: it cannot be read, or has no such text.
-    """
+    paths = (prompts, *(prompts / name for name in _SCRIPTS))
+    script = next((path for path in paths if path.is_file()), None)
+    if script is None:
+        names = ", ".join(_SCRIPTS)
+        raise ConfigError(f"{str(prompts)!r} is neither one of {names} nor holds one")
     tree, sha256 = parse_python(script)
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
                 if name == _NAME:
-                    return text, sha256
-    raise ConfigError(f"{str(script)!r} has no text called {_NAME!r}: is it {SCRIPTS[0]}?")
+                    return official_wording(script, sha256, [text], "")
+    raise ConfigError(f"{str(script)!r} has no text called {_NAME!r}: is it {_SCRIPTS[0]}?")

@@ -22,7 +22,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     gedit.__name__: gedit_wording.read_wording,
     geneval2.__name__: geneval2_prompts.read_wording,
     longtext.__name__: longtext_prompts.read_wording,
-    picabench.__name__: picabench_wording.read_instruction,
+    picabench.__name__: picabench_wording.read_wording,
     unigenbench.__name__: lambda file: read_wording(file, "en", ["Style"]),
     wise.__name__: wise_prompts.read_wording,
 }
