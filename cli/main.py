@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 
 from rr_refine.cli.exits import DONE, guarded
 from rr_refine.cli.options import SETTINGS, DisplayOptions, Flag, SettingsOptions, SomeOut
@@ -43,11 +43,21 @@ def _version() -> str:
     return version("rr-refine")
 
 
+def _require_whole(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Refuse fractions where a whole number is asked for: cyclopts would round them."""
+    for argument in arguments:
+        if int in (argument.hint, *get_args(argument.hint)):
+            for token in argument.tokens:
+                if token.value.partition(".")[2].strip("0"):
+                    raise ConfigError(f"{argument.name} {token.value!r:.80} is no whole number")
+
+
 app = App(
     name="rr-refine",
     help="Better images by better prompts: generate, critique, refine, and know when to stop.",
     usage='Usage: rr-refine "PROMPT" [OPTIONS]\n       rr-refine COMMAND',
     version=_version,
+    config=_require_whole,
     help_format="plaintext",  # markdown would cost 40 ms to import
     suppress_keyboard_interrupt=False,  # `guarded` handles it
 )
