@@ -101,9 +101,8 @@ class SweepPlan(Plan):
                 varied.apply(assigned, COMMAND_LINE)
                 own_critic = _parts(varied, "critic.") != _parts(base[1], "critic.")
                 arm = made(_arm_name(name, value), varied, own_critic)
-                same = arm[0].policy == base[0].policy and _rest(varied) == _rest(base[1])
-                known = base if same else found.setdefault(arm[0].name, arm)
-                if known[0].policy != arm[0].policy:
+                known = base if _same(arm, base) else found.setdefault(arm[0].name, arm)
+                if not _same(arm, known):
                     raise ConfigError(f"--vary {name}: two values would both be {value!r}")
                 shown.append(Setting(value=value, arm=known[0].name))
             self.factors.append(Factor(name=name, settings=tuple(shown)))
@@ -152,9 +151,13 @@ def _parts(settings: Settings, *sections: str) -> dict[str, JsonValue]:
     return {key: value for key, value in settings.values.items() if key.startswith(sections)}
 
 
-def _rest(settings: Settings) -> dict[str, JsonValue]:
-    """What makes an arm besides its policy, which has the names of its rewriters."""
-    return _parts(settings, "critic.", "rewriter.", "intent.") | {"rewriter.use": None}
+def _same(one: tuple[Arm, Settings], other: tuple[Arm, Settings]) -> bool:
+    """Whether two arms differ in nothing but their names."""
+
+    def rest(settings: Settings) -> dict[str, JsonValue]:  # the policy names the rewriters
+        return _parts(settings, "critic.", "rewriter.", "intent.") | {"rewriter.use": None}
+
+    return one[0].policy == other[0].policy and rest(one[1]) == rest(other[1])
 
 
 def _ablations(

@@ -154,6 +154,10 @@ def test_a_language_model_rewrites_where_one_is_set_up(commands: Commands) -> No
         (["--vary", f"rewriter.use={'x' * 5000}"], "5,000 characters; 200 are the most"),
         (["--vary", "rewriter.use=../../x"], "unknown rewriter"),
         (["--vary", "loop.seeds=same,sometimes"], "seeds"),
+        (
+            ["--set", "critic.use=fake", "--vary", "critic.log=a/b,a_b"],
+            "two values would both be 'a_b'",
+        ),
         (["--arm", "paper"], "--arm has no effect on a sweep"),
         (["--generator-only"], "one model by itself"),
     ],
