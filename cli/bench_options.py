@@ -18,7 +18,7 @@ from rr_refine.terms import Record
 __all__ = ["BENCHMARK_FILES", "CACHE", "BenchOptions", "parse_shard", "say_results"]
 
 CACHE: Final = "cache/cache.sqlite"
-BENCHMARK_FILES: Final = (*("bench.json", "trials.jsonl", "results.json", ".lock"), CACHE)
+BENCHMARK_FILES: Final = ("bench.json", "trials.jsonl", "results.json", ".lock", CACHE)
 """By which the folder of a benchmark is known."""
 
 _JUDGE = Group("Judge", sort_key=1)

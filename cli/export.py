@@ -17,6 +17,7 @@ from rr_refine.cli.settings import read_settings
 from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError, RefineError, StoreError
 from rr_refine.files import make_folder
+from rr_refine.named import require_ours
 
 __all__ = ["export"]
 
@@ -50,8 +51,7 @@ def export(
     for directory in directories:
         if not directory.is_dir():
             raise ConfigError(f"{str(directory)!r} is no folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / "export.json").is_file():
-        raise ConfigError(f"{str(out)!r} holds something else: give another --out")
+    require_ours(out, ("export.json",))
     found = dict.fromkeys(run for each in directories for run in find_runs(each))
     if not found:
         raise ConfigError(f"there is no run in {', '.join(map(repr, map(str, directories)))}")

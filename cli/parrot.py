@@ -78,13 +78,13 @@ def ingest(
         seed: Of the draw.
         evaluation: JSON lines of requests that must not be trained on. May be given more than once.
     """
+    if limit is not None and limit < 1:
+        raise ConfigError("--limit must be at least 1")
     private = read_settings(None, {}).flag("private")
     reader, held_back = SOURCES[source], EvaluationSet.read(evaluation or ())
     require_ours(folder, ("pairs.jsonl", "ingest.jsonl"), ("images", "pairs.jsonl.lock"), "folder")
     with boundary(StoreError, f"making {str(folder)!r}"):
         make_folder(folder, private=private)
-    if limit is not None and limit < 1:
-        raise ConfigError("--limit must be at least 1")
     counts = add(
         ParrotFolder(folder),
         Reread(lambda: reader.read(path, dataset or reader.dataset, split)),

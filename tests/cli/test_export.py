@@ -99,7 +99,7 @@ def test_a_run_with_a_prompt_that_is_no_text_is_named(commands: Commands) -> Non
         (["nowhere"], "'nowhere' is no folder"),
         (["full"], "there is no run in 'full'"),
         (["run", "--least-reward", "3"], "none of 0 to 1"),
-        (["run", "--out", "full"], "'full' holds something else"),
+        (["run", "--out", "full"], "'full' holds other files, such as 'letter.txt'"),
     ],
 )
 def test_mistakes(commands: Commands, arguments: list[str], message: str) -> None:
