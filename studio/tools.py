@@ -40,7 +40,7 @@ __all__ = [
     "picture_uri",
 ]
 
-MAX_WAIT: Final = 3600.0
+_MAX_WAIT: Final = 3600.0
 """Most seconds that a call waits for a run."""
 _WAIT: Final = 50.0
 """Seconds that it waits by default: many clients give up after a minute."""
@@ -58,7 +58,7 @@ PictureId = Annotated[
 ]
 _Wait = Annotated[
     float,
-    Field(ge=0, le=MAX_WAIT, description="Seconds to wait for the end; then the run goes on."),
+    Field(ge=0, le=_MAX_WAIT, description="Seconds to wait for the end; then the run goes on."),
 ]
 _Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 
@@ -109,9 +109,8 @@ class _Run(_Call):
 
     def given(self) -> dict[str, Any]:
         """What the call says of it."""
-        named = self.model_fields_set & _Run.model_fields.keys()
-        values = {name: getattr(self, name) for name in sorted(named)}
-        return {name: value for name, value in values.items() if value is not None}
+        names = set(_Run.model_fields)
+        return self.model_dump(include=names, exclude_unset=True, exclude_none=True)
 
 
 class RefineCall(_Run):

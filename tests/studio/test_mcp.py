@@ -48,6 +48,18 @@ class Server:
             yield client
         assert "Traceback" not in self.log.read_text()
 
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            COMMAND,
+            *self.arguments(*arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.folder,
+            env={**os.environ, "HOME": str(self.home)},
+            limit=2**24,
+        )
+
     def arguments(self, *more: str) -> tuple[str, ...]:
         return ("mcp", f"--out={self.out}", *(more or FAKES))
 
@@ -323,16 +335,7 @@ class Loud(FakeGenerator):
 
 async def test_nothing_else_is_on_standard_output(server: Server) -> None:
     (server.folder / "loud.py").write_text(NOISE)
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *server.arguments("--generator=loud:Loud", "--critic=fake"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=server.folder,
-        env={**os.environ, "HOME": str(server.home)},
-        limit=2**24,
-    )
+    process = await server.start("--generator=loud:Loud", "--critic=fake")
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -416,15 +419,7 @@ async def test_models_that_take_long(server: Server) -> None:
 
 @pytest.mark.parametrize("how", ["terminated", "hung up"])
 async def test_it_ends_and_runs_can_go_on(server: Server, how: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        COMMAND,
-        *server.arguments(*SLOW),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=server.folder,
-        env={**os.environ, "HOME": str(server.home)},
-    )
+    process = await server.start(*SLOW)
     assert process.stdin is not None
     process.stdin.writelines(messages(wait_seconds=3600))
     await asyncio.to_thread(
