@@ -8,6 +8,7 @@ are owed again, have been paid for too. What is found in the journal costs nothi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 from pydantic import Field, ValidationError
@@ -45,28 +46,23 @@ class Ledger:
         self._entries = _entries_in(journal)
         self._open: set[str] = set()
         self._asked: set[str] = set()
+        self.total = _sum(self._entries.values())
+        """All that was paid, in every session."""
+        self.so_far = Cost()
+        """What the work has cost that was asked for in this session, whenever it was done; without
+        what is under way.
+        """
         self._changed = asyncio.Event()
         self.limit: float | None = None
         """US dollars that no request may pass."""
         self.refused_usd = 0.0
         """What the request that was refused last could have cost, beyond `so_far`."""
 
-    @property
-    def total(self) -> Cost:
-        """All that was paid, in every session."""
-        return sum((entry.cost for entry in self._entries.values()), Cost())
-
-    @property
-    def so_far(self) -> Cost:
-        """What the work has cost that was asked for in this session, whenever it was done; without
-        what is under way.
-        """
-        settled = (e for number, e in self._entries.items() if number not in self._open)
-        return sum((entry.cost for entry in settled if entry.work in self._asked), Cost())
-
     def working(self, kind: str, key: str) -> AbstractContextManager[None]:
         """An item of the journal is asked for; requests inside are sent for it."""
-        self._asked.add(work := f"{kind} {key}")
+        if (work := f"{kind} {key}") not in self._asked:
+            self._asked.add(work)
+            self.so_far += _sum(entry for entry in self._entries.values() if entry.work == work)
         return paid_by(self, work)
 
     @property
@@ -103,12 +99,16 @@ class Ledger:
         before = self._entries[number]
         entry = before.model_copy(update={"usd": usd, "assumed": assumed})
         self._open.discard(number)
+        self.so_far += entry.cost
         if entry != before:
             self._write(number, entry)
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _write(self, number: str, entry: _Entry) -> None:
+        self.total += entry.cost
+        if (before := self._entries.get(number)) is not None:
+            self.total -= before.cost
         self._entries[number] = entry
         self._journal.put("charge", number, entry.model_dump(mode="json"))
 
@@ -119,7 +119,11 @@ def cost_in(journal: Journal) -> Cost:
     Raises:
         StoreError: an entry is none.
     """
-    return sum((entry.cost for entry in _entries_in(journal).values()), Cost())
+    return _sum(_entries_in(journal).values())
+
+
+def _sum(entries: Iterable[_Entry]) -> Cost:
+    return sum((entry.cost for entry in entries), Cost())
 
 
 def _entries_in(journal: Journal) -> dict[str, _Entry]:
