@@ -46,7 +46,15 @@ from rr_refine.threads import Later
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["TRASH", "RunFolder", "image_path", "new_run_name", "require_run_id", "slug"]
+__all__ = [
+    "TRASH",
+    "RunFolder",
+    "image_path",
+    "load_image",
+    "new_run_name",
+    "require_run_id",
+    "slug",
+]
 
 TRASH: Final = ".trash"
 """Beside run folders: where those are that were deleted."""
@@ -146,17 +154,8 @@ class RunFolder:
         return image_path(self.path, name)
 
     def load_image(self, name: str) -> Image.Image:
-        """The image with this digest, without what its file says about it.
-
-        Raises:
-            StoreError: it is missing or broken.
-        """
-        try:
-            return load_stored(self.image_path(name), within=self.path)
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"image {name[:12]}… of {self.path} cannot be read: {error}"
-            ) from error
+        """See `load_image`."""
+        return load_image(self.path, name)
 
     def has_image(self, name: str) -> bool:
         """Whether the image is stored, and not cut off; a link to one is no image."""
@@ -335,6 +334,18 @@ def image_path(folder: Path, name: str) -> Path:
     if not re.fullmatch(r"[0-9a-f]{64}", name):
         raise StoreError(f"{name!r} is no image digest")
     return folder.joinpath("images", name[:2], f"{name}.png")
+
+
+def load_image(folder: Path, name: str) -> Image.Image:
+    """The image with this digest in a run folder, without what its file says about it.
+
+    Raises:
+        StoreError: it is missing or broken.
+    """
+    try:
+        return load_stored(image_path(folder, name), within=folder)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"image {name[:12]}… of {folder} cannot be read: {error}") from error
 
 
 def new_run_name(prompt: str, identity: str) -> str:
