@@ -60,46 +60,45 @@ def predict_questions(
 ) -> list[TeacherQuestion]:
     """The questions that decide on a rationale whose text has passed."""
     pair = rationale.pair
-    blind = TeacherQuestion(
-        id=f"{rationale.id}:paper",
-        kind="predict",
-        task=pair.task,
-        instruction=pair.instruction,
-        rationale=rationale.answer.text,
-        choices=("A", "B", "tie"),
-    )
-    if variant == "paper":
-        return [blind]
-    orders: tuple[Order, ...] = ("AB", "BA")
+    if variant == "predictive":
+        return _in_both_orders(rationale.id, pair, rationale.order, rationale.evidence, pictures)
     return [
-        replace(
-            blind,
-            id=f"{rationale.id}:{order}",
-            source=pictures.source(pair),
-            image_a=pictures.path(pair.image("A", rationale.order)),
-            image_b=pictures.path(pair.image("B", rationale.order)),
-            order=order,
-            rationale=rationale.evidence,
-            choices=("A", "B"),
+        TeacherQuestion(
+            id=f"{rationale.id}:paper",
+            kind="predict",
+            task=pair.task,
+            instruction=pair.instruction,
+            rationale=rationale.answer.text,
+            choices=("A", "B", "tie"),
         )
-        for order in orders
     ]
 
 
 def baseline_questions(pair: PreferencePair, pictures: PictureStore) -> list[TeacherQuestion]:
     """The questions that tell how well the label follows from the pictures without a rationale."""
+    return _in_both_orders(f"{pair.id}:alone", pair, "AB", "", pictures)
+
+
+def _in_both_orders(
+    id: str, pair: PreferencePair, named: Order, rationale: str, pictures: PictureStore
+) -> list[TeacherQuestion]:
+    """The questions for the label by the pictures, and by what is said of them.
+
+    Args:
+        named: how the rationale names the pictures.
+    """
     orders: tuple[Order, ...] = ("AB", "BA")
     return [
         TeacherQuestion(
-            id=f"{pair.id}:alone:{order}",
+            id=f"{id}:{order}",
             kind="predict",
             task=pair.task,
             instruction=pair.instruction,
             source=pictures.source(pair),
-            image_a=pictures.path(pair.image_a),
-            image_b=pictures.path(pair.image_b),
+            image_a=pictures.path(pair.image("A", named)),
+            image_b=pictures.path(pair.image("B", named)),
             order=order,
-            rationale="",
+            rationale=rationale,
             choices=("A", "B"),
         )
         for order in orders

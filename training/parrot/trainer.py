@@ -150,9 +150,9 @@ class LogCallback(TrainerCallback):
             RefineError: the loss is not a finite number.
         """
         logs: dict[str, float] = kwargs["logs"]
-        if "loss" not in logs and "eval_loss" not in logs:
+        loss = logs.get("loss", logs.get("eval_loss"))
+        if loss is None:
             return
-        loss = float(logs.get("loss", logs.get("eval_loss", 0.0)))
         if state.is_world_process_zero:
             self._say({"step": state.global_step, **{k: float(v) for k, v in logs.items()}})
         if not math.isfinite(loss):
