@@ -70,14 +70,12 @@ def test_what_the_request_says_gives_nothing_away() -> None:
     assert not gives_away("The poster shows human votes.", "a poster of human votes")
 
 
-def test_long_texts_take_time_in_proportion() -> None:
-    for part in ("Image A is ", "the label ", "A ", "so much ", '"', "( ", "x"):
-        without_verdicts(part * 20_000)
-        gives_away(part * 20_000, "")
-
-
-@pytest.mark.parametrize("text", ["good " * 20_000 + "apple", "apple, so " * 20_000])
-def test_a_hostile_rationale_takes_little_time(text: str) -> None:
+@pytest.mark.parametrize(
+    "part",
+    ["Image A is ", "the label ", "A ", "so much ", '"', "( ", "x", "good ", "apple, so "],
+)
+def test_long_texts_take_time_in_proportion(part: str) -> None:
+    text = part * 20_000 + "apple"
     start = time.monotonic()
     is_verdict(text)
     without_verdicts(text)
