@@ -357,6 +357,8 @@ async def test_what_was_under_way_is_paid_for(service: Service, tmp_path: Path, 
     assert twice > 0
     assert cost_of(run).usd == close(2 * PICTURE + 3 * ANSWER + twice)
     assert cost_of(run).assumed_usd == close(twice)
+    told = [event.cost.usd for event in run.events() if event.cost is not None]
+    assert told == sorted(told) and told[-1] == close(cost_of(run).usd)
 
 
 async def test_a_budget_counts_all_sessions(service: Service, tmp_path: Path) -> None:
