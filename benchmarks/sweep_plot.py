@@ -28,7 +28,10 @@ def draw_sweep(sweep: Sweep) -> str:
     times = 100.0 if sweep.share else 1.0
     measured = [one.measured for values in sweep.factors.values() for one in values]
     ends = [end for e in measured for end in (e.low, e.value, e.high) if end is not None]
-    ticks = round_ticks(min(ends) * times, max(ends) * times)
+    low, high = min(ends) * times, max(ends) * times
+    if sweep.share and low == high:  # one item, of which there is no interval
+        low, high = 0.0, times
+    ticks = round_ticks(low, high)
     if sweep.share:
         ticks = [tick for tick in ticks if 0 <= tick <= times]
     panels = list(sweep.factors.items())

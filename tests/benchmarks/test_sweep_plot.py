@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import pytest
+
 from rr_refine.benchmarks.results import Provenance
 from rr_refine.benchmarks.sweep import Sweep, SweepValue
 from rr_refine.benchmarks.sweep_plot import draw_sweep
@@ -56,3 +58,19 @@ def test_a_panel_for_each_thing_that_is_varied() -> None:
     assert any(label and label.endswith("…") and len(label) < 50 for label in labels[2])
     drawn = [len(list(panel.iter(f"{svg}circle"))) for panel in panels]
     assert drawn == [2, 5, 1]
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_one_item_alone(right: float) -> None:
+    measured = estimate([right])
+    sweep = Sweep(
+        provenance=SOURCE,
+        measure="exact",
+        share=True,
+        items=1,
+        as_it_is=measured,
+        factors={"threshold": (value("3.0", measured, default=True),)},
+    )
+    root = ElementTree.fromstring(draw_sweep(sweep))
+    texts = {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"0", "100"} <= texts and "120" not in texts
