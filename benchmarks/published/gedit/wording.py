@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rr_refine.benchmarks.published.files import find_file, parse_python
+from rr_refine.benchmarks.published.files import parse_python, require_file
 from rr_refine.errors import ConfigError
 
 __all__ = ["OURS", "PLACE", "GEditWording", "read_wording"]
@@ -21,6 +21,7 @@ PLACE: Final = "<instruction>"
 """Stands for the instruction in `GEditWording.semantics`."""
 
 _FILE: Final = "vie_prompts.py"
+_HINT: Final = f"give GEdit-Bench/viescore/{_FILE} of the Step1X-Edit repository"
 _CONTEXT: Final = "_context_no_delimit"
 _SEMANTICS: Final = (
     _CONTEXT,
@@ -90,9 +91,7 @@ def read_wording(prompts: Path) -> GEditWording:
     Raises:
         ConfigError: there is no such file, or it lacks a text.
     """
-    file = prompts if prompts.is_file() else find_file(prompts, (_FILE,))
-    if file is None:
-        raise ConfigError(f"there is no {_FILE} in {str(prompts)!r}")
+    file = require_file(prompts, _FILE, _HINT)
     tree, sha256 = parse_python(file)
     texts = {
         target.id: node.value.value
@@ -103,10 +102,7 @@ def read_wording(prompts: Path) -> GEditWording:
         if isinstance(target, ast.Name)
     }
     if missing := [name for name in (*_SEMANTICS, *_QUALITY) if name not in texts]:
-        raise ConfigError(
-            f"{str(file)!r} has no text {missing[0]!r}: give GEdit-Bench/viescore/{_FILE} of the "
-            "Step1X-Edit repository"
-        )
+        raise ConfigError(f"{str(file)!r} has no text {missing[0]!r}: {_HINT}")
     semantics, quality = (
         "\n".join(texts[name] for name in names) for names in (_SEMANTICS, _QUALITY)
     )

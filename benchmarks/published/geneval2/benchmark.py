@@ -21,12 +21,17 @@ from rr_refine.benchmarks.published.benchmark import (
     check_choice,
     number_at,
 )
-from rr_refine.benchmarks.published.files import picture_trouble, read_json, write_file
+from rr_refine.benchmarks.published.files import (
+    picture_trouble,
+    read_json,
+    require_file,
+    write_file,
+)
 from rr_refine.benchmarks.published.geneval2.prompts import (
     DATA,
+    HINT,
     OURS,
     GenEval2Prompt,
-    find_prompts,
     read_prompts,
     read_wording,
 )
@@ -85,7 +90,7 @@ class GenEval2Loader(BenchmarkLoader):
         """See `BenchmarkLoader.load`."""
         del cache, sources  # there are no source pictures
         check_choice("geneval2", self.suite, SUITES, limit=limit)
-        file = find_prompts(self.data)
+        file = require_file(self.data, DATA, HINT)
         rows, files = read_prompts(file), {file.name: file_digest(file)}
         words = read_wording(self.prompts) if self.prompts else OURS
         return GenEval2(self.suite, rows, limit, words, files)

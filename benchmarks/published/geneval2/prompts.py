@@ -18,13 +18,13 @@ from rr_refine.benchmarks.published.files import parse_python, read_lines, requi
 from rr_refine.benchmarks.published.geneval2.scoring import ATOMS
 from rr_refine.errors import ConfigError
 
-__all__ = ["DATA", "OURS", "GenEval2Prompt", "find_prompts", "read_prompts", "read_wording"]
+__all__ = ["DATA", "HINT", "OURS", "GenEval2Prompt", "read_prompts", "read_wording"]
 
 DATA: Final = "geneval2_data.jsonl"
 OURS: Final = Wording("{} Reply with one word, and nothing else.")
 """Around a question."""
 
-_HINT: Final = "give a copy of GenEval 2's repository"
+HINT: Final = "give a copy of GenEval 2's repository"
 
 
 class _Line(BaseModel):
@@ -63,15 +63,6 @@ class GenEval2Prompt:
         return f"{self.number:04d}"
 
 
-def find_prompts(data: Path) -> Path:
-    """The file: `data` itself, or in that folder.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    return require_file(data, DATA, _HINT)
-
-
 def read_prompts(file: Path) -> tuple[GenEval2Prompt, ...]:
     """All prompts.
 
@@ -104,10 +95,10 @@ def read_wording(prompts: Path) -> Wording:
     Raises:
         ConfigError: there is no such file, or it has not one such text.
     """
-    file = require_file(prompts, "evaluation.py", _HINT)
+    file = require_file(prompts, "evaluation.py", HINT)
     tree, sha256 = parse_python(file)
     texts = {text for node in ast.walk(tree) if (text := _words(node)) is not None}
-    return official_wording(file, sha256, texts, _HINT)
+    return official_wording(file, sha256, texts, HINT)
 
 
 def _words(node: ast.AST) -> str | None:

@@ -169,13 +169,17 @@ class Wise(PublishedBenchmark):
         Raises:
             StoreError: a file cannot be written.
         """
+        read = [
+            (self._rows[item.id], item, text, score)
+            for item, text, score in self._read(judged, official_parse)
+            if score is not None
+        ]
         for part, ids in FILES.items():
             if ids[0] not in ids_of(self._suite):
                 continue
             scores, full = [], []
-            for item, text, score in self._read(judged, official_parse):
-                row = self._rows[item.id]
-                if score is not None and row.prompt_id in ids:
+            for row, item, text, score in read:
+                if row.prompt_id in ids:
                     scores.append(
                         {
                             "prompt_id": row.prompt_id,

@@ -147,7 +147,7 @@ def test_official_words_are_taken_without_running_the_file(tmp_path: Path) -> No
     ],
 )
 def test_official_words_that_are_not_there(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=r"no vie_prompts\.py in"):
+    with pytest.raises(ConfigError, match=r"has no vie_prompts\.py, nor up to 2 folders"):
         GEditLoader(data=tmp_path, prompts=tmp_path).load()
     prompts = tmp_path / "vie_prompts.py"
     prompts.write_text(text)
