@@ -30,7 +30,7 @@ from rr_refine.agent.export_rows import (
 )
 from rr_refine.agent.manifest import versions
 from rr_refine.agent.run import Run
-from rr_refine.agent.store.folder import load_image
+from rr_refine.agent.store.folder import stored_image
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.lines import write_lines
@@ -263,7 +263,7 @@ class Export:
         if image is None:
             return None
         try:
-            loaded = load_image(run.path, image)
+            loaded = stored_image(run.path, image)
         except StoreError as error:
             raise ConfigError(str(error)) from error
         return str(self._pictures.path(self._pictures.put(loaded)).relative_to(self._out))

@@ -19,7 +19,7 @@ from rr_refine.agent.manifest import RunStatus, lineage_of, run_id_of
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.revision import Revision, request_at, rival_of
 from rr_refine.agent.state import Outcome
-from rr_refine.agent.store.folder import RunFolder, image_path, load_image
+from rr_refine.agent.store.folder import RunFolder, image_path, stored_image
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal, read_rounds
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import holds_file
@@ -123,7 +123,7 @@ class Run:
         """
         if candidate.image is None:
             raise StoreError(f"candidate {candidate.id} of {self.path} has no image")
-        return load_image(self.path, candidate.image)
+        return stored_image(self.path, candidate.image)
 
     def sources(self) -> list[Image.Image]:
         """The pictures to edit, in order.
@@ -131,7 +131,7 @@ class Run:
         Raises:
             StoreError: one cannot be read.
         """
-        return [load_image(self.path, name) for name in self.request.sources]
+        return [stored_image(self.path, name) for name in self.request.sources]
 
     def assessment(self, candidate: Candidate) -> Assessment | None:
         """What the critic wrote about a candidate, raw text included; None if it was not judged."""

@@ -50,7 +50,6 @@ __all__ = [
     "TRASH",
     "RunFolder",
     "image_path",
-    "load_image",
     "new_run_name",
     "require_run_id",
     "slug",
@@ -154,8 +153,8 @@ class RunFolder:
         return image_path(self.path, name)
 
     def load_image(self, name: str) -> Image.Image:
-        """See `load_image`."""
-        return load_image(self.path, name)
+        """See `stored_image`."""
+        return stored_image(self.path, name)
 
     def has_image(self, name: str) -> bool:
         """Whether the image is stored, and not cut off; a link to one is no image."""
@@ -336,7 +335,7 @@ def image_path(folder: Path, name: str) -> Path:
     return folder.joinpath("images", name[:2], f"{name}.png")
 
 
-def load_image(folder: Path, name: str) -> Image.Image:
+def stored_image(folder: Path, name: str) -> Image.Image:
     """The image with this digest in a run folder, without what its file says about it.
 
     Raises:
