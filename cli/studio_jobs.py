@@ -68,6 +68,7 @@ class SettingsJobMaker:
             keep=tuple(settings.texts("keep")),
             avoid=tuple(settings.texts("avoid")),
             review=policy.review,
+            budget_usd=policy.budget.usd,
         )
         self.intents: Mapping[str, str] = intents()
         # What is wrong with the rest is said now, not to the first visitor.
@@ -87,6 +88,14 @@ class SettingsJobMaker:
         }
         if form.candidates is not None:
             fields["loop.candidates"] = form.candidates
+        if (usd := form.budget_usd) is not None:
+            limit = self.defaults.budget_usd
+            if limit is not None and usd > limit:
+                raise ConfigError(
+                    f"budget_usd = {usd:g}: a run may spend {limit:g} US dollars at most, as "
+                    "budget.usd was set when this was started"
+                )
+            fields["budget.usd"] = usd
         for name in ("width", "height", "negative_prompt"):
             if (given := getattr(form, name)) is not None:
                 fields[f"parameters.{name}"] = given

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rr_refine.agent.policy import MAX_CANDIDATES
-from rr_refine.component import most_sources, takes
+from rr_refine.component import most_sources, prices_of, takes
 from rr_refine.errors import ConfigError, RefineError, StoreError, StoreLockedError
 from rr_refine.studio.export import chosen
 from rr_refine.studio.form import read_answer, read_chosen, read_form, read_more, read_prompt
@@ -115,12 +115,14 @@ class _Pages:
     async def studio(self, _: Request) -> Response:
         """The models in use and what the form starts from."""
         maker = self._studio.maker
+        parts = (maker.generator, maker.critic)
         return _json(
             {
                 "models": self._studio.models.model_dump(mode="json"),
                 "tasks": sorted(maker.generator.tasks),
                 "several": most_sources(maker.generator) != 1,
                 "presets": [one.model_dump(mode="json") for one in choices(maker.intents)],
+                "costs": [price.words for part in parts for price in prices_of(part, own=False)],
                 "takes": sorted(await run_sync(takes, maker.generator, limiter=self._words)),
                 "most_candidates": MAX_CANDIDATES,
                 "largest": MAX_PICTURE_BYTES,

@@ -79,6 +79,8 @@ class RunForm(Record):
     """Pixels, where the generator takes a size; None leaves it to the generator."""
     negative_prompt: str | None = Field(default=None, max_length=MAX_PROMPT)
     """What the picture should not show, where the generator takes that."""
+    budget_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """US dollars that the run may spend, no more than the settings have; None leaves it to them."""
 
 
 class Chosen(Record):

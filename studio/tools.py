@@ -88,6 +88,9 @@ class _Run(_Call):
     )
     width: int | None = Field(default=None, description="Pixels.")
     height: int | None = Field(default=None, description="Pixels.")
+    budget_usd: float | None = Field(
+        default=None, gt=0, description="US dollars that the run may spend at most."
+    )
     negative_prompt: str | None = Field(
         default=None, description="What should not be in the picture, where that can be said."
     )

@@ -15,6 +15,7 @@ export function form(studio, start) {
   const candidates = el("input", { type: "number", id: "candidates", min: 1, max: studio.most_candidates, step: 1, placeholder: "as the choice above has it" });
   const sides = ["width", "height"].map((side) => el("input", { type: "number", id: side, min: 1, max: 16384, step: 1, placeholder: side, "aria-label": `${side}, pixels` }));
   const negative = el("textarea", { id: "negative", rows: 2, dir: "auto" });
+  const usd = el("input", { type: "number", id: "usd", min: 0, step: "any", value: defaults.budget_usd, placeholder: "no limit", "aria-describedby": "costs" });
   const seed = el("input", { type: "number", id: "seed", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, required: true, value: defaults.seed });
   const keep = el("textarea", { id: "keep", rows: 2, dir: "auto" });
   keep.value = defaults.keep.join("\n");
@@ -76,6 +77,7 @@ export function form(studio, start) {
         avoid: lines(avoid.value),
         review: review.checked,
         candidates: count(candidates),
+        budget_usd: count(usd),
         ...(studio.takes.includes("width") ? { width: count(sides[0]), height: count(sides[1]) } : {}),
         ...(negative.value.trim() && studio.takes.includes("negative_prompt") ? { negative_prompt: negative.value } : {}),
       });
@@ -107,7 +109,8 @@ export function form(studio, start) {
           el("div", { class: "pair" }, seed, el("button", { type: "button", onclick: () => { seed.value = Math.floor(Math.random() * 1e6); } }, "Roll")),
           el("p", { class: "quiet" }, "The same prompt and seed give the same picture.")),
         el("div", {}, el("label", { for: "keep" }, "Words to keep"), keep, el("p", { class: "quiet" }, "One phrase a line. Every new prompt must hold them.")),
-        el("div", {}, el("label", { for: "avoid" }, "Words to avoid"), avoid, el("p", { class: "quiet" }, "One phrase a line. No new prompt may hold them.")))),
+        el("div", {}, el("label", { for: "avoid" }, "Words to avoid"), avoid, el("p", { class: "quiet" }, "One phrase a line. No new prompt may hold them.")),
+        studio.costs.length ? el("div", {}, el("label", { for: "usd" }, "US dollars at most"), usd, el("p", { class: "quiet", id: "costs" }, visible(studio.costs.join("; ")))) : null)),
     trouble,
     el("div", { class: "actions" }, submit, el("span", { class: "quiet" }, "or Ctrl + Enter")));
 }

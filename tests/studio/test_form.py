@@ -9,7 +9,14 @@ import pytest
 
 from rr_refine.agent.policy import PRESETS
 from rr_refine.agent.run import Run, load_run
+from rr_refine.cli.settings import read_settings
+from rr_refine.cli.studio_jobs import SettingsJobMaker
+from rr_refine.errors import ConfigError
+from rr_refine.studio.form import RunForm
+from tests.cli.test_endpoint import Server, server
 from tests.studio.visitor import Visitor, opened
+
+__all__ = ["server"]
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +55,6 @@ async def test_a_preset_by_intent(visitor: Visitor, tmp_path: Path) -> None:
 async def test_the_page_chooses_another_than_the_studio_began_with(
     tmp_path: Path, preset: str, rounds: int, candidates: int
 ) -> None:
-    from rr_refine.cli.settings import read_settings
-    from rr_refine.cli.studio_jobs import SettingsJobMaker
-    from rr_refine.studio.form import RunForm
-
     fakes = {"generator.use": "fake", "critic.use": "fake"}
     maker = SettingsJobMaker(read_settings(None, {"preset": "careful", **fakes}))
     assert maker.defaults.preset == "careful"
@@ -93,9 +96,34 @@ async def test_a_negative_prompt_goes_to_the_generator_that_has_one(visitor: Vis
     assert "takes no parameter 'negative_prompt'" in str(told.of("render-failed")[0].message)
 
 
+async def test_a_limit_of_money(tmp_path: Path, server: Server) -> None:
+    judge = {"use": "openai", "base_url": server.url}
+    prices = {"price_input": 0.3, "price_output": 2.5}
+    given: dict[str, Any] = {f"critic__{name}": value for name, value in (judge | prices).items()}
+    async with opened(tmp_path, budget__usd=0.5, **given) as visitor:
+        shown = (await visitor.get("/api/studio")).json()
+    [words] = shown["costs"]
+    assert words.startswith("the-critic: $0.3 per million tokens of questions and $2.5 per million")
+    assert shown["defaults"]["budget_usd"] == 0.5
+
+
+def test_a_limit_of_money_may_be_lower_than_the_settings_have_it() -> None:
+    fakes = {"generator.use": "fake", "critic.use": "fake"}
+    maker = SettingsJobMaker(read_settings(None, {"budget.usd": 0.5, **fakes}))
+    for usd, limit in ((None, 0.5), (0.1, 0.1), (0.5, 0.5)):
+        assert maker.new(RunForm(prompt="a cat", budget_usd=usd)).policy.budget.usd == limit
+    with pytest.raises(ConfigError, match=r"a run may spend 0\.5 US dollars at most"):
+        maker.new(RunForm(prompt="a cat", budget_usd=0.6))
+
+
+async def test_without_prices_nothing_is_said_of_costs(visitor: Visitor) -> None:
+    assert (await visitor.get("/api/studio")).json()["costs"] == []
+
+
 @pytest.mark.parametrize(
     ("form", "words"),
     [
+        ({"budget_usd": 0}, "budget_usd = 0"),
         ({"candidates": 0}, "candidates = 0: it must be 1 or more"),
         ({"candidates": 65}, "candidates = 65: 64 is the most"),
         ({"candidates": 2, "preset": "one-shot"}, "candidates = 2 has no place"),
