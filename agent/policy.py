@@ -19,7 +19,13 @@ from rr_refine.terms import Dimension, Record
 __all__ = ["MAX_CANDIDATES", "MAX_PARTS", "PRESETS", "PartName", "Policy", "PresetName", "preset"]
 
 PresetName = Literal[
-    "refine", "paper", "one-shot", "best-of-n", "blind-rewrite", "blind-rewrite-best-of-n"
+    "refine",
+    "rewrite-first",
+    "paper",
+    "one-shot",
+    "best-of-n",
+    "blind-rewrite",
+    "blind-rewrite-best-of-n",
 ]
 
 MAX_CANDIDATES: Final = 64
@@ -116,6 +122,7 @@ class Policy(Record):
 # What a preset fixes (its definition) and what it merely starts from (the rest of Policy).
 PRESETS: Final[dict[PresetName, dict[str, Any]]] = {
     "refine": {},
+    "rewrite-first": {"rewrite_first": True},
     "paper": {
         "budget": {"rounds": 2},
         "acceptance": "always",
@@ -156,6 +163,7 @@ _SHAPE: Final = frozenset(
 _WEIGHING: Final = frozenset({"margin", "noise", "guard", "pairwise"})  # only `better` looks at it
 _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "refine": frozenset(),
+    "rewrite-first": frozenset({"rewrite_first"}),
     "paper": _SHAPE
     | _WEIGHING
     | {"candidates", "rewriters", "target", "evidence", "route", "outside"},

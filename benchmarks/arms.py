@@ -35,6 +35,7 @@ ARMS: Final[tuple[PresetName, ...]] = (
     "blind-rewrite",
     "blind-rewrite-best-of-n",
     "paper",
+    "rewrite-first",
     "refine",
 )
 """In the order of reports. One-shot and blind-rewrite render once, paper at most twice."""
@@ -118,7 +119,7 @@ def make_arms(
 
     Args:
         renders: pictures per item that no arm may exceed; best-of-n always makes so many, refine
-            may stop earlier.
+            and rewrite-first may stop earlier.
         names: which arms, in the order of `ARMS` whatever theirs.
         blind: the rewriter of the blind arms, by name or dotted path: the best that can be done
             for the benchmark's requests without seeing a picture.
@@ -142,6 +143,7 @@ def make_arms(
         "best-of-n": {"candidates": renders},
         "blind-rewrite": {"rewriters": (blind,)},
         "blind-rewrite-best-of-n": {"rewriters": (blind,), "candidates": renders},
+        "rewrite-first": {"budget": budget},
         "refine": {"budget": budget, **(changes or {})},
     }
     return tuple(

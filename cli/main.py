@@ -32,8 +32,8 @@ _COMMANDS = {
 }
 """Each has a module of its name, with a function or an app of its name; imported when needed."""
 _PRESETS = (
-    "quick, careful, text-heavy or edit-preserving; or a method: refine, paper, one-shot, "
-    "best-of-n, blind-rewrite or blind-rewrite-best-of-n."
+    "quick, careful, text-heavy or edit-preserving; or a method: refine, rewrite-first, paper, "
+    "one-shot, best-of-n, blind-rewrite or blind-rewrite-best-of-n."
 )
 
 

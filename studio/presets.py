@@ -27,6 +27,10 @@ _METHODS: Final[dict[PresetName, tuple[str, str]]] = {
         "Until it is right",
         "For most pictures. Up to four rounds, each with a better prompt; the best picture wins.",
     ),
+    "rewrite-first": (
+        "Richer prompt, until it is right",
+        "For a short idea: a fuller prompt before anything is drawn, then up to three better ones.",
+    ),
     "one-shot": (
         "One picture, judged",
         "To see what your own words give: one picture, and what the critic says about it.",

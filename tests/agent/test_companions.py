@@ -113,6 +113,7 @@ PAIR: dict[str, Any] = {"generator": PairedGenerator(), "critic": PairedCritic()
         ("blind-rewrite", ["planner", "rules"]),
         ("blind-rewrite-best-of-n", ["planner", "rules"]),
         ("one-shot", ["critic", "planner", "rules"]),
+        ("rewrite-first", ["critic", "planner", "rules"]),
     ],
 )
 def test_in_the_other_presets(name: str, chain: list[str]) -> None:

@@ -39,6 +39,7 @@ def is_empty(folder: Path) -> bool:
         ("blind-rewrite-best-of-n", 4, ["r0c0", "r0c2"]),
         ("paper", 2, ["r0c0", "r1c0"]),
         ("refine", 2, ["r0c0", "r1c0"]),
+        ("rewrite-first", 2, ["r0c0", "r1c0"]),
     ],
 )
 async def test_presets(tmp_path: Path, name: str, renders: int, accepted: list[str]) -> None:
@@ -55,7 +56,7 @@ async def test_presets(tmp_path: Path, name: str, renders: int, accepted: list[s
         assert means[done.best.id] == max(means.values())
         assert len({r.seed for r in making.requests}) == renders
     first = making.requests[0].prompt
-    assert (first != "three red hats") == name.startswith("blind")
+    assert (first != "three red hats") == preset(name).rewrite_first
     assert first.startswith("three red hats")
     assert {r.prompt for r in judging.requests} == {"three red hats"}
 

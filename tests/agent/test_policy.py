@@ -101,6 +101,11 @@ def test_refine_is_the_default() -> None:
     assert set(Policy().guard) == {"text_faithfulness", "image_faithfulness", "text_rendering"}
 
 
+def test_rewrite_first_is_refine_that_begins_with_a_rewritten_prompt() -> None:
+    changed, usual = preset("rewrite-first").model_dump(), preset("refine").model_dump()
+    assert {key for key in usual if usual[key] != changed[key]} == {"preset", "rewrite_first"}
+
+
 def test_every_preset_has_a_name_and_says_it() -> None:
     assert set(PRESETS) == set(get_args(PresetName))
     for name in PRESETS:

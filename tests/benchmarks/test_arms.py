@@ -19,6 +19,7 @@ def test_no_arm_may_render_more(renders: int) -> None:
         "blind-rewrite": 1,
         "blind-rewrite-best-of-n": renders,
         "paper": 2,  # its definition
+        "rewrite-first": renders,
         "refine": renders,
     }
     assert {name for name, policy in arms.items() if policy.rewriters == ("blind",)} == {

@@ -36,6 +36,7 @@ async def test_a_dense_prompt_is_what_it_takes(tmp_path: Path) -> None:
         "blind-rewrite": 1.0,
         "blind-rewrite-best-of-n": 1.0,
         "paper": 1.0,
+        "rewrite-first": 1.0,
         "refine": 1.0,
     }
     assert [point.exact.value for point in arms["refine"].curve] == [0.0, 1.0]
@@ -49,5 +50,6 @@ async def test_edits(tmp_path: Path) -> None:
         "one-shot": 0.0,
         "blind-rewrite": 1.0,
         "paper": 1.0,
+        "rewrite-first": 1.0,
         "refine": 1.0,
     }
