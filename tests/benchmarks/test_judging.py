@@ -11,7 +11,7 @@ from rr_refine.benchmarks.answers import judged_of
 from rr_refine.benchmarks.cache import Cache
 from rr_refine.benchmarks.judging import FakeJudge, Judging
 from rr_refine.benchmarks.protocol import JudgedAnswers
-from rr_refine.benchmarks.published.unigenbench import UniGenBench
+from rr_refine.benchmarks.published.unigenbench.benchmark import UniGenBench
 from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, CriticUnavailable, CriticUnreadable

@@ -4,7 +4,6 @@ stepfun-ai/Step1X-Edit (arXiv 2504.17761); data set stepfun-ai/GEdit-Bench (MIT)
 user's own copy is read.
 """
 
-from rr_refine.benchmarks.published.gedit.benchmark import SUITES, GEdit, GEditLoader
-from rr_refine.benchmarks.published.gedit.scoring import official_parse
+from rr_refine.benchmarks.published.gedit.benchmark import GEditLoader
 
-__all__ = ["SUITES", "GEdit", "GEditLoader", "official_parse"]
+__all__ = ["GEditLoader"]

@@ -4,9 +4,6 @@ Pictures are made and laid out here. The object detector that judges them is not
 the official `evaluation/evaluate_images.py` on an arm's folder, then `rr-refine bench score`.
 """
 
-from __future__ import annotations
+from rr_refine.benchmarks.published.geneval.benchmark import GenEvalLoader
 
-from rr_refine.benchmarks.published.geneval.benchmark import SUITES, GenEval, GenEvalLoader
-from rr_refine.benchmarks.published.geneval.files import official_parse
-
-__all__ = ["SUITES", "GenEval", "GenEvalLoader", "official_parse"]
+__all__ = ["GenEvalLoader"]

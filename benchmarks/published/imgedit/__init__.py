@@ -5,7 +5,6 @@ official script. The repository names no licence: the user's own copy is read, n
 shipped.
 """
 
-from rr_refine.benchmarks.published.imgedit.benchmark import SUITES, ImgEdit, ImgEditLoader
-from rr_refine.benchmarks.published.imgedit.scoring import official_parse, tolerant_parse
+from rr_refine.benchmarks.published.imgedit.benchmark import ImgEditLoader
 
-__all__ = ["SUITES", "ImgEdit", "ImgEditLoader", "official_parse", "tolerant_parse"]
+__all__ = ["ImgEditLoader"]

@@ -9,14 +9,6 @@ it all the same (`--output_name_pattern "{index:05d}.png"`, or it may take a str
 but it is not needed: `PicaBench.write_judgements` writes a whole `meta_info.json`.
 """
 
-from __future__ import annotations
+from rr_refine.benchmarks.published.picabench.benchmark import PicaBenchLoader
 
-from rr_refine.benchmarks.published.picabench.answer import official_parse
-from rr_refine.benchmarks.published.picabench.benchmark import (
-    SUITES,
-    PicaBench,
-    PicaBenchLoader,
-)
-from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
-
-__all__ = ["SUITES", "PicaBench", "PicaBenchLoader", "masked_psnr", "official_parse"]
+__all__ = ["PicaBenchLoader"]

@@ -4,11 +4,6 @@ CodeGoat24/UniGenBench (arXiv 2508.20751, 2510.18701). Its prompt files are CC B
 own copy is read, nothing of it is shipped.
 """
 
-from rr_refine.benchmarks.published.unigenbench.benchmark import (
-    SUITES,
-    UniGenBench,
-    UniGenBenchLoader,
-)
-from rr_refine.benchmarks.published.unigenbench.reading import official_parse
+from rr_refine.benchmarks.published.unigenbench.benchmark import UniGenBenchLoader
 
-__all__ = ["SUITES", "UniGenBench", "UniGenBenchLoader", "official_parse"]
+__all__ = ["UniGenBenchLoader"]

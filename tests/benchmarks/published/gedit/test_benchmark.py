@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.gedit import GEdit, GEditLoader
+from rr_refine.benchmarks.published.gedit import GEditLoader
+from rr_refine.benchmarks.published.gedit.benchmark import GEdit
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.gedit.files import KEYS, write_arrow, write_copy
 

@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.gedit import SUITES, GEditLoader
+from rr_refine.benchmarks.published.gedit import GEditLoader
+from rr_refine.benchmarks.published.gedit.edits import SUITES
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.pictures import load_picture
 from tests.benchmarks.published.gedit.files import (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rr_refine.benchmarks.published.gedit import official_parse
+from rr_refine.benchmarks.published.gedit.scoring import official_parse
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.protocol import AsksJudge, Layout, OfficialScore, ScoresFiles
-from rr_refine.benchmarks.published.geneval import SUITES, GenEval, GenEvalLoader, official_parse
+from rr_refine.benchmarks.published.geneval import GenEvalLoader
+from rr_refine.benchmarks.published.geneval.benchmark import SUITES, GenEval
+from rr_refine.benchmarks.published.geneval.files import official_parse
 from rr_refine.errors import ConfigError, StoreError
 
 NAME = "evaluation_metadata.jsonl"

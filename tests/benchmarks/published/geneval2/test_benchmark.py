@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.protocol import Answers, OfficialTable
-from rr_refine.benchmarks.published.geneval2 import GenEval2, GenEval2Loader
+from rr_refine.benchmarks.published.geneval2 import GenEval2Loader
+from rr_refine.benchmarks.published.geneval2.benchmark import GenEval2
 from rr_refine.benchmarks.rejudge import pictures_of_layout
 from rr_refine.errors import ConfigError, CriticUnreadable
 from tests.benchmarks.published.geneval2.files import PROMPTS, write

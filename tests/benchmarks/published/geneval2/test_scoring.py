@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rr_refine.benchmarks.published.geneval2 import (
+from rr_refine.benchmarks.published.geneval2.scoring import (
     first_tokens,
     hard_score,
     official_analysis,

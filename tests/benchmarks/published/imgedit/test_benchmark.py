@@ -9,7 +9,8 @@ from PIL import Image
 
 from rr_refine.benchmarks.item import Item
 from rr_refine.benchmarks.protocol import Answers
-from rr_refine.benchmarks.published.imgedit import ImgEdit, ImgEditLoader
+from rr_refine.benchmarks.published.imgedit import ImgEditLoader
+from rr_refine.benchmarks.published.imgedit.benchmark import ImgEdit
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.imgedit.files import (
     EDITS,

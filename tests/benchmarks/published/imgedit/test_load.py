@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rr_refine.benchmarks.published.imgedit import SUITES, ImgEditLoader
+from rr_refine.benchmarks.published.imgedit import ImgEditLoader
+from rr_refine.benchmarks.published.imgedit.edits import SUITES
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.imgedit.files import (
     EDITS,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rr_refine.benchmarks.published.imgedit import official_parse, tolerant_parse
+from rr_refine.benchmarks.published.imgedit.scoring import official_parse, tolerant_parse
 
 LABELS = ("Prompt Compliance", "Visual Seamlessness", "Physical & Detail Fidelity")
 

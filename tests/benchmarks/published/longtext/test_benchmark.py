@@ -16,7 +16,8 @@ from rr_refine.benchmarks.protocol import (
     OfficialTable,
     RemarksOnFile,
 )
-from rr_refine.benchmarks.published.longtext import LongText, LongTextLoader
+from rr_refine.benchmarks.published.longtext import LongTextLoader
+from rr_refine.benchmarks.published.longtext.benchmark import LongText
 from rr_refine.benchmarks.rejudge import pictures_of_layout
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.longtext.files import PROMPTS, write

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from rr_refine.benchmarks.published.longtext import (
+from rr_refine.benchmarks.published.longtext.scoring import (
+    Language,
     TextMatch,
     clean_answer,
     match_text,
     official_score,
+    tolerant_answer,
 )
-from rr_refine.benchmarks.published.longtext.scoring import Language, tolerant_answer
 
 
 @pytest.mark.parametrize(

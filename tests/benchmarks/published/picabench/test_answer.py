@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rr_refine.benchmarks.published.picabench import official_parse
 from rr_refine.benchmarks.published.picabench.answer import (
     FAILED,
     is_right,
+    official_parse,
     read_answer,
     tolerant_parse,
 )

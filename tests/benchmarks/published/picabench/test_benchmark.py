@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.item import Item
-from rr_refine.benchmarks.published.picabench import PicaBench, PicaBenchLoader
+from rr_refine.benchmarks.published.picabench import PicaBenchLoader
+from rr_refine.benchmarks.published.picabench.benchmark import PicaBench
 from rr_refine.errors import ConfigError, CriticUnreadable, StoreError
 from tests.benchmarks.published.picabench.files import (
     BOX,

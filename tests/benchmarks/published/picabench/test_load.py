@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.picabench import SUITES, PicaBenchLoader
+from rr_refine.benchmarks.published.picabench import PicaBenchLoader
+from rr_refine.benchmarks.published.picabench.benchmark import SUITES
 from rr_refine.benchmarks.published.picabench.case import Difficulty
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.pictures import load_picture

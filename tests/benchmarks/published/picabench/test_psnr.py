@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.picabench import masked_psnr
+from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 from rr_refine.benchmarks.published.picabench.region import Area
 from rr_refine.errors import MissingExtraError
 

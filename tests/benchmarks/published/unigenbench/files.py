@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rr_refine.benchmarks.published.unigenbench import UniGenBench, UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench.benchmark import UniGenBench
 
 EN = (
     "index,prompt_en,sub_dims_en\n"

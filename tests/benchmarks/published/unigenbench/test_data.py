@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rr_refine.benchmarks.item import Item
-from rr_refine.benchmarks.published.unigenbench import SUITES, UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench.benchmark import SUITES
 from rr_refine.errors import ConfigError, StoreError
 from tests.benchmarks.published.parts import is_whole
 from tests.benchmarks.published.unigenbench.files import BROKEN, EN, ZH, prompts_with, write

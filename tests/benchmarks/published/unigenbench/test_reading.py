@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader, official_parse
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench.reading import official_parse
 from rr_refine.errors import CriticUnreadable
 from tests.benchmarks.published.unigenbench.files import ZH, answer, small, write
 

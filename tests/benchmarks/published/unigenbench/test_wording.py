@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rr_refine.benchmarks.published.unigenbench import UniGenBench, UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
+from rr_refine.benchmarks.published.unigenbench.benchmark import UniGenBench
 from rr_refine.errors import ConfigError
 from tests.benchmarks.published.unigenbench.files import EVAL_COMMON, ZH, prompts_with, small, write
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from rr_refine.benchmarks.protocol import Answers, JudgedAnswers, OfficialTable, RemarksOnFile
-from rr_refine.benchmarks.published.wise import Wise, WiseLoader
+from rr_refine.benchmarks.published.wise import WiseLoader
+from rr_refine.benchmarks.published.wise.benchmark import Wise
 from rr_refine.benchmarks.published.wise.scoring import Suite
 from rr_refine.errors import ConfigError, CriticUnreadable
 from tests.benchmarks.published.parts import is_whole

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rr_refine.benchmarks.published.wise import (
+from rr_refine.benchmarks.published.wise.scoring import (
+    Suite,
+    WiseLines,
     category_of,
     clean_answer,
     official_parse,
     official_score,
-)
-from rr_refine.benchmarks.published.wise.scoring import (
-    Suite,
-    WiseLines,
     plain_score,
     read_lines,
     tolerant_parse,
