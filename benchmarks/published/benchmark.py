@@ -14,6 +14,7 @@ from rr_refine.benchmarks.protocol import Answers
 from rr_refine.benchmarks.published.files import picture_trouble
 from rr_refine.benchmarks.sources import load_source
 from rr_refine.errors import ConfigError, StoreError
+from rr_refine.statistics import SHARE, Range
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,6 +67,8 @@ class PublishedBenchmark(Benchmark):
 
     wording: str = "ours"
     """See `AsksJudge`."""
+    scale: Range | None = SHARE
+    worse_by: float = 1 / 30
 
     def picture(self, item: Item) -> str:
         """`<id>.png`, in a flat folder."""

@@ -20,7 +20,6 @@ from rr_refine.benchmarks.published.files import picture_trouble, write_file
 from rr_refine.benchmarks.published.gedit.edits import (
     GROUPS,
     SUITES,
-    GEditFiles,
     GEditItem,
     Language,
     read_edits,
@@ -84,21 +83,8 @@ class GEditLoader(BenchmarkLoader):
         language = check_choice("gedit", suite, SUITES, limit=limit)
         words = read_wording(self.prompts) if self.prompts else OURS
         found = read_edits(self.data, language, limit=limit, cache=cache)
-        return GEdit(language, found, words, {**found.sha256, **words.files})
-
-
-class GEdit(PublishedBenchmark):
-    """One suite.
-
-    Args:
-        files: sha256 by name, of all that was read.
-    """
-
-    def __init__(
-        self, language: Language, found: GEditFiles, wording: GEditWording, files: Mapping[str, str]
-    ) -> None:
         present = {edit.group for edit in found.edits}
-        super().__init__(
+        return GEdit(
             name=f"gedit {language}",
             items=tuple(
                 # The official scripts name no seed: its own for each item.
@@ -112,19 +98,29 @@ class GEdit(PublishedBenchmark):
                 for number, edit in enumerate(found.edits)
             ),
             dimensions=tuple(group for group in GROUPS if group in present),
-            files=files,
-            wording=wording.source,
+            files={**found.sha256, **words.files},
+            wording=words.source,
             notes=found.notes,
             scale=(0, BEST),
             worse_by=BEST / 30,
+            language=language,
+            edits={edit.key: edit for edit in found.edits},
+            words=words,
         )
-        self._language = language
-        self._edits = {edit.key: edit for edit in found.edits}
-        self._texts = wording
+
+
+@dataclass(kw_only=True)
+class GEdit(PublishedBenchmark):
+    """One suite."""
+
+    language: Language
+    edits: Mapping[str, GEditItem]
+    """By the ids of the items."""
+    words: GEditWording
 
     def picture(self, item: Item) -> str:
         """`fullset/<task type>/<en or cn>/<key>.png`."""
-        return f"fullset/{self._edits[item.id].group}/{self._language}/{item.id}.png"
+        return f"fullset/{self.edits[item.id].group}/{self.language}/{item.id}.png"
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """Semantics, of original and edited picture, then quality, of the edited one alone.
@@ -133,10 +129,10 @@ class GEdit(PublishedBenchmark):
         """
         source = self.original(item)
         edited = image.resize(source.size)
-        semantics = self._texts.semantics.replace(PLACE, item.prompt)
+        semantics = self.words.semantics.replace(PLACE, item.prompt)
         return (
             Question((semantics, source, edited), _MAX_TOKENS, _JPEG),
-            Question((self._texts.quality, edited), _MAX_TOKENS, _JPEG),
+            Question((self.words.quality, edited), _MAX_TOKENS, _JPEG),
         )
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -197,14 +193,14 @@ class GEdit(PublishedBenchmark):
                 str(pictures / self.picture(item)),
                 item.prompt,
                 score,
-                bool(self._edits[item.id].intersection),
-                self._language,
+                bool(self.edits[item.id].intersection),
+                self.language,
             )
             for item, score in self._scored(judged)
         ]
         results = f"{_BACKBONE}/eval_results_new"
-        write_tables(folder / results, folder.name, rows, language=self._language)
-        if self._language == "cn":
+        write_tables(folder / results, folder.name, rows, language=self.language)
+        if self.language == "cn":
             write_tables(folder / "zh" / folder.name / results, folder.name, rows, language="zh")
 
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:
@@ -213,7 +209,7 @@ class GEdit(PublishedBenchmark):
         See `statistics`.
         """
         return statistics(
-            (self._edits[item.id].group, bool(self._edits[item.id].intersection), score)
+            (self.edits[item.id].group, bool(self.edits[item.id].intersection), score)
             for item, score in self._scored(judged)
         )
 
@@ -233,10 +229,10 @@ class GEdit(PublishedBenchmark):
         Raises:
             ConfigError: it is no such file, or has no row in this language.
         """
-        english = self._language == "en"
+        english = self.language == "en"
         rows = [row for row in read_table(file) if (row.language == "en") == english]
         if not rows:
-            raise ConfigError(f"{str(file)!r} has no row in {self._language!r}")
+            raise ConfigError(f"{str(file)!r} has no row in {self.language!r}")
         items = {item.id: item for item in self.items}
         official = statistics((row.group, row.intersection, row.score) for row in rows)
         marks = {
@@ -263,11 +259,11 @@ class GEdit(PublishedBenchmark):
     def _original_png(self, item: Item) -> bytes | None:
         """None where it cannot be read."""
         try:
-            data = read_named(self._edits[item.id].source)
+            data = read_named(self.edits[item.id].source)
             if data.startswith(_PNG):
                 return data
             file = io.BytesIO()
-            load_picture(self._edits[item.id].source).save(file, "PNG")
+            load_picture(self.edits[item.id].source).save(file, "PNG")
         except (OSError, ConfigError):
             return None
         return file.getvalue()
@@ -277,7 +273,7 @@ class GEdit(PublishedBenchmark):
             exact=score.overall == BEST,
             score=score.overall,
             parts={
-                self._edits[item.id].group: (score.overall, 1),
+                self.edits[item.id].group: (score.overall, 1),
                 "G_SC": (score.semantics, 1),
                 "G_PQ": (score.quality, 1),
             },

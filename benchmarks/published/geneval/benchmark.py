@@ -54,33 +54,28 @@ class GenEvalLoader(BenchmarkLoader):
         check_choice("geneval", SUITES[0], SUITES, samples=self.samples, limit=limit)
         file = find_file(self.data)
         requests = read_requests(file)[:limit]
-        return GenEval(requests, self.samples, {file.name: file_digest(file)})
-
-
-class GenEval(Benchmark):
-    """The benchmark: pictures are made for a detector, which judges them elsewhere.
-
-    Args:
-        requests: no index twice.
-        samples: pictures of each.
-        files: sha256 by name.
-    """
-
-    def __init__(
-        self, requests: Sequence[GenEvalRequest], samples: int, files: Mapping[str, str]
-    ) -> None:
-        super().__init__(
+        return GenEval(
             name="geneval",
             items=tuple(
-                _item(request, sample) for request in requests for sample in range(samples)
+                _item(request, sample) for request in requests for sample in range(self.samples)
             ),
             dimensions=tuple(dict.fromkeys(request.tag for request in requests)),
-            files=files,
+            files={file.name: file_digest(file)},
             scale=SHARE,
             worse_by=1 / 30,
+            requests=requests,
+            samples=self.samples,
         )
-        self._requests = tuple(requests)
-        self._samples = samples
+
+
+@dataclass(kw_only=True)
+class GenEval(Benchmark):
+    """The benchmark: pictures are made for a detector, which judges them elsewhere."""
+
+    requests: Sequence[GenEvalRequest]
+    """No index twice."""
+    samples: int
+    """Pictures of each."""
 
     def picture(self, item: Item) -> str:
         """`00042/samples/0001.png`"""
@@ -111,7 +106,7 @@ class GenEval(Benchmark):
         """What is missing or broken; other pictures beside them, which would be counted."""
         lines = []
         for request in self._asked():
-            lines += _layout_troubles(folder / request.id, request.line, self._samples)
+            lines += _layout_troubles(folder / request.id, request.line, self.samples)
         for item in self.items:
             name = self.picture(item)
             if not (folder / name).is_file():
@@ -126,7 +121,7 @@ class GenEval(Benchmark):
     def _asked(self) -> list[GenEvalRequest]:
         """Of the items, which may be fewer by now."""
         asked = {item.group for item in self.items}
-        return [request for request in self._requests if request.id in asked]
+        return [request for request in self.requests if request.id in asked]
 
 
 def _item(request: GenEvalRequest, sample: int) -> Item:

@@ -51,7 +51,6 @@ from rr_refine.benchmarks.published.geneval2.scoring import (
 from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
-from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -93,29 +92,8 @@ class GenEval2Loader(BenchmarkLoader):
         file = require_file(self.data, DATA, HINT)
         rows, files = read_prompts(file), {file.name: file_digest(file)}
         words = read_wording(self.prompts) if self.prompts else OURS
-        return GenEval2(self.suite, rows, limit, words, files)
-
-
-class GenEval2(PublishedBenchmark):
-    """The benchmark, by one of its methods.
-
-    Args:
-        rows: all prompts of the file.
-        limit: of these, how many are items.
-        words: around a question.
-        files: sha256 by name.
-    """
-
-    def __init__(
-        self,
-        method: Method,
-        rows: Sequence[GenEval2Prompt],
-        limit: int | None,
-        words: Wording,
-        files: Mapping[str, str],
-    ) -> None:
-        super().__init__(
-            name=f"geneval2 {method}",
+        return GenEval2(
+            name=f"geneval2 {self.suite}",
             items=tuple(
                 # The official script makes no pictures, and so names no seed: its own for each.
                 Item(
@@ -126,27 +104,36 @@ class GenEval2(PublishedBenchmark):
                 )
                 for row in rows[:limit]
             ),
-            dimensions=(method,),
+            dimensions=(self.suite,),
             files={**files, **words.files},
             wording=words.source,
-            scale=SHARE,
-            worse_by=1 / 30,
+            method=self.suite,
+            rows={row.id: row for row in rows},
+            words=words,
         )
-        self._method: Method = method
-        self._rows = {row.id: row for row in rows}
-        self._words = words
+
+
+@dataclass(kw_only=True)
+class GenEval2(PublishedBenchmark):
+    """The benchmark, by one of its methods."""
+
+    method: Method
+    rows: Mapping[str, GenEval2Prompt]
+    """All prompts of the file, in its order, by id; items may be fewer."""
+    words: Wording
+    """Around a question."""
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """A message for each question, the picture first; one token is the answer."""
         return tuple(
             Question(
-                (image, self._words.text.replace("{}", question)),
+                (image, self.words.text.replace("{}", question)),
                 max_tokens=1,
                 temperature=0,
                 may_be_cut=True,
-                likelihoods=self._method != "tifa",
+                likelihoods=self.method != "tifa",
             )
-            for question, _ in self._rows[item.id].questions
+            for question, _ in self.rows[item.id].questions
         )
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -162,7 +149,7 @@ class GenEval2(PublishedBenchmark):
 
     def worst(self, item: Item) -> Mark:
         """No question answered right."""
-        zeros = [0] * len(self._rows[item.id].questions)
+        zeros = [0] * len(self.rows[item.id].questions)
         return self._mark(item, zeros, zeros)
 
     def write_answers(self, item: Item, random: Random) -> Answers:
@@ -172,9 +159,9 @@ class GenEval2(PublishedBenchmark):
             share = random.uniform(0.01, 0.99)
             tokens = {right: math.log(share), "none": math.log(1 - share)}
             first = max(tokens, key=tokens.__getitem__)
-            return first if self._method == "tifa" else json.dumps(tokens)
+            return first if self.method == "tifa" else json.dumps(tokens)
 
-        return tuple(answer(right) for _, right in self._rows[item.id].questions)
+        return tuple(answer(right) for _, right in self.rows[item.id].questions)
 
     def lay_out(self, folder: Path) -> None:
         """Write what `evaluation.py` takes: where the pictures are that are there, and the data of
@@ -237,7 +224,7 @@ class GenEval2(PublishedBenchmark):
         `notes` say where the official scripts would stop.
         """
         found = self._judged(judged)
-        rows, lacking = [self._rows[name] for name in found], len(self.items) - len(found)
+        rows, lacking = [self.rows[name] for name in found], len(self.items) - len(found)
         stops = (
             f"{lacking} of {len(self.items)} prompts have no score, and evaluation.py would stop "
             "there: these are its numbers of the others"
@@ -246,8 +233,8 @@ class GenEval2(PublishedBenchmark):
 
     def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
         """All of them, in points of 100."""
-        values = {"overall": number_at(official, self._method), _AM: number_at(official, _AM)}
-        if self._method == "tifa":
+        values = {"overall": number_at(official, self.method), _AM: number_at(official, _AM)}
+        if self.method == "tifa":
             del values[_AM]
         for table, name in (("skills", "{}"), ("atomicity", "atoms {}")):
             found = official.get(table)
@@ -259,7 +246,7 @@ class GenEval2(PublishedBenchmark):
         """The hard score of the same answers; with `tifa`, that of the first words of answers that
         are longer than a word.
         """
-        soft = self._method != "tifa"
+        soft = self.method != "tifa"
         read = hard_score if soft else tolerant_score
         hard = [self._hard(item, answers, read) for item, answers in self.answered(judged)]
         return {"tifa" if soft else "tolerant": official_score(hard, "tifa")} if hard else {}
@@ -271,7 +258,7 @@ class GenEval2(PublishedBenchmark):
             ConfigError: it is no such file, or of other data.
         """
         scores, _ = read_json(file, list[list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]])
-        rows = list(self._rows.values())
+        rows = list(self.rows.values())
         if len(scores) != len(rows):
             raise ConfigError(
                 f"{str(file)!r} has scores of {len(scores)} prompts, the data {len(rows)}: they "
@@ -283,7 +270,7 @@ class GenEval2(PublishedBenchmark):
                     f"{str(file)!r} has {len(own)} scores where {row.prompt!r} has "
                     f"{len(row.questions)} questions: are these the data that it is of?"
                 )
-        if self._method == "tifa" and any(score not in (0, 1) for own in scores for score in own):
+        if self.method == "tifa" and any(score not in (0, 1) for own in scores for score in own):
             raise ConfigError(
                 f"{str(file)!r} has scores that are neither 0 nor 1, which --method tifa never "
                 "gives: give --suite soft_tifa_gm"
@@ -305,7 +292,7 @@ class GenEval2(PublishedBenchmark):
         tables = official_analysis(
             scores, [row.skills for row in rows], [row.atoms for row in rows]
         )
-        methods = ("tifa",) if self._method == "tifa" else (self._method, _AM)
+        methods = ("tifa",) if self.method == "tifa" else (self.method, _AM)
         return {
             **{method: official_score(scores, method) for method in methods},
             **tables,
@@ -318,7 +305,7 @@ class GenEval2(PublishedBenchmark):
         return {item.id: self._scores(item, answers) for item, answers in self.answered(judged)}
 
     def _scores(self, item: Item, answers: Answers) -> Sequence[float]:
-        if self._method == "tifa":
+        if self.method == "tifa":
             return self._hard(item, answers)
         found = [probabilities(answer) for answer in answers]
         if not any(found):
@@ -333,20 +320,20 @@ class GenEval2(PublishedBenchmark):
             )
         return [
             soft_score(*pair, own or {})
-            for pair, own in zip(self._rows[item.id].questions, found, strict=True)
+            for pair, own in zip(self.rows[item.id].questions, found, strict=True)
         ]
 
     def _hard(
         self, item: Item, answers: Answers, read: Callable[[str, str, str], int] = hard_score
     ) -> list[int]:
-        asked = zip(self._rows[item.id].questions, answers, strict=True)
+        asked = zip(self.rows[item.id].questions, answers, strict=True)
         return [read(*pair, first_token(said)) for pair, said in asked]
 
     def _mark(self, item: Item, scores: Sequence[float], hard: Sequence[int]) -> Mark:
-        row, soft = self._rows[item.id], self._method != "tifa"
+        row, soft = self.rows[item.id], self.method != "tifa"
         mean, whole = sum(scores) / len(scores), float(geometric_mean(scores))
         score = whole if soft else mean
-        parts = {self._method: (score, 1.0)} | ({_AM: (mean, 1.0)} if soft else {})
+        parts = {self.method: (score, 1.0)} | ({_AM: (mean, 1.0)} if soft else {})
         for skill in SKILLS:
             own = [one for one, name in zip(scores, row.skills, strict=True) if name == skill]
             if own:
@@ -357,5 +344,5 @@ class GenEval2(PublishedBenchmark):
         return Mark(exact=not missed, score=score, missed=missed, parts=parts)
 
     def _write_data(self, folder: Path, names: Sequence[str] | Mapping[str, object]) -> None:
-        lines = b"".join(self._rows[name].line + b"\n" for name in names)
+        lines = b"".join(self.rows[name].line + b"\n" for name in names)
         write_file(folder / DATA, lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from rr_refine.benchmarks.published.benchmark import PublishedBenchmark, check_c
 from rr_refine.benchmarks.published.files import find_root, read_json, write_file
 from rr_refine.benchmarks.published.imgedit.edits import (
     SUITES,
-    ImgEditFile,
+    ImgEditItem,
     Suite,
     read_edits,
     read_prompts,
@@ -92,34 +92,9 @@ class ImgEditLoader(BenchmarkLoader):
         if official is not None:
             path, sha256, texts = official
             wording, files[path.name] = f"official {sha256[:12]}", sha256
-        return ImgEdit(chosen, file, keys, root, texts, wording, files)
-
-
-class ImgEdit(PublishedBenchmark):
-    """One suite.
-
-    Args:
-        file: all edits of the suite: judgement files may be about more of them than are items.
-        keys: of the edits that are items.
-        root: of the original pictures.
-        texts: what the judge is asked, by edit type.
-        wording: whose words they are.
-        files: sha256 by name.
-    """
-
-    def __init__(
-        self,
-        suite: Suite,
-        file: ImgEditFile,
-        keys: Sequence[str],
-        root: Path,
-        texts: Mapping[str, str],
-        wording: str,
-        files: Mapping[str, str],
-    ) -> None:
         present = {file.edits[key].type for key in keys}
-        super().__init__(
-            name=f"imgedit {suite}",
+        return ImgEdit(
+            name=f"imgedit {chosen}",
             items=tuple(
                 # The official scripts make no pictures, and so name no seed: its own for each item.
                 Item(
@@ -127,7 +102,7 @@ class ImgEdit(PublishedBenchmark):
                     prompt=file.edits[key].prompt.strip(),
                     seed=number,
                     source=picture_of_data(root, file.edits[key].picture),
-                    labels={} if suite == "uge" else {"edit_type": file.edits[key].type},
+                    labels={} if chosen == "uge" else {"edit_type": file.edits[key].type},
                 )
                 for number, key in enumerate(keys)
             ),
@@ -137,15 +112,26 @@ class ImgEdit(PublishedBenchmark):
             notes=file.notes,
             scale=(0, _BEST),
             worse_by=_BEST / 30,
+            suite=chosen,
+            edits=file.edits,
+            texts=texts,
         )
-        self._suite = suite
-        self._edits = file.edits
-        self._texts = texts
+
+
+@dataclass(kw_only=True)
+class ImgEdit(PublishedBenchmark):
+    """One suite."""
+
+    suite: Suite
+    edits: Mapping[str, ImgEditItem]
+    """Of the whole suite, by key: judgement files may be about more of them than are items."""
+    texts: Mapping[str, str]
+    """What the judge is asked, by edit type."""
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """One message: text, original, edited picture."""
-        edit = self._edits[item.id]
-        text = self._texts[edit.type].replace(PLACE, edit.prompt)
+        edit = self.edits[item.id]
+        text = self.texts[edit.type].replace(PLACE, edit.prompt)
         return (Question((text, self.original(item), image)),)
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -162,17 +148,17 @@ class ImgEdit(PublishedBenchmark):
             raise CriticUnreadable(
                 f"the answer about {item.id!r} has no line of the form 'label: digits'", text
             )
-        name = self._edits[item.id].type
+        name = self.edits[item.id].type
         exact = official_scores(text) == [_BEST] * len(LABELS[name])
         return Mark(exact=exact, score=score, parts={name: (score, 1)})
 
     def worst(self, item: Item) -> Mark:
         """0, which is below the scale, from 1 to 5."""
-        return Mark(exact=False, score=0, parts={self._edits[item.id].type: (0, 1)})
+        return Mark(exact=False, score=0, parts={self.edits[item.id].type: (0, 1)})
 
     def write_answers(self, item: Item, random: Random) -> Answers:
         """Scores by chance; later ones are not above the first, as the judge is asked."""
-        labels = LABELS[self._edits[item.id].type]
+        labels = LABELS[self.edits[item.id].type]
         first = random.randint(1, _BEST)
         scores = [first, *(random.randint(1, first) for _ in labels[1:])]
         lines = [f"{label}: {score}" for label, score in zip(labels, scores, strict=True)]
@@ -196,7 +182,7 @@ class ImgEdit(PublishedBenchmark):
         errors = [item.id for item in self.items if judged.get(item.id, ()) is None]
         _write(folder / "result.json", texts, indent=4)
         _write(folder / "errors.json", errors, indent=4)
-        if self._suite == "basic":
+        if self.suite == "basic":
             averages = average_scores(texts)
             _write(folder / "average_score.json", averages, indent=2)
             _write(folder / "typescore.json", self._official(texts), indent=2)
@@ -213,7 +199,7 @@ class ImgEdit(PublishedBenchmark):
         average.
         """
         values = {k: float(v) for k, v in official.items() if isinstance(v, int | float)}
-        if self._suite == "uge":
+        if self.suite == "uge":
             return {"overall": values.get("average")}
         return {"overall": round(fmean(values.values()), 2) if values else None, **values}
 
@@ -259,7 +245,7 @@ class ImgEdit(PublishedBenchmark):
             ConfigError: it is no such file, or of another suite.
         """
         found, _ = read_json(file, dict[str, str | dict[str, JsonValue] | None])
-        if not found.keys() & self._edits.keys():
+        if not found.keys() & self.edits.keys():
             raise ConfigError(f"{str(file)!r} has no key of {self.name}: is it of another suite?")
         return {k: (text,) if isinstance(text, str) else None for k, text in found.items()}
 
@@ -276,7 +262,7 @@ class ImgEdit(PublishedBenchmark):
         """
         by_type: dict[str, list[float]] = {name: [] for name in self.dimensions}
         for key, text in self._given(judged).items():
-            name = self._edits[key].type
+            name = self.edits[key].type
             if (score := tolerant_parse(text, LABELS[name])) is not None:
                 by_type[name].append(score)
         types: dict[str, JsonValue] = {n: fmean(own) for n, own in by_type.items() if own}
@@ -294,9 +280,9 @@ class ImgEdit(PublishedBenchmark):
 
     def _official(self, texts: Mapping[str, str]) -> dict[str, JsonValue]:
         averages = average_scores(texts)
-        if self._suite == "uge":
+        if self.suite == "uge":
             return {"average": overall_score(averages.values())}
-        types = {key: edit.type for key, edit in self._edits.items()}
+        types = {key: edit.type for key, edit in self.edits.items()}
         return dict(type_scores(averages, types))
 
 

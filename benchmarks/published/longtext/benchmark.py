@@ -41,7 +41,6 @@ from rr_refine.benchmarks.published.longtext.scoring import (
 )
 from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
-from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -81,30 +80,8 @@ class LongTextLoader(BenchmarkLoader):
         file = find_prompts(self.data, self.suite)
         rows, files = read_prompts(file, self.suite), {file.name: file_digest(file)}
         words = read_wording(self.prompts) if self.prompts else OURS
-        return LongText(self.suite, rows, self.samples, limit, words, files)
-
-
-class LongText(PublishedBenchmark):
-    """One language.
-
-    Args:
-        rows: all prompts of the file, by id.
-        limit: of these, how many are items.
-        words: what the judge is asked.
-        files: sha256 by name.
-    """
-
-    def __init__(
-        self,
-        language: Language,
-        rows: Mapping[int, LongTextPrompt],
-        samples: int,
-        limit: int | None,
-        words: Wording,
-        files: Mapping[str, str],
-    ) -> None:
-        super().__init__(
-            name=f"longtext {language}",
+        return LongText(
+            name=f"longtext {self.suite}",
             items=tuple(
                 Item(
                     id=f"{row.prompt_id:04d}_{sample}",
@@ -114,31 +91,40 @@ class LongText(PublishedBenchmark):
                     group=str(row.prompt_id),
                 )
                 for row in list(rows.values())[:limit]
-                for sample in range(1, samples + 1)
+                for sample in range(1, self.samples + 1)
             ),
             dimensions=(_HEADLINE,),
             files={**files, **words.files},
             wording=words.source,
-            scale=SHARE,
-            worse_by=1 / 30,
+            language=self.suite,
+            rows=rows,
+            words=words,
         )
-        self._language: Language = language
-        self._rows = rows
-        self._words = words
+
+
+@dataclass(kw_only=True)
+class LongText(PublishedBenchmark):
+    """One language."""
+
+    language: Language
+    rows: Mapping[int, LongTextPrompt]
+    """All prompts of the file, by id; items may be of fewer."""
+    words: Wording
+    """What the judge is asked."""
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:  # noqa: ARG002
         """One message, the picture first: nothing of the prompt is in it."""
-        return (Question((image, self._words.text), max_tokens=_MAX_TOKENS, may_be_cut=True),)
+        return (Question((image, self.words.text), max_tokens=_MAX_TOKENS, may_be_cut=True),)
 
     def read(self, item: Item, answers: Answers) -> Mark:
         """The share of the words that were read. Whatever the judge says can be counted."""
         row = self._row(item)
-        return _mark(row, match_text(row.text, clean_answer(answers[0]), self._language))
+        return _mark(row, match_text(row.text, clean_answer(answers[0]), self.language))
 
     def worst(self, item: Item) -> Mark:
         """Nothing read."""
         row = self._row(item)
-        return _mark(row, match_text(row.text, "", self._language))
+        return _mark(row, match_text(row.text, "", self.language))
 
     def write_answers(self, item: Item, random: Random) -> Answers:
         """The texts, from which words are missing by chance."""
@@ -216,7 +202,7 @@ class LongText(PublishedBenchmark):
             return {}
         macro = sum(match.accuracy for match in matches) / len(matches)
         tolerant = (
-            match_text(self._row(item).text, tolerant_answer(answers[0]), self._language)
+            match_text(self._row(item).text, tolerant_answer(answers[0]), self.language)
             for item, answers in self._judged(judged)
         )
         return {"macro": macro, "tolerant": official_score(tolerant)}
@@ -233,11 +219,11 @@ class LongText(PublishedBenchmark):
         records = read_records(file)
         items = {item.id: item for item in self.items}
         marks = {
-            record.id: _mark(self._row(items[record.id]), record.match(self._language))
+            record.id: _mark(self._row(items[record.id]), record.match(self.language))
             for record in records
             if record.id in items
         }
-        return _official(record.match(self._language) for record in records), marks
+        return _official(record.match(self.language) for record in records), marks
 
     def remarks(self, file: Path) -> list[str]:
         """Whether it was scored already."""
@@ -249,7 +235,7 @@ class LongText(PublishedBenchmark):
         ]
 
     def _row(self, item: Item) -> LongTextPrompt:
-        return self._rows[int(item.group)]
+        return self.rows[int(item.group)]
 
     def _judged(self, judged: Mapping[str, Answers | None]) -> list[tuple[Item, Answers]]:
         """In the order of the pictures' names, as officially."""
@@ -257,12 +243,12 @@ class LongText(PublishedBenchmark):
 
     def _matches(self, judged: Mapping[str, Answers | None]) -> Iterator[TextMatch]:
         for item, answers in self._judged(judged):
-            yield match_text(self._row(item).text, clean_answer(answers[0]), self._language)
+            yield match_text(self._row(item).text, clean_answer(answers[0]), self.language)
 
     def _foreign(self, name: str) -> str:
         """What the official script does with a picture that is of no item."""
         try:
-            known = int(name.partition("_" if "_" in name else ".")[0]) in self._rows
+            known = int(name.partition("_" if "_" in name else ".")[0]) in self.rows
         except ValueError:
             known = False
         if not known:

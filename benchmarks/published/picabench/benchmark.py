@@ -39,7 +39,6 @@ from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.pictures import load_picture
-from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,40 +77,32 @@ class PicaBenchLoader(BenchmarkLoader):
         found = find_files(self.data)
         words = read_wording(self.prompts) if self.prompts else OURS
         cases = read_cases(found, chosen, limit, cache, sources=sources)
-        return PicaBench(chosen, cases, words, _digests(found))
-
-
-class PicaBench(PublishedBenchmark):
-    """One suite.
-
-    Args:
-        suite: which prompt `cases` have.
-        cases: no index twice.
-        words: follow each question.
-        files: sha256 by name.
-    """
-
-    def __init__(
-        self, suite: Difficulty, cases: Sequence[Case], words: Wording, files: Mapping[str, str]
-    ) -> None:
-        super().__init__(
-            name=f"picabench {suite}",
+        return PicaBench(
+            name=f"picabench {chosen}",
             items=tuple(map(_item, cases)),
             dimensions=(_OVERALL,),
-            files={**files, **words.files},
+            files={**_digests(found), **words.files},
             wording=words.source,
             notes=tuple(_notes(cases)),
-            scale=SHARE,
-            worse_by=1 / 30,
+            cases={case.id: case for case in cases},
+            words=words,
         )
-        self._cases = {case.id: case for case in cases}
-        self._instruction = words.text
+
+
+@dataclass(kw_only=True)
+class PicaBench(PublishedBenchmark):
+    """One suite."""
+
+    cases: Mapping[str, Case]
+    """By the ids of the items."""
+    words: Wording
+    """Follow each question."""
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """Each question with its region, as JPEG, as the official script sends it."""
         return tuple(
-            Question((f"{pair.question}{self._instruction}", region(image, pair.box)), jpeg=_JPEG)
-            for _, pair in self._cases[item.id].pairs
+            Question((f"{pair.question}{self.words.text}", region(image, pair.box)), jpeg=_JPEG)
+            for _, pair in self.cases[item.id].pairs
         )
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -120,7 +111,7 @@ class PicaBench(PublishedBenchmark):
         Raises:
             CriticUnreadable: the item has no questions, so that the official script leaves it out.
         """
-        case = self._cases[item.id]
+        case = self.cases[item.id]
         if not case.pairs:
             raise CriticUnreadable(f"item {item.id} of {self.name} has no questions", "")
         return _mark(
@@ -133,13 +124,13 @@ class PicaBench(PublishedBenchmark):
 
     def worst(self, item: Item) -> Mark:
         """Every question answered wrong."""
-        case = self._cases[item.id]
+        case = self.cases[item.id]
         return _mark(case, [(pair.question, False) for _, pair in case.pairs])
 
     def write_answers(self, item: Item, random: Random) -> Answers:
         """Seven of ten as expected."""
         written = []
-        for _, pair in self._cases[item.id].pairs:
+        for _, pair in self.cases[item.id].pairs:
             yes = is_right(pair.answer, "yes") == (random.random() < _RIGHT)
             answer = {"answer": "Yes" if yes else "No", "explanation": "made up"}
             written.append(json.dumps(answer))
@@ -208,7 +199,7 @@ class PicaBench(PublishedBenchmark):
             ConfigError: the source picture cannot be read.
             MissingExtraError: numpy is not installed.
         """
-        case = self._cases[item.id]
+        case = self.cases[item.id]
         return masked_psnr(load_picture(case.source), edited, case.areas)
 
     def _judged(
@@ -219,7 +210,7 @@ class PicaBench(PublishedBenchmark):
 
     def _asked(self) -> Iterable[Case]:
         """Of the items, which may be fewer by now."""
-        return (self._cases[item.id] for item in self.items)
+        return (self.cases[item.id] for item in self.items)
 
 
 def _item(case: Case) -> Item:

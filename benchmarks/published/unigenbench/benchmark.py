@@ -31,7 +31,6 @@ from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Lang
 from rr_refine.benchmarks.published.unigenbench.wording import OURS, UniGenBenchWording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
-from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -88,23 +87,8 @@ class UniGenBenchLoader(BenchmarkLoader):
                 f"{file.name} has the testpoint {missing[0]!r}, of which the wording "
                 f"({wording.source}) has no explanation: give the eval_common.py that belongs to it"
             )
-        return UniGenBench(self.suite, language, file, files, wording, self.samples)
-
-
-class UniGenBench(PublishedBenchmark):
-    """One suite."""
-
-    def __init__(
-        self,
-        suite: str,
-        language: Language,
-        file: PromptFile,
-        files: Mapping[str, str],
-        wording: UniGenBenchWording,
-        samples: int,
-    ) -> None:
-        super().__init__(
-            name=f"unigenbench {suite}",
+        return UniGenBench(
+            name=f"unigenbench {self.suite}",
             items=tuple(
                 Item(
                     id=f"{row.index}_{sample}",
@@ -114,24 +98,33 @@ class UniGenBench(PublishedBenchmark):
                     group=str(row.index),
                 )
                 for row in file.rows
-                for sample in range(samples)
+                for sample in range(self.samples)
             ),
             dimensions=DIMENSIONS[language],
             files=files,
             wording=wording.source,
             notes=file.notes,
-            scale=SHARE,
-            worse_by=1 / 30,
+            suite=self.suite,
+            file=file,
+            words=wording,
         )
-        self._suite = suite
-        self._file = file
-        self._rows = {str(row.index): row for row in file.rows}
-        self._texts = wording
+
+
+@dataclass(kw_only=True)
+class UniGenBench(PublishedBenchmark):
+    """One suite."""
+
+    suite: Suite
+    file: PromptFile
+    words: UniGenBenchWording
+
+    def __post_init__(self) -> None:
+        self._rows = {str(row.index): row for row in self.file.rows}
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """One message, text before picture, as the official Gemini script sends it."""
         row = self._row(item)
-        text = self._texts.question(row.prompt, row.testpoints, row.descriptions)
+        text = self.words.question(row.prompt, row.testpoints, row.descriptions)
         return (Question((text, image), max_tokens=_MAX_TOKENS),)
 
     def read(self, item: Item, answers: Answers) -> Mark:
@@ -182,9 +175,9 @@ class UniGenBench(PublishedBenchmark):
         Raises:
             StoreError: it cannot be written.
         """
-        path = folder / f"test_prompts_{self._suite}.csv"
+        path = folder / f"test_prompts_{self.suite}.csv"
         rows = dict.fromkeys(map(self._row, self.items))
-        write_file(path, "".join([self._file.header, *(row.text for row in rows)]).encode())
+        write_file(path, "".join([self.file.header, *(row.text for row in rows)]).encode())
         return path
 
     def write_judgements(
@@ -208,8 +201,8 @@ class UniGenBench(PublishedBenchmark):
             for item, answers in self._judged(judged)
         ]
         table = json.dumps(self.official(judged), ensure_ascii=False, indent=4)
-        write_file(folder / f"{self._suite}.csv", to_csv(rows))
-        write_file(folder / f"{self._suite}.json", table.encode())
+        write_file(folder / f"{self.suite}.csv", to_csv(rows))
+        write_file(folder / f"{self.suite}.json", table.encode())
         self.write_prompts(folder)
 
     def official(self, judged: Mapping[str, Answers | None]) -> dict[str, JsonValue]:

@@ -44,7 +44,6 @@ from rr_refine.benchmarks.published.wise.scoring import (
 )
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
-from rr_refine.statistics import SHARE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -79,23 +78,10 @@ class WiseLoader(BenchmarkLoader):
         check_choice("wise", self.suite, SUITES, limit=limit)
         rows, files = read_prompts(self.data, self.suite)
         words = read_wording(self.prompts) if self.prompts else OURS
-        return Wise(self.suite, list(rows.values())[:limit], words, files)
-
-
-class Wise(PublishedBenchmark):
-    """A suite.
-
-    Args:
-        rows: of the items.
-        files: sha256 by name.
-    """
-
-    def __init__(
-        self, suite: Suite, rows: list[WisePrompt], words: Wording, files: Mapping[str, str]
-    ) -> None:
-        lacking = len(ids_of(suite)) - len(rows)
-        super().__init__(
-            name=f"wise verified {suite}",
+        chosen = list(rows.values())[:limit]
+        lacking = len(ids_of(self.suite)) - len(chosen)
+        return Wise(
+            name=f"wise verified {self.suite}",
             items=tuple(
                 # The official scripts make no pictures, and so name no seed: its own for each.
                 Item(
@@ -104,28 +90,36 @@ class Wise(PublishedBenchmark):
                     seed=row.prompt_id,
                     labels={"category": str(category_of(row.prompt_id))},
                 )
-                for row in rows
+                for row in chosen
             ),
             dimensions=(_HEADLINE,),
             files={**files, **words.files},
             wording=words.source,
             notes=(f"{lacking} {_LACKING}",) if lacking else (),
-            scale=SHARE,
-            worse_by=1 / 30,
+            suite=self.suite,
+            rows={str(row.prompt_id): row for row in chosen},
+            words=words,
         )
-        self._suite: Suite = suite
-        self._rows = {str(row.prompt_id): row for row in rows}
-        self._words = words
+
+
+@dataclass(kw_only=True)
+class Wise(PublishedBenchmark):
+    """A suite."""
+
+    suite: Suite
+    rows: Mapping[str, WisePrompt]
+    """By the ids of the items."""
+    words: Wording
 
     def questions(self, item: Item, image: Image.Image) -> tuple[Question, ...]:
         """One message behind that of the system, the text first."""
-        row = self._rows[item.id]
-        text = self._words.text.format(prompt=row.Prompt, explanation=row.Explanation)
+        row = self.rows[item.id]
+        text = self.words.text.format(prompt=row.Prompt, explanation=row.Explanation)
         return (
             Question(
                 (text, image),
                 max_tokens=_MAX_TOKENS,
-                system=self._words.system,
+                system=self.words.system,
                 temperature=0,
                 thoughts=False,
                 may_be_cut=True,
@@ -157,7 +151,7 @@ class Wise(PublishedBenchmark):
 
     def preflight(self, folder: Path) -> list[str]:
         """Every picture that is missing or broken, and whether ids have none at all."""
-        lacking = len(ids_of(self._suite)) - len(self.items)
+        lacking = len(ids_of(self.suite)) - len(self.items)
         return super().preflight(folder) + ([f"{lacking} {_LACKING}"] if lacking else [])
 
     def write_judgements(
@@ -170,12 +164,12 @@ class Wise(PublishedBenchmark):
             StoreError: a file cannot be written.
         """
         read = [
-            (self._rows[item.id], item, text, score)
+            (self.rows[item.id], item, text, score)
             for item, text, score in self._read(judged, official_parse)
             if score is not None
         ]
         for part, ids in FILES.items():
-            if ids[0] not in ids_of(self._suite):
+            if ids[0] not in ids_of(self.suite):
                 continue
             scores, full = [], []
             for row, item, text, score in read:
@@ -206,7 +200,7 @@ class Wise(PublishedBenchmark):
         found = self._read(judged, official_parse)
         known = tuple((int(item.id), float(score)) for item, _, score in found if score is not None)
         lines = WiseLines(frozenset(number for number, _ in known), known)
-        return official_score([lines], self._suite)
+        return official_score([lines], self.suite)
 
     def official_values(self, official: Mapping[str, JsonValue]) -> dict[str, float | None]:
         """The means by category, and the weighted one of all."""
@@ -248,7 +242,7 @@ class Wise(PublishedBenchmark):
             for number, score in lines.scores
             if str(number) in items
         }
-        return official_score(found, self._suite), marks
+        return official_score(found, self.suite), marks
 
     def remarks(self, file: Path) -> list[str]:
         """Why the official script would give no number."""
