@@ -10,7 +10,17 @@ from pydantic import Field
 from rr_refine.errors import OverBudgetError, RefineError
 from rr_refine.terms import Record, Usage
 
-__all__ = ["Budget", "Cost", "Spend", "dollars", "exhausted", "left", "may_cost"]
+__all__ = [
+    "Budget",
+    "Cost",
+    "Spend",
+    "dollars",
+    "exhausted",
+    "left",
+    "limits_in_words",
+    "limits_of",
+    "may_cost",
+]
 
 _DIGITS: Final = 9
 """Of sums in US dollars."""
@@ -148,6 +158,19 @@ def exhausted(budget: Budget, spend: Spend) -> str | None:
         next_one = f", and the next request may cost up to {dollars(spend.refused_usd)}"
         return f"{dollars(usd)} of ${budget.usd:g} spent{next_one if spend.refused_usd else ''}"
     return None
+
+
+def limits_of(budget: Budget) -> dict[str, float]:
+    """The limits that are set, by name; those of the rounds belong to a preset and are left out."""
+    return budget.model_dump(exclude={"rounds"}, exclude_none=True)
+
+
+def limits_in_words(budget: Budget) -> str:
+    """The same for people; empty where none is set."""
+    limits = limits_of(budget)
+    usd = limits.pop("usd", None)
+    told = [f"{limit:,} {name.replace('_', ' ')}" for name, limit in limits.items()]
+    return " and ".join([*([] if usd is None else [f"${usd:g}"]), *told])
 
 
 def may_cost(limit: float, usd: float) -> bool:

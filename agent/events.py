@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from rr_refine.agent.budget import Cost, Spend
+from rr_refine.agent.budget import Budget, Cost, Spend
 from rr_refine.agent.history import Candidate, Proposal, Rejection, Stop, Verdict
 from rr_refine.agent.intent import ProtectedSpan
 from rr_refine.agent.lineage import Lineage
@@ -97,6 +97,8 @@ class RoundStarted(_Event):
     """The revision of the request that it is for."""
     spend: Spend = Spend()
     """What the rounds before have used."""
+    budget: Budget | None = Field(default=None, exclude_if=lambda limits: limits is None)
+    """Of a run that went on from an end: its limits from then on, with what it used before."""
 
 
 class StepDone(_Event):

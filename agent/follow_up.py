@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
+from rr_refine.agent.budget import limits_of
 from rr_refine.agent.ending import next_ending
 from rr_refine.agent.history import Candidate, Proposal
 from rr_refine.agent.job import Job
@@ -354,7 +355,7 @@ def _same_request(run: Run) -> JobOptions:
 def _kept(policy: Policy) -> dict[str, Any]:
     """What a policy of another preset takes over."""
     names = ("target", "evidence", "rewriters", "render_timeout", "critique_timeout")
-    return {name: getattr(policy, name) for name in names}
+    return {name: getattr(policy, name) for name in names} | {"budget": limits_of(policy.budget)}
 
 
 def _policy(run: Run) -> Policy:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from pydantic import JsonValue
 
-from rr_refine.agent.budget import Budget
+from rr_refine.agent.budget import Budget, limits_of
 from rr_refine.agent.events import Event
 from rr_refine.agent.intent import IntentCheck
 from rr_refine.agent.lineage import Lineage
@@ -131,7 +131,8 @@ def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
     """The policy that the options ask for, with what is said beside it.
 
     Args:
-        start: what these change, where it is not for the options to say.
+        start: what these change, where it is not for the options to say. Of the limits beside the
+            rounds, those of `start` hold also where they name a preset or a table of changes.
 
     Raises:
         ConfigError: it is none, or what is asked for beside it has no place in it.
@@ -153,23 +154,24 @@ def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
                 )
     if budget is not None:
         changes["budget"] = budget
-    if start is not None:
+    limits = {} if start is None else limits_of(start.budget)
+    if start is not None and "policy" not in options:
         if not changes:
             return start
         made = start.model_dump()
-        limits = made.pop("budget")
+        whole = made.pop("budget")
         if isinstance(budget, Mapping):
-            changes["budget"] = {**limits, **budget}
-        return preset(made.pop("preset"), **{"budget": limits, **made, **changes})
+            changes["budget"] = {**whole, **budget}
+        return preset(made.pop("preset"), **{"budget": whole, **made, **changes})
     policy: object = options.get("policy", "refine")
     if isinstance(policy, str):
-        return preset(policy, **changes)
+        return preset(policy, **_within(limits, changes))
     if isinstance(policy, Mapping):
         given = dict(policy)
         for name in changes:
             if name in given:
                 raise ConfigError(f"{name} is given twice: in policy and beside it")
-        return preset(str(given.pop("preset", "refine")), **given, **changes)
+        return preset(str(given.pop("preset", "refine")), **_within(limits, given | changes))
     if not isinstance(policy, Policy):
         raise ConfigError(
             f"policy = {policy!r} is none: give a Policy, the name of a preset, or a table of "
@@ -181,6 +183,14 @@ def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
             f"{beside} beside a whole Policy: say it there, or give the name of a preset as policy"
         )
     return policy
+
+
+def _within(limits: Mapping[str, float], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes, and of these limits those that they do not speak of."""
+    budget = changes.get("budget") or {}
+    if isinstance(budget, Budget):
+        budget = budget.model_dump(exclude_unset=True)
+    return {**changes, "budget": {**limits, **budget} if isinstance(budget, Mapping) else budget}
 
 
 def words_of(name: str, given: object) -> tuple[str, ...]:

@@ -182,13 +182,14 @@ def make_job(prompt: str | FollowUp, **options: Unpack[JobOptions]) -> Job:
     """
     require_known(options, call="make_job", known=JobOptions)
     start: Policy | None = None
+    said = options
     if isinstance(prompt, FollowUp):
         prompt.require_effect(options)
-        start = None if "policy" in options else prompt.policy
+        start = prompt.policy
         options, prompt = {**prompt.options, **options}, prompt.prompt
     if not isinstance(prompt, str):
         raise ConfigError(f"prompt = {prompt!r} is no text")
-    chosen = policy_of(options, start)
+    chosen = policy_of(said, start)
     keep, avoid = (words_of(name, options.get(name, ())) for name in ("keep", "avoid"))
     parameters: object = options.get("parameters", {})
     if not isinstance(parameters, Mapping):

@@ -27,8 +27,9 @@ from rr_refine.agent.policy import Policy, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.rewriter import Rewriter
 from rr_refine.agent.run import Run
-from rr_refine.cli.layers import COMMAND_LINE, ENVIRONMENT_PREFIX
+from rr_refine.cli.layers import COMMAND_LINE, ENVIRONMENT_PREFIX, own_settings
 from rr_refine.cli.settings import Settings, read_settings
+from rr_refine.cli.text import tell
 from rr_refine.cli.trust import NotTrustedError
 from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
@@ -129,6 +130,10 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
         )
     config = run.path / "config.json"
     settings = read_settings(config, {}, resume=run.config, trusted=trusted)
+    usd, most = own_settings().get("budget.usd"), run.policy.budget.usd
+    if usd is not None and usd != most:
+        limit = "without a limit of money" if most is None else f"with its own limit, ${most:g}"
+        tell(f"note: budget.usd = {usd} of your settings has no effect: the run goes on {limit}")
     request = run.request
     return job_from(
         settings,

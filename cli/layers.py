@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -83,6 +84,15 @@ def own_layer() -> Mapping[str, JsonValue]:
     settings = read_file(path, 0)[1]
     place_workflow(settings, path.parent)
     return settings
+
+
+def own_settings() -> dict[str, JsonValue]:
+    """What the user's own settings say, those of the environment over those of the file.
+
+    Raises:
+        ConfigError: see `own_layer` and `from_environment`.
+    """
+    return {**own_layer(), **{key: value for key, value, _ in from_environment(os.environ)}}
 
 
 def place_workflow(settings: dict[str, JsonValue], folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from rr_refine.agent import follow_up
+from rr_refine.agent.budget import limits_of
 from rr_refine.agent.follow_up import FollowUp
 from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy
@@ -17,7 +17,7 @@ from rr_refine.agent.policy import preset as preset_of
 from rr_refine.agent.run import Run, open_run
 from rr_refine.cli.intent import INTENT
 from rr_refine.cli.job import job_again, job_from
-from rr_refine.cli.layers import from_environment, own_layer
+from rr_refine.cli.layers import own_settings
 from rr_refine.cli.options import DisplayOptions, Flag, SettingsOptions
 from rr_refine.cli.refine import begin
 from rr_refine.cli.runner import run as run_in_terminal
@@ -80,7 +80,8 @@ def more(
         seed: Seed of the first image of a new run; by chance for --vary and --again.
         rounds: Most rounds, or most further rounds of the same run.
         candidates: Images per round of a new run.
-        budget_usd: US dollars for the services that a new run asks; going on gets what the run had.
+        budget_usd: US dollars for the services that a new run asks; by default, and for going on,
+            as much as the run had.
         review: A new run pauses before each new prompt, and at its end.
     """
     if options.config is not None:
@@ -163,19 +164,25 @@ def _new(
             "program can go on from it (rr_refine.vary and the like do)"
         )
     settings = read_settings(run.path / "config.json", given, resume=run.config, trusted=trusted)
+    own = own_settings()
     if "private" not in given:  # who may see a new folder is not for the old run to say
-        own = {**own_layer(), **{key: value for key, value, _ in from_environment(os.environ)}}
         settings.apply({"private": own.get("private", True)}, "your own settings")
     for key in list(settings.values):
         made = key not in given and not settings.sources[key].startswith(INTENT)
         if made and key.startswith(("loop.", "budget.", "parameters.")):
             del settings.values[key], settings.sources[key]
             settings.files.pop(key, None)
+    kept: dict[str, JsonValue] = (
+        {f"budget.{name}": limit for name, limit in limits_of(step.policy.budget).items()}
+        if "preset" in given
+        else _settings_of(step.policy)
+    )
+    kept |= _own_limit(own.get("budget.usd"), step.policy.budget.usd)
     layer: dict[str, JsonValue] = {
         "seed": wanted.get("seed", 0),
         "keep": list(wanted.get("keep", ())),
         "avoid": list(wanted.get("avoid", ())),
-        **({} if "preset" in given else _settings_of(step.policy)),
+        **kept,
     }
     settings.apply({k: v for k, v in layer.items() if k not in given}, "the run")
     if settings.values.get("loop.review") is True and (why := why_not_ask(display)):
@@ -190,6 +197,12 @@ def _new(
         repeats=wanted.get("repeats", False),
     )
     return settings, job
+
+
+def _own_limit(own: JsonValue, kept: float | None) -> dict[str, JsonValue]:
+    """The user's own limit of money, where it is less than that of the run, or no number."""
+    less = not isinstance(own, int | float) or kept is None or own < kept
+    return {"budget.usd": own} if own is not None and less else {}
 
 
 def _settings_of(policy: Policy) -> dict[str, JsonValue]:

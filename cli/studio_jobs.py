@@ -125,6 +125,12 @@ class SettingsJobMaker:
                 raise ConfigError(
                     f"this run was made with another {part} than the one of this studio; {here}"
                 )
+        limit = self.defaults.budget_usd
+        if limit is not None and _is_more(run.policy, limit):
+            raise ConfigError(
+                f"this run may spend more than {limit:g} US dollars, the limit budget.usd of this "
+                f"studio; {here}"
+            )
         request = run.request
         options = JobOptions(
             image=run.sources(),
@@ -148,8 +154,12 @@ class SettingsJobMaker:
         """
         here = f"go on from it by rr-refine more {quoted(follow_up.run.path)}"
         self._require_own_parts(follow_up.run, here)
-        options = follow_up.options | JobOptions(settings=self._settings.public())
-        job = self._job(follow_up.prompt, follow_up.policy, options)
+        policy, limit = follow_up.policy, self.defaults.budget_usd
+        if limit is not None and _is_more(policy, limit):
+            budget = policy.budget.model_copy(update={"usd": limit})
+            policy = policy.model_copy(update={"budget": budget})
+        options = follow_up.options | JobOptions(policy=policy, settings=self._settings.public())
+        job = self._job(follow_up.prompt, policy, options)
         if not self._asks:
             job = replace(job, policy=job.policy.model_copy(update={"review": False}))
         return job
@@ -181,6 +191,11 @@ class SettingsJobMaker:
         if (check := make_intent_check(settings, generator, critic)) is not None:
             own["intent_check"] = check
         return make_job(prompt, **(options | own))
+
+
+def _is_more(policy: Policy, limit: float) -> bool:
+    """Whether a run of this policy may spend more US dollars than that."""
+    return policy.budget.usd is None or policy.budget.usd > limit
 
 
 def _names(value: object) -> list[object]:

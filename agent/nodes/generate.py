@@ -60,8 +60,12 @@ async def generate(state: RefineState, runtime: Runtime[RunContext]) -> RefineSt
             candidates=count,
             revision=revision,
             spend=state["spend"],
+            budget=policy.budget if state.get("extension") else None,
         )
     )
+    if count < wanted:
+        told = f"round {number + 1} has {count} of {wanted} pictures: no more images may be made"
+        node.tell("limits", [told])
     for text in () if fit is None else fit.notices():
         node.emit(Notice(candidate=f"r{number}c0", text=text))
     works: list[EffectResult[Rendering]] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
-from rr_refine.agent.budget import Spend
+from rr_refine.agent.budget import Spend, limits_in_words
 from rr_refine.agent.events import RunStarted
 from rr_refine.agent.history import Proposal
 from rr_refine.agent.intent import find_spans
@@ -79,6 +79,8 @@ async def plan(state: RefineState, runtime: Runtime[RunContext]) -> RefineState:
     for part in (generator, node.context.job.critic, *node.context.job.rewriters):
         prices = prices_of(part, own=policy.budget.usd is not None)
         node.tell("costs", [price.words for price in prices])
+    if node.context.lineage is not None and (limits := limits_in_words(policy.budget)):
+        node.tell("limits", [f"this run may use {limits} at most"])
     return {
         "run": node.context.run_id,
         "request": request,

@@ -6,7 +6,7 @@ from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from rr_refine.agent.budget import Spend, left
+from rr_refine.agent.budget import Spend, left, limits_in_words
 from rr_refine.agent.ending import ending_key, extension_of, with_budget
 from rr_refine.agent.events import Reviewed, ReviewRequested
 from rr_refine.agent.history import Candidate, Proposal, Stop, Verdict
@@ -73,6 +73,10 @@ async def review(state: RefineState, runtime: Runtime[RunContext]) -> RefineStat
         decision = recorded_decision(decided)
         change = apply_decision(state, decision)
     node.emit(Reviewed(round=len(history.rounds), decision=decision), fresh=fresh)
+    if (more := change.get("extension")) and (limits := limits_in_words(more.budget)):
+        node.tell(
+            "limits", [f"from round {more.rounds + 1} on it may use another {limits} at most"]
+        )
     if "incumbent" in change:
         candidates = change["candidates"]
         picked = next(c for c in candidates if c.id == change["incumbent"])

@@ -83,6 +83,8 @@ class Status:
                 ahead = max(0.0, self.seconds - event.spend.seconds)
                 self.round, self.rounds = event.round, event.rounds
                 self._spend, self._start = event.spend, now - ahead
+                if event.budget is not None:
+                    self.policy = self.policy.model_copy(update={"budget": event.budget})
                 names = (f"r{event.round}c{index}" for index in range(event.candidates))
                 self.stages = {name: Stage("rendering", now) for name in names}
             case StepDone():

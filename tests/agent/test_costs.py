@@ -6,7 +6,7 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,16 @@ from PIL import Image
 from pydantic import JsonValue
 
 from rr_refine import arefine, go_on, load_run
-from rr_refine.agent.budget import Cost
-from rr_refine.agent.events import Event, read_event
+from rr_refine.agent.budget import Cost, limits_of
+from rr_refine.agent.events import Event, Notice, read_event
+from rr_refine.agent.follow_up import FollowUp, again, edit, use_prompt, vary
 from rr_refine.agent.history import OUT_OF_BUDGET
 from rr_refine.agent.policy import preset
+from rr_refine.agent.refine import make_job
 from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions
 from rr_refine.agent.run import Run
 from rr_refine.cli.lines import lines_of
+from rr_refine.cli.live.status import Status
 from rr_refine.component import prices_of
 from rr_refine.endpoint.prices import PicturePrices, Prices
 from rr_refine.errors import ConfigError, CriticUnavailable, GeneratorError, StoreError
@@ -445,6 +448,73 @@ async def test_a_budget_in_python(service: Service, tmp_path: Path) -> None:
         await arefine("a cat", **service.parts(), budget_usd=1, budget={"usd": 2}, out=tmp_path)
     with pytest.raises(ConfigError, match="budget"):
         await arefine("a cat", **service.parts(), budget_usd=-1, out=tmp_path)
+
+
+async def limited_run(service: Service, out: Path) -> tuple[Run, dict[str, Any]]:
+    """A run with every limit, and its parts."""
+    parts = service.parts()
+    limits = {"usd": 0.09, "images": 3, "critic_calls": 7, "tokens": 99999, "seconds": 600.0}
+    run = await arefine("a cat", **parts, budget={"rounds": 1, **limits}, out=out)
+    return run, parts
+
+
+STEPS: dict[str, Callable[[Run], FollowUp]] = {
+    "vary": vary,
+    "edit": lambda run: edit(run, "make it blue"),
+    "again": again,
+    "prompt": use_prompt,
+}
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("varied", [False, True])
+async def test_what_follows_keeps_every_limit_and_says_so(
+    service: Service, tmp_path: Path, kind: str, varied: bool
+) -> None:
+    run, parts = await limited_run(service, tmp_path)
+    if varied:
+        run = await arefine(vary(run, 1), **parts)
+    limits = run.policy.budget.model_dump(exclude={"rounds"})
+    step = STEPS[kind](run)
+    assert step.policy.budget.model_dump(exclude={"rounds"}) == limits
+    for named in ("one-shot", {"preset": "paper"}, {"budget": {"rounds": 1}}):
+        job = make_job(step, **parts, policy=named)  # another preset is no leave to spend more
+        assert job.policy.budget.model_dump(exclude={"rounds"}) == limits
+    assert make_job(step, **parts, budget_usd=0.01).policy.budget.usd == 0.01
+    assert make_job(step, **parts, budget={"usd": None}).policy.budget.usd is None
+    changed = make_job(step, **parts, policy={"budget": {"usd": 0.02}}).policy.budget
+    assert (changed.usd, changed.images) == (0.02, 3)
+
+
+async def test_no_more_is_spent_on_what_follows(service: Service, tmp_path: Path) -> None:
+    run, parts = await limited_run(service, tmp_path)
+    more = await arefine(vary(run, 8), **parts)
+    assert cost_of(more).usd <= 0.09
+    told = [event.text for event in more.events() if isinstance(event, Notice)]
+    words = "$0.09 and 3 images and 7 critic calls and 99,999 tokens and 600.0 seconds"
+    assert f"limits: this run may use {words} at most" in told
+    assert "limits: round 1 has 3 of 8 pictures: no more images may be made" in told
+    free = await arefine(
+        again(run), **parts, budget={"rounds": 1, **dict.fromkeys(limits_of(run.policy.budget))}
+    )
+    assert "limits: " not in str([e.text for e in free.events() if isinstance(e, Notice)])
+
+
+async def test_what_is_left_is_counted_from_where_a_run_goes_on(
+    service: Service, tmp_path: Path
+) -> None:
+    run, parts = await limited_run(service, tmp_path)
+    more = await arefine(go_on(run), **parts)
+    told = [event.text for event in more.events() if isinstance(event, Notice)]
+    assert any(
+        text.startswith("limits: from round 2 on it may use another $0.09 and") for text in told
+    )
+    status = Status(run.policy)
+    for event in more.events():
+        status.follow(event)
+    had, spent = cost_of(run).usd, cost_of(more).usd
+    assert f"${had + 0.09 - spent:.4f} left" in status.budget_left
+    assert f"{1 + 3 - 2} images left" in status.budget_left
 
 
 async def test_prices_do_not_make_another_run(service: Service, tmp_path: Path) -> None:

@@ -52,6 +52,50 @@ def test_a_run_ends_with_its_budget(commands: Commands, server: Server) -> None:
     assert "--budget-usd has no effect" in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "usd"),
+    [
+        (("--vary=4",), 0.02),
+        (("--again",), 0.02),
+        (("--use-prompt",), 0.02),
+        (("--edit=make them blue",), 0.02),
+        (("--again", "--preset=best-of-n"), 0.02),
+        (("--vary=4", "--budget-usd=0.01"), 0.01),
+        (("--again", "--preset=one-shot", "--budget-usd=0.01"), 0.01),
+        (("--vary=4", "--set=budget.usd=0.03"), 0.03),
+    ],
+    ids=str,
+)
+def test_what_follows_keeps_the_limit_of_money(
+    commands: Commands, server: Server, given: tuple[str, ...], usd: float
+) -> None:
+    options = ("--critic-url", server.url, *PRICES, "--budget-usd=0.02", "--out=runs")
+    assert commands.run(*ASKED, *options).code == 0
+    first = only_run(commands.folder / "runs")
+    judged = server.judged
+    ended = commands.run("more", str(first), *given)
+    assert ended.code == 0, ended.stderr
+    (path,) = (one for one in first.parent.iterdir() if one != first)
+    run = load_run(path)
+    assert run.policy.budget.usd == usd
+    assert (server.judged - judged) * 0.009 <= usd
+    assert f"limits: this run may use ${usd:g} at most" in " ".join(ended.stderr.split())
+
+
+def test_a_limit_of_the_environment_holds_for_what_follows(
+    commands: Commands, server: Server
+) -> None:
+    assert commands.run(*ASKED, "--critic-url", server.url, *PRICES).code == 0
+    first = only_run(commands.folder / "runs")
+    commands.environment["RR_REFINE_BUDGET__USD"] = "0.01"
+    ended = commands.run("more", str(first), "--vary=3")
+    assert ended.code == 0, ended.stderr
+    (path,) = (one for one in first.parent.iterdir() if one != first)
+    assert load_run(path).policy.budget.usd == 0.01
+    ended = commands.run("more", str(first), "--rounds=1")
+    assert "the run goes on without a limit of money" in ended.stderr
+
+
 @pytest.mark.parametrize("usd", ["0", "-1", "nan", "inf", "much"])
 def test_a_budget_that_is_none(commands: Commands, usd: str) -> None:
     ended = commands.run(*ASKED, f"--budget-usd={usd}")

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from rr_refine.agent.policy import PRESETS
+from rr_refine.agent.refine import refine
 from rr_refine.agent.run import Run, load_run
 from rr_refine.cli.settings import read_settings
 from rr_refine.cli.studio_jobs import SettingsJobMaker
 from rr_refine.errors import ConfigError
-from rr_refine.studio.form import RunForm
+from rr_refine.studio.form import MoreForm, RunForm
 from tests.cli.test_endpoint import Server, server
 from tests.studio.visitor import Visitor, opened
 
@@ -114,6 +116,36 @@ def test_a_limit_of_money_may_be_lower_than_the_settings_have_it() -> None:
         assert maker.new(RunForm(prompt="a cat", budget_usd=usd)).policy.budget.usd == limit
     with pytest.raises(ConfigError, match=r"a run may spend 0\.5 US dollars at most"):
         maker.new(RunForm(prompt="a cat", budget_usd=0.6))
+
+
+@pytest.mark.parametrize(
+    ("limit", "runs", "kept"), [(0.5, 0.3, 0.3), (0.5, None, 0.5), (None, 0.3, 0.3)]
+)
+@pytest.mark.parametrize("kind", ["vary", "edit", "again", "prompt", "go-on"])
+def test_a_limit_of_money_holds_for_what_follows(
+    tmp_path: Path, kind: Any, limit: float | None, runs: float | None, kept: float
+) -> None:
+    def maker(usd: float | None) -> SettingsJobMaker:
+        fakes: dict[str, JsonValue] = {"generator.use": "fake", "critic.use": "fake"}
+        return SettingsJobMaker(read_settings(None, {"budget.usd": usd, **fakes}))
+
+    form = RunForm(prompt="a cat")
+    job = maker(runs).new(form)
+    run = refine(
+        "a cat",
+        **{n: getattr(job, n) for n in ("generator", "critic", "policy", "settings")},
+        out=tmp_path,
+    )
+    more = MoreForm(
+        kind=kind, picture="r0c0", words="make it blue" if kind in ("edit", "go-on") else ""
+    )
+    if kind != "go-on":
+        assert maker(limit).after(more.follow_up(run)).policy.budget.usd == kept
+    elif runs is None:
+        with pytest.raises(ConfigError, match=r"may spend more than 0\.5 US dollars"):
+            maker(limit).again(run)
+    else:
+        assert maker(limit).again(run).policy.budget.usd == kept
 
 
 async def test_without_prices_nothing_is_said_of_costs(visitor: Visitor) -> None:
