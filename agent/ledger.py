@@ -1,4 +1,4 @@
-"""The ledger of a run: what it pays the services that it asks, as its journal has it.
+"""The ledger of a run, or of many together: what is paid to services, as a journal has it.
 
 Every request has an entry, written with the most that it may cost before it is sent and again with
 what it did cost. So a session that was killed has paid for what was under way, and failures, which
@@ -8,14 +8,14 @@ are owed again, have been paid for too. What is found in the journal costs nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
 from pydantic import Field, ValidationError
 
 from rr_refine.agent.budget import Cost, dollars, may_cost
 from rr_refine.agent.store.journal import Journal
-from rr_refine.endpoint.bill import paid_by
+from rr_refine.endpoint.bill import current_payer, paid_by
 from rr_refine.errors import ConfigError, OverBudgetError, StoreError
 from rr_refine.invalid import told_invalid
 from rr_refine.terms import Record
@@ -39,10 +39,20 @@ class _Entry(Record):
 
 
 class Ledger:
-    """What one run has paid, in this session and before."""
+    """What was paid, in this session and before.
 
-    def __init__(self, journal: Journal) -> None:
+    A ledger that is made where another one pays is a part of that: it spends no more than both
+    allow, and both have every entry.
+
+    Args:
+        on_refused: called when a request was refused, before that is raised.
+    """
+
+    def __init__(self, journal: Journal, on_refused: Callable[[], None] | None = None) -> None:
         self._journal = journal
+        self._on_refused = on_refused
+        self._whole = current_payer()
+        self._in_whole: dict[str, str] = {}
         self._entries = _entries_in(journal)
         self._open: set[str] = set()
         self._asked: set[str] = set()
@@ -68,7 +78,7 @@ class Ledger:
     @property
     def limited(self) -> bool:
         """See `rr_refine.endpoint.bill.Payer`."""
-        return self.limit is not None
+        return self.limit is not None or (self._whole is not None and self._whole.limited)
 
     async def reserve(self, work: str, most: float | None) -> str:
         """See `rr_refine.endpoint.bill.Payer`. What may still turn out to cost less is waited for.
@@ -77,6 +87,22 @@ class Ledger:
             OverBudgetError: it could pass the limit.
             ConfigError: there is one, and the price is not known.
         """
+        whole = None if self._whole is None else await self._whole.reserve(work, most)
+        try:
+            await self._require(most)
+        except BaseException:
+            if self._whole is not None and whole is not None:
+                self._whole.settle(whole, 0.0, assumed=False)
+            raise
+        number = str(len(self._entries))
+        self._open.add(number)
+        if whole is not None:
+            self._in_whole[number] = whole
+        self._write(number, _Entry(work=work, usd=most, assumed=True))
+        return number
+
+    async def _require(self, most: float | None) -> None:
+        """See that a request may be sent; see `reserve`."""
         while self.limit is not None:
             if most is None:
                 raise ConfigError("budget.usd cannot be kept: a part asks a service of no price")
@@ -84,18 +110,19 @@ class Ledger:
                 break
             if not self._open:
                 self.refused_usd = spent + most - self.so_far.usd
+                if self._on_refused is not None:
+                    self._on_refused()
+                    await asyncio.sleep(0)  # who waits for it comes first
                 raise OverBudgetError(
                     f"not asked: it may cost up to {dollars(most)}, and {dollars(spent)} of "
                     f"${self.limit:g} is spent"
                 )
             await self._changed.wait()
-        number = str(len(self._entries))
-        self._open.add(number)
-        self._write(number, _Entry(work=work, usd=most, assumed=True))
-        return number
 
     def settle(self, number: str, usd: float | None, *, assumed: bool) -> None:
         """See `rr_refine.endpoint.bill.Payer`."""
+        if self._whole is not None and number in self._in_whole:
+            self._whole.settle(self._in_whole.pop(number), usd, assumed=assumed)
         before = self._entries[number]
         entry = before.model_copy(update={"usd": usd, "assumed": assumed})
         self._open.discard(number)

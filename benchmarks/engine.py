@@ -226,7 +226,10 @@ class _Session:
             images = {s.best.image for s in prefixes if s.best and s.best.image}
             grading = [entry.mark(image, folder.load_image) for image in images]
             marks = dict(zip(images, await gather(*grading), strict=True))
-        self._keep(read_trial(origin, run, prefixes, marks, error))
+        trial = read_trial(origin, run, prefixes, marks, error)
+        self._keep(trial)
+        if self.control.drain_requested and not trial.settled:
+            self.cut_short = True
 
     def _keep(self, trial: Trial) -> None:
         self.trials.add(trial)

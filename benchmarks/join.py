@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.budget import Cost
 from rr_refine.agent.policy import Policy
 from rr_refine.benchmarks.answers import has_answers, read_answers, write_answers
 from rr_refine.benchmarks.arms import Arm, read_policy
@@ -224,6 +225,7 @@ def _noise(parts: Sequence[_Part]) -> Noise | None:
 def _provenance(parts: Sequence[_Part], notes: Sequence[str], *, missing: bool) -> Provenance:
     """That of the first, with what all of them took."""
     all_of = [part.results.provenance for part in parts]
+    costs = [one.cost for one in all_of if one.cost is not None]
     said = dict.fromkeys(note for one in all_of for note in one.notes)
     if len({str(one.versions) for one in all_of}) > 1:
         said["The folders were made with different versions of packages: see their results."] = None
@@ -231,6 +233,7 @@ def _provenance(parts: Sequence[_Part], notes: Sequence[str], *, missing: bool) 
     return all_of[0].model_copy(
         update={
             "seconds": fsum(one.seconds for one in all_of),
+            "cost": sum(costs, Cost()) if costs else None,
             "made": dict(sum((Counter(one.made) for one in all_of), Counter())),
             "date": max(one.date for one in all_of),
             "notes": (*said, *notes),

@@ -25,6 +25,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.ledger import Ledger
 from rr_refine.agent.manifest import versions
 from rr_refine.agent.store.folder import image_path
 from rr_refine.benchmarks.answers import write_answers
@@ -41,7 +42,7 @@ from rr_refine.benchmarks.results import Noise, Provenance, Results, summarise
 from rr_refine.benchmarks.scoring import lay_out, pictures_of, score
 from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
-from rr_refine.errors import ConfigError, CriticError
+from rr_refine.errors import ConfigError, CriticError, OverBudgetError
 from rr_refine.pictures import load_picture, load_stored
 
 __all__ = ["AnyJudge", "Work", "measure", "preflight"]
@@ -67,6 +68,7 @@ async def measure(
     noise: int = 0,
     settings: Mapping[str, JsonValue] | None = None,
     source: Source | None = None,
+    ledger: Ledger | None = None,
     on_trial: Callable[[Trial], None] | None = None,
     drain: asyncio.Event | None = None,
 ) -> Results | None:
@@ -83,6 +85,7 @@ async def measure(
             itself.
         source: how the benchmark was read; recorded only.
         settings: how all were configured; recorded only, so no keys and passwords.
+        ledger: pays here, see `rr_refine.endpoint.bill.paid_by`; recorded.
 
     Returns:
         None where it was drained before all was done: the pictures are laid out.
@@ -93,7 +96,7 @@ async def measure(
         StoreError: a file cannot be written or read, or another process works in `out`.
     """
     start = time.monotonic()
-    work = Work(benchmark, arms, cache, out, judge, attempts)
+    work = Work(benchmark, arms, cache, out, judge, attempts, ledger)
     shared, remembering = _with_memory(models, arms, cache, out)
     whole = await run_arms(
         work.graded(),
@@ -162,6 +165,7 @@ class Work:
     out: Path
     judge: AnyJudge | None
     attempts: int
+    ledger: Ledger | None = None
 
     def graded(self) -> Benchmark:
         """The benchmark with the judge as its grader, where there is one."""
@@ -233,6 +237,7 @@ class Work:
                     "wording": benchmark.wording if isinstance(benchmark, AsksJudge) else "",
                     "files": dict(benchmark.files),
                     "notes": (*provenance.notes, *benchmark.notes),
+                    "cost": None if self.ledger is None else self.ledger.total,
                     "date": datetime.now(UTC).isoformat(timespec="seconds"),
                     "seconds": provenance.seconds + time.monotonic() - start,
                     "made": {str(kind): number for kind, number in self.cache.made.items()},
@@ -267,7 +272,7 @@ class Work:
             file = image_path(self.out / trial.run, sample.image)
             stored = await asyncio.to_thread(load_stored, file, within=self.out)
             image = load_picture(stored)
-            with suppress(CriticError):
+            with suppress(CriticError, OverBudgetError):
                 pairs.append((mark, await judging.mark(items[trial.item], image, turn=1)))
 
         while owed := list(islice(first, pictures - len(pairs))):

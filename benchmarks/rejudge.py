@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.ledger import Ledger
 from rr_refine.agent.manifest import versions
 from rr_refine.agent.policy import preset
 from rr_refine.agent.store.folder import RunFolder, image_path
@@ -135,6 +136,7 @@ async def judge_again(
     attempts: int = ATTEMPTS,
     noise: int = 0,
     settings: dict[str, JsonValue] | None = None,
+    ledger: Ledger | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> Results:
     """Judge, and leave a benchmark's folder in `out`. What was judged there already is kept.
@@ -143,13 +145,14 @@ async def judge_again(
         benchmark: with the items of the pictures.
         judge: connected.
         cache: of `out`.
+        ledger: pays here, see `rr_refine.endpoint.bill.paid_by`; recorded.
 
     Raises:
         ConfigError: another judge was at work in `out`, or the benchmark asks none.
         StoreError: a file cannot be read or written, or another process works in `out`.
     """
     start = time.monotonic()
-    work = Work(benchmark, pictures.arms, cache, out, judge, attempts)
+    work = Work(benchmark, pictures.arms, cache, out, judge, attempts, ledger)
     graded = work.graded()
     items = {item.id: item for item in benchmark.items}
     room = Room(ROOM)

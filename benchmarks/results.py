@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from rr_refine.agent.budget import Cost
 from rr_refine.benchmarks.arms import BASELINES, Arm, baselines_of
 from rr_refine.benchmarks.definitions import definitions
 from rr_refine.benchmarks.item import WORSE_BY
@@ -170,6 +171,9 @@ class Provenance(Record):
     """Of generator and critic, without keys and passwords."""
     seconds: float = 0.0
     """Wall time of the session that made this; less than all where it was resumed."""
+    cost: Cost | None = Field(default=None, exclude_if=lambda cost: cost is None)
+    """What the services took that were asked, judges among them, in every session; None where none
+    has a price."""
     made: dict[str, int] = {}
     """Renders, critiques and comparisons that this session made and found in no cache."""
 

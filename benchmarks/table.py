@@ -149,6 +149,8 @@ def _made(source: Provenance) -> Iterator[str]:
         commit = source.versions.get("commit")
         of = f", commit {str(commit)[:12]}" if commit else ""
         yield f"{source.date}, rr-refine {source.versions.get('rr-refine')}{of}."
+    if source.cost is not None:
+        yield f"The services in use took {str(source.cost) or 'nothing'}, all sessions together."
 
 
 def _uncovered(arm: ArmResult) -> int:

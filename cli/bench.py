@@ -62,6 +62,8 @@ _SECTIONS: Final = (
     "evidence.",
 )
 """Settings that have an effect here."""
+_LIMIT: Final = "budget.usd"
+"""Of the whole benchmark. Other limits are for runs by themselves."""
 _CHAIN: Final = ("rewriter.use", "intent.use")
 
 bench = App(name="bench", help="Measure how much refining helps.", help_format="plaintext")
@@ -192,9 +194,14 @@ def run_benchmark(
 def _require_effect(settings: Settings, assigned: Iterable[str], closed: str) -> None:
     """Refuse settings without effect, and those that change what is reported under one name."""
     for key in assigned:
-        if not key.startswith(_SECTIONS):
-            hint = "; give --renders" if key.startswith("budget.") else ""
+        if not key.startswith(_SECTIONS) and key != _LIMIT:
+            hint = "; give --renders or --budget-usd" if key.startswith("budget.") else ""
             raise ConfigError(f"--set {key} has no effect on a benchmark{hint}")
+    for key, source in settings.sources.items():
+        if key.startswith("budget.") and key != _LIMIT:
+            tell(
+                f"note: {key} from {source} has no effect on a benchmark: --renders limits its runs"
+            )
     if settings.values.get("loop.review"):
         raise ConfigError("loop.review has no place in a benchmark: nobody is there to decide")
     for key, source in settings.sources.items() if closed else ():
@@ -210,6 +217,7 @@ async def _test(test: ModelTest, options: BenchOptions, settings: Settings, out:
     from rr_refine.benchmarks.arms import Models
     from rr_refine.benchmarks.cache import Cache
     from rr_refine.benchmarks.report import write_json
+    from rr_refine.cli.bench_costs import paying
     from rr_refine.cli.bench_models import make_models
     from rr_refine.component import connected
 
@@ -220,7 +228,8 @@ async def _test(test: ModelTest, options: BenchOptions, settings: Settings, out:
             shared = Models(
                 cache.generator(models.generator), cache.critic(models.critic), models.parameters
             )
-            result = await test.run(shared, concurrency=options.concurrency, on_step=Progress())
+            with paying(settings, needed, out):
+                result = await test.run(shared, concurrency=options.concurrency, on_step=Progress())
     write_json(out, f"{test.name}.json", result.record)
     _show_result(options, result.record, result.table, out, result.failed)
     return FAILED if result.failed else DONE
@@ -258,6 +267,7 @@ class _Comparison:
         from rr_refine.benchmarks.measure import measure, preflight
         from rr_refine.benchmarks.protocol import AsksJudge
         from rr_refine.benchmarks.trial import read_trials
+        from rr_refine.cli.bench_costs import paying
         from rr_refine.cli.bench_models import make_judge
         from rr_refine.cli.notes import PARTS, say_addresses, say_told
         from rr_refine.component import connected
@@ -279,7 +289,11 @@ class _Comparison:
         with Cache(self.out / "cache", offline=self.plan.offline) as cache:
             async with connected((*(() if self.plan.offline else online), judge)):
                 self.progress.begin("runs", sum(t.settled for t in read_trials(self.out)))
-                with _draining() as drain:
+                asked = () if self.plan.offline else (*online, *self._rewriters())
+                with (
+                    _draining() as drain,
+                    paying(settings, (*asked, judge), self.out, drain.set) as ledger,
+                ):
                     results = await measure(
                         benchmark,
                         self.arms,
@@ -293,7 +307,10 @@ class _Comparison:
                         attempts=options.attempts,
                         noise=options.noise,
                         source=self.source,
-                        settings={k: v for k, v in public.items() if k.startswith(_SECTIONS)},
+                        settings={
+                            k: v for k, v in public.items() if k.startswith((*_SECTIONS, _LIMIT))
+                        },
+                        ledger=ledger,
                         on_trial=self._show,
                         drain=drain,
                     )
@@ -301,7 +318,7 @@ class _Comparison:
         if results is None:
             done = f"{self.done} of {self.runs}"
             tell(f"stopped after {done} runs; --resume goes on")
-            return INTERRUPTED
+            return FAILED if ledger is not None and ledger.refused_usd else INTERRUPTED
         for arm, problems in preflight(benchmark, self.arms, self.out).items():
             _show_preflight(arm, problems)
         record, table = self.plan.show(results, self.out)
@@ -309,6 +326,10 @@ class _Comparison:
         # The one comparison that --fail-on-error stands for.
         too_many = self.failed > options.fail_on_error * self.runs
         return FAILED if too_many else DONE
+
+    def _rewriters(self) -> Iterator[object]:
+        for arm in self.arms:
+            yield from arm.chain(self.models.generator, arm.critic or self.models.critic)
 
     def _show(self, trial: Trial) -> None:
         """Show how far it is."""

@@ -39,6 +39,7 @@ def judge(
     judge_model: str | None = None,
     attempts: int = 4,
     noise: int = 0,
+    budget_usd: float | None = None,
     concurrency: int = 32,
     config: Path | None = None,
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
@@ -64,6 +65,7 @@ def judge(
         judge_model: Its model; the one that it serves by default.
         attempts: Most times that the judge is asked about a picture until it can be read.
         noise: Pictures that are judged twice, to see how far the judge agrees with itself.
+        budget_usd: US dollars that the judge may cost, in every session together.
         concurrency: Pictures at once.
         config: A TOML file.
         set_: judge.* as key=value.
@@ -75,6 +77,7 @@ def judge(
         judge=judge,
         judge_url=judge_url,
         judge_model=judge_model,
+        budget_usd=budget_usd,
         attempts=attempts,
         noise=noise,
         concurrency=concurrency,
@@ -111,6 +114,7 @@ async def _judge(
     from rr_refine.benchmarks.source import load_again, load_benchmark
     from rr_refine.benchmarks.table import write_tables
     from rr_refine.benchmarks.trial import Trial, read_trials
+    from rr_refine.cli.bench_costs import paying
     from rr_refine.cli.bench_models import make_judge
     from rr_refine.cli.notes import say_addresses, say_told
     from rr_refine.component import connected
@@ -155,18 +159,20 @@ async def _judge(
     with Cache(out / "cache") as cache:
         async with connected((made,)):
             progress.begin("pictures", 0)
-            found = await judge_again(
-                own,
-                pictures,
-                made,
-                cache,
-                out,
-                concurrency=options.concurrency,
-                attempts=options.attempts,
-                noise=options.noise,
-                settings={k: v for k, v in settings.public().items() if k.startswith("judge.")},
-                on_trial=show,
-            )
+            with paying(settings, [made], out) as ledger:
+                found = await judge_again(
+                    own,
+                    pictures,
+                    made,
+                    cache,
+                    out,
+                    concurrency=options.concurrency,
+                    attempts=options.attempts,
+                    noise=options.noise,
+                    settings={k: v for k, v in settings.public().items() if k.startswith("judge.")},
+                    ledger=ledger,
+                    on_trial=show,
+                )
     say_told({"judge": made})
     say_results(found, write_tables(found), out, as_json=options.json)
     if failed:

@@ -40,6 +40,8 @@ class BenchOptions:
         curve: Also judge what each arm would have returned with fewer renders.
         limit: Number of prompts, from the first; all by default.
         shard: i/n takes the i-th of n parts; give each of the n commands its own --out.
+        budget_usd: US dollars that all of it may cost, the judge included, in every session; by
+            the prices in the settings of those that are asked.
         concurrency: Runs at once.
         resume: Continue in a folder that already has runs.
         fail_on_error: Exit code 1 if failed runs are more than this share of all runs.
@@ -70,6 +72,7 @@ class BenchOptions:
     curve: Flag = False
     limit: int | None = None
     shard: str | None = None
+    budget_usd: float | None = None
     concurrency: int = 32
     resume: Flag = False
     fail_on_error: float = 0.0
@@ -127,6 +130,7 @@ class BenchOptions:
             "critic.use": self.critic,
             "judge.use": self.judge,
             "judge.model": self.judge_model,
+            "budget.usd": self.budget_usd,
         }
         return flags | {key: value for key, value in given.items() if value is not None}
 

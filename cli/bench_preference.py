@@ -59,6 +59,7 @@ def preference(
     config: Path | None = None,
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
     trust: Flag = False,
+    budget_usd: float | None = None,
     concurrency: int = 32,
     resume: Flag = False,
     json: Flag = False,
@@ -84,6 +85,7 @@ def preference(
         set_: critic.*, as key=value. May be given more than once.
         trust: Let the settings file of this folder, or of --config, name code and where keys go;
             remembered until it changes.
+        budget_usd: US dollars that the critic may cost, in every session together.
         concurrency: Pairs in progress at once.
         resume: Continue in a folder that already has results.
         json: The result as one JSON object on stdout.
@@ -92,6 +94,7 @@ def preference(
     async def evaluate(settings: Settings, part: tuple[int, int]) -> PreferenceResult:
         from rr_refine.benchmarks.cache import Cache
         from rr_refine.benchmarks.preference.evaluate import evaluate_preference
+        from rr_refine.cli.bench_costs import paying
         from rr_refine.cli.job import make_critic
         from rr_refine.cli.notes import say_addresses
         from rr_refine.reward.scalar import RewardCritic
@@ -103,23 +106,24 @@ def preference(
         progress = Progress()
         with Cache(out / "cache") as cache:
             async with connected([asked]):
-                found = await evaluate_preference(
-                    pairs,
-                    cache.critic(asked),
-                    out,
-                    modes=modes,
-                    limit=limit,
-                    shard=part,
-                    concurrency=concurrency,
-                    on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
-                )
+                with paying(settings, [asked], out):
+                    found = await evaluate_preference(
+                        pairs,
+                        cache.critic(asked),
+                        out,
+                        modes=modes,
+                        limit=limit,
+                        shard=part,
+                        concurrency=concurrency,
+                        on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
+                    )
             say_told({"critic": asked})
             return found
 
     if (limit is not None and limit < 1) or concurrency < 1:
         raise ConfigError("--limit and --concurrency must be at least 1")
     part = parse_shard(shard)
-    settings = _settings(critic, critic_url, config, set_ or (), trusted=trust)
+    settings = _settings(critic, critic_url, budget_usd, config, set_ or (), trusted=trust)
     if not resume and (out / "pairs.jsonl").exists():
         raise ConfigError(
             f"{str(out)!r} holds an earlier evaluation: go on with --resume, or give another --out"
@@ -135,6 +139,7 @@ def preference(
 def _settings(
     critic: str | None,
     url: str | None,
+    usd: float | None,
     config: Path | None,
     assignments: Sequence[str],
     *,
@@ -145,6 +150,8 @@ def _settings(
         flags |= {"critic.use": "openai", "critic.base_url": url}
     if critic is not None:
         flags["critic.use"] = critic
+    if usd is not None:
+        flags["budget.usd"] = usd
     assigned = dict(split_assignment(text) for text in assignments)
     for key in assigned:
         if not key.startswith("critic."):

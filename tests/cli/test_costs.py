@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rr_refine.agent.run import load_run
 from tests.agent.records import only_run
 from tests.cli.test_endpoint import Server, server
-from tests.commands import Commands
+from tests.commands import Commands, Ended
 
 __all__ = ["server"]
 
@@ -150,3 +151,99 @@ def test_prices_go_with_the_profiles_own_model_and_address(
     elsewhere = shown("--set=critic.base_url=https://other.example/v1")
     assert "critic.price_input" not in elsewhere and "generator.price_image" in elsewhere
     assert "generator.price_image" not in shown("--set=generator.model=some/other")
+
+
+BENCH = (
+    "bench",
+    "sketch",
+    "--split=dev",
+    "--generator=fake",
+    "--arm=refine",
+    "--limit=3",
+    "--renders=2",
+)
+BENCH_CRITIC = ("--set=critic.max_tokens=10", "--set=loop.patience=null", *PRICES)
+
+
+def bench(commands: Commands, server: Server, *given: str) -> tuple[Ended, dict[str, Any]]:
+    """A benchmark, and its provenance where it came to its end."""
+    own = (*BENCH, *BENCH_CRITIC, "--critic-url", server.url, "--out=there", *given)
+    ended = commands.run(*own)
+    results = commands.folder / "there" / "results.json"
+    return ended, json.loads(results.read_text())["provenance"] if results.exists() else {}
+
+
+def test_a_benchmark_says_what_it_costs(commands: Commands, server: Server) -> None:
+    ended, made = bench(commands, server)
+    assert ended.code == 0, ended.stderr
+    spent = round(server.judged * 0.009, 9)
+    assert spent > 0
+    before, _, _ = ended.stderr.partition("cost   ")
+    assert "costs: the-critic: $0 per million tokens of questions and $1000" in before
+    assert "there is no limit of money; --budget-usd sets one for all of it" in before
+    assert f"cost       ${spent:.4f}, all sessions together" in ended.stderr
+    assert made["cost"] == {"usd": spent, "assumed_usd": 0.0, "unpriced": 0}
+    assert f"The services in use took ${spent:.4f}, all sessions together." in ended.stdout
+    again, made = bench(commands, server, "--resume")  # nothing is asked again
+    assert made["cost"]["usd"] == spent
+    assert f"${spent:.4f} before" in again.stderr
+    report = commands.run("bench", "report", "there", "--out=joined", "--json")
+    assert json.loads(report.stdout)["provenance"]["cost"]["usd"] == spent
+
+
+@pytest.mark.parametrize("way", ["flag", "set", "environment", "file"])
+def test_a_limit_of_money_is_for_the_whole_benchmark(
+    commands: Commands, server: Server, way: str
+) -> None:
+    given = {"flag": ("--budget-usd=0.025",), "set": ("--set=budget.usd=0.025",)}.get(way, ())
+    if way == "environment":
+        commands.environment["RR_REFINE_BUDGET__USD"] = "0.025"
+    if way == "file":
+        (commands.folder / "rr-refine.toml").write_text("budget.usd = 0.025\n")
+    ended, made = bench(commands, server, *given)
+    assert ended.code == 1, ended.stderr
+    assert server.judged == 2 and made == {}
+    assert "all of it may cost $0.025 at most" in ended.stderr
+    assert "$0.0180 of $0.025 is spent, and the next request could pass that" in ended.stderr
+    assert "--resume goes on" in ended.stderr
+    ended, made = bench(commands, server, "--resume", *given)
+    assert (ended.code, server.judged) == (1, 2), ended.stderr  # earlier sessions count
+    commands.environment.pop("RR_REFINE_BUDGET__USD", None)
+    ended, made = bench(commands, server, "--resume", "--budget-usd=1")
+    assert ended.code == 0, ended.stderr
+    assert made["cost"]["usd"] == round(server.judged * 0.009, 9)
+    trials = (commands.folder / "there" / "trials.jsonl").read_text()
+    assert "OverBudget" not in trials and "OutOfBudget" not in trials
+
+
+def test_a_limit_of_money_of_a_benchmark_wants_every_price(
+    commands: Commands, server: Server
+) -> None:
+    own = (*BENCH, "--critic-url", server.url, "--out=there", "--budget-usd=1")
+    ended = commands.run(*own)
+    assert ended.code == 2
+    assert "budget.usd = 1 cannot be kept" in ended.stderr and server.judged == 0
+    assert commands.run(*own[:-1], "--budget-usd=0").code == 2
+    commands.environment["RR_REFINE_BUDGET__IMAGES"] = "3"
+    other = commands.run(*own[:-1])
+    assert "budget.images from RR_REFINE_BUDGET__IMAGES has no effect" in other.stderr
+
+
+def test_sweeps_and_judges_pay_too(commands: Commands, server: Server) -> None:
+    own = ("--generator=fake", "--limit=2", "--renders=2", *BENCH_CRITIC)
+    sweep = (
+        "bench",
+        "sweep",
+        "sketch",
+        "--split=dev",
+        *own,
+        "--critic-url",
+        server.url,
+        "--out=there",
+    )
+    ended = commands.run(*sweep, "--vary=rounds", "--budget-usd=0.02")
+    assert (ended.code, server.judged) == (1, 2), ended.stderr
+    ended = commands.run(*sweep, "--vary=rounds", "--budget-usd=1", "--resume", "--json")
+    assert ended.code == 0, ended.stderr
+    cost = json.loads(ended.stdout)["provenance"]["cost"]["usd"]
+    assert cost == round(server.judged * 0.009, 9)

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-__all__ = ["Bill", "Payer", "RequestCost", "current_bill", "paid_by"]
+__all__ = ["Bill", "Payer", "RequestCost", "current_bill", "current_payer", "paid_by"]
 
 AnswerT_contra = TypeVar("AnswerT_contra", contravariant=True)
 
@@ -63,6 +63,12 @@ def paid_by(payer: Payer, work: str) -> Iterator[None]:
         yield
     finally:
         _PAYER.reset(token)
+
+
+def current_payer() -> Payer | None:
+    """Who pays here."""
+    found = _PAYER.get()
+    return found and found[0]
 
 
 @dataclass(frozen=True, slots=True)
