@@ -144,8 +144,11 @@ async def run_many(works: Iterable[Awaitable[None]], concurrency: int) -> None:
     """Await `works` in order, `concurrency` at once; the first that fails ends all.
 
     Raises:
+        ConfigError: `concurrency` is below 1.
         Exception: what the first raised that failed.
     """
+    if concurrency < 1:
+        raise ConfigError(f"concurrency = {concurrency} would do nothing; give at least 1")
     left = iter(works)
 
     async def worker(left: Iterator[Awaitable[None]]) -> None:

@@ -11,9 +11,9 @@ from cyclopts import Parameter
 
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader
-from rr_refine.cli.bench_options import BENCHMARK_FILES, BenchOptions, say_results
+from rr_refine.cli.bench_options import BENCHMARK_FILES, BenchOptions, Noise, say_results
 from rr_refine.cli.exits import DONE, FAILED
-from rr_refine.cli.options import Flag, Out
+from rr_refine.cli.options import AtOnce, Count, Flag, Out
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings, split_assignment
 from rr_refine.cli.text import plain, say, tell
@@ -31,16 +31,16 @@ def judge(
     benchmark: str | None = None,
     data: Path | None = None,
     suite: str | None = None,
-    samples: int | None = None,
+    samples: AtOnce | None = None,
     prompts: Path | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     judge: str | None = None,
     judge_url: str | None = None,
     judge_model: str | None = None,
-    attempts: int = 4,
-    noise: int = 0,
+    attempts: AtOnce = 4,
+    noise: Noise = 0,
     budget_usd: float | None = None,
-    concurrency: int = 32,
+    concurrency: AtOnce = 32,
     config: Path | None = None,
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
     trust: Flag = False,

@@ -9,17 +9,20 @@ from typing import Annotated, Final, Literal
 from cyclopts import Group, Parameter
 from pydantic import JsonValue
 
-from rr_refine.cli.options import Flag, SomeOut
+from rr_refine.cli.options import AtOnce, Count, Flag, SomeOut, Within
 from rr_refine.cli.text import say, say_json
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import whole_number
 from rr_refine.terms import Record
 
-__all__ = ["BENCHMARK_FILES", "CACHE", "BenchOptions", "parse_shard", "say_results"]
+__all__ = ["BENCHMARK_FILES", "CACHE", "BenchOptions", "Noise", "parse_shard", "say_results"]
 
 CACHE: Final = "cache/cache.sqlite"
 BENCHMARK_FILES: Final = ("bench.json", "trials.jsonl", "results.json", ".lock", CACHE)
 """By which the folder of a benchmark is known."""
+
+Noise = Annotated[int, Parameter(validator=Within(0, 10**9))]
+"""Pictures that are judged twice."""
 
 _JUDGE = Group("Judge", sort_key=1)
 _MODELS = Group("Models", sort_key=2)
@@ -67,21 +70,21 @@ class BenchOptions:
 
     out: SomeOut = None
     arm: Annotated[list[str] | None, Parameter(negative=())] = None
-    renders: int = 4
+    renders: AtOnce = 4
     blind: str | None = None
     curve: Flag = False
-    limit: int | None = None
+    limit: Count | None = None
     shard: str | None = None
     budget_usd: float | None = None
-    concurrency: int = 32
+    concurrency: AtOnce = 32
     resume: Flag = False
     fail_on_error: float = 0.0
     json: Flag = False
     judge: Annotated[str | None, Parameter(group=_JUDGE)] = None
     judge_url: Annotated[str | None, Parameter(group=_JUDGE)] = None
     judge_model: Annotated[str | None, Parameter(group=_JUDGE)] = None
-    attempts: Annotated[int, Parameter(group=_JUDGE)] = 4
-    noise: Annotated[int, Parameter(group=_JUDGE)] = 0
+    attempts: Annotated[AtOnce, Parameter(group=_JUDGE)] = 4
+    noise: Annotated[Noise, Parameter(group=_JUDGE)] = 0
     generator: Annotated[str | None, Parameter(group=_MODELS)] = None
     model: Annotated[str | None, Parameter(group=_MODELS)] = None
     critic: Annotated[str | None, Parameter(group=_MODELS)] = None
@@ -90,7 +93,7 @@ class BenchOptions:
     set_: Annotated[list[str] | None, Parameter("--set", negative=(), group=_MODELS)] = None
     trust: Annotated[Flag, Parameter(group=_MODELS)] = False
     engine: Annotated[Literal["local", "ray"], Parameter(group=_MACHINES)] = "local"
-    workers: Annotated[int | None, Parameter(group=_MACHINES)] = None
+    workers: Annotated[AtOnce | None, Parameter(group=_MACHINES)] = None
     gpus: Annotated[float | None, Parameter(group=_MACHINES)] = None
     ray_address: Annotated[str | None, Parameter(group=_MACHINES)] = None
 
@@ -98,12 +101,6 @@ class BenchOptions:
         """Raises:
         ConfigError: a value that is out of range or has no effect.
         """
-        for name in ("renders", "concurrency", "attempts", "limit", "workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"--{name} {value} must be at least 1")
-        if self.noise < 0:
-            raise ConfigError(f"--noise {self.noise} must not be negative")
         if not 0 <= self.fail_on_error <= 1:
             raise ConfigError(f"--fail-on-error {self.fail_on_error:g} is a share of 0 to 1")
         if self.engine == "local":

@@ -19,7 +19,7 @@ from rr_refine.boundary import boundary
 from rr_refine.cli.bench_options import CACHE, parse_shard, say_results
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
-from rr_refine.cli.options import Flag, Out
+from rr_refine.cli.options import AtOnce, Count, Flag, Out
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
 from rr_refine.cli.text import tell
@@ -52,7 +52,7 @@ def preference(
     data: Path,
     out: Out,
     mode: Literal["pairwise", "pointwise", "both"] | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     shard: str = "1/1",
     critic: str | None = None,
     critic_url: str | None = None,
@@ -60,7 +60,7 @@ def preference(
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
     trust: Flag = False,
     budget_usd: float | None = None,
-    concurrency: int = 32,
+    concurrency: AtOnce = 32,
     resume: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -120,8 +120,6 @@ def preference(
             say_told({"critic": asked})
             return found
 
-    if (limit is not None and limit < 1) or concurrency < 1:
-        raise ConfigError("--limit and --concurrency must be at least 1")
     part = parse_shard(shard)
     settings = _settings(critic, critic_url, budget_usd, config, set_ or (), trusted=trust)
     if not resume and (out / "pairs.jsonl").exists():

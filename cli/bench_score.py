@@ -12,7 +12,7 @@ from rr_refine.benchmarks.source import load_benchmark
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.bench_options import say_results
 from rr_refine.cli.exits import DONE, FAILED
-from rr_refine.cli.options import Flag, Out
+from rr_refine.cli.options import AtOnce, Count, Flag, Out
 from rr_refine.cli.text import plain, say, say_json, tell
 from rr_refine.errors import ConfigError
 
@@ -26,8 +26,8 @@ def score(
     data: Path,
     judgements: Path,
     suite: str | None = None,
-    samples: int | None = None,
-    limit: int | None = None,
+    samples: AtOnce | None = None,
+    limit: Count | None = None,
     json: Flag = False,
 ) -> int:
     """Score a judgement file of the official scripts.
@@ -84,8 +84,8 @@ def preflight(
     data: Path,
     pictures: Path,
     suite: str | None = None,
-    samples: int | None = None,
-    limit: int | None = None,
+    samples: AtOnce | None = None,
+    limit: Count | None = None,
 ) -> int:
     """Check a folder of pictures before an official script is paid to judge it.
 

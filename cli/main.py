@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
-from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, ValidationError
 
 from rr_refine.cli.exits import DONE, guarded
 from rr_refine.cli.options import SETTINGS, DisplayOptions, Flag, SettingsOptions, SomeOut
@@ -161,6 +161,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except ValidationError as error:
+        if error.argument is None:
+            raise ConfigError(str(error)) from error
+        given = f"{error.argument.name} {error.argument.tokens[0].value:.80}"
+        raise ConfigError(f"{given} {error.exception_message}") from error
     except CycloptsError as error:
         raise ConfigError(str(error)) from error
     return code if isinstance(code, int) else DONE

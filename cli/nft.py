@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rr_refine.cli.exits import DONE
-from rr_refine.cli.options import Flag, SomeOut
+from rr_refine.cli.options import Count, Flag, SomeOut
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import CODE, SettingsFile, require_trust
@@ -28,7 +28,7 @@ def nft(
     recipe: str,
     out: SomeOut = None,
     data: str | None = None,
-    epochs: int | None = None,
+    epochs: Count | None = None,
     seconds: float | None = None,
     seed: int | None = None,
     dry_run: Flag = False,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS",
+    "AtOnce",
+    "Count",
     "DisplayOptions",
     "Flag",
     "Folder",
@@ -23,10 +25,34 @@ __all__ = [
     "Out",
     "SettingsOptions",
     "SomeOut",
+    "Within",
 ]
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """A switch: given or not, without a `--no-` form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Checks that a number on the command line is in a range, ends included."""
+
+    least: int
+    most: int
+
+    def __call__(self, _: object, value: int | None) -> None:
+        """Raises:
+        ValueError: it is not; the command line names the option and the value.
+        """
+        if value is not None and value < self.least:
+            raise ValueError(f"must be at least {self.least:,}")
+        if value is not None and value > self.most:
+            raise ValueError(f"must be at most {self.most:,}")
+
+
+Count = Annotated[int, Parameter(validator=Within(1, 10**9))]
+"""How many of something, such as the items of a benchmark."""
+AtOnce = Annotated[int, Parameter(validator=Within(1, 10_000))]
+"""How many go on at the same time, or are made of each: every one takes memory at once."""
 
 
 def _folder(_: object, tokens: Sequence[Token]) -> Path:

@@ -16,7 +16,7 @@ from rr_refine.cli.bench_options import parse_shard
 from rr_refine.cli.bench_preference import BenchmarkName, preference
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.notes import say_told
-from rr_refine.cli.options import Flag, Folder, Out, SomeOut
+from rr_refine.cli.options import AtOnce, Count, Flag, Folder, Out, SomeOut
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import read_settings
 from rr_refine.cli.text import say, short, tell
@@ -60,7 +60,7 @@ def ingest(
     dataset: str | None = None,
     split: str = "train",
     margin: float | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     seed: int = 0,
     evaluation: Annotated[list[Path] | None, Parameter(negative=())] = None,
 ) -> int:
@@ -78,8 +78,6 @@ def ingest(
         seed: Of the draw.
         evaluation: JSON lines of requests that must not be trained on. May be given more than once.
     """
-    if limit is not None and limit < 1:
-        raise ConfigError("--limit must be at least 1")
     private = read_settings(None, {}).flag("private")
     reader, held_back = SOURCES[source], EvaluationSet.read(evaluation or ())
     require_ours(folder, ("pairs.jsonl", "ingest.jsonl"), ("images", "pairs.jsonl.lock"), "folder")
@@ -109,7 +107,7 @@ def run(
     config: Path | None = None,
     teacher_url: str | None = None,
     part: str = "1/1",
-    concurrency: int = 64,
+    concurrency: AtOnce = 64,
     ask_again: Flag = False,
     trust: Flag = False,
 ) -> int:
@@ -179,7 +177,7 @@ def sft(
     model: str | None = None,
     data: Annotated[list[Path] | None, Parameter(negative=())] = None,
     out: SomeOut = None,
-    max_steps: int | None = None,
+    max_steps: Count | None = None,
     resume: Flag = False,
     dry_run: Flag = False,
     trust: Flag = False,
@@ -242,10 +240,10 @@ def evaluate(
     data: Path,
     out: Out,
     mode: Literal["pairwise", "pointwise", "both"] = "both",
-    limit: int | None = None,
+    limit: Count | None = None,
     shard: str = "1/1",
     set_: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
-    concurrency: int = 4,
+    concurrency: AtOnce = 4,
     resume: Flag = False,
     json: Flag = False,
 ) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import JsonValue
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["PublishedBenchmark", "Wording", "check_choice", "number_at", "official_wording"]
 
 SuiteT = TypeVar("SuiteT", bound=str)
+_MOST_SAMPLES: Final = 10_000
+"""Pictures of each prompt; all are listed before the first is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +129,6 @@ def check_choice(
     for what, value in (("samples", samples), ("limit", limit)):
         if value is not None and value < 1:
             raise ConfigError(f"{what} = {value}: give at least 1")
+    if samples > _MOST_SAMPLES:
+        raise ConfigError(f"samples = {samples}: give at most {_MOST_SAMPLES:,}")
     return chosen

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import Parameter
 
 from rr_refine.cli import text
 from rr_refine.cli.exits import DONE
 from rr_refine.cli.nft import silence_libraries
-from rr_refine.cli.options import Flag, Out
+from rr_refine.cli.options import Flag, Out, Within
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.files import make_folder, replace_file, require_no_links
 from rr_refine.hub import loaded
@@ -33,7 +35,7 @@ def sketch(
     *,
     out: Out = Path("runs/train-sketch"),
     only: Literal["generator", "critic"] | None = None,
-    renders: int | None = None,
+    renders: Annotated[int, Parameter(validator=Within(0, 10**6))] | None = None,
     device: str = "auto",
     quick: Flag = False,
 ) -> int:
@@ -53,8 +55,6 @@ def sketch(
     require_ours(out, _FILES, ("renders", "decoded", "quick.txt"))
     require_no_links(out)
     count = renders if renders is not None else 8 if quick else 2500
-    if count < 0:
-        raise ConfigError(f"--renders {count} must not be negative")
     for package in ("diffusers", "trl"):
         if find_spec(package) is None:
             raise MissingExtraError("rr-refine train", "train")

@@ -179,3 +179,72 @@ def test_folders_that_are_no_runs(commands: Commands) -> None:
     ended = commands.run("a cat", "--out", "file", models=True)
     assert ended.code == 1
     assert ended.stderr.splitlines()[-1].startswith("error: StoreError: cannot create run folder")
+
+
+_JUDGE = ["bench", "judge", "there", "--out", "new"]
+_BENCH = ["bench", "longtext", "--data", "x"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "least", "most"),
+    [
+        (["parrot", "run", "there"], "--concurrency", 1, 10_000),
+        (["parrot", "ingest", "hpdv3", "x", "there"], "--limit", 1, 10**9),
+        (["parrot", "sft", "sketch"], "--max-steps", 1, 10**9),
+        (["parrot", "evaluate", "x", "hpdv3", "--data=x", "--out=y"], "--concurrency", 1, 10_000),
+        (["parrot", "evaluate", "x", "hpdv3", "--data=x", "--out=y"], "--limit", 1, 10**9),
+        (["bench", "preference", "hpdv3", "--data=x", "--out=y"], "--limit", 1, 10**9),
+        (["bench", "preference", "hpdv3", "--data=x", "--out=y"], "--concurrency", 1, 10_000),
+        (["bench", "score", "longtext", "--data=x", "--judgements=y"], "--samples", 1, 10_000),
+        (["bench", "preflight", "longtext", "--data=x", "--pictures=y"], "--limit", 1, 10**9),
+        (_JUDGE, "--samples", 1, 10_000),
+        (_JUDGE, "--limit", 1, 10**9),
+        (_JUDGE, "--attempts", 1, 10_000),
+        (_JUDGE, "--noise", 0, 10**9),
+        (_JUDGE, "--concurrency", 1, 10_000),
+        (_BENCH, "--renders", 1, 10_000),
+        (_BENCH, "--workers", 1, 10_000),
+        (["bench", "sweep", "longtext", "--data", "x"], "--concurrency", 1, 10_000),
+        (["bench", "sweep", "longtext", "--data", "x"], "--limit", 1, 10**9),
+        (["train", "nft", "--recipe", "x"], "--epochs", 1, 10**9),
+        (["train", "sketch"], "--renders", 0, 10**6),
+    ],
+)
+def test_whole_numbers_have_a_range(
+    commands: Commands, command: list[str], option: str, least: int, most: int
+) -> None:
+    for wrong, words in (
+        (least - 1, f"must be at least {least}"),
+        (-3, f"must be at least {least}"),
+        (most + 1, f"must be at most {most:,}"),
+        (10**30, f"must be at most {most:,}"),
+    ):
+        ended = commands.run(*command, f"{option}={wrong}")
+        assert (ended.code, ended.stdout) == (2, "")
+        assert ended.stderr == f"error: {option} {wrong} {words}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["bench", "longtext", "--data", "x", "--samples=0"], "samples = 0: give at least 1"),
+        (["bench", "longtext", "--data", "x", "--samples=-3"], "samples = -3: give at least 1"),
+        (["bench", "geneval", "--data", "x", f"--samples={10**12}"], "give at most 10,000"),
+        (["train", "nft", "--recipe", "qwen-image", "--seed=-1"], "seed = -1"),
+        (["train", "nft", "--recipe", "qwen-image", f"--seed={2**64}"], f"seed = {2**64}"),
+        (["serve", "x", "--port=-1"], "port = -1"),
+        (["serve", "x", "--port=65536"], "port = 65536"),
+        (["serve", "x", "--tensor-parallel-size=0"], "tensor_parallel_size = 0"),
+        (["serve", "x", "--max-model-len=-3"], "max_model_len = -3"),
+        (["studio", "--port=-1", "--generator=fake", "--critic=fake"], "port -1"),
+        (["studio", "--set", "studio.max_runs=0", "--generator=fake"], "max_runs = 0"),
+        (["mcp", "--set", "studio.max_runs=0", "--generator=fake"], "max_runs = 0"),
+        (["mcp", "--set", "studio.max_runs=-3", "--generator=fake"], "max_runs = -3"),
+    ],
+)
+def test_whole_numbers_of_parts_have_a_range(
+    commands: Commands, command: list[str], words: str
+) -> None:
+    ended = commands.run(*command)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert words in ended.stderr

@@ -134,7 +134,7 @@ class NftRecipe(Record):
     """Epochs between two drawings of the held-out prompts."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     """Where accelerate sends the log beside the file."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -113,13 +113,16 @@ async def produce(
         on_progress: called after every pair.
 
     Raises:
-        ConfigError: there are no pairs, `part` is out of range, or the teacher is set up wrongly.
+        ConfigError: there are no pairs, `part` or `concurrency` is out of range, or the teacher is
+            set up wrongly.
         CriticUnavailable: the teacher was given up.
         StoreError: the folder cannot be read or written.
     """
     index, count = part
     if not 1 <= index <= count:
         raise ConfigError(f"part {index}/{count} is out of range; the first of two is 1/2")
+    if concurrency < 1:
+        raise ConfigError(f"concurrency = {concurrency} would ask nothing; give at least 1")
     folder.require_pairs()
     kinds: tuple[QuestionKind, ...] = get_args(QuestionKind)
     record = RunRecord(options=options, teachers={kind: teacher.identify(kind) for kind in kinds})

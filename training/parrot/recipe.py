@@ -104,7 +104,7 @@ class SftRecipe(Record):
     Qwen's do; None leaves the processor as it is. Serve the student with the same limit."""
     workers: int = Field(default=0, ge=0)
     """Processes per device that load and prepare pictures; 0 does it in between."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     log_every: int = Field(default=10, ge=1)
     """Steps between two lines of the log."""
     save_every: int | None = Field(default=None, ge=1)
