@@ -154,6 +154,12 @@ class Trial(Origin):
         samples = (point.sample for point in (self.first, *self.points))
         return self.error is None and not any(sample and sample.mark is None for sample in samples)
 
+    @property
+    def why_lacking(self) -> str:
+        """Why it has no picture or no mark, as far as it is known."""
+        sample = self.result.sample
+        return self.error or (sample and sample.fault) or next(reversed(self.faults), "")
+
 
 @dataclass(frozen=True, slots=True)
 class RunPrefix:

@@ -27,14 +27,16 @@ from rr_refine.cli.bench_arms import Plan
 from rr_refine.cli.bench_options import (
     BENCHMARK_FILES,
     BenchOptions,
+    notes_on_earlier,
     parse_shard,
+    say_failed,
     say_results,
 )
 from rr_refine.cli.broken import add_broken
 from rr_refine.cli.exits import DONE, FAILED, INTERRUPTED
 from rr_refine.cli.progress import Progress
 from rr_refine.cli.settings import Settings, read_settings, split_assignment
-from rr_refine.cli.text import plain, short, tell
+from rr_refine.cli.text import plain, tell
 from rr_refine.errors import ConfigError, MissingExtraError, RefineError, StoreError
 from rr_refine.files import make_folder
 from rr_refine.named import folder_here, require_ours
@@ -44,7 +46,6 @@ if TYPE_CHECKING:  # with langgraph, which the help can do without
     from rr_refine.benchmarks.item import Benchmark
     from rr_refine.benchmarks.source import Source
     from rr_refine.benchmarks.trial import Trial
-    from rr_refine.terms import Record
 
 __all__ = ["add_benchmarks", "bench", "run_benchmark"]
 
@@ -178,6 +179,8 @@ def run_benchmark(
             benchmark = part_of(benchmark, *shard)
         models = make_models(options, settings)
         arms = plan.arms(own, options, settings, models)
+        earlier = notes_on_earlier(out, settings, [arm.name for arm in arms])
+        benchmark.notes = (*benchmark.notes, *plan.notes, *earlier)
         curve = options.curve or own.curve
         source = source_of(name, own, options.limit, shard)
         work = _Comparison(benchmark, arms, models, options, settings, out, curve, source, plan)
@@ -231,7 +234,8 @@ async def _test(test: ModelTest, options: BenchOptions, settings: Settings, out:
             with paying(settings, needed, out):
                 result = await test.run(shared, concurrency=options.concurrency, on_step=Progress())
     write_json(out, f"{test.name}.json", result.record)
-    _show_result(options, result.record, result.table, out, result.failed)
+    say_results(result.record, result.table, out, as_json=options.json)
+    say_failed(f"{result.failed} failed; --resume tries them again", result.failed)
     return FAILED if result.failed else DONE
 
 
@@ -322,7 +326,8 @@ class _Comparison:
         for arm, problems in preflight(benchmark, self.arms, self.out).items():
             _show_preflight(arm, problems)
         record, table = self.plan.show(results, self.out)
-        _show_result(options, record, table, self.out, self.failed, self.why)
+        say_results(record, table, self.out, as_json=options.json)
+        say_failed(f"{self.failed} failed; --resume tries them again", self.failed, self.why)
         # The one comparison that --fail-on-error stands for.
         too_many = self.failed > options.fail_on_error * self.runs
         return FAILED if too_many else DONE
@@ -337,7 +342,7 @@ class _Comparison:
         lacking = trial.result.sample is None or (self.graded and not trial.settled)
         if trial.recorded and (trial.error is not None or lacking):
             self.failed += 1
-            self.why = trial.error or _fault_of(trial) or self.why
+            self.why = trial.why_lacking or self.why
         self.sum += (trial.result.mark or trial.worst).score
         score = self.sum / self.done if self.graded else None
         self.progress("runs", self.done, self.runs, self.failed, score)
@@ -372,21 +377,6 @@ def _show_preflight(arm: str, problems: Sequence[str]) -> None:
         tell(f"preflight  {arm}: {plain(problem)}")
     if len(problems) > _SHOWN:
         tell(f"preflight  {arm}: and {len(problems) - _SHOWN} more")
-
-
-def _fault_of(trial: Trial) -> str:
-    """Why it has no mark, or no picture."""
-    sample = trial.result.sample
-    return (sample and sample.fault) or next(reversed(trial.faults), "")
-
-
-def _show_result(
-    options: BenchOptions, result: Record, table: str, out: Path, failed: int, why: str = ""
-) -> None:
-    say_results(result, table, out, as_json=options.json)
-    if failed:
-        last = f"; the last: {short(why, 300)}" if why else ""
-        tell(f"{failed} failed; --resume tries them again{last}")
 
 
 add_benchmarks(bench, _make)

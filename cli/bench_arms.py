@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ class Plan:
     """The folder of results is called after it and the benchmark."""
     offline = False
     """Nothing is rendered or judged by the critic: what the folder holds must do."""
+    notes: Sequence[str] = ()
+    """What was asked for and is left out, once the arms are made; in words for the user."""
 
     def arms(
         self, own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models

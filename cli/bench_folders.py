@@ -11,7 +11,14 @@ from cyclopts import Parameter
 
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.loader import BenchmarkLoader, benchmark_names, find_loader
-from rr_refine.cli.bench_options import BENCHMARK_FILES, BenchOptions, Noise, say_results
+from rr_refine.cli.bench_options import (
+    BENCHMARK_FILES,
+    BenchOptions,
+    Noise,
+    notes_on_earlier,
+    say_failed,
+    say_results,
+)
 from rr_refine.cli.exits import DONE, FAILED
 from rr_refine.cli.options import AtOnce, Count, Flag, Out
 from rr_refine.cli.progress import Progress
@@ -147,13 +154,19 @@ async def _judge(
     if made is None:
         raise ConfigError("there is no judge: give --judge-url")
     say_addresses(settings, "judge")
+    earlier = notes_on_earlier(out, settings, [arm.name for arm in pictures.arms])
+    own.notes = (*own.notes, *earlier)
+    for note in own.notes:
+        tell(f"note: {plain(note)}")
     total, failed = len(own.items) * len(pictures.arms), 0
-    done, progress = 0, Progress()
+    done, why, progress = 0, "", Progress()
 
     def show(trial: Trial) -> None:
-        nonlocal done, failed
+        nonlocal done, failed, why
         done += 1
-        failed += trial.result.mark is None
+        if trial.result.mark is None:
+            failed += 1
+            why = trial.why_lacking or why
         progress("pictures", done, total, failed)
 
     with Cache(out / "cache") as cache:
@@ -175,8 +188,7 @@ async def _judge(
                 )
     say_told({"judge": made})
     say_results(found, write_tables(found), out, as_json=options.json)
-    if failed:
-        tell(f"{failed} have no mark; the same command tries them again")
+    say_failed(f"{failed} have no mark; the same command tries them again", failed, why)
     return FAILED if failed else DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -10,12 +11,22 @@ from cyclopts import Group, Parameter
 from pydantic import JsonValue
 
 from rr_refine.cli.options import AtOnce, Count, Flag, SomeOut, Within
-from rr_refine.cli.text import say, say_json
+from rr_refine.cli.settings import Settings
+from rr_refine.cli.text import say, say_json, short, tell
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import whole_number
 from rr_refine.terms import Record
 
-__all__ = ["BENCHMARK_FILES", "CACHE", "BenchOptions", "Noise", "parse_shard", "say_results"]
+__all__ = [
+    "BENCHMARK_FILES",
+    "CACHE",
+    "BenchOptions",
+    "Noise",
+    "notes_on_earlier",
+    "parse_shard",
+    "say_failed",
+    "say_results",
+]
 
 CACHE: Final = "cache/cache.sqlite"
 BENCHMARK_FILES: Final = ("bench.json", "trials.jsonl", "results.json", ".lock", CACHE)
@@ -23,6 +34,8 @@ BENCHMARK_FILES: Final = ("bench.json", "trials.jsonl", "results.json", ".lock",
 
 Noise = Annotated[int, Parameter(validator=Within(0, 10**9))]
 """Pictures that are judged twice."""
+
+_ADDRESSES: Final = ("generator.base_url", "critic.base_url", "judge.base_url")
 
 _JUDGE = Group("Judge", sort_key=1)
 _MODELS = Group("Models", sort_key=2)
@@ -138,6 +151,39 @@ def say_results(record: Record, table: str, *folder: Path, as_json: bool) -> Non
         say_json(record.model_dump_json())
     else:
         say(*table.split("\n"), *folder)
+
+
+def say_failed(words: str, failed: int, why: str = "") -> None:
+    """That something failed, and why the last of it did; nothing where nothing failed."""
+    if failed:
+        tell(f"{words}; the last: {short(why, 300)}" if why else words)
+
+
+def notes_on_earlier(out: Path, settings: Settings, arms: Collection[str]) -> Iterator[str]:
+    """What an earlier report in the folder had otherwise, in words for the user.
+
+    Args:
+        arms: those of the report to come.
+    """
+    from rr_refine.benchmarks.report import read_results
+
+    try:
+        earlier = read_results(out)
+    except ConfigError:  # there is none
+        return
+    if gone := [arm.arm for arm in earlier.arms if arm.arm not in arms]:
+        yield (
+            "An earlier report in this folder, which this one replaces, also had "
+            f"{', '.join(gone)}: their runs are kept; name them again to report on them."
+        )
+    known = earlier.provenance.settings
+    for key, now in settings.public().items():
+        if key in _ADDRESSES and known.get(key, now) != now:
+            yield (
+                f"What was done in this folder before is kept, and was asked at {known[key]}; "
+                f"{key} is {now} now. The models call themselves the same; if they are not, give "
+                "another --out."
+            )
 
 
 def parse_shard(text: str, option: str = "--shard") -> tuple[int, int]:

@@ -66,6 +66,7 @@ class SweepPlan(Plan):
     offline: bool
     folder: str = "sweep"
     factors: list[Factor] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def arms(
         self, own: BenchmarkLoader, options: BenchOptions, settings: Settings, models: Models
@@ -94,13 +95,31 @@ class SweepPlan(Plan):
             DEFAULT: made(DEFAULT, _without_budget(settings), critic=False)
         }
         base = found[DEFAULT]
+
+        def varied(
+            name: str, value: str, assigned: Mapping[str, JsonValue]
+        ) -> tuple[Arm, Settings]:
+            own = deepcopy(base[1])
+            own.apply(assigned, COMMAND_LINE)
+            own_critic = _parts(own, "critic.") != _parts(base[1], "critic.")
+            return made(_arm_name(name, value), own, own_critic)
+
         for name, variants in _factors(self.vary, options, settings, models).items():
-            shown = []
-            for value, assigned in variants:
-                varied = deepcopy(base[1])
-                varied.apply(assigned, COMMAND_LINE)
-                own_critic = _parts(varied, "critic.") != _parts(base[1], "critic.")
-                arm = made(_arm_name(name, value), varied, own_critic)
+            try:
+                arms = [(value, varied(name, value, assigned)) for value, assigned in variants]
+            except ConfigError as error:
+                keys = " and ".join(dict.fromkeys(key for _, one in variants for key in one))
+                sets = "" if keys == name else f" sets {keys}, which cannot be"
+                if self.vary is not None:
+                    raise ConfigError(f"--vary {name}{sets}: {error}") from error
+                self.notes.append(f"The ablation {name}{sets}, and is left out: {error}.")
+                continue
+            shown: list[Setting] = []
+            for value, arm in arms:
+                if twin := next((s for s in shown if _same(found[s.arm], arm)), None):
+                    same = f"--vary {name}: {value} is the same as {twin.value}"
+                    self.notes.append(f"{same}, and has no row of its own.")
+                    continue
                 known = base if _same(arm, base) else found.setdefault(arm[0].name, arm)
                 if not _same(arm, known):
                     raise ConfigError(f"--vary {name}: two values would both be {value!r}")
@@ -207,10 +226,15 @@ def _factors(
             )
         if equals and is_secret(key, values):
             raise ConfigError(f"--vary {key} would write a secret into names and tables")
+        if equals and key in known:
+            raise ConfigError(
+                f"--vary {text!r}: {key} has values of its own; give --vary {key}, or the setting "
+                f"itself with yours: {[*known[key][0][1]][-1]}={values}"
+            )
         if equals and not key.startswith(_VARIED):
             hint = "; a sweep varies loop.*, budget.rounds, rewriter.*, intent.* and critic.*"
             raise ConfigError(f"--vary {text!r} has no effect on a sweep{hint}")
-        found[key] = list(_given(key, values)) if equals else known[key]
+        found.setdefault(key, []).extend(_given(key, values) if equals else known[key])
     return found
 
 

@@ -409,12 +409,16 @@ def test_pictures_are_judged_again_without_a_render(here: Commands) -> None:
     with judge(broken=True) as url:
         other = here.run("bench", "judge", "there", *DATA, "--judge-url", url, "--out", "other")
     assert other.code == 1
-    assert "24 have no mark; the same command tries them again" in other.stderr
+    assert "24 have no mark; the same command tries them again; the last: " in other.stderr
+    assert "no answer of the judge about" in other.stderr
     with judge() as url:
         one_by_one = ("--judge-url", url, "--concurrency", "1")
         again = here.run("bench", "judge", "there", *DATA, *one_by_one, "--out", "other")
     assert again.code == 0, again.stderr
     assert "judge a-judge" in again.stdout
+    moved = f"judge.base_url is {url} now. The models call themselves the same"
+    assert moved in again.stderr  # the other judge stood at another port
+    assert moved in (here.folder / "other/results.json").read_text()
     assert pictures(here.folder / "other/pictures/refine") == ALL
     assert len(lines(here.folder / "log")) == before  # nothing was rendered
     compared = here.run("bench", "compare", "there", "other", "--json")
@@ -490,7 +494,7 @@ def test_a_lost_picture_is_not_judged_again_and_the_others_are(here: Commands) -
     picture.unlink()
     ended = here.run("bench", "judge", "there", *DATA, "--judge", "fake", "--out", "again")
     assert ended.code == 1
-    assert "1 have no mark" in ended.stderr
+    assert "1 have no mark; the same command tries them again; the last: lost file:" in ended.stderr
     coverage = results(here.folder / "again")["one-shot"]["coverage"]
     assert coverage == {
         **{"items": 12, "pictures": 11, "marked": 11},

@@ -123,6 +123,45 @@ def test_another_critic_is_not_the_loop_as_it_is(commands: Commands) -> None:
     assert header["arms"]["critic.use=fake"]["critic"]["kind"] != header["critic"]["kind"]
 
 
+def test_an_ablation_that_the_critic_cannot_have_is_left_out_with_a_note(
+    commands: Commands,
+) -> None:
+    ended = commands.run(*DEV, "--out", "there", "--json")
+    assert ended.code == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert {"threshold", "rounds", "seeds", "rewriters", "never-worse"} == set(found["factors"])
+    note = "The ablation samples sets critic.temperature and critic.samples, which cannot be"
+    assert f"note: {note}, and is left out: critic 'tests." in ended.stderr
+    assert any(one.startswith(note) for one in found["provenance"]["notes"])
+    assert note in (commands.folder / "there" / "sweep.md").read_text()
+
+
+def test_equal_values_have_one_row_and_a_note(commands: Commands) -> None:
+    vary = ("--vary", "loop.margin=0.1,0.10,0.2", "--vary", "loop.target=2,2.0")
+    ended = commands.run(*DEV, *vary, "--vary", "loop.margin=0.3,0.1", "--out", "there", "--json")
+    assert ended.code == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    rows = {name: [one["value"] for one in values] for name, values in found["factors"].items()}
+    assert rows == {"loop.margin": ["0.1", "0.2", "0.3"], "loop.target": ["2"]}
+    assert ended.stderr.count("--vary loop.margin: 0.1 is the same as 0.1") == 2
+    assert "--vary loop.target: 2.0 is the same as 2, and has no row of its own" in ended.stderr
+    assert "loop.target=2.0" not in {arm.name for arm in (commands.folder / "there/runs").iterdir()}
+
+
+def test_what_another_command_reported_in_the_folder_is_named(commands: Commands) -> None:
+    first = commands.run(*DEV, "--vary", "loop.target=2,4", "--out", "there")
+    assert first.code == 0, first.stderr
+    assert "An earlier report" not in first.stderr
+    ended = commands.run(*DEV, "--vary", "rounds", "--out", "there", "--resume", "--json")
+    assert ended.code == 0, ended.stderr
+    note = "which this one replaces, also had loop.target=2, loop.target=4: their runs are kept"
+    assert note in ended.stderr
+    assert any(note in one for one in json.loads(ended.stdout)["provenance"]["notes"])
+    bench = ("bench", "sketch", "--split", "dev", "--arm", "refine", *PARTS, "--out", "there")
+    ended = commands.run(*bench, "--resume")
+    assert "also had rounds=1, rounds=2: their runs are kept" in ended.stderr
+
+
 def test_lists_are_values_too(commands: Commands) -> None:
     found = factors(
         *(commands, "--vary", 'rewriter.use="rules",["critic","rules"]', "--out", "there"),
@@ -157,6 +196,16 @@ def test_a_language_model_rewrites_where_one_is_set_up(commands: Commands) -> No
         (
             ["--set", "critic.use=fake", "--vary", "critic.log=a/b,a_b"],
             "two values would both be 'a_b'",
+        ),
+        (["--vary", "samples"], "--vary samples sets critic.temperature and critic.samples, which"),
+        (["--vary", "samples"], "got an unexpected keyword argument 'temperature'"),
+        (
+            ["--vary", "critic.samples=1,2"],
+            "--vary critic.samples: critic 'tests.benchmarks.world:Eye' does",
+        ),
+        (
+            ["--vary", "samples=1,2"],
+            "give --vary samples, or the setting itself with yours: critic",
         ),
         (["--arm", "paper"], "--arm has no effect on a sweep"),
         (["--generator-only"], "one model by itself"),
