@@ -6,6 +6,7 @@ OUT/pairs.jsonl           two pictures, which is better (`rr-refine parrot inges
 OUT/prompts.jsonl         requests (`rr-refine train nft --data`)
 OUT/pictures/ab/….png     the pictures that they name
 OUT/export.json           what was read, kept and left out, and why
+OUT/README.md             the dataset card: what it is made of, and what to know before using it
 """
 
 from __future__ import annotations
@@ -34,12 +35,19 @@ from rr_refine.agent.store.folder import stored_image
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.lines import write_lines
+from rr_refine.plain_text import markdown_line
 from rr_refine.reward.preferences.pair import PictureStore
 from rr_refine.terms import Record
 
 __all__ = ["Export", "FileCount", "RunsExport"]
 
 ChosenT = TypeVar("ChosenT", PairRow, RewritePairRow)
+_FAKES: Final = {
+    "critic": "were judged by the stand-in `fake`, which looks at no picture: the rewards and the "
+    "critic's choices mean nothing.",
+    "generator": "were drawn by the stand-in `fake`: their pictures show nothing of the prompt.",
+}
+"""What is said of runs with one."""
 _WHOLE: Final = 2**62
 """Pixels: pictures stay as they are."""
 
@@ -64,6 +72,8 @@ class RunsExport(Record):
     benchmarks: dict[str, int]
     """Runs of benchmarks, by their names."""
     licence: str
+    notes: tuple[str, ...]
+    """What to know before anything is trained on it or published, in sentences."""
     files: dict[str, FileCount]
 
 
@@ -83,6 +93,8 @@ class Export:
     def __init__(self, out: Path, *, licence: str = UNKNOWN, least: float = 0.0) -> None:
         if not 0 <= least <= 1:
             raise ConfigError(f"least reward {least:g} is none of 0 to 1")
+        if not licence.strip():
+            raise ConfigError("the licence is blank: say which it is, or leave it out")
         self._out, self._licence, self._least = out, licence, least
         self._pictures = PictureStore(out / "pictures", max_pixels=_WHOLE)
         self._prompts: dict[tuple[str, str | None], RequestRow] = {}
@@ -93,6 +105,8 @@ class Export:
             name: Counter() for name in ("rewrites", "rewrite-pairs", "pairs", "prompts")
         }
         self._benchmarks: Counter[str] = Counter()
+        self._fakes: Counter[str] = Counter()
+        """Runs with a stand-in for the generator or the critic."""
         self.runs = 0
 
     def add(self, run: Run, name: str | None = None, benchmark: str | None = None) -> None:
@@ -126,6 +140,9 @@ class Export:
         self.runs += 1
         if benchmark is not None:
             self._benchmarks[benchmark] += 1
+        self._fakes.update(
+            part for part in _FAKES if getattr(origin, part).partition(" ")[0] == "fake"
+        )
         if len(run.request.sources) > 1:
             for lost in self._lost.values():
                 lost["several pictures to edit"] += 1
@@ -170,10 +187,22 @@ class Export:
             unreadable=tuple(why.encode(errors="backslashreplace").decode() for why in unreadable),
             benchmarks=dict(self._benchmarks),
             licence=self._licence,
+            notes=tuple(self._notes()),
             files=counts,
         )
         write_lines(self._out / "export.json", [report.model_dump_json(indent=1)])
+        write_lines(self._out / "README.md", _card(report))
         return report
+
+    def _notes(self) -> Iterator[str]:
+        for part, count in self._fakes.items():
+            yield f"{count} of {self.runs} runs {_FAKES[part]}"
+        for name, count in self._benchmarks.items():
+            yield (
+                f"{count} runs are of the benchmark {name!r}: do not train on what you report on."
+            )
+        if self._licence == UNKNOWN:
+            yield "Nothing says under which licence words and pictures are; give --licence."
 
     def _add_prompt(self, run: Run, origin: Row, source: str | None) -> None:
         request = run.request
@@ -267,6 +296,18 @@ class Export:
         except StoreError as error:
             raise ConfigError(str(error)) from error
         return str(self._pictures.path(self._pictures.put(loaded)).relative_to(self._out))
+
+
+def _card(report: RunsExport) -> Iterator[str]:
+    """The dataset card."""
+    yield "# Training data from recorded runs\n"
+    yield f"Made by rr-refine {report.version} on {report.date} from {report.runs} runs."
+    yield f"Licence of words and pictures: {markdown_line(report.licence)}.\n"
+    for note in report.notes:
+        yield f"- **Note:** {markdown_line(note)}"
+    yield from ("", "| file | rows |", "|---|---|")
+    for name, kept in report.files.items():
+        yield f"| {name}.jsonl | {kept.rows} |"
 
 
 class _Chosen(Generic[ChosenT]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from rr_refine.agent.store.folder import image_path
 from rr_refine.benchmarks.answers import has_answers, judged_of, judgements_of, read_answers
 from rr_refine.benchmarks.item import Benchmark
-from rr_refine.benchmarks.protocol import Layout, OfficialScore, OfficialTable
+from rr_refine.benchmarks.protocol import Answers, Layout, OfficialScore, OfficialTable
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.boundary import boundary
 from rr_refine.errors import StoreError
@@ -25,8 +25,9 @@ from rr_refine.files import (
     replace_file,
     require_no_links,
 )
+from rr_refine.reward.proposal import is_refusal
 
-__all__ = ["lay_out", "link_or_copy", "pictures_of", "score"]
+__all__ = ["lay_out", "link_or_copy", "pictures_of", "score", "told_refusals"]
 
 
 def pictures_of(out: Path, arm: str) -> Path:
@@ -95,12 +96,30 @@ def score(
         require_no_links(folder)
         benchmark.write_judgements(folder, pictures_of(out, arm), judged)
         found = benchmark.official(judged)
+        if told := told_refusals(judged):
+            notes = found.get("notes")
+            found["notes"] = [*(notes if isinstance(notes, list) else []), told]
         official[arm] = found
         if isinstance(benchmark, OfficialTable):
             values[arm] = benchmark.official_values(found)
         if views := benchmark.views(judged):
             further[arm] = views
     return official, values, further
+
+
+def told_refusals(judged: Mapping[str, Answers | None]) -> str:
+    """How many answers the judge refused in its words, by item; empty where it refused none.
+
+    Some official scripts count what they cannot read as wrong, a refusal too.
+    """
+    answered = [answers for answers in judged.values() if answers]
+    refused = sum(any(map(is_refusal, answers)) for answers in answered)
+    if not refused:
+        return ""
+    return (
+        f"the judge refused {refused} of {len(answered)} pictures, by its words; they count as "
+        "wrong, as officially"
+    )
 
 
 def link_or_copy(source: Path, target: Path, source_within: Path, within: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rr_refine.benchmarks.protocol import AnswerFile, Layout, RemarksOnFile, ScoresFiles
+from rr_refine.benchmarks.scoring import told_refusals
 from rr_refine.benchmarks.source import load_benchmark
 from rr_refine.benchmarks.view import View, view_of
 from rr_refine.cli.bench_options import say_results
@@ -54,7 +55,9 @@ def score(
         official, marks = found.score_file(judgements)
         view = view_of(found, marks)
         remarks = found.remarks(judgements) if isinstance(found, RemarksOnFile) else []
-        further = found.views(found.judgements(judgements)) if isinstance(found, AnswerFile) else {}
+        judged = found.judgements(judgements) if isinstance(found, AnswerFile) else {}
+        further = found.views(judged) if isinstance(found, AnswerFile) else {}
+        remarks += [f"{told}."] if (told := told_refusals(judged)) else []
     if json:
         from rr_refine.agent.manifest import versions
 

@@ -36,8 +36,8 @@ def export(
 
     Writes rewrites.jsonl (request, best prompt), rewrite-pairs.jsonl (request, better and worse
     prompt), pairs.jsonl (pictures, for rr-refine parrot ingest recorded), prompts.jsonl (requests,
-    for rr-refine train nft), their pictures, and export.json: what was left out, and why. Nothing
-    comes twice. Exit code 1 if a run could not be read.
+    for rr-refine train nft), their pictures, README.md (a dataset card), and export.json: what was
+    left out, and why. Nothing comes twice. Exit code 1 if a run could not be read.
 
     Args:
         directories: Run folders, or folders that hold runs at any depth.
@@ -77,13 +77,8 @@ def export(
     report = made.write(unreadable)
     for why in unreadable:
         tell(f"left out: {plain(why)}")
-    for name, count in report.benchmarks.items():
-        tell(
-            f"note: {count} runs are of the benchmark {plain(repr(name))}: do not train on what "
-            "you report on"
-        )
-    if licence == UNKNOWN:
-        tell("note: nothing says under which licence words and pictures are; give --licence")
+    for note in report.notes:
+        tell(f"note: {plain(note)}")
     if json:
         say_json(report.model_dump_json())
     else:

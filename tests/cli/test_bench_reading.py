@@ -116,6 +116,16 @@ def test_longtext_is_read_by_a_judge(commands: Commands) -> None:
     assert "there  longtext en, 4 items" in listed.stdout
 
 
+def test_pictures_that_the_judge_refuses_are_counted(commands: Commands) -> None:
+    longtext.write(commands.folder)
+    command = ("bench", "longtext", "--data", "textbench", *FAKES, "--samples", "2")
+    with judge(lambda _: "I'm sorry, but I can't help with that.") as (url, _):
+        ended = commands.run(*command, "--judge-url", url, "--out", "there")
+    told = "the judge refused 4 of 4 pictures, by its words; they count as wrong, as officially"
+    assert f"one-shot: {told}." in ended.stdout
+    assert results(commands.folder / "there")["official"]["one-shot"]["notes"] == [told]
+
+
 def say(question: str) -> str:
     """A judge that sees three of everything."""
     return "three" if question.startswith("How many") else "Yes"

@@ -42,6 +42,37 @@ def test_runs_become_training_data(commands: Commands) -> None:
     assert "prompts.jsonl: 4 rows; left out: duplicate 2" in again.stdout
     assert again.stdout.endswith("data\n")
     assert "give --licence" not in again.stderr
+    card = (commands.folder / "data/README.md").read_text()
+    assert "Licence of words and pictures: CC0-1.0." in card
+    assert "do not train on what you report on" in card
+
+
+def test_what_stand_ins_made_is_told(commands: Commands) -> None:
+    world = "tests.benchmarks.world"
+    for parts in (FAKES, (f"--generator={world}:Painter.create", f"--critic={world}:Eye")):
+        bench = ("bench", "sketch", "--split", "dev", "--limit", "1", "--arm", "refine")
+        made = commands.run(*bench, *parts[:4], "--out", f"runs/{len(parts)}")
+        assert made.code == 0, made.stderr
+    ended = commands.run("export", "runs", "--out", "data", "--licence", "MIT", "--json")
+    assert ended.code == 0, ended.stderr
+    card = (commands.folder / "data/README.md").read_text()
+    notes = json.loads(ended.stdout)["notes"]
+    for words in (
+        "1 of 2 runs were judged by the stand-in `fake`, which looks at no picture",
+        "1 of 2 runs were drawn by the stand-in `fake`",
+    ):
+        assert words in ended.stderr
+        assert words in card
+        assert any(words in note for note in notes)
+
+
+@pytest.mark.parametrize("licence", ["", " ", "\n"])
+def test_a_licence_is_not_blank(commands: Commands, licence: str) -> None:
+    assert commands.run("three red hats", *FAKES).code == 0
+    ended = commands.run("export", "runs", "--out", "data", f"--licence={licence}")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "the licence is blank" in ended.stderr
+    assert not (commands.folder / "data").exists()
 
 
 def test_a_run_that_cannot_be_read_is_named(commands: Commands) -> None:

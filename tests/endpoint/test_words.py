@@ -74,10 +74,30 @@ def test_nor_are_they_in_an_answer(number: str) -> None:
     assert answer.usage is None or answer.usage.asked is None
 
 
-@pytest.mark.parametrize("logprob", ["1000", "1e308", "NaN", "Infinity", '"x"'])
+@pytest.mark.parametrize("logprob", ["1000", "1e308", "NaN", "Infinity", '"x"', "0.5", "1", "0.02"])
 def test_odd_probabilities_are_none(logprob: str) -> None:
     token = f'{{"token": "A", "logprob": {logprob}, "top_logprobs": []}}'
     choice = Choice.model_validate_json(
         f'{{"message": {{"content": "A"}}, "logprobs": {{"content": [{token}]}}}}'
     )
     assert choice.logprobs is None
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "told"),
+    [
+        ("-0.7", "-0.7", {"A": -0.7, "B": -0.7}),
+        ("1e-7", "-20", {"A": 0.0, "B": -20.0}),  # rounded
+        ("-0.1", "-0.1", {}),  # 181 % together
+        ("0", "-1", {}),
+    ],
+)
+def test_probabilities_are_no_more_than_certain(
+    own: str, other: str, told: dict[str, float]
+) -> None:
+    tops = f'[{{"token": "A", "logprob": {own}}}, {{"token": "B", "logprob": {other}}}]'
+    place = f'{{"token": "A", "logprob": {own}, "top_logprobs": {tops}}}'
+    choice = Choice.model_validate_json(
+        f'{{"message": {{"content": "A"}}, "logprobs": {{"content": [{place}]}}}}'
+    )
+    assert choice.first_tokens == told

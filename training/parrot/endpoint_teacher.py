@@ -142,8 +142,8 @@ def _chances(choice: Choice, choices: tuple[Label, ...]) -> dict[Label, float]:
     tokens = choice.first_tokens
     if not tokens:
         raise CriticUnreadable(
-            "the teacher sent no log-probabilities with a prediction; the check of rationales "
-            "needs a server that gives them, such as vLLM",
+            "the teacher sent no log-probabilities with a prediction, or impossible ones; the "
+            "check of rationales needs a server that gives them, such as vLLM",
             choice.message.content or "",
         )
     weights = dict.fromkeys(choices, 0.0)

@@ -32,7 +32,6 @@ from rr_refine.benchmarks.published.picabench.case import (
     find_files,
     read_cases,
 )
-from rr_refine.benchmarks.published.picabench.psnr import masked_psnr
 from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
 from rr_refine.benchmarks.published.picabench.wording import OURS, read_wording
 from rr_refine.benchmarks.question import Question
@@ -190,17 +189,6 @@ class PicaBench(PublishedBenchmark):
         would then show the judge another part of the picture.
         """
         return [line for case in self._asked() if (line := _trouble(case, folder))]
-
-    def psnr(self, item: Item, edited: Image.Image) -> float | None:
-        """How alike source and edited picture are outside the edited areas, in dB; the official
-        measure of consistency. See `masked_psnr`.
-
-        Raises:
-            ConfigError: the source picture cannot be read.
-            MissingExtraError: numpy is not installed.
-        """
-        case = self.cases[item.id]
-        return masked_psnr(load_picture(case.source), edited, case.areas)
 
     def _judged(
         self, judged: Mapping[str, Answers | None]

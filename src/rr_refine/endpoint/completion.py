@@ -7,11 +7,13 @@ never costs the answer. Names are the API's.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -43,6 +45,9 @@ _TOKENS: Final = 10**9
 _DOLLARS: Final = 10_000
 """Most that an answer is believed to cost."""
 
+_ROUNDED: Final = 0.01
+"""By how much probabilities may pass 1, and their logarithms 0: servers round."""
+
 _BEFORE: Final = re.compile(r"\A(?:[\ufeff \t\r\n]++|(?::|//|#|event:|id:|retry:)[^\n]*+)++")
 """Lines of a stream, and blanks, that stand before its data."""
 
@@ -63,6 +68,10 @@ def _or_none(value: object, read: ValidatorFunctionWrapHandler) -> object:
         return read(value)
     except ValidationError:
         return None
+
+
+def _at_most_certain(logprob: float) -> float:
+    return min(logprob, 0.0)
 
 
 def _joined(content: object) -> object:
@@ -110,7 +119,9 @@ class TopLogprob(BaseModel):
     """A token that could have stood at a position of the answer."""
 
     token: str
-    logprob: float = Field(le=1, allow_inf_nan=False)
+    logprob: Annotated[float, AfterValidator(_at_most_certain)] = Field(
+        le=_ROUNDED, allow_inf_nan=False
+    )
 
 
 class TokenLogprob(TopLogprob):
@@ -151,10 +162,11 @@ class Choice(BaseModel):
     @property
     def first_tokens(self) -> dict[str, float]:
         """Log-probabilities of the tokens that could have been its first, with the one that is;
-        nothing where the server does not tell.
+        nothing where the server does not tell, or tells what together is more than certain.
         """
         first = ((self.logprobs.content if self.logprobs else None) or [])[:1]
-        return {own.token: own.logprob for one in first for own in (one, *one.top_logprobs)}
+        found = {own.token: own.logprob for one in first for own in (one, *one.top_logprobs)}
+        return found if math.fsum(map(math.exp, found.values())) <= 1 + _ROUNDED else {}
 
     @property
     def _end(self) -> str:
