@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Final, Protocol, cast
 
 from rr_refine.agent.components import make_part
-from rr_refine.agent.history import Candidate, Verdict, VerdictRule
+from rr_refine.agent.history import Candidate, Verdict, VerdictRule, failure_words
 from rr_refine.agent.measured import lost_words
 from rr_refine.agent.policy import Policy
 from rr_refine.boundary import boundary
@@ -95,7 +95,7 @@ def weigh(
     against = None if incumbent is None else incumbent.id
     if challenger.failure is not None or challenger.mean is None:
         failure = challenger.failure
-        words = f"{failure.error}: {failure.message}" if failure else "it was not judged"
+        words = failure_words(failure.error, failure.message) if failure else "it was not judged"
         return _refuse("failed", words, against)
     if incumbent is None or incumbent.mean is None:
         revised = f" under revision {challenger.revision}" if challenger.revision > 1 else ""

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from rr_refine.errors import OverBudgetError, RefineError
-from rr_refine.terms import Record, Usage
+from rr_refine.terms import Given, Record, Usage
 
 __all__ = [
     "Budget",
@@ -26,7 +26,7 @@ _DIGITS: Final = 9
 """Of sums in US dollars."""
 
 
-class Budget(Record):
+class Budget(Given):
     """Upper limits. None is no limit."""
 
     rounds: int = Field(default=4, ge=1)

@@ -31,10 +31,17 @@ __all__ = [
     "Stop",
     "Verdict",
     "VerdictRule",
+    "failure_words",
 ]
 
 OUT_OF_BUDGET: Final = "OutOfBudget"
 """The `Failure.error` of work that the budget did not allow to start or to end."""
+
+
+def failure_words(error: str, message: str) -> str:
+    """A failure for people: what it is called, but for the budget, whose message says all."""
+    return message if error == OUT_OF_BUDGET else f"{error}: {message}"
+
 
 VerdictRule = Literal[
     "first",  # nothing to beat yet

@@ -14,7 +14,7 @@ from rr_refine.agent.budget import Budget
 from rr_refine.errors import ConfigError
 from rr_refine.invalid import told_invalid
 from rr_refine.plugins import did_you_mean
-from rr_refine.terms import Dimension, Record
+from rr_refine.terms import Dimension, Given
 
 __all__ = ["MAX_CANDIDATES", "MAX_PARTS", "PRESETS", "PartName", "Policy", "PresetName", "preset"]
 
@@ -35,7 +35,7 @@ MAX_PARTS: Final = 32
 PartName = Annotated[str, Field(max_length=200)]
 
 
-class Policy(Record):
+class Policy(Given):
     """Everything that decides how the loop goes, and nothing that renders or judges."""
 
     preset: PresetName = "refine"
@@ -219,4 +219,6 @@ def preset(name: str, /, **changes: Any) -> Policy:
     try:
         return Policy.model_validate({**values, **changes, "budget": {**budget, **asked}})
     except ValidationError as error:
-        raise ConfigError(f"preset {name!r}: {told_invalid(error)}") from error
+        told = told_invalid(error)
+        its_own = told.startswith("budget.")  # and no matter of the preset
+        raise ConfigError(told if its_own else f"preset {name!r}: {told}") from error

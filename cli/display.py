@@ -19,7 +19,7 @@ from rr_refine.agent.events import (
     StepDone,
     write_event,
 )
-from rr_refine.agent.history import Failure
+from rr_refine.agent.history import Failure, failure_words
 from rr_refine.agent.policy import Policy
 from rr_refine.cli.lines import LONGEST, lines_of
 from rr_refine.cli.options import DisplayOptions, Graphics
@@ -95,7 +95,7 @@ class _PlainDisplay(Display):
     def show(self, event: Event) -> None:
         match event:
             case RenderFailed() | CriticFailed():
-                self._failures.add(f"{event.error}: {event.message}")
+                self._failures.add(failure_words(event.error, event.message))
             case Decided(verdict=verdict) if verdict.reason in self._failures:
                 return
             case RunFinished(stop=stop, best=None) if stop.reason in self._failures:
@@ -106,7 +106,7 @@ class _PlainDisplay(Display):
 
     def has_told(self, failure: Failure) -> bool:
         whole = len(failure.message) <= LONGEST  # of a longer one, the end is still to be told
-        return whole and f"{failure.error}: {failure.message}" in self._failures
+        return whole and failure_words(failure.error, failure.message) in self._failures
 
 
 def open_display(policy: Policy, options: DisplayOptions) -> Display:

@@ -24,7 +24,7 @@ from rr_refine.agent.events import (
     RunFinished,
     RunStarted,
 )
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.history import Candidate, failure_words
 from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.review import Decision, EditPrompt, GoOn, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
@@ -164,7 +164,7 @@ def shares_nothing(pieces: Sequence[tuple[Kind, str, str]]) -> bool:
 
 
 def _failure(event: RenderFailed | CriticFailed) -> str:
-    return f"{event.error}: {short(event.message, LONGEST)}"
+    return failure_words(event.error, short(event.message, LONGEST))
 
 
 def _decision(decision: Decision) -> str:

@@ -125,13 +125,14 @@ def _show_result(run: Run, options: DisplayOptions, display: Display) -> int:
     if not options.json:
         report = run.report_path or f"not written; to see why: rr-refine report {folder}"
         tell(f"report     {report}")
+    trust = " --trust" if needs_trust(run) else ""
     if outcome is None or outcome.can_go_on:
-        trust = " --trust  (it names code, a log, or where a key goes)" if needs_trust(run) else ""
-        tell(f"not finished; go on with: rr-refine resume {folder}{trust}")
+        why = trust and "  (it names code, a log, or where a key goes)"
+        tell(f"not finished; go on with: rr-refine resume {folder}{trust}{why}")
     elif not outcome.ok:
         tell(f"not finished: {_advice(outcome)}")
-    elif not options.json:
-        tell(f"another    rr-refine more {folder} --again  (or --vary 4, --say …, --edit …)")
+    elif not options.json and run.best is not None:
+        tell(f"another    rr-refine more {folder}{trust} --again  (or --vary 4, --say …, --edit …)")
     if outcome is not None:
         failure = run.candidates[0].failure if run.candidates else None
         if run.best is None and failure is not None and display.has_told(failure):

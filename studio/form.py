@@ -29,7 +29,7 @@ from rr_refine.invalid import told_invalid
 from rr_refine.request import MAX_PROMPT
 from rr_refine.reward.critic import Critic
 from rr_refine.studio.history import MAX_TILES
-from rr_refine.terms import Record
+from rr_refine.terms import Given, Record
 
 __all__ = [
     "JobMaker",
@@ -56,7 +56,7 @@ def _short(words: tuple[str, ...]) -> tuple[str, ...]:
 Words = Annotated[tuple[str, ...], FailFast(), AfterValidator(_short)]
 
 
-class RunForm(Record):
+class RunForm(Given):
     """A run that somebody asks for."""
 
     prompt: str = Field(max_length=MAX_PROMPT)
@@ -98,7 +98,7 @@ class PromptForm(Record):
     """Whether there is a picture to edit."""
 
 
-class MoreForm(Record):
+class MoreForm(Given):
     """What should follow a picture of a run."""
 
     kind: Literal["go-on", "vary", "edit", "again", "prompt"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from rr_refine.agent.budget import Cost
 from rr_refine.agent.events import Notice
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import MAX_CANDIDATES
@@ -219,6 +220,8 @@ class ToldRun(Record):
     """How many there are so far."""
     stopped: str | None = None
     """Why it ended."""
+    cost: Cost | None = None
+    """What its services took, in US dollars; None where none has a price, and before its end."""
     generator: str | None = None
     critic: str | None = None
     """Names of the models; `fake` is a stand-in."""
@@ -245,6 +248,7 @@ class ToldRun(Record):
             best=_picture(run.best),
             pictures=sum(one.image is not None for one in run.candidates),
             stopped=run.outcome and f"{run.outcome.stop.rule}: {run.outcome.stop.reason}",
+            cost=run.outcome.spend.cost if run.outcome and str(run.outcome.spend.cost) else None,
             generator=_name(run.config.get("generator")),
             critic=_name(run.config.get("critic")),
             notes=tuple(dict.fromkeys((*notes, *state.notes, *_notices(run)))),

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from rr_refine.agent.acceptance import NearTie, weigh_round
 from rr_refine.agent.budget import Spend, left
 from rr_refine.agent.events import Compared, Decided
-from rr_refine.agent.history import Candidate
+from rr_refine.agent.history import Candidate, failure_words
 from rr_refine.agent.nodes.context import NodeContext
 from rr_refine.agent.revision import request_at
 from rr_refine.agent.state import RefineState, RunContext, history_of
@@ -78,7 +78,7 @@ async def _compare(
         )
     except (CriticError, OverBudgetError) as error:
         failure = node.failure("compare", error)
-        message = f"{failure.error}: {failure.message}"
+        message = failure_words(failure.error, failure.message)
         node.emit(
             Compared(
                 incumbent=incumbent.id, challenger=challenger.id, winner="failed", message=message

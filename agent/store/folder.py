@@ -26,7 +26,7 @@ from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal
 from rr_refine.agent.store.png import encode_png, is_whole, png_size, read_metadata, with_metadata
 from rr_refine.digest import image_digest
-from rr_refine.errors import ConfigError, StoreError, StoreFullError
+from rr_refine.errors import ConfigError, NoFolderError, StoreError, StoreFullError
 from rr_refine.files import (
     MAX_BYTES,
     MAX_PICTURE,
@@ -84,7 +84,7 @@ class RunFolder:
             self._make(private)
             self._lock.enter_context(locked(self.path, self.path / ".lock"))
         elif not self.path.is_dir():
-            raise StoreError(f"run folder {str(path)!r} does not exist")
+            raise NoFolderError(f"run folder {str(path)!r} does not exist")
         self._events: LineFile | None = None
         self._later = Later()
         with ExitStack() as undo:

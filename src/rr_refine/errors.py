@@ -18,6 +18,7 @@ RefineError
 ├── RuleError              a stopping rule or acceptance policy failed
 ├── OverBudgetError        a request was not sent: it could cost more than the budget leaves
 └── StoreError             the run folder cannot be read or written
+    ├── NoFolderError      it is not there: a mistake of the caller
     ├── NotRecordedError   it is needed and was not kept, and nothing is to be made anew
     ├── StoreFullError     with more in it, nobody would read it
     └── StoreLockedError   another process has it
@@ -51,6 +52,7 @@ __all__ = [
     "GeneratorTimeout",
     "GeneratorUnavailable",
     "MissingExtraError",
+    "NoFolderError",
     "NoPromptError",
     "NotRecordedError",
     "OutOfMemoryError",
@@ -214,6 +216,10 @@ class RuleError(RefineError):
 
 class StoreError(RefineError):
     """The run folder cannot be read or written."""
+
+
+class NoFolderError(StoreError, ConfigError):
+    """There is no run folder of the name that was given."""
 
 
 class StoreFullError(StoreError):

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
-from rr_refine.terms import Record, Task
+from rr_refine.terms import Given, Task
 
 __all__ = ["MAX_PROMPT", "Request"]
 
@@ -14,7 +14,7 @@ MAX_PROMPT: Final = 200_000
 """Characters of a prompt, or of any other text that somebody writes; models read far fewer."""
 
 
-class Request(Record):
+class Request(Given):
     """One job: a prompt, maybe a picture to edit, and what must be kept or avoided."""
 
     prompt: str

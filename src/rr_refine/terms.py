@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     JsonValue,
+    ValidationInfo,
     field_validator,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "SCORE_MAX",
     "SCORE_MIN",
     "Dimension",
+    "Given",
     "Identity",
     "Record",
     "Task",
@@ -71,6 +73,19 @@ class Record(BaseModel):
     """Base of everything that is written to a file or crosses an edge: frozen and closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Given(Record):
+    """One that people fill in: true is no number there, though it is 1 in Python."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and info.field_name is not None:
+            kind = cls.model_fields[info.field_name].annotation
+            if {int, float} & {kind, *get_args(kind)}:
+                raise ValueError(f"{value!r} is no number")
+        return value
 
 
 Words = Annotated[str, AfterValidator(shortened)]

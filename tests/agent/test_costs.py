@@ -32,6 +32,8 @@ from rr_refine.endpoint.prices import PicturePrices, Prices
 from rr_refine.errors import ConfigError, CriticUnavailable, GeneratorError, StoreError
 from rr_refine.generators.images_api import ImagesApiGenerator, ImagesApiOptions
 from rr_refine.reward.openai import OpenAICritic, OpenAICriticOptions
+from rr_refine.studio.state import RunState
+from rr_refine.studio.tools import ToldRun
 from rr_refine.terms import Dimension
 from tests.agent.records import only_run
 from tests.reward.answers import pointwise
@@ -290,6 +292,53 @@ async def test_what_a_picture_costs(
         service, tmp_path, rounds=1, parts=service.parts(painter={**options, "wire": wire})
     )
     assert cost_of(run).usd == close(paid + ANSWER)
+    told = usage is not None and usage.get("cost") == 0.0123  # or else no more than the most
+    assert (cost_of(run).assumed_usd > 0) == (bool(options.get("price_told")) and not told)
+
+
+@pytest.mark.parametrize("cost", [None, 0.001])
+async def test_what_a_service_was_to_tell_and_did_not_is_at_most(
+    service: Service, tmp_path: Path, cost: float | None
+) -> None:
+    service.usage["critic"] = TOLD if cost is None else {**TOLD, "cost": cost}
+    parts = service.parts(critic={"price_told": True})
+    run = await draw(service, tmp_path, rounds=1, parts=parts)
+    assert str(cost_of(run)).startswith("at most $") == (cost is None)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"budget_usd": True}, "^budget.usd: True is no number"),
+        ({"budget_usd": 0}, "^budget.usd = 0: it must be above 0"),
+        ({"budget": {"rounds": True}}, "^budget.rounds: True is no number"),
+        ({"rounds": True}, "^budget.rounds: True is no number"),
+        ({"budget": {"images": False}}, "^budget.images: False is no number"),
+        ({"candidates": True}, "candidates: True is no number"),
+        ({"seed": True}, "seed: True is no number"),
+        ({"policy": {"target": True}}, "target: True is no number"),
+    ],
+    ids=str,
+)
+def test_true_is_no_number(service: Service, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make_job("a cat", **service.parts(), **given)
+    assert make_job("a cat", **service.parts(), policy={"pairwise": True}).policy.pairwise
+
+
+async def test_what_the_budget_did_not_allow_is_said_in_words(
+    service: Service, tmp_path: Path
+) -> None:
+    run = await draw(service, tmp_path, usd=PICTURE + 0.001)
+    lines = [line for event in run.events() for line in lines_of(event)]
+    assert any("not asked: it may cost up to" in line for line in lines)
+    assert "OutOfBudget" not in "".join(lines)
+
+
+async def test_programs_are_told_what_a_run_cost(service: Service, tmp_path: Path) -> None:
+    run = await draw(service, tmp_path, rounds=1)
+    state = RunState(name="it", request=run.request, policy=run.policy, status="done")
+    assert ToldRun.of(run, state).cost == cost_of(run)
 
 
 async def test_a_run_stops_before_a_request_that_could_pass_its_budget(

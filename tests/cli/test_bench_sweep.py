@@ -216,3 +216,11 @@ def test_mistakes(commands: Commands, arguments: list[str], message: str) -> Non
     assert (ended.code, ended.stdout) == (2, "")
     assert message in ended.stderr
     assert not (commands.folder / "runs").exists()
+
+
+def test_values_for_an_ablation_name_its_setting(commands: Commands) -> None:
+    ended = commands.run(*DEV, "--vary", "threshold=2.0,3.0", "--out", "o")
+    assert ended.code == 2
+    assert (
+        "the ablation 'threshold' has values of its own; give loop.target=2.0,3.0" in ended.stderr
+    )

@@ -44,6 +44,24 @@ def test_the_end_of_a_run_says_how_to_get_another_picture(commands: Commands) ->
     assert "another " not in commands.run("a hat", *FAKES, *SMALL, "--json").stderr
 
 
+def test_the_end_of_a_run_that_needs_trust_says_so(commands: Commands) -> None:
+    log = ("--set=generator.log=log", "--rounds=1")
+    ended = commands.run("three red hats", *FAKES, *SMALL, *log)
+    assert ended.code == 0, ended.stderr
+    (line,) = (one for one in ended.stderr.splitlines() if one.startswith("another "))
+    command = line.split("rr-refine ")[1].split("  ")[0].split()
+    assert "--trust" in command
+    again = commands.run(*command)
+    assert again.code == 0, again.stderr
+
+
+def test_a_run_without_a_picture_offers_no_other(commands: Commands) -> None:
+    script = '--set=generator.script=["refused"]'
+    ended = commands.run("three red hats", *FAKES, *SMALL, script, "--rounds=1")
+    assert ended.code == 1, ended.stderr
+    assert "another " not in ended.stderr
+
+
 def test_go_on(commands: Commands, first: Path) -> None:
     ended = commands.run("more", str(first))
     assert ended.code == 0, ended.stderr

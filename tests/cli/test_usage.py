@@ -169,10 +169,13 @@ def test_a_prompt_that_looks_like_an_option(commands: Commands) -> None:
 
 def test_folders_that_are_no_runs(commands: Commands) -> None:
     (commands.folder / "empty").mkdir()
-    for command in ("resume", "replay"):
-        for folder, words in (("nowhere", "does not exist"), ("empty", "is no run folder")):
+    for command in ("resume", "replay", "more"):
+        for folder, words, code in (
+            ("nowhere", "does not exist", 2),
+            ("empty", "is no run folder", 1),
+        ):
             ended = commands.run(command, folder)
-            assert ended.code == 1
+            assert ended.code == code
             assert words in ended.stderr
             assert len(ended.stderr.splitlines()) == 1
     (commands.folder / "file").write_text("")

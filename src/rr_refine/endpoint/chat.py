@@ -232,7 +232,8 @@ class ChatEndpoint(EndpointClient):
         if self.prices and self.prices.price_told and usage.cost is not None:
             return usage.cost, False
         asked, answered, assumed = _tokens(completion.choices, usage, limit, most)
-        return self._usd(asked, answered), assumed > 0
+        untold = self.prices is not None and self.prices.price_told  # and this answer did not
+        return self._usd(asked, answered), assumed > 0 or untold
 
     def _whole(self, choices: list[Choice]) -> list[Choice]:
         """Those that hold an answer.

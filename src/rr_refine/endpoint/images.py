@@ -173,7 +173,7 @@ class ImagesEndpoint(EndpointClient):
             asked = most if usage.asked is None else usage.asked
             # A refusal may cost as much as a picture.
             usd = prices.cost(asked, usage.answered or None, max(1, answer.pictures))
-            return usd, prices.assumes(usage)
+            return usd, prices.price_told or prices.assumes(usage)
 
         return self._cost(prices.cost(most, None), told)
 
