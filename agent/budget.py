@@ -11,6 +11,7 @@ from rr_refine.errors import OverBudgetError, RefineError
 from rr_refine.terms import Given, Record, Usage
 
 __all__ = [
+    "MAX_COUNT",
     "Budget",
     "Cost",
     "Spend",
@@ -22,6 +23,8 @@ __all__ = [
     "may_cost",
 ]
 
+MAX_COUNT: Final = 10**18
+"""Most of anything that is counted: no limit at all, but a number that can be stored."""
 _DIGITS: Final = 9
 """Of sums in US dollars."""
 
@@ -29,13 +32,13 @@ _DIGITS: Final = 9
 class Budget(Given):
     """Upper limits. None is no limit."""
 
-    rounds: int = Field(default=4, ge=1)
+    rounds: int = Field(default=4, ge=1, le=MAX_COUNT)
     """Rounds of rendering, the first one included."""
-    images: int | None = Field(default=None, ge=1)
+    images: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     """Images rendered."""
-    critic_calls: int | None = Field(default=None, ge=1)
+    critic_calls: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     """Answers asked of the critic: samples, repairs and both orders of a comparison."""
-    tokens: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1, le=MAX_COUNT)
     """Prompt and completion tokens of critic and rewriters together."""
     seconds: float | None = Field(default=None, gt=0)
     """Wall time of the run's own work; a pause for review does not count."""

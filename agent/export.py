@@ -93,8 +93,10 @@ class Export:
     def __init__(self, out: Path, *, licence: str = UNKNOWN, least: float = 0.0) -> None:
         if not 0 <= least <= 1:
             raise ConfigError(f"least reward {least:g} is none of 0 to 1")
-        if not licence.strip():
-            raise ConfigError("the licence is blank: say which it is, or leave it out")
+        if not licence.strip() or licence.encode(errors="ignore").decode() != licence:
+            raise ConfigError(
+                f"the licence {licence!r} is blank or no text: say which it is, or leave it out"
+            )
         self._out, self._licence, self._least = out, licence, least
         self._pictures = PictureStore(out / "pictures", max_pixels=_WHOLE)
         self._prompts: dict[tuple[str, str | None], RequestRow] = {}

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from rr_refine.agent.budget import Budget
+from rr_refine.agent.budget import MAX_COUNT, Budget
 from rr_refine.errors import ConfigError
 from rr_refine.invalid import told_invalid
 from rr_refine.plugins import did_you_mean
@@ -61,7 +61,7 @@ class Policy(Given):
     """What to do with a request of which generator or critic understand nothing at all: make one
     picture, or go on as with any other. Whoever sets `candidates` or `budget.rounds` gets them: a
     preset with either changed goes on by default."""
-    patience: int | None = Field(default=2, ge=1)
+    patience: int | None = Field(default=2, ge=1, le=MAX_COUNT)
     """Stop after this many rounds in a row without a new incumbent; None never does."""
 
     stop_rules: tuple[PartName, ...] = Field(default=(), max_length=MAX_PARTS)

@@ -66,12 +66,12 @@ def test_what_stand_ins_made_is_told(commands: Commands) -> None:
         assert any(words in note for note in notes)
 
 
-@pytest.mark.parametrize("licence", ["", " ", "\n"])
+@pytest.mark.parametrize("licence", ["", " ", "\n", "CC-\udcff"])
 def test_a_licence_is_not_blank(commands: Commands, licence: str) -> None:
     assert commands.run("three red hats", *FAKES).code == 0
     ended = commands.run("export", "runs", "--out", "data", f"--licence={licence}")
     assert (ended.code, ended.stdout) == (2, "")
-    assert "the licence is blank" in ended.stderr
+    assert "is blank or no text: say which it is, or leave it out" in ended.stderr
     assert not (commands.folder / "data").exists()
 
 
