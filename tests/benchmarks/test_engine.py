@@ -659,3 +659,9 @@ async def test_a_folder_from_before_a_policy_had_a_new_field(tmp_path: Path) -> 
     file.write_text(json.dumps(old))
     with pytest.raises(ConfigError, match="another arm 'refine'"):
         require_same(tmp_path, header)
+
+
+@pytest.mark.parametrize("concurrency", [0, -3])
+async def test_nobody_works_at_a_concurrency_below_one(concurrency: int) -> None:
+    with pytest.raises(ConfigError, match="would do nothing; give at least 1"):
+        await run_many((), concurrency)

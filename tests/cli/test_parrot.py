@@ -125,3 +125,20 @@ def test_refusals_do_not_fail_a_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "were refused" not in capsys.readouterr().err
     assert run("run", str(tmp_path), refusing, "--ask-again") == 0
     assert "2 questions were refused" in capsys.readouterr().err
+
+
+def test_a_teacher_without_probabilities_fails_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docs/parrot.md says exit code 1, the reason, and that the next run asks again."""
+    make_folder(tmp_path, 2)
+    mute = config(tmp_path, CONFIG.replace('create"', 'create"\nprobabilities = false'))
+    for _ in range(2):
+        assert run("run", str(tmp_path), mute) == 1
+        told = capsys.readouterr()
+        assert (
+            "questions stayed without an answer; run again to ask them; the last: sent no log"
+            in (told.err)
+        )
+        assert "were refused" not in told.err
+    assert run("run", str(tmp_path), config(tmp_path)) == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rr_refine.errors import CriticError, CriticRefused
+from rr_refine.errors import CriticError, CriticRefused, CriticUnreadable
 from rr_refine.reward.answer_format import write_comparison, write_critique
 from rr_refine.reward.preferences.pair import Label, PreferencePair
 from rr_refine.reward.preferences.sources import Preferred, RawPair
@@ -138,8 +138,11 @@ def declining(error: CriticError, first: int) -> FakeTeacher:
     return FakeTeacher({"anchor": reply})
 
 
-def create(name: str = "fake", declines: int = 0) -> FakeTeacher:
+def create(name: str = "fake", declines: int = 0, *, probabilities: bool = True) -> FakeTeacher:
     """For a config: `tests.training.parrot.fakes:create`."""
+    if not probabilities:
+        mute = CriticUnreadable("sent no log-probabilities", "A")
+        return FakeTeacher({"predict": lambda _: mute})
     if declines:
         return declining(CriticRefused("declined", "no"), declines)
     return FakeTeacher(name=name)

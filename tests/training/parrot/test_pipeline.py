@@ -209,6 +209,9 @@ async def test_mistakes_of_the_user(tmp_path: Path) -> None:
         await produce(ParrotFolder(tmp_path), FakeTeacher(), OPTIONS)
     with pytest.raises(ConfigError, match="part 3/2"):
         await produce(make_folder(tmp_path, 1), FakeTeacher(), OPTIONS, part=(3, 2))
+    for wrong in (0, -3):
+        with pytest.raises(ConfigError, match="would ask nothing"):
+            await produce(make_folder(tmp_path, 1), FakeTeacher(), OPTIONS, concurrency=wrong)
     with pytest.raises(ConfigError, match="was not run yet"):
         read_run(ParrotFolder(tmp_path))
 
