@@ -10,6 +10,7 @@ from rr_refine.benchmarks.question import Question, Reply
 from rr_refine.endpoint.chat import ChatEndpoint, Message
 from rr_refine.endpoint.component import EndpointComponent
 from rr_refine.endpoint.options import ChatOptions
+from rr_refine.endpoint.prices import Prices
 from rr_refine.errors import charged
 from rr_refine.plugins import factory
 from rr_refine.reward.openai import CRITIC_ERRORS, whole_answer
@@ -22,7 +23,7 @@ _TOP: Final = 20
 """Tokens whose likelihood is asked for: the most that vLLM and OpenAI give by default."""
 
 
-class OpenAIJudgeOptions(ChatOptions):
+class OpenAIJudgeOptions(ChatOptions, Prices):
     """How the judge's endpoint is reached and asked."""
 
     base_url: str = "http://localhost:8080/v1"

@@ -10,6 +10,9 @@ import pytest
 
 from rr_refine.agent.run import load_run
 from tests.agent.records import only_run
+from tests.benchmarks.preference.files import hub
+from tests.benchmarks.preference.files import write as write_pairs
+from tests.benchmarks.published.unigenbench.files import write as write_prompts
 from tests.cli.test_endpoint import Server, server
 from tests.commands import Commands, Ended
 
@@ -247,3 +250,47 @@ def test_sweeps_and_judges_pay_too(commands: Commands, server: Server) -> None:
     assert ended.code == 0, ended.stderr
     cost = json.loads(ended.stdout)["provenance"]["cost"]["usd"]
     assert cost == round(server.judged * 0.009, 9)
+
+
+PROMPTS = "index,prompt_en,sub_dims_en\n" + "".join(
+    f'{index},A hat number {index},"{{""Testpoints"": [""Style""], '
+    '""Testpoint Description"": [""plain""]}"\n'
+    for index in range(3)
+)
+JUDGED = (
+    *("--set=judge.price_input=0", "--set=judge.price_output=1000", "--set=judge.max_tokens=10"),
+    *("--attempts=1", "--concurrency=1"),
+)
+
+
+def test_what_a_judge_is_asked_is_paid_and_limited(commands: Commands, server: Server) -> None:
+    write_prompts(commands.folder, PROMPTS)
+    fakes = ("--generator=fake", "--critic=fake", "--arm=one-shot", "--samples=1")
+    bench = ("bench", "unigenbench", "--data=.", *fakes, "--out=there")
+    judge = (f"--judge-url={server.url}", *JUDGED)
+    ended = commands.run(*bench, *judge, "--budget-usd=0.025")
+    assert (ended.code, server.judged) == (1, 2), ended.stderr
+    assert "$0.0180 of $0.025 is spent" in ended.stderr
+    ended = commands.run(*bench, *judge, "--budget-usd=1", "--resume", "--json")
+    cost = json.loads(ended.stdout)["provenance"]["cost"]["usd"]
+    assert cost == round(server.judged * 0.009, 9) >= 0.027
+    before = server.judged
+    again = ("bench", "judge", "there", "--data=.", "--out=again", *judge)
+    ended = commands.run(*again, "--budget-usd=0.025")
+    assert (ended.code, server.judged - before) == (1, 2), ended.stderr
+    results = json.loads((commands.folder / "again" / "results.json").read_text())
+    assert results["provenance"]["cost"]["usd"] == 0.018
+
+
+def test_a_critic_held_against_people_is_paid_and_limited(
+    commands: Commands, server: Server
+) -> None:
+    write_pairs(commands.folder / "t2i.parquet", hub(["A", "B"]))
+    own = ("bench", "preference", "mmrb2", "--data=t2i.parquet", "--mode=pointwise", "--out=there")
+    critic = (f"--critic-url={server.url}", *PRICES, "--set=critic.max_tokens=10")
+    ended = commands.run(*own, *critic, "--concurrency=1", "--budget-usd=0.025")
+    assert (ended.code, server.judged) == (1, 2), ended.stderr
+    assert "all of it may cost $0.025 at most" in ended.stderr
+    ended = commands.run(*own, *critic, "--resume")
+    assert "there is no limit of money" in ended.stderr
+    assert f"cost       ${server.judged * 0.009:.4f}, all sessions together" in ended.stderr
