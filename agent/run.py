@@ -21,6 +21,7 @@ from rr_refine.agent.revision import Revision, request_at, rival_of
 from rr_refine.agent.state import Outcome
 from rr_refine.agent.store.folder import RunFolder, image_path, stored_image
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal, read_rounds
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import holds_file
 from rr_refine.lines import read_lines
@@ -161,11 +162,9 @@ class Run:
             StoreError: the file is broken.
         """
         path = self.path / "events.jsonl"
-        try:
+        with raised_as(StoreError, f"{path} cannot be read", OSError, ValidationError):
             lines = enumerate(islice(read_lines(path, limit=MAX_JOURNAL), most))
             return tuple(_checked(read_event(line), before) for before, line in lines)
-        except (OSError, ValidationError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
 
     def here(self, event: Event) -> Event:
         """An event with the paths of this folder: it may have been moved since."""
@@ -317,11 +316,9 @@ def _require_no_links(run: Run) -> None:
     """
     digests = {run.request.source, *(c.image for c in run.candidates)}
     pictures = (image_path(run.path, digest) for digest in digests if digest is not None)
-    try:
+    with raised_as(StoreError, f"run folder {str(run.path)!r} cannot be read"):
         for path in (*(run.path / name for name in _PARTS), *pictures):
             holds_file(path, within=run.path)
-    except OSError as error:
-        raise StoreError(f"run folder {str(run.path)!r} cannot be read: {error}") from error
 
 
 def _is_there(path: Path, folder: Path) -> bool:

@@ -30,6 +30,7 @@ from rr_refine.agent.options import JobOptions, policy_of
 from rr_refine.agent.policy import PRESETS, Policy, preset
 from rr_refine.agent.refine import run_stream
 from rr_refine.agent.run import Run
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_PICTURE, make_inside, read_file
 from rr_refine.named import below, folder_here, require_path
@@ -180,11 +181,9 @@ def _below(field: str, name: object) -> tuple[Path, Path]:
 
 def _image(name: object) -> Image.Image:
     root, path = _below("image", name)
-    try:
+    with raised_as(ConfigError, f"image = {name!r} cannot be read", OSError, ValueError):
         data = read_file(path, within=root, limit=MAX_PICTURE)
         return decode_picture(data, most_pixels=SOURCE_PIXELS)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"image = {name!r} cannot be read: {error}") from error
 
 
 def _out(name: object) -> Path:
@@ -192,13 +191,11 @@ def _out(name: object) -> Path:
     if name is None and root is None:
         return folder_here("runs")
     root, path = _below("out", "runs" if name is None else name)
-    try:
+    with raised_as(ConfigError, f"out = {name!r} cannot be used"):
         new = [each for each in (path, *path.parents) if root in each.parents and not each.exists()]
         make_inside(path, within=root)
         for folder in new:
             folder.chmod(0o700)  # as those of the command line: their names hold prompts
-    except OSError as error:
-        raise ConfigError(f"out = {name!r} cannot be used: {error}") from error
     return path
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from rr_refine.benchmarks.protocol import Answers, JudgedAnswers
+from rr_refine.boundary import raised_as
 from rr_refine.errors import StoreError
 from rr_refine.files import holds_file, open_file
 from rr_refine.lines import each_line, write_lines
@@ -61,10 +62,8 @@ def has_answers(out: Path, arm: str) -> bool:
         StoreError: there is something that is no file of the folder itself.
     """
     path = judgements_of(out, arm) / _FILE
-    try:
+    with raised_as(StoreError, f"{str(path)!r} cannot be read"):
         return holds_file(path, within=out)
-    except OSError as error:
-        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def write_answers(out: Path, arm: str, answers: Iterable[JudgeAnswer]) -> None:

@@ -24,6 +24,7 @@ from rr_refine.agent.keys import sources_key
 from rr_refine.agent.store.folder import RunFolder, image_path
 from rr_refine.agent.store.png import encode_png
 from rr_refine.benchmarks.cache_file import open_items
+from rr_refine.boundary import raised_as
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import NotRecordedError, StoreError
 from rr_refine.files import holds_file, link_file, locked, parse_json, replace_file
@@ -141,10 +142,8 @@ class Cache:
             row = self._items.execute(
                 "SELECT value FROM items WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
-        try:
+        with raised_as(StoreError, f"{self._path / _FILE} cannot be read", ValueError):
             found = None if row is None else parse_json(str(row[0]))
-        except ValueError as error:
-            raise StoreError(f"{self._path / _FILE} cannot be read: {error}") from error
         return found if isinstance(found, dict) else None
 
     def keep(self, kind: Kind, key: str, value: dict[str, JsonValue]) -> None:
@@ -213,19 +212,15 @@ class Cache:
     def _put(self, image: Image.Image) -> str:
         name = image_digest(image)
         path = self.image_path(name)
-        try:
+        with raised_as(StoreError, f"cannot write {path}"):
             if not holds_file(path, within=self._path):
                 replace_file(path, encode_png(image), durable=True, within=self._path)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error}") from error
         return name
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        try:
+        with raised_as(StoreError, str(self._path / _FILE), sqlite3.Error):
             yield
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path / _FILE}: {error}") from error
 
 
 class CachedGenerator:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import StoreError
 from rr_refine.files import MAX_BYTES, holds_file
 
@@ -32,21 +33,17 @@ def open_items(file: Path) -> Iterator[sqlite3.Connection]:
         StoreError: it cannot be opened, is a link, has one beside it, or holds anything else, such
             as a view, which may have no end, or a trigger.
     """
-    try:
+    with raised_as(StoreError, f"cannot open {file}"):
         found = [end for end in _BESIDE if holds_file(Path(f"{file}{end}"))]
-    except OSError as error:
-        raise StoreError(f"cannot open {file}: {error}") from error
     if "-journal" in found:  # ours has none, and SQLite would remove a file that it names
         raise StoreError(
             f"{file} has a journal beside it: remove both, {file.name} and {file.name}-journal; "
             "what they held is made again"
         )
-    try:
+    with raised_as(StoreError, str(file), sqlite3.Error):
         items = sqlite3.connect(file, isolation_level=None)
-    except sqlite3.Error as error:
-        raise StoreError(f"{file}: {error}") from error
     with closing(items):
-        try:
+        with raised_as(StoreError, str(file), sqlite3.Error):
             items.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
             schema = items.execute("SELECT type, name, sql FROM sqlite_master LIMIT 2").fetchall()
             if schema not in ([], [("table", "items", _ITEMS)]):
@@ -57,6 +54,4 @@ def open_items(file: Path) -> Iterator[sqlite3.Connection]:
             items.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
             if not schema:
                 items.execute(_ITEMS)
-        except sqlite3.Error as error:
-            raise StoreError(f"{file}: {error}") from error
         yield items

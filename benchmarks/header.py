@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError, field_validator
 
 from rr_refine.benchmarks.arms import read_policy
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replace_file
 from rr_refine.terms import Identity, Record
@@ -61,7 +62,7 @@ def read_header(out: Path) -> Header:
 def require_same(out: Path, header: Header) -> None:
     """Write bench.json, or hold the folder to it; arms may join."""
     path = out / "bench.json"
-    try:
+    with raised_as(StoreError, f"{path} cannot be written"):
         earlier = read_header(out) if path.exists() else header
         arms = {**earlier.arms, **header.arms}
         differs = [
@@ -77,5 +78,3 @@ def require_same(out: Path, header: Header) -> None:
             )
         text = header.model_copy(update={"arms": arms}).model_dump_json(indent=1)
         replace_file(path, text.encode() + b"\n", durable=True)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error}") from error

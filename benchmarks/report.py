@@ -16,6 +16,7 @@ from rr_refine.benchmarks.results import Results
 from rr_refine.benchmarks.spreadsheet import estimate_lines, trial_lines
 from rr_refine.benchmarks.table import write_tables
 from rr_refine.benchmarks.trial import Trial
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replacing
 from rr_refine.invalid import told_invalid
@@ -103,8 +104,8 @@ def _json(record: Record) -> str:
 
 def _write(out: Path, name: str, parts: Iterable[str]) -> None:
     """Write a file piece by piece; it is there when it is whole."""
-    try:
-        with replacing(out / name, durable=False) as file:
-            file.writelines(part.encode() for part in parts)
-    except OSError as error:
-        raise StoreError(f"cannot write the report to {str(out)!r}: {error}") from error
+    with (
+        raised_as(StoreError, f"cannot write the report to {str(out)!r}"),
+        replacing(out / name, durable=False) as file,
+    ):
+        file.writelines(part.encode() for part in parts)

@@ -14,7 +14,7 @@ from rr_refine.benchmarks.answers import has_answers, judged_of, judgements_of, 
 from rr_refine.benchmarks.item import Benchmark
 from rr_refine.benchmarks.protocol import Answers, Layout, OfficialScore, OfficialTable
 from rr_refine.benchmarks.trial import Trial
-from rr_refine.boundary import boundary
+from rr_refine.boundary import boundary, raised_as
 from rr_refine.errors import StoreError
 from rr_refine.files import (
     MAX_PICTURE,
@@ -49,7 +49,7 @@ def lay_out(
     if not isinstance(benchmark, Layout):
         return
     items = {item.id: item for item in benchmark.items}
-    try:
+    with raised_as(StoreError, f"cannot lay out the pictures of {out}"):
         for trial, folder in trials:
             if trial.result.sample is not None and trial.item in items:
                 source = image_path(folder / trial.run, trial.result.sample.image)
@@ -57,8 +57,6 @@ def lay_out(
                 link_or_copy(source, target, folder, out)
         for arm in arms:
             make_inside(pictures_of(out, arm), within=out)
-    except OSError as error:
-        raise StoreError(f"cannot lay out the pictures of {out}: {error}") from error
     for arm in arms:
         require_no_links(pictures_of(out, arm))
         benchmark.lay_out(pictures_of(out, arm))

@@ -18,6 +18,7 @@ from rr_refine.agent.policy import Policy
 from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run
 from rr_refine.benchmarks.item import Mark
+from rr_refine.boundary import raised_as
 from rr_refine.errors import NotRecordedError, StoreError
 from rr_refine.files import holds_file, open_file, require_inside
 from rr_refine.lines import LineFile, each_line
@@ -255,11 +256,9 @@ class TrialFile:
     def __init__(self, out: Path) -> None:
         self._path = out / _FILE
         self._places = _places(self._path)
-        try:
+        with raised_as(StoreError, f"cannot open {self._path}"):
             self._lines = LineFile(self._path)
             self._reader = open_file(self._path)
-        except OSError as error:
-            raise StoreError(f"cannot open {self._path}: {error}") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -277,10 +276,8 @@ class TrialFile:
         Raises:
             StoreError: it could not be written; the file is as it was before.
         """
-        try:
+        with raised_as(StoreError, f"cannot write {self._path}"):
             self._lines.append(trial.model_dump_json().encode(), sync=False)
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error}") from error
 
 
 def read_trials(out: Path) -> Iterator[Trial]:
@@ -302,10 +299,8 @@ def read_trials(out: Path) -> Iterator[Trial]:
     with open_file(path) as file:
         for key in sorted(places, key=lambda key: (places[key].number, *key)):
             trial = _read_at(file, places[key].offset)
-            try:
+            with raised_as(StoreError, f"cannot read the run of a trial in {path}"):
                 holds_file(out / trial.run / ".lock", within=out)  # a link is an error
-            except OSError as error:
-                raise StoreError(f"cannot read the run of a trial in {path}: {error}") from error
             yield trial
 
 

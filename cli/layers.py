@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.boundary import raised_as
 from rr_refine.cli.trust import RUN, SettingsFile, own_file, require_own
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
@@ -112,14 +113,12 @@ def read_file(path: Path, rank: int) -> tuple[SettingsFile, dict[str, JsonValue]
     Raises:
         ConfigError: it cannot be read, or holds something else.
     """
-    try:
+    with raised_as(ConfigError, f"config file {str(path)!r} cannot be read", OSError, ValueError):
         data = read_named(path, MAX_SETTINGS)
         table = parse_json(data) if path.suffix == ".json" else parse_toml(data)
         if not isinstance(table, dict):
             raise ConfigError(f"config file {str(path)!r} holds no table of settings")
         require_plain(table)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
     if path.suffix == ".json" and isinstance(settings := table.get("settings"), dict):
         return SettingsFile.of(path, data, RUN), settings, table  # a run's, flat already
     return SettingsFile.of(path, data, rank), dict(_flat(table)), table

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from cyclopts import Parameter
 
+from rr_refine.boundary import raised_as
 from rr_refine.cli.exits import INTERRUPTED
 from rr_refine.cli.layers import COMMAND_LINE
 from rr_refine.cli.options import Flag, SettingsOptions, SomeOut
@@ -108,12 +109,12 @@ def _own_token(settings: Settings, file: Path | None) -> str | None:
         ConfigError: others can see it, or its file cannot be read.
     """
     if file is not None:
-        try:
+        with raised_as(
+            ConfigError, f"token file {str(file)!r} cannot be read", OSError, ValueError
+        ):
             if is_shared(file):
                 tell(f"note: others can read {plain(str(file))}: chmod go-r makes it yours alone")
             return read_named(file, _MAX_TOKEN).decode().strip()
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"token file {str(file)!r} cannot be read: {error}") from error
     if settings.values["studio.token"] is None:
         return None
     if settings.sources["studio.token"] == COMMAND_LINE:

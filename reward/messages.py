@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.endpoint.chat import Message
 from rr_refine.errors import CriticError
@@ -50,10 +51,8 @@ def build_messages(
         ConfigError: the template has no rubric for this task.
         CriticError: the prompt is no valid Unicode, so that no critic could be sent it.
     """
-    try:
+    with raised_as(CriticError, "the prompt is no valid Unicode text", UnicodeEncodeError):
         request.prompt.encode()
-    except UnicodeEncodeError as error:
-        raise CriticError(f"the prompt is no valid Unicode text: {error}") from error
     sources = request.sources if template.several_sources else request.sources[:1]
     fillings: dict[SlotName, str | Image.Image] = {"request": request.prompt}
     name: RubricName

@@ -21,6 +21,7 @@ from typing import Final
 
 from pydantic import Field
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.hub import local_name, require_files
 from rr_refine.reward.model_hub import is_cached, why_silent
@@ -168,18 +169,16 @@ async def serve(
     signals = (signal.SIGTERM,) if deaf else (signal.SIGINT, signal.SIGTERM)
     # A session of its own: a Ctrl-C at the terminal reaches us alone, and one signal reaches the
     # server together with its workers.
-    try:
-        with log.open("wb") as output:
-            process = await create_subprocess_exec(
-                *line,
-                stdin=DEVNULL,
-                stdout=output,
-                stderr=STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-    except OSError as error:
-        raise ConfigError(f"vLLM's command {line[0]!r} cannot be started: {error}") from error
+    why = f"vLLM's command {line[0]!r} cannot be started"
+    with raised_as(ConfigError, why), log.open("wb") as output:
+        process = await create_subprocess_exec(
+            *line,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
     try:
         host = _reachable(options.host)
         await _until_healthy(process, model, host, log, options, on_wait)
@@ -200,10 +199,10 @@ def _local_path(model: str) -> str:
     name = local_name(model)
     if not Path(name).exists() and model.startswith(("/", "./", "../", "~")):
         raise ConfigError(f"the model folder {model!r} does not exist")
-    try:
+    with raised_as(
+        ConfigError, f"the model folder {model!r} cannot be served", OSError, ValueError
+    ):
         require_files(name)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the model folder {model!r} cannot be served: {error}") from error
     others = [path.name for kind in _PICKLES for path in Path(name).glob(f"*{kind}")]
     if others and not any(Path(name).glob("*.safetensors")):  # which vLLM prefers
         raise ConfigError(

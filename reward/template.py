@@ -13,6 +13,7 @@ from typing import Final, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
+from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_BYTES, replace_file
@@ -167,10 +168,8 @@ def save_template(template: Template, store: Path) -> Path:
     """
     path = store / f"{template.digest}.json"
     text = json.dumps(template.model_dump(mode="json"), ensure_ascii=False, indent=2)
-    try:
+    with raised_as(ConfigError, f"template cannot be written to {str(path)!r}"):
         replace_file(path, f"{text}\n".encode(), durable=False)
-    except OSError as error:
-        raise ConfigError(f"template cannot be written to {str(path)!r}: {error}") from error
     return path
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import MAX_BYTES
 from rr_refine.foreign_python import parse_source
@@ -98,10 +99,8 @@ def import_template(path: Path, store: Path) -> Template:
 
 def _code_blocks(path: Path) -> list[tuple[int, str]]:
     """The Python code blocks of a file, each with the number of lines above it."""
-    try:
+    with raised_as(ConfigError, f"{str(path)!r} cannot be read", OSError, UnicodeDecodeError):
         text = read_named(path, MAX_BYTES).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
     if path.suffix == ".py":
         return [(0, text)]
     blocks: list[tuple[int, str]] = []

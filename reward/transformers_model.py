@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from rr_refine.batching import BatchJob
+from rr_refine.boundary import raised_as
 from rr_refine.endpoint.chat import Message
 from rr_refine.errors import ConfigError, CriticError
 from rr_refine.reward.answer_form import AnswerForm
@@ -67,12 +68,10 @@ class Model(LocalModel["ModelQuestion", "Reply"]):
         if options.guided:
             from rr_refine.reward.guiding import Guide
 
-            try:
+            with raised_as(
+                ConfigError, f"critic.guided cannot be used with {options.model!r}", ValueError
+            ):
                 self._guide = Guide(processor.tokenizer, self._ends)
-            except ValueError as error:
-                raise ConfigError(
-                    f"critic.guided cannot be used with {options.model!r}: {error}"
-                ) from error
 
     def _answer(self, jobs: Sequence[QuestionJob]) -> None:
         """Tokenise, generate and decode. Those that are too long fail alone; the others then wait

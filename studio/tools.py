@@ -17,6 +17,7 @@ from rr_refine.agent.events import Notice
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import MAX_CANDIDATES
 from rr_refine.agent.run import Run
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file
 from rr_refine.invalid import told_invalid
@@ -293,10 +294,8 @@ def picture_uri(run: str, picture: str = "") -> str:
 
 def _read(folder: Path, name: str, limit: int) -> bytes:
     path = below(folder, "picture", name)
-    try:
+    with raised_as(ConfigError, f"picture = {name!r:.200} cannot be read"):
         return read_file(path, within=folder, limit=limit)
-    except OSError as error:
-        raise ConfigError(f"picture = {name!r:.200} cannot be read: {error}") from error
 
 
 def _name(identity: JsonValue) -> str | None:

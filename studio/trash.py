@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rr_refine.agent.store.folder import TRASH
+from rr_refine.boundary import raised_as
 from rr_refine.errors import StoreError
 from rr_refine.files import locked, make_inside
 from rr_refine.studio.history import find_run
@@ -41,11 +42,8 @@ def put_back(out: Path, name: str) -> None:
 
 
 def _move(run: Path, place: Path, out: Path) -> None:
-    with locked(run, run / _LOCK):
-        try:
-            make_inside(place.parent, within=out)
-            if os.path.lexists(place):
-                raise FileExistsError(f"there is something called {str(place)!r} already")
-            run.rename(place)
-        except OSError as error:
-            raise StoreError(f"{run.name!r} cannot be moved: {error}") from error
+    with locked(run, run / _LOCK), raised_as(StoreError, f"{run.name!r} cannot be moved"):
+        make_inside(place.parent, within=out)
+        if os.path.lexists(place):
+            raise FileExistsError(f"there is something called {str(place)!r} already")
+        run.rename(place)

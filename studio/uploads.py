@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from rr_refine.agent.store.png import png_size
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.pictures import SOURCE_PIXELS, decode_picture, encode_png, load_stored
 from rr_refine.studio.history import open_picture
@@ -122,10 +123,8 @@ def read_upload(data: bytes) -> Image.Image:
             f"the picture's file has {ceil(len(data) / 1e5) / 10} MB; "
             f"{MAX_PICTURE_BYTES / 1e6:.0f} MB is the most"
         )
-    try:
+    with raised_as(ConfigError, "the picture cannot be used", ValueError):
         return decode_picture(data, most_pixels=SOURCE_PIXELS)
-    except ValueError as error:
-        raise ConfigError(f"the picture cannot be used: {error}") from error
 
 
 @lru_cache(maxsize=128)
@@ -137,13 +136,11 @@ def thumbnail(path: Path) -> bytes:
         StoreError: it is too large, or broken.
     """
     run = path.parents[2]  # RUN/images/ab/….png
-    try:
+    with raised_as(StoreError, f"{path.name} cannot be read", OSError, ValueError):
         with open_picture(path, run) as file:
             width, height = png_size(file.read(24))
         if width * height > SOURCE_PIXELS:
             raise ValueError(f"{width}x{height} pixels are too many for a small view")
         image = load_stored(path, within=run)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path.name} cannot be read: {error}") from error
     image.thumbnail((_SIDE, _SIDE))
     return encode_png(image)

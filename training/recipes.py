@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json, read_file
 from rr_refine.invalid import told_invalid
@@ -62,10 +63,8 @@ def read_recipe(
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"recipe {str(name)!r} cannot be read: {error}") from error
-    try:
+    with raised_as(ConfigError, f"recipe {str(name)!r} is not valid TOML", ValueError):
         fields = parse_toml(data)
-    except ValueError as error:
-        raise ConfigError(f"recipe {str(name)!r} is not valid TOML: {error}") from error
     if check is not None and not built_in:
         check(Path(name), data, fields)
     fields = {**fields, **(changes or {})}
@@ -86,10 +85,8 @@ def first_change(file: Path, now: Mapping[str, JsonValue]) -> tuple[str, JsonVal
     Raises:
         ConfigError: the file cannot be read.
     """
-    try:
+    with raised_as(ConfigError, f"{str(file)!r} cannot be read", OSError, ValueError):
         before = parse_json(read_file(file))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
     if not isinstance(before, dict):
         raise ConfigError(f"{str(file)!r} holds no recipe")
     changed = (key for key, value in now.items() if before.get(key) != value)

@@ -16,6 +16,7 @@ from rr_refine.agent.report.summary import ImageFile, RunSummary, State, gain_of
 from rr_refine.agent.revision import number_of
 from rr_refine.agent.run import REPORT, Run
 from rr_refine.agent.store.folder import TRASH
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import open_file, replacing
 
@@ -137,11 +138,11 @@ def write_gallery(
         base_of=lambda entry: _url(entry.path, path.parent),
         parent_of=lambda entry: _url(entry.parent, path.parent.resolve()),
     )
-    try:
-        with replacing(path, durable=False, private=True) as file:  # it holds prompts
-            file.write(page.encode())
-    except OSError as error:
-        raise StoreError(f"cannot write {str(path)!r}: {error}") from error
+    with (
+        raised_as(StoreError, f"cannot write {str(path)!r}"),
+        replacing(path, durable=False, private=True) as file,  # it holds prompts
+    ):
+        file.write(page.encode())
 
 
 def _parent(run: Run) -> Path | None:

@@ -25,6 +25,7 @@ from pydantic import JsonValue
 from rr_refine.agent.events import Event, write_event
 from rr_refine.agent.store.journal import MAX_JOURNAL, Journal
 from rr_refine.agent.store.png import encode_png, is_whole, png_size, read_metadata, with_metadata
+from rr_refine.boundary import raised_as
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, NoFolderError, StoreError, StoreFullError
 from rr_refine.files import (
@@ -182,14 +183,12 @@ class RunFolder:
             StoreError: the image is missing or broken, or could not be written.
         """
         path = self.image_path(name)
-        try:
+        with raised_as(StoreError, f"{path} cannot be read", OSError, ValueError):
             png = self._read(path, MAX_PICTURE)
             before = read_metadata(png) or {}
             # How it was drawn is known when it is drawn, and not told again.
             drawn = {k: v for k, v in before.items() if k in ("settings", "size")}
             told = with_metadata(png, {**drawn, **metadata})
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
         self._write_picture(path, told)
         return told
 
@@ -203,10 +202,8 @@ class RunFolder:
             StoreError: the image is missing, or the copy could not be written.
         """
         path, result = self.image_path(name), self.path / "result.png"
-        try:
+        with raised_as(StoreError, f"{path} cannot be read"):
             data = self._read(path, MAX_PICTURE) if png is None else png
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
         self._write(result, data, durable=False)
         return result
 
@@ -221,12 +218,10 @@ class RunFolder:
         """
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
         data = text.encode("utf-8", "backslashreplace") + b"\n"
-        try:
+        with raised_as(StoreError, f"{name} would be of no use", ValueError):
             if len(data) > MAX_BYTES:
                 raise ValueError(f"it has {len(data):,} bytes, and {MAX_BYTES:,} are the most")
             parse_json(data)
-        except ValueError as error:
-            raise StoreError(f"{name} would be of no use: {error}") from error
         self._write(self.path / name, data)
 
     def read_json(self, name: str) -> JsonValue | None:
@@ -282,10 +277,8 @@ class RunFolder:
     def write_page(self, name: str, page: str) -> None:
         """Replace a page of the folder, which can be made again; no lock is needed."""
         path = self.path / name
-        try:
+        with raised_as(StoreError, f"cannot write {path}"):
             replace_file(path, page.encode(), durable=False, within=self.path)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error}") from error
 
     def remove(self, name: str) -> None:
         """Remove a file of the folder if it is there.
@@ -312,16 +305,12 @@ class RunFolder:
         """Replace a file, see `replace_file`."""
         if not self._writable:
             raise StoreError(f"run folder {str(self.path)!r} is open for reading only")
-        try:
+        with raised_as(StoreError, f"cannot write {path}"):
             replace_file(path, data, durable=durable, within=self.path)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error}") from error
 
     def _make(self, private: bool) -> None:
-        try:
+        with raised_as(StoreError, f"cannot create run folder {str(self.path)!r}"):
             make_folder(self.path, private=private)
-        except OSError as error:
-            raise StoreError(f"cannot create run folder {str(self.path)!r}: {error}") from error
 
 
 def image_path(folder: Path, name: str) -> Path:
@@ -341,10 +330,10 @@ def stored_image(folder: Path, name: str) -> Image.Image:
     Raises:
         StoreError: it is missing or broken.
     """
-    try:
+    with raised_as(
+        StoreError, f"image {name[:12]}… of {folder} cannot be read", OSError, ValueError
+    ):
         return load_stored(image_path(folder, name), within=folder)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"image {name[:12]}… of {folder} cannot be read: {error}") from error
 
 
 def new_run_name(prompt: str, identity: str) -> str:
@@ -381,7 +370,5 @@ def slug(text: str, length: int = 32) -> str:
 
 
 def _open_lines(path: Path) -> LineFile:
-    try:
+    with raised_as(StoreError, f"cannot open {path}"):
         return LineFile(path, limit=MAX_JOURNAL)
-    except OSError as error:
-        raise StoreError(f"cannot open {path}: {error}") from error

@@ -23,6 +23,7 @@ from pydantic import Field, JsonValue
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.revision import Revision
+from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.errors import StoreError, StoreFullError
 from rr_refine.files import parse_json
@@ -81,12 +82,10 @@ class Journal:
         self._items: dict[tuple[str, str], JsonValue] = {}
         self._file: LineFile | None = None
         self._lock = threading.Lock()
-        try:
+        with raised_as(StoreError, f"cannot open {path}"):
             self._read(read_lines(path, limit=MAX_JOURNAL))
             if writable:
                 self._file = LineFile(path, limit=MAX_JOURNAL)
-        except OSError as error:
-            raise StoreError(f"cannot open {path}: {error}") from error
 
     def get(self, kind: ItemKind, key: str) -> JsonValue | None:
         """The finished item, or None if it is still owed."""

@@ -20,6 +20,7 @@ from rr_refine.benchmarks.engine import run_many
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped
 from rr_refine.benchmarks.preference.protocol import Mode, PairOutcome, measure_accuracy
 from rr_refine.benchmarks.preference.results import DEFINITIONS, PreferenceResult, write_table
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticError, StoreError
 from rr_refine.files import make_folder, remove_file, replace_file
 from rr_refine.lines import LineFile
@@ -140,12 +141,10 @@ async def evaluate_preference(
             **{p.name: f"{p.definition} Official: {p.official.rule}." for p in data.protocols},
         },
     )
-    try:
+    with raised_as(StoreError, f"cannot write the result to {str(out)!r}"):
         replace_file(out / "table.md", write_table(result).encode(), durable=False)
         text = result.model_dump_json(indent=1) + "\n"
         replace_file(out / "preference.json", text.encode(), durable=True)
-    except OSError as error:
-        raise StoreError(f"cannot write the result to {str(out)!r}: {error}") from error
     return result
 
 
@@ -215,20 +214,16 @@ def _open(item: PreferenceItem) -> ComparisonRequest:
 
 
 def _new_file(out: Path) -> LineFile:
-    try:
+    with raised_as(StoreError, f"cannot write to {str(out)!r}"):
         make_folder(out)
         remove_file(out / "pairs.jsonl")  # all of it is said again
         return LineFile(out / "pairs.jsonl")
-    except OSError as error:
-        raise StoreError(f"cannot write to {str(out)!r}: {error}") from error
 
 
 def _write(file: LineFile, outcomes: Sequence[PairOutcome]) -> None:
-    try:
+    with raised_as(StoreError, "cannot write the outcome of a pair"):
         for outcome in outcomes:
             file.append(outcome.model_dump_json(exclude_defaults=True).encode(), sync=False)
-    except OSError as error:
-        raise StoreError(f"cannot write the outcome of a pair: {error}") from error
 
 
 def _counts(found: Iterable[T]) -> dict[T, int]:

@@ -26,6 +26,7 @@ from rr_refine.benchmarks.preference.item import (
     read_vote,
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, OfficialRule
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.named import picture_of_data, read_named
@@ -194,10 +195,8 @@ def score_predictions(
     Raises:
         ConfigError: it is no such file.
     """
-    try:
+    with raised_as(ConfigError, f"{str(file)!r} cannot be read as JSON", OSError, ValueError):
         predictions = parse_json(read_named(file), nan=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(predictions, dict):
         raise ConfigError(f"{str(file)!r} holds no predictions by pair")
     evaluated = correct = answers = 0

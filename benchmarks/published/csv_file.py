@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from rr_refine.benchmarks.published.files import read_file
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import names_of
 
@@ -50,11 +51,11 @@ def read_csv(path: Path, columns: Collection[str], wanted: str = "") -> CsvFile:
     """
     # The default of 128 KiB is less than a judge that repeats itself writes in 4,096 tokens.
     csv.field_size_limit(2**31 - 1)
-    try:
+    with raised_as(
+        ConfigError, f"{str(path)!r} is no CSV file in UTF-8", UnicodeDecodeError, csv.Error
+    ):
         data = read_file(path)
         records = _split(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{str(path)!r} is no CSV file in UTF-8: {error}") from error
     if not records:
         raise ConfigError(f"{str(path)!r} is empty")
     names, header, _ = records[0]

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import parse_json, replace_file
 from rr_refine.files import read_file as read_bounded
@@ -151,10 +152,8 @@ def read_lines(path: Path, row: type[RowT], otherwise: str) -> Iterator[tuple[Ro
     Raises:
         ConfigError: the file cannot be read, or a line is no such row.
     """
-    try:
+    with raised_as(ConfigError, f"{str(path)!r} cannot be read"):
         lines = read_named(path).splitlines()
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}") from error
     while lines and not lines[-1].strip():
         lines.pop()
     for number, line in enumerate(lines, 1):
@@ -173,10 +172,8 @@ def parse_python(path: Path) -> tuple[ast.Module, str]:
         ConfigError: it cannot be read, or is no Python.
     """
     data = read_file(path)
-    try:
+    with raised_as(ConfigError, f"{str(path)!r} is no Python file", SyntaxError):
         return parse_source(data), hashlib.sha256(data).hexdigest()
-    except SyntaxError as error:
-        raise ConfigError(f"{str(path)!r} is no Python file: {error}") from error
 
 
 def format_text(node: ast.AST) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, GeneratorError, UnsupportedRequestError
 from rr_refine.generators.comfyui.binding import bind
 from rr_refine.generators.comfyui.installed import Installed, look_up
@@ -197,10 +198,8 @@ class ComfyUIGenerator:
             data = await server.picture(pictures[0])
             if data is None:
                 continue
-            try:
+            with raised_as(GeneratorError, server.url, ValueError):
                 return await asyncio.to_thread(decode_picture, data), len(pictures)
-            except ValueError as error:
-                raise GeneratorError(f"{server.url}: {error}") from error
         raise GeneratorError(f"{server.url} no longer has the picture that it has just drawn")
 
     async def _upload(self, source: Image.Image) -> str:

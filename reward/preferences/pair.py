@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
+from rr_refine.boundary import raised_as
 from rr_refine.digest import image_digest
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import holds_file, replacing
@@ -58,10 +59,8 @@ def open_picture(picture: Picture) -> Image.Image:
     """
     if not isinstance(picture, bytes):
         return load_picture(picture)
-    try:
+    with raised_as(ConfigError, "a picture of the data cannot be read", ValueError):
         return decode_picture(picture)
-    except ValueError as error:
-        raise ConfigError(f"a picture of the data cannot be read: {error}") from error
 
 
 def exchange(label: Label, order: Order) -> Label:
@@ -131,14 +130,12 @@ class PictureStore:
         key = image_digest(image)
         path = self.path(key)
         home = self._folder.parent
-        try:
+        with raised_as(StoreError, f"cannot write {path}"):
             if holds_file(path, within=home):
                 return key
             with replacing(path, durable=False, within=home) as file:
                 # Level 1 takes a third of the default's time; there are hundreds of thousands.
                 image.save(file, "PNG", compress_level=1)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error}") from error
         return key
 
     def path(self, key: str) -> Path:

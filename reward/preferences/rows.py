@@ -14,6 +14,7 @@ from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
@@ -111,15 +112,13 @@ def find_files(data: Path, *, prefer: str = "", several: bool = False) -> list[P
     Raises:
         ConfigError: there is nothing, or more than one split.
     """
-    try:
+    with raised_as(ConfigError, f"{str(data)!r} cannot be searched for data"):
         if data.is_file():
             files = [data]
         elif data.is_dir():
             files = [data / prefer] if prefer and (data / prefer).is_file() else _in_folder(data)
         else:
             files = sorted(f for f in data.parent.glob(data.name) if f.is_file())
-    except OSError as error:
-        raise ConfigError(f"{str(data)!r} cannot be searched for data: {error}") from error
     if not files:
         raise ConfigError(
             f"there is no data at {str(data)!r}: give the benchmark's parquet, arrow, JSON or "
@@ -143,10 +142,8 @@ def hashes(files: Sequence[Path]) -> dict[str, str]:
     Raises:
         ConfigError: one cannot be read.
     """
-    try:
+    with raised_as(ConfigError, "the data cannot be read"):
         return {f"{file.parent.name}/{file.name}": file_digest(file) for file in files}
-    except OSError as error:
-        raise ConfigError(f"the data cannot be read: {error}") from error
 
 
 def read_rows(files: Sequence[Path], row: type[ValueT]) -> Iterator[FileRow[ValueT]]:
@@ -213,12 +210,13 @@ def _objects(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
 def _read_csv(file: Path) -> Iterator[object]:
     """The rows of a CSV file in UTF-8. An empty cell is None, and JSON in a cell is read."""
     csv.field_size_limit(2**31 - 1)
-    try:
-        with io.TextIOWrapper(open_named(file), "utf-8-sig", newline="") as text:
-            for row in csv.DictReader(text, strict=True):
-                yield {name: _cell(value) for name, value in row.items() if name is not None}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as CSV: {error}") from error
+    why = f"{str(file)!r} cannot be read as CSV"
+    with (
+        raised_as(ConfigError, why, OSError, UnicodeDecodeError, csv.Error),
+        io.TextIOWrapper(open_named(file), "utf-8-sig", newline="") as text,
+    ):
+        for row in csv.DictReader(text, strict=True):
+            yield {name: _cell(value) for name, value in row.items() if name is not None}
 
 
 def _cell(text: object) -> object:
@@ -232,10 +230,8 @@ def _cell(text: object) -> object:
 
 def _read_json(file: Path) -> list[object]:
     """The rows of a JSON file: a list, or one under `pairs`."""
-    try:
+    with raised_as(ConfigError, f"{str(file)!r} cannot be read"):
         found = _parsed(read_named(file), repr(str(file)))
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
     rows = found.get("pairs") if isinstance(found, dict) else found
     if not isinstance(rows, list):
         raise ConfigError(f"{str(file)!r} holds no list of pairs")
@@ -248,20 +244,15 @@ def json_lines(file: Path) -> Iterator[object]:
     Raises:
         ConfigError: it cannot be read, or a line is no JSON.
     """
-    try:
-        with open_named(file) as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _parsed(line, f"line {number} of {str(file)!r}")
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+    with raised_as(ConfigError, f"{str(file)!r} cannot be read"), open_named(file) as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _parsed(line, f"line {number} of {str(file)!r}")
 
 
 def _parsed(text: bytes, place: str) -> object:
-    try:
+    with raised_as(ConfigError, f"{place} is no JSON", ValueError):
         return parse_json(text, nan=True)
-    except ValueError as error:
-        raise ConfigError(f"{place} is no JSON: {error}") from error
 
 
 def _columns(file: Path, row: type[BaseModel] | None, found: Sequence[str]) -> list[str]:

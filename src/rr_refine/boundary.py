@@ -16,7 +16,7 @@ from rr_refine.errors import GeneratorError, OutOfMemoryError, RefineError
 from rr_refine.notices import shortened
 from rr_refine.redaction import clean
 
-__all__ = ["boundary", "is_out_of_memory", "trace_of", "without_panics"]
+__all__ = ["boundary", "is_out_of_memory", "raised_as", "trace_of", "without_panics"]
 
 _TRACE: Final = 20_000
 """Characters of a traceback that are kept, from both of its ends."""
@@ -73,6 +73,22 @@ def boundary(
         raised.__cause__ = cause
         _LOG.warning("%s raised:\n%s", what, trace_of(raised))
         raise raised from cause
+
+
+@contextmanager
+def raised_as(kind: type[Exception], what: str, *faults: type[Exception]) -> Iterator[None]:
+    """Turn faults that are to be expected into `kind`, which says `what`, and of what they speak.
+    All others pass unchanged: see `boundary`.
+
+    Args:
+        what: what went wrong, such as `'notes.txt' cannot be read`.
+        faults: OSError if there are none.
+    """
+    expected = faults or (OSError,)
+    try:
+        yield
+    except expected as error:
+        raise kind(f"{what}: {error}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import StoreError
 from rr_refine.files import replace_file
 from rr_refine.lines import read_lines
@@ -186,10 +187,8 @@ def _read(file: Path, key: str) -> dict[int, dict[str, Any]]:
     """Lines by epoch; of an epoch that was done again after a kill, the last."""
     if not file.exists():
         return {}
-    try:
+    with raised_as(StoreError, f"{file} cannot be read", OSError, ValueError, KeyError, TypeError):
         return {int(line[key]): line for line in map(json.loads, read_lines(file))}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{file} cannot be read: {error}") from error
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.errors import RefineError, StoreError
 from rr_refine.lines import LineFile
@@ -136,10 +137,8 @@ class Answers:
         )
         now = time.monotonic()
         sync = now - self._synced >= _SYNC
-        try:
+        with raised_as(StoreError, f"cannot write {self._path}"):
             self._file.append(line.model_dump_json(exclude_none=True).encode(), sync=sync)
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error}") from error
         self._synced = now if sync else self._synced
         self.note(line)
 

@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from pydantic import Field, JsonValue
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.named import read_named
 from rr_refine.plugins import create, parse_options, require_protocol
@@ -102,11 +103,9 @@ def read_config(
     """
     if path is None:
         return ParrotConfig()
-    try:
+    with raised_as(ConfigError, f"config file {str(path)!r} cannot be read", OSError, ValueError):
         data = read_named(path, MAX_SETTINGS)
         table = parse_toml(data)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"config file {str(path)!r} cannot be read: {error}") from error
     if check is not None:
         check(data, table)
     for name, model in (("parrot", ParrotOptions), ("student", StudentOptions)):

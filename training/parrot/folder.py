@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, make_inside
 from rr_refine.lines import LineFile, read_lines
@@ -62,10 +63,8 @@ class ParrotFolder:
     def contradicted(self) -> frozenset[str]:
         """Ids of pairs that teach nothing, because the data also says the opposite; read once."""
         path = self.path / "contradicted.txt"
-        try:
+        with raised_as(StoreError, f"{path} cannot be read", OSError, ValueError):
             return frozenset(line.decode() for line in read_lines(path, within=self.path))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
 
     def contradict(self, ids: Iterable[str]) -> None:
         """Take pairs out of the training.
@@ -128,7 +127,7 @@ def opened(path: Path, *, within: Path | None = None) -> Iterator[LineFile]:
         StoreLockedError: another process has it.
         StoreError: it cannot be opened.
     """
-    try:
+    with raised_as(StoreError, f"cannot write {path}"):
         make_inside(path.parent, within=within or path.parent)
         with locked(path, path.with_name(f"{path.name}.lock")):
             file = LineFile(path, within=within)
@@ -137,5 +136,3 @@ def opened(path: Path, *, within: Path | None = None) -> Iterator[LineFile]:
                 file.sync()
             finally:
                 file.close()
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}") from error

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
+from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.named import picture_of_data, read_named
@@ -105,11 +106,9 @@ class EvaluationSet:
         """
         result = cls()
         for file in files:
-            try:
+            with raised_as(ConfigError, f"{str(file)!r} is no evaluation set", OSError, ValueError):
                 lines = read_named(file).decode().splitlines()
                 rows = [_Excluded.model_validate_json(line) for line in lines if line.strip()]
-            except (OSError, ValueError) as error:
-                raise ConfigError(f"{str(file)!r} is no evaluation set: {error}") from error
             for row in rows:
                 source = picture_of_data(file.parent, row.source) if row.source else None
                 result.add(row.instruction, source)

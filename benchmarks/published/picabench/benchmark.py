@@ -35,6 +35,7 @@ from rr_refine.benchmarks.published.picabench.case import (
 from rr_refine.benchmarks.published.picabench.region import PADDING, region, shift
 from rr_refine.benchmarks.published.picabench.wording import OURS, read_wording
 from rr_refine.benchmarks.question import Question
+from rr_refine.boundary import raised_as
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.pictures import load_picture
@@ -257,7 +258,5 @@ def _notes(cases: Sequence[Case]) -> Iterable[str]:
 
 
 def _digests(files: Iterable[Path]) -> dict[str, str]:
-    try:
+    with raised_as(ConfigError, "a file of picabench cannot be read"):
         return {file.name: file_digest(file) for file in files}
-    except OSError as error:
-        raise ConfigError(f"a file of picabench cannot be read: {error}") from error

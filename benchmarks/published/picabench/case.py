@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 
 from rr_refine.benchmarks.published.files import keep_picture
 from rr_refine.benchmarks.published.picabench.region import Area
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.named import picture_of_data, read_named
@@ -182,10 +183,8 @@ def read_list(file: Path) -> list[JsonValue]:
     Raises:
         ConfigError: it cannot be read, or holds something else.
     """
-    try:
+    with raised_as(ConfigError, f"{str(file)!r} cannot be read as JSON", OSError, ValueError):
         found: JsonValue = parse_json(read_named(file), nan=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{str(file)!r} cannot be read as JSON: {error}") from error
     if not isinstance(found, list):
         raise ConfigError(f"{str(file)!r} holds no list of items, but a {type(found).__name__}")
     return found

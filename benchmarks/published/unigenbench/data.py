@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from rr_refine.benchmarks.published.csv_file import CsvRecord, read_csv
 from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 
@@ -142,10 +143,8 @@ def _quoted(text: str) -> str:
 
 def _lists(where: str, text: str, language: Language) -> tuple[list[str], list[str], str]:
     """Testpoints, as many descriptions, and the theme."""
-    try:
+    with raised_as(ConfigError, f"{where} is no JSON", ValueError):
         value = parse_json(text, nan=True)
-    except ValueError as error:
-        raise ConfigError(f"{where} is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be a JSON object")
     first, second, third = _KEYS[language]

@@ -12,6 +12,7 @@ import json
 import warnings
 from collections.abc import Collection
 
+from rr_refine.boundary import raised_as
 from rr_refine.tags import between_tags
 
 __all__ = ["literal", "official_parse", "parse", "to_json"]
@@ -45,19 +46,15 @@ def parse(text: str, count: int) -> dict[str, Collection[object]]:
         found = next(between_tags(text, tag), None)
         if found is None:
             raise ValueError(f"there is no <{tag}>…</{tag}>")
-        try:
+        with raised_as(ValueError, f"<{tag}> holds no Python literal", ValueError):
             value = literal(found.strip())
-        except ValueError as error:
-            raise ValueError(f"<{tag}> holds no Python literal: {error}") from error
         if not isinstance(value, Collection):
             raise ValueError(f"<{tag}> holds no list: {value!r}")
         if len(value) != count:
             raise ValueError(f"<{tag}> has {len(value)} entries, not {count}")
         reading[tag] = value
-    try:
+    with raised_as(ValueError, "it cannot be stored as JSON", TypeError, ValueError):
         to_json(reading)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"it cannot be stored as JSON: {error}") from error
     return reading
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.invalid import told_invalid
 from rr_refine.pictures import load_picture
@@ -125,10 +126,10 @@ def _with_asked_word(observed: Observation, asked: Asked, random: Random) -> Obs
 
 
 def _read_manifest(manifest: Path) -> Iterator[RenderedPicture]:
-    try:
+    with raised_as(
+        ConfigError, f"manifest {str(manifest)!r} cannot be read", OSError, UnicodeDecodeError
+    ):
         lines = manifest.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"manifest {str(manifest)!r} cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
