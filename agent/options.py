@@ -187,10 +187,12 @@ def policy_of(options: JobOptions, start: Policy | None = None) -> Policy:
 
 def _within(limits: Mapping[str, float], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes, and of these limits those that they do not speak of."""
-    budget = changes.get("budget") or {}
+    budget = changes.get("budget")
     if isinstance(budget, Budget):
         budget = budget.model_dump(exclude_unset=True)
-    return {**changes, "budget": {**limits, **budget} if isinstance(budget, Mapping) else budget}
+    if budget is None or isinstance(budget, Mapping):
+        budget = {**limits, **(budget or {})}
+    return {**changes, "budget": budget}
 
 
 def words_of(name: str, given: object) -> tuple[str, ...]:

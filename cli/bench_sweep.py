@@ -232,11 +232,10 @@ def _factors(
                 f"itself with yours: {[*known[key][0][1]][-1]}={values}"
             )
         if equals and not key.startswith(_VARIED):
-            hint = "; a sweep varies loop.*, budget.rounds, rewriter.*, intent.* and critic.*"
-            own = {setting for _, assigned in known.get(key, ()) for setting in assigned}
-            if len(own) == 1:
-                hint = f": the ablation {key!r} has values of its own; give {min(own)}={values}"
-            raise ConfigError(f"--vary {text!r} has no effect on a sweep{hint}")
+            raise ConfigError(
+                f"--vary {text!r} has no effect on a sweep; a sweep varies loop.*, budget.rounds, "
+                "rewriter.*, intent.* and critic.*"
+            )
         found.setdefault(key, []).extend(_given(key, values) if equals else known[key])
     return found
 
