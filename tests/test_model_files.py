@@ -149,6 +149,9 @@ def test_it_names_its_own(tmp_path: Path) -> None:
         ({"modules_to_save": ["head", "(a|a)*b"]}, "may run for ever"),
         ({"target_modules": "(a|a)(a|a)(a|a)b"}, "may run for ever"),
         ({"target_modules": ".*.*.*x"}, "may run for ever"),
+        ({"target_modules": ".*(.|.|.)(.|.|.)x"}, "may run for ever"),
+        ({"target_modules": f".*({'|'.join('a' * 200)})({'|'.join('a' * 200)})x"}, "for ever"),
+        ({"target_modules": f".*({'|'.join(map(str, range(500)))})x"}, "may run for ever"),
         ({"init_lora_weights": "pissa_niter_1000000000"}, "is for training it"),
     ],
 )

@@ -1,7 +1,8 @@
 """Files with columns, parquet and arrow, read row by row.
 
 They are made by others, and pyarrow believes what they say: where in the file a text begins, for
-one. What has been read is therefore checked as a whole before anything in it is looked at.
+one. What has been read is therefore checked as a whole before anything in it is looked at. A few
+bytes may unpack to gigabytes, so what comes out is limited by what there is.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ Choose = Callable[[Sequence[str]], list[str]]
 """Given the columns that there are, those to read."""
 
 _BATCH: Final = 16
-"""Rows read at once: an edit's three pictures may be 2 MB each."""
+"""Most rows read at once: an edit's three pictures may be 2 MB each."""
+_AT_ONCE: Final = 256 * 2**20
+"""Bytes that are unpacked at once, if no single row has more."""
+_SMALL: Final = 64 * 2**20
+_RATIO: Final = 200
+"""A file unpacks to `_SMALL` bytes and so many times its own size at most. Pictures hardly get
+smaller when they are packed, and texts to a tenth."""
 _BUFFER: Final = 1 << 20
 """Bytes read at once of a parquet file's column."""
 _WORDS: Final = 300
@@ -42,11 +49,43 @@ def read_columns(file: Path, choose: Choose) -> Iterator[dict[str, object]]:
     """
     read = _parquet if file.suffix == ".parquet" else _arrow
     with _reading(file):
+        most = left = _SMALL + _RATIO * file.stat().st_size
         for batch in read(file, choose):
+            _require_room(batch.nbytes, left, most)
             # Else a text may lie anywhere in memory: others' secrets, or the end of the process.
             batch.validate(full=True)
-            for start in range(0, batch.num_rows, _BATCH):
-                yield from batch.slice(start, _BATCH).to_pylist()
+            rows = _rows(batch.nbytes)
+            for start in range(0, batch.num_rows, rows):
+                for row in batch.slice(start, rows).to_pylist():
+                    _require_room(size := _size(row), left, most)
+                    left -= size
+                    yield row
+
+
+def _rows(size: int) -> int:
+    """How many rows to unpack at once, where each may be all of so many bytes: a text that stands
+    there once is copied for each row that has it.
+    """
+    return min(max(_AT_ONCE // max(size, 1), 1), _BATCH)
+
+
+def _size(value: object) -> int:
+    """Bytes that a value takes, about."""
+    match value:
+        case str() | bytes():
+            return len(value) + 8
+        case dict():
+            return sum(map(_size, value.values()))
+        case list():
+            return sum(map(_size, value)) + 8
+    return 8
+
+
+def _require_room(size: int, left: int, most: int) -> None:
+    if size > left:
+        raise ValueError(
+            f"it unpacks to more than {most >> 20:,} MiB, over {_RATIO} times its size"
+        )
 
 
 def parquet_columns(file: Path) -> list[str]:
@@ -86,7 +125,11 @@ def _parquet(file: Path, choose: Choose) -> Iterator[RecordBatch]:
 
     # By default, all row groups are read ahead and none is let go before the end.
     with parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as table:
-        yield from table.iter_batches(_BATCH, columns=choose(table.schema_arrow.names))
+        said = table.metadata
+        groups = [said.row_group(number).total_byte_size for number in range(said.num_row_groups)]
+        largest = max(groups, default=0)
+        columns = choose(table.schema_arrow.names)
+        yield from table.iter_batches(_rows(largest), columns=columns)
 
 
 def _arrow(file: Path, choose: Choose) -> Iterator[RecordBatch]:

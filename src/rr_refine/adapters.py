@@ -15,10 +15,13 @@ _WORK: Final = (
 """What makes PEFT compute when an adapter is made, for as long as a file says."""
 _NAME: Final = re.compile(r"\^?(?:[\w.-]|\\\.)*\$?")
 """A module's name, or the end of one."""
-_SIMPLE: Final = re.compile(r"\^?(?:[\w-]|\\?\.(?!\*)|\.\*|\([\w.|-]*\))*+\$?")
+_CHOICE: Final = r"\(((?:[\w|-]|\\\.)*)\)"
+_SIMPLE: Final = re.compile(rf"\^?(?:[\w-]|\\?\.(?!\*)|\.\*|{_CHOICE})*+\$?")
 """A pattern of names, choices of names, and `.*`."""
 _FEW: Final = 2
 """How often `.*` and choices may stand in a pattern, since all ways to read them are tried."""
+_LONGEST: Final = 1_000
+"""Characters of a pattern: it is held against the name of each module, at each place of it."""
 
 
 def require_names(config: Mapping[str, Any], *, simple: bool = False) -> None:
@@ -52,4 +55,9 @@ def require_names(config: Mapping[str, Any], *, simple: bool = False) -> None:
 
 
 def _is_simple(text: str) -> bool:
-    return _SIMPLE.fullmatch(text) is not None and max(map(text.count, "(*")) <= _FEW
+    if len(text) > _LONGEST or _SIMPLE.fullmatch(text) is None:
+        return False
+    # Of different names few fit at one place; a name that stands there often is tried each time.
+    choices = [choice.split("|") for choice in re.findall(_CHOICE, text)]
+    distinct = all(len(set(names)) == len(names) for names in choices)
+    return distinct and max(map(text.count, "(*")) <= _FEW

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from rr_refine.errors import ConfigError
 from rr_refine.plain_text import is_hidden
+from rr_refine.reward.preferences import columns as preference_columns
 from rr_refine.reward.preferences.columns import parquet_columns, read_columns
 from rr_refine.reward.preferences.rows import read_rows as read_rows_of
 from rr_refine.training.nft.data import read_rows
@@ -118,6 +119,37 @@ def test_lengths_that_compressed_data_claims(
     file.write_bytes(patched(whole, "<q", [LONG], [claimed]))
     with pytest.raises(ConfigError, match=r"x\.arrow' cannot be read as Arrow: "):
         list(read_columns(file, list))
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ("p" * (256 << 10), 16),  # a text that stands there once, for all rows
+        (b"p" * (256 << 10), 16),
+        ({"bytes": b"p" * (256 << 10), "path": "x.png"}, 16),
+        ("p" * (2 << 20), 1),
+        (7, 200_000),
+    ],
+    ids=["text", "bytes", "picture", "one", "many"],
+)
+def test_a_small_file_does_not_become_a_large_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, value: object, count: int
+) -> None:
+    monkeypatch.setattr(preference_columns, "_SMALL", 1 << 20)
+    file = tmp_path / f"x.{kind}"
+    one = pyarrow.array([value])
+    if not isinstance(value, dict):
+        one = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * count, pyarrow.int32()), one)
+    column = one if len(one) == count else pyarrow.concat_arrays([one] * count)
+    if kind == "arrow":
+        file.write_bytes(stored(column, compression="zstd"))
+    else:
+        parquet.write_table(pyarrow.table({"prompt": column}), file, compression="zstd")
+    assert file.stat().st_size < 3_000
+    with pytest.raises(ConfigError, match=r"unpacks to more than \d+ MiB, over 200 times its size"):
+        for _ in read_columns(file, list):
+            pass
 
 
 @pytest.mark.parametrize("kind", ["arrow", "parquet"])
