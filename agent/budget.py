@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import Field
@@ -18,9 +19,11 @@ __all__ = [
     "dollars",
     "exhausted",
     "left",
+    "limit_in_words",
     "limits_in_words",
     "limits_of",
     "may_cost",
+    "within",
 ]
 
 MAX_COUNT: Final = 10**18
@@ -171,9 +174,23 @@ def limits_of(budget: Budget) -> dict[str, float]:
 def limits_in_words(budget: Budget) -> str:
     """The same for people; empty where none is set."""
     limits = limits_of(budget)
-    usd = limits.pop("usd", None)
-    told = [f"{limit:,} {name.replace('_', ' ')}" for name, limit in limits.items()]
-    return " and ".join([*([] if usd is None else [f"${usd:g}"]), *told])
+    first = sorted(limits, key=lambda name: name != "usd")
+    return " and ".join(limit_in_words(name, limits[name]) for name in first)
+
+
+def limit_in_words(name: str, limit: float) -> str:
+    """One limit, such as "3,000 critic calls" or "$0.5"."""
+    return f"${limit:g}" if name == "usd" else f"{limit:,.15g} {name.replace('_', ' ')}"
+
+
+def within(budget: Budget, limits: Mapping[str, float]) -> Budget:
+    """The budget with each of these limits, by name, that is lower than its own."""
+    lower = {
+        name: limit
+        for name, limit in limits.items()
+        if (own := getattr(budget, name)) is None or limit < own
+    }
+    return budget.model_copy(update=lower)
 
 
 def may_cost(limit: float, usd: float) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from rr_refine.agent import follow_up
-from rr_refine.agent.budget import limits_of
+from rr_refine.agent.budget import Budget, limits_of
 from rr_refine.agent.follow_up import FollowUp
 from rr_refine.agent.job import Job
 from rr_refine.agent.policy import Policy
@@ -177,7 +177,7 @@ def _new(
         if "preset" in given
         else _settings_of(step.policy)
     )
-    kept |= _own_limit(own.get("budget.usd"), step.policy.budget.usd)
+    kept |= _own_limits(own, step.policy.budget)
     layer: dict[str, JsonValue] = {
         "seed": wanted.get("seed", 0),
         "keep": list(wanted.get("keep", ())),
@@ -199,10 +199,15 @@ def _new(
     return settings, job
 
 
-def _own_limit(own: JsonValue, kept: float | None) -> dict[str, JsonValue]:
-    """The user's own limit of money, where it is less than that of the run, or no number."""
-    less = not isinstance(own, int | float) or kept is None or own < kept
-    return {"budget.usd": own} if own is not None and less else {}
+def _own_limits(own: Mapping[str, JsonValue], kept: Budget) -> dict[str, JsonValue]:
+    """The user's own limits that are lower than those of the run, or no numbers."""
+    found: dict[str, JsonValue] = {}
+    for name in Budget.model_fields.keys() - {"rounds"}:
+        had, limit = getattr(kept, name), own.get(f"budget.{name}")
+        less = not isinstance(limit, int | float) or had is None or limit < had
+        if limit is not None and less:
+            found[f"budget.{name}"] = limit
+    return found
 
 
 def _settings_of(policy: Policy) -> dict[str, JsonValue]:

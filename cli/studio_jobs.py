@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.budget import limit_in_words, within
 from rr_refine.agent.follow_up import FollowUp
 from rr_refine.agent.job import Job
 from rr_refine.agent.options import JobOptions
@@ -70,6 +71,9 @@ class SettingsJobMaker:
             review=policy.review,
             budget_usd=policy.budget.usd,
         )
+        set_here = settings.section("budget")
+        limits = policy.budget.model_dump(exclude_none=True)
+        self._limits = {name: limit for name, limit in limits.items() if name in set_here}
         self.intents: Mapping[str, str] = intents()
         # What is wrong with the rest is said now, not to the first visitor.
         make_rewriters(settings, policy, self.generator, self.critic)
@@ -125,11 +129,13 @@ class SettingsJobMaker:
                 raise ConfigError(
                     f"this run was made with another {part} than the one of this studio; {here}"
                 )
-        limit = self.defaults.budget_usd
-        if limit is not None and _is_more(run.policy, limit):
+        budget = run.policy.budget
+        lower = within(budget, self._limits)
+        if name := next((n for n in self._limits if getattr(lower, n) != getattr(budget, n)), None):
+            allowed = limit_in_words(name, self._limits[name])
             raise ConfigError(
-                f"this run may spend more than {limit:g} US dollars, the limit budget.usd of this "
-                f"studio; {here}"
+                f"this run may take more than the {allowed} that budget.{name} of this studio "
+                f"allows; {here}"
             )
         request = run.request
         options = JobOptions(
@@ -154,10 +160,9 @@ class SettingsJobMaker:
         """
         here = f"go on from it by rr-refine more {quoted(follow_up.run.path)}"
         self._require_own_parts(follow_up.run, here)
-        policy, limit = follow_up.policy, self.defaults.budget_usd
-        if limit is not None and _is_more(policy, limit):
-            budget = policy.budget.model_copy(update={"usd": limit})
-            policy = policy.model_copy(update={"budget": budget})
+        policy = follow_up.policy
+        budget = within(policy.budget, self._limits)
+        policy = policy.model_copy(update={"budget": budget})
         options = follow_up.options | JobOptions(policy=policy, settings=self._settings.public())
         job = self._job(follow_up.prompt, policy, options)
         if not self._asks:
@@ -191,11 +196,6 @@ class SettingsJobMaker:
         if (check := make_intent_check(settings, generator, critic)) is not None:
             own["intent_check"] = check
         return make_job(prompt, **(options | own))
-
-
-def _is_more(policy: Policy, limit: float) -> bool:
-    """Whether a run of this policy may spend more US dollars than that."""
-    return policy.budget.usd is None or policy.budget.usd > limit
 
 
 def _names(value: object) -> list[object]:

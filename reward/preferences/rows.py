@@ -202,12 +202,12 @@ def _objects(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
     elif file.suffix == ".jsonl":
         yield from json_lines(file)
     elif file.suffix == ".csv":
-        yield from _read_csv(file)
+        yield from _read_csv(file, row)
     else:
         yield from _read_json(file)
 
 
-def _read_csv(file: Path) -> Iterator[object]:
+def _read_csv(file: Path, row: type[BaseModel] | None) -> Iterator[object]:
     """The rows of a CSV file in UTF-8. An empty cell is None, and JSON in a cell is read."""
     csv.field_size_limit(2**31 - 1)
     why = f"{str(file)!r} cannot be read as CSV"
@@ -215,12 +215,16 @@ def _read_csv(file: Path) -> Iterator[object]:
         raised_as(ConfigError, why, OSError, UnicodeDecodeError, csv.Error),
         io.TextIOWrapper(open_named(file), "utf-8-sig", newline="") as text,
     ):
-        for row in csv.DictReader(text, strict=True):
-            yield {name: _cell(value) for name, value in row.items() if name is not None}
+        lines = csv.reader(text, strict=True)
+        header = next(filter(None, lines), [])
+        places = {name: place for place, name in enumerate(header)}
+        chosen = [(name, places[name]) for name in _columns(file, row, [*places])]
+        for cells in filter(None, lines):
+            yield {name: _cell(cells[at]) if at < len(cells) else None for name, at in chosen}
 
 
-def _cell(text: object) -> object:
-    if not isinstance(text, str) or not text:
+def _cell(text: str) -> object:
+    if not text:
         return None
     if text[0] in "{[":
         with suppress(ValueError):

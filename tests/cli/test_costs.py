@@ -100,6 +100,20 @@ def test_a_limit_of_the_environment_holds_for_what_follows(
     assert "the run goes on without a limit of money" in ended.stderr
 
 
+@pytest.mark.parametrize("name", ["images", "critic_calls", "tokens", "seconds"])
+def test_other_limits_of_the_environment_hold_too(commands: Commands, name: str) -> None:
+    fakes = ("--generator=fake", "--critic=fake", "--rounds=1", "--out=runs")
+    assert commands.run("a cat", *fakes).code == 0
+    first = only_run(commands.folder / "runs")
+    commands.environment[f"RR_REFINE_BUDGET__{name.upper()}"] = "2000"
+    ended = commands.run("more", str(first), "--again", f"--set=budget.{name}=3000")
+    assert ended.code == 0, ended.stderr
+    ended = commands.run("more", str(first), "--again")
+    assert ended.code == 0, ended.stderr
+    runs = [load_run(path) for path in first.parent.iterdir() if path != first]
+    assert sorted(getattr(run.policy.budget, name) for run in runs) == [2000, 3000]
+
+
 @pytest.mark.parametrize("usd", ["0", "-1", "nan", "inf", "much"])
 def test_a_budget_that_is_none(commands: Commands, usd: str) -> None:
     ended = commands.run(*ASKED, f"--budget-usd={usd}")

@@ -142,10 +142,27 @@ def test_a_limit_of_money_holds_for_what_follows(
     if kind != "go-on":
         assert maker(limit).after(more.follow_up(run)).policy.budget.usd == kept
     elif runs is None:
-        with pytest.raises(ConfigError, match=r"may spend more than 0\.5 US dollars"):
+        with pytest.raises(ConfigError, match=r"may take more than the \$0\.5 that budget\.usd"):
             maker(limit).again(run)
     else:
         assert maker(limit).again(run).policy.budget.usd == kept
+
+
+@pytest.mark.parametrize("name", ["rounds", "images", "critic_calls", "tokens", "seconds"])
+def test_other_limits_of_the_owner_hold_for_what_follows(tmp_path: Path, name: str) -> None:
+    def maker(limit: int) -> SettingsJobMaker:
+        fakes: dict[str, JsonValue] = {"generator.use": "fake", "critic.use": "fake"}
+        return SettingsJobMaker(read_settings(None, {f"budget.{name}": limit, **fakes}))
+
+    job = maker(5_000).new(RunForm(prompt="a cat"))
+    parts = {n: getattr(job, n) for n in ("generator", "critic", "policy", "settings")}
+    run = refine("a cat", **parts, out=tmp_path)
+    for limit, kept in ((3_000, 3_000), (7_000, 5_000)):
+        after = maker(limit).after(MoreForm(kind="again", picture="r0c0").follow_up(run))
+        assert getattr(after.policy.budget, name) == kept
+    assert maker(5_000).again(run).policy == run.policy
+    with pytest.raises(ConfigError, match=rf"more than the 3,000 \w+( calls)? that budget\.{name}"):
+        maker(3_000).again(run)
 
 
 async def test_without_prices_nothing_is_said_of_costs(visitor: Visitor) -> None:

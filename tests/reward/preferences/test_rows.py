@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pyarrow
 import pytest
+from pydantic import BaseModel
 
 from rr_refine.benchmarks.preference import genai_bench
 from rr_refine.benchmarks.preference.item import PreferenceItem, read_vote
 from rr_refine.errors import ConfigError
+from rr_refine.reward.preferences import rows
 from rr_refine.reward.preferences.pair import open_picture
-from rr_refine.reward.preferences.rows import find_files
+from rr_refine.reward.preferences.rows import find_files, read_rows
 from tests.benchmarks.preference.files import GOOD, POOR, edition, generation, write
+
+
+class Prompted(BaseModel):
+    """What is looked for."""
+
+    prompt: str | None
+
 
 KINDS = ["x.parquet", "x.stream.arrow", "x.arrow", "x.jsonl", "x.csv", "x.json"]
 
@@ -75,6 +84,24 @@ def test_files_of_no_use(tmp_path: Path, name: str, text: str | None, message: s
         (tmp_path / name).write_text(text)
     with pytest.raises(ConfigError, match=message):
         genai_bench.load(tmp_path / name)
+
+
+def test_of_a_csv_file_only_the_wanted_cells_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, cell = [], rows._cell
+
+    def noted(text: str) -> object:
+        made.append(text)
+        return cell(text)
+
+    monkeypatch.setattr(rows, "_cell", noted)
+    file = tmp_path / "x.csv"
+    others = ",".join(f"c{number}" for number in range(50))
+    file.write_text(f"{others},prompt,b\n" + "{},\n" * 3 + f"\n{',' * 50}a cat,2\n")
+    prompts = [found.value.prompt for found in read_rows([file], Prompted)]
+    assert prompts == [None, None, None, "a cat"]
+    assert made == ["a cat"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "json"])
