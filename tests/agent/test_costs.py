@@ -540,7 +540,7 @@ async def test_no_more_is_spent_on_what_follows(service: Service, tmp_path: Path
     more = await arefine(vary(run, 8), **parts)
     assert cost_of(more).usd <= 0.09
     told = [event.text for event in more.events() if isinstance(event, Notice)]
-    words = "$0.09 and 3 images and 7 critic calls and 99,999 tokens and 600.0 seconds"
+    words = "$0.09 and 3 images and 7 critic calls and 99,999 tokens and 600 seconds"
     assert f"limits: this run may use {words} at most" in told
     assert "limits: round 1 has 3 of 8 pictures: no more images may be made" in told
     free = await arefine(
