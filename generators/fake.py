@@ -31,7 +31,7 @@ from rr_refine.generators.generator import OnStep, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, characters_fit
 from rr_refine.pictures import require_not_blank
 from rr_refine.plugins import did_you_mean, factory
-from rr_refine.terms import Identity, Record, Task
+from rr_refine.terms import Given, Identity, Task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,7 +52,7 @@ _FAULTS: Final[dict[Outcome, GeneratorError]] = {
 _SIDE_MIN, _SIDE_MAX = 16, 4096
 
 
-class FakeOptions(Record):
+class FakeOptions(Given):
     """Options of the fake generator."""
 
     width: int = Field(512, ge=_SIDE_MIN, le=_SIDE_MAX)

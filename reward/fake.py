@@ -32,7 +32,7 @@ from rr_refine.reward.comparison import Comparison, Winner
 from rr_refine.reward.critic import ComparisonRequest, CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.reward.judging import Answer, read_comparison, read_critique, to_assessment
-from rr_refine.terms import Dimension, Identity, Record, Task, Usage, dimensions_of
+from rr_refine.terms import Dimension, Given, Identity, Record, Task, Usage, dimensions_of
 
 __all__ = ["FakeAnswer", "FakeCritic", "FakeCriticOptions", "Fault", "create"]
 
@@ -71,7 +71,7 @@ Step = str | FakeAnswer
 """A fault, a raw text, or an answer by its scores."""
 
 
-class FakeCriticOptions(Record):
+class FakeCriticOptions(Given):
     """What the fake does instead of looking."""
 
     script: tuple[Step, ...] | None = None

@@ -32,7 +32,7 @@ from rr_refine.reward.parser import parse_comparison, parse_critique
 from rr_refine.reward.proposal import read_proposal
 from rr_refine.reward.template import BUILTIN, load_template
 from rr_refine.reward.values import read_score, read_text, read_winner
-from rr_refine.terms import Identity, Record, Task, Usage
+from rr_refine.terms import Given, Identity, Task, Usage
 
 __all__ = [
     "Answer",
@@ -47,7 +47,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class ModelOptions(Record):
+class ModelOptions(Given):
     """What every critic that asks a model can be told."""
 
     samples: int = Field(default=1, ge=1, le=64)

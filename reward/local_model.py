@@ -16,7 +16,7 @@ from rr_refine.batching import BatchJob
 from rr_refine.boundary import without_panics
 from rr_refine.errors import CriticError, CriticUnavailable, MissingExtraError, first_line
 from rr_refine.hub import loaded
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 
 __all__ = [
     "LocalModel",
@@ -33,7 +33,7 @@ R = TypeVar("R")
 _PACKAGES: Final = ("torch", "transformers")
 
 
-class LocalOptions(Record):
+class LocalOptions(Given):
     """Which model is loaded, and where."""
 
     model: str = Field(min_length=1)

@@ -27,7 +27,7 @@ from rr_refine.hub import local_name, require_files
 from rr_refine.reward.model_hub import is_cached, why_silent
 from rr_refine.reward.vllm_command import VllmCommand, find_vllm
 from rr_refine.reward.vllm_faults import explain_exit, log_lines, work_lines
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 
 __all__ = ["ServeOptions", "VllmServer", "serve", "serve_arguments"]
 
@@ -39,7 +39,7 @@ _HUB_TIMEOUT_S: Final = 10.0
 """A server that is not up after so many seconds may be waiting for its hub, which is asked then."""
 
 
-class ServeOptions(Record):
+class ServeOptions(Given):
     """How a critic is served. The defaults are what the released critics' authors publish."""
 
     executable: str | None = None

@@ -25,7 +25,7 @@ from rr_refine.plugins import factory
 from rr_refine.request import Request
 from rr_refine.reward.critic import Critic, CritiqueRequest, why_not
 from rr_refine.reward.scalar import Reward, Scored, critic_of, is_reward, reward_of, score_picture
-from rr_refine.terms import Identity, Record, Usage
+from rr_refine.terms import Given, Identity, Record, Usage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,7 +51,7 @@ class WeightedPart(Record):
         return self.name or self.use
 
 
-class WeightedOptions(Record):
+class WeightedOptions(Given):
     """Of `weighted`."""
 
     rewards: tuple[WeightedPart, ...] = Field(min_length=1)

@@ -20,7 +20,7 @@ from rr_refine.sketch.framing import is_sketch
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.sketch.world.phrasing import read_request
 from rr_refine.sketch.world.request import relation_phrase
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 
 __all__ = ["WEIGHTS", "SketchCritic", "SketchCriticOptions", "create"]
 
@@ -28,7 +28,7 @@ WEIGHTS: Final = Path(__file__).parent / "weights" / "critic"
 """The folder in the package; the Auto classes of transformers, and vLLM, load it."""
 
 
-class SketchCriticOptions(Record):
+class SketchCriticOptions(Given):
     """What can be said about the bundled critic."""
 
     model: Path | None = None

@@ -18,7 +18,7 @@ from rr_refine.plugins import parse_options
 from rr_refine.sketch.framing import frame
 from rr_refine.sketch.limits import ShapesOnly
 from rr_refine.sketch.world.drawing import SIDE
-from rr_refine.terms import Identity, Record, Task
+from rr_refine.terms import Given, Identity, Task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +31,7 @@ MAX_TOKENS: Final = 40
 """Tokens that the T5 encoder sees, padding included."""
 
 
-class SketchGeneratorOptions(Record):
+class SketchGeneratorOptions(Given):
     """What can be said about the bundled generator."""
 
     model: Path | None = None

@@ -20,7 +20,7 @@ from rr_refine.sketch.plan import plan
 from rr_refine.sketch.remark import LONGEST, revised_edit, revised_request
 from rr_refine.sketch.world.phrasing import describe, read_request
 from rr_refine.sketch.world.understanding import not_understood
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 
 __all__ = ["SketchRewriter", "create", "say_in_full"]
 
@@ -66,7 +66,7 @@ def say_in_full(request: str, random: Random | None) -> str | None:
     return None if scene is None else describe(scene)
 
 
-class _Options(Record):
+class _Options(Given):
     """There are none."""
 
 

@@ -308,3 +308,16 @@ def test_commands_print_by_say_and_tell_only(module: Path) -> None:
 )
 def test_what_counts_as_printing(code: str) -> None:
     assert list(raw_prints(ast.parse(code)))
+
+
+def test_true_is_no_number_in_any_options() -> None:
+    """What people fill in derives from `Given`, which refuses it."""
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for module in modules()
+        for node in ast.walk(parse(module))
+        if isinstance(node, ast.ClassDef)
+    }
+    filled_in = [name for name in bases if name.endswith(("Options", "Recipe", "Prices"))]
+    assert len(filled_in) > 20
+    assert [name for name in filled_in if "Record" in bases[name]] == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -14,6 +15,7 @@ from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.generators.diffusers.family import family_of
 from rr_refine.plugins import Group
 from rr_refine.terms import Record
+from rr_refine.training.nft.config import NftRecipe
 from tests.installed import install
 
 HERE = __name__
@@ -294,3 +296,33 @@ def test_installed_packages_are_looked_through_once(
     assert "strange" in plugins.available("critics")
     assert plugins.entry_point("critics", "strange") is not None
     assert len(scans) == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "options", "told"),
+    [
+        ("critics", "fake", {"samples": True}, "critic.samples = True: True is no number"),
+        ("critics", "sketch", {"batch": True}, "critic.batch = True: True is no number"),
+        ("generators", "sketch", {"batch": True}, "generator.batch = True: True is no number"),
+        ("generators", "sketch", {"true_cfg_scale": False}, "generator.true_cfg_scale = False"),
+    ],
+)
+def test_true_is_no_number(
+    group: Group, name: str, options: dict[str, JsonValue], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        plugins.create(group, name, options)
+
+
+NFT: dict[str, JsonValue] = {
+    "model": "m",
+    "pipeline": "FluxPipeline",
+    "data": "d",
+    "call": {},
+    "critic": {"use": "fake"},
+}
+
+
+def test_true_is_no_number_in_a_list() -> None:
+    with pytest.raises(ConfigError, match=r"betas = \[True, 0.9\]: True is no number"):
+        plugins.parse_options(NftRecipe, {**NFT, "betas": [True, 0.9]}, "recipe")

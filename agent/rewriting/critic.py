@@ -15,7 +15,7 @@ from rr_refine.agent.rewriting.rewriter import (
 )
 from rr_refine.agent.rewriting.spelling import lettering
 from rr_refine.plugins import parse_options
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 
 __all__ = ["CriticRewriter", "create"]
 
@@ -62,7 +62,7 @@ def _proposals(judged: JudgedCandidate, clauses: Sequence[str]) -> list[Rewrite]
     ]
 
 
-class _Options(Record):
+class _Options(Given):
     """The critic rewriter has no options."""
 
 

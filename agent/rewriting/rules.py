@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites, join_clauses
 from rr_refine.agent.rewriting.spelling import lettering
 from rr_refine.plugins import parse_options
-from rr_refine.terms import Dimension, Identity, Record
+from rr_refine.terms import Dimension, Given, Identity
 
 __all__ = ["RulesRewriter", "create"]
 
@@ -72,7 +72,7 @@ def _weak(context: RewriteContext) -> list[Dimension]:
     return [d for d, score in scores if score < context.target] or [scores[0][0]]
 
 
-class _Options(Record):
+class _Options(Given):
     """The rules rewriter has no options."""
 
 

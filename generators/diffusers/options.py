@@ -8,7 +8,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from rr_refine.errors import UnsupportedRequestError
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 
 __all__ = ["CALL_NAMES", "DiffusersOptions", "LoraOptions", "RenderOptions"]
 
@@ -16,7 +16,7 @@ CALL_NAMES: Final = {"steps": "num_inference_steps"}
 """Our words for parameters that diffusers calls otherwise."""
 
 
-class RenderOptions(Record):
+class RenderOptions(Given):
     """How a pipeline is called. Unset means: as the pipeline has it.
 
     Every field can be overridden per request, by its name in `RenderRequest.parameters`; `null`
@@ -78,7 +78,7 @@ class RenderOptions(Record):
         return set(RenderOptions.model_fields) - {"parameters"}
 
 
-class LoraOptions(Record):
+class LoraOptions(Given):
     """One LoRA on top of the model."""
 
     model: str

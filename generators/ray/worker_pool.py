@@ -15,7 +15,7 @@ from rr_refine.errors import ConfigError, GeneratorError, GeneratorUnavailable, 
 from rr_refine.generators.generator import Generator, RenderRequest
 from rr_refine.generators.prompt_fit import PromptFit, fit_of
 from rr_refine.plugins import create
-from rr_refine.terms import Identity, Record, Task
+from rr_refine.terms import Given, Identity, Task
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,7 +34,7 @@ _TRIES: Final = 3
 """A request during which so many workers died is given up: it may be what they die of."""
 
 
-class RayOptions(Record):
+class RayOptions(Given):
     """Options of the Ray generator."""
 
     generator: str

@@ -18,7 +18,7 @@ from rr_refine.plugins import factory
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.evidence.evidence import Box, Finding, Findings
 from rr_refine.reward.evidence.text_match import TextLine, match_texts
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 from rr_refine.wanted_text import WantedText, wanted_texts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _LONGEST: Final = 8192
 """Most pixels of the longer side: a narrow strip would grow beyond memory."""
 
 
-class OcrOptions(Record):
+class OcrOptions(Given):
     """Options of the evidence `ocr`: the config section `[evidence.ocr]`."""
 
     threads: int = Field(default=1, ge=1, le=64)

@@ -14,7 +14,7 @@ from rr_refine.plugins import parse_options
 from rr_refine.sketch.bench.answers import in_world
 from rr_refine.sketch.bench.tasks import to_mark
 from rr_refine.sketch.oracle.grading import Grade, grade_picture, read_asked
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,7 +45,7 @@ def _grade(item: Item, image: Image.Image) -> Grade:
     raise CriticUnreadable(f"the oracle knows only sketches, not {item.prompt!r}", item.prompt)
 
 
-class _Options(Record):
+class _Options(Given):
     """There are none."""
 
 

@@ -10,7 +10,7 @@ from rr_refine.agent.rewriting.rewriter import Rewrite, RewriteContext, Rewrites
 from rr_refine.plugins import parse_options
 from rr_refine.sketch.rewriter import say_in_full
 from rr_refine.sketch.world.edit import KEEP_REST
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 
 __all__ = ["NAME", "BlindSketchRewriter", "create"]
 
@@ -37,7 +37,7 @@ class BlindSketchRewriter:
         return Rewrites(proposals=(Rewrite(prompt=scene),) if scene else ())
 
 
-class _Options(Record):
+class _Options(Given):
     """There are none."""
 
 

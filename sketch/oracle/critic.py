@@ -13,12 +13,12 @@ from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.sketch.oracle.grading import grade_picture, read_asked
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Given, Identity
 
 __all__ = ["OracleCritic", "create"]
 
 
-class _Options(Record):
+class _Options(Given):
     """There are none."""
 
 

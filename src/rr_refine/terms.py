@@ -81,11 +81,18 @@ class Given(Record):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, bool) and info.field_name is not None:
+        if info.field_name is not None:
             kind = cls.model_fields[info.field_name].annotation
-            if {int, float} & {kind, *get_args(kind)}:
-                raise ValueError(f"{value!r} is no number")
+            numbers = (_names(kind, int) or _names(kind, float)) and not _names(kind, bool)
+            for one in value if isinstance(value, list | tuple) else (value,):
+                if numbers and isinstance(one, bool):
+                    raise ValueError(f"{one!r} is no number")
         return value
+
+
+def _names(kind: object, one: type) -> bool:
+    """Whether a type is another one, or has it among its parts: `list[int] | None` names int."""
+    return kind is one or any(_names(part, one) for part in get_args(kind))
 
 
 Words = Annotated[str, AfterValidator(shortened)]

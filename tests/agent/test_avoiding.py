@@ -87,9 +87,9 @@ def test_what_is_kept_apart_is_not_one_phrase() -> None:
 
 
 def test_it_takes_little_time() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     require_effect("a " * 100_000 + "b", ["a"] * 10_000, ["a " * 50_000 + "c", *("a a a c",) * 20])
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("arguments", [("--avoid=stars",), ("--config=mine.toml",), ()])

@@ -344,12 +344,12 @@ def test_files_without_a_template(text: str, message: str, tmp_path: Path) -> No
 
 
 def test_many_fences_take_time_in_proportion(tmp_path: Path) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     for text in ("```sh\n```\n" * 100_000, "```sh\n~~~\n" * 100_000):
         found = write(tmp_path, text + "```\n" + card(PLAIN))
         with suppress(ConfigError):
             import_template(found, tmp_path / "store")
-    assert time.monotonic() - start < 10  # by the square, minutes
+    assert time.process_time() - start < 10  # by the square, minutes
 
 
 def test_code_that_grows_without_end_is_cut_off(tmp_path: Path) -> None:

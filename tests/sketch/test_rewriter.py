@@ -183,7 +183,7 @@ def test_any_request_takes_another_background_and_keeps_the_rest(seed: int, new:
 
 
 def test_a_remark_without_end_is_not_read() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     assert revised_request("a red circle", "please " * 28_000 + "make it blue") is None
     assert revised_edit("remove the red circle", "please " * 28_000 + "remove it") is None
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5

@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from rr_refine.errors import ConfigError
-from rr_refine.terms import Dimension, Record
+from rr_refine.terms import Dimension, Given
 from rr_refine.training.nft.adapters import ATTENTION
 from rr_refine.training.nft.advantage import Aggregate
 from rr_refine.training.recipes import RecipeCheck, read_recipe, recipe_names
@@ -20,7 +20,7 @@ __all__ = ["NftRecipe", "builtin_recipes", "load_recipe"]
 _RECIPES: Final = files("rr_refine.training.nft") / "recipes"
 
 
-class NftRecipe(Record):
+class NftRecipe(Given):
     """How a generator is trained. Defaults are those of the public configurations that agree."""
 
     model: str = Field(min_length=1)

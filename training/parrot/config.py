@@ -13,7 +13,7 @@ from rr_refine.errors import ConfigError
 from rr_refine.named import read_named
 from rr_refine.plugins import create, parse_options, require_protocol
 from rr_refine.reward.template import BUILTIN, load_template
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 from rr_refine.toml_text import MAX_SETTINGS, parse_toml
 from rr_refine.training.parrot.teacher import Teacher
 
@@ -36,7 +36,7 @@ Variant = Literal["predictive", "paper"]
 """
 
 
-class ParrotOptions(Record):
+class ParrotOptions(Given):
     """The config section `[parrot]`."""
 
     variant: Variant = "predictive"
@@ -69,7 +69,7 @@ class ParrotOptions(Record):
     """Also ask without the label, for the ablation: direct distillation, unfiltered."""
 
 
-class StudentOptions(Record):
+class StudentOptions(Given):
     """The config section `[student]`: how the critic to be trained is asked."""
 
     template: str = BUILTIN
@@ -78,7 +78,7 @@ class StudentOptions(Record):
     """The folder of imported templates, for a template named by its digest."""
 
 
-class ParrotConfig(Record):
+class ParrotConfig(Given):
     """The whole file; every table may be left out."""
 
     teacher: dict[str, JsonValue] = Field(default={"use": "openai"})

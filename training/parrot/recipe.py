@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 
 from rr_refine.errors import ConfigError
 from rr_refine.named import require_path
-from rr_refine.terms import Record
+from rr_refine.terms import Given, Record
 from rr_refine.training.recipes import RecipeCheck, read_recipe, recipe_names
 
 __all__ = ["LANGUAGE_MODEL", "DataPart", "Lora", "SftRecipe", "builtin_recipes", "load_recipe"]
@@ -60,7 +60,7 @@ class Lora(Record):
     """A regular expression that the full name of a layer must match."""
 
 
-class SftRecipe(Record):
+class SftRecipe(Given):
     """How a student is fine-tuned.
 
     Defaults are those of the configuration released with the paper, as far as it goes

@@ -23,7 +23,7 @@ from rr_refine.sketch.world.scene import (
     cell_of,
     in_order,
 )
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 
 __all__ = ["FAULTS", "Fault", "FaultRates", "invent", "misread"]
 
@@ -39,7 +39,7 @@ Fault = Literal["vague", "hallucination", "label ignored", "rationalised", "misr
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 
-class FaultRates(Record):
+class FaultRates(Given):
     """How often the program teacher errs. Assumptions, not measurements: see `teacher`."""
 
     vague: float = Field(default=0.06, ge=0, le=1)

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 
 from rr_refine.errors import ConfigError
 from rr_refine.notices import shortened
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 
 __all__ = ["ChatOptions", "EndpointOptions", "ServerOptions"]
 
@@ -19,7 +19,7 @@ _LONGEST: Final = 2_000
 _SHOWN: Final = 100
 
 
-class ServerOptions(Record):
+class ServerOptions(Given):
     """How a server is reached, whatever it speaks."""
 
     usual_path: ClassVar[str] = ""

@@ -7,14 +7,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from rr_refine.endpoint.completion import CompletionUsage
-from rr_refine.terms import Record
+from rr_refine.terms import Given
 
 __all__ = ["PicturePrices", "Prices"]
 
 _MILLION = 1e6
 
 
-class Prices(Record):
+class Prices(Given):
     """Options of a part behind an endpoint that tell what a question and its answer cost."""
 
     price_input: float | None = Field(None, ge=0, allow_inf_nan=False)

@@ -119,6 +119,6 @@ def test_some_requests_name_nothing_of_the_world(
 @pytest.mark.parametrize("word", ["please ", "for me, ", "nice little ", "the word CAT ", "and, "])
 def test_the_longest_request_is_read_in_seconds(word: str) -> None:
     request = word * (MAX_PROMPT // len(word) - 1) + "cat"
-    start = time.perf_counter()
+    start = time.process_time()
     assert not_understood(request)[-1] == "cat"
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

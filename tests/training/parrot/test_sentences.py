@@ -76,8 +76,8 @@ def test_what_the_request_says_gives_nothing_away() -> None:
 )
 def test_long_texts_take_time_in_proportion(part: str) -> None:
     text = part * 20_000 + "apple"
-    start = time.monotonic()
+    start = time.process_time()
     is_verdict(text)
     without_verdicts(text)
     gives_away(text, "a hat")
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
