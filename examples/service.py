@@ -33,7 +33,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import Command
-from psycopg import OperationalError
+from psycopg import AsyncConnection, DataError, OperationalError, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, Field, JsonValue
@@ -58,6 +58,7 @@ ANSWER = """UPDATE runs SET status='running', answer=%s WHERE owner=%s AND name=
     AND status='waiting' RETURNING name"""
 END = """UPDATE runs SET status=%s, why=%s, asked=%s, question=%s, answer=NULL
     WHERE owner=%s AND name=%s"""
+LOCK = "SET lock_timeout='%s'; SELECT pg_advisory_lock(28)"
 Key = tuple[str, str]  # owner and name of a run; its folder is OUT/owner/name
 Events = AsyncIterator[ServerSentEvent]
 
@@ -80,6 +81,15 @@ class Asked(BaseModel, extra="forbid"):
     rounds: int = Field(default=3, ge=1, le=4)
 
 
+async def refusal(_: Any, error: Any) -> JSONResponse:
+    if isinstance(error, OperationalError):
+        told = "the database is away for a moment: send this again"
+        return JSONResponse({"detail": told}, 503, {"Retry-After": "1"})
+    wrong = error.errors() if isinstance(error, RequestValidationError) else []
+    wrong = [{"loc": one["loc"], "msg": one["msg"]} for one in wrong]
+    return JSONResponse({"detail": wrong or str(error)}, 422)
+
+
 class Service:
     """The runs of all users: a row of the table for each, and a folder with all the rest."""
 
@@ -88,11 +98,32 @@ class Service:
         self.parts: Any = {"generator": job.generator, "critic": job.critic}  # all runs share them
         self.pool, self.group = pool, group
         self.graph = rr.build_graph(AsyncPostgresSaver(pool, serde=rr.checkpoint_serializer()))
+        self.alone = Event()  # no other service is on this database
         self.accepting, self.places = asyncio.Lock(), asyncio.Semaphore(AT_ONCE)
         self.told: dict[Key, list[Any]] = {}  # events of runs at work
         self.change: dict[Key, Event] = {}
 
+    async def stay_alone(self) -> None:
+        """Take the lock of the database, and take it again when its connection is lost."""
+        wait = "0"  # for ever: a second service begins when the first has ended
+        while True:
+            try:
+                async with await AsyncConnection.connect(ENV["DATABASE"], autocommit=True) as own:
+                    await own.execute((LOCK % wait).encode())
+                    self.alone.set()
+                    wait = "10s"  # what is left of a lost connection has it for a moment
+                    _ = [told async for told in own.notifies()]  # until the connection is lost
+            except errors.LockNotAvailable:
+                LOG.critical("another service has this database now: this one ends")
+                os._exit(1)  # as if it was killed, which it may be at any moment
+            except OperationalError as error:
+                LOG.error("the lock of the database: %s", error)
+            self.alone.clear()
+            await asyncio.sleep(1)
+
     async def rows(self, query: str, *values: object) -> list[DictRow]:
+        if not self.alone.is_set():
+            raise OperationalError("the lock of the database is lost")
         async with self.pool.connection() as database:
             found = await database.execute(query.encode(), values)
             return await found.fetchall() if found.description else []
@@ -224,15 +255,15 @@ async def main() -> None:
     settings: Any = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     async with (
         AsyncConnectionPool[Any](ENV["DATABASE"], kwargs=settings) as pool,
-        pool.connection() as alone,
         asyncio.TaskGroup() as group,
     ):
-        await alone.execute("SELECT pg_advisory_lock(28)")  # a second service waits for our end
+        service = Service(pool, group)
+        group.create_task(service.stay_alone())
+        await service.alone.wait()
         await AsyncPostgresSaver(pool).setup()
-        kinds = (rr.RefineError, RequestValidationError)
-        refused: Any = dict.fromkeys(kinds, lambda _, e: JSONResponse({"detail": str(e)}, 422))
-        service, app = Service(pool, group), FastAPI(exception_handlers=refused)
         await service.rows(TABLE)
+        kinds: Any = (rr.RefineError, RequestValidationError, DataError, OperationalError)
+        app = FastAPI(exception_handlers=dict.fromkeys(kinds, refusal))
         app.put("/runs/{name}")(service.accept)
         app.put("/runs/{name}/answers/{asked}")(service.answer)
         app.get("/runs")(service.show_all)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,7 @@ async def test_a_user_has_so_many_unfinished_runs_and_no_more(served: Served) ->
         ("a", {"prompt": "\ud83d"}, "prompt"),
         ("a", {**HAT, "rounds": 99}, "rounds"),
         ("a", {**HAT, "generator": "openai"}, "generator"),
+        ("a", {**HAT, "\ud83d": 1}, "body"),
     ],
 )
 async def test_what_cannot_be_done_is_said_at_once(
@@ -146,7 +148,13 @@ async def test_what_cannot_be_done_is_said_at_once(
         reply = await ann.put(f"/{name}", content=json.dumps(asked), headers=kind)
         assert reply.status_code == 422
         assert words in reply.text
+        assert "service.py" not in reply.text
+        detail = reply.json()["detail"]
+        assert isinstance(detail, str) or all(set(one) == {"loc", "msg"} for one in detail)
         assert (await ann.get(f"/{name}")).status_code == 404
+        nul = await ann.get("/a%00b")
+        assert nul.status_code == 422
+        assert "NUL" in nul.json()["detail"]
 
 
 async def test_keys_are_not_in_the_log_and_prompts_on_request_only(
@@ -206,3 +214,51 @@ async def test_a_killed_service_goes_on_with_every_run(tmp_path: Path) -> None:
     for name in names:
         require_whole(tmp_path / "runs" / "ann" / name, len(ann.answered[name]))
     assert sum(map(len, ann.answered.values())) >= len(names) // 2
+
+
+HOLDER = "SELECT pid FROM pg_locks WHERE locktype='advisory' AND granted"
+
+
+async def holder(database: psycopg.Connection[Any], *others: int) -> int:
+    """The backend that has the lock, when it is none of these."""
+    async with asyncio.timeout(60):
+        while not (found := database.execute(HOLDER).fetchone()) or found[0] in others:
+            await asyncio.sleep(0.1)
+    number: int = found[0]
+    return number
+
+
+async def test_after_a_restart_of_the_database_it_is_alone_again(tmp_path: Path) -> None:
+    with postgres() as url, Served(tmp_path, url, {}) as service:
+        with psycopg.connect(url, autocommit=True) as database:
+            before = await holder(database)
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> %s"
+            database.execute(end, (database.info.backend_pid,))
+            await holder(database, before)
+        async with service.client("ann") as ann:
+            assert (await User(ann).send("GET", "")).json() == []
+
+
+async def test_it_ends_when_another_service_has_the_lock(tmp_path: Path) -> None:
+    with postgres() as url, Served(tmp_path, url, {}) as service:
+        with (
+            psycopg.connect(url, autocommit=True) as database,
+            psycopg.connect(url, autocommit=True) as other,
+        ):
+            waits = threading.Thread(target=other.execute, args=("SELECT pg_advisory_lock(28)",))
+            waits.start()
+            asks = "SELECT 1 FROM pg_locks WHERE locktype='advisory' AND NOT granted"
+            while database.execute(asks).fetchone() is None:
+                await asyncio.sleep(0.05)
+            database.execute("SELECT pg_terminate_backend(%s)", (await holder(database),))
+            waits.join()
+            async with service.client("ann") as ann:
+                while (reply := await ann.get("")).status_code == 200:  # it does not know yet
+                    await asyncio.sleep(0.05)
+            assert reply.status_code == 503
+            assert reply.headers["Retry-After"] == "1"
+            assert "the database is away" in reply.json()["detail"]
+            assert await asyncio.to_thread(service.end, 0) == 1
+    assert "another service has this database now" in service.log
+    assert "Traceback" not in service.log
+
