@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import struct
+import time
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -110,6 +111,10 @@ OTHERS = {
     "xcf": (b"gimp xcf v011\0", "a GIMP file"),
     "mng": (b"\x8aMNG\r\n\x1a\n", "an MNG or JNG picture"),
     "jxr": (b"II\xbc\1" + b"\0" * 40, "JPEG XR"),
+    "svg with comments": (
+        b" <?xml version='1.0'?> <!-- a --><!-- -b- -->\n<!----><svg width='9'>",
+        "an SVG drawing",
+    ),
     "noise": (b"\x93\xf2\x11" * 50, "no picture of a known format"),
 }
 
@@ -128,6 +133,17 @@ def test_other_formats_are_called_by_their_names_and_start_no_decoder(
     monkeypatch.setattr("subprocess.Popen", never)
     with pytest.raises(ValueError, match=f"it is {words}.*give PNG, JPEG"):
         decode_picture(data)
+
+
+@pytest.mark.parametrize(
+    "part", ["<!---->", "<!-- -->\n", "<?xml >", "<?xml", "<!--", "-->", " ", "\n", "RIFF"]
+)
+def test_naming_a_format_takes_no_time(part: str) -> None:
+    head = part.encode() * 24 + b"x\x80"
+    start = time.process_time()
+    with pytest.raises(ValueError, match="no picture of a known format"):
+        decode_picture(head)
+    assert time.process_time() - start < 1  # every further part doubled it
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF"])

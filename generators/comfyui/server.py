@@ -179,7 +179,7 @@ class ComfyUIServer:
                 f"{self.url} answered {error.response.status_code} when asked for the picture"
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise self._gone(error) from error
+            raise self._gone(error) from None
 
     @asynccontextmanager
     async def messages(self, client: str) -> AsyncIterator[AsyncIterator[JsonValue | bytes]]:
@@ -266,7 +266,7 @@ class ComfyUIServer:
                 method, url, content=content, headers=headers, files=files, data=data
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise self._gone(error) from error
+            raise self._gone(error) from None
         try:
             body = parse_json(response.content)
         except ValueError:

@@ -71,7 +71,7 @@ _FORMATS: Final[tuple[tuple[str, bytes], ...]] = (
 _OTHERS: Final[tuple[tuple[str, bytes], ...]] = (
     ("a PDF", rb"%PDF"),
     ("PostScript", rb"%!|\xc5\xd0\xd3\xc6"),
-    ("an SVG drawing", rb"(?s)\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<svg"),
+    ("an SVG drawing", rb"(?s)\s*+(<\?xml[^>]*+>\s*+)?+(<!--((?!-->).)*+-->\s*+)*+<svg"),
     ("an HTML page", rb"(?i)\s*<(!doctype html|html|head)"),
     ("a Photoshop file", rb"8BPS"),
     ("a Targa (TGA) picture", rb"(?s).[\0\1][\1-\3\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\0-\x3f]"),

@@ -282,14 +282,14 @@ class EndpointClient:
             )
         except ValueError as error:
             raise self.errors.unreadable(f"{self.url} points at {clean(str(error))}") from None
-        except (TimeoutError, httpx2.TimeoutException) as error:
+        except (TimeoutError, httpx2.TimeoutException):
             raise self.errors.timeout(
                 f"{self.url} points at a file that did not come within {options.timeout:g} s"
-            ) from error
+            ) from None
         except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self.errors.unavailable(
                 f"{self.url} points at a file that cannot be fetched: {clean(str(error))}"
-            ) from error
+            ) from None
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened. A later call opens it again."""

@@ -103,13 +103,13 @@ class EndpointFaults:
         """
         import openai
 
+        # Not `from error` where its text, which goes into traces, may repeat the key.
         try:
             yield
         except openai.APIStatusError as error:
-            # Not `from error`, whose text may repeat the key.
             raise self._status(error, [f for f in fields if f not in _CONTENT]) from None
         except openai.APIConnectionError as error:
-            raise self._connection(error) from error
+            raise self._connection(error) from None
         except openai.APIError as error:
             raise self.errors.unreadable(f"{self.url}: {self.clean(error.message)}") from None
         except UnicodeEncodeError as error:
