@@ -14,6 +14,7 @@ import httpx2
 import psycopg
 import pytest
 
+from tests.cli.test_signals import wait_for
 from tests.examples.postgres import WHY_NOT, postgres
 from tests.examples.served import TOKENS, Served, User, follow, require_whole
 
@@ -217,48 +218,45 @@ async def test_a_killed_service_goes_on_with_every_run(tmp_path: Path) -> None:
 
 
 HOLDER = "SELECT pid FROM pg_locks WHERE locktype='advisory' AND granted"
+WAITS = "SELECT 1 FROM pg_locks WHERE locktype='advisory' AND NOT granted"
 
 
-async def holder(database: psycopg.Connection[Any], *others: int) -> int:
-    """The backend that has the lock, when it is none of these."""
-    async with asyncio.timeout(60):
-        while not (found := database.execute(HOLDER).fetchone()) or found[0] in others:
-            await asyncio.sleep(0.1)
-    number: int = found[0]
-    return number
+def test_after_a_restart_of_the_database_it_is_alone_again(tmp_path: Path) -> None:
+    with (
+        postgres() as url,
+        Served(tmp_path, url, {}),
+        psycopg.connect(url, autocommit=True) as database,
+    ):
+        before = database.execute(HOLDER).fetchall()
+        assert len(before) == 1
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> %s"
+        database.execute(end, (database.info.backend_pid,))
+        wait_for(lambda: database.execute(HOLDER).fetchall() not in ([], before))
 
 
-async def test_after_a_restart_of_the_database_it_is_alone_again(tmp_path: Path) -> None:
-    with postgres() as url, Served(tmp_path, url, {}) as service:
-        with psycopg.connect(url, autocommit=True) as database:
-            before = await holder(database)
-            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> %s"
-            database.execute(end, (database.info.backend_pid,))
-            await holder(database, before)
-        async with service.client("ann") as ann:
-            assert (await User(ann).send("GET", "")).json() == []
+def test_it_ends_when_another_service_has_the_lock(tmp_path: Path) -> None:
+    with (
+        postgres() as url,
+        Served(tmp_path, url, {}) as service,
+        psycopg.connect(url, autocommit=True) as database,
+        psycopg.connect(url, autocommit=True) as other,
+    ):
+        waits = threading.Thread(target=other.execute, args=("SELECT pg_advisory_lock(28)",))
+        waits.start()
+        wait_for(lambda: database.execute(WAITS).fetchone() is not None)
+        database.execute(f"SELECT pg_terminate_backend(pid) FROM ({HOLDER}) AS holder")
+        waits.join()
+        replies = [httpx2.Response(200)]
+        with httpx2.Client(headers={"Authorization": f"Bearer {TOKENS['ann']}"}) as ann:
 
+            def refused() -> bool:
+                replies.append(ann.get(f"http://127.0.0.1:{service.port}/runs"))
+                return replies[-1].status_code != 200  # else it does not know yet
 
-async def test_it_ends_when_another_service_has_the_lock(tmp_path: Path) -> None:
-    with postgres() as url, Served(tmp_path, url, {}) as service:
-        with (
-            psycopg.connect(url, autocommit=True) as database,
-            psycopg.connect(url, autocommit=True) as other,
-        ):
-            waits = threading.Thread(target=other.execute, args=("SELECT pg_advisory_lock(28)",))
-            waits.start()
-            asks = "SELECT 1 FROM pg_locks WHERE locktype='advisory' AND NOT granted"
-            while database.execute(asks).fetchone() is None:
-                await asyncio.sleep(0.05)
-            database.execute("SELECT pg_terminate_backend(%s)", (await holder(database),))
-            waits.join()
-            async with service.client("ann") as ann:
-                while (reply := await ann.get("")).status_code == 200:  # it does not know yet
-                    await asyncio.sleep(0.05)
-            assert reply.status_code == 503
-            assert reply.headers["Retry-After"] == "1"
-            assert "the database is away" in reply.json()["detail"]
-            assert await asyncio.to_thread(service.end, 0) == 1
+            wait_for(refused)
+        assert replies[-1].status_code == 503
+        assert replies[-1].headers["Retry-After"] == "1"
+        assert "the database is away" in replies[-1].json()["detail"]
+        assert service.end(0) == 1
     assert "another service has this database now" in service.log
     assert "Traceback" not in service.log
-
