@@ -105,7 +105,7 @@ async def _serve(studio: Studio, reading: int, writing: int) -> int:
         loop.add_signal_handler(sign, end)
     server = RefineServer(studio, _words, version("rr-refine"))
     try:
-        await serve_messages(server, reading, writing)
+        await serve_messages(server, reading, writing, tell)
     except asyncio.CancelledError:
         tell("stopped; unfinished runs can go on by rr-refine resume")
         return INTERRUPTED

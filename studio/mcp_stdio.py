@@ -8,29 +8,53 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final, cast
 
 import anyio
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp.types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
 
 from rr_refine.studio.mcp_server import RefineServer
 
 __all__ = ["serve_messages"]
 
-logger = logging.getLogger(__name__)
-
 _LONGEST: Final = 2**24
-"""Bytes of a message; the longest prompts have 200,000 characters. A longer one ends the server."""
+"""Bytes of a message; the longest prompts have 200,000 characters."""
+_TOO_LONG: Final = f"a message of more than {_LONGEST:,} bytes was not read"
 
 
-async def serve_messages(server: RefineServer, reading: int, writing: int) -> None:
-    """Serve a client until it hangs up, or until cancelled."""
-    given = cast("anyio.AsyncFile[str]", _lines(reading))
+async def serve_messages(
+    server: RefineServer, reading: int, writing: int, tell: Callable[[str], None]
+) -> None:
+    """Serve a client until it hangs up, or until cancelled.
+
+    Args:
+        tell: takes what the user should know.
+    """
+
+    async def messages() -> AsyncIterator[str]:
+        async for line in _lines(reading):
+            if line is None:
+                tell(_TOO_LONG)
+            if (error := _wrong(line)) is None:
+                yield cast("str", line)
+            else:  # the SDK would answer nothing
+                wrong = JSONRPCError(jsonrpc="2.0", id=None, error=error)
+                await answered.send(SessionMessage(wrong))
+
+    given = cast("anyio.AsyncFile[str]", messages())
     with os.fdopen(writing, "w", encoding="utf-8", newline="\n", closefd=False) as file:
         async with server.open():
             try:
@@ -41,23 +65,38 @@ async def serve_messages(server: RefineServer, reading: int, writing: int) -> No
                 pass
 
 
-async def _lines(file: int) -> AsyncIterator[str]:
-    """The lines of a file, each as soon as it is there."""
+async def _lines(file: int) -> AsyncIterator[str | None]:
+    """The lines of a file, each as soon as it is there; None for one that is too long."""
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     def read() -> None:
         with suppress(RuntimeError):  # the loop has ended
             with suppress(OSError), os.fdopen(file, "rb", closefd=False) as given:
-                while (line := given.readline(_LONGEST)).endswith(b"\n"):
-                    loop.call_soon_threadsafe(lines.put_nowait, _readable(line))
-                if len(line) == _LONGEST:
-                    logger.error("a message of more than %s bytes: the server ends", _LONGEST)
-            loop.call_soon_threadsafe(lines.put_nowait, None)
+                while (line := given.readline(_LONGEST)).endswith(b"\n") or len(line) == _LONGEST:
+                    long = not line.endswith(b"\n")
+                    loop.call_soon_threadsafe(lines.put_nowait, None if long else _readable(line))
+                    while line and not line.endswith(b"\n"):
+                        line = given.readline(_LONGEST)
+            loop.call_soon_threadsafe(lines.put_nowait, "")
 
     threading.Thread(target=read, daemon=True).start()
-    while (line := await lines.get()) is not None:
-        yield line
+    while (text := await lines.get()) != "":
+        yield text
+
+
+def _wrong(line: str | None) -> ErrorData | None:
+    """Why a line is no message; None if it is one."""
+    if line is None:
+        return ErrorData(code=INVALID_REQUEST, message=_TOO_LONG)
+    try:
+        jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False, include_context=False, include_input=False)
+        if first["type"] == "json_invalid":
+            return ErrorData(code=PARSE_ERROR, message=f"a line is no JSON: {first['msg']}")
+        return ErrorData(code=INVALID_REQUEST, message="a line is no message of JSON-RPC 2.0")
+    return None
 
 
 def _readable(line: bytes) -> str:

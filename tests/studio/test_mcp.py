@@ -359,6 +359,35 @@ async def test_nothing_else_is_on_standard_output(server: Server) -> None:
     assert await process.wait() == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("no JSON", -32700, "no JSON"),
+        ('{"jsonrpc": "2.0", "id": 3, "method": "ping"', -32700, "no JSON"),
+        ("[" * 10_000, -32700, "no JSON"),
+        ("[]", -32600, "no message of JSON-RPC 2.0"),
+        ('{"jsonrpc": "1.0", "id": 3, "method": "ping"}', -32600, "no message of JSON-RPC 2.0"),
+        ("x" * (2**24 + 7), -32600, "more than 16,777,216 bytes"),
+        ("x" * (3 * 2**24), -32600, "more than 16,777,216 bytes"),
+    ],
+    ids=["words", "half", "deep", "list", "version", "long", "longer"],
+)
+async def test_a_line_that_is_no_message_is_answered(
+    server: Server, line: str, code: int, words: str
+) -> None:
+    process = await server.start()
+    first, *_ = messages()
+    told, noise = await process.communicate(f"{line}\n".encode() + first)
+    wrong, answer = map(json.loads, told.splitlines())
+    assert (wrong["jsonrpc"], wrong["id"], wrong["error"]["code"]) == ("2.0", None, code)
+    assert words in wrong["error"]["message"]
+    assert answer["id"] == json.loads(first)["id"]
+    assert "result" in answer
+    assert process.returncode == 0
+    assert (words.encode() in noise) == ("bytes" in words)
+    assert b"Traceback" not in noise
+
+
 async def test_a_file_of_the_folder_says_nothing(server: Server) -> None:
     (server.folder / "mark.py").write_text("open('mark', 'w')\n")
     (server.folder / "rr-refine.toml").write_text(
