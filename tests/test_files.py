@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import tracemalloc
 from pathlib import Path
@@ -41,11 +42,16 @@ def test_what_fails_half_way_leaves_the_old_file_alone(tmp_path: Path) -> None:
 
 def test_a_second_one_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     lock = tmp_path / "made" / ".lock"
-    refused = pytest.raises(StoreLockedError, match="another process works on")
-    with locked(tmp_path, lock), refused:
-        locked(tmp_path, lock).__enter__()
-    with locked(tmp_path, lock):
-        pass
+    for _ in range(2):
+        with (
+            locked(tmp_path, lock),
+            pytest.raises(StoreLockedError, match="this program already works on"),
+        ):
+            locked(tmp_path, lock).__enter__()
+    with lock.open() as another:
+        fcntl.flock(another, fcntl.LOCK_EX)  # as another process would
+        with pytest.raises(StoreLockedError, match="another process works on"):
+            locked(tmp_path, lock).__enter__()
 
 
 def test_where_no_lock_can_be_made(tmp_path: Path) -> None:

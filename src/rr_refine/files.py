@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Final, Literal, NoReturn, cast
 
 from pydantic import JsonValue
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import StoreError, StoreLockedError
 from rr_refine.local_path import require_local
 
@@ -58,6 +59,7 @@ _TOO_DEEP: Final = f"JSON that is nested deeper than {MAX_DEPTH} levels"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MODES: Final = {"rb": os.O_RDONLY, "rb+": os.O_RDWR | os.O_APPEND | os.O_CREAT}
+_HELD: Final[set[tuple[int, int, int]]] = set()  # our locks: process, inode and device
 _KINDS: Final = {
     stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a pipe",
@@ -296,31 +298,30 @@ def locked(path: Path, lock: Path, *, within: Path | None = None) -> Iterator[No
         lock: the file that is locked; it and its folder are created when missing, and it stays.
 
     Raises:
-        StoreLockedError: somebody else has it; this is said at once.
+        StoreLockedError: somebody has it, be it this process; this is said at once.
         StoreError: it cannot be created or locked.
     """
-    try:
-        fd = _open(lock, within, os.O_RDWR | os.O_CREAT, make=True)
-    except OSError as error:
-        raise StoreError(f"cannot lock {str(path)!r}: {error}") from error
-    try:
+    with raised_as(StoreError, f"cannot lock {str(path)!r}"):
+        file = open_file(lock, "rb+", within=within)
+    with file:
+        own = (os.getpid(), *os.fstat(file.fileno())[1:3])
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StoreLockedError(
-                f"another process works on {path}; wait for it, or work on a copy"
-            ) from None
+            who = "this program already" if own in _HELD else "another process"
+            told = f"{who} works on {path}; wait for it, or work on a copy"
+            raise StoreLockedError(told) from None
         except OSError as error:
             raise StoreError(
                 f"cannot lock {str(path)!r}: {error}; a file system without locks holds no folder "
                 "of ours (see docs/storage.md)"
             ) from error
+        _HELD.add(own)
         try:
             yield
         finally:
-            fcntl.flock(fd, fcntl.LOCK_UN)  # a process that was forked meanwhile has a copy of `fd`
-    finally:
-        os.close(fd)
+            _HELD.discard(own)
+            fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked meanwhile has a copy of it
 
 
 # -- the way to a file ---------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_the_second_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_second_opening_in_one_process_is_refused_too(folder: RunFolder) -> None:
-    with pytest.raises(StoreLockedError):
+    with pytest.raises(StoreLockedError, match="this program already works on"):
         RunFolder(folder.path)
     folder.close()
     folder.close()
