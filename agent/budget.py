@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import Field
 
 from rr_refine.errors import OverBudgetError, RefineError
+from rr_refine.plain_text import dollars_set
 from rr_refine.terms import Given, Record, Usage
 
 __all__ = [
@@ -162,7 +163,8 @@ def exhausted(budget: Budget, spend: Spend) -> str | None:
     usd = spend.cost.usd
     if budget.usd is not None and not may_cost(budget.usd, usd + spend.refused_usd):
         next_one = f", and the next request may cost up to {dollars(spend.refused_usd)}"
-        return f"{dollars(usd)} of ${budget.usd:g} spent{next_one if spend.refused_usd else ''}"
+        spent = f"{dollars(usd)} of {dollars_set(budget.usd)} spent"
+        return spent + next_one if spend.refused_usd else spent
     return None
 
 
@@ -179,8 +181,8 @@ def limits_in_words(budget: Budget) -> str:
 
 
 def limit_in_words(name: str, limit: float) -> str:
-    """One limit, such as "3,000 critic calls" or "$0.5"."""
-    return f"${limit:g}" if name == "usd" else f"{limit:,.15g} {name.replace('_', ' ')}"
+    """One limit, such as "3,000 critic calls" or "$0.50"."""
+    return dollars_set(limit) if name == "usd" else f"{limit:,.15g} {name.replace('_', ' ')}"
 
 
 def within(budget: Budget, limits: Mapping[str, float]) -> Budget:

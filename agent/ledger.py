@@ -18,6 +18,7 @@ from rr_refine.agent.store.journal import Journal
 from rr_refine.endpoint.bill import current_payer, paid_by
 from rr_refine.errors import ConfigError, OverBudgetError, StoreError
 from rr_refine.invalid import told_invalid
+from rr_refine.plain_text import dollars_set
 from rr_refine.terms import Record
 
 __all__ = ["Ledger", "cost_in"]
@@ -115,7 +116,7 @@ class Ledger:
                     await asyncio.sleep(0)  # who waits for it comes first
                 raise OverBudgetError(
                     f"not asked: it may cost up to {dollars(most)}, and {dollars(spent)} of "
-                    f"${self.limit:g} is spent"
+                    f"{dollars_set(self.limit)} is spent"
                 )
             await self._changed.wait()
 

@@ -25,6 +25,7 @@ from rr_refine.benchmarks.source import load_again
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError, MissingExtraError
 from rr_refine.named import require_ours
+from rr_refine.plain_text import quoted
 
 __all__ = ["join"]
 
@@ -90,7 +91,7 @@ def join(folders: Sequence[Path], out: Path, *, data: Path | None = None) -> Res
     if len(order) < sum(map(len, ranks)):
         (twice, _), *_ = Counter(item for own in ranks for item in own).most_common(1)
         raise ConfigError(
-            f"two folders hold the same item, {twice!r}: give folders of different items"
+            f"two folders hold the same item, {quoted(twice)}: give folders of different items"
         )
 
     if (out / "trials.jsonl").exists():

@@ -21,6 +21,7 @@ from rr_refine.benchmarks.sources import pixels_of
 from rr_refine.digest import digest, image_digest
 from rr_refine.errors import ConfigError, CriticAnswerError, CriticUnreadable, StoreError
 from rr_refine.files import read_file, replace_file
+from rr_refine.plain_text import quoted
 from rr_refine.room import Room
 from rr_refine.terms import Identity, Record, Usage
 
@@ -150,7 +151,8 @@ class Judging:
             return mark
         assert failed is not None
         raise CriticUnreadable(
-            f"no answer of the judge about {item.id!r} could be read in {self._attempts} attempts; "
+            f"no answer of the judge about {quoted(item.id)} could be read in "
+            f"{self._attempts} attempts; "
             f"the last: {failed}",
             failed.raw,
         ) from failed

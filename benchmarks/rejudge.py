@@ -38,6 +38,7 @@ from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import locked, make_folder, make_inside
 from rr_refine.named import picture_of_data
 from rr_refine.pictures import load_picture, load_stored
+from rr_refine.plain_text import quoted
 from rr_refine.request import Request
 from rr_refine.room import Room
 from rr_refine.terms import Identity
@@ -103,7 +104,8 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
     if not any((folder / name).is_file() for name in names.values()):
         expected = benchmark.picture(benchmark.items[0])
         raise ConfigError(
-            f"{str(folder)!r} has no picture of {benchmark.name}: {expected!r} is the first name "
+            f"{str(folder)!r} has no picture of {benchmark.name}: {quoted(expected)} is the "
+            "first name "
             "that the official script looks for"
         )
     arm = Arm(folder.resolve().name, preset("one-shot"))

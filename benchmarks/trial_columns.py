@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,7 @@ class TrialColumns:
         row, item = len(self.rows), sys.intern(trial.item)
         if self.rows.setdefault(item, row) != row:
             raise ConfigError(
-                f"two trials of arm {trial.arm!r} are of the same item, {item!r}: "
+                f"two trials of arm {quoted(trial.arm)} are of the same item, {quoted(item)}: "
                 "give folders of different items"
             )
         self.groups.append(sys.intern(trial.group or item))

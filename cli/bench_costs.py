@@ -19,6 +19,7 @@ from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import plain, tell
 from rr_refine.component import prices_of
 from rr_refine.endpoint.bill import paid_by
+from rr_refine.plain_text import dollars_set
 
 __all__ = ["paying"]
 
@@ -58,12 +59,12 @@ def paying(
         if budget.usd is None:
             tell(f"note: there is no limit of money; --budget-usd sets one for all of it{before}")
         else:
-            tell(f"note: all of it may cost ${budget.usd:g} at most{before}")
+            tell(f"note: all of it may cost {dollars_set(budget.usd)} at most{before}")
         with paid_by(ledger, "benchmark"):
             yield ledger
         if ledger.refused_usd:
             tell(
-                f"{ledger.total} of ${budget.usd:g} is spent, and the next request could pass "
-                "that: to go on, give a larger --budget-usd"
+                f"{ledger.total} of {dollars_set(budget.usd)} is spent, and the next request could "
+                "pass that: to go on, give a larger --budget-usd"
             )
         tell(f"cost       {str(ledger.total) or dollars(0)}, all sessions together")

@@ -35,6 +35,7 @@ from rr_refine.component import shared_companions
 from rr_refine.errors import ConfigError
 from rr_refine.generators.generator import Generator
 from rr_refine.named import folder_here, require_path
+from rr_refine.plain_text import dollars_set
 from rr_refine.plugins import Group, create, imported
 from rr_refine.redaction import is_secret
 from rr_refine.reward.critic import Critic
@@ -132,7 +133,9 @@ def job_again(run: Run, *, trusted: bool = False) -> Job:
     settings = read_settings(config, {}, resume=run.config, trusted=trusted)
     usd, most = own_settings().get("budget.usd"), run.policy.budget.usd
     if usd is not None and usd != most:
-        limit = "without a limit of money" if most is None else f"with its own limit, ${most:g}"
+        limit = "without a limit of money"
+        if most is not None:
+            limit = f"with its own limit, {dollars_set(most)}"
         tell(f"note: budget.usd = {usd} of your settings has no effect: the run goes on {limit}")
     request = run.request
     return job_from(

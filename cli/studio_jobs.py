@@ -32,6 +32,7 @@ from rr_refine.cli.settings import Settings
 from rr_refine.cli.text import quoted
 from rr_refine.errors import ConfigError
 from rr_refine.generators.sources import require_sources
+from rr_refine.plain_text import dollars_set
 from rr_refine.studio.form import RunForm
 from rr_refine.studio.uploads import read_uploads
 
@@ -96,7 +97,7 @@ class SettingsJobMaker:
             limit = self.defaults.budget_usd
             if limit is not None and usd > limit:
                 raise ConfigError(
-                    f"budget_usd = {usd:g}: a run may spend {limit:g} US dollars at most, as "
+                    f"budget_usd = {usd:g}: a run may spend {dollars_set(limit)} at most, as "
                     "budget.usd was set when this was started"
                 )
             fields["budget.usd"] = usd

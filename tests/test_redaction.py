@@ -37,6 +37,7 @@ def test_a_secret_by_its_name(key: str) -> None:
     ("key", "value"),
     [
         *[("critic.max_tokens", 2048), ("budget.tokens", None), ("tokens", 7)],
+        *[("critic.max_tokens", "many"), ("budget.tokens", "12x")],
         *[("tokenizer", "m"), ("keep", ["a"]), ("monkey_patch", "x"), ("keyword", "red")],
         *[("author", "me"), ("seed", 3), ("passes", 2), ("signal", "x"), ("design", "x")],
     ],
@@ -62,6 +63,7 @@ def test_no_secret(key: str, value: JsonValue) -> None:
         f"unexpected api_key={VALUE}, b=2",
         f'{{"api_key": "{VALUE}", "b": 2}}',
         f"{{'password': '{VALUE}'}}",
+        f"api_tokens={VALUE}, access_tokens = '{VALUE}'",
     ],
 )
 def test_a_message_holds_none(text: str) -> None:
@@ -78,6 +80,10 @@ def test_a_message_holds_none(text: str) -> None:
         "critic.api_key: Input should be a valid string",
         "http://localhost:6868/v1?limit=3 answered 500: no token left",
         "mail me@example.org, a key: red",
+        "budget.tokens = 12345678901234567890: 1000000000000000000 is the most",
+        "budget.tokens = '12x' is no whole number",
+        "--set budget.tokens=123456 and critic.max_tokens='many', max_completion_tokens=7",
+        "https://host/v1?max_tokens=4&tokens=12",
     ],
 )
 def test_other_words_stay(text: str) -> None:
@@ -117,3 +123,7 @@ def test_a_long_text_without_blanks_is_soon_cleaned(text: str) -> None:
 def test_an_error_is_told_without_its_secrets() -> None:
     error = OSError("https://me:hunter2@host/v1 said no to api_key=sk-42")
     assert told(error) == "OSError: https://***@host/v1 said no to api_key=***"
+
+
+def test_a_number_by_the_name_of_one_token_is_a_secret() -> None:
+    assert clean("token=424242 and studio.token = 424242") == "token=*** and studio.token = ***"

@@ -24,6 +24,7 @@ from rr_refine.benchmarks.preference.item import (
 )
 from rr_refine.benchmarks.preference.protocol import EvaluationProtocol, Mode, OfficialRule
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import quoted
 from rr_refine.reward.preferences.rows import FileRow, StoredPicture, find_files, hashes, read_rows
 
 __all__ = ["PROTOCOLS", "load", "official_parse"]
@@ -113,7 +114,8 @@ def load(data: Path) -> PreferenceSet:
         seen[f"{row.value.dataset}/{row.value.id}"] += 1
         if seen[f"{row.value.dataset}/{row.value.id}"] > 1:
             raise ConfigError(
-                f"{row.place}: the id {row.value.id!r} of {row.value.dataset!r} is there twice; "
+                f"{row.place}: the id {quoted(row.value.id)} of {quoted(row.value.dataset)} "
+                "is there twice; "
                 "is the folder that of one copy?"
             )
     found = Counter(groups)
@@ -236,7 +238,7 @@ def _truth(row: FileRow[_Ranking] | FileRow[_Comparison]) -> Truth:
     first, versus, second = row.value.comparison_type.partition("vs")
     if not (first and versus and second):
         raise ConfigError(
-            f"{row.place}: comparison_type {row.value.comparison_type!r} is not like 'AvsB'"
+            f"{row.place}: comparison_type {quoted(row.value.comparison_type)} is not like 'AvsB'"
         )
     return read_vote(row.value.ranking, row.place, a=first, b=second)
 
@@ -252,5 +254,5 @@ def _size(row: FileRow[_Ranking] | FileRow[_Comparison]) -> int:
         return _SIZES[row.value.dataset]
     except KeyError:
         raise ConfigError(
-            f"{row.place}: dataset {row.value.dataset!r} is none of {', '.join(_SIZES)}"
+            f"{row.place}: dataset {quoted(row.value.dataset)} is none of {', '.join(_SIZES)}"
         ) from None

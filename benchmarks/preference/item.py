@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import quoted
 from rr_refine.reward.preferences.pair import Picture
 
 if TYPE_CHECKING:
@@ -111,5 +112,5 @@ def read_vote(vote: str, place: str, *, a: str = "A", b: str = "B") -> Truth:
         return known[vote.strip().lower()]
     except KeyError:
         raise ConfigError(
-            f"{place}: the label {vote!r} is none of {', '.join(map(repr, known))}"
+            f"{place}: the label {quoted(vote)} is none of {', '.join(map(quoted, known))}"
         ) from None

@@ -30,6 +30,7 @@ from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
 from rr_refine.named import picture_of_data, read_named
+from rr_refine.plain_text import quoted
 from rr_refine.reward.preferences.pair import Picture
 from rr_refine.reward.preferences.rows import (
     Embedded,
@@ -155,7 +156,7 @@ def official_parse(text: str) -> str | None:
     start, end = text.find("{"), text.rfind("}")
     try:
         found = json.loads(text[start : end + 1])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     said = found.get("better_response") if isinstance(found, dict) else None
     return said if isinstance(said, str) and said else None
@@ -205,7 +206,7 @@ def score_predictions(
             continue
         evaluated += 1
         for order in ("forward", "reverse"):
-            said = _judgement(predictions[pair], order, f"{str(file)!r}, pair {pair!r}")
+            said = _judgement(predictions[pair], order, f"{str(file)!r}, pair {quoted(pair)}")
             if said:
                 answers += 1
                 correct += (said if order == "forward" else _SWAPPED.get(said, said)) == chosen
@@ -254,7 +255,7 @@ def _labels(files: Sequence[Path], *, hub: bool) -> dict[str, Truth]:
     for row in rows:
         id = row.value.pair_id if isinstance(row.value, _HubLabel) else row.value.id
         if id in labels:
-            raise ConfigError(f"{row.place}: the id {id!r} is there twice")
+            raise ConfigError(f"{row.place}: the id {quoted(id)} is there twice")
         labels[id] = _truth(row.value, row.place)
     return labels
 
@@ -262,7 +263,7 @@ def _labels(files: Sequence[Path], *, hub: bool) -> dict[str, Truth]:
 def _truth(label: _Label, place: str) -> Truth:
     truth = read_vote(label.chosen, place)
     if truth not in DECIDED:
-        raise ConfigError(f"{place}: chosen is {label.chosen!r}, neither A nor B")
+        raise ConfigError(f"{place}: chosen is {quoted(label.chosen)}, neither A nor B")
     return truth
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
+
+from rr_refine.notices import shortened
 
 __all__ = [
     "csv_cell",
+    "dollars_set",
     "error_words",
     "is_hidden",
     "markdown_line",
     "names_of",
     "one_line",
+    "quoted",
     "whole_number",
 ]
 
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_QUOTED: Final = 120
+"""Characters of a value that an error shows."""
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 
 
@@ -54,6 +61,13 @@ def names_of(found: Sequence[str]) -> str:
     return ", ".join(shown + more)
 
 
+def quoted(value: object) -> str:
+    """A value out of a file, for an error: as Python writes it, the beginning of a long one."""
+    if isinstance(value, str):
+        return repr(shortened(value, _QUOTED))
+    return shortened(repr(value), _QUOTED)
+
+
 def csv_cell(value: object) -> object:
     """A cell of a spreadsheet; a text that a spreadsheet would take for a formula is one no more,
     and characters that steer a terminal are gone.
@@ -84,6 +98,12 @@ def error_words(text: str) -> str:
         lambda m: m[1] + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", m[2]).lower(),
         text,
     )
+
+
+def dollars_set(usd: float) -> str:
+    """A price or limit in US dollars as it was set, to the cent at least: `$0.30`, `$0.0025`."""
+    whole, _, cents = format(Decimal(repr(usd)), ",f").partition(".")
+    return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def whole_number(text: str) -> int | None:

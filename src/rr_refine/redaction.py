@@ -19,10 +19,11 @@ _SECRET: Final = (
     r"(?:^|_)(?:api)?keys?$|apikey|token|secret|passw|passphrase|credential|cookie|bearer"
     r"|(?:^|_)(?:auth|authorization|pwd|sig|signature)(?:_|$)"
 )
-_NO_SECRET: Final = r"tokeniz|token_(?:count|limit)"
+_NO_SECRET: Final = r"tokeniz|token_(?:count|limit)|^max_(?:\w+_)?tokens$"
+_NUMBER: Final = r"[+-]?\d[\d.,_]*(?:e[+-]?\d+)?:?"
 # Names begin where no letter stands before, or a long text without blanks would take minutes.
 _USERINFO: Final = r"(?<=[\w+.-])(://)[^\s/?#'\"]*@"
-_QUERY: Final = r"([?&;#]([\w.%-]+)=)[^&;#\s'\"]+"
+_QUERY: Final = r"([?&;#]([\w.%-]+)=)([^&;#\s'\"]+)"
 _SCHEME: Final = r"(?i)\b(bearer|basic)\s+[\w+/=.~:-]{6,}"
 _ASSIGNED: Final = r"([\"']?(?<![\w.-])([\w.-]++)[\"']?\s*+=\s*+)('[^']*'|\"[^\"]*\"|[^\s'\",;)]+)"
 _QUOTED: Final = r"(([\"'])([\w.-]++)\2\s*+:\s*+)('[^']*'|\"[^\"]*\")"
@@ -39,6 +40,8 @@ def is_secret(key: str, value: JsonValue = None) -> bool:
         key: a name such as `critic.api_key` or `Authorization`; its last part counts.
         value: what it is set to. Numbers of tokens, such as `max_tokens`, are none.
     """
+    if key.endswith("budget.tokens"):  # whatever was given for it
+        return False
     secret, counts = _judged(key.rpartition(".")[2])
     return secret and not (counts and not isinstance(value, str | list | dict))
 
@@ -87,4 +90,5 @@ def _addresses(text: str) -> str:
 
 
 def _masked(found: re.Match[str], name: str) -> str:
-    return f"{found[1]}{MASK}" if is_secret(name, "") else found[0]
+    value = 0 if re.fullmatch(_NUMBER, found[found.re.groups]) else ""
+    return f"{found[1]}{MASK}" if is_secret(name, value) else found[0]

@@ -140,7 +140,8 @@ async def draw(
     **more: Any,
 ) -> Run:
     changes = {"patience": None, "pairwise": False, **more.pop("changes", {})}
-    policy = preset("refine", budget={"rounds": rounds, "usd": usd}, **changes)
+    budget = {"rounds": rounds, "usd": usd, **more.pop("budget", {})}
+    policy = preset("refine", budget=budget, **changes)
     return await arefine("a cat", **(parts or service.parts()), policy=policy, out=out, **more)
 
 
@@ -254,6 +255,37 @@ async def test_unknown_usage_is_charged_at_its_upper_bound(
     assert cost.assumed_usd == close(cost.usd - PICTURE)
     assert cost.assumed_usd > 3 * 1000 * 10 / 1e6  # three answers of max_tokens, and the question
     assert str(cost).startswith("at most $")
+
+
+async def test_usage_that_cannot_be_true_is_charged_at_its_upper_bound(
+    service: Service, tmp_path: Path
+) -> None:
+    service.usage["critic"] = {"prompt_tokens": 1, "completion_tokens": 1}
+    cost = cost_of(await draw(service, tmp_path, rounds=1))
+    assert cost.assumed_usd == close(cost.usd - PICTURE)
+    assert cost.assumed_usd > 1000 * 10 / 1e6  # max_tokens, and the question
+    service.usage["critic"] = TOLD
+    assert not cost_of(await draw(service, tmp_path / "2", rounds=1)).assumed_usd
+
+
+async def test_a_limit_in_tokens_sees_more_than_a_server_tells(
+    service: Service, tmp_path: Path
+) -> None:
+    service.usage = {kind: {"prompt_tokens": 1, "completion_tokens": 1} for kind in service.usage}
+    run = await draw(service, tmp_path, budget={"tokens": 1500})
+    assert run.outcome is not None
+    assert run.outcome.spend.assumed_tokens == run.outcome.spend.tokens > 1500
+    assert service.count("critic") == 1
+
+
+@pytest.mark.parametrize("told", [1, 31])
+async def test_a_picture_of_hardly_any_tokens_costs_the_most(
+    service: Service, tmp_path: Path, told: int
+) -> None:
+    service.usage["painter"] = {"input_tokens": 50, "output_tokens": told}
+    parts = service.parts(painter={"price_input": 10.0, "price_output": 30.0})
+    cost = cost_of(await draw(service, tmp_path, rounds=1, parts=parts))
+    assert cost.assumed_usd == close(PICTURE + 50 * 10 / 1e6)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +450,7 @@ async def test_a_budget_counts_all_sessions(service: Service, tmp_path: Path) ->
     for _ in range(2):
         await cut_off(service, draw(service, tmp_path, usd=0.1))
     service.hang = None
-    with pytest.raises(GeneratorError, match=r"\$0\.0800 of \$0\.1 is spent"):
+    with pytest.raises(GeneratorError, match=r"\$0\.0800 of \$0\.10 is spent"):
         await draw(service, tmp_path, usd=0.1)
     run = load_run(only_run(tmp_path))
     assert service.count("painter") == 2
@@ -597,11 +629,13 @@ def test_prices_have_their_date_and_source(service: Service) -> None:
     parts = service.parts(critic=dated, painter={**TOKENS, **dated})
     (critic,) = prices_of(parts["critic"], own=False)
     assert critic.words == (
-        "critic: $1 per million tokens of questions and $10 per million tokens of answers "
+        "critic: $1.00 per million tokens of questions and $10.00 per million tokens of answers "
         "(as of 2026-09-20, by the price list)"
     )
     (painter,) = prices_of(parts["generator"], own=False)
-    assert painter.words.startswith("painter: up to $0.04 a picture and $1 per million tokens of ")
+    assert painter.words.startswith(
+        "painter: up to $0.04 a picture and $1.00 per million tokens of "
+    )
     assert PicturePrices(price_told=True).words("generator") == ("what each answer says (undated)")
 
 

@@ -19,11 +19,11 @@ from tests.commands import Commands, Ended
 __all__ = ["server"]
 
 KEY = "sk-4242-do-not-tell"
-PRICES = ("--set=critic.price_input=0", "--set=critic.price_output=1000")
-"""9 tokens are told, so that a judgement costs $0.009; at most it may cost $0.01."""
+PRICES = ("--set=critic.price_input=0", "--set=critic.price_output=100")
+"""90 tokens are told, so that a judgement costs $0.009; at most it may cost $0.01."""
 ASKED = (
     *("three red hats", "--generator=fake", "--set=generator.width=48", "--rounds=5"),
-    *("--set=generator.height=32", "--set=critic.max_tokens=10", "--set=loop.patience=null"),
+    *("--set=generator.height=32", "--set=critic.max_tokens=100", "--set=loop.patience=null"),
     *("--set=loop.pairwise=false", "--set=rewriter.use=rules"),
 )
 
@@ -33,7 +33,7 @@ def test_a_run_ends_with_its_budget(commands: Commands, server: Server) -> None:
     ended = commands.run(*ASKED, *more, "--set=critic.price_date=2026-09-20")
     assert ended.code == 0, ended.stderr
     assert server.judged == 2
-    assert "$1000 per million tokens of answers (as of 2026-09-20)" in ended.stderr
+    assert "$100.00 per million tokens of answers (as of 2026-09-20)" in ended.stderr
     assert "  cost     $0.0090 so far" in ended.stderr
     reason = "budget: $0.0180 of $0.02 spent, and the next request may cost up to $0.0100"
     assert f"stopped    {reason}" in ended.stderr
@@ -150,7 +150,7 @@ def test_the_doctor_says_what_the_hosted_profile_costs(commands: Commands) -> No
     assert "gemini-2.5-flash-image: $0.039 a picture" in picture
     assert "as of 2026-03" in picture
     (words,) = (line for line in lines if "tokens of answers" in line)
-    assert "$0.3 per million tokens of questions and $2.5 per million" in words
+    assert "$0.30 per million tokens of questions and $2.50 per million" in words
     other = commands.run("doctor", "--profile=hosted", "--set=critic.model=some/other")
     assert any(
         line.startswith("--  critic") and "some/other: its price is not known" in line
@@ -179,7 +179,7 @@ BENCH = (
     "--limit=3",
     "--renders=2",
 )
-BENCH_CRITIC = ("--set=critic.max_tokens=10", "--set=loop.patience=null", *PRICES)
+BENCH_CRITIC = ("--set=critic.max_tokens=100", "--set=loop.patience=null", *PRICES)
 
 
 def bench(commands: Commands, server: Server, *given: str) -> tuple[Ended, dict[str, Any]]:
@@ -196,7 +196,7 @@ def test_a_benchmark_says_what_it_costs(commands: Commands, server: Server) -> N
     spent = round(server.judged * 0.009, 9)
     assert spent > 0
     before, _, _ = ended.stderr.partition("cost   ")
-    assert "costs: the-critic: $0 per million tokens of questions and $1000" in before
+    assert "costs: the-critic: $0.00 per million tokens of questions and $100.00" in before
     assert "there is no limit of money; --budget-usd sets one for all of it" in before
     assert f"cost       ${spent:.4f}, all sessions together" in ended.stderr
     assert made["cost"] == {"usd": spent, "assumed_usd": 0.0, "unpriced": 0}
@@ -272,7 +272,7 @@ PROMPTS = "index,prompt_en,sub_dims_en\n" + "".join(
     for index in range(3)
 )
 JUDGED = (
-    *("--set=judge.price_input=0", "--set=judge.price_output=1000", "--set=judge.max_tokens=10"),
+    *("--set=judge.price_input=0", "--set=judge.price_output=100", "--set=judge.max_tokens=100"),
     *("--attempts=1", "--concurrency=1"),
 )
 
@@ -301,7 +301,7 @@ def test_a_critic_held_against_people_is_paid_and_limited(
 ) -> None:
     write_pairs(commands.folder / "t2i.parquet", hub(["A", "B"]))
     own = ("bench", "preference", "mmrb2", "--data=t2i.parquet", "--mode=pointwise", "--out=there")
-    critic = (f"--critic-url={server.url}", *PRICES, "--set=critic.max_tokens=10")
+    critic = (f"--critic-url={server.url}", *PRICES, "--set=critic.max_tokens=100")
     ended = commands.run(*own, *critic, "--concurrency=1", "--budget-usd=0.025")
     assert (ended.code, server.judged) == (1, 2), ended.stderr
     assert "all of it may cost $0.025 at most" in ended.stderr

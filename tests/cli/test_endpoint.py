@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             "finish_reason": "stop",
             "message": {"role": "assistant", "content": said},
         }
-        usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
+        usage = {"prompt_tokens": 900, "completion_tokens": 90, "total_tokens": 990}
         self.reply(
             200,
             {

@@ -14,11 +14,12 @@ import pytest
 from pydantic import JsonValue
 from rich.text import Text
 
+from rr_refine import plain_text
 from rr_refine.benchmarks.table import rows
 from rr_refine.cli.exits import guarded
 from rr_refine.cli.live.console import CleanConsole
 from rr_refine.cli.text import clean_stderr, overwrite, quoted, say, say_json, tell, terminal
-from rr_refine.plain_text import csv_cell, is_hidden, one_line
+from rr_refine.plain_text import csv_cell, dollars_set, is_hidden, one_line
 from tests.agent.records import only_run
 from tests.commands import Commands
 
@@ -224,3 +225,27 @@ def test_a_settings_file_full_of_escapes(commands: Commands) -> None:
 
 def test_one_line_keeps_spaces_and_words() -> None:
     assert one_line("a  b\tc — 日本語 😀") == "a  b c — 日本語 😀"
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"),
+    [
+        *[(0.3, "$0.30"), (0.1, "$0.10"), (2, "$2.00"), (1000.0, "$1,000.00"), (0, "$0.00")],
+        *[(0.0025, "$0.0025"), (1.255, "$1.255"), (1e-7, "$0.0000001"), (1e18, f"${10**18:,}.00")],
+    ],
+)
+def test_a_price_has_two_decimals_at_least(usd: float, words: str) -> None:
+    assert dollars_set(usd) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("a'b", '"a\'b"'), (None, "None"), ([1, "x"], "[1, 'x']"), ("a\x1b", "'a\\x1b'")],
+)
+def test_a_value_of_an_error_is_quoted(value: object, words: str) -> None:
+    assert plain_text.quoted(value) == words
+
+
+@pytest.mark.parametrize("value", ["a" * 10**6, ["a" * 10**6], {"a": list(range(10**5))}], ids=type)
+def test_a_long_value_is_told_by_its_beginning(value: object) -> None:
+    assert len(plain_text.quoted(value)) < 200 and "characters)" in plain_text.quoted(value)

@@ -87,6 +87,7 @@ def test_parts_leave_the_export_to_the_end(
         ("=", (), "cannot be read"),
         ("", ("--part=2",), "must look like 1/4"),
         ("", ("--part=3/2",), "out of range"),
+        ("", ("--part=0/0",), "--part '0/0' has no parts: 1/1 is the whole"),
     ],
 )
 def test_mistakes_are_one_line(

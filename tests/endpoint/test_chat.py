@@ -519,7 +519,7 @@ LOOPS = [
     "The sky is blue. " * 60,
     "Well: " + "a" * 900,
     "\n".join(f"{number}. a red hat" for number in range(100)),
-    "无需修改。" * 200,
+    "无需修改。" * 90,
 ]
 
 

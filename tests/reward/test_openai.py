@@ -78,7 +78,7 @@ def completion(*texts: str | None, finish: str = "stop", **message: JsonValue) -
                 }
                 for i, text in enumerate(texts)
             ],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+            "usage": {"prompt_tokens": 2000, "completion_tokens": 200, "total_tokens": 2200},
         },
     )
 
@@ -242,8 +242,8 @@ async def test_samples_come_from_one_request() -> None:
     assert assessment.spread["text_faithfulness"] == pytest.approx((4 / 3) ** 0.5)
     assert assessment.usage.model_dump() == {
         "calls": 3,
-        "prompt_tokens": 100,
-        "completion_tokens": 10,
+        "prompt_tokens": 2000,
+        "completion_tokens": 200,
         "assumed_tokens": 0,
         "notices": (),
     }
@@ -254,7 +254,7 @@ async def test_a_server_that_takes_no_notice_of_n_is_asked_again() -> None:
     assessment = await server.critic(samples=3).critique(CAT)
     assert [body["n"] for body in server.asked] == [3, 1, 1]
     assert len(assessment.critiques) == assessment.usage.calls == 3
-    assert assessment.usage.prompt_tokens == 300
+    assert assessment.usage.prompt_tokens == 6000
 
 
 async def test_a_server_that_sends_too_much_is_not_believed_more() -> None:
@@ -342,7 +342,7 @@ async def test_an_unreadable_answer_is_asked_for_again_once() -> None:
     assert [critique.raw for critique in assessment.critiques] == [GOOD]
     assert assessment.failures == ()
     assert assessment.usage.calls == 2
-    assert assessment.usage.tokens == 220
+    assert assessment.usage.tokens == 4400
     repair = cast("list[Json]", server.asked[1]["messages"])
     assert repair[:2] == server.asked[0]["messages"]
     assert repair[2] == {"role": "assistant", "content": GARBAGE}
@@ -367,7 +367,7 @@ async def test_a_repair_that_fails_is_an_error(
     assert len(server.asked) == 2
     told = 1 if error is CriticUnavailable else 2  # of answers that did not come, nobody tells
     assert caught.value.usage is not None
-    assert (caught.value.usage.calls, caught.value.usage.tokens) == (told, 110 * told)
+    assert (caught.value.usage.calls, caught.value.usage.tokens) == (told, 2200 * told)
 
 
 async def test_repairs_can_be_turned_off() -> None:
@@ -400,7 +400,7 @@ async def test_a_minority_of_readable_samples_is_an_error(texts: list[str]) -> N
         await server.critic(samples=len(texts), repair=False).critique(CAT)
     assert caught.value.raw == GARBAGE
     assert caught.value.usage is not None
-    assert (caught.value.usage.calls, caught.value.usage.tokens) == (len(texts), 110)
+    assert (caught.value.usage.calls, caught.value.usage.tokens) == (len(texts), 2200)
 
 
 @pytest.mark.parametrize(
@@ -697,4 +697,4 @@ async def test_a_comparison_that_fails_has_cost_both_orders() -> None:
     with pytest.raises(CriticUnreadable) as caught:
         await server.critic(repair=False).compare(request)
     assert caught.value.usage is not None
-    assert (caught.value.usage.calls, caught.value.usage.tokens) == (2, 220)
+    assert (caught.value.usage.calls, caught.value.usage.tokens) == (2, 4400)

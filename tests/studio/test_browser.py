@@ -251,8 +251,8 @@ def test_a_session(browser: webdriver.Chrome, tmp_path: Path) -> None:
 
 
 def test_what_it_costs_is_shown(browser: webdriver.Chrome, tmp_path: Path, server: Server) -> None:
-    prices = ("--set=critic.price_input=0", "--set=critic.price_output=1000")
-    limits = ("--set=critic.max_tokens=10", "--set=budget.usd=0.02", "--set=loop.patience=null")
+    prices = ("--set=critic.price_input=0", "--set=critic.price_output=100")
+    limits = ("--set=critic.max_tokens=100", "--set=budget.usd=0.02", "--set=loop.patience=null")
     there = ("--set=critic.use=openai", f"--set=critic.base_url={server.url}")
     asked = (*there, *prices, *limits, "--set=loop.pairwise=false")
     with visited(browser, tmp_path, *asked) as page:

@@ -105,7 +105,9 @@ async def test_a_limit_of_money(tmp_path: Path, server: Server) -> None:
     async with opened(tmp_path, budget__usd=0.5, **given) as visitor:
         shown = (await visitor.get("/api/studio")).json()
     [words] = shown["costs"]
-    assert words.startswith("the-critic: $0.3 per million tokens of questions and $2.5 per million")
+    assert words.startswith(
+        "the-critic: $0.30 per million tokens of questions and $2.50 per million"
+    )
     assert shown["defaults"]["budget_usd"] == 0.5
 
 
@@ -114,7 +116,7 @@ def test_a_limit_of_money_may_be_lower_than_the_settings_have_it() -> None:
     maker = SettingsJobMaker(read_settings(None, {"budget.usd": 0.5, **fakes}))
     for usd, limit in ((None, 0.5), (0.1, 0.1), (0.5, 0.5)):
         assert maker.new(RunForm(prompt="a cat", budget_usd=usd)).policy.budget.usd == limit
-    with pytest.raises(ConfigError, match=r"a run may spend 0\.5 US dollars at most"):
+    with pytest.raises(ConfigError, match=r"a run may spend \$0\.50 at most"):
         maker.new(RunForm(prompt="a cat", budget_usd=0.6))
 
 
@@ -142,7 +144,7 @@ def test_a_limit_of_money_holds_for_what_follows(
     if kind != "go-on":
         assert maker(limit).after(more.follow_up(run)).policy.budget.usd == kept
     elif runs is None:
-        with pytest.raises(ConfigError, match=r"may take more than the \$0\.5 that budget\.usd"):
+        with pytest.raises(ConfigError, match=r"may take more than the \$0\.50 that budget\.usd"):
             maker(limit).again(run)
     else:
         assert maker(limit).again(run).policy.budget.usd == kept

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from pydantic import JsonValue
 
 from rr_refine.boundary import raised_as
 from rr_refine.errors import StoreError
-from rr_refine.files import replace_file
+from rr_refine.files import parse_json, read_file, replace_file
 from rr_refine.lines import read_lines
-from rr_refine.plain_text import whole_number
+from rr_refine.plain_text import quoted, whole_number
 from rr_refine.terms import DIMENSIONS
 
 __all__ = ["Chart", "Line", "chart_of", "write_page"]
@@ -185,14 +186,33 @@ def _grid(out: Path, best: int | None) -> list[tuple[int, str]]:
 
 def _read(file: Path, key: str) -> dict[int, dict[str, Any]]:
     """Lines by epoch; of an epoch that was done again after a kill, the last."""
-    if not file.exists():
-        return {}
-    with raised_as(StoreError, f"{file} cannot be read", OSError, ValueError, KeyError, TypeError):
-        return {int(line[key]): line for line in map(json.loads, read_lines(file))}
+    lines: dict[int, dict[str, Any]] = {}
+    with raised_as(StoreError, f"{file} cannot be read", OSError, ValueError):
+        for number, text in enumerate(read_lines(file), 1):
+            line = parse_json(text, nan=True)
+            epoch = line.get(key) if isinstance(line, dict) else None
+            if not isinstance(line, dict) or type(epoch) is not int:
+                raise ValueError(f"line {number} is no object with a whole number {key!r}")
+            wrong = [n for n, value in line.items() if n != key and not _is_shown(value)]
+            if wrong:
+                raise ValueError(f"line {number}: {quoted(wrong[0])} is no number")
+            lines[epoch] = line
+    return lines
+
+
+def _is_shown(value: JsonValue) -> bool:
+    return value is None or isinstance(value, int | float)
 
 
 def _json(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.read_text("utf-8"))) if file.exists() else {}
+    with raised_as(StoreError, f"{file} cannot be read", OSError, ValueError):
+        try:
+            found = parse_json(read_file(file))
+        except FileNotFoundError:
+            return {}
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        return found
 
 
 @cache

@@ -21,6 +21,7 @@ from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.errors import ConfigError
 from rr_refine.named import picture_of_data, read_named
+from rr_refine.plain_text import quoted
 from rr_refine.reward.preferences.pair import (
     Label,
     Order,
@@ -224,7 +225,7 @@ def ingest(
     ]
     for found in ingested:
         if found.broken and found.dropped["broken picture"] == found.read:
-            raise ConfigError(f"no picture of {found.dataset!r} can be read; {found.broken}")
+            raise ConfigError(f"no picture of {quoted(found.dataset)} can be read; {found.broken}")
     with opened(folder.path / "ingest.jsonl") as log:
         for found in ingested:
             log.append(found.model_dump_json().encode(), sync=False)

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
+from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, MissingExtraError
-from rr_refine.files import make_folder, read_file, replace_file, require_no_links
+from rr_refine.files import make_folder, parse_json, read_file, replace_file, require_no_links
 from rr_refine.lines import read_lines
 from rr_refine.named import require_ours
+from rr_refine.plain_text import quoted
 from rr_refine.terms import Record
 from rr_refine.training.parrot.mixture import Mixture, read_mixture
 from rr_refine.training.parrot.recipe import SftRecipe
@@ -195,10 +197,19 @@ def _require_trackers(recipe: SftRecipe) -> None:
 
 def _forget_after(log: Path, step: int) -> None:
     """Take the lines of later steps out of a log: they are trained, and logged, again."""
-    lines = list(read_lines(log))
-    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    with raised_as(ConfigError, f"{log} cannot be read", OSError, ValueError):
+        lines = list(read_lines(log))
+        kept = [line for line in lines if _step_of(line) <= step]
     if len(kept) < len(lines):
         replace_file(log, b"".join(line + b"\n" for line in kept), durable=False)
+
+
+def _step_of(line: bytes) -> float:
+    found = parse_json(line, nan=True)
+    step = found.get("step") if isinstance(found, dict) else None
+    if not isinstance(step, int | float):
+        raise ValueError(f"a line has no step: {quoted(line.decode())}")
+    return step
 
 
 def _finished(recipe: SftRecipe) -> SftReport | None:

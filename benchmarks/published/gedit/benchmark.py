@@ -38,6 +38,7 @@ from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.named import read_named
 from rr_refine.pictures import load_picture, picture_size
+from rr_refine.plain_text import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -146,7 +147,8 @@ class GEdit(PublishedBenchmark):
         scores = [official_parse(text) for text in answers]
         if not all(own and 0 <= min(own) <= max(own) <= BEST for own in scores):
             raise CriticUnreadable(
-                f"the answers about {item.id!r} do not both have a list 'score' of numbers from 0 "
+                f"the answers about {quoted(item.id)} do not both have a list 'score' of "
+                "numbers from 0 "
                 f"to {BEST} in a JSON object",
                 "\n\n".join(answers),
             )

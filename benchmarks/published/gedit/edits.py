@@ -20,6 +20,7 @@ from rr_refine.benchmarks.published.files import find_root, keep_picture, read_j
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError
 from rr_refine.named import picture_of_data
+from rr_refine.plain_text import quoted
 from rr_refine.reward.preferences.rows import Embedded, read_rows
 
 __all__ = ["GROUPS", "SUITES", "GEditFiles", "GEditItem", "Language", "read_edits"]
@@ -192,9 +193,9 @@ def _read_copy(data: Path, file: Path, limit: int | None) -> Iterator[GEditItem]
 
 def _check(file: Path, key: str, group: str) -> None:
     if not re.fullmatch(r"[\w-][\w.-]*", key):
-        raise ConfigError(f"{str(file)!r}: key {key!r} cannot be the name of a picture")
+        raise ConfigError(f"{str(file)!r}: key {quoted(key)} cannot be the name of a picture")
     if group not in GROUPS:
         raise ConfigError(
-            f"{str(file)!r}: key {key!r} has the task type {group!r}, which is none of "
+            f"{str(file)!r}: key {quoted(key)} has the task type {quoted(group)}, which is none of "
             f"{', '.join(GROUPS)}"
         )

@@ -16,7 +16,7 @@ from rr_refine.benchmarks.published.files import write_file
 from rr_refine.benchmarks.published.gedit.edits import GROUPS
 from rr_refine.benchmarks.published.gedit.scoring import Score
 from rr_refine.errors import ConfigError
-from rr_refine.plain_text import csv_cell
+from rr_refine.plain_text import csv_cell, quoted
 
 __all__ = ["GEditRow", "read_table", "write_tables"]
 
@@ -96,9 +96,11 @@ def _row(file: Path, number: int, cells: dict[str, str]) -> GEditRow:
         cells[name] for name in _COLUMNS
     )
     if not re.search(rf"(^|[/\\])({'|'.join(GROUPS)})[/\\][^/\\]+[/\\][^/\\]+\.png$", edited):
-        raise ConfigError(f"{where}: {edited!r} does not end with <group>/<language>/<key>.png")
+        raise ConfigError(
+            f"{where}: {quoted(edited)} does not end with <group>/<language>/<key>.png"
+        )
     if within not in _TRUE:
-        raise ConfigError(f"{where}: intersection_exist is {within!r}, not True or False")
+        raise ConfigError(f"{where}: intersection_exist is {quoted(within)}, not True or False")
     score = Score(_number(where, semantics), _number(where, quality))
     return GEditRow(source, edited, instruction, score, _TRUE[within], language)
 
@@ -109,7 +111,9 @@ def _number(where: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise ConfigError(f"{where}: {text!r} is no score: the official script needs 0 or more")
+        raise ConfigError(
+            f"{where}: {quoted(text)} is no score: the official script needs 0 or more"
+        )
     return value
 
 

@@ -51,6 +51,7 @@ from rr_refine.benchmarks.published.geneval2.scoring import (
 from rr_refine.benchmarks.question import Question
 from rr_refine.digest import file_digest
 from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.plain_text import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -182,7 +183,9 @@ class GenEval2(PublishedBenchmark):
         for item in self.items:
             name = names.get(item.id)
             if name is None:
-                lines.append(f"{_PATHS} names no picture of {item.prompt!r}: evaluation.py stops")
+                lines.append(
+                    f"{_PATHS} names no picture of {quoted(item.prompt)}: evaluation.py stops"
+                )
             elif trouble := picture_trouble(folder, name, any_kind=True):
                 lines.append(trouble)
         return lines
@@ -267,7 +270,7 @@ class GenEval2(PublishedBenchmark):
         for row, own in zip(rows, scores, strict=True):
             if len(own) != len(row.questions):
                 raise ConfigError(
-                    f"{str(file)!r} has {len(own)} scores where {row.prompt!r} has "
+                    f"{str(file)!r} has {len(own)} scores where {quoted(row.prompt)} has "
                     f"{len(row.questions)} questions: are these the data that it is of?"
                 )
         if self.method == "tifa" and any(score not in (0, 1) for own in scores for score in own):
@@ -315,7 +318,7 @@ class GenEval2(PublishedBenchmark):
             )
         if not all(found):
             raise CriticUnreadable(
-                f"the judge told no log-probabilities for some question about {item.id!r}",
+                f"the judge told no log-probabilities for some question about {quoted(item.id)}",
                 "\n\n".join(answers),
             )
         return [

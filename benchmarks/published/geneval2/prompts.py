@@ -17,6 +17,7 @@ from rr_refine.benchmarks.published.benchmark import Wording, official_wording
 from rr_refine.benchmarks.published.files import parse_python, read_lines, require_file
 from rr_refine.benchmarks.published.geneval2.scoring import ATOMS
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import quoted
 
 __all__ = ["DATA", "HINT", "OURS", "GenEval2Prompt", "read_prompts", "read_wording"]
 
@@ -75,7 +76,7 @@ def read_prompts(file: Path) -> tuple[GenEval2Prompt, ...]:
         if row.prompt in rows:
             raise ConfigError(
                 f"line {number + 1} of {str(file)!r} has the same prompt as line "
-                f"{rows[row.prompt].number + 1}: {row.prompt!r}"
+                f"{rows[row.prompt].number + 1}: {quoted(row.prompt)}"
             )
         questions, skills = tuple(row.vqa_list), tuple(row.skills)
         rows[row.prompt] = GenEval2Prompt(

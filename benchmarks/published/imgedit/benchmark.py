@@ -37,6 +37,7 @@ from rr_refine.benchmarks.published.imgedit.wording import LABELS, OURS, PLACE
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
 from rr_refine.named import picture_of_data
+from rr_refine.plain_text import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -146,7 +147,7 @@ class ImgEdit(PublishedBenchmark):
         score = official_parse(text)
         if score is None:
             raise CriticUnreadable(
-                f"the answer about {item.id!r} has no line of the form 'label: digits'", text
+                f"the answer about {quoted(item.id)} has no line of the form 'label: digits'", text
             )
         name = self.edits[item.id].type
         exact = official_scores(text) == [_BEST] * len(LABELS[name])

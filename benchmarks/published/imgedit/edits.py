@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from rr_refine.benchmarks.published.files import DEPTH, find_file, folders, read_json
 from rr_refine.benchmarks.published.imgedit.wording import LABELS, PLACE, UGE
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import quoted
 
 __all__ = ["SUITES", "ImgEditFile", "ImgEditItem", "Suite", "read_edits", "read_prompts"]
 
@@ -82,12 +83,13 @@ def read_edits(data: Path, suite: Suite) -> ImgEditFile:
     renamed = 0
     for key, edit in found.items():
         if not re.fullmatch(r"[\w-][\w.-]*", key):
-            raise ConfigError(f"{str(path)!r}: key {key!r} cannot be the name of a picture")
+            raise ConfigError(f"{str(path)!r}: key {quoted(key)} cannot be the name of a picture")
         given = edit.edit_type or UGE
         name = _ALIASES.get(given, given)
         if (name == UGE) != (suite == "uge") or name not in LABELS:
             raise ConfigError(
-                f"{str(path)!r}: key {key!r} has edit_type {edit.edit_type!r}; in the suite "
+                f"{str(path)!r}: key {quoted(key)} has edit_type {quoted(edit.edit_type)}; "
+                "in the suite "
                 f"{suite!r} it has {_TYPES[suite]}"
             )
         renamed += name != given

@@ -16,6 +16,7 @@ from rr_refine.benchmarks.published.benchmark import Wording, official_wording
 from rr_refine.benchmarks.published.files import parse_python, read_lines, require_file
 from rr_refine.benchmarks.published.longtext.scoring import NOTHING, Language, units
 from rr_refine.errors import ConfigError
+from rr_refine.plain_text import quoted
 
 __all__ = ["OURS", "LongTextPrompt", "find_prompts", "read_prompts", "read_wording"]
 
@@ -69,7 +70,8 @@ def read_prompts(file: Path, language: Language) -> dict[int, LongTextPrompt]:
             raise ConfigError(f"{where}: it occurs twice")
         if not units(" ".join(row.text), language):
             raise ConfigError(
-                f"{where}: {row.text!r} has no characters that the official script looks at, and "
+                f"{where}: {quoted(row.text)} has no characters that the official script "
+                "looks at, and "
                 "it would stop there"
             )
         rows[row.prompt_id] = row

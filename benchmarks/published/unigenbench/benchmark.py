@@ -31,6 +31,7 @@ from rr_refine.benchmarks.published.unigenbench.taxonomy import DIMENSIONS, Lang
 from rr_refine.benchmarks.published.unigenbench.wording import OURS, UniGenBenchWording
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.plain_text import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -84,7 +85,7 @@ class UniGenBenchLoader(BenchmarkLoader):
             wording, files[self.prompts.name] = read_wording(self.prompts, language, labels)
         if missing := [label for label in labels if label not in wording.explanations]:
             raise ConfigError(
-                f"{file.name} has the testpoint {missing[0]!r}, of which the wording "
+                f"{file.name} has the testpoint {quoted(missing[0])}, of which the wording "
                 f"({wording.source}) has no explanation: give the eval_common.py that belongs to it"
             )
         return UniGenBench(
@@ -139,12 +140,13 @@ class UniGenBench(PublishedBenchmark):
             result_json = to_json(parse(text, len(row.testpoints)))
         except ValueError as error:
             raise CriticUnreadable(
-                f"the answer about {item.id!r} is unreadable: {error}", text
+                f"the answer about {quoted(item.id)} is unreadable: {error}", text
             ) from error
         judgement = to_judgement(str(list(row.testpoints)), result_json)
         if judgement is None:
             raise CriticUnreadable(
-                f"the answer about {item.id!r} is dropped by the official scoring script: its "
+                f"the answer about {quoted(item.id)} is dropped by the official scoring "
+                "script: its "
                 "scores are no list, or it holds True, False, None or an infinite number",
                 text,
             )

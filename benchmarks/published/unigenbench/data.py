@@ -18,6 +18,7 @@ from rr_refine.benchmarks.published.unigenbench.taxonomy import Language
 from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError
 from rr_refine.files import parse_json
+from rr_refine.plain_text import quoted
 
 __all__ = ["PromptFile", "PromptRow", "find_prompts", "read_prompts"]
 
@@ -120,7 +121,7 @@ def _index(path: Path, record: CsvRecord) -> int:
         return int(record.cells["index"])
     except ValueError:
         raise ConfigError(
-            f"{str(path)!r} line {record.line}: index {record.cells['index']!r} is no number"
+            f"{str(path)!r} line {record.line}: index {quoted(record.cells['index'])} is no number"
         ) from None
 
 
@@ -160,5 +161,5 @@ def _texts(where: str, value: dict[str, JsonValue], key: str) -> list[str]:
     found = value.get(key)
     texts = [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
     if not texts or texts != found:
-        raise ConfigError(f"{where}: {key!r} must be a list of texts, not {found!r}")
+        raise ConfigError(f"{where}: {key!r} must be a list of texts, not {quoted(found)}")
     return texts

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Collection
 
 from rr_refine.boundary import raised_as
+from rr_refine.plain_text import quoted
 from rr_refine.tags import between_tags
 
 __all__ = ["literal", "official_parse", "parse", "to_json"]
@@ -49,7 +50,7 @@ def parse(text: str, count: int) -> dict[str, Collection[object]]:
         with raised_as(ValueError, f"<{tag}> holds no Python literal", ValueError):
             value = literal(found.strip())
         if not isinstance(value, Collection):
-            raise ValueError(f"<{tag}> holds no list: {value!r}")
+            raise ValueError(f"<{tag}> holds no list: {quoted(value)}")
         if len(value) != count:
             raise ValueError(f"<{tag}> has {len(value)} entries, not {count}")
         reading[tag] = value

@@ -44,6 +44,7 @@ from rr_refine.benchmarks.published.wise.scoring import (
 )
 from rr_refine.benchmarks.question import Question
 from rr_refine.errors import ConfigError, CriticUnreadable
+from rr_refine.plain_text import quoted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -135,7 +136,8 @@ class Wise(PublishedBenchmark):
         score = official_parse(clean_answer(answers[0]))
         if score is None:
             raise CriticUnreadable(
-                f"the answer about {item.id!r} has neither 'Score: 0' nor 'Score: 1', nor one line "
+                f"the answer about {quoted(item.id)} has neither 'Score: 0' nor 'Score: 1', "
+                "nor one line "
                 "that is nothing but 0 or 1",
                 answers[0],
             )

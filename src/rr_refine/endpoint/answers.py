@@ -22,7 +22,7 @@ from rr_refine.errors import RefineError
 from rr_refine.retries import patience_within
 from rr_refine.telemetry import retried
 
-__all__ = ["BoundedAnswers"]
+__all__ = ["BoundedAnswers", "SlowAnswerError"]
 
 _RESULTS: Final = ("choices", "data", "object", "models", "id")
 """Keys of which an answer that is none has at least one filled."""
@@ -44,6 +44,13 @@ _PARTS: Final = 200_000
 minutes, when they are parsed. A list of a thousand models has some 50,000; base64 has none."""
 
 _CODED: Final = frozenset(("content-encoding", "content-length", "transfer-encoding"))
+
+
+class SlowAnswerError(httpx2.ReadTimeout):
+    """The server sent something now and then, but no whole answer in all the time that it had."""
+
+    def __init__(self, seconds: float, request: httpx2.Request) -> None:
+        super().__init__(f"the answer was not whole after {seconds:.3g} s", request=request)
 
 
 class BoundedAnswers(httpx2.AsyncBaseTransport):
@@ -88,9 +95,7 @@ class BoundedAnswers(httpx2.AsyncBaseTransport):
                 bill.settle(0.0)
             raise
         except TimeoutError:
-            raise httpx2.ReadTimeout(
-                f"no whole answer within {patience:.3g} s", request=request
-            ) from None
+            raise SlowAnswerError(patience, request) from None
 
     async def _answer(self, request: httpx2.Request, bill: Bill | None) -> httpx2.Response:
         request.headers["Accept-Encoding"] = ACCEPTED

@@ -21,6 +21,7 @@ from rr_refine.endpoint.completion import ChatCompletion, Choice, CompletionUsag
 from rr_refine.endpoint.faults import EndpointErrors
 from rr_refine.endpoint.options import ChatOptions
 from rr_refine.endpoint.spares import Spare
+from rr_refine.endpoint.token_bounds import fewest_of, fewest_tokens, most_tokens, possible
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import RefineError, charged
 from rr_refine.pictures import encode_jpeg, encode_png
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import httpx2
     from PIL import Image
 
-__all__ = ["ChatEndpoint", "Choice", "Content", "Message", "most_tokens", "png_data_url", "to_wire"]
+__all__ = ["ChatEndpoint", "Choice", "Content", "Message", "png_data_url", "to_wire"]
 
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -39,9 +40,6 @@ _AGAIN: Final = 0.7
 
 _LOOP: Final = 400
 """Characters at the end of an answer that say the same again and again."""
-
-_PICTURE: Final = 4096
-"""Tokens that a small picture can have: servers scale it up and cut it into tiles."""
 
 Content = tuple["str | Image.Image", ...]
 """Texts and RGB images, in order."""
@@ -67,6 +65,18 @@ class Message:
     def text(self) -> str:
         """Its words without its images."""
         return "".join(part for part in self.content if isinstance(part, str))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """How many tokens a question can have."""
+
+    fewest: int
+    most: int
+
+
+def _bounds(messages: Sequence[Message]) -> _Bounds:
+    return _Bounds(fewest_tokens(messages), most_tokens(messages))
 
 
 class ChatEndpoint(EndpointClient):
@@ -129,13 +139,13 @@ class ChatEndpoint(EndpointClient):
         named = {(self._limit_name if k in _LIMITS else k): v for k, v in fields.items()}
         body = {"messages": packed, "n": n, **named}
         body = {name: value for name, value in body.items() if value is not None}
-        most = most_tokens(messages)
-        choices, usage = await self._ask(body, n or 1, most)
+        bounds = await asyncio.to_thread(_bounds, messages)
+        choices, usage = await self._ask(body, n or 1, bounds)
         if missing := (n or 1) - len(choices):
             # Some servers take no notice of n: the rest is asked for one by one.
             alone = body | {"n": 1}
             with charged(usage):
-                more = await gather(*(self._ask(alone, 1, most) for _ in range(missing)))
+                more = await gather(*(self._ask(alone, 1, bounds) for _ in range(missing)))
             for one, cost in more:
                 choices += one
                 usage += cost
@@ -145,7 +155,7 @@ class ChatEndpoint(EndpointClient):
                 again = body | {"n": None if n is None else 1, "temperature": warmer}
                 again = {name: value for name, value in again.items() if value is not None}
                 with charged(usage):
-                    (choices[i],), cost = await self._ask(again, 1, most)
+                    (choices[i],), cost = await self._ask(again, 1, bounds)
                 told = "an answer repeated itself without end, and was asked for once more"
                 usage += cost + Usage(notices=(f"{told} at temperature {warmer:g}",))
         return choices, usage
@@ -181,57 +191,52 @@ class ChatEndpoint(EndpointClient):
         )
 
     async def _ask(
-        self, body: dict[str, JsonValue], wanted: int, most: int
+        self, body: dict[str, JsonValue], wanted: int, bounds: _Bounds
     ) -> tuple[list[Choice], Usage]:
         """Ask once, for 1 to `wanted` answers.
 
         Args:
-            most: tokens that the question can have.
+            bounds: of the question.
         """
         limit = _limit_of(self._spared.applied(body))
-        most_usd = self._usd(most, None if limit is None else limit * wanted)
+        most_usd = self._usd(bounds.most, None if limit is None else limit * wanted)
         completion = await self.post(
             "/chat/completions",
             body,
             ChatCompletion,
             spares=self._spares,
-            cost=self._cost(most_usd, lambda answer: self._charged(answer, limit, most)),
+            cost=self._cost(most_usd, lambda answer: self._charged(answer, limit, bounds)),
         )
         usage = completion.usage or CompletionUsage()
-        told = Usage(calls=1, prompt_tokens=usage.asked or 0, completion_tokens=usage.answered or 0)
-        with charged(told):
-            choices = self._whole(completion.choices[:wanted])
         limit = _limit_of(self._spared.applied(body))
+        asked, answered, assumed, notices = _tokens(
+            completion.choices[:wanted], usage, limit, bounds
+        )
+        tokens = {"prompt_tokens": asked, "completion_tokens": answered, "assumed_tokens": assumed}
+        with charged(Usage(calls=1, **tokens)):
+            choices = self._whole(completion.choices[:wanted])
         for choice in choices:
             if choice.truncated:
                 # The count is of all choices together.
-                tokens = usage.answered if len(choices) == 1 else None
-                choice.explain(self._why_cut(choice, tokens, limit))
-        asked, answered, assumed = _tokens(choices, usage, limit, most)
-        notice = (
-            ("the endpoint does not tell its tokens: the most that they can be is counted",)
-            if assumed
-            else ()
-        )
+                told = usage.answered if len(choices) == 1 else None
+                choice.explain(self._why_cut(choice, told, limit))
         return choices, Usage(
             calls=len(choices),
-            prompt_tokens=asked,
-            completion_tokens=answered,
-            assumed_tokens=assumed,
-            notices=(*self.listing_notices, *self.notices, *notice),
+            notices=(*self.listing_notices, *self.notices, *notices),
+            **tokens,
         )
 
     def _usd(self, asked: int, answered: int | None) -> float | None:
         return None if self.prices is None else self.prices.cost(asked, answered)
 
     def _charged(
-        self, completion: ChatCompletion, limit: int | None, most: int
+        self, completion: ChatCompletion, limit: int | None, bounds: _Bounds
     ) -> tuple[float | None, bool]:
         """See `RequestCost.told`."""
         usage = completion.usage or CompletionUsage()
         if self.prices and self.prices.price_told and usage.cost is not None:
             return usage.cost, False
-        asked, answered, assumed = _tokens(completion.choices, usage, limit, most)
+        asked, answered, assumed, _ = _tokens(completion.choices, usage, limit, bounds)
         untold = self.prices is not None and self.prices.price_told  # and this answer did not
         return self._usd(asked, answered), assumed > 0 or untold
 
@@ -306,44 +311,34 @@ def to_wire(message: Message) -> dict[str, JsonValue]:
     return {"role": message.role, "content": message.text if is_text else parts}
 
 
-def most_tokens(messages: Sequence[Message]) -> int:
-    """The most tokens that a question can have: none has less than a byte, and no tokenizer of
-    pictures takes patches of less than 14 x 14 pixels.
-    """
-    most = 0
-    for message in messages:
-        most += 64  # what a chat template puts around it
-        for part in message.content:
-            if isinstance(part, str):
-                most += len(part.encode(errors="replace"))
-            else:
-                most += max(_PICTURE, part.width * part.height // 14**2)
-    return most
-
-
 def _limit_of(body: Mapping[str, JsonValue]) -> int | None:
     limit = next((v for k in _LIMITS if (v := body.get(k))), None)
     return limit if isinstance(limit, int) else None
 
 
 def _tokens(
-    choices: Sequence[Choice], usage: CompletionUsage, limit: int | None, most: int
-) -> tuple[int, int, int]:
-    """Tokens of question and answers, and how many of them are assumed: what the server does not
-    tell is taken to be the most that it can be.
+    choices: Sequence[Choice], usage: CompletionUsage, limit: int | None, bounds: _Bounds
+) -> tuple[int, int, int, tuple[str, ...]]:
+    """Tokens of question and answers, how many of them are assumed, and why: what the server does
+    not tell, or cannot be true, is taken to be the most that it can be.
     """
-    asked, answered = usage.asked, usage.answered
-    written = sum(len((c.text + c.message.thoughts).encode(errors="replace")) for c in choices)
-    if not answered and written:
-        answered = None
+    texts = [choice.text + choice.message.thoughts for choice in choices]
+    asked = possible(usage.asked, bounds.fewest)
+    fewest = sum(map(fewest_of, texts))
+    answered = possible(usage.answered, fewest)
+    untold = usage.asked is None or (answered is None and not usage.answered)
     assumed = 0
     if asked is None:
-        asked = most
+        asked = bounds.most
         assumed += asked
     if answered is None:
-        answered = limit * len(choices) if limit else written
+        written = sum(len(text.encode(errors="replace")) for text in texts)
+        allowed = (limit or 0) * len(choices)
+        answered = allowed if allowed >= fewest else written  # some servers do not keep to it
         assumed += answered
-    return asked, answered, assumed
+    why = "does not tell its tokens" if untold else "tells fewer tokens than its texts can have"
+    notice = f"the endpoint {why}: the most that they can be is counted"
+    return asked, answered, assumed, (notice,) if assumed else ()
 
 
 def _is_endless(text: str) -> bool:

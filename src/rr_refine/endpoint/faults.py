@@ -139,12 +139,16 @@ class EndpointFaults:
         import httpx2
         import openai
 
+        from rr_refine.endpoint.answers import SlowAnswerError
+
         cause = error.__cause__
         if isinstance(error, openai.APITimeoutError) and not isinstance(
             cause, httpx2.ConnectTimeout
         ):
+            silent = f"it gave no sign of life for {self.options.timeout:g} s"
+            what = str(cause) if isinstance(cause, SlowAnswerError) else silent
             return self.errors.timeout(
-                f"{self.url} gave no sign of life for {self.options.timeout:g} s{self._attempts}: "
+                f"{self.url}: {what}{self._attempts}: "
                 f"raise {self.section}.timeout, or ask for less at once if it is overloaded"
             )
         why = self.clean(str(cause or error)) or type(cause).__name__

@@ -12,12 +12,18 @@ from urllib.parse import unquote_to_bytes
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
 from rr_refine.endpoint.bill import RequestCost
-from rr_refine.endpoint.chat import Message, most_tokens, to_wire
+from rr_refine.endpoint.chat import Message, to_wire
 from rr_refine.endpoint.chat_images import ChatAnswer
 from rr_refine.endpoint.client import EndpointClient, FilePart
 from rr_refine.endpoint.completion import CompletionUsage, Told
 from rr_refine.endpoint.prices import PicturePrices
 from rr_refine.endpoint.spares import Spare
+from rr_refine.endpoint.token_bounds import (
+    FEWEST_OF_A_PICTURE,
+    fewest_tokens,
+    most_tokens,
+    possible,
+)
 from rr_refine.endpoint.words import Said
 from rr_refine.errors import RefineError
 from rr_refine.notices import add_notices, shortened
@@ -162,7 +168,8 @@ class ImagesEndpoint(EndpointClient):
         self, prompt: str, sources: Sequence[Image.Image]
     ) -> RequestCost[ChatAnswer | ImagesResponse]:
         """What a picture costs."""
-        prices, most = self.prices, most_tokens([Message("user", (prompt, *sources))])
+        question = [Message("user", (prompt, *sources))]
+        prices, fewest, most = self.prices, fewest_tokens(question), most_tokens(question)
         if not isinstance(prices, PicturePrices):
             return self._cost(None, lambda _: (None, False))
 
@@ -170,10 +177,11 @@ class ImagesEndpoint(EndpointClient):
             usage = answer.usage or CompletionUsage()
             if prices.price_told and usage.cost is not None:
                 return usage.cost, False
-            asked = most if usage.asked is None else usage.asked
             # A refusal may cost as much as a picture.
-            usd = prices.cost(asked, usage.answered or None, max(1, answer.pictures))
-            return usd, prices.price_told or prices.assumes(usage)
+            asked = possible(usage.asked, fewest)
+            answered = possible(usage.answered, max(1, answer.pictures * FEWEST_OF_A_PICTURE))
+            usd = prices.cost(most if asked is None else asked, answered, max(1, answer.pictures))
+            return usd, prices.price_told or prices.assumes(asked, answered)
 
         return self._cost(prices.cost(most, None), told)
 

@@ -31,7 +31,8 @@ class ServerOptions(Given):
     """Sent as a bearer token to this server only; recorded nowhere, and part of no message."""
     timeout: float = Field(default=300.0, gt=0)
     """Seconds without a sign of life before an attempt is given up; in a long queue, a render or a
-    judgement takes minutes (paper code, for the critic: 300)."""
+    judgement takes minutes (paper code, for the critic: 300). The whole answer of an
+    OpenAI-compatible API may take twice as long and a minute."""
     concurrency: int = Field(default=8, ge=1)
     """Requests under way at once, per event loop; further ones wait. Servers batch what arrives
     together."""

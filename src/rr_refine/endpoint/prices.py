@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from rr_refine.endpoint.completion import CompletionUsage
+from rr_refine.plain_text import dollars_set
 from rr_refine.terms import Given
 
 __all__ = ["PicturePrices", "Prices"]
@@ -73,8 +73,9 @@ class Prices(Given):
         return f"{section}.price_input and {section}.price_output (US dollars per million tokens)"
 
     def _parts(self) -> list[str]:
-        sides = (("question", self.price_input), ("answer", self.price_output))
-        return [f"${usd:g} per million tokens of {s}s" for s, usd in sides if usd is not None]
+        sides = (("questions", self.price_input), ("answers", self.price_output))
+        prices = [(side, dollars_set(usd)) for side, usd in sides if usd is not None]
+        return [f"{usd} per million tokens of {side}" for side, usd in prices]
 
 
 class PicturePrices(Prices):
@@ -96,10 +97,14 @@ class PicturePrices(Prices):
             return by_tokens
         return pictures * self.price_image + asked * (self.price_input or 0.0) / _MILLION
 
-    def assumes(self, usage: CompletionUsage) -> bool:
-        """Whether what such an answer costs is no more than the most that it can be."""
-        by_tokens = self.price_output is not None and not usage.answered
-        return by_tokens or (bool(self.price_input) and usage.asked is None)
+    def assumes(self, asked: int | None, answered: int | None) -> bool:
+        """Whether what an answer of so many tokens costs is no more than the most that it can be.
+
+        Args:
+            asked: tokens of the question; None where nobody knows, as for the answer.
+        """
+        by_tokens = self.price_output is not None and answered is None
+        return by_tokens or (bool(self.price_input) and asked is None)
 
     def _asked(self, section: str) -> str:
         return f"{section}.price_image (US dollars for a picture)"
@@ -108,4 +113,4 @@ class PicturePrices(Prices):
         if self.price_image is None:
             return super()._parts()
         most = "up to " if self.price_output is not None else ""
-        return [f"{most}${self.price_image:g} a picture", *super()._parts()]
+        return [f"{most}{dollars_set(self.price_image)} a picture", *super()._parts()]

@@ -249,6 +249,7 @@ def test_no_predictions(tmp_path: Path, text: str, message: str) -> None:
         ('Well. {"better_response": "tie"} That is all.', "tie"),
         ('{"better_response": "a"}', "a"),
         ('{"better_response": ""}', None),
+        pytest.param('{"better_response": ' + "[" * 10**5 + "}", None, id="too deep"),
         ('{"better_response": null}', None),
         ('{"winner": "A"}', None),
         ('{"better_response": "A",}', None),

@@ -154,3 +154,9 @@ def test_labels_by_other_letters(label: str, truth: str) -> None:
 def test_labels_that_are_none(label: str) -> None:
     with pytest.raises(ConfigError, match=f"^row 3: the label '{label}' is none of 'leftvote'"):
         read_vote(label, "row 3")
+
+
+def test_a_label_that_is_none_is_told_by_its_beginning() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_vote("v" * 100_000, "row 3", a="a" * 100_000, b="B")
+    assert "'vvvvv" in str(caught.value) and len(str(caught.value)) < 2000

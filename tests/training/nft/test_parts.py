@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pydantic import JsonValue
 
-from rr_refine.errors import ConfigError, CriticError, CriticUnavailable
+from rr_refine.errors import ConfigError, CriticError, CriticUnavailable, StoreError
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.terms import Identity
 from rr_refine.training.nft.config import builtin_recipes, load_recipe
@@ -291,6 +291,29 @@ def test_the_page_shows_what_there_is_and_loads_nothing(tmp_path: Path) -> None:
     other = recipe(data="</pre><b>", held_out="x", critic=critic, judge={"use": "fake", "seed": 1})
     (tmp_path / "recipe.json").write_text(other.model_dump_json())
     assert "independent judge" in write_page(tmp_path, best=0).read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("policy.jsonl", "[1]\n", "line 1 is no object with a whole number 'step'"),
+        ("policy.jsonl", '{"step": 1}\n{"step": "2"}\n', "line 2 is no object"),
+        ("policy.jsonl", '{"step": 1, "reward": "much"}\n', "line 1: 'reward' is no number"),
+        ("held-out.jsonl", '{"step": 1}\n', "line 1 is no object with a whole number 'epoch'"),
+        ("held-out.jsonl", "[" * 5000 + "]" * 5000 + "\n", "nested"),
+        ("recipe.json", "[1, 2]", "it is no object"),
+        ("recipe.json", "{", "cannot be read"),
+        ("recipe.json", b"\xff\xfe{", "cannot be read"),
+    ],
+    ids=["list", "text", "curve", "epoch", "deep", "recipe list", "torn recipe", "no text"],
+)
+def test_a_log_of_another_form_is_an_error_that_names_it(
+    tmp_path: Path, name: str, text: str | bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(StoreError, match=words) as caught:
+        write_page(tmp_path)
+    assert name in str(caught.value)
 
 
 def test_a_chart_of_nothing_is_none_and_of_equals_is_one() -> None:

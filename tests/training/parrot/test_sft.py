@@ -347,3 +347,13 @@ def test_older_trainings_may_be_resumed(llava: Path, tmp_path: Path) -> None:
     begun = json.loads((first.out / "recipe.json").read_text())
     assert not {"keep", "validation", "trackers", "attention"} & begun.keys()
     assert fine_tune(first.model_copy(update={"resume": True})) == report
+
+
+@pytest.mark.parametrize(
+    "line", ["[1]", '{"loss": 1}', "{", "[" * 10**5], ids=["list", "no step", "torn", "deep"]
+)
+def test_a_log_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(f'{{"step": 1}}\n{line}\n')
+    with pytest.raises(ConfigError, match=r"log\.jsonl cannot be read: "):
+        sft._forget_after(log, 1)
