@@ -223,7 +223,7 @@ class GeneratorContract(PartContract[Generator, Image.Image]):
 
     def _require_alike(self, first: Image.Image, second: Image.Image) -> None:
         if self.seeded:
-            assert _same(first, second), "another event loop, another image"
+            assert _same(first, second), "asked once more, another image"
 
     async def _render(self, generator: Generator, request: RenderRequest) -> Image.Image:
         image = await generator.generate(request)

@@ -60,8 +60,9 @@ class Generator(Protocol):
     Call it many times at once: an implementation that can render in batches gathers concurrent
     calls itself, and a batched image equals its single run. Cancelling the call stops the work.
 
-    One that must ask somewhere before it knows who it is has `async def connect()`, and one that
-    holds connections or threads `async def aclose()`: see `rr_refine.component`.
+    One that must ask somewhere before it knows who it is has `async def connect()`, which every
+    run that has it calls first, also while others are at work with it. One that holds connections
+    or threads has `async def aclose()`: see `rr_refine.component`.
 
     Check your own with `rr_refine.generators.contract.GeneratorContract`.
     """

@@ -80,8 +80,9 @@ class ComparisonRequest:
 class Critic(Protocol):
     """Judges one image. Safe to call many times at once.
 
-    One that must ask somewhere before it knows who it is has `async def connect()`, and one that
-    holds connections `async def aclose()`: see `rr_refine.component`.
+    One that must ask somewhere before it knows who it is has `async def connect()`, which every
+    run that has it calls first, also while others are at work with it. One that holds connections
+    has `async def aclose()`: see `rr_refine.component`.
 
     Check your own with `rr_refine.reward.contract.CriticContract`.
     """

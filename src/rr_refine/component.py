@@ -338,7 +338,8 @@ async def connected(components: Iterable[object]) -> AsyncIterator[None]:
     still have them so: runs may share a component.
 
     A component that has to discover something before it knows its `identity`, such as the name of
-    a served model, has `async def connect()`. One that holds connections or threads has
+    a served model, has `async def connect()`. It is called for every run, also while others are at
+    work with the component, and changes nothing for them. One that holds connections or threads has
     `async def aclose()`; it may be used again afterwards. Both are optional.
 
     Raises:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
-from rr_refine.component import call_hook
+from rr_refine.component import call_hook, connected
 from rr_refine.terms import Identity
 
 __all__ = ["WEIRD_TEXTS", "Part", "PartContract", "require_members"]
@@ -126,6 +126,22 @@ class PartContract(Generic[PartT, AnswerT]):
         part = self._make()
         first = asyncio.run(_closing(part, self._ask(part)))
         self._require_alike(first, asyncio.run(_closing(part, self._ask(part))))
+
+    def test_another_run_may_connect_it(self) -> None:
+        """A run that has it connects it first, also while another is at work with it."""
+
+        async def check(part: PartT) -> None:
+            async with connected([part]):
+                first, identity = await self._ask(part), _json_of(part)
+                at_work = asyncio.ensure_future(self._ask(part, 1))
+                await asyncio.sleep(0)
+                async with connected([part]):
+                    self._require_alike(first, await self._ask(part))
+                await at_work
+                self._require_alike(first, await self._ask(part))
+                assert _json_of(part) == identity, "the identity changed when it was connected"
+
+        self._run(check)
 
     def _run(self, check: Callable[[PartT], Coroutine[object, object, T]]) -> T:
         part = self._make()

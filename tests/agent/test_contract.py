@@ -118,6 +118,14 @@ class Chokes(Adds):
         return Rewrites()
 
 
+class ConnectsOnce(Adds):
+    connected = False
+
+    async def connect(self) -> None:
+        assert not self.connected
+        self.connected = True
+
+
 class OneLoop(Adds):
     def __init__(self) -> None:
         super().__init__()
@@ -153,6 +161,7 @@ def rewriter_contract(made: Callable[[], Any]) -> RewriterContract:
         (Swallows, "cancelling_leaves_it_usable"),
         (Chokes, "weird_prompts"),
         (OneLoop, "works_from_two_event_loops"),
+        (ConnectsOnce, "another_run_may_connect_it"),
     ],
 )
 def test_a_broken_rewriter_is_seen(made: Callable[[], Any], test: str) -> None:

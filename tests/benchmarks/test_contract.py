@@ -104,6 +104,14 @@ class Chokes(Grades):
         return Mark(exact=False, score=1.0)
 
 
+class ConnectsOnce(Grades):
+    connected = False
+
+    async def connect(self) -> None:
+        assert not self.connected
+        self.connected = True
+
+
 class OneLoop(Grades):
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -126,6 +134,7 @@ class OneLoop(Grades):
         (Swallows, "cancelling_leaves_it_usable"),
         (Chokes, "weird_prompts"),
         (OneLoop, "works_from_two_event_loops"),
+        (ConnectsOnce, "another_run_may_connect_it"),
     ],
 )
 def test_a_broken_judge_is_seen(made: Callable[[], Any], test: str) -> None:

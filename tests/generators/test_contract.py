@@ -170,6 +170,14 @@ class OverstatesTheCut(Good):
         return PromptFit(limit=1, cut=rest, reads=first)
 
 
+class ConnectsOnce(Good):
+    connected = False
+
+    async def connect(self) -> None:
+        assert not self.connected
+        self.connected = True
+
+
 class BoundToOneLoop(Good):
     def __init__(self) -> None:
         super().__init__()
@@ -206,6 +214,7 @@ class BoundToOneLoop(Good):
         (ChokesOnNul, "test_weird_prompts"),
         (OverstatesTheCut, "test_what_it_says_it_reads_is_what_it_reads"),
         (BoundToOneLoop, "test_works_from_two_event_loops"),
+        (ConnectsOnce, "test_another_run_may_connect_it"),
     ],
 )
 def test_a_broken_rule_is_noticed(broken: type[Generator], rule: str) -> None:

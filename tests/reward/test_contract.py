@@ -109,6 +109,14 @@ class ChokesOnNul(Pointwise):
         return await super().critique(request)
 
 
+class ConnectsOnce(Pointwise):
+    connected = False
+
+    async def connect(self) -> None:
+        assert not self.connected
+        self.connected = True
+
+
 class BoundToOneLoop(Pointwise):
     def __init__(self) -> None:
         super().__init__()
@@ -143,6 +151,7 @@ class PrefersTheFirst(FakeCritic):
         (DiesOfCancellation, "test_cancelling_leaves_it_usable"),
         (ChokesOnNul, "test_weird_prompts"),
         (BoundToOneLoop, "test_works_from_two_event_loops"),
+        (ConnectsOnce, "test_another_run_may_connect_it"),
         (PrefersTheFirst, "test_comparison_prefers_no_place"),
     ],
 )

@@ -134,8 +134,9 @@ class TeacherAnswer(Record):
 class Teacher(Protocol):
     """Answers questions. Safe to call many times at once.
 
-    One that must ask somewhere before it knows who it is has `async def connect()`, and one that
-    holds connections `async def aclose()`: see `rr_refine.component`.
+    One that must ask somewhere before it knows who it is has `async def connect()`, which every
+    run that has it calls first, also while others are at work with it. One that holds connections
+    has `async def aclose()`: see `rr_refine.component`.
     """
 
     def identify(self, kind: QuestionKind) -> Identity:
