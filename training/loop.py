@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -217,6 +218,7 @@ class TrainingLoop:
     def _restore(self) -> None:
         try:
             with open_file(self._file) as file:
+                _require_unpacked(file)
                 state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
             random = state["random"]  # missing from checkpoints of earlier versions
             self._model.load_state_dict(state["model"])
@@ -234,12 +236,27 @@ class TrainingLoop:
         except (
             *(AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError),
             pickle.UnpicklingError,
+            BadZipFile,
         ) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ConfigError(
                 f"the training cannot go on from {str(self._file)!r}, which is broken, or of "
                 f"another model or version ({reason}): move it away, or name another folder"
             ) from error
+
+
+def _require_unpacked(file: BinaryIO) -> None:
+    """Refuse a checkpoint that is packed, which torch makes none of: a small one may unpack to
+    gigabytes.
+
+    Raises:
+        ValueError: it is.
+        BadZipFile: it is no checkpoint.
+    """
+    with ZipFile(file) as parts:
+        if any(part.compress_type != ZIP_STORED for part in parts.infolist()):
+            raise ValueError("it is compressed")
+    file.seek(0)
 
 
 def muon_and_adamw(

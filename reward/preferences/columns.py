@@ -2,11 +2,13 @@
 
 They are made by others, and pyarrow believes what they say: where in the file a text begins, for
 one. What has been read is therefore checked as a whole before anything in it is looked at. A few
-bytes may unpack to gigabytes, so what comes out is limited by what there is.
+bytes may unpack to gigabytes, or stand for a billion values, so what comes out is limited by what
+there is.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from rr_refine.notices import shortened
 from rr_refine.plain_text import one_line
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch
+    from pyarrow import Array, RecordBatch
 
 __all__ = ["parquet_columns", "read_columns"]
 
@@ -29,10 +31,12 @@ _BATCH: Final = 16
 """Most rows read at once: an edit's three pictures may be 2 MB each."""
 _AT_ONCE: Final = 256 * 2**20
 """Bytes that are unpacked at once, if no single row has more."""
-_SMALL: Final = 64 * 2**20
+_SMALL: Final = 256 * 2**20
 _RATIO: Final = 200
 """A file unpacks to `_SMALL` bytes and so many times its own size at most. Pictures hardly get
 smaller when they are packed, and texts to a tenth."""
+_VALUE: Final = 32
+"""Bytes that a value of Python takes at least, with its place in a list."""
 _BUFFER: Final = 1 << 20
 """Bytes read at once of a parquet file's column."""
 _WORDS: Final = 300
@@ -51,7 +55,8 @@ def read_columns(file: Path, choose: Choose) -> Iterator[dict[str, object]]:
     with _reading(file):
         most = left = _SMALL + _RATIO * file.stat().st_size
         for batch in read(file, choose):
-            _require_room(batch.nbytes, left, most)
+            values = sum(map(_values, batch.columns))
+            _require_room(max(batch.nbytes, _VALUE * values), left, most)
             # Else a text may lie anywhere in memory: others' secrets, or the end of the process.
             batch.validate(full=True)
             rows = _rows(batch.nbytes)
@@ -69,16 +74,50 @@ def _rows(size: int) -> int:
     return min(max(_AT_ONCE // max(size, 1), 1), _BATCH)
 
 
+def _values(column: Array, *, listed: bool = False) -> int:
+    """How many values Python makes of a column, in lists and fields too: billions of nulls take no
+    byte in the file. Nothing of the column is looked at, only how long it and its parts are.
+
+    Args:
+        listed: it is in a list. Whatever may name the same text many times is refused there.
+    """
+    import pyarrow
+    from pyarrow import types
+
+    kind = column.type
+    parts: list[Array] = []
+    if isinstance(kind, pyarrow.BaseExtensionType):
+        return _values(column.storage, listed=listed)
+    if types.is_struct(kind):
+        fields = [column.field(number) for number in range(kind.num_fields)]
+        return len(column) + sum(_values(field, listed=listed) for field in fields)
+    if types.is_map(kind):
+        parts = [column.keys, column.items]
+    elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        parts = [column.values]
+    elif types.is_dictionary(kind) and not listed:
+        parts = [column.dictionary]
+    elif not (
+        types.is_primitive(kind)
+        or types.is_null(kind)
+        or types.is_decimal(kind)
+        or (types.is_binary(kind) or types.is_string(kind) or types.is_fixed_size_binary(kind))
+        or (types.is_large_binary(kind) or types.is_large_string(kind))
+        or (not listed and (types.is_string_view(kind) or types.is_binary_view(kind)))
+    ):
+        raise ValueError(f"columns of the type {shortened(str(kind), _WORDS)} are not read")
+    return len(column) + sum(_values(part, listed=True) for part in parts)
+
+
 def _size(value: object) -> int:
-    """Bytes that a value takes, about."""
+    """Bytes that a value takes."""
+    size = sys.getsizeof(value)
     match value:
-        case str() | bytes():
-            return len(value) + 8
         case dict():
-            return sum(map(_size, value.values()))
-        case list():
-            return sum(map(_size, value)) + 8
-    return 8
+            return size + sum(map(_size, value.values()))
+        case list() | tuple():
+            return size + sum(map(_size, value))
+    return size
 
 
 def _require_room(size: int, left: int, most: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import BinaryIO
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -150,3 +151,17 @@ def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "narrow" / "model.pt", tmp_path / "wide")
     with pytest.raises(ConfigError, match="cannot go on from"):
         make(tmp_path / "wide", width=6)
+
+
+def test_a_checkpoint_that_is_packed(tmp_path: Path) -> None:
+    """As nobody makes one, but to have it unpack to gigabytes."""
+    train(tmp_path, 4)
+    file = tmp_path / "model.pt"
+    with ZipFile(file) as made:
+        parts = {name: made.read(name) for name in made.namelist()}
+    with ZipFile(file, "w", ZIP_DEFLATED) as packed:
+        for name, data in parts.items():
+            packed.writestr(name, data)
+    torch.load(file, weights_only=True)  # torch takes it
+    with pytest.raises(ConfigError, match=r"cannot go on from .*\(it is compressed\)"):
+        make(tmp_path)

@@ -228,3 +228,61 @@ def test_prompts_to_train_on_are_read_in_the_same_way(tmp_path: Path) -> None:
 def test_a_last_line_counts_without_its_end(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"prompt": "a"}\n\n{"prompt": "b"}')
     assert [row.prompt for row in read_rows(str(tmp_path / "x.jsonl"))] == ["a", "b"]
+
+
+def listed(values: pyarrow.Array) -> pyarrow.Array:
+    """One list of all values."""
+    return pyarrow.ListArray.from_arrays(pyarrow.array([0, len(values)], pyarrow.int32()), values)
+
+
+ODD = {
+    "nulls": (pyarrow.nulls(10**9), "unpacks to more than"),
+    "list of nulls": (
+        pyarrow.FixedSizeListArray.from_arrays(pyarrow.nulls(10**9), 10**9),
+        "unpacks to more than",
+    ),
+    "list in a field": (
+        pyarrow.StructArray.from_arrays(
+            [pyarrow.FixedSizeListArray.from_arrays(pyarrow.nulls(10**9), 10**9)], names=["x"]
+        ),
+        "unpacks to more than",
+    ),
+    "runs": (
+        pyarrow.RunEndEncodedArray.from_arrays(pyarrow.array([2**31 - 1], pyarrow.int32()), ["a"]),
+        "columns of the type run_end_encoded<.*> are not read",
+    ),
+    "views": (
+        pyarrow.ListViewArray.from_arrays(
+            pyarrow.array([0, 0], pyarrow.int32()), pyarrow.array([1, 1], pyarrow.int32()), ["a"]
+        ),
+        "columns of the type list_view<.*> are not read",
+    ),
+    "codes in a list": (
+        listed(pyarrow.array(["p" * 999] * 999).dictionary_encode()),
+        "columns of the type dictionary<.*> are not read",
+    ),
+    "texts in a list": (
+        listed(pyarrow.array(["p" * 999] * 999, pyarrow.string_view())),
+        "columns of the type string_view are not read",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_stands_for_more_than_there_is(tmp_path: Path, name: str) -> None:
+    column, told = ODD[name]
+    file = tmp_path / "x.arrow"
+    file.write_bytes(stored(column, compression="zstd"))
+    assert file.stat().st_size < 10_000
+    with pytest.raises(ConfigError, match=told):
+        list(read_columns(file, list))
+
+
+def test_many_small_rows_are_counted_as_they_are_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preference_columns, "_SMALL", 1 << 20)
+    file = tmp_path / "x.parquet"
+    parquet.write_table(pyarrow.table({"prompt": ["a"] * 20_000}), file, compression="zstd")
+    with pytest.raises(ConfigError, match="unpacks to more than 1 MiB"):
+        list(read_columns(file, list))  # 20,000 characters, and 5 MB
