@@ -118,11 +118,13 @@ class Effects:
     ) -> EffectResult[Rendering]:
         generator = self._context.job.generator
         if (refusal := self._folder.journal.get("refusal", key)) is not None:
-            raise Failure.model_validate(refusal).as_error(GeneratorRefused)
+            raise self._folder.journal.read("refusal", refusal, Failure).as_error(GeneratorRefused)
         found = self._folder.journal.get("render", key)
-        if isinstance(found, dict) and await in_thread(self._folder.has_image, str(found["image"])):
+        if isinstance(found, dict):
             known = {k: v for k, v in found.items() if k in Rendering.model_fields}
-            return EffectResult(Rendering.model_validate(known), key, _seconds(found), cached=True)
+            rendering = self._folder.journal.read("render", known, Rendering)
+            if await in_thread(self._folder.has_image, rendering.image):
+                return EffectResult(rendering, key, _seconds(found), cached=True)
         request = await self._render_request(prompt, seed)
         start = time.monotonic()
         with Traced("render", generator.identity.name):
@@ -340,9 +342,8 @@ class Effects:
         working = self._context.ledger.working(kind, key)
         found = self._folder.journal.get(kind, key)
         if isinstance(found, dict):
-            return EffectResult(
-                model.model_validate(found["result"]), key, _seconds(found), cached=True
-            )
+            result = self._folder.journal.read(kind, found.get("result"), model)
+            return EffectResult(result, key, _seconds(found), cached=True)
         error, late = _FAULTS.get(kind, (CriticError, CriticTimeout))
         answer: object
         start = time.monotonic()

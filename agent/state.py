@@ -184,8 +184,8 @@ class RunContext:
         """That of the journal, which is read once: every rewrite looks at all of them."""
         if key not in self.assessments:
             item = self.folder.journal.get("critique", key)
-            assert isinstance(item, dict)
-            self.assessments[key] = Assessment.model_validate(item["result"])
+            result = item.get("result") if isinstance(item, dict) else None
+            self.assessments[key] = self.folder.journal.read("critique", result, Assessment)
         return self.assessments[key]
 
     @classmethod

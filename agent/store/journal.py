@@ -17,9 +17,9 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.revision import Revision
@@ -27,6 +27,7 @@ from rr_refine.boundary import raised_as
 from rr_refine.digest import digest
 from rr_refine.errors import StoreError, StoreFullError
 from rr_refine.files import parse_json
+from rr_refine.invalid import told_invalid
 from rr_refine.lines import MAX_LINE, FullError, LineFile, read_lines
 from rr_refine.terms import Record
 
@@ -42,6 +43,8 @@ __all__ = [
 
 MAX_JOURNAL: Final = 2**27
 """Most bytes of a journal, or of the events of a run: they are held in memory."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ItemKind = Literal[
     "notice",
@@ -90,6 +93,18 @@ class Journal:
     def get(self, kind: ItemKind, key: str) -> JsonValue | None:
         """The finished item, or None if it is still owed."""
         return self._items.get((kind, key))
+
+    def read(self, kind: ItemKind, value: JsonValue, model: type[ModelT]) -> ModelT:
+        """What an item, or a part of it, stands for.
+
+        Raises:
+            StoreError: it is no such thing.
+        """
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            told = told_invalid(error)
+            raise StoreError(f"{str(self.path)!r} has a {kind} that is none: {told}") from None
 
     def items(self, kind: ItemKind) -> Iterator[tuple[str, JsonValue]]:
         """All finished items of a kind, as (key, value), in the order they were first written."""

@@ -18,6 +18,8 @@ _MOST: Final = 8
 """Places that a message lists."""
 _TEXT: Final = 60
 """Characters of a value that are shown."""
+_MARKS: Final = 100
+"""Times that a placeholder may stand in a workflow."""
 _PLUMBING: Final = ("value", "seed", "noise_seed", "int", "number", "", "any", "input", "a")
 """Inputs of primitives and reroutes that pass on what they hold."""
 
@@ -122,7 +124,14 @@ def put(graph: dict[str, dict[str, JsonValue]], place: Place, value: JsonValue) 
 
 
 def marked(nodes: Mapping[str, Node], mark: str) -> tuple[Place, ...]:
-    """All places that hold a placeholder."""
+    """All places that hold a placeholder.
+
+    Raises:
+        ConfigError: it stands there so often that a prompt in its place would fill the memory.
+    """
+    texts = [text for node in nodes.values() for text in node.inputs.values()]
+    if (times := sum(text.count(mark) for text in texts if isinstance(text, str))) > _MARKS:
+        raise ConfigError(f"{mark} stands {times:,} times in the workflow: {_MARKS} are the most")
     return tuple(
         Place(node.id, name, mark)
         for node in nodes.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import stat
 import time
@@ -16,7 +17,9 @@ import pytest
 from PIL import Image
 
 from rr_refine.agent.events import Notice, Rendered, RunFinished
+from rr_refine.agent.follow_up import go_on as follow_on
 from rr_refine.agent.policy import Policy
+from rr_refine.agent.refine import arefine
 from rr_refine.agent.replay import replay
 from rr_refine.agent.report.gallery import find_runs
 from rr_refine.agent.report.report import try_report, write_report
@@ -422,3 +425,32 @@ def test_a_folder_that_cannot_be_read_is_named(run: Path, monkeypatch: pytest.Mo
     error, found = find_runs(run.parent)
     assert "00-closed" in str(error)
     assert found == run
+
+
+def odd_forms(value: Any) -> list[Any]:
+    """A value with one of its parts, or itself, replaced by something odd, in every way."""
+    if isinstance(value, dict):
+        return [[[]], *({**value, key: odd} for key in value for odd in odd_forms(value[key]))]
+    if isinstance(value, list) and value:
+        return [[[]], *([*value[:-1], odd] for odd in odd_forms(value[-1]))]
+    return [[[]]]
+
+
+async def test_a_run_with_an_odd_journal_goes_on_or_is_refused(run: Path, tmp_path: Path) -> None:
+    """Whatever stands in an item: no error of a library, and nothing is asked anew in silence."""
+    journal = [json.loads(text) for text in (run / "samples.jsonl").read_text().splitlines()]
+    told: list[str] = []
+    for number, item in enumerate(journal):
+        for odd in odd_forms(item["value"]):
+            lines = [*journal[:number], {**item, "value": odd}, *journal[number + 1 :]]
+            copy = tmp_path / "copies" / str(len(told)) / run.name
+            shutil.copytree(run, copy)
+            (copy / "samples.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+            try:
+                parts: Any = {"generator": whole.generator(), "critic": whole.UnreliableCritic()}
+                await arefine(follow_on(copy, "bluer", rounds=1), **parts)
+                told.append("")
+            except RefineError as error:
+                told.append(str(error))
+    assert len(told) > 50
+    assert sum("samples.jsonl" in text for text in told) > 20

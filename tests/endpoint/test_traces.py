@@ -25,13 +25,25 @@ from rr_refine.reward.openai import create as openai_critic
 KEY = "sk-0123456789abcdef"
 
 
+ANSWERS = {
+    "status": "{}",
+    "header": "HTTP/1.1 200 OK\r\n{}",
+    "encoding": "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Encoding: {}",
+    "padded": "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Encoding: {:->50}",
+    "length": "HTTP/1.1 200 OK\r\nContent-Length: {}",
+    "transfer": "HTTP/1.1 200 OK\r\nTransfer-Encoding: {}",
+    "place": "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://{}:x/",
+    "reason": "HTTP/1.1 500 {}\r\nContent-Length: 0",
+}
+
+
 @asynccontextmanager
-async def parrot() -> AsyncIterator[str]:
-    """The address of a server that answers with the key, where a status line belongs."""
+async def parrot(head: str) -> AsyncIterator[str]:
+    """The address of a server that answers with the key, where something else belongs."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"{KEY}\r\n\r\n".encode())
+        writer.write(f"{head.format(KEY)}\r\n\r\n".encode())
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
@@ -59,10 +71,14 @@ async def download(url: str) -> None:
     await client.download("picture.png", limit=1000)
 
 
+@pytest.mark.parametrize("head", ANSWERS)
 @pytest.mark.parametrize("ask", [ask_critic, ask_for_picture, ask_comfyui, download])
-async def test_a_key_for_a_status_line(ask: Callable[[str], Awaitable[None]]) -> None:
-    async with parrot() as url:
-        with pytest.raises(RefineError, match=r"line: .*\*\*\*") as caught:
+async def test_a_key_where_something_else_belongs(
+    ask: Callable[[str], Awaitable[None]], head: str
+) -> None:
+    async with parrot(ANSWERS[head]) as url:
+        with pytest.raises(RefineError) as caught:
             await ask(url)
-    assert KEY not in "".join(traceback.format_exception(caught.value))
-    assert KEY not in str(trace_of(caught.value))
+    told = "".join(traceback.format_exception(caught.value)).lower()
+    for text in (told, str(trace_of(caught.value)).lower()):
+        assert KEY[:12] not in text

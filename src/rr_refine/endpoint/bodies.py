@@ -35,9 +35,11 @@ async def read_body(response: httpx2.Response, limit: int) -> bytes:
         if len(response.content) > limit:
             raise BodyTooLongError
         return response.content
-    packed = response.headers.get("content-encoding", "identity").strip().lower()
+    said = response.headers.get("content-encoding", "identity").strip()
+    packed = said.lower()
     if packed not in ("identity", "", "gzip", "x-gzip", "deflate"):
-        raise ValueError(f"it is packed as {packed[:40]!r}, which was not asked for")
+        # As it stands there: a key that is repeated is found only so.
+        raise ValueError(f"it is packed as {said!r}, which was not asked for")
     unpack = None if packed in ("identity", "") else zlib.decompressobj(zlib.MAX_WBITS | 32)
     body = bytearray()
     async for piece in response.aiter_raw():

@@ -468,3 +468,12 @@ def test_graphs_of_node_packs(tmp_path: Path, pack: str) -> None:
     assert keys(found.negative) == negative
     assert keys(found.seeds) == seeds
     assert keys(found.sources) == sources
+
+
+def test_a_placeholder_that_stands_too_often(tmp_path: Path) -> None:
+    graph = template()
+    graph["6"]["inputs"]["text"] = "%prompt% " * 101
+    with pytest.raises(ConfigError, match="%prompt% stands 101 times in the workflow: 100"):
+        bound(tmp_path, graph)
+    graph["6"]["inputs"]["text"] = "%prompt% " * 100
+    assert bound(tmp_path, graph).prompt
