@@ -36,6 +36,7 @@ __all__ = [
     "MoreForm",
     "PromptForm",
     "RunForm",
+    "has_many_parts",
     "read_answer",
     "read_chosen",
     "read_form",
@@ -242,10 +243,14 @@ def _in_words(start: str = "") -> Iterator[None]:
 
 
 def _require_few_parts(data: bytes | bytearray, texts: int) -> None:
-    """Refuse JSON that takes gigabytes and minutes to parse, such as many empty lists.
+    if has_many_parts(data, texts):
+        raise ValueError("it has more parts than any has")
+
+
+def has_many_parts(data: bytes | bytearray, texts: int) -> bool:
+    """Whether JSON may take gigabytes and minutes to parse, such as many empty lists.
 
     Args:
-        texts: those that belong into it; they may hold commas and brackets.
+        texts: long ones that belong into it; they may hold commas and brackets.
     """
-    if sum(map(data.count, b"{[,")) > texts * MAX_PROMPT + 1000:
-        raise ValueError("it has more parts than any has")
+    return sum(map(data.count, b"{[,")) > texts * MAX_PROMPT + 1000

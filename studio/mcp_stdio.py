@@ -26,13 +26,16 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from rr_refine.studio.form import has_many_parts
 from rr_refine.studio.mcp_server import RefineServer
 
 __all__ = ["serve_messages"]
 
-_LONGEST: Final = 2**24
-"""Bytes of a message; the longest prompts have 200,000 characters."""
-_TOO_LONG: Final = f"a message of more than {_LONGEST:,} bytes was not read"
+_LONGEST: Final = 2**22
+"""Bytes of a message; the longest prompts have 200,000 characters, of 12 bytes at most."""
+_TEXTS: Final = 2
+"""Of such a length in a message."""
+_TOO_LONG: Final = f"a message of more than {_LONGEST:,} bytes, or of too many parts, was not read"
 
 
 async def serve_messages(
@@ -74,7 +77,7 @@ async def _lines(file: int) -> AsyncIterator[str | None]:
         with suppress(RuntimeError):  # the loop has ended
             with suppress(OSError), os.fdopen(file, "rb", closefd=False) as given:
                 while (line := given.readline(_LONGEST)).endswith(b"\n") or len(line) == _LONGEST:
-                    long = not line.endswith(b"\n")
+                    long = not line.endswith(b"\n") or has_many_parts(line, _TEXTS)
                     loop.call_soon_threadsafe(lines.put_nowait, None if long else _readable(line))
                     while line and not line.endswith(b"\n"):
                         line = given.readline(_LONGEST)

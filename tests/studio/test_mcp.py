@@ -367,10 +367,15 @@ async def test_nothing_else_is_on_standard_output(server: Server) -> None:
         ("[" * 10_000, -32700, "no JSON"),
         ("[]", -32600, "no message of JSON-RPC 2.0"),
         ('{"jsonrpc": "1.0", "id": 3, "method": "ping"}', -32600, "no message of JSON-RPC 2.0"),
-        ("x" * (2**24 + 7), -32600, "more than 16,777,216 bytes"),
-        ("x" * (3 * 2**24), -32600, "more than 16,777,216 bytes"),
+        ("x" * (2**22 + 7), -32600, "more than 4,194,304 bytes"),
+        ("x" * (3 * 2**22), -32600, "more than 4,194,304 bytes"),
+        (
+            f'{{"jsonrpc":"2.0","id":9,"method":"ping","params":[{"[]," * 10**6}[]]}}',
+            -32600,
+            "parts",
+        ),
     ],
-    ids=["words", "half", "deep", "list", "version", "long", "longer"],
+    ids=["words", "half", "deep", "list", "version", "long", "longer", "parts"],
 )
 async def test_a_line_that_is_no_message_is_answered(
     server: Server, line: str, code: int, words: str
