@@ -372,7 +372,7 @@ async def test_nothing_else_is_on_standard_output(server: Server) -> None:
         (
             f'{{"jsonrpc":"2.0","id":9,"method":"ping","params":[{"[]," * 10**6}[]]}}',
             -32600,
-            "parts",
+            "bytes",
         ),
     ],
     ids=["words", "half", "deep", "list", "version", "long", "longer", "parts"],
