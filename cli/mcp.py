@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rr_refine.agent.events import Event
+from rr_refine.cli.cut import cut_off_later
 from rr_refine.cli.exits import DONE, INTERRUPTED
 from rr_refine.cli.lines import lines_of
 from rr_refine.cli.options import SettingsOptions, SomeOut
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from rr_refine.studio.studio import Studio
 
 __all__ = ["mcp"]
-
-_GRACE: Final = 30
-"""Seconds after SIGTERM until the process ends, whatever it waits for."""
 
 
 def mcp(
@@ -99,7 +97,7 @@ async def _serve(studio: Studio, reading: int, writing: int) -> int:
 
     def end() -> None:
         task.cancel()
-        loop.call_later(_GRACE, os._exit, INTERRUPTED)  # its client may take no answer any more
+        cut_off_later()  # its client may take no answer any more
 
     for sign in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         loop.add_signal_handler(sign, end)

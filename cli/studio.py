@@ -6,7 +6,7 @@ import asyncio
 import signal
 import webbrowser
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from cyclopts import Parameter
 
 from rr_refine.boundary import raised_as
+from rr_refine.cli.cut import cut_off_later
 from rr_refine.cli.exits import INTERRUPTED
 from rr_refine.cli.layers import COMMAND_LINE
 from rr_refine.cli.options import Flag, SettingsOptions, SomeOut
@@ -142,9 +143,14 @@ async def _serve(studio: Studio, listener: socket, ready: Callable[[], None], to
     assert task is not None
     for sign in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(sign, task.cancel)
+    serving = asyncio.create_task(serve(studio, listener, ready, token=token))
     try:
-        await serve(studio, listener, ready, token=token)
+        await asyncio.shield(serving)
     except asyncio.CancelledError:
+        cut_off_later()
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
         tell("stopped; unfinished runs can go on the next time")
     return INTERRUPTED
 

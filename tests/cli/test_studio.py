@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -11,9 +12,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image
 
 from rr_refine.agent.run import load_run
+from rr_refine.cli import cut
 from rr_refine.cli.main import main
+from rr_refine.generators.fake import FakeGenerator
+from rr_refine.generators.generator import OnStep, RenderRequest
 from tests.cli.test_signals import wait_for
 from tests.commands import Commands
 
@@ -109,6 +114,39 @@ def test_ctrl_c_with_everything_open(commands: Commands) -> None:
         assert load_run(run).status == "interrupted"
         for path in run.rglob("*"):
             assert path.is_dir() or token.encode() not in path.read_bytes()
+
+
+class Deaf(FakeGenerator):
+    """One that never ends, whoever asks for it."""
+
+    async def generate(
+        self, request: RenderRequest, *, on_step: OnStep | None = None
+    ) -> Image.Image:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+
+def in_a_hurry(arguments: list[str]) -> None:
+    """The command line, which cuts off sooner."""
+    cut._SECONDS = 2.0  # type: ignore[misc]
+    main(arguments)
+
+
+def test_a_part_that_takes_no_notice_is_cut_off(commands: Commands) -> None:
+    stdout = commands.folder / "stdout"
+    parts = (f"--generator={__name__}:Deaf", "--critic=fake")
+    program = f"{__name__}:in_a_hurry"
+    with commands.start("studio", "--port=0", *parts, stdout=stdout, program=program) as going:
+        url, bearer = address(stdout)
+        begun = httpx2.post(f"{url}api/runs", json={"prompt": "a cat"}, headers=bearer)
+        run = commands.folder / "runs" / begun.json()["name"]
+        wait_for(lambda: "round-started" in _text(run / "events.jsonl"))
+        going.send(signal.SIGINT)
+        ended = going.wait()
+    assert ended.code == 130
+    assert ended.stderr.splitlines()[-1].startswith("cut off: it did not end within 2 s;")
+    assert load_run(run, trust=True).status == "running"
 
 
 def test_the_token_is_in_no_process_list(commands: Commands) -> None:
