@@ -7,6 +7,7 @@ journal holds all that a later session needs to come to the same state again.
 
 from __future__ import annotations
 
+from asyncio import CancelledError, current_task
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import cache
@@ -194,6 +195,7 @@ async def follow(
     config = _config(context, config or {}, inside=inside)
     given: RefineInput | Command[object] = {"request": job.request, "policy": job.policy}
     while True:
+        cancelled = _cancellations()
         stream = graph.astream(
             given,
             config,
@@ -207,16 +209,26 @@ async def follow(
                 yield cast("Event", event)
         except GraphDrained:
             return
+        finally:
+            if reviewer is not None and context.status == "waiting":
+                context.status = "interrupted"  # it waits in this session only
+        if _cancellations() > cancelled:  # LangGraph loses one that comes while it cleans up
+            raise CancelledError
         question = context.question
         if question is None or reviewer is None:
             return
-        context.status = "interrupted"
         context.pictures.clear()  # nobody knows how long the answer takes
         with without_interrupts("reviewer="):
             decision = await _decision(reviewer(question))
         require_possible(question, decision)
         given = Command(resume=decision.model_dump(mode="json"))
         config.pop("run_id", None)  # a tracer's, which wants another for another call
+
+
+def _cancellations() -> int:
+    """How often it was asked for the end of the task that this is."""
+    task = current_task()
+    return 0 if task is None else task.cancelling()
 
 
 async def _decision(answer: object) -> Decision:
