@@ -99,6 +99,8 @@ def graph() -> AsyncGraph[ServerState, None, ServerInput, ServerOutput]:
 
 
 async def _refine(state: ServerState, runtime: Runtime[None]) -> ServerOutput:
+    if "prompt" not in state:
+        raise ConfigError("the input has no prompt")
     image = state.get("image")
     options: JobOptions = {"policy": _policy(state), "seed": state.get("seed", 0)}
     if image is not None:

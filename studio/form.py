@@ -226,7 +226,7 @@ def read_answer(data: bytes | bytearray) -> tuple[int, Decision]:
     with _in_words("this is no decision: "):
         _require_few_parts(data, texts=1)
         match parse_json(bytes(data)):
-            case {"question": int(question), "decision": answer}:
+            case {"question": int(question), "decision": answer} if question is not True:
                 return question, read_decision(answer)
         raise ValueError("it has the number of a question, and a decision")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.refine import refine
+from rr_refine.endpoint.key_mask import KeyMask
 from rr_refine.errors import ConfigError, CriticUnavailable
 from rr_refine.generators.images_api import ImagesApiOptions
+from rr_refine.logs import WithoutKeys
 from rr_refine.redaction import clean, hidden, is_secret, told
 from rr_refine.terms import Identity
 
@@ -127,3 +130,14 @@ def test_an_error_is_told_without_its_secrets() -> None:
 
 def test_a_number_by_the_name_of_one_token_is_a_secret() -> None:
     assert clean("token=424242 and studio.token = 424242") == "token=*** and studio.token = ***"
+
+
+def test_a_key_in_use_is_hidden_by_whatever_name() -> None:
+    key = "0a1b-Kept-in-use"
+    assert clean(f"it said {key}!") == f"it said {key}!"
+    KeyMask(key)
+    assert clean(f"it said {key}! bytearray(b'{key}')") == "it said ***! bytearray(b'***')"
+    record = logging.LogRecord("x", logging.DEBUG, "", 0, "sent %s", (key,), None)
+    assert WithoutKeys().format(record) == "sent ***"
+    KeyMask("seven77")
+    assert clean("seven77") == "seven77"  # it may be a word

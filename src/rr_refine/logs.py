@@ -10,8 +10,8 @@ __all__ = ["WithoutKeys"]
 
 
 class WithoutKeys(logging.Formatter):
-    """Hides the secrets that stand in a line or its traceback by name: in URLs, headers and
-    assignments.
+    """Hides the secrets that stand in a line or its traceback by name, in URLs, headers and
+    assignments, and the keys that are in use.
 
     Args:
         form: of a line, see `logging.Formatter`.

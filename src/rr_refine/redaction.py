@@ -1,4 +1,6 @@
-"""What is never shown or recorded: keys, tokens, passwords, by the names that they go by."""
+"""What is never shown or recorded: keys, tokens, passwords, by the names that they go by; and the
+keys that are in use, wherever they stand.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import JsonValue  # which `rr-refine --help` does not load
 
-__all__ = ["MASK", "clean", "hidden", "is_secret", "told"]
+__all__ = ["MASK", "clean", "hidden", "is_secret", "keep_hidden", "told"]
 
 MASK: Final = "***"
 """What stands where a secret was."""
+
+_IN_USE: Final[set[str]] = set()
+"""Keys that `clean` hides wherever they stand."""
 
 # Compiled when they are first used: `rr-refine --help` needs none of them.
 _SECRET: Final = (
@@ -70,8 +75,22 @@ def hidden(value: JsonValue, key: str = "") -> JsonValue:
     return _addresses(value) if isinstance(value, str) else value
 
 
+def keep_hidden(key: str) -> None:
+    """Have `clean` hide a key that is in use here, by whatever name it goes: libraries repeat what
+    servers say, and log what they send.
+
+    Args:
+        key: of 8 characters or more; a shorter one may be a word.
+    """
+    _IN_USE.add(key)
+
+
 def clean(text: str) -> str:
-    """A message without the secrets that stand in it by name: in URLs, headers, assignments."""
+    """A message without the secrets that stand in it by name, in URLs, headers and assignments, and
+    without the keys in use.
+    """
+    for key in tuple(_IN_USE):
+        text = text.replace(key, MASK)
     text = re.sub(_HEADER, rf"\1\2{MASK}", _addresses(text))
     # `key=value` by itself says how something is written.
     text = re.sub(_ASSIGNED, lambda m: m[0] if m[2] in ("key", "keys") else _masked(m, m[2]), text)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from rr_refine.redaction import MASK
+from rr_refine.redaction import MASK, keep_hidden
 
 __all__ = ["KeyMask", "TooMuchTextError"]
 
@@ -60,6 +60,8 @@ class KeyMask:
         self._key = (key or "").encode()
         self._is_word = len(self._key) < _WORD
         """It may stand in an answer by chance."""
+        if key and not self._is_word:
+            keep_hidden(key)
         coded = [] if self._is_word else [self._key]
         coded += [text for text in _base64_of(self._key) if len(text) >= _WORD]
         self._forms = tuple(dict.fromkeys(coded))
