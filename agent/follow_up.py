@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from rr_refine.agent.budget import limits_of
 from rr_refine.agent.ending import next_ending
@@ -35,6 +35,7 @@ from rr_refine.agent.revision import number_of
 from rr_refine.agent.run import Run, load_run, read_run
 from rr_refine.agent.store.folder import RunFolder
 from rr_refine.errors import ConfigError
+from rr_refine.invalid import told_invalid
 from rr_refine.terms import Identity
 
 if TYPE_CHECKING:
@@ -287,8 +288,16 @@ def require_parts(follow_up: FollowUp, job: Job, named: Container[str]) -> None:
         ConfigError: it is not.
     """
     for part, mine in (("generator", job.generator.identity), ("critic", job.critic.identity)):
-        made = Identity.model_validate(follow_up.run.config[part])
-        if part not in named and made.kind != mine.kind:
+        if part in named:
+            continue
+        try:
+            made = Identity.model_validate(follow_up.run.config.get(part))
+        except ValidationError as error:
+            raise ConfigError(
+                f"config.json of the run does not say which {part} it was made with "
+                f"({told_invalid(error, part)}): give {part}=…"
+            ) from error
+        if made.kind != mine.kind:
             raise ConfigError(
                 f"the run was made with the {part} {made.name!r}: give {part}=…, that or another"
             )

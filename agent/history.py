@@ -13,6 +13,7 @@ from rr_refine.agent.budget import Budget, Spend
 from rr_refine.agent.policy import Policy
 from rr_refine.errors import CriticAnswerError, RefineError
 from rr_refine.generators.prompt_fit import PromptFit
+from rr_refine.plain_text import error_words
 from rr_refine.reward.evidence.evidence import Finding
 from rr_refine.terms import Dimension, Record, Words, to_reward
 
@@ -39,8 +40,10 @@ OUT_OF_BUDGET: Final = "OutOfBudget"
 
 
 def failure_words(error: str, message: str) -> str:
-    """A failure for people: what it is called, but for the budget, whose message says all."""
-    return message if error == OUT_OF_BUDGET else f"{error}: {message}"
+    """A failure for people: what it is called, in words (`critic timeout: …`), but for the budget,
+    whose message says all.
+    """
+    return message if error == OUT_OF_BUDGET else f"{error_words(error)}: {message}"
 
 
 VerdictRule = Literal[
@@ -70,6 +73,17 @@ class Failure(Record):
     """Whether the same attempt can only fail again: the generator refuses the prompt, say."""
     trace: str | None = None
     """Where in the component's own code it was raised; None where that is not known."""
+
+    @property
+    def unallowed(self) -> str | None:
+        """What the budget made of the work: `not begun`, `not judged` or `not finished`; None where
+        something else went wrong.
+        """
+        if self.error != OUT_OF_BUDGET:
+            return None
+        if self.stage != "render":
+            return "not judged"
+        return "not begun" if self.message.startswith("not ") else "not finished"
 
     def as_error(self, default: type[RefineError], message: str = "") -> RefineError:
         """It as an error again, of the type `default` where none of ours has its name.

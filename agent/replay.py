@@ -33,9 +33,9 @@ class Replay:
 def replay(run: Run, policy: Policy) -> Replay:
     """Apply acceptance and stopping of `policy` to the candidates of a recorded run.
 
-    Of the budget, rounds and images count; seconds, tokens and critic calls do not: they belong
-    to the machine that ran. Prompts are those that were tried: another policy might have led to
-    others.
+    Of the budget, rounds and images count; seconds, tokens, critic calls and money do not: they
+    belong to the machine that ran. Prompts are those that were tried: another policy might have
+    led to others.
     """
     seen = (lambda one: one) if policy.evidence else unmeasured
     kept: list[Candidate] = []

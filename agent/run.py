@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from rr_refine.agent.store.journal import MAX_JOURNAL, Journal, read_rounds
 from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, MissingExtraError, StoreError
 from rr_refine.files import holds_file
+from rr_refine.invalid import told_invalid
 from rr_refine.lines import read_lines
 from rr_refine.request import Request
 from rr_refine.reward.assessment import Assessment
@@ -259,29 +261,43 @@ def read_run(folder: RunFolder) -> Run:
     config = folder.read_json("config.json")
     if not isinstance(config, dict):
         raise StoreError(f"{str(folder.path)!r} is no run folder: it has no config.json")
-    manifest = folder.read_json("manifest.json")
-    try:
+    found = folder.read_json("manifest.json")
+    manifest = found if isinstance(found, dict) else {"status": "interrupted"}
+    with _named(folder, "samples.jsonl"):
         candidates, best, revisions, outcome = _course(folder.journal)
-        run = Run(
-            path=folder.path,
-            request=Request.model_validate(config["request"]),
-            policy=Policy.model_validate(config["policy"]),
-            config=config,
-            status=_STATUS.validate_python(
-                manifest["status"] if isinstance(manifest, dict) else "interrupted"
-            ),
-            candidates=candidates,
-            incumbent=next((c for c in candidates if c.id == best), None),
-            outcome=outcome,
-            revisions=revisions,
-            lineage=lineage_of(config),
-        )
-    except KeyError as error:
-        raise StoreError(f"{str(folder.path)!r} is no run folder: a file lacks {error}") from error
-    except ValidationError as error:
-        raise StoreError(f"run folder {str(folder.path)!r} cannot be read: {error}") from error
+    with _named(folder, "config.json"):
+        request = Request.model_validate(config["request"])
+        policy = Policy.model_validate(config["policy"])
+        lineage = lineage_of(config)
+    with _named(folder, "manifest.json"):
+        status = _STATUS.validate_python(manifest["status"])
+    run = Run(
+        path=folder.path,
+        request=request,
+        policy=policy,
+        config=config,
+        status=status,
+        candidates=candidates,
+        incumbent=next((c for c in candidates if c.id == best), None),
+        outcome=outcome,
+        revisions=revisions,
+        lineage=lineage,
+    )
     _require_no_links(run)
     return run
+
+
+@contextmanager
+def _named(folder: RunFolder, file: str) -> Iterator[None]:
+    """Say in which file of a run folder a value is missing, or another than it should be."""
+    path = str(folder.path)
+    try:
+        yield
+    except KeyError as error:
+        raise StoreError(f"{path!r} is no run folder: {file} has no {error}") from error
+    except ValidationError as error:
+        what = told_invalid(error, error.title)
+        raise StoreError(f"run folder {path!r} cannot be read: {file}: {what}") from error
 
 
 def _checked(event: Event, before: int) -> Event:
@@ -315,8 +331,8 @@ def _require_no_links(run: Run) -> None:
         StoreError: it is.
     """
     digests = {run.request.source, *(c.image for c in run.candidates)}
-    pictures = (image_path(run.path, digest) for digest in digests if digest is not None)
-    with raised_as(StoreError, f"run folder {str(run.path)!r} cannot be read"):
+    with raised_as(StoreError, f"run folder {str(run.path)!r} cannot be read", OSError, StoreError):
+        pictures = [image_path(run.path, digest) for digest in digests if digest is not None]
         for path in (*(run.path / name for name in _PARTS), *pictures):
             holds_file(path, within=run.path)
 

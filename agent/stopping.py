@@ -15,7 +15,14 @@ from typing import Final, Protocol, cast
 
 from rr_refine.agent.budget import exhausted
 from rr_refine.agent.components import make_part
-from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, History, Rejection, Stop
+from rr_refine.agent.history import (
+    OUT_OF_BUDGET,
+    Candidate,
+    History,
+    Rejection,
+    Stop,
+    failure_words,
+)
 from rr_refine.agent.routing import drawn_wrong
 from rr_refine.boundary import boundary
 from rr_refine.errors import RuleError
@@ -216,7 +223,7 @@ def _fault(candidates: Iterable[Candidate]) -> str | None:
     for candidate in candidates:
         failure = candidate.failure
         if failure is not None and failure.error != OUT_OF_BUDGET:
-            return f"{failure.error}: {failure.message}"
+            return failure_words(failure.error, failure.message)
     return None
 
 

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from rr_refine.agent.report.page import Pages, cut, script_json, visible
 from rr_refine.benchmarks.answers import has_answers, read_answers
 from rr_refine.benchmarks.results import Results
+from rr_refine.plain_text import error_words
 
 __all__ = ["judgements_parts"]
 
@@ -55,7 +56,7 @@ def _lines(arms: Sequence[str], out: Path) -> Iterator[Markup]:
                 "asked": None if answer.asked is None else asked[answer.asked],
                 "answer": _shown(answer.answer),
                 "readable": answer.readable,
-                "error": _shown(answer.error),
+                "error": _shown(error_words(answer.error)),
             }
             yield Markup(f"{number} {state} ") + script_json(line) + "\n"
 

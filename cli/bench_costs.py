@@ -62,7 +62,7 @@ def paying(
             tell(f"note: all of it may cost {dollars_set(budget.usd)} at most{before}")
         with paid_by(ledger, "benchmark"):
             yield ledger
-        if ledger.refused_usd:
+        if ledger.refused_usd and budget.usd is not None:
             tell(
                 f"{ledger.total} of {dollars_set(budget.usd)} is spent, and the next request could "
                 "pass that: to go on, give a larger --budget-usd"

@@ -68,7 +68,7 @@ def preference(
 
     Always in both orders. Writes preference.json, table.md and pairs.jsonl; every answer is kept
     in the cache beside them. Exit code 1 if some pairs failed: they count as wrong, and are asked
-    again with --resume.
+    again with --resume; so are those that --budget-usd left no money for, which count nowhere.
 
     Args:
         benchmark: genai-bench, mmrb2, editreward-bench or hpdv3.
@@ -106,7 +106,7 @@ def preference(
         progress = Progress()
         with Cache(out / "cache") as cache:
             async with connected([asked]):
-                with paying(settings, [asked], out):
+                with paying(settings, [asked], out) as ledger:
                     found = await evaluate_preference(
                         pairs,
                         cache.critic(asked),
@@ -116,6 +116,7 @@ def preference(
                         shard=part,
                         concurrency=concurrency,
                         on_pair=lambda done, owed, failed: progress("pairs", done, owed, failed),
+                        cost=lambda: None if ledger is None else ledger.total,
                     )
             say_told({"critic": asked})
             return found
@@ -170,4 +171,6 @@ def _leave(result: PreferenceResult, out: Path, *, as_json: bool) -> int:
         tell(f"{skipped} of {result.rows} pairs were skipped")
     if failed := sum(result.failures.values()):
         tell(f"{failed} failed; --resume asks them again")
-    return FAILED if failed else DONE
+    if result.not_asked:
+        tell(f"{result.not_asked} of {result.rows} pairs were not asked; --resume goes on")
+    return FAILED if failed or result.not_asked else DONE

@@ -10,6 +10,7 @@ from typing import Final
 
 from rr_refine.cli.text import give_up_output, plain, tell
 from rr_refine.errors import ConfigError, RefineError
+from rr_refine.plain_text import error_words
 from rr_refine.redaction import clean
 
 __all__ = ["DONE", "FAILED", "INTERRUPTED", "USAGE", "guarded"]
@@ -34,7 +35,8 @@ def guarded(command: Callable[[], int]) -> int:
         tell(f"error: {plain(str(error))}")
         return USAGE
     except RefineError as error:
-        tell(f"error: {type(error).__name__}: {plain(str(error))}")
+        kind = "" if type(error) is RefineError else f"{error_words(type(error).__name__)}: "
+        tell(f"error: {kind}{plain(str(error))}")
         return FAILED
     except KeyboardInterrupt:
         tell("interrupted")

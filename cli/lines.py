@@ -24,7 +24,7 @@ from rr_refine.agent.events import (
     RunFinished,
     RunStarted,
 )
-from rr_refine.agent.history import Candidate, failure_words
+from rr_refine.agent.history import OUT_OF_BUDGET, Candidate, failure_words
 from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.review import Decision, EditPrompt, GoOn, Keep, Pick, Reject, Reseed
 from rr_refine.cli.text import plain, short
@@ -71,7 +71,8 @@ def _lines_of(event: Event) -> Iterator[str]:
             how = "found done" if event.cached else f"{event.seconds:.1f} s"
             yield f"  image    {picture_name(event.candidate)}, seed {event.seed}, {how}"
         case RenderFailed():
-            yield f"  failed   {picture_name(event.candidate)}: {_failure(event)}"
+            word = "budget" if event.error == OUT_OF_BUDGET else "failed"
+            yield f"  {word:<8} {picture_name(event.candidate)}: {_failure(event)}"
         case Judged():
             yield f"  scores   {picture_name(event.candidate)}: {_scores(event)}"
             yield f"  reason   {': '.join(reason(event))}"

@@ -39,7 +39,8 @@ def replay(
     Args:
         directory: The run folder.
         policy: A preset by name, as for --preset.
-        set_: A loop.* or budget.* setting, as key=value. May be given more than once.
+        set_: A loop.* setting, budget.rounds or budget.images, as key=value. May be given more than
+            once.
         json: One JSON object on stdout.
     """
     from rr_refine.cli.job import import_rules, policy_from
@@ -49,6 +50,11 @@ def replay(
     for key in changes:
         if not key.startswith(("loop.", "budget.")):
             raise ConfigError(f"--set {key} has no effect on a replay: only loop.* and budget.* do")
+        if key.startswith("budget.") and key not in ("budget.rounds", "budget.images"):
+            raise ConfigError(
+                f"--set {key} has no effect on a replay: of the budget, rounds and images count; "
+                "what the rest came to belongs to the machine and the prices of the record"
+            )
     settings = Settings()
     settings.apply({"preset": policy, **changes}, COMMAND_LINE)
     apply_intent(settings)

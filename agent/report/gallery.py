@@ -61,17 +61,17 @@ class GalleryEntry:
 
 def entry_of(summary: RunSummary) -> GalleryEntry:
     """The card of a run."""
-    run, first, best = summary.run, summary.first, summary.best
+    run, first, best, made = summary.run, summary.first, summary.best, summary.provenance
     return GalleryEntry(
         path=run.path,
         state=summary.state,
         gain=gain_of(run),
         score=None if run.best is None else run.best.mean,
         open_points=() if run.best is None else run.best.open_points,
-        started=_started(summary),
+        started=made.sessions[0].started if made.sessions else 0.0,
         prompt=cut(run.request_at(number_of(run.revisions)).prompt, _PROMPT),
-        generator=_model(summary, "generator"),
-        critic=_model(summary, "critic"),
+        generator=made.generator.name,
+        critic=made.critic.name,
         preset=run.policy.preset,
         revision=number_of(run.revisions),
         lineage=run.lineage,
@@ -153,17 +153,3 @@ def _parent(run: Run) -> Path | None:
 def _url(path: Path, start: Path) -> str:
     """The relative URL of a folder, seen from the folder `start`."""
     return f"{quote(os.path.relpath(os.fsencode(path), os.fsencode(start)))}/"
-
-
-def _started(summary: RunSummary) -> float:
-    sessions = summary.manifest.get("sessions")
-    if isinstance(sessions, list) and sessions and isinstance(sessions[0], dict):
-        started = sessions[0].get("started")
-        if isinstance(started, int | float):
-            return started
-    return 0.0
-
-
-def _model(summary: RunSummary, part: str) -> str:
-    identity = summary.run.config.get(part)
-    return str(identity.get("name", "")) if isinstance(identity, dict) else ""

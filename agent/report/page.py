@@ -21,6 +21,7 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from rr_refine.agent.picture_name import picture_name
+from rr_refine.plain_text import error_words
 from rr_refine.reward.rationale import excerpt
 
 __all__ = ["PAGES", "Pages", "cut", "script_json", "visible"]
@@ -54,6 +55,7 @@ class Pages:
         self._environment.filters |= {
             "change": lambda value: f"{value:+.2f}".replace("-", "−"),
             "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+            "error": error_words,
             "excerpt": excerpt,
             "label": lambda name: str(name).replace("_", " ").replace("-", " "),
             "picture": picture_name,

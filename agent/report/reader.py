@@ -25,6 +25,7 @@ from rr_refine.agent.keys import comparison_key, critique_key
 from rr_refine.agent.ledger import cost_in
 from rr_refine.agent.measured import caps_in_words
 from rr_refine.agent.nodes.plan import PARENT
+from rr_refine.agent.report.provenance import provenance_of
 from rr_refine.agent.report.summary import (
     CandidateView,
     DimensionScore,
@@ -53,7 +54,8 @@ def read_summary(folder: RunFolder) -> RunSummary:
         StoreError: it is no run folder, or its files are broken.
     """
     run = read_run(folder)
-    manifest = folder.read_json("manifest.json")
+    found = folder.read_json("manifest.json")
+    manifest = found if isinstance(found, dict) else {}
     try:
         reader = _Reader(folder, run)
         rounds = tuple(reader.rounds())
@@ -63,7 +65,8 @@ def read_summary(folder: RunFolder) -> RunSummary:
     kept = [d.text for found in reader.decisions.values() for d in found if isinstance(d, Keep)]
     return RunSummary(
         run=run,
-        manifest=manifest if isinstance(manifest, dict) else {},
+        manifest=manifest,
+        provenance=provenance_of(run.config, manifest),
         state=state_of(run),
         headline=headline(run),
         spans=find_spans(

@@ -12,6 +12,7 @@ from rr_refine.agent.budget import Spend
 from rr_refine.agent.diff import Piece
 from rr_refine.agent.history import Candidate, Rejection
 from rr_refine.agent.intent import ProtectedSpan
+from rr_refine.agent.report.provenance import RunProvenance
 from rr_refine.agent.review import Decision
 from rr_refine.agent.run import Run
 from rr_refine.reward.assessment import Assessment
@@ -131,6 +132,7 @@ class RunSummary:
 
     run: Run
     manifest: Mapping[str, JsonValue]
+    provenance: RunProvenance
     state: State
     headline: str
     spans: tuple[ProtectedSpan, ...]

@@ -15,13 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from rr_refine.agent.budget import Cost
 from rr_refine.agent.manifest import versions
 from rr_refine.benchmarks.engine import run_many
 from rr_refine.benchmarks.preference.item import PreferenceItem, PreferenceSet, Skipped
 from rr_refine.benchmarks.preference.protocol import Mode, PairOutcome, measure_accuracy
 from rr_refine.benchmarks.preference.results import DEFINITIONS, PreferenceResult, write_table
 from rr_refine.boundary import raised_as
-from rr_refine.errors import ConfigError, CriticAnswerError, CriticError, StoreError
+from rr_refine.errors import (
+    ConfigError,
+    CriticAnswerError,
+    CriticError,
+    OverBudgetError,
+    StoreError,
+)
 from rr_refine.files import make_folder, remove_file, replace_file
 from rr_refine.lines import LineFile
 from rr_refine.reward.comparison import Winner
@@ -66,8 +73,10 @@ async def evaluate_preference(
     shard: tuple[int, int] = (1, 1),
     concurrency: int = 32,
     on_pair: Callable[[int, int, int], None] | None = None,
+    cost: Callable[[], Cost | None] = lambda: None,
 ) -> PreferenceResult:
-    """Ask about every selected pair. A failed answer is recorded, and counts as wrong.
+    """Ask about every selected pair. A failed answer is recorded, and counts as wrong; what a
+    budget does not allow is not asked, and counts nowhere.
 
     A few pairs' pictures are in memory at a time.
 
@@ -80,6 +89,7 @@ async def evaluate_preference(
         shard: see `select`.
         concurrency: pairs under way at once.
         on_pair: called with the pairs done, those selected, and those that failed.
+        cost: what was paid so far, asked at the end.
 
     Raises:
         ConfigError: the critic cannot compare, nothing is selected, or no picture can be read.
@@ -96,12 +106,17 @@ async def evaluate_preference(
     next(data.read(), None)  # a file of another form is found before anything is written
     outcomes: list[PairOutcome] = []
     skipped: list[Skipped] = []
+    unasked: list[str] = []
     with closing(_new_file(out)) as file:
         done = 0
 
         async def ask(item: PreferenceItem | Skipped) -> None:
             nonlocal done
-            answer = await _ask(critic, item, modes)
+            try:
+                answer = await _ask(critic, item, modes)
+            except OverBudgetError:  # one of a later pair may be in the cache, or cost less
+                unasked.append(item.group)
+                return
             if isinstance(answer, Skipped):
                 skipped.append(answer)
             else:
@@ -115,7 +130,7 @@ async def evaluate_preference(
     unreadable = [found.detail for found in skipped if found.reason == _UNREADABLE]
     if unreadable and not outcomes:
         raise ConfigError(f"not one pair's pictures can be read; the last: {unreadable[-1]}")
-    torn = {found.group for found in skipped}
+    torn = {*(found.group for found in skipped), *unasked}
     result = PreferenceResult(
         benchmark=data.name,
         files=dict(data.files),
@@ -128,6 +143,7 @@ async def evaluate_preference(
         labels=_counts(o.truth for o in outcomes if o.mode == modes[0]),
         skipped=_counts(found.reason for found in skipped),
         failures=_counts(o.failure for o in outcomes if o.failure),
+        not_asked=len(unasked),
         measures=tuple(
             found
             for protocol in data.protocols
@@ -135,6 +151,7 @@ async def evaluate_preference(
             if (found := measure_accuracy(protocol, mode, outcomes, torn))
         ),
         usage=sum((outcome.usage for outcome in outcomes), Usage()),
+        cost=cost(),
         notes=data.notes,
         definitions={
             **DEFINITIONS,

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from rr_refine.agent.budget import Cost
 from rr_refine.benchmarks.preference.item import Truth
 from rr_refine.benchmarks.preference.protocol import Mode, ProtocolResult
 from rr_refine.benchmarks.table import percent, rows
@@ -55,9 +56,13 @@ class PreferenceResult(Record):
     """Rows by reason."""
     failures: dict[str, int]
     """Pairs without an answer that can be read, by error, in all modes."""
+    not_asked: int = 0
+    """Pairs that the budget left no money for; in no number."""
     measures: tuple[ProtocolResult, ...]
     usage: Usage
     """Of all answers, those from an earlier start, too."""
+    cost: Cost | None = None
+    """Of the critic, in every session together; None where it takes nothing."""
     notes: tuple[str, ...]
     definitions: dict[str, str]
 
@@ -77,6 +82,8 @@ def write_table(result: PreferenceResult) -> str:
     if result.skipped:
         told = ", ".join(f"{count} with {reason}" for reason, count in result.skipped.items())
         parts.append(f"Skipped, and in no number: {told}.")
+    if result.not_asked:
+        parts.append(f"Not asked, and in no number: {result.not_asked}, by the budget.")
     parts += [f"Note: {note}." for note in result.notes]
     named = dict.fromkeys(measure.protocol for measure in result.measures)
     parts += [f"{name}: {result.definitions[name]}" for name in named]

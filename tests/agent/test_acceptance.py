@@ -177,7 +177,7 @@ class TestWhateverThePolicy:
             policy,
         )
         assert (verdict.accepted, verdict.rule) == (False, "failed")
-        assert verdict.reason == "CriticUnreadable: it broke"
+        assert verdict.reason == "critic unreadable: it broke"
 
     def test_a_failed_render_is_refused_even_as_the_first(self, policy: Policy) -> None:
         failed = candidate("r0c0", image=None, failure="OutOfMemoryError")

@@ -21,10 +21,14 @@ from rr_refine.agent.budget import Cost, limits_of
 from rr_refine.agent.events import Event, Notice, read_event
 from rr_refine.agent.follow_up import FollowUp, again, edit, use_prompt, vary
 from rr_refine.agent.history import OUT_OF_BUDGET
+from rr_refine.agent.picture_name import picture_name
 from rr_refine.agent.policy import preset
 from rr_refine.agent.refine import make_job
+from rr_refine.agent.report.reader import read_summary
+from rr_refine.agent.report.report import report_page
 from rr_refine.agent.rewriting.llm import LlmRewriter, LlmRewriterOptions
 from rr_refine.agent.run import Run
+from rr_refine.agent.store.folder import RunFolder
 from rr_refine.cli.lines import lines_of
 from rr_refine.cli.live.status import Status
 from rr_refine.component import prices_of
@@ -336,6 +340,22 @@ async def test_what_a_service_was_to_tell_and_did_not_is_at_most(
     parts = service.parts(critic={"price_told": True})
     run = await draw(service, tmp_path, rounds=1, parts=parts)
     assert str(cost_of(run)).startswith("at most $") == (cost is None)
+
+
+async def test_a_round_that_the_budget_refused_is_not_begun_in_the_report(
+    service: Service, tmp_path: Path
+) -> None:
+    seen: list[Event] = []
+    run = await draw(service, tmp_path, rounds=5, usd=0.07, on_event=seen.append)
+    last = run.candidates[-1]
+    assert last.image is None and last.failure is not None
+    with RunFolder(run.path, lock=False) as folder:
+        page = " ".join(report_page(read_summary(folder)).split())
+    told = f"<strong>Not begun:</strong> the budget does not allow it (<bdi>{last.failure.message}"
+    assert told in page and '<span class="badge">not begun</span>' in page
+    assert "failed" not in page.partition("<main")[2]
+    lines = [line for event in seen for line in lines_of(event)]
+    assert f"  budget   {picture_name(last.id)}: {last.failure.message}" in lines
 
 
 @pytest.mark.parametrize(

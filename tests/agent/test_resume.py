@@ -64,7 +64,7 @@ def test_files_that_cannot_grow(commands: Commands, size: int) -> None:
     full = commands.run(*request, file_size=size)
     assert full.code == 1
     assert "Traceback" not in full.stderr
-    assert "error: StoreError: " in full.stderr.splitlines()[-1]
+    assert "error: store error: " in full.stderr.splitlines()[-1]
     again = commands.run(*request)
     assert again.code == 0, again.stderr
 

@@ -75,7 +75,7 @@ CASES: dict[str, Case] = {
     # -- the critic
     "critic-failed: before the first round": Case("critic-failed", history(), None),
     "critic-failed: all images unjudged": Case(
-        "critic-failed", history(NOT_JUDGED), "CriticTimeout: it broke"
+        "critic-failed", history(NOT_JUDGED), "critic timeout: it broke"
     ),
     "critic-failed: one of two judged": Case(
         "critic-failed", history(accepted("r0c0"), NOT_JUDGED), None
@@ -85,7 +85,7 @@ CASES: dict[str, Case] = {
     ),
     "critic-failed: no image to judge": Case("critic-failed", history(NO_IMAGE), None),
     "critic-failed: one image, unjudged, one render failed": Case(
-        "critic-failed", history(NO_IMAGE, NOT_JUDGED), "CriticTimeout"
+        "critic-failed", history(NO_IMAGE, NOT_JUDGED), "critic timeout"
     ),
     "critic-failed: in an earlier round only": Case(
         "critic-failed", history(NOT_JUDGED, accepted("r1c0")), None
@@ -93,18 +93,18 @@ CASES: dict[str, Case] = {
     "critic-failed: in the last round": Case(
         "critic-failed",
         history(accepted("r0c0"), candidate("r1c0", failure="CriticRefused")),
-        "CriticRefused",
+        "critic refused",
     ),
     "critic-failed: an answer that is no critique leaves one picture unjudged": Case(
         "critic-failed", history(UNREADABLE, rewrites=(attempt(1, PROPOSAL),)), None
     ),
     "critic-failed: and no rewriter has a prompt without it": Case(
-        "critic-failed", history(UNREADABLE, rewrites=(attempt(1),)), "CriticUnreadable"
+        "critic-failed", history(UNREADABLE, rewrites=(attempt(1),)), "critic unreadable"
     ),
     "critic-failed: twice in a row": Case(
         "critic-failed",
         history(UNREADABLE, UNREADABLE.model_copy(update={"round": 1})),
-        "CriticUnreadable",
+        "critic unreadable",
     ),
     "critic-failed: twice, with a picture that was judged between": Case(
         "critic-failed",
@@ -114,21 +114,21 @@ CASES: dict[str, Case] = {
     "critic-failed: in the only round that there may be": Case(
         "critic-failed",
         history(UNREADABLE, policy=preset("refine", budget={"rounds": 1})),
-        "CriticUnreadable",
+        "critic unreadable",
     ),
     "critic-failed: an answer about one, and none about the other": Case(
-        "critic-failed", history(UNREADABLE, NOT_JUDGED), "CriticUnreadable"
+        "critic-failed", history(UNREADABLE, NOT_JUDGED), "critic unreadable"
     ),
     "critic-failed: only the budget ended": Case("critic-failed", history(LATE_JUDGE), None),
     "critic-failed: the budget ended after a fault": Case(
         "critic-failed",
         history(candidate("r0c0", failure=OUT_OF_BUDGET), NOT_JUDGED),
-        "CriticTimeout",
+        "critic timeout",
     ),
     # -- the generator
     "generator-failed: before the first round": Case("generator-failed", history(), None),
     "generator-failed: no image": Case(
-        "generator-failed", history(NO_IMAGE), "OutOfMemoryError: it broke"
+        "generator-failed", history(NO_IMAGE), "out of memory error: it broke"
     ),
     "generator-failed: one of two has an image": Case(
         "generator-failed", history(NO_IMAGE, NOT_JUDGED), None

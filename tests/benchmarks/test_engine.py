@@ -256,7 +256,7 @@ async def test_failures_are_data_and_owed_again(tmp_path: Path) -> None:
     own.generator = Fussy()
     trials = await own.run()
     trial = trials["one-shot", "item-0"]
-    assert trial.error == "generator-failed: GeneratorError: no brush"
+    assert trial.error == "generator-failed: generator error: no brush"
     assert trial.faults == ("render: GeneratorError: no brush",)
     assert (trial.result.spent, trial.result.sample, trial.result.mark) == (0, None, None)
     assert (trial.result.exact, trial.settled) == (False, False)
@@ -280,7 +280,7 @@ async def test_what_could_not_be_judged_is_held_to_its_picture(tmp_path: Path) -
     own = Bench(tmp_path, ONE)
     own.critic = UnreliableCritic([CriticUnavailable("asleep")] * 9)
     for trial in (await own.run()).values():
-        assert trial.error == "critic-failed: CriticUnavailable: asleep"
+        assert trial.error == "critic-failed: critic unavailable: asleep"
         assert trial.result.spent == 1
         assert trial.result.sample
         assert trial.result.sample.reward is None

@@ -302,9 +302,22 @@ def test_a_critic_held_against_people_is_paid_and_limited(
     write_pairs(commands.folder / "t2i.parquet", hub(["A", "B"]))
     own = ("bench", "preference", "mmrb2", "--data=t2i.parquet", "--mode=pointwise", "--out=there")
     critic = (f"--critic-url={server.url}", *PRICES, "--set=critic.max_tokens=100")
-    ended = commands.run(*own, *critic, "--concurrency=1", "--budget-usd=0.025")
+    ended = commands.run(*own, *critic, "--concurrency=1", "--budget-usd=0.025", "--json")
     assert (ended.code, server.judged) == (1, 2), ended.stderr
     assert "all of it may cost $0.025 at most" in ended.stderr
-    ended = commands.run(*own, *critic, "--resume")
+    assert "1 of 2 pairs were not asked; --resume goes on" in ended.stderr
+    assert "error" not in ended.stderr
+    found = json.loads(ended.stdout)
+    assert (found["rows"], found["not_asked"], sum(found["labels"].values())) == (2, 1, 1)
+    assert found["cost"] == {"usd": 0.018, "assumed_usd": 0.0, "unpriced": 0}
+    assert len((commands.folder / "there" / "pairs.jsonl").read_text().splitlines()) == 1
+    assert (
+        "Not asked, and in no number: 1, by the budget."
+        in (commands.folder / "there" / "table.md").read_text()
+    )
+    ended = commands.run(*own, *critic, "--resume", "--json")
+    found = json.loads(ended.stdout)
+    assert (found["not_asked"], sum(found["labels"].values())) == (0, 2)
+    assert found["cost"]["usd"] == round(server.judged * 0.009, 9)
     assert "there is no limit of money" in ended.stderr
     assert f"cost       ${server.judged * 0.009:.4f}, all sessions together" in ended.stderr

@@ -86,7 +86,7 @@ def test_an_error_in_the_middle(commands: Commands, terminal: Terminal) -> None:
     with commands.start(*REQUEST, *script, terminal=terminal) as going:
         assert going.wait().code == 1
     assert terminal.is_sane
-    assert "error: RefineError" in visible(terminal.output)
+    assert "error: the fake critic was called once more" in visible(terminal.output)
     assert "Traceback" not in terminal.output
 
 
@@ -95,7 +95,7 @@ def test_what_failed_is_named(commands: Commands, terminal: Terminal) -> None:
     with commands.start(*REQUEST, *script, terminal=terminal) as going:
         assert going.wait().code == 1
     shown = visible(terminal.output)
-    assert "failed   round 2: GeneratorError: scripted fault" in shown
+    assert "failed   round 2: generator error: scripted fault" in shown
     assert re.search("round 2 *✘ refused", shown)
 
 

@@ -40,14 +40,14 @@ def test_plain_output(commands: Commands) -> None:
 def test_a_failure_is_told_when_it_happens_and_once(commands: Commands) -> None:
     told = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--plain").stderr
     assert told.count("scripted fault") == 1
-    assert "failed   round 1: GeneratorRefused: scripted fault" in told
-    assert "error: GeneratorRefused: as told above (run folder: runs/" in told.splitlines()[-1]
+    assert "failed   round 1: generator refused: scripted fault" in told
+    assert "error: generator refused: as told above (run folder: runs/" in told.splitlines()[-1]
     assert "stopped    generator-failed: as told above" in told
 
 
 def test_what_ends_a_run_is_whole_in_json(commands: Commands) -> None:
     ended = commands.run("a cat", *SMALL, '--set=generator.script=["refused"]', "--json")
-    assert "error: GeneratorRefused: scripted fault" in ended.stderr.splitlines()[-1]
+    assert "error: generator refused: scripted fault" in ended.stderr.splitlines()[-1]
 
 
 def test_json_output(commands: Commands) -> None:
@@ -165,7 +165,7 @@ def test_a_failed_run_is_tried_again(commands: Commands) -> None:
     assert failed.stdout.splitlines()[-1] == str(folder.relative_to(commands.folder))
     again = f"rr-refine resume {folder.relative_to(commands.folder)} --trust"
     assert f"go on with: {again}" in failed.stderr
-    assert "critic-failed: CriticUnavailable: HTTP 500" in failed.stderr
+    assert "critic-failed: critic unavailable: HTTP 500" in failed.stderr
     assert commands.run("resume", str(folder), "--trust").code == 1
     commands.environment["MOOD"] = "good"
     assert commands.run("resume", str(folder), "--trust").code == 0
@@ -191,7 +191,7 @@ def test_a_folder_in_use(commands: Commands) -> None:
             (commands.run(*LONG), "the same request is at work in"),
         ):
             assert second.code == 1
-            assert second.stderr.splitlines()[-1].startswith(f"error: StoreLockedError: {words}")
+            assert second.stderr.splitlines()[-1].startswith(f"error: store locked error: {words}")
     assert commands.run(*LONG).code == 0
 
 
@@ -213,6 +213,8 @@ def test_replay(commands: Commands) -> None:
     assert "would have gone on" in further.stderr
     for wrong, words in (
         ("--set=critic.seed=2", "has no effect on a replay"),
+        ("--set=budget.usd=0.1", "of the budget, rounds and images count"),
+        ("--set=budget.tokens=5", "of the budget, rounds and images count"),
         ("--set=loop.margn=2", "did you mean"),
         ("--policy=refin", "did you mean 'refine'?"),
     ):

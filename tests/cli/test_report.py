@@ -52,7 +52,7 @@ def test_a_broken_run_is_left_out(commands: Commands) -> None:
     assert ">1 run, 0 improved<" in (commands.folder / "runs" / "gallery.html").read_text("utf-8")
     alone = commands.run("report", str(broken.relative_to(commands.folder)))
     assert alone.code == 1
-    assert alone.stderr.startswith("error: StoreError: ")
+    assert alone.stderr.startswith("error: store error: ")
 
 
 def test_mistakes(commands: Commands) -> None:

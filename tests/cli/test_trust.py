@@ -403,6 +403,29 @@ def test_a_benchmark_says_it_as_well(here: Commands) -> None:
     assert f"may go to {url}: rr-refine.toml says so in critic.base_url" in said
 
 
+@pytest.mark.parametrize("file", [True, False], ids=["file", "flags"])
+@pytest.mark.parametrize(("part", "use"), [("generator", "images-api"), ("critic", "openai")])
+def test_a_benchmark_of_the_loop_says_it_of_each_part(
+    here: Commands, part: str, use: str, file: bool
+) -> None:
+    url = "http://pictures.invalid/v1"
+    given = {"use": use, "model": "m", "base_url": url}
+    given = {f"{part}.{key}": value for key, value in given.items()}
+    text = "".join(f'{key} = "{value}"\n' for key, value in given.items())
+    flags = [] if file else [f"--set={key}={value}" for key, value in given.items()]
+    (here.folder / "rr-refine.toml").write_text(text if file else "")
+    (here.folder / "test_prompts_en.csv").write_text(
+        'index,prompt_en,sub_dims_en\n0,A hat,"{""Testpoints"": [""Style""], '
+        '""Testpoint Description"": [""plain""]}"\n'
+    )
+    others = {"generator": "fake", "critic": "fake"}
+    flags += [f"--{name}={fake}" for name, fake in others.items() if name != part]
+    command = ("bench", "unigenbench", "--data=.", "--arm=one-shot", "--out=out", *flags)
+    said = here.run(*command).stderr
+    note = f"may go to {url}: rr-refine.toml says so in {part}.base_url"
+    assert (note in said) == file, said
+
+
 def test_a_files_own_key_goes_to_its_own_address(here: Commands) -> None:
     body = f'use = "openai"\nmodel = "m"\napi_key = "{KEY}"\n'
     (here.folder / "rr-refine.toml").write_text(

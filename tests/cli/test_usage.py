@@ -181,7 +181,7 @@ def test_folders_that_are_no_runs(commands: Commands) -> None:
     (commands.folder / "file").write_text("")
     ended = commands.run("a cat", "--out", "file", models=True)
     assert ended.code == 1
-    assert ended.stderr.splitlines()[-1].startswith("error: StoreError: cannot create run folder")
+    assert ended.stderr.splitlines()[-1].startswith("error: store error: cannot create run folder")
 
 
 _JUDGE = ["bench", "judge", "there", "--out", "new"]

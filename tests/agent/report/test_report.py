@@ -132,7 +132,7 @@ async def test_a_failed_critique_keeps_its_raw_text(tmp_path: Path) -> None:
     assert words(root.find("h1")[0]).startswith("It failed before its end: ")
     second = root.find("section", class_="round")[1]
     verdicts = [words(p) for p in second.find("p", class_="verdict no")]
-    assert verdicts == ["Refused against round 1: CriticUnreadable: no score in it"]
+    assert verdicts == ["Refused against round 1: critic unreadable: no score in it"]
     assert second.find("table") == []
     assert [one.text for one in second.find("pre")] == ["A lovely picture."]
     assert words(root.find("nav")[0].find("li")[1]) == "round 2 – failed"
@@ -148,7 +148,7 @@ async def test_several_candidates_and_a_failed_render(tmp_path: Path) -> None:
     rounds = root.find("section", class_="round")
     assert [len(one.find("article")) for one in rounds] == [2, 2]
     failed = rounds[0].find("article", id="r0c1")[0]
-    assert "GeneratorError: the wires" in words(failed)
+    assert "generator error: the wires" in words(failed)
     assert failed.find("img") == []
     assert words(failed.find("span", class_="missing")[0]) == "no picture"
 
