@@ -22,9 +22,11 @@ from mcp.types import (
     PARSE_ERROR,
     ErrorData,
     JSONRPCError,
+    JSONRPCNotification,
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from rr_refine.studio.form import has_many_parts
 from rr_refine.studio.mcp_server import RefineServer
@@ -36,6 +38,10 @@ _LONGEST: Final = 2**22
 _TEXTS: Final = 2
 """Of such a length in a message."""
 _TOO_LONG: Final = f"a message of more than {_LONGEST:,} bytes, or of too many parts, was not read"
+_NO_MESSAGE: Final = (
+    'a line is no message of JSON-RPC 2.0: an object with jsonrpc = "2.0", an id (text or a whole '
+    "number), a method (text) and params (an object)"
+)
 
 
 async def serve_messages(
@@ -51,11 +57,10 @@ async def serve_messages(
         async for line in _lines(reading):
             if line is None:
                 tell(_TOO_LONG)
-            if (error := _wrong(line)) is None:
+            if (refusal := _refusal(line)) is None:
                 yield cast("str", line)
             else:  # the SDK would answer nothing
-                wrong = JSONRPCError(jsonrpc="2.0", id=None, error=error)
-                await answered.send(SessionMessage(wrong))
+                await answered.send(SessionMessage(refusal))
 
     given = cast("anyio.AsyncFile[str]", messages())
     with os.fdopen(writing, "w", encoding="utf-8", newline="\n", closefd=False) as file:
@@ -88,18 +93,26 @@ async def _lines(file: int) -> AsyncIterator[str | None]:
         yield text
 
 
-def _wrong(line: str | None) -> ErrorData | None:
-    """Why a line is no message; None if it is one."""
+def _refusal(line: str | None) -> JSONRPCError | None:
+    """What is answered to a line that is no message, with the id of the request if there is one."""
     if line is None:
-        return ErrorData(code=INVALID_REQUEST, message=_TOO_LONG)
+        return _refused(INVALID_REQUEST, _TOO_LONG)
     try:
-        jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValidationError as error:
-        (first, *_) = error.errors(include_url=False, include_context=False, include_input=False)
-        if first["type"] == "json_invalid":
-            return ErrorData(code=PARSE_ERROR, message=f"a line is no JSON: {first['msg']}")
-        return ErrorData(code=INVALID_REQUEST, message="a line is no message of JSON-RPC 2.0")
-    return None
+        given = from_json(line)
+    except ValueError as error:
+        return _refused(PARSE_ERROR, f"a line is no JSON: {error}")
+    fields = given if isinstance(given, dict) else {}
+    number = fields.get("id")
+    with suppress(ValidationError):
+        message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        if number is None or not isinstance(message, JSONRPCNotification):
+            return None  # else it is a request, whose id the SDK left out: it is of a wrong kind
+    is_id = "method" in fields and type(number) in (int, str)
+    return _refused(INVALID_REQUEST, _NO_MESSAGE, number if is_id else None)
+
+
+def _refused(code: int, why: str, number: int | str | None = None) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=why))
 
 
 def _readable(line: bytes) -> str:
