@@ -8,9 +8,8 @@ SERVICE_DATABASE=postgresql://… SERVICE_USERS='{"ann": "a long token"}' python
     GET /runs/NAME/events        what happens, as server-sent events; /picture: the best so far
     PUT /runs/NAME/answers/ID    {"action": "accept"} answers the question of that id
 
-Each with "Authorization: Bearer TOKEN". Clients choose the names, so a request may be sent again.
-What had its reply is in Postgres: a service that was killed goes on with every run when it is
-started again. A run that waits for its answer takes no memory. More options are below.
+With "Authorization: Bearer TOKEN". Clients choose the names, so a request may be sent again.
+What had its reply is in Postgres: a service that was killed goes on when it is started again.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.types import Command
-from psycopg import AsyncConnection, DataError, OperationalError, errors
+from psycopg import DataError, OperationalError
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, Field, JsonValue
@@ -44,10 +43,9 @@ from rr_refine.logs import WithoutKeys
 ENV = {key[8:]: value for key, value in os.environ.items() if key.startswith("SERVICE_")}
 USERS: dict[str, str] = json.loads(ENV.get("USERS", "{}"))  # names and tokens
 GENERATOR, CRITIC = ENV.get("GENERATOR", "sketch"), ENV.get("CRITIC", "sketch")
-OUT = Path(ENV.get("RUNS", "service-runs"))
+OUT, LOG_PROMPTS = Path(ENV.get("RUNS", "service-runs")), ENV.get("LOG_PROMPTS") == "1"
 LIMIT, AT_ONCE = int(ENV.get("LIMIT", "4")), int(ENV.get("AT_ONCE", "8"))  # of a user; at work
 PORT, LOG = int(ENV.get("PORT", "8000")), logging.getLogger("service")
-LOG_PROMPTS = ENV.get("LOG_PROMPTS") == "1"  # and answers, and tracebacks
 TABLE = """CREATE TABLE IF NOT EXISTS runs (owner text, name text, PRIMARY KEY (owner, name),
   request text, status text DEFAULT 'running', why text, asked text, question text, answer text)"""
 ACCEPT = """INSERT INTO runs (owner, name, request) SELECT %s, %s, %s WHERE %s > (SELECT count(*)
@@ -58,7 +56,6 @@ ANSWER = """UPDATE runs SET status='running', answer=%s WHERE owner=%s AND name=
     AND status='waiting' RETURNING name"""
 END = """UPDATE runs SET status=%s, why=%s, asked=%s, question=%s, answer=NULL
     WHERE owner=%s AND name=%s"""
-LOCK = "SET lock_timeout='%s'; SELECT pg_advisory_lock(28)"
 Key = tuple[str, str]  # owner and name of a run; its folder is OUT/owner/name
 Events = AsyncIterator[ServerSentEvent]
 
@@ -82,11 +79,7 @@ class Asked(BaseModel, extra="forbid"):
 
 
 async def refusal(_: Any, error: Any) -> JSONResponse:
-    if isinstance(error, OperationalError):
-        told = "the database is away for a moment: send this again"
-        return JSONResponse({"detail": told}, 503, {"Retry-After": "1"})
-    wrong = error.errors() if isinstance(error, RequestValidationError) else []
-    wrong = [{"loc": one["loc"], "msg": one["msg"]} for one in wrong]
+    wrong = [{k: one[k] for k in ("loc", "msg")} for one in getattr(error, "errors", list)()]
     return JSONResponse({"detail": wrong or str(error)}, 422)
 
 
@@ -98,32 +91,10 @@ class Service:
         self.parts: Any = {"generator": job.generator, "critic": job.critic}  # all runs share them
         self.pool, self.group = pool, group
         self.graph = rr.build_graph(AsyncPostgresSaver(pool, serde=rr.checkpoint_serializer()))
-        self.alone = Event()  # no other service is on this database
         self.accepting, self.places = asyncio.Lock(), asyncio.Semaphore(AT_ONCE)
-        self.told: dict[Key, list[Any]] = {}  # events of runs at work
-        self.change: dict[Key, Event] = {}
-
-    async def stay_alone(self) -> None:
-        """Take the lock of the database, and take it again when its connection is lost."""
-        wait = "0"  # for ever: a second service begins when the first has ended
-        while True:
-            try:
-                async with await AsyncConnection.connect(ENV["DATABASE"], autocommit=True) as own:
-                    await own.execute((LOCK % wait).encode())
-                    self.alone.set()
-                    wait = "10s"  # what is left of a lost connection has it for a moment
-                    _ = [told async for told in own.notifies()]  # until the connection is lost
-            except errors.LockNotAvailable:
-                LOG.critical("another service has this database now: this one ends")
-                os._exit(1)  # as if it was killed, which it may be at any moment
-            except OperationalError as error:
-                LOG.error("the lock of the database: %s", error)
-            self.alone.clear()
-            await asyncio.sleep(1)
+        self.told, self.change = dict[Key, list[Any]](), dict[Key, Event]()  # of runs at work
 
     async def rows(self, query: str, *values: object) -> list[DictRow]:
-        if not self.alone.is_set():
-            raise OperationalError("the lock of the database is lost")
         async with self.pool.connection() as database:
             found = await database.execute(query.encode(), values)
             return await found.fetchall() if found.description else []
@@ -190,11 +161,10 @@ class Service:
         """Work on a run: its status then, why it ended, and id and text of its question."""
         row, thread = await self.row(key), RunnableConfig(configurable={"thread_id": "/".join(key)})
         job = await asyncio.to_thread(self.job, key, row["request"])
-        given: Any = {"request": job.request, "policy": job.policy}
+        given: Any = {"request": job.request, "policy": job.policy}  # its folder has what was done
         asking = (await self.graph.aget_state(thread)).interrupts
         if row["answer"] and row["asked"] in [question.id for question in asking]:
             given = Command(resume={row["asked"]: json.loads(row["answer"])})
-        # Else from the beginning: what was finished and decided is found in the run's folder.
         async with rr.run_context(job, OUT / key[0]) as context:
             told = self.told[key] = await asyncio.to_thread(self.recorded, key)
             options: Any = {"context": context, "stream_mode": "custom", "durability": "exit"}
@@ -208,10 +178,8 @@ class Service:
         return "waiting", None, asks.id, context.question.model_dump_json()
 
     def recorded(self, key: Key) -> list[Any]:
-        try:
-            return list(rr.load_run(OUT.joinpath(*key)).events())
-        except rr.StoreError:  # not begun
-            return []
+        folder = OUT.joinpath(*key)
+        return list(rr.load_run(folder).events()) if (folder / "config.json").exists() else []
 
     def shown(self, row: DictRow) -> Any:
         asked = row["status"] == "waiting" and {"id": row["asked"], **json.loads(row["question"])}
@@ -255,15 +223,14 @@ async def main() -> None:
     settings: Any = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     async with (
         AsyncConnectionPool[Any](ENV["DATABASE"], kwargs=settings) as pool,
+        pool.connection() as alone,
         asyncio.TaskGroup() as group,
     ):
-        service = Service(pool, group)
-        group.create_task(service.stay_alone())
-        await service.alone.wait()
+        await alone.execute("SELECT pg_advisory_lock(28)")  # a second service waits for our end
         await AsyncPostgresSaver(pool).setup()
+        refused: Any = dict.fromkeys((rr.RefineError, RequestValidationError, DataError), refusal)
+        service, app = Service(pool, group), FastAPI(exception_handlers=refused)
         await service.rows(TABLE)
-        kinds: Any = (rr.RefineError, RequestValidationError, DataError, OperationalError)
-        app = FastAPI(exception_handlers=dict.fromkeys(kinds, refusal))
         app.put("/runs/{name}")(service.accept)
         app.put("/runs/{name}/answers/{asked}")(service.answer)
         app.get("/runs")(service.show_all)
@@ -274,7 +241,9 @@ async def main() -> None:
         for row in await service.rows("SELECT * FROM runs WHERE status='running'"):
             group.create_task(service.work((row["owner"], row["name"])))
         config = uvicorn.Config(app, port=PORT, log_config=None, timeout_graceful_shutdown=2)
-        await uvicorn.Server(config).serve()
+        group.create_task(uvicorn.Server(config).serve())
+        _ = [told async for told in alone.notifies()]  # until the connection is lost
+        raise SystemExit("the lock of the database is lost: start me again")
 
 
 if __name__ == "__main__":
