@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from rr_refine.benchmarks.arms import read_policy
+from rr_refine.benchmarks.item import MAX_RENDERS
 from rr_refine.boundary import raised_as
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.files import read_file, replace_file
@@ -19,7 +20,7 @@ class Header(Record):
     """What bench.json holds."""
 
     benchmark: str
-    renders: int
+    renders: int = Field(ge=1, le=MAX_RENDERS)
     curve: bool
     parameters: dict[str, JsonValue]
     generator: Identity

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rr_refine.errors import ConfigError
 from rr_refine.statistics import Range
-from rr_refine.terms import SCORE_MIN, Record
+from rr_refine.terms import SCORE_MIN, Amount, Record
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["WORSE_BY", "Benchmark", "Grader", "Item", "Mark"]
+__all__ = ["MAX_RENDERS", "WORSE_BY", "Benchmark", "Grader", "Item", "Mark"]
 
 _LONGEST: Final = 150
 """Bytes of an id."""
+MAX_RENDERS: Final = 10_000
+"""Pictures of an item."""
 WORSE_BY: Final = 0.1
 """Score points on the scale of the critic, 1 to 4: the margin of the loop's own acceptance rule."""
 
@@ -58,12 +60,12 @@ class Mark(Record):
     exact: bool
     """Is all that was asked for there, and nothing that spoils it? Where a judge gives grades: is
     it the best grade there is?"""
-    score: float
+    score: Amount
     """Higher is better, on the scale of the benchmark; in the sketch world 1 to 4, as the critic's
     mean of the applicable dimensions."""
     missed: tuple[str, ...] = ()
     """What was asked for and is not there, in words."""
-    parts: dict[str, tuple[float, float]] = {}
+    parts: dict[str, tuple[Amount, Amount]] = {}
     """What the picture adds to each dimension of the benchmark, as (got, of): a dimension's value
     is the sum of the first over the sum of the second."""
 

@@ -12,14 +12,14 @@ from pydantic import AfterValidator, Field, JsonValue
 from rr_refine.agent.budget import Cost
 from rr_refine.benchmarks.arms import BASELINES, Arm, baselines_of
 from rr_refine.benchmarks.definitions import definitions
-from rr_refine.benchmarks.item import WORSE_BY
+from rr_refine.benchmarks.item import MAX_RENDERS, WORSE_BY
 from rr_refine.benchmarks.leaderboard import ItemSums, Leaderboard, macro, mean, ratio
 from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import Trial
 from rr_refine.benchmarks.trial_columns import TrialColumns
 from rr_refine.files import require_inside
 from rr_refine.statistics import Estimate, Range
-from rr_refine.terms import Identity, Record
+from rr_refine.terms import Amount, Identity, Record
 
 __all__ = [
     "ArmResult",
@@ -149,7 +149,7 @@ class Provenance(Record):
     """Of what, and with what."""
 
     benchmark: str
-    renders: int
+    renders: int = Field(ge=1, le=MAX_RENDERS)
     generator: Identity
     critic: Identity
     judge: Identity | None = None
@@ -169,7 +169,7 @@ class Provenance(Record):
     versions: dict[str, JsonValue]
     settings: dict[str, JsonValue] = {}
     """Of generator and critic, without keys and passwords."""
-    seconds: float = 0.0
+    seconds: Amount = 0.0
     """Wall time of the session that made this; less than all where it was resumed."""
     cost: Cost | None = Field(default=None, exclude_if=lambda cost: cost is None)
     """What the services took that were asked, judges among them, in every session; None where none
@@ -185,9 +185,9 @@ class Results(Record):
     definitions: dict[str, str]
     dimensions: tuple[str, ...]
     """Those whose mean is the overall value, as far as there are items that have them."""
-    worse_by: float
+    worse_by: Amount
     """Score points that make a result worse than the first picture."""
-    scale: tuple[float, float] | None = None
+    scale: tuple[Amount, Amount] | None = None
     """See `Benchmark.scale`."""
     unfinished: int
     arms: Annotated[tuple[ArmResult, ...], Field(min_length=1)]

@@ -7,9 +7,9 @@ from copy import copy
 from dataclasses import fields
 from pathlib import Path
 from types import UnionType
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from rr_refine.benchmarks.item import Benchmark
@@ -18,7 +18,11 @@ from rr_refine.errors import ConfigError
 from rr_refine.invalid import told_invalid
 from rr_refine.terms import Record
 
-__all__ = ["Source", "load_again", "load_benchmark", "source_of"]
+__all__ = ["MAX_PARTS", "Source", "load_again", "load_benchmark", "source_of"]
+
+
+MAX_PARTS: Final = 10_000
+"""Shards of a benchmark."""
 
 
 class Source(Record):
@@ -28,9 +32,9 @@ class Source(Record):
     """Of the entry point: `unigenbench`."""
     options: dict[str, JsonValue]
     limit: int | None = None
-    part: int = 1
+    part: int = Field(default=1, ge=1)
     """Of `parts`, see `--shard`."""
-    parts: int = 1
+    parts: int = Field(default=1, ge=1, le=MAX_PARTS)
 
 
 def source_of(

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NamedTuple
 
-from pydantic import AfterValidator, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from rr_refine.agent.history import Candidate
 from rr_refine.agent.policy import Policy
 from rr_refine.agent.replay import replay
 from rr_refine.agent.run import Run
-from rr_refine.benchmarks.item import Mark
+from rr_refine.benchmarks.item import MAX_RENDERS, Mark
 from rr_refine.boundary import raised_as
 from rr_refine.errors import NotRecordedError, StoreError
 from rr_refine.files import holds_file, open_file, require_inside
 from rr_refine.lines import LineFile, each_line
-from rr_refine.terms import Record
+from rr_refine.terms import Amount, Record
 
 __all__ = [
     "Origin",
@@ -47,15 +47,15 @@ class Sample(Record):
     """Id in the run: `r1c0`."""
     image: str
     """Digest; the file is in the run folder."""
-    reward: float | None
+    reward: Amount | None
     """The critic's, 0 to 1; None where it could not judge."""
     mark: Mark | None
     """None where the grader could not tell."""
     fault: str | None = None
     """Why there is no mark."""
-    text_right: float | None = None
+    text_right: Amount | None = None
     """Share of the lettering asked for that evidence found right; None where none was measured."""
-    text_said: float | None = None
+    text_said: Amount | None = None
     """The critic's own score of the lettering, 1 to 4."""
 
     def marked(self, mark: Mark | str) -> Sample:
@@ -69,7 +69,7 @@ class Sample(Record):
 class Point(Record):
     """What the loop would have returned with so many renders."""
 
-    spent: int
+    spent: int = Field(ge=0, le=MAX_RENDERS)
     """Renders used: fewer than allowed where the loop stopped before, or some failed."""
     sample: Sample | None
     """None where there was no picture."""
@@ -119,7 +119,7 @@ class Trial(Origin):
     points: tuple[Point, ...]
     """With 1, 2, … renders allowed; the last is the result of the run. Only the last where no
     curve was asked for."""
-    seconds: float | None = None
+    seconds: Amount | None = None
     """That the run took, waiting for others included; None in files of older versions."""
     critic_calls: int = 0
     critic_tokens: int = 0

@@ -192,11 +192,15 @@ def parse_shard(text: str, option: str = "--shard") -> tuple[int, int]:
     Raises:
         ConfigError: it is nothing like that.
     """
+    from rr_refine.benchmarks.source import MAX_PARTS
+
     index, count = map(whole_number, text.partition("/")[::2])
     if index is None or count is None:
         raise ConfigError(f"{option} {text!r} must look like 1/4: the first of four parts")
     if not count:
         raise ConfigError(f"{option} {text!r} has no parts: 1/1 is the whole")
+    if count > MAX_PARTS:
+        raise ConfigError(f"{option} {text!r}: {MAX_PARTS:,} parts are the most")
     if not 1 <= index <= count:
         raise ConfigError(f"{option} {text!r} is out of range: parts are 1 to {count}")
     return index, count

@@ -146,6 +146,8 @@ def test_it_names_its_own(tmp_path: Path) -> None:
     [
         ({"target_modules": r"(\w+\.?)+!"}, "may run for ever"),
         ({"rank_pattern": {"(a+)+$": 4}}, "may run for ever"),
+        ({"rank_pattern": {f"to_{n}": 4 for n in range(1001)}}, "1,001 modules .* the most"),
+        ({"target_modules": [f"to_{n}" for n in range(20_001)]}, "20,001 modules .* the most"),
         ({"modules_to_save": ["head", "(a|a)*b"]}, "may run for ever"),
         ({"target_modules": "(a|a)(a|a)(a|a)b"}, "may run for ever"),
         ({"target_modules": ".*.*.*x"}, "may run for ever"),

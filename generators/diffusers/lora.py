@@ -151,7 +151,7 @@ def _of_peft(pipeline: Any, path: Path) -> Mapping[str, Tensor] | None:
     config = _peft_config(path)
     if config is None:
         return None
-    alphas, ranks = config.get("alpha_pattern") or {}, config.get("rank_pattern") or {}
+    alphas, ranks = (_compiled(config.get(f"{kind}_pattern") or {}) for kind in ("alpha", "rank"))
     component = "unet" if getattr(pipeline, "unet", None) is not None else "transformer"
     weights = {}
     for key, tensor in load_file(path).items():
@@ -185,12 +185,13 @@ def _require_names(path: Path, config: Mapping[str, Any]) -> None:
         raise ConfigError(f"LoRA {str(path)!r} {error}") from None
 
 
-def _pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
+def _compiled(patterns: Mapping[str, float]) -> dict[re.Pattern[str], float]:
+    return {re.compile(rf"(.*\.)?({key})$"): value for key, value in patterns.items()}
+
+
+def _pattern(patterns: Mapping[re.Pattern[str], float], module: str, default: float) -> float:
     """PEFT's rule: the first pattern that the end of a module's name matches."""
-    return next(
-        (value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)),
-        default,
-    )
+    return next((value for key, value in patterns.items() if key.match(module)), default)
 
 
 def _scale(value: object) -> float:

@@ -22,6 +22,9 @@ _FEW: Final = 2
 """How often `.*` and choices may stand in a pattern, since all ways to read them are tried."""
 _LONGEST: Final = 1_000
 """Characters of a pattern: it is held against the name of each module, at each place of it."""
+_MOST: Final = 1_000
+"""Patterns with a number each, which are all held against each module; lists of names may have 20
+times as many."""
 
 
 def require_names(config: Mapping[str, Any], *, simple: bool = False) -> None:
@@ -46,6 +49,8 @@ def require_names(config: Mapping[str, Any], *, simple: bool = False) -> None:
         texts = (
             [value] if isinstance(value, str) else value if isinstance(value, list | dict) else ()
         )
+        if len(texts) > (most := _MOST if isinstance(value, dict) else 20 * _MOST):
+            raise ValueError(f"names {len(texts):,} modules in {key}: {most:,} are the most")
         for text in map(str, texts):
             if _NAME.fullmatch(text) is None and not (simple and _is_simple(text)):
                 raise ValueError(

@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     JsonValue,
     ValidationInfo,
     field_validator,
@@ -21,6 +22,7 @@ __all__ = [
     "DIMENSION_WORDS",
     "SCORE_MAX",
     "SCORE_MIN",
+    "Amount",
     "Dimension",
     "Given",
     "Identity",
@@ -94,6 +96,9 @@ def _names(kind: object, one: type) -> bool:
     """Whether a type is another one, or has it among its parts: `list[int] | None` names int."""
     return kind is one or any(_names(part, one) for part in get_args(kind))
 
+
+Amount = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""A number of a file that may be another's: sums and squares of it stay numbers."""
 
 Words = Annotated[str, AfterValidator(shortened)]
 """What somebody says, for people to read: kept up to `rr_refine.notices.MAX_WORDS`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from rr_refine.benchmarks.published.unigenbench import UniGenBenchLoader
 from rr_refine.benchmarks.report import write_report
 from rr_refine.benchmarks.results import summarise
 from rr_refine.benchmarks.scoring import lay_out, pictures_of, score
+from rr_refine.benchmarks.source import Source
 from rr_refine.benchmarks.trial import TrialFile, read_trials
 from rr_refine.errors import ConfigError, StoreError
 from rr_refine.reward.preferences.rows import json_lines
@@ -211,3 +213,31 @@ def test_what_is_compared_may_be_anything(tmp_path: Path, kind: str) -> None:
     HOSTILE[kind](tmp_path / "metadata.jsonl")
     assert not has_contents(tmp_path / "metadata.jsonl", b"{}")
     assert not has_contents(tmp_path / "none", b"")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"parts": 1', '"parts": 100000000', r"provenance\.source\.parts = 100000000"),
+        ('"renders": 2', '"renders": 1000000000', r"provenance\.renders = 1000000000"),
+        ('"worse_by": 0.1', '"worse_by": 1e308', r"worse_by = 1e\+308"),
+    ],
+)
+def test_numbers_beyond_reason(tmp_path: Path, old: str, new: str, told: str) -> None:
+    """A sentence for each missing part, a point for each render."""
+    made = JUDGED.model_copy(update={"source": Source(name="sketch", options={})})
+    results = summarise(lambda: TRIALS, make_arms(1, names=["one-shot"]), made, dimensions=["A"])
+    write_report(tmp_path / "own", results, lambda: TRIALS)
+    file = tmp_path / "own" / "results.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=told):
+        join([tmp_path / "own"], tmp_path / "out")
+
+
+def test_a_score_beyond_reason(tmp_path: Path) -> None:
+    line = TRIALS[0].model_dump_json()
+    (tmp_path / "trials.jsonl").write_text(re.sub(r'"score":[0-9.]+', '"score":1e308', line) + "\n")
+    with pytest.raises(StoreError, match="score"):
+        list(read_trials(tmp_path))
