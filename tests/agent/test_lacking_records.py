@@ -11,6 +11,7 @@ import pytest
 
 from rr_refine.agent.export import Export
 from rr_refine.agent.follow_up import again, use_prompt, vary
+from rr_refine.agent.refine import arefine
 from rr_refine.agent.report.gallery import entry_of, write_gallery
 from rr_refine.agent.report.notebook import notebook_cell
 from rr_refine.agent.report.report import write_report
@@ -49,9 +50,10 @@ USES: Final[dict[str, Callable[[Path], object]]] = {
 
 
 def places(value: object, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else ()
-    inner = enumerate(value) if isinstance(value, list) else inner
-    for key, one in inner:
+    inner: dict[Any, object] = value if isinstance(value, dict) else {}
+    if isinstance(value, list):
+        inner = dict(enumerate(value))
+    for key, one in inner.items():
         yield (*way, key)
         yield from places(one, (*way, key))
 
@@ -101,7 +103,5 @@ async def test_a_run_that_does_not_say_its_parts_is_followed_with_named_ones(
     config = json.loads(path.read_text())
     del config[part]["name"]
     path.write_text(json.dumps(config))
-    made = await whole.arefine(
-        again(run), generator=whole.generator(), critic=whole.UnreliableCritic()
-    )
+    made = await arefine(again(run), generator=whole.generator(), critic=whole.UnreliableCritic())
     assert made.outcome is not None and made.outcome.ok
