@@ -16,7 +16,16 @@ from rr_refine.invalid import told_invalid
 from rr_refine.plugins import did_you_mean
 from rr_refine.terms import Dimension, Given
 
-__all__ = ["MAX_CANDIDATES", "MAX_PARTS", "PRESETS", "PartName", "Policy", "PresetName", "preset"]
+__all__ = [
+    "MAX_CANDIDATES",
+    "MAX_PARTS",
+    "PRESETS",
+    "PartName",
+    "Policy",
+    "PresetName",
+    "fixes",
+    "preset",
+]
 
 PresetName = Literal[
     "refine",
@@ -172,6 +181,11 @@ _FIXED: Final[dict[PresetName, frozenset[str]]] = {
     "blind-rewrite": _SHAPE | _WEIGHING | {"candidates"},
     "blind-rewrite-best-of-n": _SHAPE | _WEIGHING,
 }
+
+
+def fixes(name: str, key: str) -> bool:
+    """Whether a preset is defined by a field, such as `budget.rounds`, so that it has one value."""
+    return name in PRESETS and key in _FIXED[name]
 
 
 def preset(name: str, /, **changes: Any) -> Policy:

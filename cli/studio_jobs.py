@@ -13,7 +13,7 @@ from rr_refine.agent.budget import limit_in_words, within
 from rr_refine.agent.follow_up import FollowUp
 from rr_refine.agent.job import Job
 from rr_refine.agent.options import JobOptions
-from rr_refine.agent.policy import Policy, preset
+from rr_refine.agent.policy import Policy, fixes, preset
 from rr_refine.agent.refine import make_job
 from rr_refine.agent.run import Run
 from rr_refine.cli.intent import apply_intent, intents, preset_name
@@ -106,6 +106,11 @@ class SettingsJobMaker:
                 fields[f"parameters.{name}"] = given
         settings.apply(fields, "the page")
         apply_intent(settings)
+        name = settings.text("preset")
+        if fixes(name, "budget.rounds"):  # fewer than the owner's limit, which holds without it
+            own, most = preset(name).budget.rounds, self._limits.get("rounds")
+            if most is not None and own <= most:
+                settings.values["budget.rounds"] = own
         files = [file for file in (form.picture, *form.more_pictures) if file is not None]
         require_sources(self.generator, len(files))  # before they are decoded
         images = read_uploads(files)

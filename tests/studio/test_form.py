@@ -196,3 +196,16 @@ async def test_mistakes_are_told_in_words(
     answer = await visitor.post("/api/runs", {"prompt": "a cat", **form})
     assert answer.status_code == 400
     assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_of_fewer_rounds_than_the_owner_allows(name: str) -> None:
+    fakes: dict[str, JsonValue] = {"generator.use": "fake", "critic.use": "fake"}
+    maker = SettingsJobMaker(read_settings(None, {"budget.rounds": 3, **fakes}))
+    assert maker.new(RunForm(prompt="a cat", preset=name)).policy.budget.rounds <= 3
+    lower = SettingsJobMaker(read_settings(None, {"budget.rounds": 1, **fakes}))
+    if name == "paper":  # it has two, or is another method
+        with pytest.raises(ConfigError, match=r"budget\.rounds = 1 has no place in the preset"):
+            lower.new(RunForm(prompt="a cat", preset=name))
+    else:
+        assert lower.new(RunForm(prompt="a cat", preset=name)).policy.budget.rounds == 1
