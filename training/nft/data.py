@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import FunctionType
 from typing import Any, Final, cast
 
 from PIL import Image
@@ -56,13 +58,28 @@ def read_rows(data: str) -> list[TrainingPrompt]:
         ConfigError: there is no such file or function, or a row has no prompt.
     """
     if ":" in data and not Path(data).exists():
-        found = imported(f"data {data!r}", partial(pkgutil.resolve_name, data))
-        rows = list(cast("Callable[[], Iterable[TrainingPrompt]]", found)())
+        given = list(_function(data)())
+        rows = [row for row in given if isinstance(row, TrainingPrompt)]
+        if len(rows) < len(given):
+            raise ConfigError(f"data {data!r} gives something else than {TrainingPrompt.__name__}")
     else:
         rows = _read(Path(data))
     if not rows:
         raise ConfigError(f"data {data!r} holds no rows")
     return rows
+
+
+def _function(data: str) -> Callable[[], Iterable[object]]:
+    """What a dotted path names may be anything: it is called only if it is meant for this."""
+    found = imported(f"data {data!r}", partial(pkgutil.resolve_name, data))
+    if not isinstance(found, FunctionType) or (
+        found.__module__.partition(".")[0] in sys.stdlib_module_names
+    ):
+        raise ConfigError(
+            f"data {data!r} is no function of your own or of a package that gives rows. It was not "
+            "called"
+        )
+    return found
 
 
 def _read(path: Path) -> list[TrainingPrompt]:

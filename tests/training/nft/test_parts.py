@@ -138,8 +138,26 @@ def test_rows_that_are_none(tmp_path: Path, text: str, message: str) -> None:
         read_rows(str(tmp_path / "rows.jsonl"))
     with pytest.raises(ConfigError, match=r"there is no data '.*none.jsonl'"):
         read_rows(str(tmp_path / "none.jsonl"))
-    with pytest.raises(ConfigError, match="'builtins:list' holds no rows"):
-        read_rows("builtins:list")
+    with pytest.raises(ConfigError, match="no_rows' holds no rows"):
+        read_rows(f"{__name__}:no_rows")
+    with pytest.raises(ConfigError, match="gives something else than TrainingPrompt"):
+        read_rows(f"{__name__}:no_prompts")
+
+
+def no_rows() -> list[TrainingPrompt]:
+    return []
+
+
+def no_prompts() -> list[str]:
+    return ["a cat"]
+
+
+@pytest.mark.parametrize(
+    "path", ["os:abort", "os:system", "builtins:list", "shutil:rmtree", "string:capwords"]
+)
+def test_a_path_of_something_else_is_not_called(path: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{path}' is no function of your own.* not called"):
+        read_rows(path)
 
 
 def test_equal_words_in_two_rows_are_two_groups() -> None:
