@@ -16,6 +16,7 @@ from rr_refine.cli.progress import Progress
 from rr_refine.cli.text import say, tell
 from rr_refine.cli.trust import CODE, SettingsFile, require_trust
 from rr_refine.errors import ConfigError, MissingExtraError
+from rr_refine.plugins import is_dotted_path
 
 __all__ = ["nft", "silence_libraries"]
 
@@ -107,7 +108,7 @@ def _foreign(
     file = require_trust(recipe, data, fields, trusted=trusted)
     for name in ("model", "data", "held_out"):
         value = str(fields.get(name, ""))
-        if file is not None and ":" in value and not Path(value).exists():
+        if file is not None and is_dotted_path(value):
             raise file.refusal(name, value, CODE)
     return file
 

@@ -13,7 +13,7 @@ import asyncio
 import json
 import sys
 import urllib.request
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -39,15 +39,23 @@ def serve(queue: ReviewQueue, port: int) -> ThreadingHTTPServer:
             self.reply(200, question.model_dump_json() if question else "null")
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.reply(*self.decided())
+
+        def decided(self) -> tuple[int, str]:
+            if "Origin" in self.headers:  # a page in the browser, of whomever
+                return 403, '{"error": "pages decide nothing here"}'
+            if queue.question is None:
+                return 409, '{"error": "nothing is asked"}'
             try:
-                decision = read_decision(json.loads(body), queue.question)
-            except (ValueError, ConfigError) as error:
-                self.reply(400, json.dumps({"error": str(error)}))
-                return
+                length = min(max(int(self.headers["Content-Length"] or 0), 0), 100_000)
+                decision = read_decision(json.loads(self.rfile.read(length)), queue.question)
+                queue.answer.set_result(decision)
+            except (ValueError, RecursionError, ConfigError) as error:
+                return 400, json.dumps({"error": str(error)})
+            except InvalidStateError:
+                return 409, '{"error": "this was decided already"}'
             queue.question = None
-            queue.answer.set_result(decision)
-            self.reply(200, "{}")
+            return 200, "{}"
 
         def reply(self, status: int, text: str) -> None:
             self.send_response(status)

@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs by their category, and nothing is seen of them."""
 _QUOTED: Final = 120
 """Characters of a value that an error shows."""
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
@@ -31,14 +33,17 @@ _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 def is_hidden(character: str) -> bool:
     """Whether it is shown as nothing, or does something to a terminal or to the text around it.
 
-    Controls and escapes, marks of direction and joiners, halves of characters, line separators.
+    Controls and escapes, marks of direction and joiners, halves of characters, line separators,
+    fillers.
     """
+    if character in _BLANK:
+        return True
     return not character.isprintable() and unicodedata.category(character) in _HIDDEN
 
 
 def one_line(text: str) -> str:
     """`text` on one line, without hidden characters; line ends and tabs are spaces."""
-    if text.isprintable():
+    if text.isprintable() and _BLANK.isdisjoint(text):
         return text
     kept = (" " if c in "\n\r\t" else c for c in text)
     return "".join(c for c in kept if not is_hidden(c))
@@ -80,6 +85,7 @@ def csv_cell(value: object) -> object:
     value = "".join(
         c for c in value if c in "\n\r\t" or "\ud800" <= c <= "\udfff" or not is_hidden(c)
     )
+    value = re.sub(r";(?=[=+\-@])", ";'", value)  # in many countries ";" ends a cell
     if not _FORMULA.match(value):
         return value
     try:

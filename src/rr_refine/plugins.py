@@ -54,6 +54,7 @@ __all__ = [
     "entry_point",
     "factory",
     "imported",
+    "is_dotted_path",
     "parse_options",
     "require_protocol",
 ]
@@ -269,6 +270,13 @@ def _require_maker(group: Group, name: str, found: object) -> None:
 
 def _noun(group: str) -> str:
     return re.sub("ie$", "y", group.removesuffix("s")).replace("_", " ")
+
+
+def is_dotted_path(text: str) -> bool:
+    """Whether a text names code, `my_pkg.mod:name`, and no file, as which it would be `./a:b`: by
+    how it is written, since files come and go.
+    """
+    return re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", text) is not None
 
 
 def _by_path(path: str) -> object:

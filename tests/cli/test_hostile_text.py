@@ -132,6 +132,17 @@ def test_a_formula_is_a_text(text: str) -> None:
     assert csv_cell(text) == f"'{text}"
 
 
+def test_a_formula_behind_a_semicolon() -> None:
+    """In many countries it ends a cell."""
+    assert csv_cell("x;=1+1; y;-z;@a;+b") == "x;'=1+1; y;'-z;'@a;'+b"
+
+
+@pytest.mark.parametrize("blank", ["\u3164", "\u115f", "\u1160", "\uffa0", "\u2800"])
+def test_letters_that_are_blank_are_hidden(blank: str) -> None:
+    assert is_hidden(blank)
+    assert one_line(f"a{blank}b") == "ab"
+
+
 @pytest.mark.parametrize("value", [1, -1.5, None, "-1.5", "+2", "-1e-3", "a=b", "", "1-2", True])
 def test_other_cells_stay(value: object) -> None:
     assert csv_cell(value) == value

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rr_refine.errors import ConfigError
 from rr_refine.named import picture_of_data
 from rr_refine.pictures import load_picture
-from rr_refine.plugins import imported
+from rr_refine.plugins import imported, is_dotted_path
 from rr_refine.reward.preferences.columns import read_columns
 from rr_refine.reward.preferences.rows import json_lines
 from rr_refine.terms import Record
@@ -57,7 +57,7 @@ def read_rows(data: str) -> list[TrainingPrompt]:
     Raises:
         ConfigError: there is no such file or function, or a row has no prompt.
     """
-    if ":" in data and not Path(data).exists():
+    if is_dotted_path(data):
         given = list(_function(data)())
         rows = [row for row in given if isinstance(row, TrainingPrompt)]
         if len(rows) < len(given):

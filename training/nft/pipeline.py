@@ -20,7 +20,7 @@ from rr_refine.generators.diffusers.checkpoint import find_parts
 from rr_refine.generators.diffusers.family import pipeline_class
 from rr_refine.generators.diffusers.parts import require_classes, require_whole
 from rr_refine.hub import loaded
-from rr_refine.plugins import imported
+from rr_refine.plugins import imported, is_dotted_path
 from rr_refine.training.nft.config import NftRecipe
 from rr_refine.training.nft.families import family_for
 
@@ -36,7 +36,7 @@ def load_pipeline(recipe: NftRecipe) -> Any:
     import torch
 
     model = recipe.model
-    if ":" in model and not Path(model).exists():
+    if is_dotted_path(model):
         model = str(imported(f"model {model!r}", partial(pkgutil.resolve_name, model)))
     with loaded("model", model, ask=False) as name:
         parts, commit = find_parts(name, recipe.revision)

@@ -16,11 +16,13 @@ from accelerate.tracking import (
 )
 from accelerate.utils import DistributedType, LoggerType
 
+from rr_refine.cli.nft import _foreign
 from rr_refine.errors import ConfigError, CriticError, StoreError
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import CritiqueRequest
 from rr_refine.reward.critique import Critique
 from rr_refine.terms import Identity, dimensions_of
+from rr_refine.training.nft.data import read_rows
 from rr_refine.training.nft.pipeline import set_up
 from rr_refine.training.nft.trainer import NftTrainer
 from tests.training.nft.toy import ColourCritic, recipe, rows, toy
@@ -200,3 +202,17 @@ def test_a_sharded_model_is_refused(
     monkeypatch.setattr(Accelerator, "distributed_type", property(lambda _: kind))
     with pytest.raises(ConfigError, match=rf"no sharded model \({kind.value}\) can be trained"):
         trainer(tmp_path, ColourCritic())
+
+
+@pytest.mark.parametrize("name", ["model", "data", "held_out"])
+def test_a_recipe_of_somebody_else_names_code_also_beside_a_file_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The file may be gone when it is read."""
+    monkeypatch.chdir(tmp_path)
+    Path("evil:rows").write_text('{"prompt": "a cat"}\n')
+    recipe = Path("r.toml")
+    recipe.write_text(f'{name} = "evil:rows"\n')
+    with pytest.raises(ConfigError, match=r"evil:rows.*--trust"):
+        _foreign(recipe, recipe.read_bytes(), {name: "evil:rows"}, trusted=False)
+    assert len(read_rows("./evil:rows")) == 1
