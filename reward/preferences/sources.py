@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from rr_refine.named import picture_of_data
 from rr_refine.reward.preferences.pair import Picture
@@ -111,7 +111,7 @@ class _Recorded(BaseModel):
     first: str
     second: str
     preferred: Preferred
-    margin: float | None
+    margin: float | None = Field(ge=0, le=1)
     preferred_by: dict[Dimension, Preferred] | None
     generator: str
     licence: str

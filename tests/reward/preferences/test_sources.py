@@ -173,3 +173,14 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         (tmp_path / "d.json").write_text(text)
         with pytest.raises(ConfigError, match=words):
             read("hpdv3", tmp_path / "d.json")
+
+
+@pytest.mark.parametrize("margin", ["NaN", "1e308", "-0.5", "9"])
+def test_a_recorded_margin_that_is_none(tmp_path: Path, margin: str) -> None:
+    file = tmp_path / "pairs.jsonl"
+    texts = ("id", "instruction", "first", "second", "generator", "licence")
+    fields = {**dict.fromkeys(texts, "x"), "preferred": "first", "source": None}
+    row = json.dumps({**fields, "preferred_by": None, "margin": 0.25})
+    file.write_text(row.replace("0.25", margin))
+    with pytest.raises(ConfigError, match="margin"):
+        list(SOURCES["recorded"].read(file, "mine", "train"))
