@@ -28,6 +28,7 @@ from rr_refine.errors import (
 )
 from rr_refine.generators.fake import Outcome
 from rr_refine.generators.generator import OnStep, RenderRequest
+from rr_refine.plain_text import error_words
 from rr_refine.reward.assessment import Assessment
 from rr_refine.reward.critic import ComparisonRequest, Critic, CritiqueRequest
 from rr_refine.reward.fake import FakeAnswer, FakeCritic, FakeCriticOptions
@@ -69,7 +70,7 @@ async def test_a_critic_that_fails_at_once_gives_no_score(
     assert done.outcome is not None
     assert done.outcome.stop.rule == "critic-failed"
     assert not done.outcome.ok
-    assert error in done.outcome.stop.reason
+    assert done.outcome.stop.reason.startswith(error_words(f"{error}: "))
     (candidate,) = done.candidates
     require_unscored(done, "r0c0")
     assert candidate.failure is not None
@@ -114,7 +115,7 @@ async def test_a_critic_that_is_never_read_ends_the_run(
     done = await run(tmp_path, critic=scripted(script, script), policy=policy(rounds=5))
     assert done.outcome is not None
     assert (done.outcome.stop.rule, done.outcome.ok) == ("critic-failed", False)
-    assert error in done.outcome.stop.reason
+    assert done.outcome.stop.reason.startswith(error_words(f"{error}: "))
     assert [c.id for c in done.candidates] == ["r0c0", "r1c0"]
     for candidate in done.candidates:
         require_unscored(done, candidate.id)

@@ -53,7 +53,7 @@ async def test_the_scale_is_the_users() -> None:
     server = Server(completion("It is clear.\n\n**Score: 8/10**"))
     scored = await reward_of(server, scale=[0, 10]).score(CAT)
     assert scored.value == pytest.approx(0.8) and "It is clear." in scored.text
-    assert scored.usage.calls == 1 and scored.usage.prompt_tokens == 100
+    assert scored.usage.calls == 1 and scored.usage.prompt_tokens == 2000
     (body,) = server.asked
     assert (body["temperature"], body["max_tokens"], body["model"]) == (0.0, 1024, "m")
     first, picture, last = parts_of(body)
