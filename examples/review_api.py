@@ -13,9 +13,9 @@ import asyncio
 import json
 import sys
 import urllib.request
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 
 from rr_refine import ConfigError, Decision, ReviewRequest, arefine, preset, read_decision
 
@@ -26,6 +26,7 @@ class ReviewQueue:
     def __init__(self) -> None:
         self.question: ReviewRequest | None = None
         self.answer: Future[Decision] = Future()
+        self.deciding = Lock()
 
     async def review(self, question: ReviewRequest) -> Decision:
         self.question, self.answer = question, Future()
@@ -44,17 +45,17 @@ def serve(queue: ReviewQueue, port: int) -> ThreadingHTTPServer:
         def decided(self) -> tuple[int, str]:
             if "Origin" in self.headers:  # a page in the browser, of whomever
                 return 403, '{"error": "pages decide nothing here"}'
-            if queue.question is None:
-                return 409, '{"error": "nothing is asked"}'
+            question = queue.question
             try:
                 length = min(max(int(self.headers["Content-Length"] or 0), 0), 100_000)
-                decision = read_decision(json.loads(self.rfile.read(length)), queue.question)
-                queue.answer.set_result(decision)
+                decision = read_decision(json.loads(self.rfile.read(length)), question)
             except (ValueError, RecursionError, ConfigError) as error:
                 return 400, json.dumps({"error": str(error)})
-            except InvalidStateError:
-                return 409, '{"error": "this was decided already"}'
-            queue.question = None
+            with queue.deciding:
+                if question is None or queue.question is not question:
+                    return 409, '{"error": "this is not asked, or was decided already"}'
+                queue.question = None  # before the next one can come
+                queue.answer.set_result(decision)
             return 200, "{}"
 
         def reply(self, status: int, text: str) -> None:
