@@ -151,9 +151,8 @@ class Judging:
             return mark
         assert failed is not None
         raise CriticUnreadable(
-            f"no answer of the judge about {quoted(item.id)} could be read in "
-            f"{self._attempts} attempts; "
-            f"the last: {failed}",
+            f"no answer of the judge about {quoted(item.id)} could be read in {self._attempts} "
+            f"attempts; the last: {failed}",
             failed.raw,
         ) from failed
 

@@ -104,9 +104,8 @@ def pictures_of_layout(folder: Path, benchmark: Benchmark) -> GivenPictures:
     if not any((folder / name).is_file() for name in names.values()):
         expected = benchmark.picture(benchmark.items[0])
         raise ConfigError(
-            f"{str(folder)!r} has no picture of {benchmark.name}: {quoted(expected)} is the "
-            "first name "
-            "that the official script looks for"
+            f"{str(folder)!r} has no picture of {benchmark.name}: {quoted(expected)} is the first "
+            "name that the official script looks for"
         )
     arm = Arm(folder.resolve().name, preset("one-shot"))
 

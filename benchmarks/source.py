@@ -20,7 +20,6 @@ from rr_refine.terms import Record
 
 __all__ = ["MAX_PARTS", "Source", "load_again", "load_benchmark", "source_of"]
 
-
 MAX_PARTS: Final = 10_000
 """Shards of a benchmark."""
 

@@ -114,9 +114,8 @@ def load(data: Path) -> PreferenceSet:
         seen[f"{row.value.dataset}/{row.value.id}"] += 1
         if seen[f"{row.value.dataset}/{row.value.id}"] > 1:
             raise ConfigError(
-                f"{row.place}: the id {quoted(row.value.id)} of {quoted(row.value.dataset)} "
-                "is there twice; "
-                "is the folder that of one copy?"
+                f"{row.place}: the id {quoted(row.value.id)} of {quoted(row.value.dataset)} is "
+                "there twice; is the folder that of one copy?"
             )
     found = Counter(groups)
     torn = sum(found[group] != size * (size - 1) // 2 for group, size in sizes.items())

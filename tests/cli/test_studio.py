@@ -129,7 +129,7 @@ class Deaf(FakeGenerator):
 
 def in_a_hurry(arguments: list[str]) -> None:
     """The command line, which cuts off sooner."""
-    cut._SECONDS = 2.0  # type: ignore[misc]
+    pytest.MonkeyPatch().setattr(cut, "_SECONDS", 2.0)
     main(arguments)
 
 

@@ -76,8 +76,8 @@ def _function(data: str) -> Callable[[], Iterable[object]]:
         found.__module__.partition(".")[0] in sys.stdlib_module_names
     ):
         raise ConfigError(
-            f"data {data!r} is no function of your own or of a package that gives rows. It was not "
-            "called"
+            f"data {data!r} is no function, of your own or of a package, that gives rows. It was "
+            "not called"
         )
     return found
 

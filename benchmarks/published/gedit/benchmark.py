@@ -147,9 +147,8 @@ class GEdit(PublishedBenchmark):
         scores = [official_parse(text) for text in answers]
         if not all(own and 0 <= min(own) <= max(own) <= BEST for own in scores):
             raise CriticUnreadable(
-                f"the answers about {quoted(item.id)} do not both have a list 'score' of "
-                "numbers from 0 "
-                f"to {BEST} in a JSON object",
+                f"the answers about {quoted(item.id)} do not both have a list 'score' of numbers "
+                f"from 0 to {BEST} in a JSON object",
                 "\n\n".join(answers),
             )
         semantics, quality = (min(own) for own in scores if own)

@@ -89,8 +89,7 @@ def read_edits(data: Path, suite: Suite) -> ImgEditFile:
         if (name == UGE) != (suite == "uge") or name not in LABELS:
             raise ConfigError(
                 f"{str(path)!r}: key {quoted(key)} has edit_type {quoted(edit.edit_type)}; "
-                "in the suite "
-                f"{suite!r} it has {_TYPES[suite]}"
+                f"in the suite {suite!r} it has {_TYPES[suite]}"
             )
         renamed += name != given
         edits[key] = ImgEditItem(edit.id, edit.prompt, name)

@@ -70,9 +70,8 @@ def read_prompts(file: Path, language: Language) -> dict[int, LongTextPrompt]:
             raise ConfigError(f"{where}: it occurs twice")
         if not units(" ".join(row.text), language):
             raise ConfigError(
-                f"{where}: {quoted(row.text)} has no characters that the official script "
-                "looks at, and "
-                "it would stop there"
+                f"{where}: {quoted(row.text)} has no characters that the official script looks "
+                "at, and it would stop there"
             )
         rows[row.prompt_id] = row
     if not rows:

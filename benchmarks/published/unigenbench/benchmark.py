@@ -145,9 +145,8 @@ class UniGenBench(PublishedBenchmark):
         judgement = to_judgement(str(list(row.testpoints)), result_json)
         if judgement is None:
             raise CriticUnreadable(
-                f"the answer about {quoted(item.id)} is dropped by the official scoring "
-                "script: its "
-                "scores are no list, or it holds True, False, None or an infinite number",
+                f"the answer about {quoted(item.id)} is dropped by the official scoring script: "
+                "its scores are no list, or it holds True, False, None or an infinite number",
                 text,
             )
         return to_mark(row.testpoints, row.descriptions, judgement.scores)

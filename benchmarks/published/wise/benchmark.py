@@ -136,9 +136,8 @@ class Wise(PublishedBenchmark):
         score = official_parse(clean_answer(answers[0]))
         if score is None:
             raise CriticUnreadable(
-                f"the answer about {quoted(item.id)} has neither 'Score: 0' nor 'Score: 1', "
-                "nor one line "
-                "that is nothing but 0 or 1",
+                f"the answer about {quoted(item.id)} has neither 'Score: 0' nor 'Score: 1', nor "
+                "one line that is nothing but 0 or 1",
                 answers[0],
             )
         return _mark(item, score)
